@@ -1,0 +1,7 @@
+#!/usr/bin/env node
+import { main } from '../dist/main.js';
+import { systemIO } from '../dist/system.js';
+
+// A handler lets a write that has begun end before the process does.
+process.on('SIGINT', () => process.exit(130));
+process.exitCode = await main(process.argv.slice(2), systemIO());

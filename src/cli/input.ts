@@ -1,0 +1,36 @@
+import { resolve } from 'node:path';
+import { KsealError } from '../errors.ts';
+import { readFile } from '../files.ts';
+import type { IO } from './io.ts';
+
+/** The largest manifest that is read, in octets: many Secrets of 1 MiB, but not a disk image. */
+const MAX_MANIFEST = 32 * 1024 * 1024;
+
+/** Reads a file, or stdin for `-`; at most `limit` octets. */
+export async function readInput(io: IO, path: string, limit = MAX_MANIFEST): Promise<Buffer> {
+  return path === '-' ? readStdin(io, limit) : readFile(resolve(io.cwd, path), path, limit);
+}
+
+async function readStdin(io: IO, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let octets = 0;
+  for await (const chunk of io.stdin) {
+    chunks.push(chunk);
+    octets += chunk.length;
+    if (octets > limit) throw new KsealError('IO', `stdin: larger than ${limit} octets`);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** How messages call a file argument. */
+export function shownPath(path: string): string {
+  return path === '-' ? 'stdin' : path;
+}
+
+/** For options that may be repeated: collects their arguments in order. */
+export function collect<T>(list: T[], read: (text: string) => T): (text: string) => T[] {
+  return (text) => {
+    list.push(read(text));
+    return list;
+  };
+}

@@ -1,0 +1,67 @@
+import { Command, CommanderError } from 'commander';
+import { KsealError } from '../errors.ts';
+import type { IO } from './io.ts';
+import { reportErrors } from './print.ts';
+
+declare const KSEAL_VERSION: string;
+
+interface CommandModule {
+  configure(command: Command, io: IO): void;
+}
+
+interface CommandRow {
+  readonly summary: string;
+  readonly load: () => Promise<CommandModule>;
+}
+
+/** The commands. Each is loaded only when it is the one that runs. */
+const commands: Readonly<Record<string, CommandRow>> = {
+  keygen: { summary: 'make an RSA key pair for development or air-gapped use', load: () => import('./keygen.ts') },
+  seal: { summary: 'seal values into a Secret manifest', load: () => import('./seal.ts') },
+  inspect: { summary: 'show what is sealed, for where, and with which key', load: () => import('./inspect.ts') },
+  decrypt: { summary: 'open sealed values locally, exactly as the webhook would', load: () => import('./decrypt.ts') },
+};
+
+/** Runs one command line; returns the exit code. Never throws. */
+export async function main(argv: readonly string[], io: IO): Promise<number> {
+  // The write that fails says so itself; without a listener it would be thrown a second time.
+  for (const stream of [io.stdout, io.stderr]) stream.on('error', () => {});
+  try {
+    await run(argv, io);
+    return 0;
+  } catch (thrown) {
+    io.onError?.(thrown);
+    return reportErrors(io, thrown, argv.includes('--debug') || Boolean(io.env.KSEAL_DEBUG));
+  }
+}
+
+async function run(argv: readonly string[], io: IO): Promise<void> {
+  if (argv.length === 0) {
+    throw new KsealError('USAGE', 'no command given', { hint: 'kseal --help' });
+  }
+  const program = new Command('kseal')
+    .description('Seal Kubernetes Secrets to a public key, offline; only the holder of the private key opens them.')
+    .version(KSEAL_VERSION)
+    .option('--debug', 'show causes and stack traces of errors')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} });
+  const chosen = argv.find((word) => !word.startsWith('-'));
+  for (const [name, { summary, load }] of Object.entries(commands)) {
+    const command = program.command(name).description(summary);
+    if (name === chosen) (await load()).configure(command, io);
+  }
+  await program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) throw usageError(error, chosen);
+  });
+}
+
+/** Commander's words, less what an option was given: that might be a value. */
+function usageError({ message }: CommanderError, command: string | undefined): KsealError {
+  const [first = '', second] = message.replace(/^error: /, '').split('\n');
+  const meant = /^\(Did you mean (.*)\?\)$/.exec(second ?? '')?.[1];
+  const known = command !== undefined && Object.hasOwn(commands, command);
+  return new KsealError('USAGE', first.replace(/('--?[^='\s]+)=[^\n]*/, "$1'"), {
+    hint: meant ? `did you mean ${meant}?` : `kseal ${known ? `${command} ` : ''}--help`,
+  });
+}

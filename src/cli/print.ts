@@ -1,0 +1,58 @@
+import { Chalk } from 'chalk';
+import { errorsOf, exitCodeOf, KsealError } from '../errors.ts';
+import { fileError } from '../files.ts';
+import type { IO } from './io.ts';
+
+const paints = { error: 'red', warning: 'yellow', hint: 'cyan' } as const;
+
+/** Prints one line of words on stderr: `kseal: warning: …`, or `kseal: …` for a note. */
+export function say(io: IO, kind: 'error' | 'warning' | 'hint' | 'note', text: string): void {
+  const label = kind === 'note' ? '' : `${paintFor(io)[paints[kind]](`${kind}:`)} `;
+  io.stderr.write(`kseal: ${label}${printable(text)}\n`);
+}
+
+export function warn(io: IO, { message, hint }: { message: string; hint?: string | undefined }): void {
+  say(io, 'warning', message);
+  if (hint !== undefined) say(io, 'hint', hint);
+}
+
+/** Colour only on a terminal; chalk itself does not read NO_COLOR (https://no-color.org). */
+export function paintFor(io: IO, stream: { isTTY?: boolean } = io.stderr) {
+  return new Chalk({ level: stream.isTTY && !io.env.NO_COLOR ? 1 : 0 });
+}
+
+/** Names come from files: what could steer a terminal is shown as an escape. */
+export function printable(text: string): string {
+  return text.replace(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
+    /[\u0000-\u001F\u007F-\u009F\u2028\u2029\u202A-\u202E\u2066-\u2069]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** Prints every error behind `thrown`, each with its hint, and returns the exit code. */
+export function reportErrors(io: IO, thrown: unknown, debug: boolean): number {
+  for (const error of errorsOf(thrown)) {
+    if (error instanceof KsealError) {
+      say(io, 'error', error.message);
+      if (error.hint !== undefined) say(io, 'hint', error.hint);
+      if (debug && error.cause !== undefined) say(io, 'note', `caused by ${String(error.cause)}`);
+    } else {
+      // The message of an unforeseen error may quote a value, so only its kind is printed.
+      say(io, 'error', `unexpected ${error instanceof Error ? error.name : 'failure'}: a bug in kseal`);
+      if (debug && error instanceof Error) io.stderr.write(`${error.stack}\n`);
+      else say(io, 'hint', 'run it again with --debug, and report what it prints');
+    }
+  }
+  return exitCodeOf(thrown);
+}
+
+/** Writes a command's result to stdout. A reader that has gone away ends it quietly. */
+export function writeStdout(io: IO, result: string | Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    io.stdout.write(result, (error) => {
+      if (!error || (error as NodeJS.ErrnoException).code === 'EPIPE') resolve();
+      else reject(fileError('stdout', 'write', error));
+    });
+  });
+}

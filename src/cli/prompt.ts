@@ -1,0 +1,106 @@
+import { emitKeypressEvents, type Key } from 'node:readline';
+import { KsealError } from '../errors.ts';
+import type { IO, Terminal } from './io.ts';
+
+const PASTE_ON = '\x1b[?2004h';
+const PASTE_OFF = '\x1b[?2004l';
+const TRIES = 3;
+/** How long no key may come before a paste counts as over. */
+const QUIET_MS = 60;
+
+/**
+ * Asks for the value of a data key on the controlling terminal: hidden, twice, one line.
+ * Throws USAGE without a terminal, VALUE_REFUSED for a paste with line breaks, INTERRUPTED.
+ */
+export async function promptValue(io: IO, key: string): Promise<string> {
+  const terminal = io.openTerminal();
+  if (terminal === undefined) {
+    throw new KsealError('USAGE', `cannot ask for "${key}": there is no terminal`, {
+      hint: `pipe the value in with --stdin ${key}`,
+    });
+  }
+  try {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const value = await askHidden(terminal, `Value for "${key}" (not shown): `, key);
+      if (value === (await askHidden(terminal, 'The same value again: ', key))) return value;
+      terminal.output.write('The two differ. ');
+    }
+  } finally {
+    terminal.close();
+  }
+  throw new KsealError('VALUE_REFUSED', `data key "${key}": the two entries differed ${TRIES} times`);
+}
+
+/** Asks one question; what is typed is never echoed, in no form. */
+async function askHidden({ input, output }: Terminal, question: string, key: string): Promise<string> {
+  output.write(question);
+  input.setRawMode?.(true);
+  // Bracketed paste tells a line break in a paste from the Enter key.
+  output.write(PASTE_ON);
+  try {
+    const line = await readLine(input);
+    if (line.kind === 'text') return line.text;
+    if (line.kind === 'interrupt') throw new KsealError('INTERRUPTED', 'interrupted');
+    await drain(input);
+    throw new KsealError(
+      'VALUE_REFUSED',
+      `data key "${key}": the pasted text has several lines or control characters`,
+      { hint: `put it in a file: --from-file ${key}=PATH` },
+    );
+  } finally {
+    output.write(`${PASTE_OFF}\n`);
+    input.setRawMode?.(false);
+    input.pause();
+  }
+}
+
+type Line = { kind: 'text'; text: string } | { kind: 'interrupt' } | { kind: 'unfit' };
+
+/** Reads keys until Enter. Keys that follow Enter in the same breath were a paste of several lines. */
+function readLine(input: Terminal['input']): Promise<Line> {
+  return new Promise((resolve) => {
+    let characters: string[] = [];
+    let state: 'typing' | 'pasting' | 'entered' = 'typing';
+    let unfit = false;
+    const finish = (line: Line) => {
+      input.off('keypress', onKey);
+      resolve(line);
+    };
+    const settle = () => finish(unfit ? { kind: 'unfit' } : { kind: 'text', text: characters.join('') });
+    const onKey = (text: string | undefined, { name, ctrl, meta }: Key) => {
+      const visible = text !== undefined && !ctrl && !meta && !/^[\x00-\x08\x0a-\x1f\x7f]/.test(text);
+      if (ctrl && name === 'c') finish({ kind: 'interrupt' });
+      else if (name === 'paste-start') state = 'pasting';
+      else if (name === 'paste-end') {
+        state = 'typing';
+        if (unfit) settle();
+      } else if (state !== 'typing' && !visible) unfit = true;
+      else if (state === 'entered') unfit = true;
+      else if (name === 'return' || name === 'enter') {
+        state = 'entered';
+        setImmediate(settle);
+      } else if (name === 'backspace') characters.pop();
+      else if (ctrl && name === 'u') characters = [];
+      else if (visible) characters.push(text);
+    };
+    emitKeypressEvents(input);
+    input.on('keypress', onKey);
+    input.resume();
+  });
+}
+
+/** Swallows the rest of a refused paste, which would else be typed into the shell. */
+function drain(input: Terminal['input']): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = () => {
+      input.off('data', restart);
+      resolve();
+    };
+    let timer = setTimeout(stop, QUIET_MS);
+    const restart = () => {
+      clearTimeout(timer);
+      timer = setTimeout(stop, QUIET_MS);
+    };
+    input.on('data', restart);
+  });
+}

@@ -1,0 +1,75 @@
+/** Every way a command can fail, with the exit code its caller sees (README, "Exit codes"). */
+export const exitCodes = {
+  USAGE: 2,
+  IO: 2,
+  OUTPUT_EXISTS: 2,
+  MANIFEST_INVALID: 2,
+  VALUE_REFUSED: 2,
+  JWE_MALFORMED: 2,
+  JWE_REFUSED: 2,
+  BINDING_MISMATCH: 2,
+  KEY_REFERENCE_INVALID: 2,
+  KEY_INVALID: 2,
+  DECRYPTION_FAILED: 3,
+  KEY_UNKNOWN: 3,
+  KEY_REVOKED: 3,
+  INTERRUPTED: 130,
+} as const;
+
+export type ErrorCode = keyof typeof exitCodes;
+
+/** A bug in kseal: anything thrown that is not a KsealError (BSD sysexits EX_SOFTWARE). */
+export const EXIT_BUG = 70;
+
+export interface ErrorDetail {
+  /** The reader's next keystroke. */
+  hint?: string | undefined;
+  /** The foreign error behind this one; shown only with `--debug`, so it must never quote a value. */
+  cause?: unknown;
+}
+
+/**
+ * The one error of kseal. `message` is lower case without a full stop and names what the
+ * reader needs to find the fault (file, line, Secret, data key, kid), never a value.
+ */
+export class KsealError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, { hint, cause }: ErrorDetail = {}) {
+    super(message, { cause });
+    this.name = 'KsealError';
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/** The errors behind a thrown value: the members of an AggregateError, else the value itself. */
+export function errorsOf(thrown: unknown): readonly unknown[] {
+  return thrown instanceof AggregateError ? thrown.errors.flatMap(errorsOf) : [thrown];
+}
+
+/** Throws all of `errors`: one as itself, several as an AggregateError; none: returns. */
+export function throwAll(errors: readonly KsealError[]): void {
+  const [first] = errors;
+  if (first === undefined) return;
+  throw errors.length === 1 ? first : new AggregateError(errors);
+}
+
+/** The exit code of a thrown value: of several errors the highest counts. */
+export function exitCodeOf(thrown: unknown): number {
+  return Math.max(
+    ...errorsOf(thrown).map((e) => (e instanceof KsealError ? exitCodes[e.code] : EXIT_BUG)),
+  );
+}
+
+/** The same error with the place of the fault in front of its message. */
+export function located(where: string, error: KsealError): KsealError {
+  const { code, message, hint, cause } = error;
+  return new KsealError(code, `${where}: ${message}`, { hint, cause });
+}
+
+/** `text` as one word of a POSIX shell, for hints that can be typed as they stand. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

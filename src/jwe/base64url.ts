@@ -1,0 +1,9 @@
+/**
+ * Decodes base64url without padding (RFC 7515 §2); undefined unless `text` is the one
+ * canonical text of its octets. Buffer alone drops bad characters and spare bits silently,
+ * which would give one value several texts.
+ */
+export function decodeBase64url(text: string): Buffer | undefined {
+  const octets = Buffer.from(text, 'base64url');
+  return octets.toString('base64url') === text ? octets : undefined;
+}

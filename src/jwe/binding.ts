@@ -1,0 +1,102 @@
+import { KsealError } from '../errors.ts';
+import { isDataKey, isNamespace, isSecretName } from './names.ts';
+
+/** From narrow to wide: how far from the place it was sealed for a value may be opened. */
+export const scopes = ['strict', 'namespace-wide', 'cluster-wide'] as const;
+
+export type Scope = (typeof scopes)[number];
+
+/** Where a value stands: a manifest may lack a namespace, and has no name under generateName. */
+export interface Place {
+  readonly namespace?: string | undefined;
+  readonly name?: string | undefined;
+  readonly key: string;
+}
+
+/** The place a sealed value may be opened in: the member `kseal` of its protected header. */
+export type Binding =
+  | {
+      readonly scope: 'strict';
+      readonly namespace: string;
+      readonly name: string;
+      readonly key: string;
+    }
+  | { readonly scope: 'namespace-wide'; readonly namespace: string }
+  | { readonly scope: 'cluster-wide' };
+
+/** What each scope binds, in the order of the header's members. */
+const bound = {
+  strict: ['namespace', 'name', 'key'],
+  'namespace-wide': ['namespace'],
+  'cluster-wide': [],
+} as const;
+
+const valid = { namespace: isNamespace, name: isSecretName, key: isDataKey };
+
+/** The binding of `scope` to `place`, or the part of the place that is missing or illegal. */
+export function bindingTo(
+  scope: Scope,
+  place: Place,
+): Binding | { readonly unfit: 'namespace' | 'name' | 'key' } {
+  const binding: Record<string, string> = { scope };
+  for (const part of bound[scope]) {
+    const text = place[part];
+    if (text === undefined || !valid[part](text)) return { unfit: part };
+    binding[part] = text;
+  }
+  return binding as unknown as Binding;
+}
+
+/** Reads the member `kseal`; undefined unless its values are what a binding may hold. */
+export function readBinding(value: unknown): Binding | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { scope, ...place } = value as Record<string, unknown>;
+  if (!scopes.some((known) => known === scope)) return undefined;
+  if (Object.values(place).some((text) => typeof text !== 'string')) return undefined;
+  const binding = bindingTo(scope as Scope, place as unknown as Place);
+  return 'unfit' in binding ? undefined : binding;
+}
+
+/** Whether a value bound to `binding` may be opened at `place`. Nothing else widens a scope. */
+export function admits(binding: Binding, place: Place): boolean {
+  const sealed: Readonly<Record<string, string | undefined>> = { ...binding };
+  return bound[binding.scope].every((part) => sealed[part] === place[part]);
+}
+
+/**
+ * Throws BINDING_MISMATCH, naming both places, unless a value bound to `binding` may be opened
+ * at `place` and its scope is no wider than `maxScope`.
+ */
+export function checkBinding(binding: Binding, place: Place, maxScope: Scope): void {
+  if (!admits(binding, place)) {
+    throw new KsealError(
+      'BINDING_MISMATCH',
+      `sealed for ${describeBinding(binding)}, but stands in ${describePlace(place)}`,
+      { hint: mismatchHint(binding, place) },
+    );
+  }
+  if (scopes.indexOf(binding.scope) > scopes.indexOf(maxScope)) {
+    throw new KsealError('BINDING_MISMATCH', `scope ${binding.scope} is wider than ${maxScope}`, {
+      hint: 'seal the value again with --scope strict',
+    });
+  }
+}
+
+function mismatchHint(binding: Binding, place: Place): string {
+  if (binding.scope !== 'cluster-wide' && place.namespace === undefined) {
+    return `say where the manifest is applied: -n ${binding.namespace}`;
+  }
+  return 'put it back, or seal the plaintext again for the new place';
+}
+
+/** The place of a binding in words: `hr/db, data key "password"`. */
+export function describeBinding(binding: Binding): string {
+  if (binding.scope === 'strict') return describePlace(binding);
+  if (binding.scope === 'namespace-wide') return `any Secret in namespace ${binding.namespace}`;
+  return 'any Secret in the cluster';
+}
+
+/** A place in words: `hr/db, data key "password"`. */
+export function describePlace({ namespace, name, key }: Place): string {
+  return `${namespace ?? '(no namespace)'}/${name ?? '(no name)'}, data key "${key}"`;
+}

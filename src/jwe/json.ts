@@ -1,0 +1,53 @@
+import { KsealError } from '../errors.ts';
+
+const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]/g;
+
+/** The text of `octets` as strict UTF-8, keeping a BOM; undefined if it is not UTF-8. */
+export function decodeUtf8(octets: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(octets);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Reads a JSON object whose members are unique at every depth (RFC 7515 §4: "The Header
+ * Parameter names within the JOSE Header MUST be unique"; JSON.parse lets the last one win).
+ * Its own `__proto__` members stay own members. Throws JWE_MALFORMED; `what` names the object.
+ */
+export function parseJsonObject(octets: Uint8Array, what: string): Record<string, unknown> {
+  const text = decodeUtf8(octets);
+  if (text === undefined) throw new KsealError('JWE_MALFORMED', `${what} is not UTF-8`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new KsealError('JWE_MALFORMED', `${what} is not JSON`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new KsealError('JWE_MALFORMED', `${what} is not a JSON object`);
+  }
+  if (hasDuplicateMembers(text)) {
+    throw new KsealError('JWE_MALFORMED', `${what} has a member twice`);
+  }
+  return value as Record<string, unknown>;
+}
+
+/** Whether any object in `text`, which is valid JSON, has two members of one name. */
+function hasDuplicateMembers(text: string): boolean {
+  const open: Set<string>[] = [];
+  let previous = '';
+  for (const [token] of text.matchAll(tokens)) {
+    if (token === '{' || token === '[') open.push(new Set());
+    else if (token === '}' || token === ']') open.pop();
+    else if (token === ':') {
+      const name: string = JSON.parse(previous);
+      const names = open.at(-1);
+      if (names?.has(name)) return true;
+      names?.add(name);
+    }
+    previous = token;
+  }
+  return false;
+}

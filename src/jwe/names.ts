@@ -1,0 +1,22 @@
+// The names that a binding may hold, as the Kubernetes API server checks them. None of
+// them can hold a character that JSON would have to escape.
+
+/** A namespace: a DNS label (RFC 1123; k8s.io/apimachinery IsDNS1123Label). */
+export function isNamespace(text: string): boolean {
+  return text.length <= 63 && /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/.test(text);
+}
+
+/** A Secret's name: a DNS subdomain (RFC 1123; k8s.io/apimachinery IsDNS1123Subdomain). */
+export function isSecretName(text: string): boolean {
+  return (
+    text.length <= 253 &&
+    text.split('.').every((label) => /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/.test(label))
+  );
+}
+
+/** A Secret data key (k8s.io/apimachinery IsConfigMapKey): also `__proto__` and `.hidden`. */
+export function isDataKey(text: string): boolean {
+  return (
+    text.length <= 253 && /^[-._a-zA-Z0-9]+$/.test(text) && text !== '.' && !text.startsWith('..')
+  );
+}

@@ -1,0 +1,65 @@
+import { createPublicKey, webcrypto } from 'node:crypto';
+import { KsealError, shellWord } from '../errors.ts';
+import { readFile } from '../files.ts';
+import type { OpeningKey } from '../jwe/decrypt.ts';
+import type { PublicKey } from '../jwe/encrypt.ts';
+import { kidOf } from '../jwe/kid.ts';
+import { type ReadKey, readKeyText } from './pem.ts';
+import { checkRsa } from './policy.ts';
+
+/** The most octets a key file may have; an RSA-8192 private key has less than 7 KiB. */
+const MAX_KEY_FILE = 64 * 1024;
+
+/** A key file of either kind, read and checked against the policy, with its kid. */
+export interface KeyFile extends ReadKey {
+  readonly kid: string;
+  readonly bits: number;
+}
+
+/** Reads a key file. `shown` is the path as the user wrote it. Throws IO or KEY_INVALID. */
+export async function readKeyFile(path: string, shown: string): Promise<KeyFile> {
+  return checkedKey(readKeyText(readFile(path, shown, MAX_KEY_FILE), shown), shown);
+}
+
+export async function checkedKey(read: ReadKey, what: string): Promise<KeyFile> {
+  const bits = checkRsa(read.key, what);
+  const publicKey = read.kind === 'public' ? read.key : createPublicKey(read.key);
+  return { ...read, bits, kid: await kidOf(publicKey) };
+}
+
+/** The public key in a file, to seal with. A private key in its place is refused. */
+export async function publicKeyFromFile(path: string, shown: string): Promise<PublicKey> {
+  const { kind, key, kid, bits } = await readKeyFile(path, shown);
+  if (kind === 'public') return { key, kid, bits };
+  throw new KsealError('KEY_INVALID', `${shown}: is a private key where a public one belongs`, {
+    hint: `openssl pkey -in ${shellWord(shown)} -pubout -out key.pub`,
+  });
+}
+
+/** The private key in a file, to open with. */
+export async function openingKeyFromFile(path: string, shown: string): Promise<OpeningKey> {
+  const { kind, key, kid, bits } = await readKeyFile(path, shown);
+  if (kind === 'public') {
+    throw new KsealError(
+      'KEY_INVALID',
+      `${shown}: is a public key, and only the private one opens`,
+      {
+        hint: 'give the private key of the pair: -k key.pem',
+      },
+    );
+  }
+  const { subtle } = webcrypto;
+  const algorithm = { name: 'RSA-OAEP', hash: 'SHA-256' };
+  const der = key.export({ type: 'pkcs8', format: 'der' });
+  const privateKey = await subtle.importKey('pkcs8', der, algorithm, false, ['decrypt']);
+  return {
+    kid,
+    modulusOctets: Math.ceil(bits / 8),
+    state: 'active',
+    decryptKey: (encryptedKey) =>
+      subtle.decrypt(algorithm, privateKey, encryptedKey).then(
+        (cek) => new Uint8Array(cek),
+        () => undefined,
+      ),
+  };
+}

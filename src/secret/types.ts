@@ -1,0 +1,49 @@
+import { decodeUtf8 } from '../jwe/json.ts';
+
+/** What Kubernetes demands of a Secret of one type (kubernetes/pkg/apis/core/validation, ValidateSecret). */
+interface SecretType {
+  /** Each group needs at least one of its data keys. */
+  readonly required: readonly (readonly string[])[];
+  /** Data keys whose value must be a JSON object. */
+  readonly json?: readonly string[];
+}
+
+const types: ReadonlyMap<string, SecretType> = new Map([
+  ['kubernetes.io/tls', { required: [['tls.crt'], ['tls.key']] }],
+  [
+    'kubernetes.io/dockerconfigjson',
+    { required: [['.dockerconfigjson']], json: ['.dockerconfigjson'] },
+  ],
+  ['kubernetes.io/dockercfg', { required: [['.dockercfg']], json: ['.dockercfg'] }],
+  ['kubernetes.io/basic-auth', { required: [['username', 'password']] }],
+  ['kubernetes.io/ssh-auth', { required: [['ssh-privatekey']] }],
+]);
+
+/** The data keys that a type requires and that are missing, each in words. */
+export function missingKeys(
+  type: string | undefined,
+  keys: ReadonlySet<string>,
+): readonly string[] {
+  return (types.get(type ?? '')?.required ?? [])
+    .filter((group) => !group.some((key) => keys.has(key)))
+    .map((group) => group.map((key) => `"${key}"`).join(' or '));
+}
+
+/** Why a type forbids this value, for instance "is not a JSON object"; undefined if it does not. */
+export function forbiddenValue(
+  type: string | undefined,
+  key: string,
+  octets: Uint8Array,
+): string | undefined {
+  if (!types.get(type ?? '')?.json?.includes(key)) return undefined;
+  try {
+    const value: unknown = JSON.parse(decodeUtf8(octets) ?? '');
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return undefined;
+  } catch {
+    // JSON.parse quotes the value in its message, which goes nowhere.
+  }
+  return `is not a JSON object, which type ${type} demands`;
+}
+
+/** The type names that kseal checks, for messages. */
+export const knownTypes: readonly string[] = ['Opaque', ...types.keys()];
