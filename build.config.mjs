@@ -16,5 +16,7 @@ await build({
   target: 'node20.19',
   legalComments: 'eof',
   define: { KSEAL_VERSION: JSON.stringify(version) },
-  banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+  banner: {
+    js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
+  },
 });

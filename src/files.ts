@@ -143,3 +143,8 @@ function createWhole(path: string, octets: Uint8Array, mode: number): void {
     fs.closeSync(file);
   }
 }
+
+/** Removes a file that may not be there. */
+export function removeFile(path: string): void {
+  fs.rmSync(path, { force: true });
+}

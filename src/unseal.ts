@@ -3,7 +3,6 @@ import { KsealError } from './errors.ts';
 import { checkBinding, type Place, type Scope } from './jwe/binding.ts';
 import type { CompactJwe } from './jwe/compact.ts';
 import { decryptCompact, type OpeningKey } from './jwe/decrypt.ts';
-import { describeKid } from './jwe/kid.ts';
 import { looksSealed } from './jwe/looks-sealed.ts';
 import { readSealedValue } from './jwe/sealed-value.ts';
 import { candidatesFor } from './keys/keyring.ts';
@@ -66,10 +65,7 @@ export async function unsealData(request: OpenRequest): Promise<OpenResult> {
   const warnings = new Map(
     ready
       .filter(({ candidates }) => candidates.length === 1 && candidates[0]?.state === 'deprecated')
-      .map(({ key, candidates }) => [
-        key,
-        `sealed to deprecated key ${describeKid(candidates[0]?.kid ?? '')}`,
-      ]),
+      .map(({ key, candidates }) => [key, `sealed to deprecated key ${candidates[0]?.kid}`]),
   );
   return { opened: errors.size === 0 ? opened : new Map(), warnings, errors };
 }

@@ -1,6 +1,9 @@
 import { resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
 import { readFile } from '../files.ts';
+import { decodeManifest } from '../manifest/decode.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import { readManifest } from '../manifest/read.ts';
 import type { IO } from './io.ts';
 
 /** The largest manifest that is read, in octets: many Secrets of 1 MiB, but not a disk image. */
@@ -27,10 +30,13 @@ export function shownPath(path: string): string {
   return path === '-' ? 'stdin' : path;
 }
 
-/** For options that may be repeated: collects their arguments in order. */
-export function collect<T>(list: T[], read: (text: string) => T): (text: string) => T[] {
-  return (text) => {
-    list.push(read(text));
-    return list;
-  };
+/** For options that may be repeated: each takes one argument, and they are kept in order. */
+export function repeated(text: string, previous: readonly string[]): readonly string[] {
+  return [...previous, text];
+}
+
+/** Reads a manifest from a file, or from stdin for `-`. What is wrong with it is in its problems. */
+export async function readManifestFile(io: IO, path: string): Promise<Manifest> {
+  const shown = shownPath(path);
+  return readManifest(decodeManifest(await readInput(io, path), shown), shown);
 }

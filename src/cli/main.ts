@@ -16,10 +16,19 @@ interface CommandRow {
 
 /** The commands. Each is loaded only when it is the one that runs. */
 const commands: Readonly<Record<string, CommandRow>> = {
-  keygen: { summary: 'make an RSA key pair for development or air-gapped use', load: () => import('./keygen.ts') },
+  keygen: {
+    summary: 'make an RSA key pair for development or air-gapped use',
+    load: () => import('./keygen.ts'),
+  },
   seal: { summary: 'seal values into a Secret manifest', load: () => import('./seal.ts') },
-  inspect: { summary: 'show what is sealed, for where, and with which key', load: () => import('./inspect.ts') },
-  decrypt: { summary: 'open sealed values locally, exactly as the webhook would', load: () => import('./decrypt.ts') },
+  inspect: {
+    summary: 'show what is sealed, for where, and with which key',
+    load: () => import('./inspect.ts'),
+  },
+  decrypt: {
+    summary: 'open sealed values locally, exactly as the webhook would',
+    load: () => import('./decrypt.ts'),
+  },
 };
 
 /** Runs one command line; returns the exit code. Never throws. */
@@ -40,7 +49,9 @@ async function run(argv: readonly string[], io: IO): Promise<void> {
     throw new KsealError('USAGE', 'no command given', { hint: 'kseal --help' });
   }
   const program = new Command('kseal')
-    .description('Seal Kubernetes Secrets to a public key, offline; only the holder of the private key opens them.')
+    .description(
+      'Seal Kubernetes Secrets to a public key, offline; only the holder of the private key opens them.',
+    )
     .version(KSEAL_VERSION)
     .option('--debug', 'show causes and stack traces of errors')
     .exitOverride()

@@ -11,7 +11,10 @@ export function say(io: IO, kind: 'error' | 'warning' | 'hint' | 'note', text: s
   io.stderr.write(`kseal: ${label}${printable(text)}\n`);
 }
 
-export function warn(io: IO, { message, hint }: { message: string; hint?: string | undefined }): void {
+export function warn(
+  io: IO,
+  { message, hint }: { message: string; hint?: string | undefined },
+): void {
   say(io, 'warning', message);
   if (hint !== undefined) say(io, 'hint', hint);
 }
@@ -24,27 +27,36 @@ export function paintFor(io: IO, stream: { isTTY?: boolean } = io.stderr) {
 /** Names come from files: what could steer a terminal is shown as an escape. */
 export function printable(text: string): string {
   return text.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
     /[\u0000-\u001F\u007F-\u009F\u2028\u2029\u202A-\u202E\u2066-\u2069]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
 
-/** Prints every error behind `thrown`, each with its hint, and returns the exit code. */
+/** Prints every error behind `thrown`, with its hint, and returns the exit code. */
 export function reportErrors(io: IO, thrown: unknown, debug: boolean): number {
-  for (const error of errorsOf(thrown)) {
-    if (error instanceof KsealError) {
+  const errors = errorsOf(thrown);
+  for (const [index, error] of errors.entries()) {
+    if (!(error instanceof KsealError)) reportBug(io, error, debug);
+    else {
       say(io, 'error', error.message);
-      if (error.hint !== undefined) say(io, 'hint', error.hint);
       if (debug && error.cause !== undefined) say(io, 'note', `caused by ${String(error.cause)}`);
-    } else {
-      // The message of an unforeseen error may quote a value, so only its kind is printed.
-      say(io, 'error', `unexpected ${error instanceof Error ? error.name : 'failure'}: a bug in kseal`);
-      if (debug && error instanceof Error) io.stderr.write(`${error.stack}\n`);
-      else say(io, 'hint', 'run it again with --debug, and report what it prints');
+      // Errors in a row often share their hint; it is said once, behind the last of them.
+      if (error.hint !== undefined && error.hint !== hintOf(errors[index + 1]))
+        say(io, 'hint', error.hint);
     }
   }
   return exitCodeOf(thrown);
+}
+
+function hintOf(error: unknown): string | undefined {
+  return error instanceof KsealError ? error.hint : undefined;
+}
+
+/** The message of an unforeseen error may quote a value, so only its kind is printed. */
+function reportBug(io: IO, error: unknown, debug: boolean): void {
+  say(io, 'error', `unexpected ${error instanceof Error ? error.name : 'failure'}: a bug in kseal`);
+  if (debug && error instanceof Error) io.stderr.write(`${error.stack}\n`);
+  else say(io, 'hint', 'run it again with --debug, and report what it prints');
 }
 
 /** Writes a command's result to stdout. A reader that has gone away ends it quietly. */

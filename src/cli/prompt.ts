@@ -28,11 +28,18 @@ export async function promptValue(io: IO, key: string): Promise<string> {
   } finally {
     terminal.close();
   }
-  throw new KsealError('VALUE_REFUSED', `data key "${key}": the two entries differed ${TRIES} times`);
+  throw new KsealError(
+    'VALUE_REFUSED',
+    `data key "${key}": the two entries differed ${TRIES} times`,
+  );
 }
 
 /** Asks one question; what is typed is never echoed, in no form. */
-async function askHidden({ input, output }: Terminal, question: string, key: string): Promise<string> {
+async function askHidden(
+  { input, output }: Terminal,
+  question: string,
+  key: string,
+): Promise<string> {
   output.write(question);
   input.setRawMode?.(true);
   // Bracketed paste tells a line break in a paste from the Enter key.
@@ -66,9 +73,11 @@ function readLine(input: Terminal['input']): Promise<Line> {
       input.off('keypress', onKey);
       resolve(line);
     };
-    const settle = () => finish(unfit ? { kind: 'unfit' } : { kind: 'text', text: characters.join('') });
+    const settle = () =>
+      finish(unfit ? { kind: 'unfit' } : { kind: 'text', text: characters.join('') });
     const onKey = (text: string | undefined, { name, ctrl, meta }: Key) => {
-      const visible = text !== undefined && !ctrl && !meta && !/^[\x00-\x08\x0a-\x1f\x7f]/.test(text);
+      const visible =
+        text !== undefined && !ctrl && !meta && !/^[\x00-\x08\x0a-\x1f\x7f]/.test(text);
       if (ctrl && name === 'c') finish({ kind: 'interrupt' });
       else if (name === 'paste-start') state = 'pasting';
       else if (name === 'paste-end') {

@@ -26,7 +26,8 @@ const devices =
 function openTerminal(): Terminal | undefined {
   let files: number[] = [];
   try {
-    for (const [i, device] of devices.entries()) files = [...files, openSync(device, i === 0 ? 'r' : 'w')];
+    for (const [i, device] of devices.entries())
+      files = [...files, openSync(device, i === 0 ? 'r' : 'w')];
     const [inFile = -1, outFile = -1] = files;
     const input = new ReadStream(inFile);
     const output = new WriteStream(outFile);

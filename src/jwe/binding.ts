@@ -33,19 +33,41 @@ const bound = {
 
 const valid = { namespace: isNamespace, name: isSecretName, key: isDataKey };
 
-/** The binding of `scope` to `place`, or the part of the place that is missing or illegal. */
-export function bindingTo(
-  scope: Scope,
-  place: Place,
-): Binding | { readonly unfit: 'namespace' | 'name' | 'key' } {
-  const binding: Record<string, string> = { scope };
-  for (const part of bound[scope]) {
+type Part = 'namespace' | 'name' | 'key';
+
+/** The first part of `place` that `scope` binds and that is missing or illegal. */
+function unfitPart(scope: Scope, place: Place): Part | undefined {
+  return bound[scope].find((part) => {
     const text = place[part];
-    if (text === undefined || !valid[part](text)) return { unfit: part };
-    binding[part] = text;
-  }
-  return binding as unknown as Binding;
+    return text === undefined || !valid[part](text);
+  });
 }
+
+function pick(scope: Scope, place: Place): Binding {
+  const parts = bound[scope].map((part) => [part, place[part]]);
+  return Object.fromEntries([['scope', scope], ...parts]);
+}
+
+/** Binds a value to `place`. Throws VALUE_REFUSED when the place lacks what the scope binds. */
+export function bindingTo(scope: Scope, place: Place): Binding {
+  const part = unfitPart(scope, place);
+  if (part === undefined) return pick(scope, place);
+  const given = place[part];
+  if (given !== undefined) {
+    throw new KsealError('VALUE_REFUSED', `Kubernetes allows no ${part} ${JSON.stringify(given)}`, {
+      hint: 'use lower-case letters, digits and "-"',
+    });
+  }
+  throw new KsealError('VALUE_REFUSED', `scope ${scope} binds the ${part}, and there is none`, {
+    hint: missingHints[part],
+  });
+}
+
+const missingHints: Record<Part, string> = {
+  namespace: 'say where the manifest is applied: -n NAMESPACE',
+  name: 'give the Secret a metadata.name, or bind less: --scope namespace-wide',
+  key: 'name the data key',
+};
 
 /** Reads the member `kseal`; undefined unless its values are what a binding may hold. */
 export function readBinding(value: unknown): Binding | undefined {
@@ -53,8 +75,8 @@ export function readBinding(value: unknown): Binding | undefined {
   const { scope, ...place } = value as Record<string, unknown>;
   if (!scopes.some((known) => known === scope)) return undefined;
   if (Object.values(place).some((text) => typeof text !== 'string')) return undefined;
-  const binding = bindingTo(scope as Scope, place as unknown as Place);
-  return 'unfit' in binding ? undefined : binding;
+  const found = [scope as Scope, place as unknown as Place] as const;
+  return unfitPart(...found) === undefined ? pick(...found) : undefined;
 }
 
 /** Whether a value bound to `binding` may be opened at `place`. Nothing else widens a scope. */
@@ -67,7 +89,11 @@ export function admits(binding: Binding, place: Place): boolean {
  * Throws BINDING_MISMATCH, naming both places, unless a value bound to `binding` may be opened
  * at `place` and its scope is no wider than `maxScope`.
  */
-export function checkBinding(binding: Binding, place: Place, maxScope: Scope): void {
+export function checkBinding(
+  binding: Binding,
+  place: Place,
+  maxScope: Scope = 'cluster-wide',
+): void {
   if (!admits(binding, place)) {
     throw new KsealError(
       'BINDING_MISMATCH',

@@ -37,3 +37,15 @@ export function compactFromFlattened(octets: Uint8Array): string {
   readCompact(Buffer.from(compact));
   return compact;
 }
+
+/**
+ * The compact text in a file that another tool wrote: the flattened form is rewritten, the
+ * compact form stays, less a newline at its end. Throws JWE_MALFORMED or JWE_REFUSED.
+ */
+export function compactText(octets: Uint8Array): string {
+  const text = Buffer.from(octets).toString('latin1');
+  if (/^\s*\{/.test(text)) return compactFromFlattened(octets);
+  const compact = text.replace(/\r?\n$/, '');
+  readCompact(Buffer.from(compact, 'latin1'));
+  return compact;
+}

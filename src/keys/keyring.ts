@@ -2,7 +2,6 @@ import { KsealError } from '../errors.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import type { Header } from '../jwe/header.ts';
-import { describeKid } from '../jwe/kid.ts';
 
 /** How many keys are tried on a value that names none: each try may be a call to a KMS. */
 const MAX_TRIES = 4;
@@ -41,18 +40,18 @@ function checkLength(actual: number, expected: number): void {
 
 function usable(key: OpeningKey, allowRevoked: boolean): OpeningKey {
   if (key.state !== 'revoked' || allowRevoked) return key;
-  throw new KsealError('KEY_REVOKED', `sealed to key ${describeKid(key.kid)}, which is revoked`, {
+  throw new KsealError('KEY_REVOKED', `sealed to key ${key.kid}, which is revoked`, {
     hint: 'seal the value again with the current key',
   });
 }
 
 function unknownKid({ binding, kid }: Header, keyring: readonly OpeningKey[]): KsealError {
-  const given = keyring.map((key) => describeKid(key.kid)).join(', ') || 'none';
+  const given = keyring.map((key) => key.kid).join(', ') || 'none';
   // The kid of another tool is any text, and says nothing here: it counts as none.
   const sealed =
     binding === undefined || kid === undefined
       ? 'it names none of the keys given, and none has the right length'
-      : `sealed to key ${describeKid(kid)}`;
+      : `sealed to key ${kid}`;
   return new KsealError('KEY_UNKNOWN', `${sealed}; keys given: ${given}`, {
     hint: 'give the key it was sealed to with -k',
   });

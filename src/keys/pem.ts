@@ -111,3 +111,9 @@ function invalid(
 ): KsealError {
   return new KsealError('KEY_INVALID', `${what}: ${reason}`, { hint });
 }
+
+/** Whether a file begins as a key file does: PEM, or a JWK. */
+export function looksLikeKey(octets: Uint8Array): boolean {
+  const start = Buffer.from(octets.subarray(0, 4096)).toString('latin1');
+  return /^(?:\xef\xbb\xbf)?\s*(?:-----BEGIN |\{[^{}]*"kty"\s*:)/.test(start);
+}

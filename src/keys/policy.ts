@@ -3,8 +3,8 @@ import { KsealError } from '../errors.ts';
 
 /** Moduli below this many bits are accepted with a warning. */
 export const WEAK_BITS = 3072;
-const MIN_BITS = 2048;
-const MAX_BITS = 8192;
+export const MIN_BITS = 2048;
+export const MAX_BITS = 8192;
 
 /**
  * Checks a key against the policy and returns its modulus length in bits: RSA, 2048 to 8192

@@ -72,6 +72,5 @@ function isBase64Text(text: string): boolean {
   const octets = Buffer.from(trimmed, 'base64');
   if (octets.toString('base64') !== trimmed) return false;
   const decoded = decodeUtf8(octets);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters tell binary from text
   return decoded !== undefined && !/[\u0000-\u0008\u000E-\u001F\u007F]/.test(decoded);
 }

@@ -1,0 +1,134 @@
+import type { Command } from 'commander';
+import { KsealError, located } from '../errors.ts';
+import { compactText } from '../jwe/flattened.ts';
+import { selectSecret } from '../manifest/select.ts';
+import { unsealData } from '../unseal.ts';
+import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal-manifest.ts';
+import { readInput, readManifestFile, repeated, shownPath } from './input.ts';
+import type { IO } from './io.ts';
+import { openingKeys } from './key.ts';
+import { refuseSameFile, writeResult } from './output.ts';
+import { say, warn } from './print.ts';
+
+interface DecryptFlags {
+  readonly key: readonly string[];
+  readonly file: readonly string[];
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly only?: string;
+  readonly raw?: string;
+  readonly dataKey?: string;
+  readonly output?: string;
+  readonly force?: boolean;
+  readonly acceptUnbound?: boolean;
+}
+
+export function configure(command: Command, io: IO): void {
+  const none: readonly string[] = [];
+  command
+    .argument('[file]', 'the manifest; - or nothing is stdin')
+    .option('-f, --file <file>', 'the manifest', repeated, none)
+    .option('-k, --key <ref>', 'a private key to open with (or KSEAL_DECRYPT_KEY)', repeated, none)
+    .option('-n, --namespace <name>', 'the namespace of a manifest that names none')
+    .option('--name <name>', 'which Secret, where there are several')
+    .option('--only <key>', 'open this one value and print its exact octets')
+    .option('--raw <file>', 'open one bare JWE, given --name, -n and --data-key')
+    .option('--data-key <key>', 'with --raw: the data key that the value stood under')
+    .option('-o, --output <file>', 'write here (mode 0600) instead of stdout')
+    .option('--force', 'overwrite an output that exists')
+    .option('--accept-unbound', 'open values of other tools, which are bound to no place')
+    .action((file: string | undefined, flags: DecryptFlags) => decrypt(io, file, flags));
+}
+
+async function decrypt(io: IO, argument: string | undefined, flags: DecryptFlags): Promise<void> {
+  const path = inputOf(io, argument, flags);
+  refuseSameFile(
+    io,
+    flags.output,
+    [path],
+    'give another name: a plaintext never replaces what is sealed',
+  );
+  const keyring = await openingKeys(io, flags.key);
+  const policy = {
+    acceptUnbound: flags.acceptUnbound ?? false,
+    allowRevoked: false,
+    maxScope: 'cluster-wide' as const,
+  };
+  const options = { keyring, policy, namespace: flags.namespace };
+  const open = flags.raw === undefined ? openManifest : openRaw;
+  const result = await open(io, path, flags, options);
+  await writeResult(io, result, { ...flags, confidential: true });
+}
+
+/** The one input; several, or none on a terminal, are usage errors. */
+function inputOf(io: IO, argument: string | undefined, flags: DecryptFlags): string {
+  const { file, raw, name, only, dataKey } = flags;
+  const inputs = [argument, ...file, raw].filter((path) => path !== undefined);
+  if (inputs.length > 1) {
+    throw new KsealError('USAGE', 'one manifest at a time', {
+      hint: 'run kseal decrypt once a file',
+    });
+  }
+  if (raw === undefined && dataKey !== undefined) throw onlyWith('--data-key', '--raw FILE');
+  if (raw === undefined && only === undefined && name !== undefined)
+    throw onlyWith('--name', '--only KEY');
+  if (raw !== undefined && only !== undefined) throw onlyWith('--only', 'a manifest');
+  const [path = '-'] = inputs;
+  if (path === '-' && io.stdin.isTTY) {
+    throw new KsealError('USAGE', 'no manifest given', { hint: 'kseal decrypt FILE -k key.pem' });
+  }
+  return path;
+}
+
+function onlyWith(flag: string, other: string): KsealError {
+  return new KsealError('USAGE', `${flag} goes with ${other}`, { hint: 'kseal decrypt --help' });
+}
+
+async function openManifest(
+  io: IO,
+  path: string,
+  flags: DecryptFlags,
+  options: UnsealOptions,
+): Promise<string | Uint8Array> {
+  const manifest = await readManifestFile(io, path);
+  if (flags.only !== undefined) {
+    const secret = selectSecret(manifest, { name: flags.name, namespace: flags.namespace });
+    const { octets, warnings } = await unsealEntry(manifest, secret, flags.only, options);
+    for (const warning of warnings) warn(io, warning);
+    return octets;
+  }
+  const { text, warnings, opened } = await unsealManifest(manifest, options);
+  for (const warning of warnings) warn(io, warning);
+  if (opened === 0) warn(io, { message: `${shownPath(path)}: holds no sealed value` });
+  if (flags.output === undefined && !io.stdout.isTTY) {
+    say(
+      io,
+      'note',
+      'kubectl apply would keep this plaintext in an annotation; kubectl create does not, nor does apply --server-side',
+    );
+  }
+  return text;
+}
+
+async function openRaw(
+  io: IO,
+  path: string,
+  { namespace, name, dataKey = '' }: DecryptFlags,
+  { keyring, policy }: UnsealOptions,
+): Promise<Uint8Array> {
+  const octets = Buffer.from(compactText(await readInput(io, path)));
+  const data = new Map([[dataKey, octets]]);
+  const { opened, errors } = await unsealData({
+    place: { namespace, name },
+    data,
+    keyring,
+    policy,
+  });
+  const [error] = errors.values();
+  if (error !== undefined) throw located(shownPath(path), error);
+  const plaintext = opened.get(dataKey);
+  if (plaintext !== undefined) return plaintext;
+  throw new KsealError('JWE_REFUSED', `${shownPath(path)}: is no sealed value`, {
+    hint: 'for a manifest leave --raw away',
+  });
+}

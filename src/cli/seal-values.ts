@@ -1,0 +1,123 @@
+import { KsealError } from '../errors.ts';
+import { bindingTo } from '../jwe/binding.ts';
+import { compactText } from '../jwe/flattened.ts';
+import type { Manifest, SecretDocument } from '../manifest/manifest.ts';
+import { secretLabel } from '../manifest/problem.ts';
+import { readManifest } from '../manifest/read.ts';
+import { selectSecret } from '../manifest/select.ts';
+import { newManifest } from '../manifest/skeleton.ts';
+import { type Sealed, sealInto } from '../seal.ts';
+import { placeOf } from '../secret/place.ts';
+import { readInput, readManifestFile } from './input.ts';
+import type { IO } from './io.ts';
+import { sayScope, sealingKey } from './key.ts';
+import { refuseSameFile, writeResult } from './output.ts';
+import { warn } from './print.ts';
+import { type SealFlags, sealOptions } from './seal-usage.ts';
+import { readValues, type Source } from './values.ts';
+
+/** `kseal seal NAME`: makes a manifest, or with `--raw` one bare JWE. */
+export async function sealNew(
+  io: IO,
+  name: string,
+  flags: SealFlags,
+  sources: readonly Source[],
+): Promise<void> {
+  const text = newManifest({
+    name,
+    namespace: flags.namespace,
+    type: flags.type,
+    labels: pairs('--label', flags.label),
+    annotations: pairs('--annotation', flags.annotation),
+    json: flags.output?.endsWith('.json') ?? false,
+  });
+  const manifest = readManifest(text, '');
+  const sealed = await sealValues(
+    io,
+    manifest,
+    selectSecret(manifest, { name, namespace: undefined }),
+    flags,
+    sources,
+  );
+  const result = flags.raw ? bareJwe(sealed.text) : sealed.text;
+  await writeResult(io, result, { ...flags, confidential: false });
+}
+
+/** `kseal seal --into FILE`: changes values of one Secret of a manifest, in place unless `-o` is given. */
+export async function sealIntoFile(
+  io: IO,
+  name: string | undefined,
+  flags: SealFlags,
+  sources: readonly Source[],
+): Promise<void> {
+  const path = flags.into ?? '-';
+  refuseSameFile(io, flags.output, [path], 'leave -o away: --into writes in place');
+  const manifest = await readManifestFile(io, path);
+  const secret = selectSecret(manifest, { name, namespace: flags.namespace });
+  const { text } = await sealValues(io, manifest, secret, flags, sources);
+  const target = flags.output === undefined ? { output: path, force: true } : flags;
+  await writeResult(io, text, { ...target, confidential: false });
+}
+
+/** `kseal seal --from-jwe FILE` alone: prints a JWE of another tool in its compact form. */
+export async function rewriteJwe(
+  io: IO,
+  flags: SealFlags,
+  [source]: readonly Source[],
+): Promise<void> {
+  const path = source?.text ?? '-';
+  const compact = compactText(await readInput(io, path));
+  await writeResult(io, `${compact}\n`, { ...flags, confidential: false });
+}
+
+/** Says the key, the place and the scope, then reads the values and seals them. */
+async function sealValues(
+  io: IO,
+  manifest: Manifest,
+  secret: SecretDocument,
+  flags: SealFlags,
+  sources: readonly Source[],
+): Promise<Sealed> {
+  const needsKey = sources.some(({ kind }) => kind !== 'jwe');
+  const key = needsKey || flags.key ? await sealingKey(io, flags.key) : undefined;
+  const place = placeOf(secret, flags.namespace);
+  // What would make every value fail is said before the first one is asked for.
+  bindingTo(flags.scope, { ...place, key: 'any' });
+  const label = secretLabel({ ...secret, ...place });
+  say(
+    io,
+    'note',
+    `for Secret ${label}, scope ${flags.scope}${manifest.path && `, in ${manifest.path}`}`,
+  );
+  const values = await readValues(io, sources, flags);
+  if (flags.raw && values.length !== 1) {
+    throw new KsealError('USAGE', `--raw prints one value, and ${values.length} are given`, {
+      hint: 'seal them one by one',
+    });
+  }
+  const sealed = await sealInto(
+    manifest,
+    secret,
+    { values, remove: flags.remove },
+    key,
+    sealOptions(flags, key),
+  );
+  for (const warning of sealed.warnings) warn(io, warning);
+  return sealed;
+}
+
+/** The only value of a manifest whose values stand under stringData. */
+function bareJwe(text: string): string {
+  const octets = readManifest(text, '').secrets[0]?.entries[0]?.octets ?? new Uint8Array();
+  return `${Buffer.from(octets).toString('latin1')}\n`;
+}
+
+function pairs(flag: string, texts: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    texts.map((text) => {
+      const at = text.indexOf('=');
+      if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+      throw new KsealError('USAGE', `${flag} takes KEY=VALUE`, { hint: `${flag} app=db` });
+    }),
+  );
+}

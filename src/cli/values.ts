@@ -1,0 +1,138 @@
+import { basename } from 'node:path';
+import { KsealError } from '../errors.ts';
+import { MAX_VALUE_OCTETS } from '../jwe/compact.ts';
+import { isDataKey } from '../jwe/names.ts';
+import type { NewValue } from '../seal-plan.ts';
+import { readEnvFile } from '../secret/env-file.ts';
+import { readInput } from './input.ts';
+import type { IO } from './io.ts';
+import { say, warn } from './print.ts';
+import { promptValue } from './prompt.ts';
+
+export type SourceKind = 'prompt' | 'stdin' | 'file' | 'env-file' | 'literal' | 'jwe';
+
+/** One value source of the command line, in the order it was typed. */
+export interface Source {
+  readonly kind: SourceKind;
+  readonly text: string;
+}
+
+export interface ReadOptions {
+  readonly keepNewline?: boolean;
+  readonly allowEmpty?: boolean;
+}
+
+type Reader = (io: IO, text: string, options: ReadOptions) => Promise<readonly NewValue[]>;
+
+/** Reads each kind of source. `text` is what its option was given. */
+const readers: Record<SourceKind, Reader> = {
+  prompt: async (io, key, options) => [
+    plain(key, notEmpty(key, Buffer.from(await promptValue(io, key)), options)),
+  ],
+  stdin: async (io, key, options) => [
+    plain(key, notEmpty(key, await readStdinValue(io, key, options), options)),
+  ],
+  file: async (io, text) => {
+    const { key, path } = keyAndPath(text);
+    return [plain(key, await readInput(io, path))];
+  },
+  'env-file': async (io, path) =>
+    readEnvFile(await readInput(io, path), path).map(([key, value]) =>
+      plain(key, Buffer.from(value)),
+    ),
+  literal: async (io, text) => {
+    warn(io, {
+      message:
+        '--from-literal: other users of this machine and your shell history can see the value',
+      hint: 'ask for it instead: --prompt KEY',
+    });
+    return [plain(literalKey(text), Buffer.from(text.slice(text.indexOf('=') + 1)))];
+  },
+  jwe: async (io, text) => {
+    const { key, path } = keyAndPath(text);
+    return [{ key, octets: await readInput(io, path, 2 * MAX_VALUE_OCTETS), sealed: true }];
+  },
+};
+
+/** Reads all values, in order. Throws USAGE or VALUE_REFUSED before anything is read twice. */
+export async function readValues(
+  io: IO,
+  sources: readonly Source[],
+  options: ReadOptions,
+): Promise<NewValue[]> {
+  const values: NewValue[] = [];
+  for (const { kind, text } of sources) values.push(...(await readers[kind](io, text, options)));
+  const seen = new Set<string>();
+  for (const { key } of values) {
+    if (!isDataKey(key)) throw illegalKey(key);
+    if (seen.has(key)) throw new KsealError('USAGE', `data key "${key}" is given twice`);
+    seen.add(key);
+  }
+  return values;
+}
+
+/** How many sources of a command line would read stdin. */
+export function stdinReaders(sources: readonly Source[]): number {
+  return sources.filter(
+    ({ kind, text }) =>
+      kind === 'stdin' || (kind !== 'literal' && kind !== 'prompt' && /(^|=)-$/.test(text)),
+  ).length;
+}
+
+function plain(key: string, octets: Uint8Array): NewValue {
+  return { key, octets, sealed: false };
+}
+
+async function readStdinValue(io: IO, key: string, { keepNewline }: ReadOptions): Promise<Buffer> {
+  if (io.stdin.isTTY) {
+    throw new KsealError(
+      'USAGE',
+      `--stdin ${key}: stdin is a terminal, which would show the value`,
+      {
+        hint: `--prompt ${key}`,
+      },
+    );
+  }
+  const octets = await readInput(io, '-');
+  const newline = keepNewline
+    ? undefined
+    : /\r?\n$/.exec(octets.subarray(-2).toString('latin1'))?.[0];
+  if (newline === undefined) return octets;
+  say(io, 'note', `data key "${key}": removed the newline at the end (--keep-newline keeps it)`);
+  return octets.subarray(0, octets.length - newline.length);
+}
+
+function notEmpty(key: string, octets: Buffer, { allowEmpty }: ReadOptions): Buffer {
+  if (octets.length > 0 || allowEmpty) return octets;
+  throw new KsealError('VALUE_REFUSED', `data key "${key}": the value is empty`, {
+    hint: 'if that is meant, add --allow-empty',
+  });
+}
+
+/** `[KEY=]PATH`: without KEY the file's own name is the data key, as with kubectl. */
+function keyAndPath(text: string): { key: string; path: string } {
+  const at = text.indexOf('=');
+  return at < 0
+    ? { key: basename(text), path: text }
+    : { key: text.slice(0, at), path: text.slice(at + 1) };
+}
+
+function literalKey(text: string): string {
+  const at = text.indexOf('=');
+  if (at > 0) return text.slice(0, at);
+  throw new KsealError('USAGE', '--from-literal takes KEY=VALUE', {
+    hint: '--prompt KEY asks for the value instead',
+  });
+}
+
+function illegalKey(key: string): KsealError {
+  const shown =
+    key.length > 253 ? 'the data key is longer than 253 characters' : `"${key}" is no data key`;
+  return new KsealError(
+    'USAGE',
+    `${shown}: letters, digits, "-", "_" and "." are allowed, but not a leading ".."`,
+    {
+      hint: 'name it: --from-file KEY=PATH',
+    },
+  );
+}

@@ -1,0 +1,110 @@
+import { isMergeKey, type YamlMap, type YamlNode } from '../yaml-node.ts';
+import { entryNamed, type Fault, indirection, indirectKeys, isNull } from './literal.ts';
+
+/** A mapping that is a Secret, and what is wrong with how it says so. */
+export interface FoundSecret {
+  readonly node: YamlMap;
+  readonly faults: readonly Fault[];
+}
+
+export interface Search {
+  readonly secrets: readonly FoundSecret[];
+  /** What may be a Secret, or hide one, and cannot be read as such. */
+  readonly faults: readonly Fault[];
+}
+
+const nothing: Search = { secrets: [], faults: [] };
+
+/**
+ * The Secrets in a document: itself, or the items of a List or SecretList, at any depth.
+ *
+ * @param assumed the kind of an object that names none: the items of a SecretList need not
+ */
+export function findSecrets(node: YamlNode, assumed?: string): Search {
+  if (node.kind === 'alias') return refused(findSecrets(node.target, assumed), node, 'an alias');
+  if (node.kind !== 'map') return nothing;
+  const version = textNamed(node, 'apiVersion');
+  if (version !== undefined && version !== 'v1') return merged(node);
+  const kind = textNamed(node, 'kind') ?? assumed;
+  const faults = identityFaults(node, assumed);
+  if (kind === 'Secret') return { secrets: [{ node, faults }], faults: [] };
+  if (kind !== 'List' && kind !== 'SecretList') return merged(node);
+  const inside = itemsOf(node, kind);
+  if (inside === nothing) return nothing;
+  return { ...inside, faults: [...faults, ...indirectKeys(node, `a ${kind}`), ...inside.faults] };
+}
+
+function itemsOf(list: YamlMap, kind: 'List' | 'SecretList'): Search {
+  const items = entryNamed(list, 'items')?.value;
+  if (items === undefined || isNull(items)) return nothing;
+  if (items.kind === 'alias') return refused(itemsIn(items.target, kind), items, 'an alias');
+  return itemsIn(items, kind);
+}
+
+function itemsIn(items: YamlNode, kind: 'List' | 'SecretList'): Search {
+  const assumed = kind === 'SecretList' ? 'Secret' : undefined;
+  const nodes = items.kind === 'seq' ? items.items : [items];
+  const searches = nodes.map((item) => {
+    if (items.kind === 'seq' && (item.kind === 'map' || item.kind === 'alias'))
+      return findSecrets(item, assumed);
+    const message =
+      items.kind === 'seq'
+        ? `an item of a ${kind} is not an object`
+        : `the items of a ${kind} are not a sequence`;
+    return { secrets: [], faults: [{ id: 'invalid-value', message, offset: item.start } as const] };
+  });
+  const all = {
+    secrets: searches.flatMap((s) => s.secrets),
+    faults: searches.flatMap((s) => s.faults),
+  };
+  return isEmpty(all) ? nothing : all;
+}
+
+/** What a merge key brings in may make a Secret of an object that does not look like one. */
+function merged(node: YamlMap): Search {
+  const searches = node.entries
+    .filter(({ key }) => isMergeKey(key))
+    .map(({ key, value }) => {
+      const source = value.kind === 'alias' ? value.target : value;
+      const parts = source.kind === 'seq' ? source.items : [source];
+      const hidden = parts.map((part) => findSecrets(part)).find((search) => !isEmpty(search));
+      return refused(hidden ?? nothing, key, 'a merge key');
+    });
+  return { secrets: [], faults: searches.flatMap(({ faults }) => faults) };
+}
+
+function refused(search: Search, { start }: YamlNode, construct: string): Search {
+  if (isEmpty(search)) return nothing;
+  const message = `${construct} stands for a Secret or for a List of them`;
+  return {
+    secrets: [],
+    faults: [{ id: 'unsupported', message, hint: 'write it out', offset: start }],
+  };
+}
+
+const isEmpty = ({ secrets, faults }: Search) => secrets.length + faults.length === 0;
+
+function identityFaults(node: YamlMap, assumed: string | undefined): readonly Fault[] {
+  const faults = ['apiVersion', 'kind'].flatMap((name): readonly Fault[] => {
+    const value = entryNamed(node, name)?.value;
+    const fault = value && indirection(value, name);
+    return fault === undefined ? [] : [fault];
+  });
+  if (textNamed(node, 'apiVersion') !== undefined || assumed !== undefined) return faults;
+  const message = `${textNamed(node, 'kind')} without apiVersion`;
+  const missing: Fault = {
+    id: 'invalid-value',
+    message,
+    hint: 'add apiVersion: v1',
+    offset: node.start,
+  };
+  return [...faults, missing];
+}
+
+/** The text of a field, aliases followed; null, absence and an empty text are the same. */
+function textNamed(map: YamlMap, name: string): string | undefined {
+  const value = entryNamed(map, name)?.value;
+  const node = value?.kind === 'alias' ? value.target : value;
+  if (node?.kind !== 'scalar' || isNull(node)) return undefined;
+  return node.text || undefined;
+}

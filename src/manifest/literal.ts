@@ -1,0 +1,94 @@
+import { isMergeKey, type YamlEntry, type YamlMap, type YamlNode } from '../yaml-node.ts';
+import type { ProblemId } from './problem.ts';
+import { isPlainNull, plainScalarTrap } from './scalar-text.ts';
+
+/** A problem at an offset of the source, before it is known whose it is. */
+export interface Fault {
+  readonly id: ProblemId;
+  readonly message: string;
+  readonly hint?: string;
+  readonly offset: number;
+  readonly key?: string | undefined;
+}
+
+export type Report = (fault: Fault | undefined) => void;
+
+/** The entry of `map` that is literally called `name`. */
+export function entryNamed(map: YamlMap, name: string): YamlEntry | undefined {
+  return map.entries.find(({ key }) => key.kind === 'scalar' && key.text === name);
+}
+
+export function isNull(node: YamlNode): boolean {
+  return node.kind === 'scalar' && node.style === 'plain' && isPlainNull(node.text);
+}
+
+/** An alias or an explicit tag at a place that kseal reads: readers differ on what is there. */
+export function indirection(node: YamlNode, what: string): Fault | undefined {
+  if (node.kind === 'alias') return unsupported(`an alias as ${what}`, 'write it out', node);
+  if (node.tag !== undefined) return unsupported(`a tag on ${what}`, 'remove the tag', node);
+  return undefined;
+}
+
+/** An indirection, or an anchor: what is edited here would change wherever its alias stands. */
+export function notEditable(node: YamlNode, what: string): Fault | undefined {
+  if (node.kind === 'alias' || node.anchor === undefined) return indirection(node, what);
+  return unsupported(`an anchor on ${what}`, 'remove the anchor, and write its aliases out', node);
+}
+
+function unsupported(message: string, hint: string, { start }: YamlNode): Fault {
+  return { id: 'unsupported', message, hint, offset: start };
+}
+
+/** Merge keys, and keys that are aliased, anchored or tagged, in a mapping that kseal reads. */
+export function indirectKeys(map: YamlMap, what: string): readonly Fault[] {
+  return map.entries.flatMap(({ key }): readonly Fault[] => {
+    const fault = isMergeKey(key)
+      ? unsupported(`a merge key in ${what}`, 'write the merged entries out', key)
+      : notEditable(key, `a key of ${what}`);
+    return fault === undefined ? [] : [fault];
+  });
+}
+
+/**
+ * Reports why `node` is not read as the same string by every YAML reader.
+ *
+ * @param source the text that `node` was read from
+ */
+export function notAString(node: YamlNode, source: string, what: string): Fault | undefined {
+  const fault = (message: string, hint: string): Fault => ({
+    id: 'invalid-value',
+    message,
+    hint,
+    offset: node.start,
+  });
+  if (node.kind === 'map')
+    return fault(`${what} is a mapping, not a string`, 'check the indentation, or quote it');
+  if (node.kind === 'seq')
+    return fault(`${what} is a sequence, not a string`, 'check the indentation, or quote it');
+  if (node.kind === 'alias') return indirection(node, what);
+  const trap = node.style === 'plain' ? plainScalarTrap(node.text) : undefined;
+  if (trap === 'null')
+    return fault(`${what} is null`, 'give it a value, or write "" for an empty one');
+  if (trap !== undefined)
+    return fault(
+      `${what} is not a string: without quotes, YAML readers take it for ${trap}`,
+      'quote it',
+    );
+  if (/\p{Cs}/u.test(node.text))
+    return fault(`${what} holds half a surrogate pair`, 'write the whole character');
+  if (node.style === 'block' && isCutShort(source, node.start, node.end)) {
+    return fault(
+      `${what} ends with the file, and YAML readers disagree on its last line break`,
+      'end the file with a line break, or write |- in place of |',
+    );
+  }
+  return undefined;
+}
+
+/** Whether a block scalar that keeps a final line break has none, because the file ends. */
+function isCutShort(source: string, start: number, end: number): boolean {
+  const header = /[|>][-+0-9]*/y;
+  header.lastIndex = start;
+  const chomps = header.exec(source)?.[0].includes('-') === true;
+  return end === source.length && !source.endsWith('\n') && !chomps;
+}

@@ -1,0 +1,62 @@
+import { type ErrorCode, KsealError } from '../errors.ts';
+import type { Position } from '../yaml-node.ts';
+
+export type ProblemId =
+  | 'unparsable'
+  | 'unsupported'
+  | 'invalid-value'
+  | 'invalid-data-key'
+  | 'duplicate-data-key'
+  | 'raw-jwe-in-data'
+  | 'unknown-field';
+
+/** What keeps a manifest from being sealed. Neither `message` nor `hint` ever quotes a value. */
+export interface Problem {
+  readonly id: ProblemId;
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly position: Position;
+  /** How the Secret is called (`secretLabel`), if the problem is within one. */
+  readonly secret: string | undefined;
+  /** The data key, if the problem is at one that is a legal data key. */
+  readonly key: string | undefined;
+}
+
+export interface Names {
+  readonly name: string | undefined;
+  readonly generateName: string | undefined;
+  readonly namespace: string | undefined;
+}
+
+/** How a Secret is called in messages: `hr/db`, `db`, `generateName db-*` or `(no name)`. */
+export function secretLabel({ name, generateName, namespace }: Names): string {
+  const inNamespace = namespace === undefined ? '' : `${namespace}/`;
+  if (name !== undefined) return inNamespace + name;
+  if (generateName !== undefined) return `generateName ${inNamespace}${generateName}*`;
+  return '(no name)';
+}
+
+/** The beginning of a message: `deploy/db.yaml:11:13: Secret hr/db, data key "password"`. */
+export function where(path: string, position: Position, secret?: string, key?: string): string {
+  const place = `${path}:${position.line}:${position.column}`;
+  const inSecret = secret === undefined ? '' : `: Secret ${secret}`;
+  return printable(`${place}${inSecret}${key === undefined ? '' : `, data key "${key}"`}`);
+}
+
+/** The error of `problem`, with code MANIFEST_INVALID unless another is given. */
+export function problemError(
+  path: string,
+  problem: Problem,
+  code: ErrorCode = 'MANIFEST_INVALID',
+): KsealError {
+  const place = where(path, problem.position, problem.secret, problem.key);
+  return new KsealError(code, `${place}: ${problem.message}`, { hint: problem.hint });
+}
+
+/** Names come from the manifest, and a terminal would obey control and direction characters. */
+function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
+    (c) => `\\u{${c.codePointAt(0)?.toString(16)}}`,
+  );
+}

@@ -1,0 +1,98 @@
+import { sealedLook } from '../jwe/looks-sealed.ts';
+import { isDataKey } from '../jwe/names.ts';
+import { isMergeKey, type YamlEntry, type YamlNode, type YamlScalar } from '../yaml-node.ts';
+import {
+  type Fault,
+  indirectKeys,
+  isNull,
+  notAString,
+  notEditable,
+  type Report,
+} from './literal.ts';
+import type { Field } from './manifest.ts';
+
+/** An entry as read, its place still an offset. */
+export interface ReadEntry {
+  readonly field: Field;
+  readonly key: string;
+  readonly octets: Uint8Array;
+  /** Of the value. */
+  readonly offset: number;
+  readonly keyOffset: number;
+}
+
+/** Reads the value of the field `data` or `stringData`, and reports all that cannot be sealed. */
+export function readEntries(
+  field: Field,
+  node: YamlNode,
+  source: string,
+  report: Report,
+): readonly ReadEntry[] {
+  if (isNull(node) && node.tag === undefined) return [];
+  const fault = notEditable(node, field);
+  if (fault !== undefined) report(fault);
+  if (node.kind === 'scalar' || node.kind === 'seq') {
+    report({
+      id: 'invalid-value',
+      message: `${field} is not a mapping`,
+      hint: 'write KEY: VALUE lines below it',
+      offset: node.start,
+    });
+  }
+  if (node.kind !== 'map') return [];
+  indirectKeys(node, field).forEach(report);
+  return node.entries
+    .filter(({ key }) => !isMergeKey(key))
+    .flatMap((entry) => readEntry(field, entry, source, report));
+}
+
+function readEntry(
+  field: Field,
+  entry: YamlEntry,
+  source: string,
+  report: Report,
+): readonly ReadEntry[] {
+  const { value } = entry;
+  const key = readKey(entry.key, source, report);
+  const fault = notEditable(value, 'a value') ?? notAString(value, source, 'the value');
+  if (fault !== undefined) report({ ...fault, key });
+  if (fault !== undefined || value.kind !== 'scalar' || key === undefined) return [];
+  const octets = field === 'data' ? fromBase64(value.text) : new TextEncoder().encode(value.text);
+  if (octets === undefined) report({ ...notBase64(value), key });
+  return octets === undefined
+    ? []
+    : [{ field, key, octets, offset: value.start, keyOffset: entry.key.start }];
+}
+
+/** The data key, if it is a legal one; only such a one is ever shown. */
+function readKey(key: YamlNode, source: string, report: Report): string | undefined {
+  const fault = notAString(key, source, 'the data key');
+  if (key.kind === 'alias') return undefined; // Reported by indirectKeys.
+  if (fault !== undefined) report({ ...fault, id: 'invalid-data-key' });
+  if (fault !== undefined || key.kind !== 'scalar') return undefined;
+  if (isDataKey(key.text)) return key.text;
+  const hint = 'use at most 253 of the characters A-Z a-z 0-9 - _ . and do not begin with ..';
+  report({ id: 'invalid-data-key', message: 'not a legal data key', hint, offset: key.start });
+  return undefined;
+}
+
+/** Standard base64 as Go decodes it, which passes over line breaks, and canonical besides. */
+function fromBase64(text: string): Uint8Array | undefined {
+  const bare = text.replace(/[\r\n]/g, '');
+  const octets = Buffer.from(bare, 'base64');
+  return octets.toString('base64') === bare ? octets : undefined;
+}
+
+function notBase64({ text, start }: YamlScalar): Fault {
+  if (sealedLook(Buffer.from(text)) === 'compact' && text.includes('.')) {
+    const hint = 'base64-encode the JWE once more, or move it to stringData';
+    return {
+      id: 'raw-jwe-in-data',
+      message: 'a bare JWE, where data holds base64',
+      hint,
+      offset: start,
+    };
+  }
+  const hint = 'move plain text to stringData, or encode it in standard, padded base64';
+  return { id: 'invalid-value', message: 'the value is not canonical base64', hint, offset: start };
+}

@@ -1,0 +1,151 @@
+import type { YamlMap, YamlNode } from '../yaml-node.ts';
+import {
+  entryNamed,
+  type Fault,
+  indirection,
+  indirectKeys,
+  isNull,
+  notAString,
+  notEditable,
+  type Report,
+} from './literal.ts';
+import type { Field, SecretDocument } from './manifest.ts';
+import { secretLabel } from './problem.ts';
+import { type ReadEntry, readEntries } from './read-entries.ts';
+import { isPlainTrue } from './scalar-text.ts';
+
+const fieldNames: readonly Field[] = ['data', 'stringData'];
+
+/** A Secret as read, its places still offsets, and what is wrong with it. */
+export interface ReadSecret {
+  readonly secret: Omit<SecretDocument, 'entries' | 'position'>;
+  readonly entries: readonly ReadEntry[];
+  readonly label: string;
+  readonly faults: readonly Fault[];
+}
+
+/**
+ * Reads the mapping `node`, which is a Secret, out of the text `source`.
+ *
+ * @param known what is wrong with how it says that it is a Secret
+ */
+export function readSecret(node: YamlMap, source: string, known: readonly Fault[]): ReadSecret {
+  const faults = [...known];
+  const report = (fault: Fault | undefined) => fault !== undefined && faults.push(fault);
+  const metadata = readMap(node, 'metadata', report);
+  const names = readNames(metadata, source, report);
+  const present = fieldNames.flatMap((field) => entryNamed(node, field) ?? []);
+  const entries = present
+    .flatMap(({ key, value }) => readEntries(nameOf(key) as Field, value, source, report))
+    .sort((a, b) => a.offset - b.offset);
+  [...indirectKeys(node, 'a Secret'), ...misplaced(node, metadata), ...twice(entries)].forEach(
+    report,
+  );
+  const secret = {
+    ...names,
+    type: readText(node, 'type', source, report),
+    immutable: isTrue(entryNamed(node, 'immutable')?.value),
+    annotations: readAnnotations(metadata, report),
+    fields: new Set(present.map(({ key }) => nameOf(key) as Field)),
+    node,
+  };
+  return { secret, entries, label: secretLabel(names), faults };
+}
+
+function readNames(metadata: YamlMap | undefined, source: string, report: Report) {
+  if (metadata === undefined)
+    return { name: undefined, generateName: undefined, namespace: undefined };
+  return {
+    name: readText(metadata, 'name', source, report),
+    generateName: readText(metadata, 'generateName', source, report),
+    namespace: readText(metadata, 'namespace', source, report),
+  };
+}
+
+/** A mapping that kseal may edit; null and absence are the same to Kubernetes. */
+function readMap(parent: YamlMap, name: string, report: Report): YamlMap | undefined {
+  const node = entryNamed(parent, name)?.value;
+  if (node === undefined || isNull(node)) return undefined;
+  report(notEditable(node, name));
+  if (node.kind === 'map') indirectKeys(node, name).forEach(report);
+  if (node.kind === 'map') return node;
+  if (node.kind !== 'alias') {
+    report({ id: 'invalid-value', message: `${name} is not a mapping`, offset: node.start });
+  }
+  return undefined;
+}
+
+/** A string field; null, absence and an empty string are the same to Kubernetes. */
+function readText(map: YamlMap, name: string, source: string, report: Report): string | undefined {
+  const node = entryNamed(map, name)?.value;
+  if (node === undefined || isNull(node)) return undefined;
+  report(indirection(node, name) ?? notAString(node, source, name));
+  return nameOf(node) || undefined;
+}
+
+function nameOf(node: YamlNode): string | undefined {
+  return node.kind === 'scalar' ? node.text : undefined;
+}
+
+function isTrue(node: YamlNode | undefined): boolean {
+  return node?.kind === 'scalar' && node.style === 'plain' && isPlainTrue(node.text);
+}
+
+function readAnnotations(
+  metadata: YamlMap | undefined,
+  report: Report,
+): ReadonlyMap<string, string> {
+  const node = metadata && readMap(metadata, 'annotations', report);
+  const texts = (node?.entries ?? []).map(
+    ({ key, value }): [string | undefined, string | undefined] => {
+      return [nameOf(key), nameOf(value.kind === 'alias' ? value.target : value)];
+    },
+  );
+  return new Map(texts.filter((pair): pair is [string, string] => !pair.includes(undefined)));
+}
+
+/** Fields that the API server drops, so that plaintext in them would be neither used nor sealed. */
+function misplaced(root: YamlMap, metadata: YamlMap | undefined): readonly Fault[] {
+  const fields = root.entries.filter(
+    ({ key }) => !isField(nameOf(key)) && similarField(nameOf(key)),
+  );
+  const inMetadata = metadata?.entries.filter(
+    ({ key }) => similarField(nameOf(key)) ?? nameOf(key) === 'type',
+  );
+  return [
+    ...fields.map(({ key }) => unknownField(key, `rename it to ${similarField(nameOf(key))}`)),
+    ...(inMetadata ?? []).map(({ key }) =>
+      unknownField(key, 'move it out of metadata, to the top level of the Secret'),
+    ),
+  ];
+}
+
+const isField = (name: string | undefined) => fieldNames.some((field) => field === name);
+
+function similarField(name: string | undefined): Field | undefined {
+  return fieldNames.find((field) => field.toLowerCase() === name?.toLowerCase());
+}
+
+function unknownField(key: YamlNode, hint: string): Fault {
+  return { id: 'unknown-field', message: `unknown field ${nameOf(key)}`, hint, offset: key.start };
+}
+
+/** The API server would let stringData win; kseal lets neither. */
+function twice(entries: readonly ReadEntry[]): readonly Fault[] {
+  const seen = new Set<string>();
+  return entries.flatMap(({ key, keyOffset }): readonly Fault[] => {
+    if (!seen.has(key)) {
+      seen.add(key);
+      return [];
+    }
+    return [
+      {
+        id: 'duplicate-data-key',
+        message: 'the data key is there twice',
+        hint: 'remove one of them',
+        offset: keyOffset,
+        key,
+      },
+    ];
+  });
+}

@@ -1,0 +1,27 @@
+import { KsealError } from '../errors.ts';
+import type { Warning } from './checks.ts';
+
+/** What the values of a Secret may add up to (k8s.io/api core/v1 MaxSecretSize), in octets. */
+const MAX_SECRET = 1024 * 1024;
+/** Above this the sealed text may not fit the annotation of a client-side apply (256 KiB). */
+const SERVER_SIDE = 128 * 1024;
+
+/** Checks what the values of a finished Secret add up to. Throws VALUE_REFUSED above 1 MiB. */
+export function checkSize(octets: number): readonly Warning[] {
+  if (octets > MAX_SECRET) {
+    throw new KsealError(
+      'VALUE_REFUSED',
+      `the values add up to ${octets} octets, and a Secret holds at most ${MAX_SECRET}`,
+      {
+        hint: 'split the Secret',
+      },
+    );
+  }
+  if (octets <= SERVER_SIDE) return [];
+  return [
+    {
+      message: `the values add up to ${octets} octets, which is much for kubectl apply`,
+      hint: 'apply it with: kubectl apply --server-side -f FILE',
+    },
+  ];
+}

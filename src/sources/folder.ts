@@ -1,0 +1,37 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileError } from '../files.ts';
+
+const skipped = new Set(['.git', 'node_modules']);
+const manifestName = /\.(?:ya?ml|json)$/;
+
+/** Whether `path` is a folder; a path that does not exist is not. */
+export function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/**
+ * The manifests below a folder, sorted: files that end in `.yaml`, `.yml` or `.json`. Links to
+ * folders are not followed, so no loop has an end to look for. `shown` is the folder as the user
+ * wrote it; each name begins with it. Throws IO for a folder that cannot be read.
+ */
+export function manifestsIn(path: string, shown: string): readonly string[] {
+  return entriesOf(path, shown).flatMap((entry) => {
+    if (entry.isDirectory()) {
+      return skipped.has(entry.name)
+        ? []
+        : manifestsIn(join(path, entry.name), join(shown, entry.name));
+    }
+    const isFile = entry.isFile() || (entry.isSymbolicLink() && !isFolder(join(path, entry.name)));
+    return isFile && manifestName.test(entry.name) ? [join(shown, entry.name)] : [];
+  });
+}
+
+function entriesOf(path: string, shown: string) {
+  try {
+    const entries = readdirSync(path, { withFileTypes: true });
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  } catch (error) {
+    throw fileError(shown, 'read', error);
+  }
+}

@@ -1,0 +1,90 @@
+// What a YAML text is read into: plain nodes that know where they stand in the source, so
+// that callers edit the source by offset and never print a document anew.
+
+/** Both count from 1; `column` counts UTF-16 code units and leaves a byte order mark out. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Offsets into the source in UTF-16 code units, `end` exclusive; tags, anchors and comments lie outside. */
+export interface Located {
+  readonly start: number;
+  readonly end: number;
+  readonly anchor: string | undefined;
+  readonly tag: string | undefined;
+}
+
+export interface YamlScalar extends Located {
+  readonly kind: 'scalar';
+  /** The content as a string, before any resolution to numbers, booleans or null. */
+  readonly text: string;
+  readonly style: 'plain' | 'single' | 'double' | 'block';
+}
+
+export interface YamlMap extends Located {
+  readonly kind: 'map';
+  readonly flow: boolean;
+  readonly entries: readonly YamlEntry[];
+}
+
+export interface YamlSeq extends Located {
+  readonly kind: 'seq';
+  readonly flow: boolean;
+  readonly items: readonly YamlNode[];
+}
+
+export interface YamlAlias extends Located {
+  readonly kind: 'alias';
+  readonly target: YamlNode;
+}
+
+export type YamlNode = YamlScalar | YamlMap | YamlSeq | YamlAlias;
+
+export interface YamlEntry {
+  /** Where the entry begins: its `?`, tag, anchor or key, whichever is first. */
+  readonly start: number;
+  readonly key: YamlNode;
+  /** The offset of `:`, unless the entry has none. */
+  readonly colon: number | undefined;
+  readonly value: YamlNode;
+}
+
+/** The merge key of YAML 1.1, which kubectl still expands: `<<`, plain or tagged. */
+export function isMergeKey(key: YamlNode): boolean {
+  return (
+    key.kind === 'scalar' && key.text === '<<' && (key.style === 'plain' || key.tag !== undefined)
+  );
+}
+
+/** The number of nodes with aliases expanded; infinite where an alias stands in what it names. */
+export function sizeOf(node: YamlNode, sizes: Map<YamlNode, number>): number {
+  const known = sizes.get(node);
+  if (known !== undefined) return known;
+  sizes.set(node, Number.POSITIVE_INFINITY);
+  const size = childrenOf(node).reduce((sum, child) => sum + sizeOf(child, sizes), 1);
+  sizes.set(node, size);
+  return size;
+}
+
+function childrenOf(node: YamlNode): readonly YamlNode[] {
+  if (node.kind === 'map') return node.entries.flatMap(({ key, value }) => [key, value]);
+  if (node.kind === 'seq') return node.items;
+  return node.kind === 'alias' ? [node.target] : [];
+}
+
+/** The offset within `source` as line and column. */
+export function positionsIn(source: string): (offset: number) => Position {
+  const starts = [source.startsWith('\uFEFF') ? 1 : 0];
+  for (let at = source.indexOf('\n'); at >= 0; at = source.indexOf('\n', at + 1))
+    starts.push(at + 1);
+  return (offset) => {
+    let [low, high] = [0, starts.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if ((starts[middle] ?? 0) <= offset) low = middle;
+      else high = middle;
+    }
+    return { line: low + 1, column: Math.max(offset - (starts[low] ?? 0), 0) + 1 };
+  };
+}

@@ -1,0 +1,190 @@
+import {
+  Composer,
+  type CST,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  type Node,
+  type Pair,
+  Parser,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml';
+import {
+  isMergeKey,
+  type Located,
+  sizeOf,
+  type YamlEntry,
+  type YamlMap,
+  type YamlNode,
+  type YamlScalar,
+  type YamlSeq,
+} from './yaml-node.ts';
+
+/** `message` never quotes the source. */
+export interface YamlError {
+  readonly code: string;
+  readonly message: string;
+  readonly offset: number;
+}
+
+export interface ParsedYaml {
+  /** The root nodes; empty when an error other than DUPLICATE_KEY was found. */
+  readonly roots: readonly YamlNode[];
+  readonly errors: readonly YamlError[];
+}
+
+const MAX_DEPTH = 100;
+const MAX_ERRORS = 20;
+const MAX_ALIAS_NODES = 100_000;
+
+const messages: Readonly<Record<string, string>> = {
+  ALIAS_EXPANSION: `aliases expand to more than ${MAX_ALIAS_NODES} nodes`,
+  BAD_ALIAS: 'alias without an anchor before it',
+  BAD_DQ_ESCAPE: 'bad escape in a double-quoted string',
+  BAD_INDENT: 'bad indentation',
+  BAD_SCALAR_START: 'this character cannot begin a plain value: quote it',
+  CHARACTER: 'control character, inner byte order mark, or line break that is neither LF nor CRLF',
+  DUPLICATE_KEY: 'duplicate key',
+  MISSING_CHAR: 'missing character',
+  MULTILINE_IMPLICIT_KEY: 'a key must be on one line',
+  NESTING: `nested more than ${MAX_DEPTH} levels deep`,
+  TAB_AS_INDENT: 'tab as indentation',
+  UNEXPECTED_TOKEN: 'unexpected token',
+};
+
+/**
+ * Reads a YAML 1.2 or JSON text of any number of documents. Never throws for what the text
+ * holds, never expands an alias, and resolves no scalar: `0123` and `true` are texts here.
+ */
+export function parseYaml(source: string): ParsedYaml {
+  const errors: YamlError[] = [];
+  const fail: Fail = (code, offset) => {
+    const message = messages[code] ?? `YAML error ${code}`;
+    if (errors.length < MAX_ERRORS) errors.push({ code, message, offset });
+  };
+  const documents = compose(source, fail);
+  const roots = errors.length > 0 ? [] : documents.map((document) => rootOf(document, fail));
+  const fatal = errors.some(({ code }) => code !== 'DUPLICATE_KEY');
+  return { roots: fatal ? [] : roots, errors };
+}
+
+type Fail = (code: string, offset: number) => void;
+
+function compose(source: string, fail: Fail): Document.Parsed[] {
+  // The package prints every token, values included, when these are set.
+  for (const name of ['LOG_TOKENS', 'LOG_STREAM']) delete process.env[name];
+  // The failsafe schema takes every scalar for a string. The package's own search for
+  // duplicate keys takes quadratic time.
+  const composer = new Composer({
+    schema: 'failsafe',
+    resolveKnownTags: false,
+    uniqueKeys: false,
+    keepSourceTokens: true,
+  });
+  const documents = [...composer.compose(tokensOf(source, fail))];
+  // The package's messages quote the source, so only code and place are kept.
+  const errors = [...documents, composer.streamInfo()].flatMap((part) => part.errors);
+  for (const error of errors) fail(error.code, error.pos[0]);
+  return documents;
+}
+
+// YAML 1.1 readers (kubectl) break lines at U+0085, U+2028, U+2029 and a lone CR, readers of
+// YAML 1.2 do not: what is a comment to the one would be a key to the other.
+const forbidden = /(?![\t\n\r])\p{Cc}|[\u2028\u2029\uFFFE\uFFFF]|(?!^)\uFEFF|\r(?!\n)/u;
+
+function* tokensOf(source: string, fail: Fail): Generator<CST.Token> {
+  const bad = source.search(forbidden);
+  if (bad >= 0) return fail('CHARACTER', bad);
+  const parser = new Parser();
+  for (const lexeme of new Lexer().lex(source)) {
+    yield* parser.next(lexeme);
+    // The package composes by recursion, and a full stack within it ends the whole process.
+    if (parser.stack.length > MAX_DEPTH) return fail('NESTING', parser.offset);
+  }
+  yield* parser.end();
+}
+
+interface Context {
+  readonly anchors: Map<string, YamlNode>;
+  readonly fail: Fail;
+}
+
+function rootOf(document: Document.Parsed, fail: Fail): YamlNode {
+  const context = { anchors: new Map<string, YamlNode>(), fail };
+  const root = nodeOf(document.contents, document.range[0], context);
+  if (context.anchors.size === 0) return root;
+  const sizes = new Map<YamlNode, number>();
+  if (sizeOf(root, sizes) - sizes.size > MAX_ALIAS_NODES) fail('ALIAS_EXPANSION', root.start);
+  return root;
+}
+
+function nodeOf(node: Node | null, offset: number, context: Context): YamlNode {
+  const [start, end] = node?.range ?? [offset, offset];
+  const anchor = node !== null && 'anchor' in node ? node.anchor : undefined;
+  const tag = node !== null && 'tag' in node ? node.tag : undefined;
+  const located = { start, end, anchor, tag };
+  if (isAlias(node)) return aliasOf(node.source, located, context);
+  if (isMap<Node, Node | null>(node)) return mapOf(node, located, context);
+  if (isSeq<Node>(node)) return seqOf(node, located, context);
+  const { source = '', type = 'PLAIN' } = isScalar(node) ? node : {};
+  return register(
+    { ...located, kind: 'scalar', text: source, style: styles[type] ?? 'block' },
+    context,
+  );
+}
+
+const styles: Readonly<Record<string, YamlScalar['style']>> = {
+  PLAIN: 'plain',
+  QUOTE_SINGLE: 'single',
+  QUOTE_DOUBLE: 'double',
+};
+
+function register<T extends YamlNode>(node: T, { anchors }: Context): T {
+  if (node.anchor !== undefined) anchors.set(node.anchor, node);
+  return node;
+}
+
+function aliasOf(name: string, located: Located, { anchors, fail }: Context): YamlNode {
+  const target = anchors.get(name);
+  if (target !== undefined) return { ...located, kind: 'alias', target };
+  fail('BAD_ALIAS', located.start);
+  return { ...located, kind: 'scalar', text: '', style: 'plain' };
+}
+
+function mapOf(map: YAMLMap<Node, Node | null>, located: Located, context: Context): YamlMap {
+  const entries: YamlEntry[] = [];
+  const result = register({ ...located, kind: 'map', flow: map.flow === true, entries }, context);
+  const seen = new Set<string>();
+  for (const pair of map.items) {
+    const entry = entryOf(pair, context);
+    entries.push(entry);
+    if (entry.key.kind !== 'scalar' || isMergeKey(entry.key)) continue;
+    if (seen.has(entry.key.text)) context.fail('DUPLICATE_KEY', entry.key.start);
+    seen.add(entry.key.text);
+  }
+  // The package counts the comments behind a block collection as part of it.
+  const end = result.flow ? located.end : (entries.at(-1)?.value.end ?? located.end);
+  return Object.assign(result, { end });
+}
+
+function entryOf({ key, value, srcToken }: Pair<Node, Node | null>, context: Context): YamlEntry {
+  const first = srcToken?.start.find(({ type }) =>
+    ['explicit-key-ind', 'anchor', 'tag'].includes(type),
+  );
+  const colon = srcToken?.sep?.find(({ type }) => type === 'map-value-ind')?.offset;
+  const keyNode = nodeOf(key, first?.offset ?? 0, context);
+  const valueNode = nodeOf(value, keyNode.end, context);
+  return { start: first?.offset ?? keyNode.start, key: keyNode, colon, value: valueNode };
+}
+
+function seqOf(seq: YAMLSeq<Node>, located: Located, context: Context): YamlSeq {
+  const items: YamlNode[] = [];
+  const result = register({ ...located, kind: 'seq', flow: seq.flow === true, items }, context);
+  for (const item of seq.items) items.push(nodeOf(item, located.start, context));
+  const end = result.flow ? located.end : (items.at(-1)?.end ?? located.end);
+  return Object.assign(result, { end });
+}

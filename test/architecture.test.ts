@@ -1,0 +1,150 @@
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { importsOf, sourceFiles, withoutComments } from './helpers/imports.ts';
+
+const files = sourceFiles(join(import.meta.dirname, '../src'));
+
+/** What a part of src/ may import besides itself. A part is a folder (`jwe/`) or a file. */
+const parts: Readonly<Record<string, readonly string[]>> = {
+  'errors.ts': [],
+  'files.ts': ['errors.ts'],
+  'yaml-node.ts': [],
+  'yaml.ts': ['yaml-node.ts', 'errors.ts'],
+  'jwe/': ['errors.ts'],
+  'secret/': ['jwe/', 'errors.ts'],
+  'manifest/': ['jwe/', 'secret/', 'yaml.ts', 'yaml-node.ts', 'errors.ts'],
+  'keys/': ['jwe/', 'files.ts', 'errors.ts'],
+  'sources/': ['files.ts', 'errors.ts'],
+  verbs: ['keys/', 'manifest/', 'secret/', 'jwe/', 'errors.ts'],
+  'cli/': ['verbs', 'sources/', 'keys/', 'manifest/', 'secret/', 'jwe/', 'files.ts', 'errors.ts'],
+};
+
+/** The verbs: what the commands do, in files at the root of src/. */
+const verbs = [
+  'plan.ts',
+  'seal-plan.ts',
+  'seal.ts',
+  'unseal.ts',
+  'unseal-manifest.ts',
+  'inspect.ts',
+];
+
+/** Each package has one home, where its errors are wrapped and its types end. */
+const packages: Readonly<Record<string, readonly string[]>> = {
+  jose: ['jwe/'],
+  yaml: ['yaml.ts'],
+  'p-limit': ['verbs'],
+  commander: ['cli/'],
+  chalk: ['cli/'],
+};
+
+/** Node's modules that may be used. Without those for processes and the network kseal is offline. */
+const builtins = ['crypto', 'fs', 'path', 'readline', 'stream', 'tty', 'util', 'util/types'];
+
+/** The surroundings come in through IO. The yaml package reads its switches for debugging there. */
+const processUsers = ['cli/', 'yaml.ts'];
+
+function partOf(path: string): string {
+  if (verbs.includes(path)) return 'verbs';
+  return path.includes('/') ? `${path.split('/')[0]}/` : path;
+}
+
+/** The files of which `faults` says something, each with what it says. */
+function findings(faults: (file: (typeof files)[number]) => readonly string[]): string[] {
+  return files.flatMap((file) => faults(file).map((fault) => `src/${file.path}: ${fault}`));
+}
+
+test('every file belongs to a part, and every part and verb exists', () => {
+  const used = new Set(files.map(({ path }) => partOf(path)));
+  expect([...used].sort()).toEqual(Object.keys(parts).sort());
+  expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining(verbs));
+});
+
+test('imports point down', () => {
+  const wrong = findings(({ path, imports }) =>
+    imports.filter((target) => {
+      if (!target.endsWith('.ts')) return false;
+      const [from, to] = [partOf(path), partOf(target)];
+      return from !== to && !parts[from]?.includes(to);
+    }),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('no import reaches a file that is not there', () => {
+  const known = new Set(files.map(({ path }) => path));
+  const wrong = findings(({ imports }) =>
+    imports.filter((target) => /^\.|\.[jt]s$/.test(target) && !known.has(target)),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('no files import each other in a circle', () => {
+  const open = new Map(files.map(({ path, imports }) => [path, imports]));
+  // Takes away, again and again, the files that import none of those left.
+  for (let size = -1; size !== open.size; ) {
+    size = open.size;
+    for (const [path, imports] of open) {
+      if (!imports.some((target) => open.has(target))) open.delete(path);
+    }
+  }
+  expect([...open.keys()]).toEqual([]);
+});
+
+test('each package is imported in its home only', () => {
+  const wrong = findings(({ path, imports }) =>
+    imports.filter(
+      (target) => !/^node:|\.[jt]s$/.test(target) && !packages[target]?.includes(partOf(path)),
+    ),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('no process is started, and no network used', () => {
+  const wrong = findings(({ code, imports }) => [
+    ...imports.filter(
+      (target) => target.startsWith('node:') && !builtins.includes(target.slice(5)),
+    ),
+    ...(code.match(/\bfetch\(|\bWebSocket\b/g) ?? []),
+  ]);
+  expect(wrong).toEqual([]);
+});
+
+test.each([
+  ['console nowhere', /\bconsole\b/, []],
+  ['the exit code in bin/ only', /\bprocess\s*\.\s*exit/, []],
+  [
+    'the process through IO',
+    /\bprocess\s*\.|\bglobalThis\b|['"]node:(process|os)['"]/,
+    processUsers,
+  ],
+  ['import() with a name that can be read here', /\bimport\s*\((?!\s*['"])/, []],
+  ['no barrels', /\bexport\b[^'";()=]*\bfrom\b/, []],
+] as const)('%s', (_, pattern, homes: readonly string[]) => {
+  const wrong = findings(({ path, code }) =>
+    homes.includes(partOf(path)) ? [] : (pattern.exec(code) ?? []).slice(0, 1),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('no file has more than 200 lines', () => {
+  expect(findings(({ text }) => (text.split('\n').length > 201 ? ['too long'] : []))).toEqual([]);
+});
+
+describe('the reader of imports', () => {
+  test.each([
+    ["import a from 'a';", ['a']],
+    ['import { type A,\n  b } from \'./b.ts\';\nimport type { C } from "c";', ['./b.ts', 'c']],
+    ["import 'side-effect';\nimport * as d from 'd';", ['side-effect', 'd']],
+    ["const e = () => import('./e.ts');\nawait import(\n  `f`)", ['./e.ts', 'f']],
+    ["type G = import('./g.ts').G;\nexport { h } from './h.ts';", ['./g.ts', './h.ts']],
+    ["export const text = 'not an import';\nexport function from() {}", []],
+  ])('reads %j', (code, imports) => {
+    expect(importsOf(code)).toEqual(imports);
+  });
+
+  test('skips comments, but not what follows a URL', () => {
+    const text = "/* import 'a' */ // import 'b'\nconst u = 'https://x'; import('./c.ts');";
+    expect(importsOf(withoutComments(text))).toEqual(['./c.ts']);
+  });
+});

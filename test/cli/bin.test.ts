@@ -1,0 +1,109 @@
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, inject, test } from 'vitest';
+import { exitCodes } from '../../src/errors.ts';
+import { leaksOf } from '../helpers/canary.ts';
+import { folderWithKeys } from '../helpers/folder.ts';
+import { runBin, startBin } from '../helpers/spawn.ts';
+
+// What ships: bin/kseal.js on the built dist, as a process of its own.
+
+const canary = 'CANARY-of-the-built-file';
+const seal = ['seal', 'db', '-n', 'hr', '-k', 'k.pub', '--stdin', 'password'];
+const open = ['decrypt', '-k', 'k.pem', '--only', 'password'];
+
+const { version } = JSON.parse(
+  readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'),
+);
+
+test('the build succeeds', () => {
+  expect(inject('buildError')).toBe('');
+});
+
+test('--version prints the version of the package', async () => {
+  const { code, stdout, stderr } = await runBin(['--version'], { cwd: folderWithKeys() });
+  expect([code, `${stdout}`, `${stderr}`]).toEqual([0, `${version}\n`, '']);
+});
+
+test.each([[], ['seal'], ['inspect'], ['decrypt'], ['keygen']])(
+  '--help of %j',
+  async (...words) => {
+    const { code, stdout, stderr } = await runBin([...words, '--help'], { cwd: folderWithKeys() });
+    expect([code, `${stderr}`]).toEqual([0, '']);
+    expect(`${stdout}`).toMatch(new RegExp(`^Usage: ${['kseal', ...words].join(' ')}`));
+  },
+);
+
+test('a value goes through a pipe, sealed and opened', async () => {
+  const cwd = folderWithKeys();
+  const sealed = await runBin(seal, { cwd, stdin: canary });
+  expect(sealed.code).toBe(0);
+  expect(`${sealed.stdout}`).toMatch(/^kind: Secret$/m);
+  expect(leaksOf(Buffer.from(canary), sealed.stdout)).toEqual([]);
+  const opened = await runBin(open, { cwd, stdin: sealed.stdout });
+  expect([opened.code, `${opened.stdout}`]).toEqual([0, canary]);
+});
+
+test.each([
+  ['no command', [], exitCodes.USAGE],
+  ['a bad option', ['seal', '--sael'], exitCodes.USAGE],
+  ['a missing file', ['decrypt', 'none.yaml', '-k', 'k.pem'], exitCodes.IO],
+  ['another key', ['decrypt', 'db.yaml', '-k', 'other.pem'], exitCodes.KEY_UNKNOWN],
+])('the exit code for %s', async (_, args, wanted) => {
+  const cwd = folderWithKeys();
+  const sealed = await runBin(seal, { cwd, stdin: canary });
+  writeFileSync(join(cwd, 'db.yaml'), sealed.stdout);
+  const { code, stdout, stderr } = await runBin(args, { cwd });
+  expect([code, `${stdout}`]).toEqual([wanted, '']);
+  expect(`${stderr}`).toMatch(/^kseal: error: .*\n/m);
+});
+
+test('a stdout that is closed ends it quietly', async () => {
+  const cwd = folderWithKeys();
+  const value = Buffer.alloc(512 * 1024, 'x');
+  const sealed = await runBin([...seal, '--allow', 'placeholder'], { cwd, stdin: value });
+  const { child, ended } = startBin(open, { cwd, stdin: sealed.stdout });
+  child.stdout?.destroy();
+  const { code, signal, stderr } = await ended;
+  expect([code, signal]).toEqual([0, null]);
+  expect(`${stderr}`).not.toMatch(/error|EPIPE|\n\s+at /);
+});
+
+test('SIGINT while it waits for a value exits 130', async () => {
+  const { child, ended } = startBin(seal, { cwd: folderWithKeys() });
+  let said = '';
+  while (!said.includes('hr/db')) {
+    said += (await once(child.stderr as NonNullable<typeof child.stderr>, 'data'))[0];
+  }
+  child.kill('SIGINT');
+  const { code, stdout } = await ended;
+  expect([code, `${stdout}`]).toEqual([exitCodes.INTERRUPTED, '']);
+});
+
+test('switches for debugging of Node and of libraries show no value', async () => {
+  const cwd = folderWithKeys();
+  const env = {
+    NODE_DEBUG: '*',
+    DEBUG: '*',
+    GRPC_TRACE: 'all',
+    GRPC_VERBOSITY: 'DEBUG',
+    LOG_TOKENS: '1',
+    LOG_STREAM: '1',
+    KSEAL_DEBUG: '1',
+  };
+  writeFileSync(join(cwd, 'plain.yaml'), secretManifest(canary));
+  const sealed = await runBin(seal, { cwd, env, stdin: canary });
+  const file = await runBin(['seal', '-f', 'plain.yaml', '-k', 'k.pub'], { cwd, env });
+  const opened = await runBin(open, { cwd, env, stdin: sealed.stdout });
+  expect([sealed.code, file.code, opened.code]).toEqual([0, 0, 0]);
+  expect(`${opened.stdout}`).toBe(canary);
+  for (const output of [sealed.stdout, sealed.stderr, file.stdout, file.stderr, opened.stderr]) {
+    expect(leaksOf(Buffer.from(canary), output)).toEqual([]);
+  }
+});
+
+function secretManifest(value: string): string {
+  const head = 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: hr\n';
+  return `${head}stringData:\n  password: ${value}\n`;
+}

@@ -1,0 +1,22 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { exitCodes } from '../../src/errors.ts';
+import { parseTxtar } from '../helpers/txtar.ts';
+
+const folder = join(import.meta.dirname, '../../fixtures/scripts');
+
+/** The error codes that the scripts provoke with `fails CODE kseal ...`. */
+function provokedCodes(): Set<string> {
+  const scripts = readdirSync(folder).filter((name) => name.endsWith('.txtar'));
+  const lines = scripts.flatMap(
+    (name) => parseTxtar(readFileSync(join(folder, name), 'utf8')).lines,
+  );
+  const codes = lines.filter(({ words }) => words[0] === 'fails').map(({ words }) => words[1]);
+  return new Set(codes.filter((code) => code !== undefined));
+}
+
+test('some script provokes every error code', () => {
+  const codes = Object.keys(exitCodes);
+  expect([...provokedCodes()].sort()).toEqual(codes.sort());
+});

@@ -1,0 +1,144 @@
+// The main job of kseal from end to end, on a key made on the spot: `npm run demo`.
+// It runs the real command in a temporary folder and checks every outcome it tells of.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const bin = join(import.meta.dirname, '../../bin/kseal.js');
+const folder = mkdtempSync(join(tmpdir(), 'kseal-demo-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+const file = (name) => join(folder, name);
+const read = (name) => readFileSync(file(name), 'utf8');
+const print = (text) => process.stdout.write(`${text}\n`);
+const indent = (text) => text.trimEnd().replace(/^/gm, '    ');
+
+/** Sealed values are long: the middle of each is left out. */
+const shorten = (text) => text.replace(/([\w+/=.-]{24})[\w+/=.-]{60,}([\w+/=.-]{8})/g, '$1…$2');
+
+function step(persona, text) {
+  print(`\n── ${persona} ${'─'.repeat(Math.max(0, 74 - persona.length))}\n${text}\n`);
+}
+
+function show(name) {
+  print(`  $ cat ${name}\n${indent(shorten(read(name)))}`);
+}
+
+/** Runs kseal as typed, prints what it says, and checks its exit code. */
+function kseal(line, { input = '', exit = 0, quiet = false } = {}) {
+  const shown = input && !Buffer.isBuffer(input) ? `printf '%s' '${input}' | ` : '';
+  print(`  $ ${shown}kseal ${line}`);
+  const result = spawnSync(process.execPath, [bin, ...line.split(' ')], {
+    cwd: folder,
+    input,
+    env: { PATH: process.env.PATH, NO_COLOR: '1' },
+  });
+  const [out, words] = [result.stdout, result.stderr.toString()];
+  if (out.length > 0 && !quiet) print(indent(shorten(out.toString())));
+  if (words !== '') print(indent(words));
+  if (exit !== 0) print(`    (exit code ${result.status})`);
+  assert.equal(result.status, exit, `kseal ${line}`);
+  return out;
+}
+
+const password = 'correct-horse-battery';
+const binary = randomBytes(48);
+const { privateKey: pem } = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+});
+
+step(
+  'KMS manager',
+  `Makes a key pair. In production the private half is made in the KMS and never leaves it;
+here a file stands in for it. Only the public half, prod.pub, goes into Git.`,
+);
+kseal('keygen -o prod');
+
+step(
+  'Secrets custodian',
+  `Has written down a Secret: a password, a private key of several lines and a binary value.
+This file must not go into Git as it is.`,
+);
+writeFileSync(
+  file('db.yaml'),
+  `# Credentials of the HR database. Owner: the DBA team.
+apiVersion: v1
+kind: Secret
+metadata:
+  name: db-credentials
+  namespace: hr
+type: Opaque
+data:
+  keytab: ${binary.toString('base64')}   # binary, as base64
+  password: ${Buffer.from(password).toString('base64')}
+  # the client certificate's key
+  tls.key: ${Buffer.from(pem).toString('base64')}
+`,
+);
+show('db.yaml');
+const before = read('db.yaml').split('\n');
+
+step(
+  'Secrets custodian',
+  'Seals it, offline, with nothing but the public key. Only the values change; the comments stay.',
+);
+kseal('seal -f db.yaml -k prod.pub -i');
+show('db.yaml');
+const sealed = read('db.yaml');
+const after = sealed.split('\n');
+const changed = before.filter((line, i) => line !== after[i]);
+assert.equal(changed.length, 3);
+assert(!sealed.includes(Buffer.from(password).toString('base64')));
+print(`\n  ${changed.length} of ${before.length} lines changed. A second run changes nothing:\n`);
+kseal('seal -f db.yaml -k prod.pub -i');
+assert.equal(read('db.yaml'), sealed);
+
+step('Secrets custodian', 'Adds one more value. Nobody needs to see the others for that.');
+kseal('seal --into db.yaml -k prod.pub --stdin username', { input: 'hr_app' });
+assert(sealed.split('\n').every((line) => read('db.yaml').includes(line)));
+
+step('Reviewer', 'Sees what is sealed, for which place and to which key, and needs no key for it.');
+kseal('inspect db.yaml');
+
+step(
+  'The cluster (played by the holder of the private key)',
+  'Opens the values with the same code that the admission webhook runs, and gets every octet back.',
+);
+const same = (key, octets) =>
+  assert(
+    kseal(`decrypt db.yaml -k prod.pem --only ${key}`, { quiet: key !== 'password' }).equals(
+      octets,
+    ),
+  );
+same('password', Buffer.from(password));
+same('tls.key', Buffer.from(pem));
+same('keytab', binary);
+print('\n  All three are equal to what was sealed, octet for octet.');
+
+step(
+  'Somebody with the repository',
+  'Copies the sealed Secret into his own namespace, to have the cluster open it for him.',
+);
+writeFileSync(file('stolen.yaml'), read('db.yaml').replace('namespace: hr', 'namespace: mallory'));
+kseal('decrypt stolen.yaml -k prod.pem', { exit: 2 });
+
+step('Somebody with the repository', 'Changes one character of a sealed value.');
+const jwe = Buffer.from(/password: (\S+)/.exec(read('db.yaml'))[1], 'base64').toString();
+const at = jwe.lastIndexOf('.') - 10;
+const damaged = jwe.slice(0, at) + (jwe[at] === 'A' ? 'B' : 'A') + jwe.slice(at + 1);
+writeFileSync(
+  file('damaged.yaml'),
+  read('db.yaml').replace(/password: \S+/, `password: ${Buffer.from(damaged).toString('base64')}`),
+);
+kseal('decrypt damaged.yaml -k prod.pem', { exit: 3 });
+
+step('Somebody with another key', 'Tries to open it.');
+kseal('keygen -o mine');
+kseal('decrypt db.yaml -k mine.pem', { exit: 3 });
+
+print('\nThat is all: sealed by anyone with prod.pub, opened by the holder of the key alone.');

@@ -1,0 +1,53 @@
+/** A plaintext that a test plants to see where it turns up: any word of this form. */
+const WORD = /CANARY-[A-Za-z0-9-]+/g;
+
+const BASE64_RUN = /[A-Za-z0-9+/]{12,}={0,2}/g;
+
+/** The canaries in a text, also those that stand in it base64-encoded, as under `data`. */
+export function canariesIn(text: string): string[] {
+  const decoded = text
+    .match(BASE64_RUN)
+    ?.map((run) => Buffer.from(run, 'base64').toString('latin1'));
+  return [...new Set([text, ...(decoded ?? [])].flatMap((part) => part.match(WORD) ?? []))];
+}
+
+/**
+ * The part of a base64 text that `octets` alone decide when `before` other octets stand in
+ * front of them: the characters at both ends share bits with their neighbours.
+ */
+function base64Core(octets: Buffer, before: number): string {
+  const text = Buffer.concat([Buffer.alloc(before), octets]).toString('base64');
+  const first = Math.ceil((before * 8) / 6);
+  const end = Math.floor(((before + octets.length) * 8) / 6);
+  return text.slice(first, end);
+}
+
+/** How a secret may look where it must not be, by the name of the encoding. */
+export function encodingsOf(secret: Buffer): Map<string, Buffer> {
+  const texts = new Map<string, string>();
+  for (const before of [0, 1, 2]) {
+    const core = base64Core(secret, before);
+    texts.set(`base64 at offset ${before}`, core);
+    texts.set(`base64url at offset ${before}`, core.replaceAll('+', '-').replaceAll('/', '_'));
+  }
+  texts.set('hex', secret.toString('hex'));
+  texts.set('HEX', secret.toString('hex').toUpperCase());
+  for (const [name, separator] of [
+    ['comma and space', ', '],
+    ['comma', ','],
+    ['space', ' '],
+  ] as const) {
+    texts.set(`decimal octets with ${name}`, [...secret].join(separator));
+  }
+  const encodings = new Map<string, Buffer>(
+    [...texts].map(([name, text]) => [name, Buffer.from(text, 'latin1')]),
+  );
+  return encodings.set('text', secret);
+}
+
+/** The names of the encodings in which `haystack` holds `secret`; none is what tests want. */
+export function leaksOf(secret: Buffer, haystack: Buffer): string[] {
+  return [...encodingsOf(secret)]
+    .filter(([, needle]) => haystack.includes(needle))
+    .map(([name]) => name);
+}

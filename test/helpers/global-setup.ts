@@ -1,0 +1,49 @@
+import { execFile } from 'node:child_process';
+import { generateKeyPair } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** The folder that holds NAME.pem (PKCS#8) and NAME.pub (SPKI) for each name in keySizes. */
+    keys: string;
+    /** What the build said if it failed, else empty: only tests of what is built mind. */
+    buildError: string;
+  }
+}
+
+/** The key pairs of a test run, made afresh: name and modulus length. */
+export const keySizes = { k: 3072, other: 3072, small: 2048, big: 4096 } as const;
+
+const root = join(import.meta.dirname, '../..');
+
+/** Runs once before all tests; what it returns runs once after them. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'kseal-keys-'));
+  const pairs = Object.entries(keySizes).map(([name, bits]) => writePair(folder, name, bits));
+  const [buildError] = await Promise.all([buildDist(), ...pairs]);
+  project.provide('buildError', buildError);
+  project.provide('keys', folder);
+  return () => rm(folder, { recursive: true });
+}
+
+async function writePair(folder: string, name: string, modulusLength: number): Promise<void> {
+  const pair = await promisify(generateKeyPair)('rsa', {
+    modulusLength,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  await writeFile(join(folder, `${name}.pem`), pair.privateKey, { mode: 0o600 });
+  await writeFile(join(folder, `${name}.pub`), pair.publicKey);
+}
+
+/** Tests that spawn bin/kseal.js run the present code, not what was built some time ago. */
+function buildDist(): Promise<string> {
+  return promisify(execFile)(process.execPath, ['build.config.mjs'], { cwd: root }).then(
+    () => '',
+    (error) => String(error.stderr || error),
+  );
+}

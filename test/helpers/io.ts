@@ -1,0 +1,58 @@
+import { Readable, Writable } from 'node:stream';
+import type { IO } from '../../src/cli/io.ts';
+import { ScriptedTerminal } from './terminal.ts';
+
+/** A stream that keeps what was written to it. */
+export class Capture extends Writable {
+  readonly #chunks: Buffer[] = [];
+
+  override _write(chunk: Buffer | string, _: BufferEncoding, done: () => void): void {
+    this.#chunks.push(Buffer.from(chunk));
+    done();
+  }
+
+  get octets(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
+  get text(): string {
+    return this.octets.toString('utf8');
+  }
+}
+
+export interface Surroundings {
+  readonly cwd: string;
+  readonly stdin?: Buffer | undefined;
+  readonly env?: Readonly<Record<string, string>>;
+  /** What a person types at the prompts, a line each; without it there is no terminal. */
+  readonly typed?: readonly string[] | undefined;
+}
+
+export interface TestIO extends IO {
+  readonly stdout: Capture;
+  readonly stderr: Capture;
+  readonly terminal: ScriptedTerminal | undefined;
+  /** What the command threw, if it threw. */
+  thrown: unknown;
+}
+
+/** An IO whose every part a test gives or can look at. */
+export function testIO({ cwd, stdin, env = {}, typed }: Surroundings): TestIO {
+  const terminal = typed === undefined ? undefined : new ScriptedTerminal(typed);
+  const input = Readable.from(stdin === undefined || stdin.length === 0 ? [] : [stdin]);
+  const io: TestIO = {
+    // Where nothing is piped in, a person's terminal is also stdin.
+    stdin: Object.assign(input, { isTTY: terminal !== undefined && stdin === undefined }),
+    stdout: new Capture(),
+    stderr: new Capture(),
+    env,
+    cwd,
+    terminal,
+    thrown: undefined,
+    openTerminal: () => terminal?.open(),
+    onError: (thrown) => {
+      io.thrown = thrown;
+    },
+  };
+  return io;
+}

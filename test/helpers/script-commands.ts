@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { errorsOf, exitCodes, KsealError } from '../../src/errors.ts';
+import type { Script } from './script.ts';
+import { fileCommands } from './script-file-commands.ts';
+import { describeRun, type Run, runKseal } from './script-run.ts';
+
+export interface ScriptCommand {
+  /** What it takes, and what it does. */
+  readonly usage: string;
+  /** Whether `!` before it turns its sense. */
+  readonly negatable?: true;
+  readonly run: (script: Script, args: readonly string[], negated: boolean) => unknown;
+}
+
+/** Commands that run kseal, and those that look at what the last one said. */
+const ksealCommands: Record<string, ScriptCommand> = {
+  kseal: {
+    usage: 'kseal ARGS: runs kseal, which must exit 0',
+    run: (script, args) => expectExit(script, args, 0),
+  },
+  exit: {
+    usage: 'exit N kseal ARGS: runs kseal, which must exit N',
+    run: (script, [code, ...words]) => expectExit(script, afterKseal(words), Number(code)),
+  },
+  fails: {
+    usage:
+      'fails CODE kseal ARGS: it must throw a KsealError of that code, and exit as the table says',
+    run: (script, [code = '', ...words]) => expectError(script, afterKseal(words), code),
+  },
+  stdin: {
+    usage: 'stdin FILE: what the next kseal reads; `stdin stdout`: what the last one wrote',
+    run: (script, [file]) => {
+      script.stdin = file === 'stdout' ? lastRun(script).stdout : read(script, file);
+    },
+  },
+  terminal: {
+    usage:
+      'terminal FILE: what is typed at the prompts of the next kseal, a line each (terminal.ts)',
+    run: (script, [file]) => {
+      script.typed = read(script, file).toString().split('\n').slice(0, -1);
+    },
+  },
+  env: {
+    usage: 'env NAME=VALUE: for all kseal commands that follow',
+    run: (script, [setting = '']) => {
+      const [name = '', ...value] = setting.split('=');
+      script.env[name] = value.join('=');
+    },
+  },
+  cd: {
+    usage: 'cd FOLDER',
+    run: (script, [folder = '']) => {
+      script.cwd = resolve(script.cwd, folder);
+    },
+  },
+  stdout: {
+    usage: "stdout 'REGEX': what the last kseal wrote matches; ^ and $ are those of lines",
+    negatable: true,
+    run: (script, [pattern], negated) => expectMatch(script, 'stdout', pattern, negated),
+  },
+  stderr: {
+    usage: "stderr 'REGEX': the same for its messages",
+    negatable: true,
+    run: (script, [pattern], negated) => expectMatch(script, 'stderr', pattern, negated),
+  },
+  shown: {
+    usage: "shown 'REGEX': the same for what the terminal showed",
+    negatable: true,
+    run: (script, [pattern], negated) => expectMatch(script, 'shown', pattern, negated),
+  },
+  'stdout-is': {
+    usage: 'stdout-is FILE: the same octets; `stdout-is` alone: nothing',
+    run: (script, [file]) => {
+      const wanted = file === undefined ? Buffer.alloc(0) : read(script, file);
+      const run = lastRun(script);
+      if (!run.stdout.equals(wanted)) throw new Error(`not the same\n${describeRun(run)}`);
+    },
+  },
+};
+
+export const commands: Record<string, ScriptCommand> = { ...ksealCommands, ...fileCommands };
+
+function read({ cwd }: Script, file = ''): Buffer {
+  return readFileSync(resolve(cwd, file));
+}
+
+function lastRun({ runs }: Script): Run {
+  const run = runs.at(-1);
+  if (run === undefined) throw new Error('no kseal has run yet');
+  return run;
+}
+
+function afterKseal([first, ...args]: readonly string[]): string[] {
+  if (first !== 'kseal') throw new Error(`kseal is wanted here, not ${first}`);
+  return args;
+}
+
+async function expectExit(script: Script, args: readonly string[], code: number): Promise<Run> {
+  const run = await runKseal(script, args);
+  if (run.exit !== code) throw new Error(`exit ${code} is wanted\n${describeRun(run)}`);
+  return run;
+}
+
+async function expectError(script: Script, args: readonly string[], code: string): Promise<void> {
+  const exits: Readonly<Record<string, number>> = exitCodes;
+  const exit = exits[code];
+  if (exit === undefined) throw new Error(`no error code ${code}`);
+  const run = await expectExit(script, args, exit);
+  const codes = errorsOf(run.thrown).map((e) => (e instanceof KsealError ? e.code : String(e)));
+  if (codes.includes(code as KsealError['code'])) return;
+  throw new Error(`${code} is wanted, not ${codes.join(', ')}\n${describeRun(run)}`);
+}
+
+function expectMatch(
+  script: Script,
+  output: 'stdout' | 'stderr' | 'shown',
+  pattern: string | undefined,
+  negated: boolean,
+): void {
+  if (pattern === undefined) throw new Error('a pattern is missing');
+  const run = lastRun(script);
+  const found = new RegExp(pattern, 'm').test(run[output].toString());
+  if (found !== negated) return;
+  throw new Error(`${output} ${found ? 'matches' : 'does not match'}\n${describeRun(run)}`);
+}

@@ -1,0 +1,119 @@
+import * as fs from 'node:fs';
+import { resolve } from 'node:path';
+import { flipBit, makeJwe } from './jwe.ts';
+import type { Script } from './script.ts';
+import type { ScriptCommand } from './script-commands.ts';
+
+/** A command on files: its arguments are checked against the words of its usage line. */
+function onFiles(
+  usage: string,
+  run: (paths: Paths, args: readonly string[], script: Script) => void,
+): ScriptCommand {
+  return { usage, run: (script, args) => run(new Paths(script, usage, args), args, script) };
+}
+
+/** A command that says whether something holds, and so takes `!`. */
+function question(
+  usage: string,
+  ask: (paths: Paths, args: readonly string[]) => boolean,
+): ScriptCommand {
+  const run: ScriptCommand['run'] = (script, args, negated) => {
+    if (ask(new Paths(script, usage, args), args) === negated) {
+      throw new Error(negated ? 'it does' : 'it does not');
+    }
+  };
+  return { usage, negatable: true, run };
+}
+
+/** The arguments of a command as paths. */
+class Paths {
+  readonly #cwd: string;
+  readonly #args: readonly string[];
+
+  constructor({ cwd }: Script, usage: string, args: readonly string[]) {
+    const wanted = usage.split(':')[0]?.split(' ').slice(1) ?? [];
+    if (args.length !== wanted.length) throw new Error(`usage: ${usage}`);
+    this.#cwd = cwd;
+    this.#args = args;
+  }
+
+  at(index: number): string {
+    return resolve(this.#cwd, this.#args[index] ?? '');
+  }
+
+  octets(index: number): Buffer {
+    return fs.readFileSync(this.at(index));
+  }
+
+  text(index: number): string {
+    return this.octets(index).toString();
+  }
+
+  write(index: number, content: string | Buffer): void {
+    fs.writeFileSync(this.at(index), content);
+  }
+}
+
+export const fileCommands: Record<string, ScriptCommand> = {
+  cmp: question('cmp A B: the same octets', (p) => p.octets(0).equals(p.octets(1))),
+  exists: question('exists FILE', (p) => fs.existsSync(p.at(0))),
+  grep: question('grep REGEX FILE', (p, [regex = '']) => new RegExp(regex, 'm').test(p.text(1))),
+  mode: question('mode FILE OCTAL', (p, [, mode = '']) => modeOf(p.at(0)) === mode),
+  'is-link': question('is-link FILE', (p) => fs.lstatSync(p.at(0)).isSymbolicLink()),
+  'changed-lines': question(
+    "changed-lines A B N,M: B has A's lines, except these",
+    (p, [, , lines = '']) => changedLines(p.text(0), p.text(1)).join(',') === lines,
+  ),
+  save: onFiles('save STREAM FILE: what the last kseal wrote to stdout or stderr', (p, args, s) => {
+    const run = s.runs.at(-1);
+    if (run === undefined || (args[0] !== 'stdout' && args[0] !== 'stderr')) {
+      throw new Error('there is nothing to save');
+    }
+    p.write(1, run[args[0]]);
+  }),
+  cp: onFiles('cp A B', (p) => fs.copyFileSync(p.at(0), p.at(1))),
+  rm: onFiles('rm FILE', (p) => fs.rmSync(p.at(0), { recursive: true })),
+  mkdir: onFiles('mkdir FOLDER', (p) => fs.mkdirSync(p.at(0))),
+  ln: onFiles('ln TARGET LINK', (p, [target = '']) => fs.symlinkSync(target, p.at(1))),
+  chmod: onFiles('chmod OCTAL FILE', (p, [mode = '']) => fs.chmodSync(p.at(1), mode)),
+  replace: onFiles('replace FILE REGEX TEXT: all its matches, of which there must be one', (p, a) =>
+    p.write(0, replaced(p.text(0), a[1], a[2])),
+  ),
+  insert: onFiles('insert FILE REGEX OTHER: the same, with the text of OTHER', (p, [, regex]) =>
+    p.write(0, replaced(p.text(0), regex, p.text(2).trimEnd().replaceAll('$', '$$$$'))),
+  ),
+  encode: onFiles('encode A B: B is A in base64', (p) =>
+    p.write(1, p.octets(0).toString('base64')),
+  ),
+  decode: onFiles('decode A B: and back', (p) => p.write(1, Buffer.from(p.text(0), 'base64'))),
+  trim: onFiles('trim FILE: without its last line break', (p) =>
+    p.write(0, p.text(0).replace(/\n$/, '')),
+  ),
+  flip: onFiles('flip FILE SEGMENT OCTET: one bit of a bare JWE', (p, [, segment, octet]) =>
+    p.write(0, flipBit(p.text(0), Number(segment), Number(octet))),
+  ),
+  jwe: onFiles('jwe PLAINTEXT OUT PUBLIC-KEY HEADER: a JWE of another tool', (p, a) =>
+    p.write(1, makeJwe(p.octets(0), p.octets(2), a[3] ?? '')),
+  ),
+  flatten: onFiles('flatten JWE OUT: in the Flattened JSON Serialization', (p) => {
+    const names = ['protected', 'encrypted_key', 'iv', 'ciphertext', 'tag'];
+    const segments = p.text(0).trim().split('.');
+    p.write(1, JSON.stringify(Object.fromEntries(names.map((name, i) => [name, segments[i]]))));
+  }),
+};
+
+function modeOf(path: string): string {
+  return (fs.statSync(path).mode & 0o777).toString(8);
+}
+
+function replaced(text: string, regex = '', by = ''): string {
+  if (!new RegExp(regex, 'm').test(text)) throw new Error(`it does not match:\n${text}`);
+  return text.replace(new RegExp(regex, 'gm'), by);
+}
+
+/** The numbers of the lines that differ; all of them if there are more lines in one. */
+function changedLines(a: string, b: string): number[] {
+  const [old, now] = [a.split('\n'), b.split('\n')];
+  const numbers = now.map((_, i) => i + 1);
+  return old.length === now.length ? numbers.filter((n) => old[n - 1] !== now[n - 1]) : numbers;
+}

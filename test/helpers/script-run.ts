@@ -1,0 +1,82 @@
+import { readdirSync } from 'node:fs';
+import { EXIT_BUG } from '../../src/errors.ts';
+import { type TestIO, testIO } from './io.ts';
+import type { Script } from './script.ts';
+import { changedPaths, type Snapshot, snapshot, temporaryFiles } from './snapshot.ts';
+
+/** One kseal command of a script, and all that it left behind. */
+export interface Run {
+  readonly line: number;
+  readonly argv: readonly string[];
+  readonly exit: number;
+  readonly thrown: unknown;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  /** What the terminal showed. */
+  readonly shown: Buffer;
+  readonly before: Snapshot;
+  readonly after: Snapshot;
+}
+
+/** Runs kseal in the script's folder, and checks what holds for every command. */
+export async function runKseal(script: Script, argv: readonly string[]): Promise<Run> {
+  const { main, folder, cwd, env, stdin, typed, line } = script;
+  const before = snapshot(folder);
+  const io = testIO({ cwd, env: { ...env }, stdin, typed });
+  script.stdin = undefined;
+  script.typed = undefined;
+  const exit = await main(argv, io);
+  const run: Run = {
+    line,
+    argv,
+    exit,
+    thrown: io.thrown,
+    stdout: io.stdout.octets,
+    stderr: io.stderr.octets,
+    shown: io.terminal?.shown ?? Buffer.alloc(0),
+    before,
+    after: snapshot(folder),
+  };
+  script.runs.push(run);
+  const faults = [...faultsOf(run), ...terminalFaults(io), ...temporaryFaults(script, run)];
+  if (faults.length > 0) throw new Error(`${faults.join('\n')}\n${describeRun(run)}`);
+  return run;
+}
+
+function* faultsOf({ exit, thrown, stdout, stderr, before, after }: Run): Iterable<string> {
+  if (exit === EXIT_BUG) yield `a bug: ${(thrown as Error | undefined)?.stack ?? thrown}`;
+  if ((exit === 0) !== (thrown === undefined)) yield 'exit code and error do not agree';
+  if (exit !== 0) {
+    const changed = changedPaths(before, after);
+    if (changed.length > 0) yield `it failed and changed ${changed.join(', ')}`;
+    if (stdout.length > 0) yield 'it failed and wrote to stdout';
+  }
+  const lines = stderr.toString().split('\n');
+  if (lines.pop() !== '') yield 'stderr ends within a line';
+  for (const line of lines) {
+    if (!line.startsWith('kseal: ')) yield `not a message of kseal: ${line}`;
+    if (/[\x00-\x1f\x7f-\x9f]/.test(line)) yield `control characters on stderr: ${line}`;
+    if (/^kseal: (error|warning): .*\.$/.test(line)) yield `ends in a full stop: ${line}`;
+  }
+  if (exit !== 0 && !lines.some((line) => line.startsWith('kseal: error: '))) {
+    yield 'it failed and said no error';
+  }
+}
+
+function* terminalFaults({ terminal }: TestIO): Iterable<string> {
+  if (terminal === undefined) return;
+  if (terminal.left > 0) yield `${terminal.left} lines for the terminal were never asked for`;
+  if (!terminal.restored) yield 'the terminal was left open or in raw mode';
+}
+
+function* temporaryFaults({ temporary }: Script, { after }: Run): Iterable<string> {
+  const left = [...temporaryFiles(after), ...readdirSync(temporary)];
+  if (left.length > 0) yield `temporary files are left: ${left.join(', ')}`;
+}
+
+/** A run for the message of a failed test. */
+export function describeRun({ argv, exit, stdout, stderr }: Run): string {
+  const outputs = { stdout, stderr };
+  const shown = Object.entries(outputs).map(([name, octets]) => `--- ${name}\n${octets}`);
+  return [`kseal ${argv.join(' ')}: exit ${exit}`, ...shown].join('\n');
+}

@@ -1,0 +1,148 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, inject, test } from 'vitest';
+import type { IO } from '../../src/cli/io.ts';
+import { exitCodeOf, KsealError } from '../../src/errors.ts';
+import { cekOf, makeJwe } from './jwe.ts';
+import { runScript } from './script.ts';
+
+// What the harness promises is tried on commands that misbehave.
+
+const keys = inject('keys');
+
+type Verb = (io: IO, args: readonly string[]) => void | Promise<void>;
+
+const refuse = (code: 'IO' | 'USAGE') => {
+  throw new KsealError(code, 'no such thing');
+};
+
+const verbs: Record<string, Verb> = {
+  copy: async (io) => {
+    for await (const chunk of io.stdin) io.stdout.write(chunk);
+  },
+  decrypt: (io) => void io.stdout.write('CANARY-one'),
+  refuse: () => refuse('IO'),
+  'refuse-late': (io) => {
+    io.stdout.write('half');
+    refuse('IO');
+  },
+  'refuse-and-write': (io) => {
+    writeFileSync(join(io.cwd, 'half.yaml'), '');
+    refuse('IO');
+  },
+  'leave-temporary': (io) => writeFileSync(join(io.cwd, '.db.yaml.0123456789ab'), ''),
+  'use-tmpdir': () => writeFileSync(join(tmpdir(), 'x'), ''),
+  write: (io, [text = '']) => writeFileSync(join(io.cwd, 'out'), text),
+  say: (io, [text = '']) => void io.stderr.write(`${text}\n`),
+  ask: async (io) => {
+    const terminal = io.openTerminal();
+    terminal?.output.write('Value: ');
+    for await (const key of terminal?.input ?? []) {
+      terminal?.close();
+      io.stdout.write(String(key));
+      return;
+    }
+  },
+  'leak-cek': (io) => {
+    const jwe = makeJwe(
+      Buffer.from('x'),
+      readFileSync(join(keys, 'k.pub')),
+      '{"alg":"RSA-OAEP-256"}',
+    );
+    const cek = cekOf(jwe, readFileSync(join(keys, 'k.pem')));
+    io.stdout.write(`data: ${Buffer.from(jwe).toString('base64')}\n`);
+    io.stderr.write(`kseal: ${cek?.toString('base64')}\n`);
+  },
+  bug: () => {
+    throw new TypeError('undefined is not a function');
+  },
+};
+
+async function fakeMain([verb = '', ...args]: readonly string[], io: IO): Promise<number> {
+  try {
+    await verbs[verb]?.(io, args);
+    return 0;
+  } catch (error) {
+    io.onError?.(error);
+    io.stderr.write('kseal: error: refused\n');
+    return exitCodeOf(error);
+  }
+}
+
+function run(text: string) {
+  return runScript({ main: fakeMain, text, path: 'x.txtar', keys });
+}
+
+const files = '-- one --\nCANARY-one\n-- two --\nsomething\n-- keys-typed --\nCANARY-typed\n';
+
+describe('a script fails', () => {
+  test.each([
+    ['an unknown command', 'sael db', /x\.txtar:2: sael db\nno such script command: sael/],
+    ['! where it means nothing', '! cp one two', /takes no !/],
+    ['too few arguments', 'cmp one', /usage: cmp A B/],
+    ['an open quote', "stdout 'x", /a quote is not closed/],
+    ['another exit code', 'kseal refuse', /exit 0 is wanted/],
+    ['exit 0 where another is wanted', 'exit 2 kseal copy', /exit 2 is wanted/],
+    ['another error code', 'fails USAGE kseal refuse', /USAGE is wanted, not IO/],
+    ['an error code that is none', 'fails NOPE kseal refuse', /no error code NOPE/],
+    [
+      'a pattern that does not match',
+      "kseal copy\nstdout 'x'",
+      /x\.txtar:3: .*\nstdout does not match/,
+    ],
+    ['a pattern that matches', "stdin two\nkseal copy\n! stdout '^some'", /stdout matches/],
+    ['other octets', 'stdin two\nkseal copy\nstdout-is one', /not the same/],
+    ['files that differ', 'cmp one two', /it does not/],
+    ['files that are the same', '! cmp one one', /it does/],
+    ['a replacement of nothing', 'replace two nothing x', /does not match/],
+    ['a mode that differs', 'chmod 644 two\nmode two 600', /it does not/],
+    ['output of a failed command', 'exit 2 kseal refuse-late', /failed and wrote to stdout/],
+    ['a file of a failed command', 'exit 2 kseal refuse-and-write', /failed and changed half.yaml/],
+    ['a temporary file that stays', 'kseal leave-temporary', /temporary files are left: \.db/],
+    ['a file in the temporary folder', 'kseal use-tmpdir', /temporary files are left: x/],
+    ['words on stderr that are not kseal’s', 'kseal say oops', /not a message of kseal/],
+    ['a terminal escape on stderr', "kseal say 'kseal: \x1b[2J'", /control characters/],
+    ['a full stop', "kseal say 'kseal: error: no.'", /ends in a full stop/],
+    ['a bug', 'exit 70 kseal bug', /a bug: TypeError/],
+    ['lines never typed', 'terminal one\nkseal copy', /1 lines for the terminal/],
+    [
+      'an echo of what is typed',
+      'terminal one\nkseal ask',
+      /the terminal shows CANARY-one as text/,
+    ],
+    [
+      'a plaintext on stdout',
+      'stdin one\nkseal copy',
+      /x\.txtar:3: stdout shows CANARY-one as text/,
+    ],
+    [
+      'a plaintext on stderr',
+      "kseal say 'kseal: 43414e4152592d6f6e65'",
+      /stderr shows CANARY-one as hex/,
+    ],
+    ['a plaintext in a file', 'kseal write CANARY-one', /out shows CANARY-one as text/],
+    ['a CEK', 'kseal leak-cek', /stderr shows the CEK [0-9a-f]{64} as base64/],
+  ])('for %s', async (_, commands, message) => {
+    await expect(run(`# a comment\n${commands}\n${files}`)).rejects.toThrow(message);
+  });
+});
+
+describe('a script passes', () => {
+  test.each([
+    ['copied input', 'stdin two\nkseal copy\nstdout ^something$\nstdout-is two'],
+    ['an error as it should be', 'fails IO kseal refuse\nstderr refused\n! stdout .'],
+    ['the plaintext that decrypt prints', 'kseal decrypt\nstdout CANARY-one'],
+    ['a plaintext that was in the file before', 'cp one out\nkseal write CANARY-one'],
+    ['file commands', 'cp two a\nreplace a some any\ngrep ^anything a\nchanged-lines two a 1'],
+    ['octets and links', 'encode two a\ndecode a b\ncmp two b\nln b l\nis-link l\n! exists c'],
+  ])('with %s', async (_, commands) => {
+    await run(`${commands}\n${files}`);
+  });
+
+  test('the temporary folder is the real one again', async () => {
+    const before = tmpdir();
+    await expect(run('nothing-of-this-name')).rejects.toThrow();
+    expect(tmpdir()).toBe(before);
+  });
+});

@@ -1,0 +1,115 @@
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { IO } from '../../src/cli/io.ts';
+import { canariesIn } from './canary.ts';
+import { kidOfPem } from './jwe.ts';
+import { commands } from './script-commands.ts';
+import type { Run } from './script-run.ts';
+import { checkSecrets } from './script-secrets.ts';
+import { parseTxtar, type ScriptLine } from './txtar.ts';
+
+export type Main = (argv: readonly string[], io: IO) => Promise<number>;
+
+/** A script while it runs. Its commands read and change it. */
+export interface Script {
+  readonly main: Main;
+  /** The folder that the script has to itself, with the keys and its inline files. */
+  readonly folder: string;
+  /** What os.tmpdir() answers meanwhile. */
+  readonly temporary: string;
+  readonly env: Record<string, string>;
+  readonly runs: Run[];
+  cwd: string;
+  line: number;
+  /** What the next kseal reads, and what is typed at its prompts. */
+  stdin: Buffer | undefined;
+  typed: string[] | undefined;
+}
+
+export interface ScriptOptions {
+  readonly main: Main;
+  readonly text: string;
+  /** Named in failures, with the line: `fixtures/scripts/seal-new.txtar:12: ...`. */
+  readonly path: string;
+  /** The folder whose key files every script gets. */
+  readonly keys: string;
+}
+
+/**
+ * Runs a script: its commands (script-commands.ts) in a fresh folder that holds the keys and
+ * its inline files. Throws at the first line that fails, and at the end if a secret of the
+ * script was seen where it must not be.
+ */
+export async function runScript({ main, text, path, keys }: ScriptOptions): Promise<Script> {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'kseal-script-')));
+  const { lines, files } = parseTxtar(text);
+  const script = start(root, main);
+  fill(script.folder, keys, files);
+  const outside = process.env.TMPDIR;
+  process.env.TMPDIR = script.temporary;
+  try {
+    for (const line of lines) await runLine(script, line, path);
+    checkSecrets(script, canariesIn(text), path);
+    return script;
+  } finally {
+    if (outside === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = outside;
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+function start(root: string, main: Main): Script {
+  const [folder, temporary, home] = ['work', 'tmp', 'home'].map((name) => join(root, name)) as [
+    string,
+    string,
+    string,
+  ];
+  for (const made of [folder, temporary, home]) mkdirSync(made);
+  const next = { stdin: undefined, typed: undefined };
+  return { main, folder, temporary, env: { HOME: home }, runs: [], cwd: folder, line: 0, ...next };
+}
+
+function fill(folder: string, keys: string, files: ReadonlyMap<string, Buffer>): void {
+  for (const name of readdirSync(keys)) copyFileSync(join(keys, name), join(folder, name));
+  for (const [name, content] of files) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), content);
+  }
+}
+
+async function runLine(script: Script, { number, text, words }: ScriptLine, path: string) {
+  const negated = words[0] === '!';
+  const [name = '', ...args] = negated ? words.slice(1) : words;
+  script.line = number;
+  try {
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    if (command === undefined) throw new Error(`no such script command: ${name}`);
+    if (negated && !command.negatable) throw new Error(`${name} takes no !`);
+    const expanded = args.map((arg) => expand(script, arg));
+    await command.run(script, expanded, negated);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(`${path}:${number}: ${text}\n${message}`, { cause: error });
+  }
+}
+
+/** `${kid:k}` stands for the kid of k.pub, `${print:k}` for its form in groups of hex digits. */
+function expand(script: Script, word: string): string {
+  return word.replace(/\$\{(kid|print):([\w-]+)\}/g, (_, form, name) => {
+    const kid = kidOfPem(readFileSync(join(script.folder, `${name}.pub`)));
+    if (form === 'kid') return kid;
+    return Buffer.from(kid, 'base64url')
+      .toString('hex')
+      .replace(/.{4}(?=.)/g, '$& ');
+  });
+}

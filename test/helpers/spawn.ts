@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '../..');
+export const bin = join(root, 'bin/kseal.js');
+
+export interface Surroundings {
+  readonly cwd: string;
+  readonly stdin?: string | Buffer;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Another program to run, with its arguments; without it node runs bin/kseal.js. */
+  readonly command?: readonly string[];
+  /** The user to run as. */
+  readonly uid?: number | undefined;
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
+export interface Spawned {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+}
+
+/** Starts the built kseal, without a controlling terminal and with three variables to know. */
+export function startBin(args: readonly string[], surroundings: Surroundings): Spawned {
+  const { cwd, stdin, env = {}, command = [process.execPath, bin], uid } = surroundings;
+  const [program = '', ...before] = command;
+  const child = spawn(program, [...before, ...args], {
+    cwd,
+    env: { PATH: process.env.PATH ?? '', HOME: cwd, NO_COLOR: '1', ...env },
+    detached: true,
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  });
+  // A command that fails early does not read all of its stdin.
+  child.stdin.on('error', () => {});
+  if (stdin !== undefined) child.stdin.end(stdin);
+  const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+  child.stdout.on('data', (chunk) => chunks.stdout.push(chunk));
+  child.stderr.on('data', (chunk) => chunks.stderr.push(chunk));
+  const ended = once(child, 'close').then(([code, signal]) => ({
+    code,
+    signal,
+    stdout: Buffer.concat(chunks.stdout),
+    stderr: Buffer.concat(chunks.stderr),
+  }));
+  return { child, ended };
+}
+
+/** Runs the built kseal to its end; stdin is empty unless it is given. */
+export function runBin(args: readonly string[], surroundings: Surroundings): Promise<Ended> {
+  return startBin(args, { stdin: '', ...surroundings }).ended;
+}
+
+/** Root may write anywhere, so a test of permissions runs as nobody in its place. */
+export const unprivileged = process.getuid?.() === 0 ? 65534 : undefined;
