@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { KsealError } from './errors.ts';
@@ -69,11 +68,7 @@ export function writeFile(
       fs.writeFileSync(target, octets);
       return;
     }
-    if (existing !== undefined && !force) {
-      throw new KsealError('OUTPUT_EXISTS', `${shown}: exists already`, {
-        hint: 'add --force to overwrite it',
-      });
-    }
+    if (!force) refuseExisting(target, shown);
     // Renaming over a file asks no leave of the file itself, so this does.
     if (existing !== undefined) fs.accessSync(target, fs.constants.W_OK);
     if (confidential) replaceAside(target, octets, existing !== undefined);
@@ -81,6 +76,14 @@ export function writeFile(
   } catch (error) {
     throw error instanceof KsealError ? error : fileError(shown, 'write', error);
   }
+}
+
+/** Throws OUTPUT_EXISTS where a regular file is; a pipe or a device may be written to. */
+export function refuseExisting(path: string, shown: string): void {
+  if (!fs.statSync(path, { throwIfNoEntry: false })?.isFile()) return;
+  throw new KsealError('OUTPUT_EXISTS', `${shown}: exists already`, {
+    hint: 'add --force to overwrite it',
+  });
 }
 
 /** The path behind any links, also where the last one leads to a file still to be made. */
@@ -126,8 +129,9 @@ function replaceAside(target: string, octets: Uint8Array, exists: boolean): void
   if (exists) fs.rmSync(aside);
 }
 
+/** A name that is unlikely to be taken; if it is, creating it fails and nothing is lost. */
 function siblingOf(target: string): string {
-  return join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}`);
+  return join(dirname(target), `.${basename(target)}.${Math.random().toString(16).slice(2)}`);
 }
 
 /** Creates a file that must not exist yet; if it cannot be written whole, it is removed. */

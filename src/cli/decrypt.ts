@@ -7,7 +7,7 @@ import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal-manif
 import { readInput, readManifestFile, repeated, shownPath } from './input.ts';
 import type { IO } from './io.ts';
 import { openingKeys } from './key.ts';
-import { refuseSameFile, writeResult } from './output.ts';
+import { checkOutput, writeResult } from './output.ts';
 import { say, warn } from './print.ts';
 
 interface DecryptFlags {
@@ -42,12 +42,7 @@ export function configure(command: Command, io: IO): void {
 
 async function decrypt(io: IO, argument: string | undefined, flags: DecryptFlags): Promise<void> {
   const path = inputOf(io, argument, flags);
-  refuseSameFile(
-    io,
-    flags.output,
-    [path],
-    'give another name: a plaintext never replaces what is sealed',
-  );
+  checkOutput(io, flags, [path], 'give another name: a plaintext never replaces what is sealed');
   const keyring = await openingKeys(io, flags.key);
   const policy = {
     acceptUnbound: flags.acceptUnbound ?? false,

@@ -1,7 +1,7 @@
 import type { Inspection, ValueState } from '../inspect.ts';
 import { describeBinding } from '../jwe/binding.ts';
 import type { IO } from './io.ts';
-import { paintFor, printable } from './print.ts';
+import { type Colour, paint, printable } from './print.ts';
 
 interface Column {
   readonly title: string;
@@ -21,7 +21,7 @@ const columns: readonly Column[] = [
   },
 ];
 
-const paints: Record<ValueState, 'green' | 'yellow' | 'red'> = {
+const colours: Record<ValueState, Colour> = {
   sealed: 'green',
   unbound: 'yellow',
   misplaced: 'red',
@@ -39,11 +39,10 @@ export function tableOf(io: IO, values: readonly Inspection[]): string {
       cells,
       width: Math.max(title.length, ...cells.map((cell) => cell.length)),
     }));
-  const paint = paintFor(io, io.stdout);
   const lines = values.map(({ state }, row) =>
     shown.map(({ title, cells, width }) => {
       const cell = (cells[row] ?? '').padEnd(width);
-      return title === 'STATE' ? paint[paints[state]](cell) : cell;
+      return title === 'STATE' ? paint(io, io.stdout, colours[state], cell) : cell;
     }),
   );
   return [shown.map(({ title, width }) => title.padEnd(width)), ...lines]

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
-import { isSameFile, writeFile } from '../files.ts';
+import { isSameFile, refuseExisting, writeFile } from '../files.ts';
 import type { IO } from './io.ts';
 import { say, writeStdout } from './print.ts';
 
@@ -11,10 +11,14 @@ export interface Target {
   readonly confidential: boolean;
 }
 
-/** Refuses an output that is one of the inputs: reading and writing one file is what `-i` is for. */
-export function refuseSameFile(
+/**
+ * Checks an output before anything is read or asked for: it is no input, since reading and
+ * writing one file is what `-i` is for, and without --force it does not exist.
+ * Throws USAGE (with `hint`) or OUTPUT_EXISTS.
+ */
+export function checkOutput(
   io: IO,
-  output: string | undefined,
+  { output, force }: Pick<Target, 'output' | 'force'>,
   inputs: readonly string[],
   hint: string,
 ): void {
@@ -23,6 +27,7 @@ export function refuseSameFile(
   if (inputs.some((input) => input !== '-' && isSameFile(resolve(io.cwd, input), path))) {
     throw new KsealError('USAGE', `${output}: is the input too`, { hint });
   }
+  if (!force) refuseExisting(path, output);
 }
 
 /** Writes a finished result to the file that `-o` names, or to stdout. */

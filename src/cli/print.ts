@@ -1,27 +1,29 @@
-import { Chalk } from 'chalk';
+import { styleText } from 'node:util';
 import { errorsOf, exitCodeOf, KsealError } from '../errors.ts';
 import { fileError } from '../files.ts';
-import type { IO } from './io.ts';
+import type { Warning } from '../secret/checks.ts';
+import type { IO, Output } from './io.ts';
 
-const paints = { error: 'red', warning: 'yellow', hint: 'cyan' } as const;
+const colours = { error: 'red', warning: 'yellow', hint: 'cyan' } as const;
+
+export type Colour = 'red' | 'yellow' | 'cyan' | 'green';
 
 /** Prints one line of words on stderr: `kseal: warning: …`, or `kseal: …` for a note. */
 export function say(io: IO, kind: 'error' | 'warning' | 'hint' | 'note', text: string): void {
-  const label = kind === 'note' ? '' : `${paintFor(io)[paints[kind]](`${kind}:`)} `;
+  const label = kind === 'note' ? '' : `${paint(io, io.stderr, colours[kind], `${kind}:`)} `;
   io.stderr.write(`kseal: ${label}${printable(text)}\n`);
 }
 
-export function warn(
-  io: IO,
-  { message, hint }: { message: string; hint?: string | undefined },
-): void {
+export function warn(io: IO, { message, hint }: Warning): void {
   say(io, 'warning', message);
   if (hint !== undefined) say(io, 'hint', hint);
 }
 
-/** Colour only on a terminal; chalk itself does not read NO_COLOR (https://no-color.org). */
-export function paintFor(io: IO, stream: { isTTY?: boolean } = io.stderr) {
-  return new Chalk({ level: stream.isTTY && !io.env.NO_COLOR ? 1 : 0 });
+/** Colours `text` on a terminal, unless NO_COLOR is set (https://no-color.org). */
+export function paint(io: IO, stream: Output, colour: Colour, text: string): string {
+  return stream.isTTY && !io.env.NO_COLOR
+    ? styleText(colour, text, { validateStream: false })
+    : text;
 }
 
 /** Names come from files: what could steer a terminal is shown as an escape. */

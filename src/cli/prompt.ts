@@ -23,7 +23,7 @@ export async function promptValue(io: IO, key: string): Promise<string> {
     for (let tries = 0; tries < TRIES; tries++) {
       const value = await askHidden(terminal, `Value for "${key}" (not shown): `, key);
       if (value === (await askHidden(terminal, 'The same value again: ', key))) return value;
-      terminal.output.write('The two differ. ');
+      if (tries < TRIES - 1) terminal.output.write('The two differ; once more.\n');
     }
   } finally {
     terminal.close();

@@ -8,7 +8,7 @@ import { isFolder, manifestsIn } from '../sources/folder.ts';
 import { readManifestFile, shownPath } from './input.ts';
 import type { IO } from './io.ts';
 import { sayScope, sealingKey } from './key.ts';
-import { refuseSameFile, writeResult } from './output.ts';
+import { checkOutput, writeResult } from './output.ts';
 import { say, warn } from './print.ts';
 import { type SealFlags, sealOptions } from './seal-usage.ts';
 
@@ -23,7 +23,7 @@ export async function sealFiles(
   arguments_: readonly string[],
   flags: SealFlags,
 ): Promise<void> {
-  refuseSameFile(io, flags.output, arguments_, 'to write back to the same file: -i');
+  checkOutput(io, flags, arguments_, 'to write back to the same file: -i');
   const key = await sealingKey(io, flags.key);
   sayScope(io, flags.scope, `for ${arguments_.map(shownPath).join(', ')}`);
   const paths = arguments_.flatMap((path) => expand(io, path, flags));
@@ -43,10 +43,11 @@ export async function sealFiles(
     await writeResult(io, join(results.map(({ text }) => text)), { ...flags, confidential: false });
   for (const { path, manifest, sealed, kept } of results) {
     if (manifest.secrets.length === 0) continue;
+    const already = kept === 0 ? '' : `, ${kept} sealed already`;
     say(
       io,
       'note',
-      `${shownPath(path)}: sealed ${sealed}, left ${kept} that had been sealed before`,
+      `${shownPath(path)}: ${sealed} ${sealed === 1 ? 'value' : 'values'} sealed${already}`,
     );
   }
 }

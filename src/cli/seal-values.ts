@@ -11,7 +11,7 @@ import { placeOf } from '../secret/place.ts';
 import { readInput, readManifestFile } from './input.ts';
 import type { IO } from './io.ts';
 import { sayScope, sealingKey } from './key.ts';
-import { refuseSameFile, writeResult } from './output.ts';
+import { checkOutput, writeResult } from './output.ts';
 import { warn } from './print.ts';
 import { type SealFlags, sealOptions } from './seal-usage.ts';
 import { readValues, type Source } from './values.ts';
@@ -23,6 +23,7 @@ export async function sealNew(
   flags: SealFlags,
   sources: readonly Source[],
 ): Promise<void> {
+  checkOutput(io, flags, [], '');
   const text = newManifest({
     name,
     namespace: flags.namespace,
@@ -51,7 +52,7 @@ export async function sealIntoFile(
   sources: readonly Source[],
 ): Promise<void> {
   const path = flags.into ?? '-';
-  refuseSameFile(io, flags.output, [path], 'leave -o away: --into writes in place');
+  checkOutput(io, flags, [path], 'leave -o away: --into writes in place');
   const manifest = await readManifestFile(io, path);
   const secret = selectSecret(manifest, { name, namespace: flags.namespace });
   const { text } = await sealValues(io, manifest, secret, flags, sources);
@@ -66,6 +67,7 @@ export async function rewriteJwe(
   [source]: readonly Source[],
 ): Promise<void> {
   const path = source?.text ?? '-';
+  checkOutput(io, flags, [path], 'give another name');
   const compact = compactText(await readInput(io, path));
   await writeResult(io, `${compact}\n`, { ...flags, confidential: false });
 }
@@ -84,11 +86,7 @@ async function sealValues(
   // What would make every value fail is said before the first one is asked for.
   bindingTo(flags.scope, { ...place, key: 'any' });
   const label = secretLabel({ ...secret, ...place });
-  say(
-    io,
-    'note',
-    `for Secret ${label}, scope ${flags.scope}${manifest.path && `, in ${manifest.path}`}`,
-  );
+  sayScope(io, flags.scope, `for Secret ${label}${manifest.path && ` in ${manifest.path}`}`);
   const values = await readValues(io, sources, flags);
   if (flags.raw && values.length !== 1) {
     throw new KsealError('USAGE', `--raw prints one value, and ${values.length} are given`, {

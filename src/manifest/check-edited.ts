@@ -1,7 +1,7 @@
 import type { YamlNode } from '../yaml-node.ts';
 import type { State } from './edit-state.ts';
 import { entryNamed } from './literal.ts';
-import type { Manifest, SecretDocument } from './manifest.ts';
+import { fieldNames, type Manifest, type SecretDocument } from './manifest.ts';
 import { readManifest } from './read.ts';
 
 /** Throws, as for a bug, unless `text` holds what was meant, and all else that `before` holds. */
@@ -25,7 +25,7 @@ function contentOf({ entries, annotations }: SecretDocument): Content {
 }
 
 function wantedOf({ values, annotations }: State): Content {
-  const entries = (['data', 'stringData'] as const).flatMap((field) => {
+  const entries = fieldNames.flatMap((field) => {
     return [...values[field]].map(([key, octets]) => [field, key, base64(octets)].join(':'));
   });
   return [...entries.sort(), [...annotations]];

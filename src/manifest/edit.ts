@@ -5,7 +5,7 @@ import { scalarSplices } from './edit-scalar.ts';
 import { type Edit, type State, statesAfter } from './edit-state.ts';
 import { type Addition, type Style, styleOf } from './edit-style.ts';
 import { entryNamed } from './literal.ts';
-import type { Field, Manifest, SecretDocument } from './manifest.ts';
+import { type Field, fieldNames, type Manifest, type SecretDocument } from './manifest.ts';
 import { secretLabel, where } from './problem.ts';
 import { applySplices, type Splice } from './splice.ts';
 
@@ -32,7 +32,7 @@ function splicesFor({ source, path }: Manifest, state: State): readonly Splice[]
   const { node } = state.secret;
   const style = styleOf(source, node);
   const missing: Addition[] = [];
-  const changed = (['data', 'stringData'] as const).flatMap((field) => {
+  const changed = fieldNames.flatMap((field) => {
     const change = changeOf(field, state, path);
     const present = state.renamed ? (field === 'data' ? 'stringData' : undefined) : field;
     const entry = present && entryNamed(node, present);

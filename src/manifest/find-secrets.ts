@@ -23,8 +23,8 @@ const nothing: Search = { secrets: [], faults: [] };
 export function findSecrets(node: YamlNode, assumed?: string): Search {
   if (node.kind === 'alias') return refused(findSecrets(node.target, assumed), node, 'an alias');
   if (node.kind !== 'map') return nothing;
-  const version = textNamed(node, 'apiVersion');
-  if (version !== undefined && version !== 'v1') return merged(node);
+  // Kinds of other API groups may be called Secret too.
+  if (textNamed(node, 'apiVersion')?.includes('/')) return merged(node);
   const kind = textNamed(node, 'kind') ?? assumed;
   const faults = identityFaults(node, assumed);
   if (kind === 'Secret') return { secrets: [{ node, faults }], faults: [] };
@@ -42,22 +42,20 @@ function itemsOf(list: YamlMap, kind: 'List' | 'SecretList'): Search {
 }
 
 function itemsIn(items: YamlNode, kind: 'List' | 'SecretList'): Search {
+  if (items.kind !== 'seq') return notAnObject(items, `the items of a ${kind} are not a sequence`);
   const assumed = kind === 'SecretList' ? 'Secret' : undefined;
-  const nodes = items.kind === 'seq' ? items.items : [items];
-  const searches = nodes.map((item) => {
-    if (items.kind === 'seq' && (item.kind === 'map' || item.kind === 'alias'))
-      return findSecrets(item, assumed);
-    const message =
-      items.kind === 'seq'
-        ? `an item of a ${kind} is not an object`
-        : `the items of a ${kind} are not a sequence`;
-    return { secrets: [], faults: [{ id: 'invalid-value', message, offset: item.start } as const] };
+  const searches = items.items.map((item) => {
+    if (item.kind === 'map' || item.kind === 'alias') return findSecrets(item, assumed);
+    return notAnObject(item, `an item of a ${kind} is not an object`);
   });
-  const all = {
-    secrets: searches.flatMap((s) => s.secrets),
-    faults: searches.flatMap((s) => s.faults),
-  };
-  return isEmpty(all) ? nothing : all;
+  const secrets = searches.flatMap((search) => search.secrets);
+  const faults = searches.flatMap((search) => search.faults);
+  return secrets.length + faults.length === 0 ? nothing : { secrets, faults };
+}
+
+function notAnObject({ start }: YamlNode, message: string): Search {
+  const hint = 'write objects, each with a - before it';
+  return { secrets: [], faults: [{ id: 'invalid-value', message, hint, offset: start }] };
 }
 
 /** What a merge key brings in may make a Secret of an object that does not look like one. */
@@ -90,15 +88,13 @@ function identityFaults(node: YamlMap, assumed: string | undefined): readonly Fa
     const fault = value && indirection(value, name);
     return fault === undefined ? [] : [fault];
   });
-  if (textNamed(node, 'apiVersion') !== undefined || assumed !== undefined) return faults;
-  const message = `${textNamed(node, 'kind')} without apiVersion`;
-  const missing: Fault = {
-    id: 'invalid-value',
-    message,
-    hint: 'add apiVersion: v1',
-    offset: node.start,
-  };
-  return [...faults, missing];
+  const version = textNamed(node, 'apiVersion') ?? (assumed === undefined ? undefined : 'v1');
+  if (version === 'v1') return faults;
+  const message = `kind ${textNamed(node, 'kind') ?? assumed} without apiVersion v1`;
+  return [
+    ...faults,
+    { id: 'invalid-value', message, hint: 'write apiVersion: v1', offset: node.start },
+  ];
 }
 
 /** The text of a field, aliases followed; null, absence and an empty text are the same. */

@@ -1,6 +1,14 @@
-import { isMergeKey, type YamlEntry, type YamlMap, type YamlNode } from '../yaml-node.ts';
+import {
+  isMergeKey,
+  type YamlEntry,
+  type YamlMap,
+  type YamlNode,
+  type YamlScalar,
+  type YamlSeq,
+} from '../yaml-node.ts';
 import type { ProblemId } from './problem.ts';
 import { isPlainNull, plainScalarTrap } from './scalar-text.ts';
+import { match } from './splice.ts';
 
 /** A problem at an offset of the source, before it is known whose it is. */
 export interface Fault {
@@ -16,6 +24,10 @@ export type Report = (fault: Fault | undefined) => void;
 /** The entry of `map` that is literally called `name`. */
 export function entryNamed(map: YamlMap, name: string): YamlEntry | undefined {
   return map.entries.find(({ key }) => key.kind === 'scalar' && key.text === name);
+}
+
+export function nameOf(node: YamlNode): string | undefined {
+  return node.kind === 'scalar' ? node.text : undefined;
 }
 
 export function isNull(node: YamlNode): boolean {
@@ -55,40 +67,37 @@ export function indirectKeys(map: YamlMap, what: string): readonly Fault[] {
  * @param source the text that `node` was read from
  */
 export function notAString(node: YamlNode, source: string, what: string): Fault | undefined {
-  const fault = (message: string, hint: string): Fault => ({
-    id: 'invalid-value',
-    message,
-    hint,
-    offset: node.start,
-  });
-  if (node.kind === 'map')
-    return fault(`${what} is a mapping, not a string`, 'check the indentation, or quote it');
-  if (node.kind === 'seq')
-    return fault(`${what} is a sequence, not a string`, 'check the indentation, or quote it');
   if (node.kind === 'alias') return indirection(node, what);
-  const trap = node.style === 'plain' ? plainScalarTrap(node.text) : undefined;
-  if (trap === 'null')
-    return fault(`${what} is null`, 'give it a value, or write "" for an empty one');
-  if (trap !== undefined)
-    return fault(
-      `${what} is not a string: without quotes, YAML readers take it for ${trap}`,
-      'quote it',
-    );
-  if (/\p{Cs}/u.test(node.text))
-    return fault(`${what} holds half a surrogate pair`, 'write the whole character');
-  if (node.style === 'block' && isCutShort(source, node.start, node.end)) {
-    return fault(
-      `${what} ends with the file, and YAML readers disagree on its last line break`,
-      'end the file with a line break, or write |- in place of |',
-    );
-  }
-  return undefined;
+  const doubt = doubtAbout(node, source);
+  if (doubt === undefined) return undefined;
+  const [message, hint] = doubt;
+  return { id: 'invalid-value', message: `${what} ${message}`, hint, offset: node.start };
 }
 
+type Doubt = readonly [message: string, hint: string];
+
+function doubtAbout(node: YamlScalar | YamlMap | YamlSeq, source: string): Doubt | undefined {
+  if (node.kind !== 'scalar') {
+    return [`is a ${nouns[node.kind]}, not a string`, 'check the indentation, or quote it'];
+  }
+  const trap = node.style === 'plain' ? plainScalarTrap(node.text) : undefined;
+  if (trap === 'null') return ['is null', 'give it a value, or write "" for an empty one'];
+  if (trap !== undefined) {
+    return [`is not a string: without quotes, YAML readers take it for ${trap}`, 'quote it'];
+  }
+  if (/\p{Cs}/u.test(node.text))
+    return ['holds half a surrogate pair', 'write the whole character'];
+  if (node.style !== 'block' || !isCutShort(source, node)) return undefined;
+  return [
+    'ends with the file, and YAML readers disagree on its last line break',
+    'end the file with a line break, or write |- in place of |',
+  ];
+}
+
+const nouns = { map: 'mapping', seq: 'sequence' };
+
 /** Whether a block scalar that keeps a final line break has none, because the file ends. */
-function isCutShort(source: string, start: number, end: number): boolean {
-  const header = /[|>][-+0-9]*/y;
-  header.lastIndex = start;
-  const chomps = header.exec(source)?.[0].includes('-') === true;
+function isCutShort(source: string, { start, end }: YamlScalar): boolean {
+  const chomps = match(/[|>][-+0-9]*/y, source, start).includes('-');
   return end === source.length && !source.endsWith('\n') && !chomps;
 }

@@ -2,6 +2,7 @@ import type { Position, YamlMap, YamlNode } from '../yaml-node.ts';
 import type { Problem } from './problem.ts';
 
 export type Field = 'data' | 'stringData';
+export const fieldNames: readonly Field[] = ['data', 'stringData'];
 
 /** One text, and the Secrets that its YAML or JSON documents hold. */
 export interface Manifest {

@@ -28,16 +28,11 @@ export function readEntries(
   source: string,
   report: Report,
 ): readonly ReadEntry[] {
-  if (isNull(node) && node.tag === undefined) return [];
-  const fault = notEditable(node, field);
-  if (fault !== undefined) report(fault);
+  report(notEditable(node, field));
+  if (isNull(node)) return [];
   if (node.kind === 'scalar' || node.kind === 'seq') {
-    report({
-      id: 'invalid-value',
-      message: `${field} is not a mapping`,
-      hint: 'write KEY: VALUE lines below it',
-      offset: node.start,
-    });
+    const hint = 'write KEY: VALUE lines below it';
+    report({ id: 'invalid-value', message: `${field} is not a mapping`, hint, offset: node.start });
   }
   if (node.kind !== 'map') return [];
   indirectKeys(node, field).forEach(report);
@@ -68,7 +63,7 @@ function readEntry(
 function readKey(key: YamlNode, source: string, report: Report): string | undefined {
   const fault = notAString(key, source, 'the data key');
   if (key.kind === 'alias') return undefined; // Reported by indirectKeys.
-  if (fault !== undefined) report({ ...fault, id: 'invalid-data-key' });
+  if (fault !== undefined) report({ ...fault, id: 'invalid-data-key', hint: 'quote it' });
   if (fault !== undefined || key.kind !== 'scalar') return undefined;
   if (isDataKey(key.text)) return key.text;
   const hint = 'use at most 253 of the characters A-Z a-z 0-9 - _ . and do not begin with ..';

@@ -5,16 +5,16 @@ import {
   indirection,
   indirectKeys,
   isNull,
+  nameOf,
   notAString,
   notEditable,
   type Report,
 } from './literal.ts';
-import type { Field, SecretDocument } from './manifest.ts';
+import { type Field, fieldNames, type SecretDocument } from './manifest.ts';
+import { misplaced } from './misplaced.ts';
 import { secretLabel } from './problem.ts';
 import { type ReadEntry, readEntries } from './read-entries.ts';
 import { isPlainTrue } from './scalar-text.ts';
-
-const fieldNames: readonly Field[] = ['data', 'stringData'];
 
 /** A Secret as read, its places still offsets, and what is wrong with it. */
 export interface ReadSecret {
@@ -83,10 +83,6 @@ function readText(map: YamlMap, name: string, source: string, report: Report): s
   return nameOf(node) || undefined;
 }
 
-function nameOf(node: YamlNode): string | undefined {
-  return node.kind === 'scalar' ? node.text : undefined;
-}
-
 function isTrue(node: YamlNode | undefined): boolean {
   return node?.kind === 'scalar' && node.style === 'plain' && isPlainTrue(node.text);
 }
@@ -96,56 +92,24 @@ function readAnnotations(
   report: Report,
 ): ReadonlyMap<string, string> {
   const node = metadata && readMap(metadata, 'annotations', report);
-  const texts = (node?.entries ?? []).map(
-    ({ key, value }): [string | undefined, string | undefined] => {
-      return [nameOf(key), nameOf(value.kind === 'alias' ? value.target : value)];
-    },
-  );
-  return new Map(texts.filter((pair): pair is [string, string] => !pair.includes(undefined)));
-}
-
-/** Fields that the API server drops, so that plaintext in them would be neither used nor sealed. */
-function misplaced(root: YamlMap, metadata: YamlMap | undefined): readonly Fault[] {
-  const fields = root.entries.filter(
-    ({ key }) => !isField(nameOf(key)) && similarField(nameOf(key)),
-  );
-  const inMetadata = metadata?.entries.filter(
-    ({ key }) => similarField(nameOf(key)) ?? nameOf(key) === 'type',
-  );
-  return [
-    ...fields.map(({ key }) => unknownField(key, `rename it to ${similarField(nameOf(key))}`)),
-    ...(inMetadata ?? []).map(({ key }) =>
-      unknownField(key, 'move it out of metadata, to the top level of the Secret'),
-    ),
-  ];
-}
-
-const isField = (name: string | undefined) => fieldNames.some((field) => field === name);
-
-function similarField(name: string | undefined): Field | undefined {
-  return fieldNames.find((field) => field.toLowerCase() === name?.toLowerCase());
-}
-
-function unknownField(key: YamlNode, hint: string): Fault {
-  return { id: 'unknown-field', message: `unknown field ${nameOf(key)}`, hint, offset: key.start };
+  const texts = new Map<string, string>();
+  for (const { key, value } of node?.entries ?? []) {
+    if (value.anchor !== undefined) report(notEditable(value, 'an annotation'));
+    const [name, text] = [nameOf(key), nameOf(value.kind === 'alias' ? value.target : value)];
+    if (name !== undefined && text !== undefined) texts.set(name, text);
+  }
+  return texts;
 }
 
 /** The API server would let stringData win; kseal lets neither. */
 function twice(entries: readonly ReadEntry[]): readonly Fault[] {
   const seen = new Set<string>();
-  return entries.flatMap(({ key, keyOffset }): readonly Fault[] => {
-    if (!seen.has(key)) {
-      seen.add(key);
-      return [];
-    }
-    return [
-      {
-        id: 'duplicate-data-key',
-        message: 'the data key is there twice',
-        hint: 'remove one of them',
-        offset: keyOffset,
-        key,
-      },
-    ];
-  });
+  const second = entries.filter(({ key }) => seen.size === seen.add(key).size);
+  return second.map(({ key, keyOffset }) => ({
+    id: 'duplicate-data-key',
+    message: 'the data key is there twice',
+    hint: 'remove one of them',
+    offset: keyOffset,
+    key,
+  }));
 }
