@@ -1,4 +1,4 @@
-import { errorsOf, KsealError, located } from './errors.ts';
+import { expectedErrors, type KsealError, located } from './errors.ts';
 import { type Binding, bindingTo, type Scope } from './jwe/binding.ts';
 import { type CompactJwe, readCompact } from './jwe/compact.ts';
 import { compactText } from './jwe/flattened.ts';
@@ -59,10 +59,7 @@ export function attempt(
       ...warnings.map(({ message, hint }) => ({ message: `${label}: ${message}`, hint })),
     );
   } catch (thrown) {
-    for (const error of errorsOf(thrown)) {
-      if (!(error instanceof KsealError)) throw error;
-      plan.errors.push(located(label, error));
-    }
+    plan.errors.push(...expectedErrors(thrown).map((error) => located(label, error)));
   }
 }
 

@@ -23,7 +23,7 @@ export interface Sealed {
 /** Seals every plaintext value of a manifest. Throws all that is wrong with it at once. */
 export async function sealManifest(
   manifest: Manifest,
-  key: PublicKey,
+  key: PublicKey | undefined,
   options: SealOptions,
 ): Promise<Sealed> {
   throwAll(manifest.problems.map((problem) => problemError(manifest.path, problem)));

@@ -4,13 +4,14 @@ import { compactText } from '../jwe/flattened.ts';
 import { selectSecret } from '../manifest/select.ts';
 import { unsealData } from '../unseal.ts';
 import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal-manifest.ts';
+import { addKeyOptions, configFor, type KeyFlags, keyContext } from './context.ts';
 import { readInput, readManifestFile, repeated, shownPath } from './input.ts';
 import type { IO } from './io.ts';
 import { openingKeys } from './key.ts';
 import { checkOutput, writeResult } from './output.ts';
 import { say, warn } from './print.ts';
 
-interface DecryptFlags {
+interface DecryptFlags extends KeyFlags {
   readonly key: readonly string[];
   readonly file: readonly string[];
   readonly namespace?: string;
@@ -21,11 +22,12 @@ interface DecryptFlags {
   readonly output?: string;
   readonly force?: boolean;
   readonly acceptUnbound?: boolean;
+  readonly allowRevoked?: boolean;
 }
 
 export function configure(command: Command, io: IO): void {
   const none: readonly string[] = [];
-  command
+  addKeyOptions(command)
     .argument('[file]', 'the manifest; - or nothing is stdin')
     .option('-f, --file <file>', 'the manifest', repeated, none)
     .option('-k, --key <ref>', 'a private key to open with (or KSEAL_DECRYPT_KEY)', repeated, none)
@@ -37,16 +39,18 @@ export function configure(command: Command, io: IO): void {
     .option('-o, --output <file>', 'write here (mode 0600) instead of stdout')
     .option('--force', 'overwrite an output that exists')
     .option('--accept-unbound', 'open values of other tools, which are bound to no place')
+    .option('--allow-revoked', 'open values that are sealed to a revoked key')
     .action((file: string | undefined, flags: DecryptFlags) => decrypt(io, file, flags));
 }
 
 async function decrypt(io: IO, argument: string | undefined, flags: DecryptFlags): Promise<void> {
   const path = inputOf(io, argument, flags);
   checkOutput(io, flags, [path], 'give another name: a plaintext never replaces what is sealed');
-  const keyring = await openingKeys(io, flags.key);
+  const config = configFor(io, flags, path);
+  const keyring = await openingKeys(io, flags.key, keyContext(io, flags, config));
   const policy = {
     acceptUnbound: flags.acceptUnbound ?? false,
-    allowRevoked: false,
+    allowRevoked: flags.allowRevoked ?? false,
     maxScope: 'cluster-wide' as const,
   };
   const options = { keyring, policy, namespace: flags.namespace };

@@ -12,7 +12,7 @@ import { problemError } from '../manifest/problem.ts';
 import { readManifest } from '../manifest/read.ts';
 import { isFolder, manifestsIn } from '../sources/folder.ts';
 import { readInput, repeated, shownPath } from './input.ts';
-import { tableOf } from './inspect-table.ts';
+import { inspectionTable } from './inspect-table.ts';
 import type { IO } from './io.ts';
 import { writeStdout } from './print.ts';
 
@@ -83,5 +83,5 @@ function asText(io: IO, found: readonly Found[]): string {
       : `${item.path}: ${item.key.kind} key, ${item.key.form}, RSA-${item.key.bits}, ${describeKid(item.key.kid)}\n`,
   );
   if (values.length === 0 && keys.length === 0) return 'no Secret found\n';
-  return keys.join('') + (values.length > 0 ? tableOf(io, values) : '');
+  return keys.join('') + (values.length > 0 ? inspectionTable(io, values) : '');
 }

@@ -20,6 +20,11 @@ const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'make an RSA key pair for development or air-gapped use',
     load: () => import('./keygen.ts'),
   },
+  'fetch-pubkey': {
+    summary: 'get, check and print a public key',
+    load: () => import('./fetch-pubkey.ts'),
+  },
+  keys: { summary: 'list the configured keys', load: () => import('./keys.ts') },
   seal: { summary: 'seal values into a Secret manifest', load: () => import('./seal.ts') },
   inspect: {
     summary: 'show what is sealed, for where, and with which key',

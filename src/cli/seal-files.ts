@@ -1,16 +1,17 @@
 import { resolve } from 'node:path';
-import { errorsOf, KsealError, throwAll } from '../errors.ts';
+import { expectedErrors, KsealError, shellWord, throwAll } from '../errors.ts';
 import { writeFile } from '../files.ts';
-import type { PublicKey } from '../jwe/encrypt.ts';
+import type { Scope } from '../jwe/binding.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { type Sealed, sealManifest } from '../seal.ts';
 import { isFolder, manifestsIn } from '../sources/folder.ts';
 import { readManifestFile, shownPath } from './input.ts';
 import type { IO } from './io.ts';
-import { sayScope, sealingKey } from './key.ts';
+import { sayScope } from './key.ts';
 import { checkOutput, writeResult } from './output.ts';
 import { say, warn } from './print.ts';
 import { type SealFlags, sealOptions } from './seal-usage.ts';
+import { settingsFrom } from './setting.ts';
 
 interface SealedFile extends Sealed {
   readonly path: string;
@@ -24,10 +25,8 @@ export async function sealFiles(
   flags: SealFlags,
 ): Promise<void> {
   checkOutput(io, flags, arguments_, 'to write back to the same file: -i');
-  const key = await sealingKey(io, flags.key);
-  sayScope(io, flags.scope, `for ${arguments_.map(shownPath).join(', ')}`);
-  const paths = arguments_.flatMap((path) => expand(io, path, flags));
-  const results = await sealAll(io, paths, key, flags);
+  const inputs = arguments_.flatMap((path) => expand(io, path, flags));
+  const results = await sealAll(io, inputs, flags);
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
     throw new KsealError(
       'MANIFEST_INVALID',
@@ -52,38 +51,45 @@ export async function sealFiles(
   }
 }
 
-function expand(io: IO, path: string, { inPlace }: SealFlags): readonly string[] {
+interface Input {
+  readonly path: string;
+  /** It was found in a folder, not named. */
+  readonly walked: boolean;
+}
+
+function expand(io: IO, path: string, { inPlace }: SealFlags): readonly Input[] {
   if (path === '-' && inPlace) {
     throw new KsealError('USAGE', '-i cannot write back to stdin', {
       hint: 'leave -i away: the result goes to stdout',
     });
   }
-  if (path === '-' || !isFolder(resolve(io.cwd, path))) return [path];
-  if (inPlace) return manifestsIn(resolve(io.cwd, path), path);
+  if (path === '-' || !isFolder(resolve(io.cwd, path))) return [{ path, walked: false }];
+  if (inPlace)
+    return manifestsIn(resolve(io.cwd, path), path).map((found) => ({ path: found, walked: true }));
   throw new KsealError('USAGE', `${path}: is a folder`, {
-    hint: `to seal all in it, in place: kseal seal -f ${path} -i`,
+    hint: `to seal all in it, in place: kseal seal -f ${shellWord(path)} -i`,
   });
 }
 
 /** Seals every file, and only then throws what is wrong with any of them. */
-async function sealAll(
-  io: IO,
-  paths: readonly string[],
-  key: PublicKey,
-  flags: SealFlags,
-): Promise<SealedFile[]> {
+async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Promise<SealedFile[]> {
+  const settingFor = settingsFrom(io, flags);
+  const said = new Set<Scope>();
   const results: SealedFile[] = [];
   const errors: KsealError[] = [];
-  for (const path of paths) {
+  for (const { path, walked } of inputs) {
     try {
-      const manifest = await readManifestFile(io, path);
-      const sealed = await sealManifest(manifest, key, sealOptions(flags, key));
+      const found = walked ? await readManifestFile(io, path) : undefined;
+      // A folder holds other files too, and those need no key.
+      if (found?.secrets.length === 0 && found.problems.length === 0) continue;
+      const setting = await settingFor(flags.output ?? path);
+      if (!said.has(setting.scope)) sayScope(io, setting.scope);
+      said.add(setting.scope);
+      const manifest = found ?? (await readManifestFile(io, path));
+      const sealed = await sealManifest(manifest, setting.key, sealOptions(flags, setting));
       results.push({ ...sealed, path, manifest });
     } catch (thrown) {
-      for (const error of errorsOf(thrown)) {
-        if (!(error instanceof KsealError)) throw error;
-        errors.push(error);
-      }
+      errors.push(...expectedErrors(thrown));
     }
   }
   throwAll(errors);

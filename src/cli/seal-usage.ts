@@ -1,25 +1,20 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { KsealError, shellWord } from '../errors.ts';
-import type { Scope } from '../jwe/binding.ts';
-import type { PublicKey } from '../jwe/encrypt.ts';
 import type { SealOptions } from '../plan.ts';
 import { accidentIds } from '../secret/accidents.ts';
 import type { IO } from './io.ts';
+import type { Setting, SettingFlags } from './setting.ts';
 import { type Source, stdinReaders } from './values.ts';
 
 /** What `kseal seal` was given, as commander hands it over. */
-export interface SealFlags {
-  readonly namespace?: string;
-  readonly key?: string;
+export interface SealFlags extends SettingFlags {
   readonly into?: string;
   readonly remove: readonly string[];
   readonly file: readonly string[];
   readonly inPlace?: boolean;
   readonly output?: string;
   readonly force?: boolean;
-  readonly scope: Scope;
-  readonly stringData?: boolean;
   readonly type?: string;
   readonly label: readonly string[];
   readonly annotation: readonly string[];
@@ -144,13 +139,11 @@ function checkValues(
   }
 }
 
-/** The verb's options. `key` is absent where nothing is to be sealed. */
-export function sealOptions(flags: SealFlags, key: PublicKey | undefined): SealOptions {
+/** The verb's options. */
+export function sealOptions(flags: SealFlags, setting: Setting): SealOptions {
   return {
-    scope: flags.scope,
-    namespace: flags.namespace,
-    stringData: flags.stringData ?? flags.raw ?? false,
+    ...setting,
+    stringData: setting.stringData || flags.raw === true,
     policy: { strict: flags.strict ?? false, allow: new Set(flags.allow) },
-    knownKids: key && new Set([key.kid]),
   };
 }

@@ -10,10 +10,11 @@ import { type Sealed, sealInto } from '../seal.ts';
 import { placeOf } from '../secret/place.ts';
 import { readInput, readManifestFile } from './input.ts';
 import type { IO } from './io.ts';
-import { sayScope, sealingKey } from './key.ts';
+import { sayScope } from './key.ts';
 import { checkOutput, writeResult } from './output.ts';
 import { warn } from './print.ts';
 import { type SealFlags, sealOptions } from './seal-usage.ts';
+import { type Setting, settingsFrom } from './setting.ts';
 import { readValues, type Source } from './values.ts';
 
 /** `kseal seal NAME`: makes a manifest, or with `--raw` one bare JWE. */
@@ -24,22 +25,18 @@ export async function sealNew(
   sources: readonly Source[],
 ): Promise<void> {
   checkOutput(io, flags, [], '');
+  const setting = await settingsFrom(io, flags)(flags.output, needsKey(sources));
   const text = newManifest({
     name,
-    namespace: flags.namespace,
+    namespace: setting.namespace,
     type: flags.type,
     labels: pairs('--label', flags.label),
     annotations: pairs('--annotation', flags.annotation),
     json: flags.output?.endsWith('.json') ?? false,
   });
   const manifest = readManifest(text, '');
-  const sealed = await sealValues(
-    io,
-    manifest,
-    selectSecret(manifest, { name, namespace: undefined }),
-    flags,
-    sources,
-  );
+  const secret = selectSecret(manifest, { name, namespace: undefined });
+  const sealed = await sealValues(io, manifest, secret, flags, sources, setting);
   const result = flags.raw ? bareJwe(sealed.text) : sealed.text;
   await writeResult(io, result, { ...flags, confidential: false });
 }
@@ -55,7 +52,8 @@ export async function sealIntoFile(
   checkOutput(io, flags, [path], 'leave -o away: --into writes in place');
   const manifest = await readManifestFile(io, path);
   const secret = selectSecret(manifest, { name, namespace: flags.namespace });
-  const { text } = await sealValues(io, manifest, secret, flags, sources);
+  const setting = await settingsFrom(io, flags)(flags.output ?? path, needsKey(sources));
+  const { text } = await sealValues(io, manifest, secret, flags, sources, setting);
   const target = flags.output === undefined ? { output: path, force: true } : flags;
   await writeResult(io, text, { ...target, confidential: false });
 }
@@ -72,21 +70,20 @@ export async function rewriteJwe(
   await writeResult(io, `${compact}\n`, { ...flags, confidential: false });
 }
 
-/** Says the key, the place and the scope, then reads the values and seals them. */
+/** Says the place and the scope, then reads the values and seals them. */
 async function sealValues(
   io: IO,
   manifest: Manifest,
   secret: SecretDocument,
   flags: SealFlags,
   sources: readonly Source[],
+  setting: Setting,
 ): Promise<Sealed> {
-  const needsKey = sources.some(({ kind }) => kind !== 'jwe');
-  const key = needsKey || flags.key ? await sealingKey(io, flags.key) : undefined;
-  const place = placeOf(secret, flags.namespace);
+  const place = placeOf(secret, setting.namespace);
   // What would make every value fail is said before the first one is asked for.
-  bindingTo(flags.scope, { ...place, key: 'any' });
+  bindingTo(setting.scope, { ...place, key: 'any' });
   const label = secretLabel({ ...secret, ...place });
-  sayScope(io, flags.scope, `for Secret ${label}${manifest.path && ` in ${manifest.path}`}`);
+  sayScope(io, setting.scope, `for Secret ${label}${manifest.path && ` in ${manifest.path}`}`);
   const values = await readValues(io, sources, flags);
   if (flags.raw && values.length !== 1) {
     throw new KsealError('USAGE', `--raw prints one value, and ${values.length} are given`, {
@@ -97,8 +94,8 @@ async function sealValues(
     manifest,
     secret,
     { values, remove: flags.remove },
-    key,
-    sealOptions(flags, key),
+    setting.key,
+    sealOptions(flags, setting),
   );
   for (const warning of sealed.warnings) warn(io, warning);
   return sealed;
@@ -118,4 +115,8 @@ function pairs(flag: string, texts: readonly string[]): ReadonlyMap<string, stri
       throw new KsealError('USAGE', `${flag} takes KEY=VALUE`, { hint: `${flag} app=db` });
     }),
   );
+}
+
+function needsKey(sources: readonly Source[]): boolean {
+  return sources.some(({ kind }) => kind !== 'jwe');
 }

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { scopes } from '../jwe/binding.ts';
 import { accidentIds } from '../secret/accidents.ts';
+import { addKeyOptions } from './context.ts';
 import { repeated } from './input.ts';
 import type { IO } from './io.ts';
 import { sealFiles } from './seal-files.ts';
@@ -19,6 +20,10 @@ const sourceOptions: readonly (readonly [flags: string, kind: SourceKind, help: 
 ];
 
 export function configure(command: Command, io: IO): void {
+  addKeyOptions(addSealOptions(command, io));
+}
+
+function addSealOptions(command: Command, io: IO): Command {
   const none: readonly string[] = [];
   const sources: Source[] = [];
   command
@@ -29,7 +34,8 @@ export function configure(command: Command, io: IO): void {
     )
     .argument('[name...]', 'the Secret; with -f, further files')
     .option('-n, --namespace <name>', 'the namespace that the Secret is for')
-    .option('-k, --key <ref>', 'the public key to seal to (or KSEAL_SEAL_KEY)')
+    .option('-k, --key <ref>', 'the public key to seal to (KSEAL_SEAL_KEY)')
+    .option('--pin <kid>', 'the fingerprint that the key must have')
     .option('--into <file>', 'add, replace or remove values of this manifest, in place')
     .option('--remove <key>', 'with --into: remove a data key', repeated, none)
     .option('-f, --file <file>', 'seal the values of this manifest; - is stdin', repeated, none)
@@ -39,11 +45,12 @@ export function configure(command: Command, io: IO): void {
   for (const [flags, kind, help] of sourceOptions) {
     command.option(flags, help, (text) => void sources.push({ kind, text }));
   }
-  command
+  return command
     .addOption(
-      new Option('--scope <scope>', 'how far from here the values may be opened')
-        .choices(scopes)
-        .default('strict'),
+      new Option(
+        '--scope <scope>',
+        'how far from here the values may be opened (default: strict)',
+      ).choices(scopes),
     )
     .option('--string-data', 'write the JWE itself under stringData')
     .option('--type <type>', 'type of a new Secret')

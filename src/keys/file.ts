@@ -2,7 +2,6 @@ import { createPublicKey, webcrypto } from 'node:crypto';
 import { KsealError, shellWord } from '../errors.ts';
 import { readFile } from '../files.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
-import type { PublicKey } from '../jwe/encrypt.ts';
 import { kidOf } from '../jwe/kid.ts';
 import { type ReadKey, readKeyText } from './pem.ts';
 import { checkRsa } from './policy.ts';
@@ -28,9 +27,9 @@ export async function checkedKey(read: ReadKey, what: string): Promise<KeyFile> 
 }
 
 /** The public key in a file, to seal with. A private key in its place is refused. */
-export async function publicKeyFromFile(path: string, shown: string): Promise<PublicKey> {
-  const { kind, key, kid, bits } = await readKeyFile(path, shown);
-  if (kind === 'public') return { key, kid, bits };
+export async function publicKeyFromFile(path: string, shown: string): Promise<KeyFile> {
+  const file = await readKeyFile(path, shown);
+  if (file.kind === 'public') return file;
   throw new KsealError('KEY_INVALID', `${shown}: is a private key where a public one belongs`, {
     hint: `openssl pkey -in ${shellWord(shown)} -pubout -out key.pub`,
   });

@@ -1,31 +1,140 @@
 import { resolve } from 'node:path';
-import { KsealError } from '../errors.ts';
+import { type Config, type ConfiguredKey, stateOf } from '../config.ts';
+import { KsealError, shellWord } from '../errors.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
+import { describeKid } from '../jwe/kid.ts';
+import { nearest } from '../nearest.ts';
 import { openingKeyFromFile, publicKeyFromFile } from './file.ts';
+import type { FetchedKey, Provider, ProviderOptions } from './provider.ts';
+import { providers } from './providers.ts';
 import { parseReference } from './reference.ts';
 
-/** The public key behind a reference. `cwd` is the folder that relative paths start from. */
-export function loadPublicKey(reference: string, cwd: string): Promise<PublicKey> {
-  const path = localPath(reference);
-  return publicKeyFromFile(resolve(cwd, path), path);
+/** What a reference is resolved against. */
+export interface KeyContext extends ProviderOptions {
+  /** The folder that relative paths start from. */
+  readonly cwd: string;
+  readonly config: Config | undefined;
 }
 
-/** The private keys behind a reference. */
-export async function loadOpeningKeys(reference: string, cwd: string): Promise<OpeningKey[]> {
-  const path = localPath(reference);
-  return [await openingKeyFromFile(resolve(cwd, path), path)];
-}
-
-function localPath(text: string): string {
+/** The public key behind a reference. A name stands for its `file`, whose pin is checked. */
+export async function loadPublicKey(text: string, context: KeyContext): Promise<PublicKey> {
   const reference = parseReference(text);
-  if (reference.kind === 'file') return reference.path;
-  if (reference.kind === 'name') {
-    throw new KsealError('KEY_REFERENCE_INVALID', `no key named ${reference.name} is configured`, {
-      hint: `for a file of that name: -k ./${reference.name}`,
-    });
+  if (reference.kind === 'file')
+    return publicKeyFromFile(resolve(context.cwd, reference.path), reference.path);
+  if (reference.kind === 'remote') return fetchRemoteKey(text, context);
+  const { config, entry } = configuredKey(reference.name, context.config);
+  if (entry.file === undefined) {
+    throw new KsealError(
+      'CONFIG_INVALID',
+      `${config.path}: key ${reference.name} has no file to seal with`,
+      {
+        hint: `add file: keys/${reference.name}.pub, then: kseal fetch-pubkey ${reference.name}`,
+      },
+    );
   }
-  throw new KsealError('KEY_REFERENCE_INVALID', `no keys are read from ${reference.scheme}://`, {
-    hint: 'give a key file: -k keys/prod.pub',
+  const key = await publicKeyFromFile(resolve(config.folder, entry.file), entry.file);
+  checkPin(key.kid, entry.kid, `${entry.file}, the file of key ${reference.name},`);
+  return key;
+}
+
+/** Fetches a public key from where it lives: a remote reference. */
+export async function fetchRemoteKey(text: string, options: ProviderOptions): Promise<FetchedKey> {
+  return (await providerOf(text)).fetchPublicKey(text, options);
+}
+
+/** The keys behind a reference that open, in the states that the configuration gives their kids. */
+export async function loadOpeningKeys(
+  text: string,
+  context: KeyContext,
+): Promise<readonly OpeningKey[]> {
+  const keys = await openingKeysAt(text, context);
+  const { config } = context;
+  return config === undefined
+    ? keys
+    : keys.map((key) => ({ ...key, state: stateOf(config, key.kid).state }));
+}
+
+async function openingKeysAt(text: string, context: KeyContext): Promise<readonly OpeningKey[]> {
+  const reference = parseReference(text);
+  if (reference.kind === 'file')
+    return [await openingKeyFromFile(resolve(context.cwd, reference.path), reference.path)];
+  if (reference.kind === 'remote') return fetchOpeningKeys(text, context);
+  const { config, entry } = configuredKey(reference.name, context.config);
+  const keys = await openingKeysOf(reference.name, entry, config, context);
+  for (const { kid } of keys.slice(0, 1)) {
+    if (keys.length === 1) checkPin(kid, entry.kid, `key ${reference.name}`);
+  }
+  return keys;
+}
+
+async function openingKeysOf(
+  name: string,
+  entry: ConfiguredKey,
+  config: Config,
+  context: KeyContext,
+) {
+  if (entry.private !== undefined)
+    return [await openingKeyFromFile(resolve(config.folder, entry.private), entry.private)];
+  if (entry.source !== undefined && parseReference(entry.source).kind === 'remote')
+    return fetchOpeningKeys(entry.source, context);
+  throw new KsealError('CONFIG_INVALID', `${config.path}: key ${name} has nothing to open with`, {
+    hint: 'give it a source: gcpkms://… or a private: FILE, or name a key file: -k key.pem',
   });
+}
+
+async function fetchOpeningKeys(
+  text: string,
+  options: ProviderOptions,
+): Promise<readonly OpeningKey[]> {
+  const { fetchOpeningKeys: fetch } = await providerOf(text);
+  if (fetch !== undefined) return fetch(text, options);
+  throw new KsealError(
+    'KEY_REFERENCE_INVALID',
+    `${text.replace(/:.*/s, '')} keeps public keys only, and these do not open`,
+    {
+      hint: "give the private key file, or the KMS key: -k 'gcpkms://…'",
+    },
+  );
+}
+
+async function providerOf(text: string): Promise<Provider> {
+  const reference = parseReference(text);
+  const scheme = reference.kind === 'remote' ? reference.scheme : '';
+  const load = providers.get(scheme);
+  if (load !== undefined) return load();
+  const known = [...providers.keys()];
+  throw new KsealError('KEY_REFERENCE_INVALID', `no keys are read from ${scheme}://`, {
+    hint: `use one of ${known.map((name) => `${name}://`).join(', ')}, or a path`,
+  });
+}
+
+/** The configured key `name`. Throws KEY_REFERENCE_INVALID with the nearest name there is. */
+export function configuredKey(
+  name: string,
+  config: Config | undefined,
+): { config: Config; entry: ConfiguredKey } {
+  const entry = config?.keys.get(name);
+  if (config !== undefined && entry !== undefined) return { config, entry };
+  const names = [...(config?.keys.keys() ?? [])];
+  const meant = nearest(name, names);
+  const among =
+    config === undefined
+      ? 'there is no .kseal.yaml'
+      : `${config.path} has ${names.join(', ') || 'no keys'}`;
+  throw new KsealError('KEY_REFERENCE_INVALID', `no key named ${name} is configured: ${among}`, {
+    hint: meant
+      ? `did you mean -k ${meant}?`
+      : `for a file of that name: -k ${shellWord(`./${name}`)}`,
+  });
+}
+
+/** Throws KEY_MISMATCH, with both fingerprints, unless `kid` is the one that `pin` names. */
+export function checkPin(kid: string, pin: string | undefined, what: string): void {
+  if (pin === undefined || pin === kid) return;
+  throw new KsealError(
+    'KEY_MISMATCH',
+    `${what} is not the key that is pinned; it is ${describeKid(kid)}, pinned is ${describeKid(pin)}`,
+    { hint: 'do not use it; ask the KMS manager, and see: kseal fetch-pubkey --check' },
+  );
 }

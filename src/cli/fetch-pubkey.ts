@@ -1,0 +1,140 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import type { Config } from '../config.ts';
+import { KsealError } from '../errors.ts';
+import { writeFile } from '../files.ts';
+import { describeKid } from '../jwe/kid.ts';
+import { publicKeyFromFile, readKeyFile } from '../keys/file.ts';
+import { checkPin, configuredKey, fetchRemoteKey, type KeyContext } from '../keys/open.ts';
+import type { FetchedKey } from '../keys/provider.ts';
+import { type KeyFormat, keyFormats, publicKeyText } from '../keys/public-text.ts';
+import { parseReference } from '../keys/reference.ts';
+import { checkKeys } from './check-keys.ts';
+import { addKeyOptions, configFor, type KeyFlags, keyContext } from './context.ts';
+import type { IO } from './io.ts';
+import { say, writeStdout } from './print.ts';
+import { pinOf } from './trust.ts';
+
+interface FetchFlags extends KeyFlags {
+  readonly output?: string;
+  readonly force?: boolean;
+  readonly pin?: string;
+  readonly format: KeyFormat;
+  readonly json?: boolean;
+  readonly check?: boolean;
+}
+
+/** Where a key is fetched from, and what the configuration says of it. */
+interface Wanted {
+  readonly source: string;
+  /** The folder that a relative source starts from. */
+  readonly folder: string;
+  /** Where it is written if -o does not say: absolute, and as messages call it. */
+  readonly file: { readonly path: string; readonly shown: string } | undefined;
+  readonly pins: readonly (string | undefined)[];
+}
+
+export function configure(command: Command, io: IO): void {
+  addKeyOptions(command)
+    .usage(`SOURCE [-o FILE]         get a public key, check it and print it
+       kseal fetch-pubkey NAME                     refresh the file of a configured key
+       kseal fetch-pubkey --check [NAME...]        prove that files, sources and pins agree`)
+    .argument('[source...]', "'gcpkms://…', 'git+https://…', a file, or a configured name")
+    .option('-o, --output <file>', 'write here instead of stdout')
+    .option('--force', 'replace a file that holds another key')
+    .option('--pin <kid>', 'the fingerprint that the key must have')
+    .addOption(
+      new Option('--format <format>', 'how to write it').choices(keyFormats).default('pem'),
+    )
+    .option('--json', 'print what is known of the key as JSON')
+    .option('--check', 'compare file, source and pin of the configured keys')
+    .action((sources: string[], flags: FetchFlags) => dispatch(io, sources, flags));
+}
+
+async function dispatch(io: IO, sources: readonly string[], flags: FetchFlags): Promise<void> {
+  if (flags.check) return checkKeys(io, sources, flags);
+  const [source, second] = sources;
+  if (source !== undefined && second === undefined) return fetchPubkey(io, source, flags);
+  throw new KsealError('USAGE', 'name one source of a public key', {
+    hint: "kseal fetch-pubkey 'gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K' -o keys/prod.pub",
+  });
+}
+
+async function fetchPubkey(io: IO, text: string, flags: FetchFlags): Promise<void> {
+  const config = configFor(io, flags, flags.output);
+  const wanted = wantedFrom(io, text, flags, config);
+  const key = await fetchKey(wanted.source, wanted.folder, keyContext(io, flags, config));
+  for (const [fact, value] of key.facts) say(io, 'note', `${fact}: ${value}`);
+  say(io, 'note', `${key.origin}: RSA-${key.bits}`);
+  say(io, 'note', `its fingerprint: ${describeKid(key.kid)}`);
+  for (const pin of wanted.pins) checkPin(key.kid, pin, text);
+  if (wanted.file !== undefined) await writeKey(io, wanted.file, key, flags);
+  if (flags.json) await writeStdout(io, asJson(key));
+  else if (wanted.file === undefined) await writeStdout(io, publicKeyText(key, flags.format));
+}
+
+function wantedFrom(io: IO, text: string, flags: FetchFlags, config: Config | undefined): Wanted {
+  const { output, pin } = flags;
+  const file =
+    output === undefined || output === '-'
+      ? undefined
+      : { path: resolve(io.cwd, output), shown: output };
+  const reference = parseReference(text);
+  if (reference.kind !== 'name') return { source: text, folder: io.cwd, file, pins: [pinOf(pin)] };
+  const { config: found, entry } = configuredKey(reference.name, config);
+  if (entry.source === undefined) {
+    throw new KsealError(
+      'CONFIG_INVALID',
+      `${found.path}: key ${reference.name} has no source to fetch it from`,
+      {
+        hint: 'add source: gcpkms://… to it',
+      },
+    );
+  }
+  const own = entry.file && { path: resolve(found.folder, entry.file), shown: entry.file };
+  return {
+    source: entry.source,
+    folder: found.folder,
+    file: file ?? (own || undefined),
+    pins: [pinOf(pin), entry.kid],
+  };
+}
+
+/** The public key at a remote source or in a file; `folder` is where relative paths start. */
+export async function fetchKey(
+  source: string,
+  folder: string,
+  context: KeyContext,
+): Promise<FetchedKey> {
+  const reference = parseReference(source);
+  if (reference.kind !== 'file') return fetchRemoteKey(source, context);
+  const file = await publicKeyFromFile(resolve(folder, reference.path), reference.path);
+  return { ...file, origin: reference.path, facts: new Map() };
+}
+
+/** Leaves a file that holds this very key alone, and replaces another key only with --force. */
+async function writeKey(
+  io: IO,
+  { path, shown }: NonNullable<Wanted['file']>,
+  key: FetchedKey,
+  { force = false, format }: FetchFlags,
+): Promise<void> {
+  if (!force && existsSync(path)) {
+    const { kid } = await readKeyFile(path, shown);
+    if (kid === key.kid) return say(io, 'note', `${shown} holds this key already`);
+    throw new KsealError(
+      'KEY_MISMATCH',
+      `${shown} holds another key, ${describeKid(kid)}; fetched was ${describeKid(key.kid)}`,
+      { hint: 'if the key was changed on purpose, add --force' },
+    );
+  }
+  const text = Buffer.from(publicKeyText(key, format));
+  writeFile(path, shown, text, { force: true, confidential: false });
+  say(io, 'note', `wrote ${shown}`);
+}
+
+function asJson({ kid, bits, origin, facts, ...key }: FetchedKey): string {
+  const pem = publicKeyText({ ...key, kid }, 'pem');
+  return `${JSON.stringify({ kid, fingerprint: describeKid(kid), bits, origin, facts: Object.fromEntries(facts), pem }, null, 2)}\n`;
+}

@@ -1,0 +1,78 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Config, ConfiguredKey } from '../config.ts';
+import { errorsOf, KsealError } from '../errors.ts';
+import { publicKeyFromFile } from '../keys/file.ts';
+import { addKeyOptions, configFor, type KeyFlags } from './context.ts';
+import type { IO } from './io.ts';
+import { writeStdout } from './print.ts';
+import { type Column, tableOf } from './table.ts';
+
+interface KeysFlags extends KeyFlags {
+  readonly json?: boolean;
+}
+
+/** A configured key, and what its file holds. Nothing here asks the network. */
+interface ListedKey {
+  readonly name: string;
+  readonly title: string | undefined;
+  readonly state: string;
+  readonly kid: string | undefined;
+  /** `pinned`, `not pinned`, or what is wrong. */
+  readonly pin: string;
+  readonly file: string | undefined;
+  readonly source: string | undefined;
+}
+
+const columns: readonly Column<ListedKey>[] = [
+  { title: 'NAME', cell: ({ name }) => name },
+  { title: 'TITLE', cell: ({ title }) => title ?? '' },
+  { title: 'STATE', cell: ({ state }) => state },
+  { title: 'PIN', cell: ({ pin }) => pin },
+  { title: 'KEY', cell: ({ kid }) => kid ?? '' },
+  { title: 'FILE', cell: ({ file }) => file ?? '' },
+  { title: 'SOURCE', cell: ({ source }) => source ?? '' },
+];
+
+export function configure(command: Command, io: IO): void {
+  addKeyOptions(command)
+    .option('--json', 'print JSON')
+    .action((flags: KeysFlags) => listKeys(io, flags));
+}
+
+async function listKeys(io: IO, flags: KeysFlags): Promise<void> {
+  const config = configFor(io, flags, undefined);
+  if (config === undefined) {
+    throw new KsealError('CONFIG_INVALID', 'there is no .kseal.yaml here or above', {
+      hint: 'write one that begins with: version: 1',
+    });
+  }
+  const listed = await Promise.all(
+    [...config.keys].map(([name, entry]) => list(name, entry, config)),
+  );
+  await writeStdout(
+    io,
+    flags.json ? `${JSON.stringify({ keys: listed }, null, 2)}\n` : tableOf(listed, columns),
+  );
+}
+
+async function list(name: string, entry: ConfiguredKey, { folder }: Config): Promise<ListedKey> {
+  const { title, file, source, kid: pin, state = 'active' } = entry;
+  const kid = file === undefined ? undefined : await kidIn(resolve(folder, file), file);
+  const facts = { name, title, state, file, source };
+  if (kid instanceof KsealError) return { ...facts, kid: pin, pin: kid.message };
+  if (pin === undefined) return { ...facts, kid, pin: 'not pinned' };
+  const agrees = kid === undefined || kid === pin;
+  return { ...facts, kid: pin, pin: agrees ? 'pinned' : `the file holds another key: ${kid}` };
+}
+
+/** The kid of a key file, or why it cannot be told. */
+async function kidIn(path: string, shown: string): Promise<string | KsealError> {
+  try {
+    return (await publicKeyFromFile(path, shown)).kid;
+  } catch (thrown) {
+    const [error] = errorsOf(thrown);
+    if (error instanceof KsealError) return error;
+    throw thrown;
+  }
+}
