@@ -57,8 +57,26 @@ export function isMergeKey(key: YamlNode): boolean {
   );
 }
 
-/** The number of nodes with aliases expanded; infinite where an alias stands in what it names. */
-export function sizeOf(node: YamlNode, sizes: Map<YamlNode, number>): number {
+/**
+ * Whether a quoted scalar ends with its quote. The package yaml takes an escaped quote for it, as in
+ * `'it''`, where the next line is indented too little to go on.
+ */
+export function isClosed(style: YamlScalar['style'], source: string): boolean {
+  const escapes = { single: "'", double: '\\', plain: undefined, block: undefined }[style];
+  if (escapes === undefined) return true;
+  let last = source.length - 2;
+  while (last > 0 && source.charAt(last) === escapes) last--;
+  return (source.length - last) % 2 === 0;
+}
+
+/** How many nodes aliases stand for; infinite where one stands in the node that it names. */
+export function aliasedNodes(root: YamlNode): number {
+  const sizes = new Map<YamlNode, number>();
+  return sizeOf(root, sizes) - sizes.size;
+}
+
+/** The number of nodes with aliases expanded. */
+function sizeOf(node: YamlNode, sizes: Map<YamlNode, number>): number {
   const known = sizes.get(node);
   if (known !== undefined) return known;
   sizes.set(node, Number.POSITIVE_INFINITY);

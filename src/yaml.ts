@@ -14,9 +14,10 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import {
+  aliasedNodes,
+  isClosed,
   isMergeKey,
   type Located,
-  sizeOf,
   type YamlEntry,
   type YamlMap,
   type YamlNode,
@@ -116,9 +117,8 @@ interface Context {
 function rootOf(document: Document.Parsed, fail: Fail): YamlNode {
   const context = { anchors: new Map<string, YamlNode>(), fail };
   const root = nodeOf(document.contents, document.range[0], context);
-  if (context.anchors.size === 0) return root;
-  const sizes = new Map<YamlNode, number>();
-  if (sizeOf(root, sizes) - sizes.size > MAX_ALIAS_NODES) fail('ALIAS_EXPANSION', root.start);
+  const aliased = context.anchors.size === 0 ? 0 : aliasedNodes(root);
+  if (aliased > MAX_ALIAS_NODES) fail('ALIAS_EXPANSION', root.start);
   return root;
 }
 
@@ -130,11 +130,11 @@ function nodeOf(node: Node | null, offset: number, context: Context): YamlNode {
   if (isAlias(node)) return aliasOf(node.source, located, context);
   if (isMap<Node, Node | null>(node)) return mapOf(node, located, context);
   if (isSeq<Node>(node)) return seqOf(node, located, context);
-  const { source = '', type = 'PLAIN' } = isScalar(node) ? node : {};
-  return register(
-    { ...located, kind: 'scalar', text: source, style: styles[type] ?? 'block' },
-    context,
-  );
+  const { source = '', type = 'PLAIN', srcToken } = isScalar<string>(node) ? node : {};
+  const style = styles[type] ?? 'block';
+  if (!isClosed(style, srcToken && 'source' in srcToken ? srcToken.source : ''))
+    context.fail('MISSING_CHAR', end);
+  return register({ ...located, kind: 'scalar', text: source, style }, context);
 }
 
 const styles: Readonly<Record<string, YamlScalar['style']>> = {
@@ -163,8 +163,11 @@ function mapOf(map: YAMLMap<Node, Node | null>, located: Located, context: Conte
     const entry = entryOf(pair, context);
     entries.push(entry);
     if (entry.key.kind !== 'scalar' || isMergeKey(entry.key)) continue;
-    if (seen.has(entry.key.text)) context.fail('DUPLICATE_KEY', entry.key.start);
-    seen.add(entry.key.text);
+    const { text, start, style } = entry.key;
+    // In flow style kubectl takes `?` for an indicator without a space behind it, too.
+    if (map.flow && style === 'plain' && text[0] === '?') context.fail('BAD_SCALAR_START', start);
+    if (seen.has(text)) context.fail('DUPLICATE_KEY', start);
+    seen.add(text);
   }
   // The package counts the comments behind a block collection as part of it.
   const end = result.flow ? located.end : (entries.at(-1)?.value.end ?? located.end);

@@ -26,36 +26,51 @@ export function addLines(
 }
 
 /**
- * Removes entries of a block mapping, each with the comment behind it.
+ * Removes entries of the block mapping `map`, each with the comment behind it.
  *
  * @param parent the entry whose value `map` is; it becomes `{}` if `emptied`
  */
 export function removeFromBlock(
   source: string,
-  removed: readonly YamlEntry[],
+  map: YamlMap,
+  removed: ReadonlySet<YamlEntry>,
   parent: YamlEntry,
   emptied: boolean,
 ): readonly Splice[] {
-  const lines = removed.map((entry) => linesOf(source, entry));
+  let before: YamlEntry | undefined;
+  const lines = map.entries.flatMap((entry) => {
+    if (removed.has(entry)) return removal(source, entry, before);
+    before = entry;
+    return [];
+  });
   if (!emptied || parent.colon === undefined) return lines;
   return [{ start: parent.colon + 1, end: parent.colon + 1, text: ' {}' }, ...lines];
 }
 
-function linesOf(source: string, { start, value }: YamlEntry): Splice {
+/** @param before the nearest entry before it that stays */
+function removal(
+  source: string,
+  { start, value }: YamlEntry,
+  before: YamlEntry | undefined,
+): readonly Splice[] {
   if (!isFirstOnLine(source, start)) {
     // Behind a `?` or `:`, which stays where it is, and so does the line break.
     const broken = source.slice(start, value.end).endsWith('\n');
-    return {
-      start,
-      end: broken ? source.slice(0, value.end).trimEnd().length : value.end,
-      text: '',
-    };
+    const end = broken ? source.slice(0, value.end).trimEnd().length : value.end;
+    return [{ start, end, text: '' }];
   }
   const end = lineEnd(source, value.end);
   const first = lineStart(source, start);
+  // A block scalar before it ends with its line break, and would go on in empty lines behind.
+  const block = before !== undefined && source.charAt(before.value.end - 1) === '\n';
+  const empty = block ? match(/(?:[ \t]*\r?\n)*/y, source, end).length : 0;
   // A file without a final line break is to have none without its last line, either.
-  const before = isUnended(source, end) ? match(/\r?\n/y, source, first - 2).length || 1 : 0;
-  return { start: first - before, end, text: '' };
+  const unended = !block && isUnended(source, end);
+  const lineBreak = unended ? match(/\r?\n/y, source, first - 2).length || 1 : 0;
+  return [
+    { start: first - lineBreak, end, text: '' },
+    { start: end, end: end + empty, text: '' },
+  ];
 }
 
 /** The offset behind the line, comment included, in which the content before `offset` ends. */

@@ -74,7 +74,7 @@ function resize(
   if (map.flow) return changeFlow(source, map, new Set(removed), additions, style);
   const emptied = removed.length === map.entries.length && additions.length === 0;
   return [
-    ...removeFromBlock(source, removed, field, emptied),
+    ...removeFromBlock(source, map, new Set(removed), field, emptied),
     ...addEntries(source, map, additions, style),
   ];
 }
@@ -88,6 +88,10 @@ function fill(
   style: Style,
 ): readonly Splice[] {
   if (additions.length === 0) return [];
+  if (colon === undefined && !parent.flow) {
+    const line = `${blockIndent(source, parent)}: ${flowMap(additions, undefined, style)}`;
+    return [addLines(source, value.end, [line], style)];
+  }
   const old = source.slice(value.start, value.end);
   const gap = source.slice(colon === undefined ? key.end : colon + 1, value.start);
   if (!parent.flow && !gap.includes('\n') && !/[#\n]/.test(old)) {
@@ -102,7 +106,7 @@ function fill(
   const indent =
     parent.flow && isFirstOnLine(source, start) ? indentation(source, start) : undefined;
   if (old.includes('#')) {
-    const text = flowEntries(additions, undefined, style).join(style.comma);
+    const text = `${flowEntries(additions, undefined, style).join(style.comma)},`;
     return [{ start: value.start + 1, end: value.start + 1, text }];
   }
   const before = colon === undefined ? ': ' : gap === '' && !style.json ? ' ' : '';

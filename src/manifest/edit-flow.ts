@@ -73,7 +73,7 @@ function refill(
 }
 
 function commaBehind(source: string, entry: YamlEntry): number | undefined {
-  const upTo = match(/(?:[ \t\r\n]|#[^\n]*)*,/y, source, endOf(entry));
+  const upTo = match(/(?:[ \t\r\n]|#[^\n]*\n)*,/y, source, endOf(entry));
   return upTo === '' ? undefined : endOf(entry) + upTo.length - 1;
 }
 

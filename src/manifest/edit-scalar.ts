@@ -1,4 +1,5 @@
 import type { YamlScalar } from '../yaml-node.ts';
+import { blockHeader } from './disputed.ts';
 import { scalarSource } from './scalar-text.ts';
 import { match, type Splice } from './splice.ts';
 
@@ -7,7 +8,7 @@ export function scalarSplices(source: string, node: YamlScalar, text: string): r
   const { start, end, style } = node;
   if (style !== 'block') return [{ start, end, text: scalarSource(text, style) }];
   // What stands behind the header, perhaps a comment, now stands behind the value.
-  const headerEnd = start + match(/[|>][-+0-9]*/y, source, start).length;
+  const headerEnd = start + blockHeader(source, start).length;
   const lineEnd = headerEnd + match(/[^\n]*?(?=\r?\n|$)/y, source, headerEnd).length;
   const bodyStart = lineEnd + match(/\r?\n/y, source, lineEnd).length;
   const cutShort = end === source.length && !source.endsWith('\n');

@@ -36,12 +36,9 @@ export function styleOf(source: string, root: YamlMap): Style {
 }
 
 /** The indentation of the entries of a block mapping. */
-export function blockIndent(source: string, { start }: YamlMap): string {
-  return ' '.repeat(
-    start -
-      lineStart(source, start) -
-      (source.startsWith('\uFEFF') && lineStart(source, start) === 0 ? 1 : 0),
-  );
+export function blockIndent(source: string, { start, entries }: YamlMap): string {
+  const at = entries.at(-1)?.start ?? start;
+  return ' '.repeat(source.slice(lineStart(source, at), at).replace('\uFEFF', '').length);
 }
 
 function blockUnit(source: string, root: YamlMap): string {

@@ -6,9 +6,9 @@ import {
   type YamlScalar,
   type YamlSeq,
 } from '../yaml-node.ts';
+import { type Doubt, disputeAbout } from './disputed.ts';
 import type { ProblemId } from './problem.ts';
 import { isPlainNull, plainScalarTrap } from './scalar-text.ts';
-import { match } from './splice.ts';
 
 /** A problem at an offset of the source, before it is known whose it is. */
 export interface Fault {
@@ -61,6 +61,17 @@ export function indirectKeys(map: YamlMap, what: string): readonly Fault[] {
   });
 }
 
+/** Those, and keys that are no strings at all, in a mapping whose keys are fields. */
+export function oddKeys(map: YamlMap, what: string): readonly Fault[] {
+  const odd = map.entries.filter(
+    ({ key }) => (key.kind !== 'scalar' && key.kind !== 'alias') || isNull(key),
+  );
+  const faults = odd.map(({ key }) =>
+    unsupported(`a key of ${what} that is not a name`, 'remove it', key),
+  );
+  return [...indirectKeys(map, what), ...faults];
+}
+
 /**
  * Reports why `node` is not read as the same string by every YAML reader.
  *
@@ -74,8 +85,6 @@ export function notAString(node: YamlNode, source: string, what: string): Fault 
   return { id: 'invalid-value', message: `${what} ${message}`, hint, offset: node.start };
 }
 
-type Doubt = readonly [message: string, hint: string];
-
 function doubtAbout(node: YamlScalar | YamlMap | YamlSeq, source: string): Doubt | undefined {
   if (node.kind !== 'scalar') {
     return [`is a ${nouns[node.kind]}, not a string`, 'check the indentation, or quote it'];
@@ -87,17 +96,7 @@ function doubtAbout(node: YamlScalar | YamlMap | YamlSeq, source: string): Doubt
   }
   if (/\p{Cs}/u.test(node.text))
     return ['holds half a surrogate pair', 'write the whole character'];
-  if (node.style !== 'block' || !isCutShort(source, node)) return undefined;
-  return [
-    'ends with the file, and YAML readers disagree on its last line break',
-    'end the file with a line break, or write |- in place of |',
-  ];
+  return disputeAbout(node, source);
 }
 
 const nouns = { map: 'mapping', seq: 'sequence' };
-
-/** Whether a block scalar that keeps a final line break has none, because the file ends. */
-function isCutShort(source: string, { start, end }: YamlScalar): boolean {
-  const chomps = match(/[|>][-+0-9]*/y, source, start).includes('-');
-  return end === source.length && !source.endsWith('\n') && !chomps;
-}

@@ -3,11 +3,11 @@ import {
   entryNamed,
   type Fault,
   indirection,
-  indirectKeys,
   isNull,
   nameOf,
   notAString,
   notEditable,
+  oddKeys,
   type Report,
 } from './literal.ts';
 import { type Field, fieldNames, type SecretDocument } from './manifest.ts';
@@ -38,9 +38,7 @@ export function readSecret(node: YamlMap, source: string, known: readonly Fault[
   const entries = present
     .flatMap(({ key, value }) => readEntries(nameOf(key) as Field, value, source, report))
     .sort((a, b) => a.offset - b.offset);
-  [...indirectKeys(node, 'a Secret'), ...misplaced(node, metadata), ...twice(entries)].forEach(
-    report,
-  );
+  [...oddKeys(node, 'a Secret'), ...misplaced(node, metadata), ...twice(entries)].forEach(report);
   const secret = {
     ...names,
     type: readText(node, 'type', source, report),
@@ -67,7 +65,7 @@ function readMap(parent: YamlMap, name: string, report: Report): YamlMap | undef
   const node = entryNamed(parent, name)?.value;
   if (node === undefined || isNull(node)) return undefined;
   report(notEditable(node, name));
-  if (node.kind === 'map') indirectKeys(node, name).forEach(report);
+  if (node.kind === 'map') oddKeys(node, name).forEach(report);
   if (node.kind === 'map') return node;
   if (node.kind !== 'alias') {
     report({ id: 'invalid-value', message: `${name} is not a mapping`, offset: node.start });

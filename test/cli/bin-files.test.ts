@@ -1,9 +1,17 @@
 import { randomInt } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { leaksOf } from '../helpers/canary.ts';
-import { folderWithKeys } from '../helpers/folder.ts';
+import { folderOfUser, folderWithKeys } from '../helpers/folder.ts';
 import { bin, runBin, type Spawned, startBin, unprivileged } from '../helpers/spawn.ts';
 
 // A file that is sealed in place is the old one or the new one, whatever happens meanwhile.
@@ -11,8 +19,8 @@ import { bin, runBin, type Spawned, startBin, unprivileged } from '../helpers/sp
 const canary = 'CANARY-in-a-large-file';
 const args = ['seal', '-f', 'big.yaml', '-i', '-k', 'k.pub'];
 
-/** Some 2 MB of Secrets, so that writing them takes a while. */
-const plain = Array.from({ length: 20 }, (_, i) => secret(i)).join('---\n');
+/** Some 1 MB of Secrets, so that writing them takes a while. */
+const plain = Array.from({ length: 10 }, (_, i) => secret(i)).join('---\n');
 
 function secret(i: number): string {
   const value = JSON.stringify(`${canary} `.repeat(400));
@@ -45,7 +53,7 @@ async function sealWhole(): Promise<Reference> {
   const { code } = await runBin(args, { cwd });
   const duration = performance.now() - start;
   const reference = skeleton(readFileSync(join(cwd, 'big.yaml'), 'utf8'));
-  expect([code, reference.match(/SEALED/g)?.length]).toEqual([0, 200]);
+  expect([code, reference.match(/SEALED/g)?.length]).toEqual([0, 100]);
   return { skeleton: reference, duration };
 }
 
@@ -103,19 +111,33 @@ test('a file that outgrows the limit stays as it was', async () => {
 });
 
 test('a folder that is read-only stays as it was', async () => {
-  const cwd = folderWithBig();
+  const { cwd, give } = folderOfUser();
   const folder = join(cwd, 'read-only');
   mkdirSync(folder);
   writeFileSync(join(folder, 'big.yaml'), plain);
-  for (const path of [cwd, folder]) chmodSync(path, 0o555);
+  give('read-only', 0o555);
   const { code, stderr } = await runBin(['seal', '-f', 'big.yaml', '-i', '-k', '../k.pub'], {
     cwd: folder,
     uid: unprivileged,
   });
-  chmodSync(cwd, 0o755);
   chmodSync(folder, 0o755);
   expect(`${stderr}`).toMatch(/^kseal: error: big\.yaml: cannot write: permission denied$/m);
   expect(code).toBe(2);
   expect(readFileSync(join(folder, 'big.yaml'), 'utf8')).toBe(plain);
   expect(leftovers(folder)).toEqual([]);
+});
+
+test('of several files none is written if one of them is read-only', async () => {
+  const { cwd, give } = folderOfUser();
+  const names = ['a.yaml', 'read-only.yaml', 'z.yaml'];
+  for (const name of names) writeFileSync(join(cwd, name), secret(1));
+  for (const name of names) give(name, name.startsWith('read-only') ? 0o444 : 0o644);
+  const { code, stderr } = await runBin(['seal', '-f', ...names, '-i', '-k', 'k.pub'], {
+    cwd,
+    uid: unprivileged,
+  });
+  expect(`${stderr}`).toMatch(/^kseal: error: read-only\.yaml: cannot write: permission denied$/m);
+  expect(code).toBe(2);
+  const changed = names.filter((name) => readFileSync(join(cwd, name), 'utf8') !== secret(1));
+  expect(changed).toEqual([]);
 });

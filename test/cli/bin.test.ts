@@ -5,7 +5,7 @@ import { expect, inject, test } from 'vitest';
 import { exitCodes } from '../../src/errors.ts';
 import { leaksOf } from '../helpers/canary.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
-import { runBin, startBin } from '../helpers/spawn.ts';
+import { bin, runBin, startBin } from '../helpers/spawn.ts';
 
 // What ships: bin/kseal.js on the built dist, as a process of its own.
 
@@ -59,15 +59,36 @@ test.each([
   expect(`${stderr}`).toMatch(/^kseal: error: .*\n/m);
 });
 
-test('a stdout that is closed ends it quietly', async () => {
+test.each([
+  ['opens a value', open],
+  ['seals one', seal],
+  ['prints its help', ['--help']],
+])('a stdout that is closed ends it quietly when it %s', async (_, args) => {
   const cwd = folderWithKeys();
   const value = Buffer.alloc(512 * 1024, 'x');
-  const sealed = await runBin([...seal, '--allow', 'placeholder'], { cwd, stdin: value });
-  const { child, ended } = startBin(open, { cwd, stdin: sealed.stdout });
+  const sealed = await runBin(seal, { cwd, stdin: value });
+  const stdin = args === open ? sealed.stdout : value;
+  const { child, ended } = startBin(args, { cwd, stdin });
   child.stdout?.destroy();
   const { code, signal, stderr } = await ended;
   expect([code, signal]).toEqual([0, null]);
   expect(`${stderr}`).not.toMatch(/error|EPIPE|\n\s+at /);
+});
+
+test('devices and pipes are read and written as they are', async () => {
+  // Node gives its children sockets, which /dev/stdin cannot open; a shell gives them pipes.
+  const command = ['sh', '-c', 'cat | "$@" | cat', 'sh', process.execPath, bin];
+  const surroundings = { cwd: folderWithKeys(), command };
+  const args = ['seal', 'db', '-n', 'hr', '-k', 'k.pub', '--from-file', 'password=/dev/stdin'];
+  const sealed = await runBin([...args, '-o', '/dev/stdout'], { ...surroundings, stdin: canary });
+  const stdin = sealed.stdout;
+  const opened = await runBin([...open, '-o', '/dev/stdout'], { ...surroundings, stdin });
+  expect(`${opened.stdout}`).toBe(canary);
+  const nowhere = await runBin([...args, '-o', '/dev/null'], { ...surroundings, stdin: canary });
+  expect([`${nowhere.stderr}`, `${nowhere.stdout}`]).toEqual([
+    expect.stringContaining('wrote /dev/null'),
+    '',
+  ]);
 });
 
 test('SIGINT while it waits for a value exits 130', async () => {
@@ -98,6 +119,8 @@ test('switches for debugging of Node and of libraries show no value', async () =
   const opened = await runBin(open, { cwd, env, stdin: sealed.stdout });
   expect([sealed.code, file.code, opened.code]).toEqual([0, 0, 0]);
   expect(`${opened.stdout}`).toBe(canary);
+  // The switches did work.
+  expect(`${sealed.stderr}`).toMatch(/^ESM \d+: /m);
   for (const output of [sealed.stdout, sealed.stderr, file.stdout, file.stderr, opened.stderr]) {
     expect(leaksOf(Buffer.from(canary), output)).toEqual([]);
   }

@@ -17,5 +17,5 @@ test.each(names)(
     const text = readFileSync(join(folder, name), 'utf8');
     await runScript({ main, text, path: `fixtures/scripts/${name}`, keys: inject('keys') });
   },
-  20_000,
+  60_000,
 );

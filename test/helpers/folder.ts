@@ -1,7 +1,8 @@
-import { cpSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject, onTestFinished } from 'vitest';
+import { unprivileged } from './spawn.ts';
 
 /** A fresh folder with the key files of the run, gone when the test is over. */
 export function folderWithKeys(): string {
@@ -9,4 +10,15 @@ export function folderWithKeys(): string {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   cpSync(inject('keys'), folder, { recursive: true });
   return folder;
+}
+
+/** A folder of a user whom permissions bind, and a way to give what is in it to that user. */
+export function folderOfUser() {
+  const cwd = folderWithKeys();
+  const give = (name: string, mode: number) => {
+    if (unprivileged !== undefined) chownSync(join(cwd, name), unprivileged, unprivileged);
+    chmodSync(join(cwd, name), mode);
+  };
+  give('.', 0o755);
+  return { cwd, give };
 }

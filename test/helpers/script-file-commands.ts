@@ -76,8 +76,9 @@ export const fileCommands: Record<string, ScriptCommand> = {
   mkdir: onFiles('mkdir FOLDER', (p) => fs.mkdirSync(p.at(0))),
   ln: onFiles('ln TARGET LINK', (p, [target = '']) => fs.symlinkSync(target, p.at(1))),
   chmod: onFiles('chmod OCTAL FILE', (p, [mode = '']) => fs.chmodSync(p.at(1), mode)),
-  replace: onFiles('replace FILE REGEX TEXT: all its matches, of which there must be one', (p, a) =>
-    p.write(0, replaced(p.text(0), a[1], a[2])),
+  replace: onFiles(
+    'replace FILE REGEX TEXT: all its matches, of which there must be one; TEXT knows $& $1 \\n \\r',
+    (p, a) => p.write(0, replaced(p.text(0), a[1], unescaped(a[2]))),
   ),
   insert: onFiles('insert FILE REGEX OTHER: the same, with the text of OTHER', (p, [, regex]) =>
     p.write(0, replaced(p.text(0), regex, p.text(2).trimEnd().replaceAll('$', '$$$$'))),
@@ -86,6 +87,9 @@ export const fileCommands: Record<string, ScriptCommand> = {
     p.write(1, p.octets(0).toString('base64')),
   ),
   decode: onFiles('decode A B: and back', (p) => p.write(1, Buffer.from(p.text(0), 'base64'))),
+  fill: onFiles('fill FILE LENGTH: octets of every value, in disorder', (p, [, length]) =>
+    p.write(0, Buffer.from(Array.from({ length: Number(length) }, (_, i) => (i * 167 + 13) % 256))),
+  ),
   trim: onFiles('trim FILE: without its last line break', (p) =>
     p.write(0, p.text(0).replace(/\n$/, '')),
   ),
@@ -109,6 +113,10 @@ function modeOf(path: string): string {
 function replaced(text: string, regex = '', by = ''): string {
   if (!new RegExp(regex, 'm').test(text)) throw new Error(`it does not match:\n${text}`);
   return text.replace(new RegExp(regex, 'gm'), by);
+}
+
+function unescaped(text = ''): string {
+  return text.replaceAll('\\n', '\n').replaceAll('\\r', '\r');
 }
 
 /** The numbers of the lines that differ; all of them if there are more lines in one. */

@@ -4,6 +4,9 @@ import { type TestIO, testIO } from './io.ts';
 import type { Script } from './script.ts';
 import { changedPaths, type Snapshot, snapshot, temporaryFiles } from './snapshot.ts';
 
+/** How long a command may take. Most take some milliseconds, making a key pair some seconds. */
+const LIMIT_MS = 15_000;
+
 /** One kseal command of a script, and all that it left behind. */
 export interface Run {
   readonly line: number;
@@ -25,7 +28,7 @@ export async function runKseal(script: Script, argv: readonly string[]): Promise
   const io = testIO({ cwd, env: { ...env }, stdin, typed });
   script.stdin = undefined;
   script.typed = undefined;
-  const exit = await main(argv, io);
+  const exit = await inTime(main(argv, io));
   const run: Run = {
     line,
     argv,
@@ -41,6 +44,15 @@ export async function runKseal(script: Script, argv: readonly string[]): Promise
   const faults = [...faultsOf(run), ...terminalFaults(io), ...temporaryFaults(script, run)];
   if (faults.length > 0) throw new Error(`${faults.join('\n')}\n${describeRun(run)}`);
   return run;
+}
+
+/** A command that waits for ever fails its line, and not only its script. */
+async function inTime<T>(result: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('it does not end')), LIMIT_MS);
+  });
+  return Promise.race([result, late]).finally(() => clearTimeout(timer));
 }
 
 function* faultsOf({ exit, thrown, stdout, stderr, before, after }: Run): Iterable<string> {

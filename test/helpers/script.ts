@@ -98,8 +98,7 @@ async function runLine(script: Script, { number, text, words }: ScriptLine, path
     const expanded = args.map((arg) => expand(script, arg));
     await command.run(script, expanded, negated);
   } catch (error) {
-    const { message } = error as Error;
-    throw new Error(`${path}:${number}: ${text}\n${message}`, { cause: error });
+    throw new Error(`${path}:${number}: ${text}\n${(error as Error).message}`);
   }
 }
 

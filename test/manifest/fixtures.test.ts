@@ -30,7 +30,9 @@ describe.each(readdirSync(folder))('fixtures/manifests/%s', (name) => {
   });
 
   it('is edited to the octet', () => {
-    expect(editManifest(manifest, editsOf(manifest, JSON.parse(read('edits.'))))).toBe(read('out.'));
+    expect(editManifest(manifest, editsOf(manifest, JSON.parse(read('edits.'))))).toBe(
+      read('out.'),
+    );
   });
 
   it('stays as it is without edits', () => {

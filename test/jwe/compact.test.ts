@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { MAX_VALUE_OCTETS, readCompact } from '../../src/jwe/compact.ts';
+import { boundHeader, compactOf, KID, soundParts } from './malformed.ts';
+
+const text = compactOf([boundHeader, ...soundParts.slice(1)]);
+
+test('every segment is read as its octets, and the AAD as its text', () => {
+  const jwe = readCompact(Buffer.from(text));
+  const { encryptedKey, iv, ciphertext, tag } = jwe;
+  expect([encryptedKey, iv, ciphertext, tag]).toEqual(soundParts.slice(1));
+  expect(jwe.aad).toEqual(Buffer.from(Buffer.from(boundHeader).toString('base64url')));
+  expect(jwe.header).toEqual({
+    binding: { scope: 'strict', namespace: 'hr', name: 'db', key: 'password' },
+    kid: KID,
+  });
+});
+
+test('a part of a larger buffer is read, and nothing around it', () => {
+  const larger = Buffer.from(`..x.${text}.x..`);
+  const part = new Uint8Array(larger.buffer, larger.byteOffset + 4, text.length);
+  expect(readCompact(part)).toEqual(readCompact(Buffer.from(text)));
+});
+
+test('the largest value has 1.5 MiB', () => {
+  const withCiphertext = (octets: number) =>
+    compactOf([
+      boundHeader,
+      ...soundParts.slice(1, 3),
+      Buffer.alloc(octets),
+      ...soundParts.slice(4),
+    ]);
+  const room = MAX_VALUE_OCTETS - withCiphertext(0).length;
+  const octets = Math.floor((room * 3) / 4 / 16) * 16;
+  const largest = withCiphertext(octets);
+  expect(largest.length).toBeGreaterThan(MAX_VALUE_OCTETS - 22);
+  expect(readCompact(Buffer.from(largest)).ciphertext).toHaveLength(octets);
+  const larger = withCiphertext(octets + 16);
+  expect(larger.length).toBeGreaterThan(MAX_VALUE_OCTETS);
+  expect(() => readCompact(Buffer.from(larger))).toThrow('larger than 1.5 MiB');
+});

@@ -1,0 +1,132 @@
+import { constants, createCipheriv, createHmac, publicEncrypt, randomBytes } from 'node:crypto';
+import fc from 'fast-check';
+import { CompactEncrypt } from 'jose';
+import { describe, expect, test } from 'vitest';
+import { type CompactJwe, readCompact } from '../../src/jwe/compact.ts';
+import { decryptCompact } from '../../src/jwe/decrypt.ts';
+import { makeJwe } from '../helpers/jwe.ts';
+import { AskedKey, makePair } from './pairs.ts';
+import { rejectionOf } from './thrown.ts';
+
+const [pair, other] = await Promise.all([makePair(), makePair()]);
+const header = { alg: 'RSA-OAEP-256', enc: 'A128CBC-HS256' } as const;
+
+const byJose = (plaintext: Uint8Array, more: Record<string, unknown> = {}) =>
+  new CompactEncrypt(plaintext).setProtectedHeader({ ...header, ...more }).encrypt(pair.key);
+const read = (jwe: string) => readCompact(Buffer.from(jwe));
+
+describe('values of another tool', () => {
+  test('what jose encrypts, kseal opens', async () => {
+    const key = new AskedKey(pair);
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 5000 }), async (plaintext) => {
+        const opened = await decryptCompact(read(await byJose(plaintext)), [key]);
+        expect(Buffer.from(opened)).toEqual(Buffer.from(plaintext));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('any JSON text of the header is authenticated as it stands', async () => {
+    const text = '{ "enc":"A128CBC-HS256",\n"x":["密"],  "alg":"RSA-OAEP-25\\u0036" }';
+    const jwe = makeJwe(Buffer.from('P'), pair.publicPem, text);
+    const opened = await decryptCompact(read(jwe), [new AskedKey(pair)]);
+    expect(Buffer.from(opened).toString()).toBe('P');
+  });
+});
+
+/** A JWE of which every part can be wrong, while all the others are right. */
+function craft({
+  cek = randomBytes(32),
+  wrapped = cek,
+  hash = 'sha256',
+  padded = Buffer.alloc(16, 16),
+}: {
+  cek?: Buffer;
+  wrapped?: Buffer;
+  hash?: string;
+  padded?: Buffer;
+} = {}): CompactJwe {
+  const iv = randomBytes(16);
+  const aad = Buffer.from('aad');
+  const cipher = createCipheriv('aes-128-cbc', cek.subarray(16, 32), iv).setAutoPadding(false);
+  const ciphertext = Buffer.concat([cipher.update(padded), cipher.final()]);
+  const al = Buffer.from([0, 0, 0, 0, 0, 0, 0, 24]);
+  const mac = createHmac('sha256', cek.subarray(0, 16));
+  const tag = mac
+    .update(Buffer.concat([aad, iv, ciphertext, al]))
+    .digest()
+    .subarray(0, 16);
+  const padding = constants.RSA_PKCS1_OAEP_PADDING;
+  const encryptedKey = publicEncrypt({ key: pair.publicPem, padding, oaepHash: hash }, wrapped);
+  return { header: {}, aad, encryptedKey, iv, ciphertext, tag };
+}
+
+describe('a value that does not open', () => {
+  const sound = craft();
+  const faults: Record<string, CompactJwe> = {
+    'an encrypted key for another key': { ...sound, encryptedKey: craft().encryptedKey },
+    'an encrypted key of noise': { ...sound, encryptedKey: randomBytes(256) },
+    'an encrypted key of zeros': { ...sound, encryptedKey: Buffer.alloc(256) },
+    'an encrypted key above the modulus': { ...sound, encryptedKey: Buffer.alloc(256, 0xff) },
+    'an encrypted key of the wrong length': { ...sound, encryptedKey: randomBytes(128) },
+    'an encrypted key by SHA-1': craft({ hash: 'sha1' }),
+    'no CEK': craft({ wrapped: Buffer.alloc(0) }),
+    ...Object.fromEntries(
+      [1, 16, 31, 33, 64].map((length) => {
+        const cek = randomBytes(64);
+        return [`a CEK of ${length} octets`, craft({ cek, wrapped: cek.subarray(0, length) })];
+      }),
+    ),
+    'another tag': { ...sound, tag: craft().tag },
+    'another IV': { ...sound, iv: randomBytes(16) },
+    'another header': { ...sound, aad: Buffer.from('AAD') },
+    'another ciphertext': { ...sound, ciphertext: randomBytes(32) },
+    'bad padding under a right tag': craft({ padded: Buffer.alloc(16) }),
+  };
+
+  test('the value that the faults are made of opens', async () => {
+    expect(await decryptCompact(sound, [new AskedKey(pair)])).toHaveLength(0);
+  });
+
+  test.each(Object.entries(faults))('%s: one message, whatever the fault', async (_, jwe) => {
+    const key = new AskedKey(pair);
+    expect(await rejectionOf(decryptCompact(jwe, [key]))).toEqual({
+      code: 'DECRYPTION_FAILED',
+      message: 'decryption failed',
+      hint: 'the value is damaged or was sealed to another key; seal it again',
+    });
+    expect(key.asked).toHaveLength(1);
+  });
+
+  test('no key at all: the same message', async () => {
+    expect(await rejectionOf(decryptCompact(sound, []))).toMatchObject({
+      code: 'DECRYPTION_FAILED',
+    });
+  });
+});
+
+describe('several keys', () => {
+  test('are asked in order, until one opens', async () => {
+    const jwe = read(await byJose(Buffer.from('P')));
+    const keys = [new AskedKey(other), new AskedKey(pair), new AskedKey(other)];
+    expect(Buffer.from(await decryptCompact(jwe, keys)).toString()).toBe('P');
+    expect(keys.map(({ asked }) => asked.length)).toEqual([1, 1, 0]);
+  });
+
+  test('are given the encrypted key and nothing else', async () => {
+    const jwe = read(await byJose(Buffer.from('P')));
+    const key = new AskedKey(pair);
+    await decryptCompact(jwe, [key]);
+    expect(key.asked).toEqual([jwe.encryptedKey]);
+  });
+
+  test('a key that cannot answer is no wrong key: its error comes through', async () => {
+    const down = {
+      ...new AskedKey(pair),
+      decryptKey: () => Promise.reject(new Error('KMS is down')),
+    };
+    const jwe = read(await byJose(Buffer.from('P')));
+    await expect(decryptCompact(jwe, [down, new AskedKey(pair)])).rejects.toThrow('KMS is down');
+  });
+});

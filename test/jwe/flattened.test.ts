@@ -1,0 +1,160 @@
+import { FlattenedEncrypt, GeneralEncrypt } from 'jose';
+import { describe, expect, test } from 'vitest';
+import { readCompact } from '../../src/jwe/compact.ts';
+import { decryptCompact } from '../../src/jwe/decrypt.ts';
+import { compactFromFlattened, compactText, looksFlattened } from '../../src/jwe/flattened.ts';
+import { AskedKey, makePair } from './pairs.ts';
+import { thrownBy } from './thrown.ts';
+
+const pair = await makePair();
+const header = { alg: 'RSA-OAEP-256', enc: 'A128CBC-HS256' } as const;
+const flat = await new FlattenedEncrypt(Buffer.from('P'))
+  .setProtectedHeader(header)
+  .encrypt(pair.key);
+const general = await new GeneralEncrypt(Buffer.from('P'))
+  .setProtectedHeader({ enc: header.enc })
+  .addRecipient(pair.key)
+  .setUnprotectedHeader({ alg: header.alg })
+  .encrypt();
+const { protected: head, encrypted_key, iv, ciphertext, tag } = flat;
+const compact = [head, encrypted_key, iv, ciphertext, tag].join('.');
+
+const convert = (text: string) => compactFromFlattened(Buffer.from(text));
+
+describe('the flattened form', () => {
+  test('of jose becomes a compact JWE that opens', async () => {
+    expect(convert(JSON.stringify(flat))).toBe(compact);
+    const opened = await decryptCompact(readCompact(Buffer.from(compact)), [new AskedKey(pair)]);
+    expect(Buffer.from(opened).toString()).toBe('P');
+  });
+
+  test.each([
+    ['white space and line ends', JSON.stringify(flat, null, '\t').replaceAll('\n', '\r\n')],
+    ['a newline at both ends', `\n${JSON.stringify(flat)}\n`],
+    [
+      'members in another order',
+      JSON.stringify({ tag, ciphertext, iv, encrypted_key, protected: head }),
+    ],
+    [
+      'escaped names and values',
+      JSON.stringify(flat).replace('"tag"', '"\\u0074ag"').replace('"ey', '"\\u0065y'),
+    ],
+  ])('may have %s', (_, text) => {
+    expect(convert(text)).toBe(compact);
+  });
+
+  const { tag: _, ...tagless } = flat;
+  test.each([
+    ['a member too few', tagless],
+    ['an unprotected header', { ...flat, unprotected: { kid: 'x' } }],
+    ['a header', { ...flat, header: { kid: 'x' } }],
+    ['an aad', { ...flat, aad: 'YQ' }],
+    ['recipients', { ...flat, recipients: [] }],
+    ['a member that nobody knows', { ...flat, x: 1 }],
+    ['an empty name', { ...flat, '': '' }],
+    ['a tag that is no text', { ...flat, tag: 1 }],
+    ['a tag that is null', { ...flat, tag: null }],
+    ['a header that is an object', { ...flat, protected: header }],
+    ['nothing', {}],
+  ])('is refused with %s', (_, object) => {
+    expect(thrownBy(() => convert(JSON.stringify(object)))).toMatchObject({
+      code: 'JWE_REFUSED',
+      message:
+        'JWE in JSON must have exactly the members protected, encrypted_key, iv, ciphertext, tag',
+    });
+  });
+
+  const json = JSON.stringify(flat);
+  test.each([
+    ['a member twice', json.replace('{', `{"tag":"${tag}",`), 'JWE in JSON has a member twice'],
+    [
+      'a member twice, escaped',
+      json.replace('{', `{"t\\u0061g":"x",`),
+      'JWE in JSON has a member twice',
+    ],
+    ['__proto__', json.replace('{', '{"__proto__":{"aad":"x"},'), undefined],
+    ['text behind it', `${json}x`, 'JWE in JSON is not JSON'],
+    ['a list around it', `[${json}]`, 'JWE in JSON is not a JSON object'],
+    ['a byte order mark', `\ufeff${json}`, 'JWE in JSON is not JSON'],
+    ['half of it', json.slice(0, 100), 'JWE in JSON is not JSON'],
+    [
+      'a dot in a segment',
+      json.replace(`"${iv}"`, `"${iv}.${iv}"`),
+      'JWE does not have five segments',
+    ],
+    [
+      'padding',
+      json.replace(`"${iv}"`, `"${iv}=="`),
+      'JWE initialization vector is not canonical base64url',
+    ],
+    ['no iv', json.replace(`"${iv}"`, '""'), 'JWE initialization vector has the wrong length'],
+    [
+      'a short tag',
+      json.replace(`"${tag}"`, '"AAAA"'),
+      'JWE authentication tag has the wrong length',
+    ],
+    [
+      'characters above 255',
+      json.replace(`"${iv}"`, '"\u0141"'),
+      'JWE initialization vector is not canonical base64url',
+    ],
+  ])('is malformed or refused with %s', (_, text, message) => {
+    const said = thrownBy(() => convert(text));
+    expect(said.code).toBe(message === undefined ? 'JWE_REFUSED' : 'JWE_MALFORMED');
+    if (message !== undefined) expect(said.message).toBe(message);
+    expect(said.message).not.toContain(ciphertext.slice(0, 8));
+  });
+
+  test('of another algorithm is refused', async () => {
+    const weak = await new FlattenedEncrypt(Buffer.from('P'))
+      .setProtectedHeader({ alg: 'RSA-OAEP', enc: 'A128CBC-HS256' })
+      .encrypt(pair.key);
+    expect(thrownBy(() => convert(JSON.stringify(weak))).code).toBe('JWE_REFUSED');
+  });
+});
+
+describe('a file of another tool', () => {
+  test.each([
+    ['the flattened form', JSON.stringify(flat)],
+    ['the flattened form, indented', ` \n${JSON.stringify(flat, null, 2)}\n`],
+    ['the compact form', compact],
+    ['the compact form and a newline', `${compact}\n`],
+    ['the compact form and a Windows line end', `${compact}\r\n`],
+  ])('may hold %s', (_, text) => {
+    expect(compactText(Buffer.from(text))).toBe(compact);
+  });
+
+  test.each([
+    ['two newlines', `${compact}\n\n`],
+    ['two values', `${compact}\n${compact}\n`],
+    ['a space in front', ` ${compact}`],
+    ['nothing', ''],
+    ['UTF-16', Buffer.from(compact, 'utf16le').toString('latin1')],
+  ])('with %s is malformed', (_, text) => {
+    expect(thrownBy(() => compactText(Buffer.from(text, 'latin1'))).code).toBe('JWE_MALFORMED');
+  });
+});
+
+describe('looking like JSON of a sealed value', () => {
+  test.each([
+    ['as it is', JSON.stringify(flat)],
+    ['indented', JSON.stringify(flat, null, 4)],
+    ['with a line break in front', `\r\n${JSON.stringify(flat)}`],
+    ['with the algorithm outside', JSON.stringify(general)],
+  ])('%s', (_, text) => {
+    expect(looksFlattened(Buffer.from(text))).toBe(true);
+  });
+
+  test.each([
+    ['the compact form', compact],
+    ['a JWS in JSON', '{"payload":"e30","protected":"eyJhbGciOiJSUzI1NiJ9","signature":"AA"}'],
+    ['other JSON', '{"ciphertext":"x","protected":"yes"}'],
+    ['other JSON that is protected otherwise', '{"ciphertext":"x","protected":true}'],
+    ['a list', `[${JSON.stringify(flat)}]`],
+    ['a header alone', `{"protected":"${head}"}`],
+    ['more than 3 MiB', JSON.stringify({ ...flat, x: 'y'.repeat(3 * 1024 * 1024) })],
+    ['nothing', ''],
+  ])('not so: %s', (_, text) => {
+    expect(looksFlattened(Buffer.from(text))).toBe(false);
+  });
+});

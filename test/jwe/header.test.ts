@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest';
+import { type Binding, scopes } from '../../src/jwe/binding.ts';
+import { protectedHeader, readHeader } from '../../src/jwe/header.ts';
+import { KID, unboundHeader } from './malformed.ts';
+import { headerOfOctets } from './malformed-headers.ts';
+
+const read = (text: string) => readHeader(Buffer.from(text));
+
+const bindings: Record<string, [Binding, string]> = {
+  strict: [
+    { scope: 'strict', namespace: 'hr', name: 'db-credentials', key: 'password' },
+    '{"scope":"strict","namespace":"hr","name":"db-credentials","key":"password"}',
+  ],
+  'namespace-wide': [
+    { scope: 'namespace-wide', namespace: 'hr' },
+    '{"scope":"namespace-wide","namespace":"hr"}',
+  ],
+  'cluster-wide': [{ scope: 'cluster-wide' }, '{"scope":"cluster-wide"}'],
+};
+
+describe('a bound header', () => {
+  test('every scope is tried here', () => {
+    expect(Object.keys(bindings)).toEqual(scopes);
+  });
+
+  test.each(Object.values(bindings))(
+    'is written in these octets, and read: %j',
+    (binding, text) => {
+      const header = `{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256","kseal":${text},"kid":"${KID}"}`;
+      expect(JSON.stringify(protectedHeader(binding, KID))).toBe(header);
+      expect(read(header)).toEqual({ binding, kid: KID });
+    },
+  );
+
+  test.each(['__proto__', 'constructor', 'toString', '.hidden', 'a.b', 'A_b-1', 'x'.repeat(253)])(
+    'may name the data key %s',
+    (key) => {
+      const binding: Binding = { scope: 'strict', namespace: 'hr', name: 'db', key };
+      expect(read(JSON.stringify(protectedHeader(binding, KID)))).toEqual({ binding, kid: KID });
+    },
+  );
+
+  test('fits the limit with the longest names', () => {
+    const binding: Binding = {
+      scope: 'strict',
+      namespace: 'n'.repeat(63),
+      name: 'a'.repeat(253),
+      key: 'k'.repeat(253),
+    };
+    expect(read(JSON.stringify(protectedHeader(binding, KID)))).toEqual({ binding, kid: KID });
+  });
+});
+
+describe('a header of another tool', () => {
+  test.each([
+    ['the kid, if there is one', unboundHeader(), { kid: KID }],
+    ['no kid, if there is none', '{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256"}', {}],
+    ['any text as kid', unboundHeader().replace(KID, ''), { kid: '' }],
+    ['members in any order', '{"enc":"A128CBC-HS256","alg":"RSA-OAEP-256"}', {}],
+    [
+      'white space as JSON allows it',
+      '\t{ "alg" :\n"RSA-OAEP-256",\r\n"enc":"A128CBC-HS256"} ',
+      {},
+    ],
+    ['escapes as JSON allows them', '{"alg":"RSA\\u002dOAEP-256","\\u0065nc":"A128CBC-HS256"}', {}],
+    ['typ, cty and whatever else', unboundHeader(',"typ":"JWE","cty":"x","exp":1'), { kid: KID }],
+    ['equal names at other depths', unboundHeader(',"x":{"alg":1,"x":{"alg":1}}'), { kid: KID }],
+    ['equal names side by side', unboundHeader(',"x":[{"a":1},{"a":1}],"y":{"a":1}'), { kid: KID }],
+    ['names that only look equal', unboundHeader(',"Alg":1,"alg ":1,"\\u0430lg":1'), { kid: KID }],
+    ['texts that hold names', unboundHeader(',"x":"\\"alg\\":","y":["alg","alg"]'), { kid: KID }],
+    ['any language', unboundHeader(',"x":"密码\u{1f511}"'), { kid: KID }],
+    ['4 KiB exactly', headerOfOctets(4096), { kid: KID }],
+    [
+      'a thousand lists',
+      unboundHeader(`,"x":${'['.repeat(1000)}${']'.repeat(1000)}`),
+      { kid: KID },
+    ],
+  ])('may have %s', (_, text, header) => {
+    expect(read(text)).toEqual(header);
+  });
+
+  test.each(['jku', 'x5u'])('%s is no reason to follow it', (name) => {
+    expect(read(unboundHeader(`,"${name}":"https://example.com/keys"`))).toEqual({ kid: KID });
+  });
+
+  test.each(['jwk', 'x5c', 'x5t', 'x5t#S256'])('%s brings no key', (name) => {
+    expect(read(unboundHeader(`,"${name}":{"kty":"oct","k":"AA"}`))).toEqual({ kid: KID });
+  });
+
+  test('members of __proto__ count for nothing', () => {
+    const header = read(
+      '{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256","__proto__":{"kid":"x","zip":"DEF","kseal":{}}}',
+    );
+    expect(header).toEqual({});
+    expect([header.kid, header.binding, Object.getPrototypeOf(header)]).toEqual([
+      undefined,
+      undefined,
+      Object.prototype,
+    ]);
+  });
+});

@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decodeUtf8, parseJsonObject } from '../../src/jwe/json.ts';
+import { thrownBy } from './thrown.ts';
+
+const parse = (text: string) => parseJsonObject(Buffer.from(text), 'header');
+
+/** A JSON text from members in order, so that it can have one twice; white space as given. */
+type Node = readonly [name: string, value: Node[] | string][];
+
+function write(members: Node, space: string): string {
+  const one = ([name, value]: Node[number]) =>
+    `${JSON.stringify(name)}${space}:${space}${
+      typeof value === 'string'
+        ? JSON.stringify(value)
+        : `[${value.map((node) => write(node, space)).join(',')}]`
+    }`;
+  return `{${space}${members.map(one).join(`${space},${space}`)}}`;
+}
+
+function hasTwice(members: Node): boolean {
+  const names = members.map(([name]) => name);
+  return (
+    new Set(names).size < names.length ||
+    members.some(([, value]) => typeof value !== 'string' && value.some(hasTwice))
+  );
+}
+
+// Few names, among them awkward ones, so that many texts have one twice.
+const name = fc.constantFrom('a', 'b', 'alg', '__proto__', '"', '\\', '{', ':', '\\"', 'é', '');
+const node = fc.letrec<{ node: Node; value: Node[] | string }>((tie) => ({
+  node: fc.array(fc.tuple(name, tie('value')), { maxLength: 4 }),
+  value: fc.oneof({ maxDepth: 3 }, name, fc.array(tie('node'), { maxLength: 3 })),
+})).node;
+
+test('a text with a member twice at any depth is malformed, and no other is', () => {
+  let twice = 0;
+  fc.assert(
+    fc.property(node, fc.constantFrom('', ' ', '\n\t'), (members, space) => {
+      const text = write(members, space);
+      if (!hasTwice(members)) {
+        expect(parse(text)).toEqual(JSON.parse(text));
+        return;
+      }
+      twice++;
+      expect(thrownBy(() => parse(text))).toMatchObject({
+        code: 'JWE_MALFORMED',
+        message: 'header has a member twice',
+      });
+    }),
+    { numRuns: 1000 },
+  );
+  expect(twice).toBeGreaterThan(100);
+});
+
+test('a member __proto__ is a member like any other', () => {
+  const object = parse('{"__proto__":{"a":1}}');
+  expect(Object.keys(object)).toEqual(['__proto__']);
+  expect(object.a).toBeUndefined();
+});
+
+test('any object that JSON.stringify writes is read', () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
+      const text = JSON.stringify(value);
+      expect(parse(text)).toEqual(JSON.parse(text));
+    }),
+  );
+});
+
+test('any text is UTF-8, a byte order mark is kept, and what is no UTF-8 is undefined', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      expect(decodeUtf8(Buffer.from(text))).toBe(text);
+    }),
+  );
+  expect(decodeUtf8(Buffer.from('\ufeffa'))).toBe('\ufeffa');
+  fc.assert(
+    fc.property(fc.uint8Array(), (octets) => {
+      const text = decodeUtf8(octets);
+      const lossless = Buffer.from(octets).equals(Buffer.from(Buffer.from(octets).toString()));
+      expect(text !== undefined).toBe(lossless);
+    }),
+  );
+});

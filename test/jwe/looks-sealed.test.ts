@@ -1,0 +1,133 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { encryptCompact } from '../../src/jwe/encrypt.ts';
+import { looksSealed, sealedLook } from '../../src/jwe/looks-sealed.ts';
+import { makePair } from './pairs.ts';
+
+/** How a value that looks sealed begins under `data`; webhook and policy compare with these. */
+const prefixes = [
+  'ZXlKaGJHY2lPaUpTVTBF',
+  'ZXlKbGJtTWlPaUpC',
+  'WlhsS2FHSkhZMmxQYVVwVFZU',
+  'WlhsS2JHSnRUV2xQYVVw',
+];
+
+const beginsSo = (octets: Uint8Array) => {
+  const data = Buffer.from(octets).toString('base64');
+  return prefixes.some((prefix) => data.startsWith(prefix));
+};
+
+const encodeAgain = (text: string) => Buffer.from(text).toString('base64');
+
+/** Octets near a prefix: cut anywhere, with a few octets changed, and anything behind. */
+const near = fc
+  .record({
+    prefix: fc.constantFrom(...prefixes),
+    cut: fc.nat({ max: 24 }),
+    changes: fc.array(fc.tuple(fc.nat({ max: 17 }), fc.nat({ max: 255 })), { maxLength: 2 }),
+    rest: fc.uint8Array({ maxLength: 12 }),
+  })
+  .map(({ prefix, cut, changes, rest }) => {
+    const octets = Buffer.from(prefix, 'base64').subarray(0, cut);
+    for (const [at, octet] of changes) if (at < octets.length) octets[at] = octet;
+    return Buffer.concat([octets, rest]);
+  });
+
+test('octets look sealed exactly when their base64 begins with one of the four prefixes', () => {
+  const seen = { yes: 0, no: 0 };
+  fc.assert(
+    fc.property(fc.oneof({ weight: 9, arbitrary: near }, fc.uint8Array()), (octets) => {
+      expect(looksSealed(octets)).toBe(beginsSo(octets));
+      seen[beginsSo(octets) ? 'yes' : 'no']++;
+    }),
+    { numRuns: 20_000 },
+  );
+  expect(Math.min(seen.yes, seen.no)).toBeGreaterThan(2000);
+});
+
+test('every octet of a prefix counts, and none behind it', () => {
+  for (const prefix of prefixes) {
+    const octets = Buffer.from(prefix, 'base64');
+    expect(octets.toString('base64')).toBe(prefix);
+    expect(looksSealed(octets)).toBe(true);
+    expect(looksSealed(Buffer.concat([octets, Buffer.from([0])]))).toBe(true);
+    expect(looksSealed(octets.subarray(0, -1))).toBe(false);
+    for (let bit = 0; bit < octets.length * 8; bit++) {
+      const changed = Buffer.from(octets);
+      changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      expect(looksSealed(changed)).toBe(beginsSo(changed));
+    }
+  }
+});
+
+test('a part of a larger buffer is looked at, and nothing around it', () => {
+  const larger = Buffer.from('xeyJhbGciOiJSU0E');
+  expect(looksSealed(new Uint8Array(larger.buffer, larger.byteOffset + 1, 15))).toBe(true);
+  expect(looksSealed(new Uint8Array(larger.buffer, larger.byteOffset + 1, 14))).toBe(false);
+  expect(looksSealed(larger)).toBe(false);
+});
+
+describe('a sealed value', () => {
+  const jwe = (header: string) => `${Buffer.from(header).toString('base64url')}.AA.AA.AA.AA`;
+
+  test.each([
+    '{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256"}',
+    '{"enc":"A128CBC-HS256","alg":"RSA-OAEP-256"}',
+    '{"alg":"RSA-OAEP","enc":"A256GCM"}',
+    '{"alg":"RSA1_5","enc":"A128CBC-HS256"}',
+  ])('looks so bare, and encoded once more, but not three times: %s', (header) => {
+    expect(sealedLook(Buffer.from(jwe(header)))).toBe('compact');
+    expect(sealedLook(Buffer.from(encodeAgain(jwe(header))))).toBe('encoded-again');
+    expect(sealedLook(Buffer.from(encodeAgain(encodeAgain(jwe(header)))))).toBe('no');
+  });
+
+  test('that kseal wrote looks so', async () => {
+    const value = await encryptCompact(
+      Buffer.from('x'),
+      { scope: 'cluster-wide' },
+      await makePair(),
+    );
+    expect(sealedLook(Buffer.from(value))).toBe('compact');
+  });
+});
+
+describe('a JWS', () => {
+  const algs = ['RS', 'PS', 'ES', 'HS'].flatMap((family) =>
+    ['256', '384', '512'].map((bits) => family + bits),
+  );
+  const headers = (alg: string) =>
+    fc
+      .dictionary(fc.constantFrom('typ', 'kid', 'cty', 'jku', 'enc'), fc.string(), { maxKeys: 3 })
+      .map((more) => [
+        JSON.stringify({ alg, ...more }),
+        JSON.stringify({ typ: 'JWT', alg, ...more }),
+      ]);
+
+  test.each([...algs, 'EdDSA', 'ES256K', 'none'])(
+    'of %s is none, whatever else its header says',
+    (alg) => {
+      fc.assert(
+        fc.property(headers(alg), (texts) => {
+          for (const text of texts) {
+            const jws = `${Buffer.from(text).toString('base64url')}.e30.AA`;
+            expect(looksSealed(Buffer.from(jws))).toBe(false);
+            expect(looksSealed(Buffer.from(encodeAgain(jws)))).toBe(false);
+          }
+        }),
+        { numRuns: 20 },
+      );
+    },
+  );
+});
+
+test.each([
+  ['nothing', ''],
+  ['a password', 'correct horse battery staple'],
+  ['four dots', 'a.b.c.d.e'],
+  ['a PEM block', '-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n'],
+  ['a Helm release', 'H4sIAAAAAAAC/6xWbW/bNhD+K4Q'],
+  ['the header as JSON', '{"alg":"RSA-OAEP-256"}'],
+  ['a space in front', ' eyJhbGciOiJSU0EtT0FFUC0yNTYi'],
+])('%s does not look sealed', (_, text) => {
+  expect(sealedLook(Buffer.from(text))).toBe('no');
+});

@@ -1,0 +1,129 @@
+import { type Form, formsOf, KID, type Row, unboundHeader, withHeader } from './malformed.ts';
+
+export const row = (name: string, header: string | Buffer, ...marks: Row[2][]): Row => [
+  name,
+  withHeader(header),
+  ...marks.filter((mark) => mark !== undefined),
+];
+
+const alg = (value: string) => `{"alg":${value},"enc":"A128CBC-HS256","kid":"${KID}"}`;
+const enc = (value: string) => `{"alg":"RSA-OAEP-256","enc":${value},"kid":"${KID}"}`;
+
+/** Sound, but against the policy. */
+const refused: Row[] = [
+  row('zip', unboundHeader(',"zip":"DEF"'), 'refused'),
+  row('zip: null', unboundHeader(',"zip":null'), 'refused'),
+  row('crit', unboundHeader(',"crit":["exp"],"exp":1'), 'refused'),
+  row('crit of nothing', unboundHeader(',"crit":[]'), 'refused'),
+  row('b64: false', unboundHeader(',"b64":false'), 'refused'),
+  row('b64: true', unboundHeader(',"b64":true'), 'refused'),
+  row('zip by an escaped name', unboundHeader(',"\\u007aip":"DEF"'), 'refused'),
+  row('alg RSA-OAEP', alg('"RSA-OAEP"'), 'refused'),
+  row('alg RSA-OAEP-384', alg('"RSA-OAEP-384"'), 'refused'),
+  row('alg RSA-OAEP-512', alg('"RSA-OAEP-512"'), 'refused'),
+  row('alg RSA1_5', alg('"RSA1_5"'), 'refused'),
+  row('alg RSA-OAEP-256 and a space', alg('"RSA-OAEP-256 "'), 'refused'),
+  ...['dir', 'none', 'PBES2-HS256+A128KW', 'A128KW', 'ECDH-ES', 'rsa-oaep-256', ''].map((name) =>
+    row(`alg ${name}`, alg(`"${name}"`), 'refused', 'unlike sealed'),
+  ),
+  row('alg in a list', alg('["RSA-OAEP-256"]'), 'refused', 'unlike sealed'),
+  row('alg null', alg('null'), 'refused', 'unlike sealed'),
+  row('no alg', '{"enc":"A128CBC-HS256"}', 'refused'),
+  row(
+    'alg from __proto__',
+    '{"enc":"A128CBC-HS256","__proto__":{"alg":"RSA-OAEP-256"}}',
+    'refused',
+  ),
+  ...['A256GCM', 'A128GCM', 'A192CBC-HS384', 'A256CBC-HS512', 'a128cbc-hs256', ''].map((name) =>
+    row(`enc ${name}`, enc(`"${name}"`), 'refused'),
+  ),
+  row('enc in a list', enc('["A128CBC-HS256"]'), 'refused'),
+  row('enc null', enc('null'), 'refused'),
+  row('no enc', '{"alg":"RSA-OAEP-256"}', 'refused'),
+  row(
+    'enc from __proto__',
+    '{"alg":"RSA-OAEP-256","__proto__":{"enc":"A128CBC-HS256"}}',
+    'refused',
+  ),
+];
+
+const duplicates: Row[] = [
+  row('alg twice', '{"alg":"RSA-OAEP-256","alg":"RSA-OAEP-256","enc":"A128CBC-HS256"}'),
+  row(
+    'alg twice, the second one ours',
+    '{"alg":"RSA1_5","alg":"RSA-OAEP-256","enc":"A128CBC-HS256"}',
+  ),
+  row('alg again by an escaped name', unboundHeader(',"\\u0061lg":"RSA-OAEP-256"')),
+  row('enc twice', unboundHeader(',"enc":"A128CBC-HS256"')),
+  row('kid twice', unboundHeader(`,"kid":"${KID}"`)),
+  row('an unknown member twice', unboundHeader(',"x":1,"x":1')),
+  row('an empty name twice', unboundHeader(',"":1,"":1')),
+  row('__proto__ twice', unboundHeader(',"__proto__":1,"__proto__":2')),
+  row('constructor twice', unboundHeader(',"constructor":1,"constructor":2')),
+  row('a member twice in an object', unboundHeader(',"jwk":{"n":"a","n":"b"}')),
+  row('a member twice in an object, escaped', unboundHeader(',"jwk":{"n":"a","\\u006E":"b"}')),
+  row('a member twice deep in lists', unboundHeader(',"x":[{"y":[[{"z":1},{"z":1,"z":2}]]}]')),
+  row('a member twice after a nested object', unboundHeader(',"x":{"a":{"b":1},"a":2}')),
+  row('a member twice, its name in white space', unboundHeader(',"x":{"a" :1,\n"a"\t:2}')),
+  row('a member twice, its name with a quote', unboundHeader(',"x":{"\\"":1,"\\"":2}')),
+  row('a member twice, its name with a backslash', unboundHeader(',"x":{"a\\\\":1,"a\\\\":2}')),
+  row('a member twice among odd texts', unboundHeader(',"x":{"{,:":"\\":{","y":"a","{,:":1}')),
+];
+
+/** The header with `octets` in a value, where only text may be. */
+const holding = (octets: number[]) => {
+  const [before = '', after = ''] = unboundHeader(',"x":"@"').split('@');
+  return Buffer.concat([Buffer.from(before), Buffer.from(octets), Buffer.from(after)]);
+};
+
+const encoding: Row[] = [
+  row('an octet that is no UTF-8', holding([0xff])),
+  row('UTF-8 longer than need be', holding([0xc1, 0x81])),
+  row('UTF-8 of half a character', holding([0xe2, 0x82])),
+  row('UTF-8 of a surrogate', holding([0xed, 0xa0, 0x80])),
+  row('UTF-8 above U+10FFFF', holding([0xf4, 0x90, 0x80, 0x80])),
+  row('a NUL in a text', holding([0])),
+  row('a line break in a text', holding([10])),
+  row('UTF-16', Buffer.from(unboundHeader(), 'utf16le'), 'unlike sealed'),
+  row('a byte order mark', `\ufeff${unboundHeader()}`, 'unlike sealed'),
+];
+
+const json: Row[] = [
+  row('no header', '', 'unlike sealed'),
+  row('a list', `[${unboundHeader()}]`, 'unlike sealed'),
+  row('null', 'null', 'unlike sealed'),
+  row('a text', '"alg"', 'unlike sealed'),
+  row('a number', '1', 'unlike sealed'),
+  row('no end', unboundHeader().slice(0, -1)),
+  row('text after the object', `${unboundHeader()}x`),
+  row('two objects', unboundHeader() + unboundHeader()),
+  row('a comma at the end', unboundHeader().replace(/\}$/, ',}')),
+  row('a comment', unboundHeader().replace(/\}$/, '/**/}')),
+  row('single quotes', unboundHeader(",'x':1")),
+  row('a name without quotes', unboundHeader(',x:1')),
+  row('NaN', unboundHeader(',"x":NaN')),
+  row('more than 4 KiB', unboundHeader(`,"x":"${'y'.repeat(4096)}"`)),
+  row('one octet more than 4 KiB', headerOfOctets(4097)),
+  row(
+    'lists a hundred thousand deep',
+    `${unboundHeader().slice(0, -1)},"x":${'['.repeat(100_000)}`,
+  ),
+  row('lists too deep and never closed', `${unboundHeader().slice(0, -1)},"x":${'['.repeat(3000)}`),
+  ...['null', '1', '{}', '["a"]', 'true'].map((kid) =>
+    row(`kid ${kid}`, `{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256","kid":${kid}}`),
+  ),
+];
+
+/** A sound header of exactly so many octets. */
+export function headerOfOctets(octets: number): string {
+  const filler = 'y'.repeat(octets - unboundHeader(',"x":""').length);
+  return unboundHeader(`,"x":"${filler}"`);
+}
+
+/** What the policy refuses, and headers that nobody can read. */
+export const malformedHeaders: readonly Form[] = formsOf([
+  ...refused,
+  ...duplicates,
+  ...encoding,
+  ...json,
+]);

@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import { readCompact } from '../../src/jwe/compact.ts';
+import type { OpeningKey } from '../../src/jwe/decrypt.ts';
+import { unsealData } from '../../src/unseal.ts';
+import {
+  boundHeader,
+  compactOf,
+  KID,
+  MODULUS_OCTETS,
+  malformedTexts,
+  segmentNames,
+  soundParts,
+  withHeader,
+} from './malformed.ts';
+import { malformedBindings } from './malformed-bindings.ts';
+import { malformedHeaders } from './malformed-headers.ts';
+import { thrownBy } from './thrown.ts';
+
+/** A key that would be used if a reader missed the fault. */
+function countingKey(): OpeningKey & { calls: number } {
+  return {
+    kid: KID,
+    modulusOctets: MODULUS_OCTETS,
+    state: 'active',
+    calls: 0,
+    async decryptKey() {
+      this.calls++;
+      return Buffer.alloc(32);
+    },
+  };
+}
+
+/** Opens a Secret that holds `octets`, as widely as the policy can allow. */
+async function open(octets: Buffer) {
+  const key = countingKey();
+  const result = await unsealData({
+    place: { namespace: 'hr', name: 'db' },
+    data: new Map([['password', octets]]),
+    keyring: [key],
+    policy: { acceptUnbound: true, allowRevoked: true, maxScope: 'cluster-wide' },
+  });
+  return { ...result, calls: key.calls };
+}
+
+// Each form has one fault, so the value it was made from must be without any.
+test.each([
+  ['unbound', compactOf(soundParts)],
+  ['bound', withHeader(boundHeader)],
+])('the %s value that the forms are made from is read, and its key asked', async (_, text) => {
+  expect(readCompact(Buffer.from(text)).header.kid).toBe(KID);
+  const { errors, calls } = await open(Buffer.from(text));
+  expect([errors.get('password')?.code, calls]).toEqual(['DECRYPTION_FAILED', 1]);
+});
+
+test('every lenient form of a segment is the same octets to a lenient reader', () => {
+  const lenient = malformedTexts.filter(({ name }) => name.includes(': '));
+  expect(lenient).toHaveLength(segmentNames.length * 7);
+  for (const { name, octets } of lenient) {
+    const segments = octets.toString('latin1').split('.');
+    const decoded = segments.map((segment) => Buffer.from(segment, 'base64url'));
+    expect(decoded, name).toEqual(soundParts);
+    expect(octets.toString('latin1'), name).not.toBe(compactOf(soundParts));
+  }
+});
+
+describe.each([
+  ['text', malformedTexts],
+  ['header', malformedHeaders],
+  ['binding', malformedBindings],
+])('%s', (_, forms) => {
+  test('each form is named once', () => {
+    expect(new Set(forms.map(({ name }) => name)).size).toBe(forms.length);
+  });
+
+  describe.each(forms.map((form) => [form.name, form] as const))('%s', (_name, form) => {
+    const { code, octets, unlikeSealed } = form;
+    test(`is ${code}`, () => {
+      expect(thrownBy(() => readCompact(octets)).code).toBe(code);
+    });
+
+    test(unlikeSealed ? 'is left alone in a Secret' : 'asks no key', async () => {
+      const { opened, errors, calls } = await open(octets);
+      expect([opened.size, calls]).toEqual([0, 0]);
+      expect(errors.get('password')?.code).toBe(unlikeSealed ? undefined : code);
+    });
+  });
+});
+
+test('the messages are these and no others, so none of them quotes a value', () => {
+  const forms = [...malformedTexts, ...malformedHeaders, ...malformedBindings];
+  const said = forms.map(({ octets }) => thrownBy(() => readCompact(octets)).message);
+  expect([...new Set(said)].sort()).toMatchInlineSnapshot(`
+    [
+      "JWE authentication tag has the wrong length",
+      "JWE authentication tag is not canonical base64url",
+      "JWE ciphertext has the wrong length",
+      "JWE ciphertext is not canonical base64url",
+      "JWE does not have five segments",
+      "JWE encrypted key has the wrong length",
+      "JWE encrypted key is not canonical base64url",
+      "JWE initialization vector has the wrong length",
+      "JWE initialization vector is not canonical base64url",
+      "JWE is larger than 1.5 MiB",
+      "JWE protected header is not canonical base64url",
+      "compressed content (zip) is refused",
+      "critical extensions (crit) are refused",
+      "protected header has a binding that kseal did not write",
+      "protected header has a member twice",
+      "protected header is larger than 4096 octets",
+      "protected header is not JSON",
+      "protected header is not UTF-8",
+      "protected header is not a JSON object",
+      "protected header member alg must be RSA-OAEP-256",
+      "protected header member enc must be A128CBC-HS256",
+      "protected header member kid is not a string",
+      "the member b64 is refused",
+    ]
+  `);
+});
