@@ -143,8 +143,16 @@ export function loadConfig(path: string, shown: string): Config {
 
 /** The first rule whose glob matches the absolute path `file`; every part of a rule is optional. */
 export function ruleFor({ folder, rules }: Config, file: string): PathRule | undefined {
-  const path = relative(folder, file).split(sep).join('/');
-  return rules.find((candidate) => picomatch.isMatch(path, candidate.path, { dot: true }));
+  return rules.find(({ path }) => matches(folder, path, file));
+}
+
+/** Whether `verify.ignore` passes over the absolute path `file`. */
+export function isIgnored({ folder, verify: { ignore = [] } }: Config, file: string): boolean {
+  return ignore.some((glob) => matches(folder, glob, file));
+}
+
+function matches(folder: string, glob: string, file: string): boolean {
+  return picomatch.isMatch(relative(folder, file).split(sep).join('/'), glob, { dot: true });
 }
 
 /** The configured names of a kid, and the strictest state among them. */

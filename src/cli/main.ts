@@ -2,11 +2,11 @@ import { Command, CommanderError } from 'commander';
 import { KsealError } from '../errors.ts';
 import type { IO } from './io.ts';
 import { reportErrors } from './print.ts';
-
-declare const KSEAL_VERSION: string;
+import { version } from './version.ts';
 
 interface CommandModule {
-  configure(command: Command, io: IO): void;
+  /** `exit` sets the exit code of a command whose answer is one. */
+  configure(command: Command, io: IO, exit: (code: number) => void): void;
 }
 
 interface CommandRow {
@@ -30,6 +30,10 @@ const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'show what is sealed, for where, and with which key',
     load: () => import('./inspect.ts'),
   },
+  verify: {
+    summary: 'prove offline that manifests are soundly sealed',
+    load: () => import('./verify.ts'),
+  },
   decrypt: {
     summary: 'open sealed values locally, exactly as the webhook would',
     load: () => import('./decrypt.ts'),
@@ -41,15 +45,15 @@ export async function main(argv: readonly string[], io: IO): Promise<number> {
   // The write that fails says so itself; without a listener it would be thrown a second time.
   for (const stream of [io.stdout, io.stderr]) stream.on('error', () => {});
   try {
-    await run(argv, io);
-    return 0;
+    return await run(argv, io);
   } catch (thrown) {
     io.onError?.(thrown);
     return reportErrors(io, thrown, argv.includes('--debug') || Boolean(io.env.KSEAL_DEBUG));
   }
 }
 
-async function run(argv: readonly string[], io: IO): Promise<void> {
+async function run(argv: readonly string[], io: IO): Promise<number> {
+  let exitCode = 0;
   if (argv.length === 0) {
     throw new KsealError('USAGE', 'no command given', { hint: 'kseal --help' });
   }
@@ -57,19 +61,23 @@ async function run(argv: readonly string[], io: IO): Promise<void> {
     .description(
       'Seal Kubernetes Secrets to a public key, offline; only the holder of the private key opens them.',
     )
-    .version(KSEAL_VERSION)
+    .version(version)
     .option('--debug', 'show causes and stack traces of errors')
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} });
   const chosen = argv.find((word) => !word.startsWith('-'));
   for (const [name, { summary, load }] of Object.entries(commands)) {
     const command = program.command(name).description(summary);
-    if (name === chosen) (await load()).configure(command, io);
+    if (name === chosen)
+      (await load()).configure(command, io, (code) => {
+        exitCode = code;
+      });
   }
   await program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode !== 0) throw usageError(error, chosen);
   });
+  return exitCode;
 }
 
 /** Commander's words, less what an option was given: that might be a value. */

@@ -5,6 +5,11 @@ import { fileError } from '../files.ts';
 const skipped = new Set(['.git', 'node_modules']);
 const manifestName = /\.(?:ya?ml|json)$/;
 
+/** Whether a folder's file of this path is taken for a manifest. */
+export function isManifestName(path: string): boolean {
+  return manifestName.test(path) && !path.split('/').some((part) => skipped.has(part));
+}
+
 /** Whether `path` is a folder; a path that does not exist is not. */
 export function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
