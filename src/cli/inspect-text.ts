@@ -1,0 +1,105 @@
+import type { Config } from '../config.ts';
+import type { Inspection, ValueState } from '../inspect.ts';
+import { describeBinding } from '../jwe/binding.ts';
+import { describeKid } from '../jwe/kid.ts';
+import type { Found } from './inspect.ts';
+import type { IO } from './io.ts';
+import { type Colour, paint, printable } from './print.ts';
+import { type Column, tableOf } from './table.ts';
+
+/** From kid to the name that the configuration gives it. */
+export type KeyNames = ReadonlyMap<string, string>;
+
+export function keyNames(config: Config | undefined): KeyNames {
+  return new Map(
+    [...(config?.keys ?? [])].flatMap(([name, { kid }]) =>
+      kid === undefined ? [] : [[kid, name]],
+    ),
+  );
+}
+
+const colours: Record<ValueState, Colour> = {
+  sealed: 'green',
+  unbound: 'yellow',
+  misplaced: 'red',
+  damaged: 'red',
+  plaintext: 'red',
+};
+
+const place: readonly Column<Inspection>[] = [
+  { title: 'FILE', cell: ({ path, line }) => `${path}:${line}` },
+  { title: 'SECRET', cell: ({ secret }) => secret },
+  { title: 'DATA KEY', cell: ({ key }) => key ?? '' },
+];
+
+/** What `kseal inspect` prints: a line a key file, then a table of the values. */
+export function printedInspection(
+  io: IO,
+  { values, keys }: Found,
+  names: KeyNames,
+  json: boolean,
+): string {
+  if (json)
+    return asJson({ values: values.map((value) => named(value, names)), keys: keys.map(keyFacts) });
+  const lines = keys.map(
+    ({ path, kind, form, bits, kid }) =>
+      `${printable(path)}: ${kind} key, ${form}, RSA-${bits}, ${describeKid(kid)}\n`,
+  );
+  if (values.length === 0 && keys.length === 0) return 'no Secret found\n';
+  const columns: readonly Column<Inspection>[] = [
+    ...place,
+    {
+      title: 'STATE',
+      cell: ({ state }) => state,
+      paint: ({ state }, padded) => paint(io, io.stdout, colours[state], padded),
+    },
+    { title: 'OPENS IN', cell: opensIn },
+    { title: 'OCTETS', cell: ({ plaintextOctets: size }) => size?.join(' to ') ?? '' },
+    { title: 'BITS', cell: ({ keyBits }) => String(keyBits ?? '') },
+    { title: 'NAME', cell: ({ kid }) => names.get(kid ?? '') ?? '' },
+    { title: 'KEY', cell: ({ keyBits, kid }) => (keyBits ? (kid ?? '(not named)') : '') },
+  ];
+  return lines.join('') + (values.length > 0 ? tableOf(values, columns) : '');
+}
+
+/** What `kseal inspect --by-key` prints: for each key what needs it, and so what its loss would cost. */
+export function byKey(_io: IO, { values }: Found, names: KeyNames, json: boolean): string {
+  const groups = new Map<string, Inspection[]>();
+  for (const value of values.filter(({ keyBits }) => keyBits !== undefined)) {
+    const kid = value.kid ?? '(not named)';
+    groups.set(kid, [...(groups.get(kid) ?? []), value]);
+  }
+  const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
+  if (json) {
+    return asJson({
+      keys: sorted.map(([kid, group]) => ({ kid, name: names.get(kid) ?? null, values: group })),
+    });
+  }
+  if (sorted.length === 0) return 'no sealed value found\n';
+  const blocks = sorted.map(([kid, group]) => {
+    const name = names.get(kid);
+    const count = `${group.length} ${group.length === 1 ? 'value' : 'values'}`;
+    return `${printable(kid)}${name ? ` (${name})` : ''}: ${count}\n${tableOf(group, place).replace(/^/gm, '  ').replace(/ +$/, '')}`;
+  });
+  return blocks.join('\n');
+}
+
+function named(value: Inspection, names: KeyNames) {
+  return { ...value, keyName: names.get(value.kid ?? '') };
+}
+
+function keyFacts({ path, kind, form, bits, kid }: Found['keys'][number]) {
+  return { path, kind, form, bits, kid, fingerprint: describeKid(kid) };
+}
+
+function asJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+function opensIn({ state, binding, reason }: Inspection): string {
+  if (reason !== undefined) return reason;
+  if (state === 'unbound') return 'wherever unbound values are accepted';
+  if (binding === undefined) return '';
+  const here = state === 'sealed' && binding.scope === 'strict';
+  return `${here ? 'here only' : describeBinding(binding)} (${binding.scope})`;
+}
