@@ -1,0 +1,67 @@
+import type { Finding, Severity } from '../rules/rule.ts';
+import { byPath, type Paint, type Report, type Reporter, tallyOf } from './report.ts';
+import { printable, sentenceOf, summaryOf } from './words.ts';
+
+const colours = { error: 'red', warning: 'yellow' } as const;
+
+/** For people: a block a file, and at the end how much there is. */
+export const text: Reporter = (report, _tool, paint) => {
+  const widths = widthsOf(report.findings);
+  const blocks = [...byPath(report.findings)].map(
+    ([path, findings]) =>
+      `${heading(path)}\n${findings.map(rowOf(findings, widths, paint)).join('')}`,
+  );
+  const notes = report.notes.map((note) => `note: ${printable(note)}\n`).join('');
+  const summary = `${paint(colourOf(report), summaryOf(report))}\n`;
+  return [...blocks, notes === '' ? [] : notes, summary].flat().join('\n');
+};
+
+interface Widths {
+  readonly place: number;
+  readonly severity: number;
+  readonly rule: number;
+}
+
+function widthsOf(findings: readonly Finding[]): Widths {
+  const widest = (textOf: (finding: Finding) => string) =>
+    findings.reduce((width, finding) => Math.max(width, textOf(finding).length), 0);
+  return {
+    place: widest(lineAndColumn),
+    severity: widest(({ severity }) => severity),
+    rule: widest(({ rule }) => rule),
+  };
+}
+
+/** A line of a log that begins with `::` is a command to a runner of GitHub Actions. */
+function heading(path: string): string {
+  return printable(/^\s*::/.test(path) ? `./${path}` : path);
+}
+
+/** A finding, and its hint unless the next finding of the file has the same. */
+function rowOf(findings: readonly Finding[], { place, severity, rule }: Widths, paint: Paint) {
+  return (finding: Finding, index: number): string => {
+    const cells = [
+      ' ',
+      lineAndColumn(finding).padEnd(place),
+      paint(colours[finding.severity], finding.severity.padEnd(severity)),
+      finding.rule.padEnd(rule),
+      printable(sentenceOf(finding)),
+    ];
+    const { hint } = finding;
+    const hinted =
+      hint === undefined || hint === findings[index + 1]?.hint
+        ? ''
+        : `${' '.repeat(place + 4)}${paint('cyan', 'hint:')} ${printable(hint)}\n`;
+    return `${cells.join('  ').slice(1)}\n${hinted}`;
+  };
+}
+
+function lineAndColumn({ position: { line, column } }: Finding): string {
+  return `${line}:${column}`;
+}
+
+function colourOf(report: Report): (typeof colours)[Severity] | 'green' {
+  const { errors, warnings } = tallyOf(report);
+  if (errors > 0) return colours.error;
+  return warnings > 0 ? colours.warning : 'green';
+}

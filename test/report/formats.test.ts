@@ -1,0 +1,53 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { formats } from '../../src/report/formats.ts';
+import { inOrder } from '../../src/report/report.ts';
+import { canariesIn } from '../helpers/canary.ts';
+import { anyReport, finding, mixed, plain, report, tool } from './sample.ts';
+
+const reporters = Object.entries(formats);
+
+describe.each(reporters)('%s', (_, reporter) => {
+  test('gives the same bytes again', () => {
+    const first = reporter(mixed, tool, plain);
+    expect(reporter(structuredClone(mixed), structuredClone(tool), plain)).toBe(first);
+  });
+
+  test('takes of a finding what is meant for the reader', () => {
+    const planted = { ...finding(), value: 'CANARY-value', octets: Buffer.from('CANARY-octets') };
+    const output = reporter(
+      report({
+        findings: [planted],
+        hidden: [planted],
+        suppressed: [{ ...planted, reason: 'none' }],
+      }),
+      tool,
+      plain,
+    );
+    expect(canariesIn(output)).toEqual([]);
+    expect(output).toContain('deploy/db.yaml');
+  });
+
+  test('survives any name, on lines that steer no terminal', () => {
+    fc.assert(
+      fc.property(anyReport, (any) => {
+        const output = reporter(any, tool, plain);
+        expect(output).toMatch(/[^\n]\n$/);
+        expect(output).not.toMatch(/[^\P{Cc}\n]|[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+test('inOrder sorts by path, line, column and rule, not by locale', () => {
+  const sorted = [
+    finding({ path: 'B.yaml' }),
+    finding({ path: 'a.yaml', position: { line: 2, column: 9 } }),
+    finding({ path: 'a.yaml', position: { line: 10, column: 1 }, rule: 'a' }),
+    finding({ path: 'a.yaml', position: { line: 10, column: 1 }, rule: 'b' }),
+    finding({ path: 'a.yaml', position: { line: 10, column: 2 }, rule: 'a' }),
+    finding({ path: 'ä.yaml' }),
+  ];
+  expect(inOrder(sorted.toReversed())).toEqual(sorted);
+});
