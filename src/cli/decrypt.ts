@@ -4,7 +4,7 @@ import { compactText } from '../jwe/flattened.ts';
 import { selectSecret } from '../manifest/select.ts';
 import { unsealData } from '../unseal.ts';
 import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal-manifest.ts';
-import { readInput, readManifestFile, repeated, shownPath } from './input.ts';
+import { noSecret, readInput, readManifestFile, repeated, shownPath } from './input.ts';
 import type { IO } from './io.ts';
 import { openingKeys } from './key.ts';
 import { checkOutput, writeResult } from './output.ts';
@@ -94,8 +94,9 @@ async function openManifest(
   }
   const { text, warnings, opened } = await unsealManifest(manifest, options);
   for (const warning of warnings) warn(io, warning);
+  if (manifest.secrets.length === 0) throw noSecret(path);
   if (opened === 0) warn(io, { message: `${shownPath(path)}: holds no sealed value` });
-  if (flags.output === undefined && !io.stdout.isTTY) {
+  if (opened > 0 && flags.output === undefined && !io.stdout.isTTY) {
     say(
       io,
       'note',

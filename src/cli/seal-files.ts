@@ -5,7 +5,7 @@ import type { PublicKey } from '../jwe/encrypt.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { type Sealed, sealManifest } from '../seal.ts';
 import { isFolder, manifestsIn } from '../sources/folder.ts';
-import { readManifestFile, shownPath } from './input.ts';
+import { noSecret, readManifestFile, shownPath } from './input.ts';
 import type { IO } from './io.ts';
 import { sayScope, sealingKey } from './key.ts';
 import { checkOutput, writeResult } from './output.ts';
@@ -29,13 +29,7 @@ export async function sealFiles(
   const paths = arguments_.flatMap((path) => expand(io, path, flags));
   const results = await sealAll(io, paths, key, flags);
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
-    throw new KsealError(
-      'MANIFEST_INVALID',
-      `${arguments_.map(shownPath).join(', ')}: holds no Secret`,
-      {
-        hint: 'check that the documents have apiVersion: v1 and kind: Secret',
-      },
-    );
+    throw noSecret(...arguments_);
   }
   for (const { warnings } of results) for (const warning of warnings) warn(io, warning);
   if (flags.inPlace) for (const result of results) writeBack(io, result);

@@ -1,4 +1,6 @@
-import { KsealError } from '../errors.ts';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { KsealError, shellWord } from '../errors.ts';
 import { bindingTo } from '../jwe/binding.ts';
 import { compactText } from '../jwe/flattened.ts';
 import type { Manifest, SecretDocument } from '../manifest/manifest.ts';
@@ -52,6 +54,7 @@ export async function sealIntoFile(
   sources: readonly Source[],
 ): Promise<void> {
   const path = flags.into ?? '-';
+  refuseMissing(io, path);
   checkOutput(io, flags, [path], 'leave -o away: --into writes in place');
   const manifest = await readManifestFile(io, path);
   const secret = selectSecret(manifest, { name, namespace: flags.namespace });
@@ -118,4 +121,11 @@ function pairs(flag: string, texts: readonly string[]): ReadonlyMap<string, stri
       throw new KsealError('USAGE', `${flag} takes KEY=VALUE`, { hint: `${flag} app=db` });
     }),
   );
+}
+
+function refuseMissing(io: IO, path: string): void {
+  if (path === '-' || existsSync(resolve(io.cwd, path))) return;
+  throw new KsealError('IO', `${path}: no such file to seal into`, {
+    hint: `to make it: kseal seal NAME -n NAMESPACE -k REF --prompt KEY -o ${shellWord(path)}`,
+  });
 }
