@@ -49,6 +49,14 @@ export function errorsOf(thrown: unknown): readonly unknown[] {
   return thrown instanceof AggregateError ? thrown.errors.flatMap(errorsOf) : [thrown];
 }
 
+/** The expected errors behind a thrown value; one that is not expected is thrown on. */
+export function expectedErrors(thrown: unknown): readonly KsealError[] {
+  return errorsOf(thrown).map((error) => {
+    if (error instanceof KsealError) return error;
+    throw error;
+  });
+}
+
 /** Throws all of `errors`: one as itself, several as an AggregateError; none: returns. */
 export function throwAll(errors: readonly KsealError[]): void {
   const [first] = errors;

@@ -30,17 +30,33 @@ export function fileError(path: string, action: 'read' | 'write', error: unknown
 /** Reads a whole file of at most `limit` octets. `path` is absolute, `shown` as the user wrote it. */
 export function readFile(path: string, shown: string, limit: number): Buffer {
   try {
-    const octets = fs.readFileSync(path);
-    if (octets.length <= limit) return octets;
+    const stats = fs.statSync(path);
+    // A pipe has no size; what comes out of it is measured when it is there.
+    const octets = stats.isFile() && stats.size > limit ? undefined : fs.readFileSync(path);
+    if (octets !== undefined && octets.length <= limit) return octets;
   } catch (error) {
     throw fileError(shown, 'read', error);
   }
   throw new KsealError('IO', `${shown}: larger than ${limit} octets`);
 }
 
+/** What is at `path`, through links too; undefined for nothing, and for what cannot be reached. */
+function statOf(path: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether there is a regular file at `path`, through links too. */
+export function isFile(path: string): boolean {
+  return statOf(path)?.isFile() ?? false;
+}
+
 /** Whether two paths lead to one file, through links too. */
 export function isSameFile(a: string, b: string): boolean {
-  const [x, y] = [a, b].map((path) => fs.statSync(path, { throwIfNoEntry: false }));
+  const [x, y] = [statOf(a), statOf(b)];
   return x !== undefined && y !== undefined && x.dev === y.dev && x.ino === y.ino;
 }
 
@@ -61,26 +77,42 @@ export function writeFile(
   octets: Uint8Array,
   { force, confidential }: WriteOptions,
 ): void {
+  if (!force) refuseExisting(path, shown);
+  if (confidential) wrapped(shown, () => writeConfidential(path, octets));
+  else replaceFiles([{ path, shown, octets }]);
+}
+
+/** A file to replace: its absolute path, how messages call it, and its new content. */
+export interface Replacement {
+  readonly path: string;
+  readonly shown: string;
+  readonly octets: Uint8Array;
+}
+
+/** Replaces all of the files or, as long as nothing pulls the plug in between, none. Throws IO. */
+export function replaceFiles(replacements: readonly Replacement[]): void {
+  const staged: Staged[] = [];
   try {
-    const target = targetOf(path);
-    const existing = fs.statSync(target, { throwIfNoEntry: false });
-    if (existing !== undefined && !existing.isFile()) {
-      fs.writeFileSync(target, octets);
-      return;
+    for (const { path, shown, octets } of replacements) {
+      staged.push(wrapped(shown, () => stage(path, shown, octets)));
     }
-    if (!force) refuseExisting(target, shown);
-    // Renaming over a file asks no leave of the file itself, so this does.
-    if (existing !== undefined) fs.accessSync(target, fs.constants.W_OK);
-    if (confidential) replaceAside(target, octets, existing !== undefined);
-    else replaceByRename(target, octets, existing?.mode);
+    for (const { shown, commit } of staged) wrapped(shown, commit);
+  } finally {
+    for (const { temporary } of staged) if (temporary !== undefined) removeFile(temporary);
+  }
+}
+
+function wrapped<T>(shown: string, action: () => T): T {
+  try {
+    return action();
   } catch (error) {
-    throw error instanceof KsealError ? error : fileError(shown, 'write', error);
+    throw fileError(shown, 'write', error);
   }
 }
 
 /** Throws OUTPUT_EXISTS where a regular file is; a pipe or a device may be written to. */
 export function refuseExisting(path: string, shown: string): void {
-  if (!fs.statSync(path, { throwIfNoEntry: false })?.isFile()) return;
+  if (!isFile(path)) return;
   throw new KsealError('OUTPUT_EXISTS', `${shown}: exists already`, {
     hint: 'add --force to overwrite it',
   });
@@ -90,9 +122,10 @@ export function refuseExisting(path: string, shown: string): void {
 function targetOf(path: string): string {
   try {
     return fs.realpathSync(path);
-  } catch {
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ELOOP') throw error;
     const link = isLink(path) ? fs.readlinkSync(path) : undefined;
-    return link === undefined ? path : targetOf(resolve(dirname(path), link));
+    return link === undefined ? path : targetOf(resolve(fs.realpathSync(dirname(path)), link));
   }
 }
 
@@ -100,25 +133,46 @@ function isLink(path: string): boolean {
   return fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 }
 
-/** A reader sees the old content or the new, at every moment, whenever the process dies. */
-function replaceByRename(target: string, octets: Uint8Array, mode: number | undefined): void {
-  const temporary = siblingOf(target);
-  try {
-    createWhole(temporary, octets, 0o666);
-    if (mode !== undefined) fs.chmodSync(temporary, mode & 0o7777);
-    fs.renameSync(temporary, target);
-  } catch (error) {
-    fs.rmSync(temporary, { force: true });
-    throw error;
+interface Staged {
+  readonly shown: string;
+  readonly temporary: string | undefined;
+  /** Puts the new content into its place. */
+  readonly commit: () => void;
+}
+
+/** Writes the new content beside the file: a reader sees the old or the new, at every moment. */
+function stage(path: string, shown: string, octets: Uint8Array): Staged {
+  if (isSpecial(path)) {
+    return { shown, temporary: undefined, commit: () => fs.writeFileSync(path, octets) };
   }
+  const target = targetOf(path);
+  const mode = fs.statSync(target, { throwIfNoEntry: false })?.mode;
+  // Renaming over a file asks no leave of the file itself, so this does.
+  if (mode !== undefined) fs.accessSync(target, fs.constants.W_OK);
+  const temporary = siblingOf(target);
+  createWhole(temporary, octets, 0o666);
+  if (mode !== undefined) fs.chmodSync(temporary, mode & 0o7777);
+  return { shown, temporary, commit: () => fs.renameSync(temporary, target) };
+}
+
+/** Whether `path` leads to a pipe or a device. */
+function isSpecial(path: string): boolean {
+  return statOf(path)?.isFile() === false;
+}
+
+function writeConfidential(path: string, octets: Uint8Array): void {
+  if (isSpecial(path)) fs.writeFileSync(path, octets);
+  else replaceAside(targetOf(path), octets);
 }
 
 /**
  * Plaintext must not be left behind in a temporary file, so here it is the old file that steps
  * aside, and comes back if the new one cannot be written.
  */
-function replaceAside(target: string, octets: Uint8Array, exists: boolean): void {
+function replaceAside(target: string, octets: Uint8Array): void {
   const aside = siblingOf(target);
+  const exists = fs.existsSync(target);
+  if (exists) fs.accessSync(target, fs.constants.W_OK);
   if (exists) fs.renameSync(target, aside);
   try {
     createWhole(target, octets, 0o600);

@@ -48,6 +48,7 @@ const messages: Readonly<Record<string, string>> = {
   BAD_DQ_ESCAPE: 'bad escape in a double-quoted string',
   BAD_INDENT: 'bad indentation',
   BAD_SCALAR_START: 'a character that a value can begin with only in quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'a mapping begins where a value is expected: check indentation and quotes',
   CHARACTER: 'control character, inner byte order mark, or line break that is neither LF nor CRLF',
   DUPLICATE_KEY: 'duplicate key',
   MISSING_CHAR: 'missing colon, comma, space or closing quote',

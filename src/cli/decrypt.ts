@@ -4,7 +4,7 @@ import { compactText } from '../jwe/flattened.ts';
 import { selectSecret } from '../manifest/select.ts';
 import { unsealData } from '../unseal.ts';
 import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal-manifest.ts';
-import { noSecret, readInput, readManifestFile, repeated, shownPath } from './input.ts';
+import { noSecret, once, readInput, readManifestFile, repeated, shownPath } from './input.ts';
 import type { IO } from './io.ts';
 import { openingKeys } from './key.ts';
 import { checkOutput, writeResult } from './output.ts';
@@ -29,7 +29,7 @@ export function configure(command: Command, io: IO): void {
     .argument('[file]', 'the manifest; - or nothing is stdin')
     .option('-f, --file <file>', 'the manifest', repeated, none)
     .option('-k, --key <ref>', 'a private key to open with (or KSEAL_DECRYPT_KEY)', repeated, none)
-    .option('-n, --namespace <name>', 'the namespace of a manifest that names none')
+    .option('-n, --namespace <name>', 'the namespace of a manifest that names none', once)
     .option('--name <name>', 'which Secret, where there are several')
     .option('--only <key>', 'open this one value and print its exact octets')
     .option('--raw <file>', 'open one bare JWE, given --name, -n and --data-key')

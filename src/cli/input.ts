@@ -47,3 +47,11 @@ export function noSecret(...paths: readonly string[]): KsealError {
     hint: 'check that the documents have apiVersion: v1 and kind: Secret',
   });
 }
+
+/** For options that may stand only once: the last one would silently win. */
+export function once(text: string, previous: string | undefined): string {
+  if (previous === undefined) return text;
+  throw new KsealError('USAGE', `given twice: ${text} and ${previous}`, {
+    hint: 'leave one of them away',
+  });
+}

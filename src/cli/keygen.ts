@@ -18,6 +18,11 @@ export function configure(command: Command, io: IO): void {
 }
 
 async function keygen(io: IO, prefix: string, bitsText: string): Promise<void> {
+  if (/(^|[\\/])$/.test(prefix)) {
+    throw new KsealError('USAGE', '-o takes the beginning of the file names', {
+      hint: '-o prod makes prod.pem and prod.pub',
+    });
+  }
   const bits = Number(bitsText);
   if (!Number.isInteger(bits) || bits < MIN_BITS || bits > MAX_BITS || bits % 8 !== 0) {
     throw new KsealError(

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { errorsOf, KsealError, throwAll } from '../errors.ts';
-import { writeFile } from '../files.ts';
+import { errorsOf, KsealError, shellWord, throwAll } from '../errors.ts';
+import { replaceFiles } from '../files.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { type Sealed, sealManifest } from '../seal.ts';
@@ -32,7 +32,7 @@ export async function sealFiles(
     throw noSecret(...arguments_);
   }
   for (const { warnings } of results) for (const warning of warnings) warn(io, warning);
-  if (flags.inPlace) for (const result of results) writeBack(io, result);
+  if (flags.inPlace) writeBack(io, results);
   else
     await writeResult(io, join(results.map(({ text }) => text)), { ...flags, confidential: false });
   for (const { path, manifest, sealed, kept } of results) {
@@ -55,7 +55,7 @@ function expand(io: IO, path: string, { inPlace }: SealFlags): readonly string[]
   if (path === '-' || !isFolder(resolve(io.cwd, path))) return [path];
   if (inPlace) return manifestsIn(resolve(io.cwd, path), path);
   throw new KsealError('USAGE', `${path}: is a folder`, {
-    hint: `to seal all in it, in place: kseal seal -f ${path} -i`,
+    hint: `to seal all in it, in place: kseal seal -f ${shellWord(path)} -i`,
   });
 }
 
@@ -84,10 +84,16 @@ async function sealAll(
   return results;
 }
 
-/** An unchanged file is not touched. */
-function writeBack(io: IO, { path, manifest, text }: SealedFile): void {
-  if (text === manifest.source) return;
-  writeFile(resolve(io.cwd, path), path, Buffer.from(text), { force: true, confidential: false });
+/** All files or none; one that is unchanged is not touched. */
+function writeBack(io: IO, results: readonly SealedFile[]): void {
+  const changed = results.filter(({ manifest, text }) => text !== manifest.source);
+  replaceFiles(
+    changed.map(({ path, text }) => ({
+      path: resolve(io.cwd, path),
+      shown: path,
+      octets: Buffer.from(text),
+    })),
+  );
 }
 
 /** One YAML stream of several: JSON is YAML, so this works for it too. */

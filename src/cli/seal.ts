@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { scopes } from '../jwe/binding.ts';
 import { accidentIds } from '../secret/accidents.ts';
-import { repeated } from './input.ts';
+import { once, repeated } from './input.ts';
 import type { IO } from './io.ts';
 import { sealFiles } from './seal-files.ts';
 import { checkUsage, type SealFlags } from './seal-usage.ts';
@@ -28,8 +28,8 @@ export function configure(command: Command, io: IO): void {
        kseal seal -f FILE -k REF                         seal a manifest's plaintext values`,
     )
     .argument('[name...]', 'the Secret; with -f, further files')
-    .option('-n, --namespace <name>', 'the namespace that the Secret is for')
-    .option('-k, --key <ref>', 'the public key to seal to (or KSEAL_SEAL_KEY)')
+    .option('-n, --namespace <name>', 'the namespace that the Secret is for', once)
+    .option('-k, --key <ref>', 'the public key to seal to (or KSEAL_SEAL_KEY)', once)
     .option('--into <file>', 'add, replace or remove values of this manifest, in place')
     .option('--remove <key>', 'with --into: remove a data key', repeated, none)
     .option('-f, --file <file>', 'seal the values of this manifest; - is stdin', repeated, none)
