@@ -8,6 +8,7 @@ const files = sourceFiles(join(import.meta.dirname, '../src'));
 const parts: Readonly<Record<string, readonly string[]>> = {
   'errors.ts': [],
   'files.ts': ['errors.ts'],
+  'write-files.ts': ['files.ts', 'errors.ts'],
   'yaml-node.ts': [],
   'yaml.ts': ['yaml-node.ts', 'errors.ts'],
   'jwe/': ['errors.ts'],
@@ -16,7 +17,17 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   'keys/': ['jwe/', 'files.ts', 'errors.ts'],
   'sources/': ['files.ts', 'errors.ts'],
   verbs: ['keys/', 'manifest/', 'secret/', 'jwe/', 'errors.ts'],
-  'cli/': ['verbs', 'sources/', 'keys/', 'manifest/', 'secret/', 'jwe/', 'files.ts', 'errors.ts'],
+  'cli/': [
+    'verbs',
+    'sources/',
+    'keys/',
+    'manifest/',
+    'secret/',
+    'jwe/',
+    'write-files.ts',
+    'files.ts',
+    'errors.ts',
+  ],
 };
 
 /** The verbs: what the commands do, in files at the root of src/. */

@@ -2,7 +2,8 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { fileError, isSameFile, readFile, refuseExisting, removeFile } from '../src/files.ts';
+import { fileError, isSameFile, readFile } from '../src/files.ts';
+import { refuseExisting, removeFile } from '../src/write-files.ts';
 import { thrownBy } from './jwe/thrown.ts';
 
 let folder = '';

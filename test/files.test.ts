@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { writeFile } from '../src/files.ts';
+import { writeFile } from '../src/write-files.ts';
 import { thrownBy } from './jwe/thrown.ts';
 
 let folder = '';

@@ -1,6 +1,6 @@
 import { FlattenedEncrypt } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { MAX_SEALED_VALUES } from '../src/unseal.ts';
+import { MAX_SEALED_VALUES } from '../src/secret/size.ts';
 import { AskedKey, makePair } from './jwe/pairs.ts';
 import { secrets } from './jwe/secrets.ts';
 

@@ -4,9 +4,9 @@ import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import { KsealError, shellWord } from '../errors.ts';
-import { removeFile, writeFile } from '../files.ts';
 import { describeKid, kidOf } from '../jwe/kid.ts';
 import { MAX_BITS, MIN_BITS, WEAK_BITS } from '../keys/policy.ts';
+import { removeFile, writeFile } from '../write-files.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
 

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { errorsOf, KsealError, shellWord, throwAll } from '../errors.ts';
-import { replaceFiles } from '../files.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { type Sealed, sealManifest } from '../seal.ts';
 import { isFolder, manifestsIn } from '../sources/folder.ts';
+import { replaceFiles } from '../write-files.ts';
 import { noSecret, readManifestFile, shownPath } from './input.ts';
 import type { IO } from './io.ts';
 import { sayScope, sealingKey } from './key.ts';
