@@ -11,10 +11,10 @@ import { decodeManifest } from '../manifest/decode.ts';
 import { problemError } from '../manifest/problem.ts';
 import { readManifest } from '../manifest/read.ts';
 import { isFolder, manifestsIn } from '../sources/folder.ts';
-import { readInput, repeated, shownPath } from './input.ts';
+import { once, readInput, repeated, shownPath } from './input.ts';
 import { inspectionTable } from './inspect-table.ts';
 import type { IO } from './io.ts';
-import { writeStdout } from './print.ts';
+import { printable, writeStdout } from './print.ts';
 
 interface InspectFlags {
   readonly file: readonly string[];
@@ -30,7 +30,7 @@ export function configure(command: Command, io: IO): void {
   command
     .argument('[path...]', 'manifests, folders, key files, or a bare JWE; - or nothing is stdin')
     .option('-f, --file <file>', 'a further path', repeated, [])
-    .option('-n, --namespace <name>', 'the namespace of manifests that name none')
+    .option('-n, --namespace <name>', 'the namespace of manifests that name none', once)
     .option('--json', 'print JSON')
     .action((paths: string[], flags: InspectFlags) =>
       inspect(io, [...paths, ...flags.file], flags),
@@ -80,7 +80,7 @@ function asText(io: IO, found: readonly Found[]): string {
   const keys = found.flatMap((item) =>
     'values' in item
       ? []
-      : `${item.path}: ${item.key.kind} key, ${item.key.form}, RSA-${item.key.bits}, ${describeKid(item.key.kid)}\n`,
+      : `${printable(item.path)}: ${item.key.kind} key, ${item.key.form}, RSA-${item.key.bits}, ${describeKid(item.key.kid)}\n`,
   );
   if (values.length === 0 && keys.length === 0) return 'no Secret found\n';
   return keys.join('') + (values.length > 0 ? inspectionTable(io, values) : '');

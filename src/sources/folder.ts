@@ -5,9 +5,13 @@ import { fileError } from '../files.ts';
 const skipped = new Set(['.git', 'node_modules']);
 const manifestName = /\.(?:ya?ml|json)$/;
 
-/** Whether `path` is a folder; a path that does not exist is not. */
+/** Whether `path` is a folder; what does not exist or cannot be reached is none. */
 export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /**
