@@ -101,6 +101,7 @@ async function sealingKey(
 ): Promise<PublicKey> {
   const key = await loadPublicKey(reference, keyContext(io, flags, config));
   const { kid, bits } = key;
+  if (config !== undefined) refuseInactive(config, reference, kid);
   const parsed = parseReference(reference);
   const title = parsed.kind === 'name' ? config?.keys.get(parsed.name)?.title : undefined;
   say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
@@ -108,7 +109,6 @@ async function sealingKey(
   if (bits < WEAK_BITS)
     warn(io, { message: `${reference}: RSA-${bits} is weak; 3072 bits or more are advised` });
   const pin = pinOf(flags.pin);
-  if (config !== undefined) refuseInactive(config, reference, kid);
   if (parsed.kind === 'name' && config !== undefined) {
     await trustKey(
       io,
