@@ -14,6 +14,7 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
+  external: ['@google-cloud/kms'],
   legalComments: 'eof',
   define: { KSEAL_VERSION: JSON.stringify(version) },
   banner: {

@@ -3,8 +3,8 @@ import { admits, type Binding } from './jwe/binding.ts';
 import type { CompactJwe } from './jwe/compact.ts';
 import { readSealedValue } from './jwe/sealed-value.ts';
 import type { Field, Manifest } from './manifest/manifest.ts';
+import { placeIn } from './manifest/place.ts';
 import { secretLabel } from './manifest/problem.ts';
-import { placeOf } from './secret/place.ts';
 
 /** `sealed`: sound, and for this place. No key is asked, so whether it opens is not known. */
 export type ValueState = 'sealed' | 'misplaced' | 'unbound' | 'damaged' | 'plaintext';
@@ -29,22 +29,22 @@ export interface Inspection {
 
 /** Inspects every value of a manifest. `namespace` is that of manifests that name none. */
 export function inspectManifest(manifest: Manifest, namespace: string | undefined): Inspection[] {
-  return manifest.secrets.flatMap((secret) =>
-    secret.entries.map(({ field, key, octets, position }) => {
-      const place = { ...placeOf(secret, namespace), key };
-      const value = inspectValue(octets);
-      const misplaced = value.state === 'sealed' && value.binding && !admits(value.binding, place);
+  return manifest.secrets.flatMap((secret) => {
+    const place = placeIn(manifest.path, secret, namespace);
+    return secret.entries.map(({ field, key, octets, position }) => {
+      const { state, ...facts } = inspectValue(octets);
+      const misplaced = facts.binding !== undefined && !admits(facts.binding, { ...place, key });
       return {
         path: manifest.path,
         line: position.line,
         secret: secretLabel(secret),
         field,
         key,
-        ...value,
-        ...(misplaced && { state: 'misplaced' as const }),
+        state: misplaced ? 'misplaced' : state,
+        ...facts,
       };
-    }),
-  );
+    });
+  });
 }
 
 /** Inspects a bare value, which stands in no manifest. */

@@ -7,7 +7,7 @@ import type { Entry, Field, SecretDocument } from './manifest/manifest.ts';
 import { secretLabel, where } from './manifest/problem.ts';
 import { checkPlaintext, checkSealed, type ValuePolicy, type Warning } from './secret/checks.ts';
 import { placeOf } from './secret/place.ts';
-import { checkSize } from './secret/size.ts';
+import { checkCount, checkSize } from './secret/size.ts';
 import { missingKeys } from './secret/types.ts';
 
 export interface SealOptions {
@@ -110,6 +110,10 @@ export function leavePlain(plan: Plan, { octets }: Entry): readonly Warning[] {
 
 export function finish(plan: Plan, path: string, keys: readonly string[]): Plan {
   const { secret } = plan;
+  attempt(plan, labelOf(path, secret), () => {
+    checkCount(plan.jobs.length + plan.kept);
+    return undefined;
+  });
   attempt(plan, labelOf(path, secret), () => [
     ...checkSize(plan.octets),
     ...missingKeys(secret.type, new Set(keys)).map((missing) => ({

@@ -1,10 +1,10 @@
-import { KsealError, located, throwAll } from './errors.ts';
+import { expectedErrors, KsealError, located, throwAll } from './errors.ts';
 import type { OpeningKey } from './jwe/decrypt.ts';
 import { type Edit, editManifest } from './manifest/edit.ts';
 import type { Manifest, SecretDocument } from './manifest/manifest.ts';
+import { placeIn } from './manifest/place.ts';
 import { problemError, secretLabel, where } from './manifest/problem.ts';
 import type { Warning } from './secret/checks.ts';
-import { placeOf } from './secret/place.ts';
 import { type OpeningPolicy, unsealData } from './unseal.ts';
 
 export interface UnsealOptions {
@@ -32,10 +32,14 @@ export async function unsealManifest(
   const warnings: Warning[] = [];
   const edits: Edit[] = [];
   for (const secret of manifest.secrets) {
-    const result = await unsealSecret(manifest.path, secret, options);
-    errors.push(...result.errors);
-    warnings.push(...result.warnings);
-    edits.push(...result.edits);
+    try {
+      const result = await unsealSecret(manifest.path, secret, options);
+      errors.push(...result.errors);
+      warnings.push(...result.warnings);
+      edits.push(...result.edits);
+    } catch (thrown) {
+      errors.push(...expectedErrors(thrown));
+    }
   }
   throwAll(errors);
   return { text: editManifest(manifest, edits), warnings, opened: edits.length };
@@ -74,7 +78,7 @@ async function unsealSecret(
   { keyring, policy, namespace }: UnsealOptions,
 ) {
   const { errors, warnings, opened } = await unsealData({
-    place: placeOf(secret, namespace),
+    place: placeIn(path, secret, namespace),
     data: new Map(secret.entries.map(({ key, octets }) => [key, octets])),
     keyring,
     policy,

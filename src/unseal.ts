@@ -3,12 +3,11 @@ import { KsealError } from './errors.ts';
 import { checkBinding, type Place, type Scope } from './jwe/binding.ts';
 import type { CompactJwe } from './jwe/compact.ts';
 import { decryptCompact, type OpeningKey } from './jwe/decrypt.ts';
+import { looksFlattened } from './jwe/flattened.ts';
 import { looksSealed } from './jwe/looks-sealed.ts';
 import { readSealedValue } from './jwe/sealed-value.ts';
 import { candidatesFor } from './keys/keyring.ts';
-
-/** The most sealed values a Secret may hold: each costs one call to the key. */
-export const MAX_SEALED_VALUES = 256;
+import { checkCount, MAX_SEALED_VALUES } from './secret/size.ts';
 
 /** How many values are opened at once. */
 const PARALLEL = 16;
@@ -76,15 +75,7 @@ function prepareAll(request: OpenRequest, errors: Map<string, KsealError>): Read
     try {
       const value = prepare(key, octets, request);
       if (value !== undefined) ready.push(value);
-      if (ready.length > MAX_SEALED_VALUES) {
-        throw new KsealError(
-          'MANIFEST_INVALID',
-          `more than ${MAX_SEALED_VALUES} sealed values in one Secret`,
-          {
-            hint: 'split the Secret',
-          },
-        );
-      }
+      checkCount(ready.length);
     } catch (error) {
       errors.set(key, expected(error));
       if (ready.length > MAX_SEALED_VALUES) break;
@@ -116,7 +107,7 @@ function prepare(key: string, octets: Uint8Array, request: OpenRequest): Ready |
 /** Step 5. What opens to a sealed value is refused: it would be opened twice on the next update. */
 async function open({ jwe, candidates }: Ready): Promise<Uint8Array> {
   const plaintext = await decryptCompact(jwe, candidates);
-  if (looksSealed(plaintext)) {
+  if (looksSealed(plaintext) || looksFlattened(plaintext)) {
     throw new KsealError('JWE_REFUSED', 'opens to another sealed value, and these do not nest', {
       hint: 'seal the plaintext itself',
     });

@@ -48,6 +48,7 @@ const messages: Readonly<Record<string, string>> = {
   BAD_DQ_ESCAPE: 'bad escape in a double-quoted string',
   BAD_INDENT: 'bad indentation',
   BAD_SCALAR_START: 'a character that a value can begin with only in quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'a mapping begins where a value is expected: check indentation and quotes',
   CHARACTER: 'control character, inner byte order mark, or line break that is neither LF nor CRLF',
   DUPLICATE_KEY: 'duplicate key',
   MISSING_CHAR: 'missing colon, comma, space or closing quote',
@@ -93,13 +94,14 @@ function compose(source: string, fail: Fail): Document.Parsed[] {
   return documents;
 }
 
-// YAML 1.1 readers (kubectl) break lines at U+0085, U+2028, U+2029 and a lone CR, readers of
-// YAML 1.2 do not: what is a comment to the one would be a key to the other.
-const forbidden = /(?![\t\n\r])\p{Cc}|[\u2028\u2029\uFFFE\uFFFF]|(?!^)\uFEFF|\r(?!\n)/u;
+// What is not printable. YAML 1.1 readers (kubectl) break lines at U+0085, U+2028, U+2029 and a
+// lone CR, readers of YAML 1.2 do not: what is a comment to the one would be a key to the other.
+const forbidden = /[^\t\n\r\x20-\x7E\xA0-\u2027\u202A-\uFEFE\uFF00-\uFFFD]|\r(?!\n)/;
 
 function* tokensOf(source: string, fail: Fail): Generator<CST.Token> {
-  const bad = source.search(forbidden);
-  if (bad >= 0) return fail('CHARACTER', bad);
+  const mark = source.startsWith('\uFEFF') ? 1 : 0;
+  const bad = source.slice(mark).search(forbidden);
+  if (bad >= 0) return fail('CHARACTER', mark + bad);
   const parser = new Parser();
   for (const lexeme of new Lexer().lex(source)) {
     yield* parser.next(lexeme);
@@ -123,11 +125,11 @@ function rootOf(document: Document.Parsed, fail: Fail): YamlNode {
 }
 
 function nodeOf(node: Node | null, offset: number, context: Context): YamlNode {
-  const [start, end] = node?.range ?? [offset, offset];
-  const anchor = node !== null && 'anchor' in node ? node.anchor : undefined;
-  const tag = node !== null && 'tag' in node ? node.tag : undefined;
-  const located = { start, end, anchor, tag };
-  if (isAlias(node)) return aliasOf(node.source, located, context);
+  const range = node?.range;
+  const start = range?.[0] ?? offset;
+  const end = range?.[1] ?? offset;
+  if (isAlias(node)) return aliasOf(node.source, start, end, context);
+  const located = { start, end, anchor: node?.anchor, tag: node?.tag };
   if (isMap<Node, Node | null>(node)) return mapOf(node, located, context);
   if (isSeq<Node>(node)) return seqOf(node, located, context);
   const { source = '', type = 'PLAIN', srcToken } = isScalar<string>(node) ? node : {};
@@ -148,10 +150,11 @@ function register<T extends YamlNode>(node: T, { anchors }: Context): T {
   return node;
 }
 
-function aliasOf(name: string, located: Located, { anchors, fail }: Context): YamlNode {
-  const target = anchors.get(name);
+function aliasOf(name: string, start: number, end: number, context: Context): YamlNode {
+  const located = { start, end, anchor: undefined, tag: undefined };
+  const target = context.anchors.get(name);
   if (target !== undefined) return { ...located, kind: 'alias', target };
-  fail('BAD_ALIAS', located.start);
+  context.fail('BAD_ALIAS', start);
   return { ...located, kind: 'scalar', text: '', style: 'plain' };
 }
 
@@ -174,10 +177,10 @@ function mapOf(map: YAMLMap<Node, Node | null>, located: Located, context: Conte
   return Object.assign(result, { end });
 }
 
+const keyProperties = new Set(['explicit-key-ind', 'anchor', 'tag']);
+
 function entryOf({ key, value, srcToken }: Pair<Node, Node | null>, context: Context): YamlEntry {
-  const first = srcToken?.start.find(({ type }) =>
-    ['explicit-key-ind', 'anchor', 'tag'].includes(type),
-  );
+  const first = srcToken?.start.find(({ type }) => keyProperties.has(type));
   const colon = srcToken?.sep?.find(({ type }) => type === 'map-value-ind')?.offset;
   const keyNode = nodeOf(key, first?.offset ?? 0, context);
   const valueNode = nodeOf(value, keyNode.end, context);

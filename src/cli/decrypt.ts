@@ -5,7 +5,7 @@ import { selectSecret } from '../manifest/select.ts';
 import { unsealData } from '../unseal.ts';
 import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal-manifest.ts';
 import { addKeyOptions, configFor, type KeyFlags, keyContext } from './context.ts';
-import { readInput, readManifestFile, repeated, shownPath } from './input.ts';
+import { noSecret, once, readInput, readManifestFile, repeated, shownPath } from './input.ts';
 import type { IO } from './io.ts';
 import { openingKeys } from './key.ts';
 import { checkOutput, writeResult } from './output.ts';
@@ -31,7 +31,7 @@ export function configure(command: Command, io: IO): void {
     .argument('[file]', 'the manifest; - or nothing is stdin')
     .option('-f, --file <file>', 'the manifest', repeated, none)
     .option('-k, --key <ref>', 'a private key to open with (or KSEAL_DECRYPT_KEY)', repeated, none)
-    .option('-n, --namespace <name>', 'the namespace of a manifest that names none')
+    .option('-n, --namespace <name>', 'the namespace of a manifest that names none', once)
     .option('--name <name>', 'which Secret, where there are several')
     .option('--only <key>', 'open this one value and print its exact octets')
     .option('--raw <file>', 'open one bare JWE, given --name, -n and --data-key')
@@ -98,8 +98,9 @@ async function openManifest(
   }
   const { text, warnings, opened } = await unsealManifest(manifest, options);
   for (const warning of warnings) warn(io, warning);
+  if (manifest.secrets.length === 0) throw noSecret(path);
   if (opened === 0) warn(io, { message: `${shownPath(path)}: holds no sealed value` });
-  if (flags.output === undefined && !io.stdout.isTTY) {
+  if (opened > 0 && flags.output === undefined && !io.stdout.isTTY) {
     say(
       io,
       'note',

@@ -40,3 +40,18 @@ export async function readManifestFile(io: IO, path: string): Promise<Manifest> 
   const shown = shownPath(path);
   return readManifest(decodeManifest(await readInput(io, path), shown), shown);
 }
+
+/** The error for a manifest without a Secret, where one was to be sealed or opened. */
+export function noSecret(...paths: readonly string[]): KsealError {
+  return new KsealError('MANIFEST_INVALID', `${paths.map(shownPath).join(', ')}: holds no Secret`, {
+    hint: 'check that the documents have apiVersion: v1 and kind: Secret',
+  });
+}
+
+/** For options that may stand only once: the last one would silently win. */
+export function once(text: string, previous: string | undefined): string {
+  if (previous === undefined) return text;
+  throw new KsealError('USAGE', `given twice: ${text} and ${previous}`, {
+    hint: 'leave one of them away',
+  });
+}

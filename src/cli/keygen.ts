@@ -4,9 +4,9 @@ import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import { KsealError, shellWord } from '../errors.ts';
-import { removeFile, writeFile } from '../files.ts';
 import { describeKid, kidOf } from '../jwe/kid.ts';
 import { MAX_BITS, MIN_BITS, WEAK_BITS } from '../keys/policy.ts';
+import { removeFile, writeFile } from '../write-files.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
 
@@ -18,6 +18,11 @@ export function configure(command: Command, io: IO): void {
 }
 
 async function keygen(io: IO, prefix: string, bitsText: string): Promise<void> {
+  if (/(^|[\\/])$/.test(prefix)) {
+    throw new KsealError('USAGE', '-o takes the beginning of the file names', {
+      hint: '-o prod makes prod.pem and prod.pub',
+    });
+  }
   const bits = Number(bitsText);
   if (!Number.isInteger(bits) || bits < MIN_BITS || bits > MAX_BITS || bits % 8 !== 0) {
     throw new KsealError(

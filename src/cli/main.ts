@@ -65,7 +65,7 @@ async function run(argv: readonly string[], io: IO): Promise<number> {
     .option('--debug', 'show causes and stack traces of errors')
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} });
-  const chosen = argv.find((word) => !word.startsWith('-'));
+  const [chosen] = argv.filter((word) => !word.startsWith('-') && word !== 'help');
   for (const [name, { summary, load }] of Object.entries(commands)) {
     const command = program.command(name).description(summary);
     if (name === chosen)
@@ -80,12 +80,20 @@ async function run(argv: readonly string[], io: IO): Promise<number> {
   return exitCode;
 }
 
-/** Commander's words, less what an option was given: that might be a value. */
+/** Commander's words, in our form, less what an option was given: that might be a value. */
 function usageError({ message }: CommanderError, command: string | undefined): KsealError {
   const [first = '', second] = message.replace(/^error: /, '').split('\n');
   const meant = /^\(Did you mean (.*)\?\)$/.exec(second ?? '')?.[1];
   const known = command !== undefined && Object.hasOwn(commands, command);
-  return new KsealError('USAGE', first.replace(/('--?[^='\s]+)=[^\n]*/, "$1'"), {
+  const said = rewordings.reduce((text, [pattern, words]) => text.replace(pattern, words), first);
+  return new KsealError('USAGE', said, {
     hint: meant ? `did you mean ${meant}?` : `kseal ${known ? `${command} ` : ''}--help`,
   });
 }
+
+const rewordings: readonly (readonly [RegExp, string])[] = [
+  [/^unknown option '(--[^=]*|-.).*'$/, "unknown option '$1'"],
+  [/ argument '.*' is invalid\. Allowed choices are (.*)\.$/, ' must be one of $1'],
+  [/ argument '.*' is invalid\. (.*)$/, ' $1'],
+  [/^(too many arguments.*)\. Expected (.*)\.$/, '$1: expected $2'],
+];

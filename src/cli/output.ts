@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
-import { isSameFile, refuseExisting, writeFile } from '../files.ts';
+import { isSameFile } from '../files.ts';
+import { refuseExisting, writeFile } from '../write-files.ts';
 import type { IO } from './io.ts';
 import { say, writeStdout } from './print.ts';
 

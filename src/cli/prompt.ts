@@ -71,14 +71,16 @@ function readLine(input: Terminal['input']): Promise<Line> {
     let unfit = false;
     const finish = (line: Line) => {
       input.off('keypress', onKey);
+      for (const event of ['end', 'close']) input.off(event, hangUp);
       resolve(line);
     };
+    const hangUp = () => finish({ kind: 'interrupt' });
     const settle = () =>
       finish(unfit ? { kind: 'unfit' } : { kind: 'text', text: characters.join('') });
     const onKey = (text: string | undefined, { name, ctrl, meta }: Key) => {
       const visible =
         text !== undefined && !ctrl && !meta && !/^[\x00-\x08\x0a-\x1f\x7f]/.test(text);
-      if (ctrl && name === 'c') finish({ kind: 'interrupt' });
+      if (ctrl && (name === 'c' || name === 'd')) hangUp();
       else if (name === 'paste-start') state = 'pasting';
       else if (name === 'paste-end') {
         state = 'typing';
@@ -94,6 +96,7 @@ function readLine(input: Terminal['input']): Promise<Line> {
     };
     emitKeypressEvents(input);
     input.on('keypress', onKey);
+    for (const event of ['end', 'close']) input.on(event, hangUp);
     input.resume();
   });
 }

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { expectedErrors, KsealError, shellWord, throwAll } from '../errors.ts';
-import { writeFile } from '../files.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { type Sealed, sealManifest } from '../seal.ts';
 import { isFolder, manifestsIn } from '../sources/folder.ts';
-import { readManifestFile, shownPath } from './input.ts';
+import { replaceFiles } from '../write-files.ts';
+import { noSecret, readManifestFile, shownPath } from './input.ts';
 import type { IO } from './io.ts';
 import { sayScope } from './key.ts';
 import { checkOutput, writeResult } from './output.ts';
@@ -28,16 +28,10 @@ export async function sealFiles(
   const inputs = arguments_.flatMap((path) => expand(io, path, flags));
   const results = await sealAll(io, inputs, flags);
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
-    throw new KsealError(
-      'MANIFEST_INVALID',
-      `${arguments_.map(shownPath).join(', ')}: holds no Secret`,
-      {
-        hint: 'check that the documents have apiVersion: v1 and kind: Secret',
-      },
-    );
+    throw noSecret(...arguments_);
   }
   for (const { warnings } of results) for (const warning of warnings) warn(io, warning);
-  if (flags.inPlace) for (const result of results) writeBack(io, result);
+  if (flags.inPlace) writeBack(io, results);
   else
     await writeResult(io, join(results.map(({ text }) => text)), { ...flags, confidential: false });
   for (const { path, manifest, sealed, kept } of results) {
@@ -96,10 +90,16 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
   return results;
 }
 
-/** An unchanged file is not touched. */
-function writeBack(io: IO, { path, manifest, text }: SealedFile): void {
-  if (text === manifest.source) return;
-  writeFile(resolve(io.cwd, path), path, Buffer.from(text), { force: true, confidential: false });
+/** All files or none; one that is unchanged is not touched. */
+function writeBack(io: IO, results: readonly SealedFile[]): void {
+  const changed = results.filter(({ manifest, text }) => text !== manifest.source);
+  replaceFiles(
+    changed.map(({ path, text }) => ({
+      path: resolve(io.cwd, path),
+      shown: path,
+      octets: Buffer.from(text),
+    })),
+  );
 }
 
 /** One YAML stream of several: JSON is YAML, so this works for it too. */

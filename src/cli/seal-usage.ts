@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { KsealError, shellWord } from '../errors.ts';
+import { isFile } from '../files.ts';
 import type { SealOptions } from '../plan.ts';
 import { accidentIds } from '../secret/accidents.ts';
 import type { IO } from './io.ts';
@@ -118,7 +118,7 @@ function checkValues(
   sources: readonly Source[],
 ): void {
   const [name = '', second] = names;
-  if (target === 'new' && (/\.(?:ya?ml|json)$/.test(name) || existsSync(resolve(io.cwd, name)))) {
+  if (target === 'new' && (/\.(?:ya?ml|json)$/.test(name) || isFile(resolve(io.cwd, name)))) {
     const line =
       sources.length > 0
         ? `kseal seal --into ${shellWord(name)}`

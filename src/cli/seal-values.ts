@@ -1,13 +1,16 @@
-import { KsealError } from '../errors.ts';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { KsealError, shellWord } from '../errors.ts';
 import { bindingTo } from '../jwe/binding.ts';
 import { compactText } from '../jwe/flattened.ts';
+import { isLabelKey, isSecretName } from '../jwe/names.ts';
 import type { Manifest, SecretDocument } from '../manifest/manifest.ts';
+import { placeIn } from '../manifest/place.ts';
 import { secretLabel } from '../manifest/problem.ts';
 import { readManifest } from '../manifest/read.ts';
 import { selectSecret } from '../manifest/select.ts';
 import { newManifest } from '../manifest/skeleton.ts';
 import { type Sealed, sealInto } from '../seal.ts';
-import { placeOf } from '../secret/place.ts';
 import { readInput, readManifestFile } from './input.ts';
 import type { IO } from './io.ts';
 import { sayScope } from './key.ts';
@@ -24,6 +27,7 @@ export async function sealNew(
   flags: SealFlags,
   sources: readonly Source[],
 ): Promise<void> {
+  if (!isSecretName(name)) throw noName(name);
   checkOutput(io, flags, [], '');
   const setting = await settingsFrom(io, flags)(flags.output, needsKey(sources));
   const text = newManifest({
@@ -49,6 +53,7 @@ export async function sealIntoFile(
   sources: readonly Source[],
 ): Promise<void> {
   const path = flags.into ?? '-';
+  refuseMissing(io, path);
   checkOutput(io, flags, [path], 'leave -o away: --into writes in place');
   const manifest = await readManifestFile(io, path);
   const secret = selectSecret(manifest, { name, namespace: flags.namespace });
@@ -79,7 +84,7 @@ async function sealValues(
   sources: readonly Source[],
   setting: Setting,
 ): Promise<Sealed> {
-  const place = placeOf(secret, setting.namespace);
+  const place = placeIn(manifest.path, secret, setting.namespace);
   // What would make every value fail is said before the first one is asked for.
   bindingTo(setting.scope, { ...place, key: 'any' });
   const label = secretLabel({ ...secret, ...place });
@@ -111,12 +116,28 @@ function pairs(flag: string, texts: readonly string[]): ReadonlyMap<string, stri
   return new Map(
     texts.map((text) => {
       const at = text.indexOf('=');
-      if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
-      throw new KsealError('USAGE', `${flag} takes KEY=VALUE`, { hint: `${flag} app=db` });
+      if (isLabelKey(text.slice(0, Math.max(at, 0))))
+        return [text.slice(0, at), text.slice(at + 1)];
+      throw new KsealError('USAGE', `${flag} takes KEY=VALUE with a key that Kubernetes allows`, {
+        hint: `${flag} app=db`,
+      });
     }),
   );
 }
 
 function needsKey(sources: readonly Source[]): boolean {
   return sources.some(({ kind }) => kind !== 'jwe');
+}
+
+function refuseMissing(io: IO, path: string): void {
+  if (path === '-' || existsSync(resolve(io.cwd, path))) return;
+  throw new KsealError('IO', `${path}: no such file to seal into`, {
+    hint: `to make it: kseal seal NAME -n NAMESPACE -k REF --prompt KEY -o ${shellWord(path)}`,
+  });
+}
+
+function noName(name: string): KsealError {
+  return new KsealError('USAGE', `${JSON.stringify(name)} cannot be the name of a Secret`, {
+    hint: 'use at most 253 lower-case letters, digits, "-" and "."',
+  });
 }

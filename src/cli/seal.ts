@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { scopes } from '../jwe/binding.ts';
 import { accidentIds } from '../secret/accidents.ts';
 import { addKeyOptions } from './context.ts';
-import { repeated } from './input.ts';
+import { once, repeated } from './input.ts';
 import type { IO } from './io.ts';
 import { sealFiles } from './seal-files.ts';
 import { checkUsage, type SealFlags } from './seal-usage.ts';
@@ -33,8 +33,8 @@ function addSealOptions(command: Command, io: IO): Command {
        kseal seal -f FILE -k REF                         seal a manifest's plaintext values`,
     )
     .argument('[name...]', 'the Secret; with -f, further files')
-    .option('-n, --namespace <name>', 'the namespace that the Secret is for')
-    .option('-k, --key <ref>', 'the public key to seal to (KSEAL_SEAL_KEY)')
+    .option('-n, --namespace <name>', 'the namespace that the Secret is for', once)
+    .option('-k, --key <ref>', 'the public key to seal to (KSEAL_SEAL_KEY)', once)
     .option('--pin <kid>', 'the fingerprint that the key must have')
     .option('--into <file>', 'add, replace or remove values of this manifest, in place')
     .option('--remove <key>', 'with --into: remove a data key', repeated, none)

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { type Config, type PathRule, ruleFor, stateOf } from '../config.ts';
 import { KsealError } from '../errors.ts';
+import { repositoryOf } from '../git/local.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
 import { describeKid } from '../jwe/kid.ts';
@@ -10,7 +11,7 @@ import { parseReference } from '../keys/reference.ts';
 import { configFor, type KeyFlags, keyContext } from './context.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
-import { repositoryOf } from './repository.ts';
+
 import { pinOf, trustKey } from './trust.ts';
 
 /** What was typed that decides how a file is sealed. */
@@ -100,6 +101,7 @@ async function sealingKey(
 ): Promise<PublicKey> {
   const key = await loadPublicKey(reference, keyContext(io, flags, config));
   const { kid, bits } = key;
+  if (config !== undefined) refuseInactive(config, reference, kid);
   const parsed = parseReference(reference);
   const title = parsed.kind === 'name' ? config?.keys.get(parsed.name)?.title : undefined;
   say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
@@ -107,11 +109,10 @@ async function sealingKey(
   if (bits < WEAK_BITS)
     warn(io, { message: `${reference}: RSA-${bits} is weak; 3072 bits or more are advised` });
   const pin = pinOf(flags.pin);
-  if (config !== undefined) refuseInactive(config, reference, kid);
   if (parsed.kind === 'name' && config !== undefined) {
     await trustKey(
       io,
-      { name: parsed.name, kid, repository: await repositoryOf(config.folder) },
+      { name: parsed.name, kid, repository: repositoryOf(config.folder, io.env) },
       pin,
     );
   }

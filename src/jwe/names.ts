@@ -20,3 +20,14 @@ export function isDataKey(text: string): boolean {
     text.length <= 253 && /^[-._a-zA-Z0-9]+$/.test(text) && text !== '.' && !text.startsWith('..')
   );
 }
+
+/** The key of a label or an annotation (k8s.io/apimachinery IsQualifiedName). */
+export function isLabelKey(text: string): boolean {
+  const [name = '', prefix, ...more] = text.split('/').reverse();
+  return (
+    more.length === 0 &&
+    (prefix === undefined || isSecretName(prefix)) &&
+    name.length <= 63 &&
+    /^[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?$/.test(name)
+  );
+}

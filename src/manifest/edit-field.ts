@@ -83,32 +83,43 @@ function resize(
 function fill(
   source: string,
   parent: YamlMap,
-  { start, key, colon, value }: YamlEntry,
+  field: YamlEntry,
   additions: readonly Addition[],
   style: Style,
 ): readonly Splice[] {
   if (additions.length === 0) return [];
-  if (colon === undefined && !parent.flow) {
-    const line = `${blockIndent(source, parent)}: ${flowMap(additions, undefined, style)}`;
+  const { start, colon, value } = field;
+  if (parent.flow) {
+    const line = isFirstOnLine(source, start) ? indentation(source, start) : undefined;
+    return [fillFlow(source, field, additions, line, style)];
+  }
+  const indent = blockIndent(source, parent);
+  if (colon === undefined) {
+    const line = `${indent}: ${flowMap(additions, undefined, style)}`;
     return [addLines(source, value.end, [line], style)];
   }
+  const gap = source.slice(colon + 1, value.start);
   const old = source.slice(value.start, value.end);
-  const gap = source.slice(colon === undefined ? key.end : colon + 1, value.start);
-  if (!parent.flow && !gap.includes('\n') && !/[#\n]/.test(old)) {
-    const indent = blockIndent(source, parent) + style.unit;
-    // White space before a comment has to stay: `data:# c` would be a key.
-    const empty = { start: value.start - gap.length, end: value.end, text: '' };
-    return [
-      ...(old === '' ? [] : [empty]),
-      addLines(source, value.end, blockLines(additions, indent, style), style),
-    ];
-  }
-  const indent =
-    parent.flow && isFirstOnLine(source, start) ? indentation(source, start) : undefined;
-  if (old.includes('#')) {
+  if (/[#\n]/.test(gap + old)) return [fillFlow(source, field, additions, undefined, style)];
+  const lines = blockLines(additions, indent + style.unit, style);
+  // White space before a comment has to stay: `data:# c` would be a key.
+  const empty = old === '' ? [] : [{ start: colon + 1, end: value.end, text: '' }];
+  return [...empty, addLines(source, value.end, lines, style)];
+}
+
+function fillFlow(
+  source: string,
+  { colon, value }: YamlEntry,
+  additions: readonly Addition[],
+  indent: string | undefined,
+  style: Style,
+): Splice {
+  if (source.slice(value.start, value.end).includes('#')) {
     const text = `${flowEntries(additions, undefined, style).join(style.comma)},`;
-    return [{ start: value.start + 1, end: value.start + 1, text }];
+    return { start: value.start + 1, end: value.start + 1, text };
   }
-  const before = colon === undefined ? ': ' : gap === '' && !style.json ? ' ' : '';
-  return [{ start: value.start, end: value.end, text: before + flowMap(additions, indent, style) }];
+  const before = colon === undefined ? ': ' : value.start === colon + 1 && !style.json ? ' ' : '';
+  const after = source.charAt(value.end) === '#' ? ' ' : '';
+  const text = before + flowMap(additions, indent, style) + after;
+  return { start: value.start, end: value.end, text };
 }

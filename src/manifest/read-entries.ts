@@ -50,7 +50,9 @@ function readEntry(
   const { value } = entry;
   const key = readKey(entry.key, source, report);
   const fault = notEditable(value, 'a value') ?? notAString(value, source, 'the value');
-  if (fault !== undefined) report({ ...fault, key });
+  // What stands without a colon may be a value in the place of a key.
+  const shown = entry.colon === undefined ? undefined : key;
+  if (fault !== undefined) report({ ...fault, key: shown });
   if (fault !== undefined || value.kind !== 'scalar' || key === undefined) return [];
   const octets = field === 'data' ? fromBase64(value.text) : new TextEncoder().encode(value.text);
   if (octets === undefined) report({ ...notBase64(value), key });

@@ -10,9 +10,13 @@ export function isManifestName(path: string): boolean {
   return manifestName.test(path) && !path.split('/').some((part) => skipped.has(part));
 }
 
-/** Whether `path` is a folder; a path that does not exist is not. */
+/** Whether `path` is a folder; what does not exist or cannot be reached is none. */
 export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /**

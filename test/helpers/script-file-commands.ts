@@ -90,6 +90,12 @@ export const fileCommands: Record<string, ScriptCommand> = {
   fill: onFiles('fill FILE LENGTH: octets of every value, in disorder', (p, [, length]) =>
     p.write(0, Buffer.from(Array.from({ length: Number(length) }, (_, i) => (i * 167 + 13) % 256))),
   ),
+  lines: onFiles('lines FILE COUNT TEXT: so many lines, N in them being the number', (p, a) =>
+    p.write(
+      0,
+      Array.from({ length: Number(a[1]) }, (_, i) => `${a[2]}\n`.replace('N', `${i + 1}`)).join(''),
+    ),
+  ),
   trim: onFiles('trim FILE: without its last line break', (p) =>
     p.write(0, p.text(0).replace(/\n$/, '')),
   ),

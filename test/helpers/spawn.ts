@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
@@ -29,7 +31,8 @@ export interface Spawned {
 
 /** Starts the built kseal, without a controlling terminal and with three variables to know. */
 export function startBin(args: readonly string[], surroundings: Surroundings): Spawned {
-  const { cwd, stdin, env = {}, command = [process.execPath, bin], uid } = surroundings;
+  const { cwd, stdin, env = {}, uid } = surroundings;
+  const { command = [process.execPath, uid === undefined ? bin : readableBin()] } = surroundings;
   const [program = '', ...before] = command;
   const child = spawn(program, [...before, ...args], {
     cwd,
@@ -55,6 +58,22 @@ export function startBin(args: readonly string[], surroundings: Surroundings): S
 /** Runs the built kseal to its end; stdin is empty unless it is given. */
 export function runBin(args: readonly string[], surroundings: Surroundings): Promise<Ended> {
   return startBin(args, { stdin: '', ...surroundings }).ended;
+}
+
+let copy: string | undefined;
+
+/** The built kseal where every user may read it; the project itself may lie in a private folder. */
+function readableBin(): string {
+  if (copy === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), 'kseal-bin-'));
+    process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+    chmodSync(folder, 0o755);
+    for (const part of ['bin', 'dist', 'package.json']) {
+      cpSync(join(root, part), join(folder, part), { recursive: true });
+    }
+    copy = join(folder, 'bin/kseal.js');
+  }
+  return copy;
 }
 
 /** Root may write anywhere, so a test of permissions runs as nobody in its place. */

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { CompactJwe } from '../../src/jwe/compact.ts';
 import type { KeyState, OpeningKey } from '../../src/jwe/decrypt.ts';
-import { describeKid } from '../../src/jwe/kid.ts';
 import { candidatesFor } from '../../src/keys/keyring.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
@@ -60,7 +59,7 @@ describe('a value whose kid is a key of the keyring', () => {
       const value = jwe(kidOf('a'), bound);
       expect(thrownBy(() => candidatesFor(value, revoked))).toEqual({
         code: 'KEY_REVOKED',
-        message: `sealed to key ${describeKid(kidOf('a'))}, which is revoked`,
+        message: expect.stringMatching(/^sealed to key .*a{43}.*, which is revoked$/),
         hint: 'seal the value again with the current key',
       });
       expect(candidatesFor(value, revoked, { allowRevoked: true })).toEqual(revoked);
@@ -73,7 +72,7 @@ describe('a bound value whose kid is no key of the keyring', () => {
     const given = [key('a'), key('b')];
     expect(thrownBy(() => candidatesFor(jwe(kidOf('x'), true), given))).toEqual({
       code: 'KEY_UNKNOWN',
-      message: `sealed to key ${describeKid(kidOf('x'))}; keys given: ${describeKid(kidOf('a'))}, ${describeKid(kidOf('b'))}`,
+      message: expect.stringMatching(/^sealed to key .*x{43}.*; keys given: .*a{43}.*, .*b{43}/),
       hint: 'give the key it was sealed to with -k',
     });
   });

@@ -1,0 +1,151 @@
+import * as fs from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { KsealError } from './errors.ts';
+import { fileError, isFile, statOf } from './files.ts';
+
+export interface WriteOptions {
+  /** Overwrite what is there; without it an existing file is an error. */
+  readonly force: boolean;
+  /** The octets are plaintext or a private key: 0600, and never in a temporary file. */
+  readonly confidential: boolean;
+}
+
+/**
+ * Writes a whole file or nothing, following links. A regular file is replaced in one step and
+ * keeps its mode; a pipe or a device is written to. Throws OUTPUT_EXISTS or IO.
+ */
+export function writeFile(
+  path: string,
+  shown: string,
+  octets: Uint8Array,
+  { force, confidential }: WriteOptions,
+): void {
+  if (!force) refuseExisting(path, shown);
+  if (confidential) wrapped(shown, () => writeConfidential(path, octets));
+  else replaceFiles([{ path, shown, octets }]);
+}
+
+/** A file to replace: its absolute path, how messages call it, and its new content. */
+export interface Replacement {
+  readonly path: string;
+  readonly shown: string;
+  readonly octets: Uint8Array;
+}
+
+/** Replaces all of the files or, as long as nothing pulls the plug in between, none. Throws IO. */
+export function replaceFiles(replacements: readonly Replacement[]): void {
+  const staged: Staged[] = [];
+  try {
+    for (const { path, shown, octets } of replacements) {
+      staged.push(wrapped(shown, () => stage(path, shown, octets)));
+    }
+    for (const { shown, commit } of staged) wrapped(shown, commit);
+  } finally {
+    for (const { temporary } of staged) if (temporary !== undefined) removeFile(temporary);
+  }
+}
+
+function wrapped<T>(shown: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw fileError(shown, 'write', error);
+  }
+}
+
+/** Throws OUTPUT_EXISTS where a regular file is; a pipe or a device may be written to. */
+export function refuseExisting(path: string, shown: string): void {
+  if (!isFile(path)) return;
+  throw new KsealError('OUTPUT_EXISTS', `${shown}: exists already`, {
+    hint: 'add --force to overwrite it',
+  });
+}
+
+/** The path behind any links, also where the last one leads to a file still to be made. */
+function targetOf(path: string): string {
+  try {
+    return fs.realpathSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ELOOP') throw error;
+    const link = isLink(path) ? fs.readlinkSync(path) : undefined;
+    return link === undefined ? path : targetOf(resolve(fs.realpathSync(dirname(path)), link));
+  }
+}
+
+function isLink(path: string): boolean {
+  return fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+}
+
+interface Staged {
+  readonly shown: string;
+  readonly temporary: string | undefined;
+  /** Puts the new content into its place. */
+  readonly commit: () => void;
+}
+
+/** Writes the new content beside the file: a reader sees the old or the new, at every moment. */
+function stage(path: string, shown: string, octets: Uint8Array): Staged {
+  if (isSpecial(path)) {
+    return { shown, temporary: undefined, commit: () => fs.writeFileSync(path, octets) };
+  }
+  const target = targetOf(path);
+  const mode = fs.statSync(target, { throwIfNoEntry: false })?.mode;
+  // Renaming over a file asks no leave of the file itself, so this does.
+  if (mode !== undefined) fs.accessSync(target, fs.constants.W_OK);
+  const temporary = siblingOf(target);
+  createWhole(temporary, octets, 0o666);
+  if (mode !== undefined) fs.chmodSync(temporary, mode & 0o7777);
+  return { shown, temporary, commit: () => fs.renameSync(temporary, target) };
+}
+
+/** Whether `path` leads to a pipe or a device. */
+function isSpecial(path: string): boolean {
+  return statOf(path)?.isFile() === false;
+}
+
+function writeConfidential(path: string, octets: Uint8Array): void {
+  if (isSpecial(path)) fs.writeFileSync(path, octets);
+  else replaceAside(targetOf(path), octets);
+}
+
+/**
+ * Plaintext must not be left behind in a temporary file, so here it is the old file that steps
+ * aside, and comes back if the new one cannot be written.
+ */
+function replaceAside(target: string, octets: Uint8Array): void {
+  const aside = siblingOf(target);
+  const exists = fs.existsSync(target);
+  if (exists) fs.accessSync(target, fs.constants.W_OK);
+  if (exists) fs.renameSync(target, aside);
+  try {
+    createWhole(target, octets, 0o600);
+  } catch (error) {
+    if (exists) fs.renameSync(aside, target);
+    throw error;
+  }
+  if (exists) fs.rmSync(aside);
+}
+
+/** A name that is unlikely to be taken; if it is, creating it fails and nothing is lost. */
+function siblingOf(target: string): string {
+  return join(dirname(target), `.${basename(target)}.${Math.random().toString(16).slice(2)}`);
+}
+
+/** Creates a file that must not exist yet; if it cannot be written whole, it is removed. */
+function createWhole(path: string, octets: Uint8Array, mode: number): void {
+  const file = fs.openSync(path, 'wx', mode);
+  try {
+    fs.writeFileSync(file, octets);
+    fs.fsyncSync(file);
+  } catch (error) {
+    fs.rmSync(path, { force: true });
+    throw error;
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+/** Removes a file that may not be there. */
+export function removeFile(path: string): void {
+  fs.rmSync(path, { force: true });
+}

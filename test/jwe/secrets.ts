@@ -1,0 +1,55 @@
+import { bindingTo, type Scope } from '../../src/jwe/binding.ts';
+import type { KeyState } from '../../src/jwe/decrypt.ts';
+import { encryptCompact } from '../../src/jwe/encrypt.ts';
+import { type OpenRequest, unsealData } from '../../src/unseal.ts';
+import { makeJwe } from '../helpers/jwe.ts';
+import { AskedKey, makePair } from './pairs.ts';
+
+/** What `data` of a Secret holds, decoded. */
+export type Data = Readonly<Record<string, string | Buffer>>;
+
+export const octetsOf = (data: Data) =>
+  new Map(Object.entries(data).map(([key, value]) => [key, Buffer.from(value)]));
+
+/** How a Secret is opened, where it is not as strictly as can be, by one active key. */
+type More = Partial<Omit<OpenRequest, 'data' | 'before' | 'policy'>> &
+  Partial<OpenRequest['policy']> & { readonly before?: Data; readonly state?: KeyState };
+
+const home = { namespace: 'hr', name: 'db' };
+const header = '{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256"}';
+
+/** Two key pairs, ways to seal values for the Secret hr/db, and one to open it. */
+export async function secrets() {
+  const [pair, other] = await Promise.all([makePair(), makePair()]);
+
+  const seal = (text: string, key: string, scope: Scope = 'strict', to = pair) =>
+    encryptCompact(Buffer.from(text), bindingTo(scope, { ...home, key }), to);
+
+  /** A value of another tool; `more` are further members of its header. */
+  const sealUnbound = (text: string, more = '', to = pair) =>
+    makeJwe(Buffer.from(text), to.publicPem, header.replace('}', `${more}}`));
+
+  /** Opens a Secret with the key of `pair`, and says what came of it. */
+  async function open(data: Data, more: More = {}) {
+    const { before, state, place = home, keyring, ...policy } = more;
+    const key = new AskedKey(pair, state);
+    const { opened, warnings, errors } = await unsealData({
+      place,
+      data: octetsOf(data),
+      ...(before && { before: octetsOf(before) }),
+      keyring: keyring ?? [key],
+      policy: { acceptUnbound: false, allowRevoked: false, maxScope: 'cluster-wide', ...policy },
+    });
+    const texts = [...opened].map(([name, octets]) => [name, Buffer.from(octets).toString()]);
+    return {
+      opened: Object.fromEntries(texts) as Record<string, string>,
+      codes: Object.fromEntries([...errors].map(([name, { code }]) => [name, code])),
+      said: [...errors.values()].map(({ message, hint }) => `${message} (${hint})`),
+      warnings: Object.fromEntries(warnings),
+      calls: key.asked.length,
+      key,
+    };
+  }
+
+  return { pair, other, seal, sealUnbound, open };
+}

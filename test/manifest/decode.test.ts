@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { KsealError } from '../../src/errors.ts';
+import { decodeManifest } from '../../src/manifest/decode.ts';
+
+function errorOf(octets: Uint8Array): KsealError {
+  try {
+    decodeManifest(octets, 'db.yaml');
+  } catch (error) {
+    if (error instanceof KsealError) return error;
+  }
+  throw new Error('no KsealError');
+}
+
+describe('decodeManifest', () => {
+  it('keeps a byte order mark and every other character', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.boolean(), (text, mark) => {
+        const source = `ab${text}`;
+        const marked = mark ? `\uFEFF${source}` : source;
+        expect(decodeManifest(Buffer.from(marked), 'db.yaml')).toBe(marked);
+      }),
+    );
+  });
+
+  it('keeps a replacement character that is in the text', () => {
+    expect(decodeManifest(Buffer.from('a\uFFFDb'), 'db.yaml')).toBe('a\uFFFDb');
+  });
+
+  it('reads an empty file', () => {
+    expect(decodeManifest(new Uint8Array(), 'db.yaml')).toBe('');
+  });
+
+  const utf16 = Buffer.from('apiVersion: v1\n', 'utf16le');
+  it.each([
+    ['little-endian with a mark', Buffer.concat([Buffer.from([0xff, 0xfe]), utf16])],
+    [
+      'big-endian with a mark',
+      Buffer.concat([Buffer.from([0xfe, 0xff]), Buffer.from(utf16).swap16()]),
+    ],
+    ['little-endian', utf16],
+    ['big-endian', Buffer.from(utf16).swap16()],
+  ])('names UTF-16, %s, and the fix in PowerShell', (_, octets) => {
+    const error = errorOf(octets);
+    expect(error.code).toBe('MANIFEST_INVALID');
+    expect(error.message).toBe('db.yaml: the text is UTF-16, not UTF-8');
+    expect(error.hint).toContain('Set-Content -Encoding utf8');
+  });
+
+  it.each([
+    [[0x61, 0x3a, 0xff, 0x62], 3],
+    [[0x61, 0xc3], 2],
+    [[0x61, 0x62, 0xed, 0xa0, 0x80], 3],
+    [[0x61, 0x62, 0xc0, 0x80], 3],
+  ])('names the place in %j that is not UTF-8', (octets, place) => {
+    const error = errorOf(Uint8Array.from(octets));
+    expect(error.code).toBe('MANIFEST_INVALID');
+    expect(error.message).toBe(`db.yaml: not UTF-8 at octet ${place}`);
+  });
+});

@@ -1,0 +1,399 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readManifest } from '../../src/manifest/read.ts';
+
+const head = 'apiVersion: v1\nkind: Secret\n';
+const sealed = `${Buffer.from('{"alg":"RSA-OAEP-256"}').toString('base64url')}.a.b.c.d`;
+
+/** The problems of `source` as `id line:column secret key`. */
+function problemsIn(source: string): string[] {
+  return readManifest(source, 'db.yaml').problems.map(({ id, position, secret, key }) => {
+    const place = `${position.line}:${position.column}`;
+    return [id, place, secret, key].filter((part) => part !== undefined).join(' ');
+  });
+}
+
+/** The Secrets of `source`, each as its name and its values as text. */
+function secretsIn(source: string): unknown[] {
+  const { secrets, problems } = readManifest(source, 'db.yaml');
+  expect(problems).toEqual([]);
+  return secrets.map(({ name, entries }) => [
+    name,
+    ...entries.map(({ field, key, octets }) => `${field}.${key}=${Buffer.from(octets)}`),
+  ]);
+}
+
+describe('a Secret', () => {
+  it('is read with its names, type, annotations, fields and values', () => {
+    const { secrets, problems, path, source } = readManifest(
+      `# c
+apiVersion: v1
+kind: Secret
+type: Opaque
+immutable: true
+metadata:
+  name: db
+  namespace: hr
+  generateName: ''
+  annotations: { a: b }
+stringData:
+  user: scott
+data: { password: dGlnZXI= }
+`,
+      'db.yaml',
+    );
+    expect([path, problems, secrets.length]).toEqual(['db.yaml', [], 1]);
+    expect(source.startsWith('# c')).toBe(true);
+    expect(secrets[0]).toMatchObject({
+      name: 'db',
+      generateName: undefined,
+      namespace: 'hr',
+      type: 'Opaque',
+      immutable: true,
+      annotations: new Map([['a', 'b']]),
+      fields: new Set(['stringData', 'data']),
+      position: { line: 2, column: 1 },
+      entries: [
+        { field: 'stringData', key: 'user', position: { line: 12, column: 9 } },
+        { field: 'data', key: 'password', position: { line: 13, column: 19 } },
+      ],
+    });
+    expect(secrets[0]?.entries.map(({ octets }) => Buffer.from(octets).toString())).toEqual([
+      'scott',
+      'tiger',
+    ]);
+  });
+
+  it('may lack everything but apiVersion and kind, or hold null for it', () => {
+    const nothing = {
+      name: undefined,
+      namespace: undefined,
+      type: undefined,
+      immutable: false,
+      entries: [],
+    };
+    expect(readManifest(head, 'x').secrets).toMatchObject([{ ...nothing, fields: new Set() }]);
+    const empty = `${head}metadata: {name: , namespace: null}\ntype: ~\ndata:\nstringData: {}\n`;
+    expect(readManifest(empty, 'x')).toMatchObject({
+      problems: [],
+      secrets: [{ ...nothing, fields: new Set(['data', 'stringData']) }],
+    });
+  });
+
+  it('keeps data keys that are names of Object.prototype', () => {
+    expect(
+      secretsIn(
+        `${head}stringData: {__proto__: a, constructor: b, toString: c, .hidden: d, a.b: e}\n`,
+      ),
+    ).toEqual([
+      [
+        undefined,
+        'stringData.__proto__=a',
+        'stringData.constructor=b',
+        'stringData.toString=c',
+        'stringData..hidden=d',
+        'stringData.a.b=e',
+      ],
+    ]);
+  });
+
+  it('holds the octets of any text and of any base64, with line breaks in it', () => {
+    const text = 'é😀\u0000\u0085\n';
+    const source = `${head}stringData:\n  a: "é😀\\0\\N\\n"\n  b: "\\ud83d\\ude00"\ndata:\n  c: |\n    AAEC\n    /w==\n`;
+    const [secret] = readManifest(source, 'x').secrets;
+    expect(secret?.entries.map(({ octets }) => Buffer.from(octets))).toEqual([
+      Buffer.from(text),
+      Buffer.from('😀'),
+      Buffer.from([0, 1, 2, 255]),
+    ]);
+  });
+
+  it.each([
+    ['scalars in quotes', 'stringData: {a: "0123", b: \'true\', c: "", "1": "~", \'no\': "="}\n'],
+    [
+      'sealed values',
+      `stringData: {a: ${sealed}}\ndata: {b: ${Buffer.from(sealed).toString('base64')}}\n`,
+    ],
+    ['an anchor on a name', 'metadata: {name: &n db, labels: {app: *n}}\n'],
+    ['anchors and merge keys in labels', 'metadata: {labels: &l {a: b, <<: {c: d}}, other: *l}\n'],
+    ['an alias for the text of an annotation', 'metadata: {name: &n db, annotations: {app: *n}}\n'],
+    ['a block scalar without its line break at the end', 'stringData:\n  a: |-\n    b'],
+    ['spaces at the end of a block scalar', 'stringData:\n  a: |\n    b\n     \n'],
+  ])('has no problem with %s', (_, fields) => {
+    expect(problemsIn(head + fields)).toEqual([]);
+  });
+});
+
+describe('a document', () => {
+  it.each([
+    ['another kind', 'apiVersion: v1\nkind: ConfigMap\ndata: &d {a: 1}\nb: {<<: *d}\n'],
+    ['a Secret of another API group', 'apiVersion: foo.io/v1\nkind: Secret\ndata: {a: 1}\n'],
+    [
+      'a SealedSecret',
+      'apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nspec: {data: {a: 1}}\n',
+    ],
+    ['a merge key that brings in no kind', 'a: &a {b: c}\n<<: *a\nkind: Other\n'],
+    ['a List without items', 'apiVersion: v1\nkind: List\nitems:\n'],
+    [
+      'a List of other objects',
+      'apiVersion: v1\nkind: List\nitems:\n- {kind: Pod}\n- &a {kind: Pod}\n- *a\n',
+    ],
+    ['no object at all', '- kind: Secret\n---\nkind\n---\n'],
+  ])('that is %s is passed over', (_, source) => {
+    expect(secretsIn(source)).toEqual([]);
+  });
+
+  it('may hold Secrets at any depth of Lists', () => {
+    expect(
+      secretsIn(`kind: ConfigMap
+---
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Secret, metadata: {name: one}, stringData: {a: b}}
+- apiVersion: v1
+  kind: SecretList
+  items:
+  - metadata: {name: two}
+  - {kind: Secret, metadata: {name: three}}
+  - {kind: Pod}
+---
+{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "four"}}
+`),
+    ).toEqual([['one', 'stringData.a=b'], ['two'], ['three'], ['four']]);
+  });
+});
+
+describe('a problem', () => {
+  it.each([
+    ['kind: Secret\ndata: {a: QQ==}\n', 'invalid-value 1:1 (no name)'],
+    ['apiVersion: v2\nkind: Secret\n', 'invalid-value 1:1 (no name)'],
+    ['kind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n', 'invalid-value 1:1'],
+    ['apiVersion: v1\nkind: !!str Secret\n', 'unsupported 2:13 (no name)'],
+    ['a: &k Secret\napiVersion: v1\nkind: *k\n', 'unsupported 3:7 (no name)'],
+    ['a: &k {kind: Secret}\n<<: *k\n', 'unsupported 2:1'],
+    [
+      'kind: Pod\n<<: [{a: b}, {apiVersion: v1, kind: List, items: [{kind: Secret}]}]\n',
+      'unsupported 2:1',
+    ],
+    [
+      'apiVersion: v1\nkind: List\nitems:\n- &s {kind: Pod, spec: &t {apiVersion: v1, kind: Secret}}\n- *t\n',
+      'unsupported 5:3',
+    ],
+    [
+      'i: &i [{apiVersion: v1, kind: Secret}]\napiVersion: v1\nkind: List\nitems: *i\n',
+      'unsupported 4:8',
+    ],
+    ['apiVersion: v1\nkind: List\nitems: {a: b}\n', 'invalid-value 3:8'],
+    ['apiVersion: v1\nkind: List\nitems:\n- x\n', 'invalid-value 4:3'],
+    [
+      'apiVersion: v1\nkind: List\n<<: {a: b}\nitems:\n- {apiVersion: v1, kind: Secret}\n',
+      'unsupported 3:1',
+    ],
+  ])('with what is a Secret, in %j', (source, expected) => {
+    expect(problemsIn(source)).toEqual([expected]);
+  });
+
+  it.each([
+    ['<<: {type: a}\n', 'unsupported 3:1 (no name)'],
+    ['metadata: &m {name: db}\n', 'unsupported 3:14 db'],
+    ['metadata: x\n', 'invalid-value 3:11 (no name)'],
+    ['metadata: {name: 1}\n', 'invalid-value 3:18 1'],
+    ['metadata: {name: db, namespace: no}\n', 'invalid-value 3:33 no/db'],
+    ['metadata: {name: [db]}\n', 'invalid-value 3:18 (no name)'],
+    ['metadata: {labels: {a: &a b}, name: *a}\n', 'unsupported 3:37 (no name)'],
+    ['metadata: {name: db, <<: {namespace: hr}}\n', 'unsupported 3:22 db'],
+    ['metadata: {name: db, annotations: {<<: {a: b}}}\n', 'unsupported 3:36 db'],
+    ['metadata: {labels: &l {a: b}, annotations: *l}\n', 'unsupported 3:44 (no name)'],
+    ['metadata: {annotations: {a: &a b}}\n', 'unsupported 3:32 (no name)'],
+    ['type: 1\n', 'invalid-value 3:7 (no name)'],
+    ['? [a]\n: b\n', 'unsupported 3:3 (no name)'],
+    ['Data: {a: b}\n', 'unknown-field 3:1 (no name)'],
+    ['stringdata: {a: b}\n', 'unknown-field 3:1 (no name)'],
+    ['metadata: {type: Opaque}\n', 'unknown-field 3:12 (no name)'],
+    ['metadata: {name: db, stringData: {a: b}}\n', 'unknown-field 3:22 db'],
+    ['data: [a]\n', 'invalid-value 3:7 (no name)'],
+    ['stringData: a\n', 'invalid-value 3:13 (no name)'],
+    ['data: &d {a: QQ==}\n', 'unsupported 3:10 (no name)'],
+    ['data: !!map {a: QQ==}\n', 'unsupported 3:13 (no name)'],
+    ['metadata: {labels: &l {a: QQ==}}\ndata: *l\n', 'unsupported 4:7 (no name)'],
+    ['data: {<<: {a: QQ==}}\n', 'unsupported 3:8 (no name)'],
+  ])('with a field, in %j', (fields, expected) => {
+    expect(problemsIn(head + fields)).toEqual([expected]);
+  });
+
+  it.each([
+    ['a/b', 'invalid-data-key 3:14 (no name)'],
+    ['..x', 'invalid-data-key 3:14 (no name)'],
+    ['.', 'invalid-data-key 3:14 (no name)'],
+    ['""', 'invalid-data-key 3:14 (no name)'],
+    ['a'.repeat(254), 'invalid-data-key 3:14 (no name)'],
+    ['0123', 'invalid-data-key 3:14 (no name)'],
+    ['yes', 'invalid-data-key 3:14 (no name)'],
+    ['~', 'invalid-data-key 3:14 (no name)'],
+    ['[a]', 'invalid-data-key 3:14 (no name)'],
+    ['!!str a', 'unsupported 3:20 (no name)'],
+    ['&k a', 'unsupported 3:17 (no name)'],
+  ])('with the data key %j', (key, expected) => {
+    expect(problemsIn(`${head}stringData: {${key}: x}\n`)).toEqual([expected]);
+  });
+
+  it.each([
+    '0123',
+    '1e3',
+    'true',
+    'null',
+    '12345678901234567890',
+    '2024-01-01',
+    'yes',
+    'on',
+    '0o17',
+    '1_000',
+    '',
+    '~',
+    '1',
+    '1.5',
+    '=',
+    '[a]',
+    '{a: b}',
+    '"\\ud800"',
+    '"a\\\n\n   b"',
+  ])('with the value %j', (value) => {
+    expect(problemsIn(`${head}stringData: {k: ${value}}\n`)).toEqual([
+      'invalid-value 3:17 (no name) k',
+    ]);
+  });
+
+  it.each(['!!binary QQ==', '!!str a', '! a', '&a b', '!!str &a b'])(
+    'with the node %j',
+    (value) => {
+      const [problem] = readManifest(`${head}stringData: {k: ${value}}\n`, 'x').problems;
+      expect(problem).toMatchObject({ id: 'unsupported', key: 'k' });
+    },
+  );
+
+  it.each([
+    ['a: |\n    b', 'invalid-value 4:6 (no name) a'],
+    ['a: |+\n    b', 'invalid-value 4:6 (no name) a'],
+    ['a: |1\n    b\n    \n', 'invalid-value 4:6 (no name) a'],
+    ['a: |\n    \n', 'invalid-value 4:6 (no name) a'],
+  ])('with the block scalar %j, on which readers disagree', (entry, expected) => {
+    expect(problemsIn(`${head}stringData:\n  ${entry}`)).toEqual([expected]);
+  });
+
+  it.each([
+    ['plain text', 'invalid-value'],
+    ['YQ', 'invalid-value'],
+    ['YQ=', 'invalid-value'],
+    ['YR==', 'invalid-value'],
+    ['"YQ== "', 'invalid-value'],
+    ['-_8=', 'invalid-value'],
+    ['YQ==YQ==', 'invalid-value'],
+    [sealed, 'raw-jwe-in-data'],
+  ])('with the base64 %j', (value, id) => {
+    expect(problemsIn(`${head}data: {k: ${value}}\n`)).toEqual([`${id} 3:11 (no name) k`]);
+  });
+
+  it.each([
+    ['data: {a: QQ==}\nstringData: {a: b}\n', ['duplicate-data-key 4:14 (no name) a']],
+    ['stringData: {a: b, c: d, a: e}\n', ['duplicate-data-key 3:26 (no name) a']],
+    ['stringData: {a: b}\nstringData: {c: d}\n', ['unparsable 4:1']],
+    ['metadata: {name: a, name: b}\n', ['unparsable 3:21']],
+    [
+      'stringData: {a: 1, a: 2}\n',
+      ['invalid-value 3:17 (no name) a', 'unparsable 3:20', 'invalid-value 3:23 (no name) a'],
+    ],
+  ])('with what is there twice, in %j', (fields, expected) => {
+    expect(problemsIn(head + fields)).toEqual(expected);
+  });
+
+  it('with YAML itself is unparsable, and no Secret is read', () => {
+    const { secrets, problems } = readManifest(`${head}data: {a: *b}\n`, 'x');
+    expect(secrets).toEqual([]);
+    expect(problems).toMatchObject([{ id: 'unparsable', position: { line: 3, column: 11 } }]);
+  });
+
+  it('is one of many, in source order', () => {
+    const source = `${head}stringData:\n  a: 1\n  b: yes\nmetadata: {name: db}\n`;
+    expect(problemsIn(source)).toEqual(['invalid-value 4:6 db a', 'invalid-value 5:6 db b']);
+  });
+
+  it('never quotes a value', () => {
+    const canary = 'CANARY-manifest';
+    const forms = [
+      canary,
+      `1 ${canary}`,
+      `[${canary}]`,
+      `{${canary}}`,
+      `!!${canary} a`,
+      `*${canary}`,
+      `&${canary} a`,
+      `|\n    ${canary}`,
+      `"\\q${canary}"`,
+      `"${canary}`,
+      `@${canary}`,
+      `${canary}: a`,
+      `"${canary}\\ud800"`,
+      `"${canary}\\\n\n  a"`,
+    ];
+    const places = [
+      'data:\n  a: ',
+      'stringData:\n  a: ',
+      'stringData: ',
+      'data: ',
+      'metadata:\n  name: a\n  annotations:\n    a: ',
+      '<<: ',
+      'stringData:\n  a/b: ',
+      'stringData:\n  a: b\n  a: ',
+      'stringData:\n  ? ',
+    ];
+    const problems = places.flatMap((place) =>
+      forms.map((form) => readManifest(`${head}${place}${form}`, 'x').problems),
+    );
+    expect(problems.filter((found) => found.length > 0).length).toBeGreaterThan(100);
+    expect(JSON.stringify(problems)).not.toContain(canary);
+  });
+});
+
+describe('any text', () => {
+  const piece = fc.oneof(
+    fc.constantFrom(
+      head,
+      'kind: List\n',
+      'items:\n',
+      '- ',
+      'data:\n',
+      'stringData:\n',
+      '  a: b\n',
+      '  a: |\n',
+    ),
+    fc.constantFrom(
+      '{',
+      '}',
+      '&a ',
+      '*a',
+      '!!str ',
+      '"',
+      "'",
+      '<<: ',
+      '---\n',
+      '\n',
+      '  ',
+      ': ',
+      '#',
+      '\r\n',
+    ),
+    fc.string({ maxLength: 4 }),
+  );
+
+  it('is read within a second, and nothing is thrown', () => {
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
+        const start = performance.now();
+        readManifest(pieces.join(''), 'x');
+        expect(performance.now() - start).toBeLessThan(1000);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
