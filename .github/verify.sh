@@ -1,16 +1,19 @@
-#!/usr/bin/env bash
-# The step of action.yml: annotations for the pull request, and a SARIF file where one is wanted.
-set -euo pipefail
+#!/bin/sh
+# The last step of action.yml: a SARIF file where one is wanted, and annotations for the pull
+# request. Needs no more than a POSIX shell and Node.
+set -eu
 
-kseal="$(dirname "${BASH_SOURCE[0]}")/../bin/kseal.js"
-read -ra paths <<<"${PATHS:-.}"
-options=(--fail-on "${FAIL_ON:-error}")
-if [ -n "${CONFIG_FROM:-}" ]; then options+=(--config-from "$CONFIG_FROM"); fi
+kseal=$(dirname "$0")/../bin/kseal.js
+# Paths are parted at blanks, and are no patterns: kseal walks folders itself.
+set -f
+set -- -- ${PATHS:-.}
+if [ -n "${CONFIG_FROM:-}" ]; then set -- --config-from "$CONFIG_FROM" "$@"; fi
+set -- --fail-on "${FAIL_ON:-error}" "$@"
 
 if [ -n "${SARIF:-}" ]; then
-  # The answer is that of the annotations below; only a report that cannot be made ends it here.
+  # Findings (1) are the answer of the annotations below; a report that cannot be made ends it here.
   status=0
-  node "$kseal" verify "${options[@]}" --format sarif "${paths[@]}" >"$SARIF" || status=$?
+  node "$kseal" verify --format sarif "$@" >"$SARIF" || status=$?
   if [ "$status" -gt 1 ]; then exit "$status"; fi
 fi
-node "$kseal" verify "${options[@]}" --format github "${paths[@]}"
+node "$kseal" verify --format github "$@"

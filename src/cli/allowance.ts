@@ -1,14 +1,12 @@
 import { resolve } from 'node:path';
-import { type Config, ruleFor } from '../config.ts';
+import { type Config, type ConfiguredKey, ruleFor } from '../config.ts';
 import { KsealError, shellWord } from '../errors.ts';
+import type { KeyState } from '../jwe/decrypt.ts';
 import { parseKid } from '../jwe/kid.ts';
-import { publicKeyFromFile } from '../keys/file.ts';
 import { checkPin, configuredKey } from '../keys/open.ts';
 import { parseReference } from '../keys/reference.ts';
 import type { Allowance, AllowedKey } from '../rules/rule.ts';
-
-/** Gets the octets of a key file of the configuration, from the work tree or from a ref. */
-export type ReadKey = (path: string, shown: string) => Promise<{ kid: string; bits: number }>;
+import type { Base } from './base.ts';
 
 export interface KnownKeys {
   /** By kid; undefined when no key is known. */
@@ -20,61 +18,93 @@ export interface KnownKeys {
 /** The scope that the webhook opens unless it is told otherwise. */
 const DEFAULT_MAX_SCOPE = 'namespace-wide';
 
+/** What the words of a command line are looked up in. */
+export interface Surroundings {
+  readonly cwd: string;
+  /** The configuration that holds for the files in question. */
+  readonly config: Config | undefined;
+  /** That of the current folder: a name on the command line may come from there, too. */
+  readonly own: Config | undefined;
+  readonly readKey: Base['readKey'];
+}
+
 /**
  * The keys that values may be sealed to: those that `--key` names, else those of the
  * configuration. Asks no network. Throws KEY_MISMATCH for a file that is not the pinned key.
  */
 export async function knownKeys(
   given: readonly string[],
-  config: Config | undefined,
-  cwd: string,
-  readKey: ReadKey = publicKeyFromFile,
+  surroundings: Surroundings,
 ): Promise<KnownKeys> {
-  const keys = new Map<string, AllowedKey>();
+  const { config, readKey } = surroundings;
+  const configured = new Map<string, AllowedKey>();
   const kids = new Map<string, string>();
   for (const [name, entry] of config?.keys ?? []) {
-    const { file, kid: pin, state = 'active' } = entry;
-    const read =
-      file === undefined ? undefined : await readKey(resolve(config?.folder ?? cwd, file), file);
-    if (read !== undefined) checkPin(read.kid, pin, `${file}, the file of key ${name},`);
-    const kid = read?.kid ?? pin;
-    if (kid === undefined) continue;
+    const { kid, bits } = await configuredFacts(name, entry, config, readKey);
     kids.set(name, kid);
-    if (given.length === 0)
-      keys.set(kid, { name, state: stricter(keys.get(kid)?.state, state), bits: read?.bits });
+    const same = configured.get(kid);
+    const state = strictest(entry.state ?? 'active', same?.state ?? 'active');
+    configured.set(kid, { name: same?.name ?? name, state, bits: bits ?? same?.bits });
   }
+  const keys = given.length === 0 ? configured : new Map<string, AllowedKey>();
   for (const reference of given) {
-    const { kid, bits } = await offlineKey(reference, config, cwd, readKey);
-    const entry = [...(config?.keys ?? [])].find(([name]) => kids.get(name) === kid);
-    keys.set(kid, { name: entry?.[0], state: entry?.[1].state ?? 'active', bits });
+    const { kid, bits } = await givenFacts(reference, surroundings);
+    const { name, state = 'active' } = configured.get(kid) ?? {};
+    keys.set(kid, { name, state, bits });
   }
   return { keys: keys.size === 0 ? undefined : keys, kids };
 }
 
-function stricter(a: AllowedKey['state'] | undefined, b: AllowedKey['state']): AllowedKey['state'] {
+/** The state belongs to the kid, whatever names it has. */
+function strictest(a: KeyState, b: KeyState): KeyState {
   return (
     (['revoked', 'deprecated'] as const).find((state) => a === state || b === state) ?? 'active'
   );
 }
 
-async function offlineKey(text: string, config: Config | undefined, cwd: string, readKey: ReadKey) {
+interface KeyFacts {
+  readonly kid: string;
+  readonly bits?: number;
+}
+
+async function configuredFacts(
+  name: string,
+  { file, kid }: ConfiguredKey,
+  config: Config | undefined,
+  readKey: Base['readKey'],
+): Promise<KeyFacts> {
+  if (file !== undefined) {
+    const facts = await readKey(resolve(config?.folder ?? '', file), file);
+    checkPin(facts.kid, kid, `${file}, the file of key ${name},`);
+    return facts;
+  }
+  if (kid !== undefined) return { kid };
+  throw new KsealError(
+    'CONFIG_INVALID',
+    `${config?.path}: key ${name} has no file and no kid, so what is sealed to it is not known offline`,
+    { hint: `add file: keys/${name}.pub, then: kseal fetch-pubkey ${name}` },
+  );
+}
+
+async function givenFacts(text: string, surroundings: Surroundings): Promise<KeyFacts> {
+  const { cwd, config, readKey } = surroundings;
   const reference = parseReference(text);
   if (reference.kind === 'file') return readKey(resolve(cwd, reference.path), reference.path);
-  if (reference.kind === 'remote') {
-    throw new KsealError(
-      'KEY_REFERENCE_INVALID',
-      'verify asks no network, and this key is behind it',
-      {
-        hint: `kseal fetch-pubkey ${shellWord(text)} -o key.pub, then: --key key.pub`,
-      },
+  if (reference.kind === 'name') {
+    const { config: found, entry } = configuredKey(
+      reference.name,
+      configOf(reference.name, surroundings) ?? config,
     );
+    return configuredFacts(reference.name, entry, found, readKey);
   }
-  const { config: found, entry } = configuredKey(reference.name, config);
-  const { file } = entry;
-  if (file !== undefined) return readKey(resolve(found.folder, file), file);
-  throw new KsealError('CONFIG_INVALID', `${found.path}: key ${reference.name} has no file`, {
-    hint: `add file: keys/${reference.name}.pub`,
+  const message = 'verify asks no network, and this key is behind it';
+  throw new KsealError('KEY_REFERENCE_INVALID', message, {
+    hint: `kseal fetch-pubkey ${shellWord(text)} -o key.pub, then: --key key.pub`,
   });
+}
+
+function configOf(name: string, { config, own }: Surroundings): Config | undefined {
+  return [config, own].find((candidate) => candidate?.keys.has(name));
 }
 
 /** What is allowed at one file: its rule, and what holds everywhere. */
@@ -96,16 +126,20 @@ export function allowanceFor(
 }
 
 /** Reads `--fail-if-kid`: a fingerprint in either form, or a configured name. */
-export function refusedKidsOf(given: readonly string[], { kids }: KnownKeys): ReadonlySet<string> {
-  return new Set(
-    given.map((text) => {
-      const kid = kids.get(text) ?? parseKid(text);
-      if (kid !== undefined) return kid;
-      throw new KsealError(
-        'USAGE',
-        '--fail-if-kid takes a kid of 43 characters, 64 hex digits, or a configured name',
-        { hint: 'kseal keys lists them' },
-      );
-    }),
-  );
+export async function refusedKids(
+  given: readonly string[],
+  surroundings: Surroundings,
+): Promise<ReadonlySet<string>> {
+  return new Set(await Promise.all(given.map((text) => refusedKid(text, surroundings))));
+}
+
+async function refusedKid(text: string, surroundings: Surroundings): Promise<string> {
+  const config = configOf(text, surroundings);
+  const entry = config?.keys.get(text);
+  if (entry !== undefined)
+    return (await configuredFacts(text, entry, config, surroundings.readKey)).kid;
+  const kid = parseKid(text);
+  if (kid !== undefined) return kid;
+  const message = '--fail-if-kid takes a kid of 43 characters, 64 hex digits, or a configured name';
+  throw new KsealError('USAGE', message, { hint: 'kseal keys lists them' });
 }

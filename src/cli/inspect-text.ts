@@ -1,21 +1,41 @@
+import { resolve } from 'node:path';
 import type { Config } from '../config.ts';
+import { expectedErrors } from '../errors.ts';
 import type { Inspection, ValueState } from '../inspect.ts';
 import { describeBinding } from '../jwe/binding.ts';
 import { describeKid } from '../jwe/kid.ts';
-import type { Found } from './inspect.ts';
+import { type KeyFile, publicKeyFromFile } from '../keys/file.ts';
 import type { IO } from './io.ts';
 import { type Colour, paint, printable } from './print.ts';
 import { type Column, tableOf } from './table.ts';
 
+/** What was found: values of manifests, and keys that were given as files. */
+export interface Found {
+  readonly values: readonly Inspection[];
+  readonly keys: readonly (KeyFile & { readonly path: string })[];
+}
+
 /** From kid to the name that the configuration gives it. */
 export type KeyNames = ReadonlyMap<string, string>;
 
-export function keyNames(config: Config | undefined): KeyNames {
-  return new Map(
-    [...(config?.keys ?? [])].flatMap(([name, { kid }]) =>
-      kid === undefined ? [] : [[kid, name]],
-    ),
-  );
+export async function keyNames(config: Config | undefined): Promise<KeyNames> {
+  const names = new Map<string, string>();
+  for (const [name, entry] of config?.keys ?? []) {
+    const kid = entry.kid ?? (await kidIn(config?.folder, entry.file));
+    if (kid !== undefined && !names.has(kid)) names.set(kid, name);
+  }
+  return names;
+}
+
+/** A key file that cannot be read gives no name; `kseal keys` says what is wrong with it. */
+async function kidIn(folder = '', file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    return (await publicKeyFromFile(resolve(folder, file), file)).kid;
+  } catch (thrown) {
+    expectedErrors(thrown);
+    return undefined;
+  }
 }
 
 const colours: Record<ValueState, Colour> = {
@@ -57,32 +77,44 @@ export function printedInspection(
     { title: 'OCTETS', cell: ({ plaintextOctets: size }) => size?.join(' to ') ?? '' },
     { title: 'BITS', cell: ({ keyBits }) => String(keyBits ?? '') },
     { title: 'NAME', cell: ({ kid }) => names.get(kid ?? '') ?? '' },
-    { title: 'KEY', cell: ({ keyBits, kid }) => (keyBits ? (kid ?? '(not named)') : '') },
+    { title: 'KEY', cell: ({ keyBits, kid }) => (keyBits ? (kid ?? UNNAMED) : '') },
   ];
   return lines.join('') + (values.length > 0 ? tableOf(values, columns) : '');
 }
 
-/** What `kseal inspect --by-key` prints: for each key what needs it, and so what its loss would cost. */
+/**
+ * What `kseal inspect --by-key` prints: for each key what needs it, and so what its loss would
+ * cost. A configured key to which nothing is sealed is listed, too.
+ */
 export function byKey(_io: IO, { values }: Found, names: KeyNames, json: boolean): string {
-  const groups = new Map<string, Inspection[]>();
+  const groups = new Map<string, Inspection[]>([...names.keys()].map((kid) => [kid, []]));
   for (const value of values.filter(({ keyBits }) => keyBits !== undefined)) {
-    const kid = value.kid ?? '(not named)';
-    groups.set(kid, [...(groups.get(kid) ?? []), value]);
+    const kid = value.kid ?? UNNAMED;
+    const group = groups.get(kid);
+    if (group === undefined) groups.set(kid, [value]);
+    else group.push(value);
   }
   const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
   if (json) {
     return asJson({
-      keys: sorted.map(([kid, group]) => ({ kid, name: names.get(kid) ?? null, values: group })),
+      keys: sorted.map(([kid, group]) => ({
+        kid: kid === UNNAMED ? null : kid,
+        name: names.get(kid) ?? null,
+        values: group,
+      })),
     });
   }
   if (sorted.length === 0) return 'no sealed value found\n';
   const blocks = sorted.map(([kid, group]) => {
     const name = names.get(kid);
     const count = `${group.length} ${group.length === 1 ? 'value' : 'values'}`;
-    return `${printable(kid)}${name ? ` (${name})` : ''}: ${count}\n${tableOf(group, place).replace(/^/gm, '  ').replace(/ +$/, '')}`;
+    const table = group.length === 0 ? '' : tableOf(group, place).replace(/^(?=.)/gm, '  ');
+    return `${printable(kid)}${name ? ` (${name})` : ''}: ${count}\n${table}`;
   });
   return blocks.join('\n');
 }
+
+const UNNAMED = '(not named)';
 
 function named(value: Inspection, names: KeyNames) {
   return { ...value, keyName: names.get(value.kid ?? '') };

@@ -1,21 +1,21 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { CONFIG_NAME } from '../config.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
-import type { LocalGit } from '../git/objects.ts';
 import { type Inspection, inspectBare, inspectManifest } from '../inspect.ts';
 import { looksFlattened } from '../jwe/flattened.ts';
 import { looksSealed } from '../jwe/looks-sealed.ts';
-import { checkedKey, type KeyFile } from '../keys/file.ts';
+import { checkedKey } from '../keys/file.ts';
 import { looksLikeKey, readKeyText } from '../keys/pem.ts';
 import { decodeManifest } from '../manifest/decode.ts';
 import { problemError } from '../manifest/problem.ts';
 import { readManifest } from '../manifest/read.ts';
 import { isFolder } from '../sources/folder.ts';
-import { type NamedText, textsAtRef, textsInFiles } from '../sources/texts.ts';
-import { textconv } from '../textconv.ts';
+import { type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
+import { notShown, textconv } from '../textconv.ts';
 import { configFor, type KeyFlags } from './context.ts';
-import { once, readInput, repeated, shownPath } from './input.ts';
-import { byKey, keyNames, printedInspection } from './inspect-text.ts';
+import { once, readInput, repeated } from './input.ts';
+import { byKey, type Found, keyNames, printedInspection } from './inspect-text.ts';
 import type { IO } from './io.ts';
 import { warn, writeStdout } from './print.ts';
 
@@ -26,12 +26,6 @@ export interface InspectFlags extends KeyFlags {
   readonly byKey?: boolean;
   readonly textconv?: boolean;
   readonly json?: boolean;
-}
-
-/** What was found: values of manifests, and keys that were given as files. */
-export interface Found {
-  readonly values: readonly Inspection[];
-  readonly keys: readonly (KeyFile & { readonly path: string })[];
 }
 
 export function configure(command: Command, io: IO): void {
@@ -61,7 +55,10 @@ export function configure(command: Command, io: IO): void {
 async function inspect(io: IO, paths: readonly string[], flags: InspectFlags): Promise<void> {
   if (flags.textconv) return printTextconv(io, paths);
   const found = await findAll(io, paths, flags);
-  const names = keyNames(configFor(io, flags, paths[0]));
+  const [first] = paths;
+  const isWithin = first !== undefined && isFolder(resolve(io.cwd, first));
+  const config = configFor(io, flags, isWithin ? join(first, CONFIG_NAME) : first);
+  const names = await keyNames(config);
   const print = flags.byKey ? byKey : printedInspection;
   await writeStdout(io, print(io, found, names, flags.json ?? false));
 }
@@ -73,63 +70,56 @@ async function printTextconv(io: IO, [path, second]: readonly string[]): Promise
     });
   }
   const octets = await readInput(io, path);
+  await writeStdout(io, readable(octets));
+}
+
+/** The path is left out: git gives a temporary file, whose name would change with every call. */
+function readable(octets: Uint8Array): string {
   try {
-    await writeStdout(io, textconv(readManifest(decodeManifest(octets, path), path)));
+    return textconv(readManifest(decodeManifest(octets, 'it'), ''));
   } catch (thrown) {
-    // What is no text is shown to git as it is.
-    expectedErrors(thrown);
-    await writeStdout(io, octets);
+    return notShown(
+      expectedErrors(thrown)
+        .map(({ message }) => message)
+        .join('; '),
+    );
   }
 }
 
 async function findAll(io: IO, paths: readonly string[], flags: InspectFlags): Promise<Found> {
-  const results: Found[] = [];
-  for await (const { text, walked } of textsFor(io, paths, flags)) {
+  const values: Inspection[] = [];
+  const keys: Found['keys'][number][] = [];
+  for await (const text of textsFor(io, paths, flags)) {
     try {
-      results.push(await inspectText(text, flags.namespace));
+      const found = await inspectText(text, flags.namespace);
+      for (const value of found.values) values.push(value);
+      keys.push(...found.keys);
     } catch (thrown) {
       // One template in a folder must not hide the rest; a file that was named must be readable.
-      if (!walked) throw thrown;
+      if (!text.walked) throw thrown;
       for (const { message, hint } of expectedErrors(thrown))
         warn(io, { message: `not inspected: ${message}`, hint });
     }
   }
-  return {
-    values: results.flatMap(({ values }) => values),
-    keys: results.flatMap(({ keys }) => keys),
-  };
+  return { values, keys };
 }
 
-async function* textsFor(
+function textsFor(
   io: IO,
   paths: readonly string[],
   { ref }: InspectFlags,
-): AsyncGenerator<{ text: NamedText; walked: boolean }> {
-  const git: LocalGit = { folder: io.cwd, env: io.env };
-  for (const name of ref) {
-    for await (const text of textsAtRef(git, name, paths)) yield { text, walked: true };
-  }
-  if (ref.length > 0) return;
+): AsyncGenerator<NamedText> {
+  if (ref.length > 0) return textsAtRefs({ folder: io.cwd, env: io.env }, ref, paths);
   if (paths.length === 0 && io.stdin.isTTY)
     throw new KsealError('USAGE', 'nothing to inspect', { hint: 'kseal inspect .' });
-  for (const path of paths.length > 0 ? paths : ['-']) {
-    if (path === '-')
-      yield {
-        text: { path: 'stdin', file: resolve(io.cwd, 'stdin'), content: await readInput(io, '-') },
-        walked: false,
-      };
-    else
-      for await (const text of textsInFiles(io.cwd, [path]))
-        yield { text, walked: isFolder(resolve(io.cwd, path)) };
-  }
+  return textsInFiles(io.cwd, paths.length > 0 ? paths : ['-'], () => readInput(io, '-'));
 }
 
 async function inspectText(
-  { path, content }: NamedText,
+  { path: shown, content }: NamedText,
   namespace: string | undefined,
 ): Promise<Found> {
   if (content instanceof KsealError) throw content;
-  const shown = shownPath(path);
   if (looksLikeKey(content)) {
     return {
       values: [],

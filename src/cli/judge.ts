@@ -1,118 +1,73 @@
-import { existsSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
-import { CONFIG_NAME, type Config, isIgnored, parseConfig } from '../config.ts';
-import { errorsOf, KsealError } from '../errors.ts';
-import { fileAt, type LocalGit } from '../git/objects.ts';
-import { checkedKey } from '../keys/file.ts';
-import { readKeyText } from '../keys/pem.ts';
+import { join } from 'node:path';
+import { CONFIG_NAME, type Config, isIgnored } from '../config.ts';
+import { expectedErrors, KsealError } from '../errors.ts';
 import { ruleNamed } from '../rules/explain.ts';
 import type { NamedText } from '../sources/texts.ts';
 import { type Verification, verifyText } from '../verify.ts';
-import {
-  allowanceFor,
-  type KnownKeys,
-  knownKeys,
-  type ReadKey,
-  refusedKidsOf,
-} from './allowance.ts';
-import { configFor } from './context.ts';
+import { allowanceFor, type KnownKeys, knownKeys, refusedKids } from './allowance.ts';
+import { type Base, baseFrom } from './base.ts';
 import type { IO } from './io.ts';
-import type { VerifyFlags } from './verify.ts';
+import type { VerifyFlags } from './verify-flags.ts';
 
 /** Judges one text; undefined for one that the configuration passes over. */
 export type Judge = (text: NamedText) => Promise<Verification | undefined>;
 
-/** What one configuration says, and the keys that it knows. */
+/** What all files are held to that share a configuration. */
 interface Standard {
-  readonly config: Config | undefined;
   readonly known: KnownKeys;
   readonly refused: ReadonlySet<string>;
+  readonly severities: NonNullable<Config['verify']['rules']>;
 }
 
 type JudgeFlags = Pick<VerifyFlags, 'key' | 'config' | 'configFrom' | 'failIfKid'>;
 
 /** Makes the judge of a run: each text is held to the configuration nearest above it. */
 export function judgeFrom(io: IO, flags: JudgeFlags): Judge {
-  const standards = new Map<string, Promise<Standard>>();
-  const git: LocalGit = { folder: io.cwd, env: io.env };
+  const base = baseFrom(io, flags);
+  const standards = new Map<Config | undefined, Promise<Standard>>();
   return async ({ path, file, content }) => {
-    const folder = dirname(file);
-    const loading = standards.get(folder) ?? standardFor(io, git, file, flags);
-    standards.set(folder, loading);
-    const { config, known, refused } = await loading;
+    const config = base.configFor(file);
+    const loading = standards.get(config) ?? standardOf(io, base, config, flags);
+    standards.set(config, loading);
+    const { known, refused, severities } = await loading;
     if (config !== undefined && isIgnored(config, file)) return undefined;
     const allowed = allowanceFor(file, config, known, refused);
-    const severities = config?.verify.rules ?? new Map();
-    const protectedText =
-      flags.configFrom && ignores(content)
-        ? fileAt(git, flags.configFrom, relative(io.cwd, file))
-        : undefined;
-    if (flags.configFrom === undefined)
-      return verifyText({ path, content }, allowed, { severities });
-    const base = verifyText({ path, content: protectedText ?? new Uint8Array() }, allowed, {
-      severities,
-    });
-    return verifyText({ path, content }, allowed, { severities, suppressible: base.suppressed });
+    const verify = (octets: NamedText['content'], suppressible?: Verification['suppressed']) =>
+      verifyText({ path, content: octets }, allowed, { severities, suppressible });
+    if (base.protectedText === undefined || !ignores(content)) return verify(content);
+    // What a text silences counts as far as the protected branch silences the same.
+    return verify(content, verify(base.protectedText(file) ?? new Uint8Array()).suppressed);
   };
 }
 
 /** Most texts silence nothing, and need no look at the protected branch. */
-function ignores(content: Uint8Array | KsealError): boolean {
-  return (
-    !(content instanceof KsealError) &&
-    Buffer.from(content.buffer, content.byteOffset, content.length).includes('kseal-ignore')
-  );
+function ignores(content: NamedText['content']): boolean {
+  if (content instanceof KsealError) return false;
+  const { buffer, byteOffset, length } = content;
+  return Buffer.from(buffer, byteOffset, length).includes('kseal-ignore');
 }
 
-async function standardFor(
-  io: IO,
-  git: LocalGit,
-  file: string,
-  flags: JudgeFlags,
+async function standardOf(
+  { cwd }: IO,
+  base: Base,
+  config: Config | undefined,
+  { key, failIfKid }: JudgeFlags,
 ): Promise<Standard> {
-  const ref = flags.configFrom;
-  const config = ref === undefined ? configFor(io, flags, file) : configAt(git, ref, dirname(file));
-  const known = await knownKeys(
-    flags.key,
-    config,
-    io.cwd,
-    ref === undefined ? undefined : readKeyAt(git, ref, flags.key, io.cwd),
-  );
-  for (const id of config?.verify.rules?.keys() ?? []) checkRule(id, config?.path ?? '');
-  return { config, known, refused: refusedKidsOf(flags.failIfKid, known) };
-}
-
-/** The configuration as a protected branch has it: nearest above `folder`, up to the repository's root. */
-function configAt(git: LocalGit, ref: string, folder: string): Config | undefined {
-  const path = join(folder, CONFIG_NAME);
-  const octets = fileAt(git, ref, relative(git.folder, path));
-  if (octets !== undefined)
-    return parseConfig(octets, `${ref}:${relative(git.folder, path)}`, folder);
-  const parent = dirname(folder);
-  return existsSync(join(folder, '.git')) || parent === folder
-    ? undefined
-    : configAt(git, ref, parent);
-}
-
-/** Reads key files of the configuration from the branch it comes from; `--key` is the caller's word. */
-function readKeyAt(git: LocalGit, ref: string, given: readonly string[], cwd: string): ReadKey {
-  return async (path, shown) => {
-    const octets = given.some((own) => resolve(cwd, own) === path)
-      ? undefined
-      : fileAt(git, ref, relative(git.folder, path));
-    if (octets !== undefined) return checkedKey(readKeyText(octets, `${ref}:${shown}`), shown);
-    throw new KsealError('IO', `${ref}:${shown}: no such file`, { hint: `commit it to ${ref}` });
-  };
+  const severities = config?.verify.rules ?? new Map();
+  for (const id of severities.keys()) checkRule(id, config?.path ?? '');
+  const { configFor, readKey } = base;
+  const surroundings = { cwd, config, own: configFor(join(cwd, CONFIG_NAME)), readKey };
+  const known = await knownKeys(key, surroundings);
+  return { known, refused: await refusedKids(failIfKid, surroundings), severities };
 }
 
 function checkRule(id: string, path: string): void {
   try {
     ruleNamed(id);
   } catch (thrown) {
-    const [error] = errorsOf(thrown);
-    if (!(error instanceof KsealError)) throw thrown;
-    throw new KsealError('CONFIG_INVALID', `${path}: verify.rules: ${error.message}`, {
-      hint: error.hint,
+    const [error] = expectedErrors(thrown);
+    throw new KsealError('CONFIG_INVALID', `${path}: verify.rules: ${error?.message}`, {
+      hint: error?.hint,
     });
   }
 }

@@ -14,7 +14,10 @@ export function tableOf<T>(rows: readonly T[], columns: readonly Column<T>[]): s
     .filter(({ cells }) => cells.some((cell) => cell !== ''))
     .map((column) => ({
       ...column,
-      width: Math.max(...[column.title, ...column.cells].map(({ length }) => length)),
+      width: column.cells.reduce(
+        (width, { length }) => Math.max(width, length),
+        column.title.length,
+      ),
     }));
   const lines = rows.map((row, index) =>
     shown.map(({ cells, width, paint = (_, padded) => padded }) =>

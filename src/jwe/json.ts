@@ -2,10 +2,12 @@ import { KsealError } from '../errors.ts';
 
 const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]/g;
 
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** The text of `octets` as strict UTF-8, keeping a BOM; undefined if it is not UTF-8. */
 export function decodeUtf8(octets: Uint8Array): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(octets);
+    return strictUtf8.decode(octets);
   } catch {
     return undefined;
   }
@@ -28,7 +30,8 @@ export function parseJsonObject(octets: Uint8Array, what: string): Record<string
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new KsealError('JWE_MALFORMED', `${what} is not a JSON object`);
   }
-  if (hasDuplicateMembers(text)) {
+  // What was there twice is lost in the value, so that its text would not be the same.
+  if (JSON.stringify(value) !== text && hasDuplicateMembers(text)) {
     throw new KsealError('JWE_MALFORMED', `${what} has a member twice`);
   }
   return value as Record<string, unknown>;

@@ -28,7 +28,12 @@ export async function checkedKey(read: ReadKey, what: string): Promise<KeyFile> 
 
 /** The public key in a file, to seal with. A private key in its place is refused. */
 export async function publicKeyFromFile(path: string, shown: string): Promise<KeyFile> {
-  const file = await readKeyFile(path, shown);
+  return publicKeyFrom(readFile(path, shown, MAX_KEY_FILE), shown);
+}
+
+/** The same for the octets of such a file. */
+export async function publicKeyFrom(octets: Uint8Array, shown: string): Promise<KeyFile> {
+  const file = await checkedKey(readKeyText(octets, shown), shown);
   if (file.kind === 'public') return file;
   throw new KsealError('KEY_INVALID', `${shown}: is a private key where a public one belongs`, {
     hint: `openssl pkey -in ${shellWord(shown)} -pubout -out key.pub`,

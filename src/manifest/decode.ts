@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { KsealError } from '../errors.ts';
 
 // A byte order mark stays, so that an edited manifest keeps it.
@@ -15,9 +16,9 @@ export function decodeManifest(octets: Uint8Array, path: string): string {
     });
   }
   const text = decoder.decode(octets);
+  if (isUtf8(octets)) return text;
   const again = new TextEncoder().encode(text);
   const offset = octets.findIndex((octet, at) => octet !== again[at]);
-  if (offset < 0) return text;
   throw new KsealError('MANIFEST_INVALID', `${path}: not UTF-8 at octet ${offset + 1}`, {
     hint: 'save it as UTF-8; a binary value belongs under data, as base64',
   });

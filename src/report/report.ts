@@ -31,7 +31,7 @@ export type Paint = (colour: 'red' | 'yellow' | 'cyan' | 'green', text: string) 
 export type Reporter = (report: Report, tool: Tool, paint: Paint) => string;
 
 /** By path, line, column and rule, whatever the locale. */
-export function inOrder(findings: readonly Finding[]): readonly Finding[] {
+export function inOrder<F extends Finding>(findings: readonly F[]): readonly F[] {
   return findings.toSorted(
     (a, b) =>
       compare(a.path, b.path) ||

@@ -2,7 +2,6 @@ import type { Scope } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
 import type { Field } from '../manifest/manifest.ts';
-import type { Problem } from '../manifest/problem.ts';
 import type { Position } from '../yaml-node.ts';
 
 export type Severity = 'error' | 'warning';
@@ -21,31 +20,77 @@ export interface Finding {
   readonly hint: string | undefined;
 }
 
-/** A value of a Secret, read as far as that needs no key. */
+/** A finding that a comment `# kseal-ignore RULE: reason` silences. */
+export interface SuppressedFinding extends Finding {
+  /** As it stands in the comment. */
+  readonly reason: string;
+}
+
+/** What a rule says about a place; the runner adds the path, the Secret and the rule. */
+export interface Remark {
+  readonly position: Position;
+  readonly key?: string | undefined;
+  readonly message: string;
+  readonly hint?: string | undefined;
+  /** Where it is not that of the rule. */
+  readonly severity?: Severity | undefined;
+}
+
+/** What the reader of the text found, with the rule that it breaks. */
+export interface Fault extends Remark {
+  readonly rule: string;
+  readonly secret?: string | undefined;
+}
+
+/** A value of a Secret, read as far as that needs no key. At most one of jwe, fault and placeholder is there. */
 export interface JudgedValue {
   readonly field: Field;
   readonly key: string;
   readonly position: Position;
   readonly octets: Uint8Array;
-  /** The sealed value, `undefined` for what does not look sealed, or why it cannot be read. */
   readonly jwe: CompactJwe | undefined;
+  /** As kseal writes it: a thumbprint. What other tools call a kid may be any text, and is never shown. */
+  readonly kid: string | undefined;
+  /** Why what looks sealed, or was meant to, is not read, and the rule that this breaks. */
   readonly fault:
-    | { readonly code: string; readonly message: string; readonly hint: string | undefined }
+    | { readonly rule: string; readonly message: string; readonly hint: string | undefined }
     | undefined;
+  /** Nothing but `{{ … }}` or `${…}`, which another tool replaces. */
+  readonly placeholder: boolean;
 }
 
 /** A Secret of a manifest. */
 export interface JudgedSecret {
+  readonly path: string;
   readonly label: string;
   readonly position: Position;
   readonly name: string | undefined;
   readonly generateName: string | undefined;
   /** That of the manifest, else that of the path's rule. */
   readonly namespace: string | undefined;
+  /** Neither a name nor a generateName stands there; one that cannot be read is no lack. */
+  readonly lacksName: boolean;
+  readonly lacksNamespace: boolean;
   readonly type: string | undefined;
   readonly immutable: boolean;
-  readonly annotations: ReadonlyMap<string, string>;
+  /** Where a field stands, such as `type` or `metadata.namespace`; undefined if it is not there. */
+  readonly placeOf: (field: string) => Position | undefined;
+  /** Fields that no Secret has, but for those that the reader reports. */
+  readonly unknownFields: readonly UnknownField[];
+  /** The last-applied annotations that hold a value in plaintext, or cannot be read. */
+  readonly plaintextAnnotations: readonly { name: string; position: Position }[];
+  /** As written, also those whose values cannot be read. */
+  readonly dataKeys: ReadonlySet<string>;
   readonly values: readonly JudgedValue[];
+  /** SOPS encrypts it: what SOPS left alone is all that is to be judged. */
+  readonly sops: boolean;
+}
+
+export interface UnknownField {
+  /** Never shown: with an indentation gone wrong, it may be anything. */
+  readonly name: string;
+  readonly parent: 'a Secret' | 'metadata';
+  readonly position: Position;
 }
 
 /** What is allowed at the path of a manifest: from the configuration and the command line. */
@@ -54,6 +99,9 @@ export interface Allowance {
   readonly keys: ReadonlyMap<string, AllowedKey> | undefined;
   /** The kid that the path's rule names. */
   readonly wantedKid: string | undefined;
+  /** The namespace and the field that the path's rule names. */
+  readonly namespace: string | undefined;
+  readonly field: Field | undefined;
   readonly maxScope: Scope;
   /** Kids that `--fail-if-kid` names. */
   readonly refusedKids: ReadonlySet<string>;
@@ -66,17 +114,9 @@ export interface AllowedKey {
   readonly bits: number | undefined;
 }
 
-/** What a rule says about a place; the runner adds the path, the rule and its severity. */
-export interface Remark {
-  readonly position: Position;
-  readonly key?: string | undefined;
-  readonly message: string;
-  readonly hint?: string | undefined;
-}
-
 /**
- * A rule of `kseal verify`: one file, plain data first. It has one of the checks: of a Secret, of
- * one value of it, or of what the reader could not make sense of.
+ * A rule of `kseal verify`: one file, plain data first. A rule without a check is broken by what
+ * the reader of the text finds (`src/judged/`), before there is a Secret to check.
  */
 export interface Rule {
   readonly id: string;
@@ -87,11 +127,17 @@ export interface Rule {
   readonly why: string;
   readonly wrong: string;
   readonly right: string;
+  /** No configuration and no comment silences it. */
+  readonly always?: true;
+  /** It is true of a template too, whatever that is rendered to. */
+  readonly inTemplates?: true;
   readonly checkValue?: (
     value: JudgedValue,
     secret: JudgedSecret,
     allowed: Allowance,
   ) => readonly Remark[];
   readonly checkSecret?: (secret: JudgedSecret, allowed: Allowance) => readonly Remark[];
-  readonly checkProblem?: (problem: Problem, source: string) => readonly Remark[];
 }
+
+/** Most checks end with it. */
+export const none: readonly Remark[] = [];

@@ -1,8 +1,9 @@
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileError } from '../files.ts';
+import { fileError, statOf } from '../files.ts';
 
-const skipped = new Set(['.git', 'node_modules']);
+/** What holds no manifests; the last is the configuration of kseal itself. */
+const skipped = new Set(['.git', 'node_modules', '.kseal.yaml']);
 const manifestName = /\.(?:ya?ml|json)$/;
 
 /** Whether a folder's file of this path is taken for a manifest. */
@@ -12,26 +13,23 @@ export function isManifestName(path: string): boolean {
 
 /** Whether `path` is a folder; what does not exist or cannot be reached is none. */
 export function isFolder(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
-  }
+  return statOf(path)?.isDirectory() ?? false;
 }
 
 /**
  * The manifests below a folder, sorted: files that end in `.yaml`, `.yml` or `.json`. Links to
- * folders are not followed, so no loop has an end to look for. `shown` is the folder as the user
- * wrote it; each name begins with it. Throws IO for a folder that cannot be read.
+ * folders are not followed, so no loop has an end to look for, and neither are links to pipes and
+ * devices, whose end would be looked for in vain. `shown` is the folder as the user wrote it; each
+ * name begins with it. Throws IO for a folder that cannot be read.
  */
 export function manifestsIn(path: string, shown: string): readonly string[] {
   return entriesOf(path, shown).flatMap((entry) => {
-    if (entry.isDirectory()) {
-      return skipped.has(entry.name)
-        ? []
-        : manifestsIn(join(path, entry.name), join(shown, entry.name));
-    }
-    const isFile = entry.isFile() || (entry.isSymbolicLink() && !isFolder(join(path, entry.name)));
+    if (skipped.has(entry.name)) return [];
+    if (entry.isDirectory()) return manifestsIn(join(path, entry.name), join(shown, entry.name));
+    // A link that leads nowhere is kept, so that reading it says so.
+    const isFile = entry.isSymbolicLink()
+      ? (statOf(join(path, entry.name))?.isFile() ?? true)
+      : entry.isFile();
     return isFile && manifestName.test(entry.name) ? [join(shown, entry.name)] : [];
   });
 }

@@ -1,7 +1,9 @@
-import { resolve } from 'node:path';
-import { errorsOf, KsealError } from '../errors.ts';
+import { relative, resolve, sep } from 'node:path';
+import { expectedErrors, KsealError } from '../errors.ts';
 import { readFile } from '../files.ts';
-import { filesAt, type GitFile, type LocalGit, readFiles, stagedFiles } from '../git/objects.ts';
+import type { LocalGit } from '../git/ask.ts';
+import { contentsOf } from '../git/contents.ts';
+import { commitOf, filesAt, type GitFile, stagedFiles } from '../git/objects.ts';
 import { isFolder, isManifestName, manifestsIn } from './folder.ts';
 
 /** The largest manifest that is read, in octets: many Secrets of 1 MiB, but not a disk image. */
@@ -13,23 +15,36 @@ export interface NamedText {
   readonly path: string;
   /** Where it stands in the work tree, or would: absolute, for the configuration. */
   readonly file: string;
+  /** It was found in a folder, and not named itself. */
+  readonly walked: boolean;
   readonly content: Uint8Array | KsealError;
 }
 
-/** The manifests of files and folders. A named path that does not exist throws IO at once. */
+/**
+ * The manifests of files and folders, each once; `-` is what `readStdin` gives. A named path
+ * that does not exist throws IO at once.
+ */
 export async function* textsInFiles(
   cwd: string,
   paths: readonly string[],
+  readStdin: () => Promise<Uint8Array>,
 ): AsyncGenerator<NamedText> {
+  const seen = new Set<string>();
   for (const path of paths) {
-    const walked = isFolder(resolve(cwd, path)) ? manifestsIn(resolve(cwd, path), path) : undefined;
-    for (const name of walked ?? [path]) {
-      const file = resolve(cwd, name);
+    if (path === '-') {
       yield {
-        path: name.replaceAll('\\', '/'),
-        file,
-        content: readOrError(file, name, walked !== undefined),
+        path: 'stdin',
+        file: resolve(cwd, 'stdin'),
+        walked: false,
+        content: await readStdin(),
       };
+      continue;
+    }
+    const walked = isFolder(resolve(cwd, path));
+    for (const name of walked ? manifestsIn(resolve(cwd, path), path) : [path]) {
+      const file = resolve(cwd, name);
+      if (seen.size === seen.add(file).size) continue;
+      yield { path: slashed(name), file, walked, content: readOrError(file, name, walked) };
     }
   }
 }
@@ -39,33 +54,60 @@ function readOrError(file: string, name: string, walked: boolean): Uint8Array | 
   try {
     return readFile(file, name, MAX_MANIFEST);
   } catch (thrown) {
-    const [error] = errorsOf(thrown);
-    if (walked && error instanceof KsealError) return error;
+    const [error] = expectedErrors(thrown);
+    if (walked && error !== undefined) return error;
     throw thrown;
   }
 }
 
-/** The manifests that the next commit changes, as the index has them. */
+/** The manifests that the next commit adds or changes, as the index has them. */
 export function textsInIndex(git: LocalGit, paths: readonly string[]): AsyncGenerator<NamedText> {
-  return textsOf(git, stagedFiles(git, paths), '');
+  const wanted = fromFolder(git, paths);
+  return textsOf(git, stagedFiles(git, wanted), wanted, '');
 }
 
-/** The manifests of a branch, tag or commit. */
-export function textsAtRef(
+/** The manifests of branches, tags or commits. A path that none of them has throws IO. */
+export async function* textsAtRefs(
   git: LocalGit,
-  ref: string,
+  refs: readonly string[],
   paths: readonly string[],
 ): AsyncGenerator<NamedText> {
-  return textsOf(git, filesAt(git, ref, paths), `${ref}:`);
+  const wanted = fromFolder(git, paths);
+  const trees = refs.map((ref) => ({ ref, files: filesAt(git, commitOf(git, ref), wanted) }));
+  const found = trees.flatMap(({ files }) => files.map(({ path }) => resolve(git.folder, path)));
+  const absent = wanted.find((path) => !found.some(isBelow(resolve(git.folder, path))));
+  if (absent !== undefined) {
+    throw new KsealError('IO', `${absent}: no such file at ${refs.join(', ')}`, {
+      hint: 'check the path',
+    });
+  }
+  for (const { ref, files } of trees) yield* textsOf(git, files, wanted, `${ref}:`);
+}
+
+function isBelow(path: string): (file: string) => boolean {
+  return (file) => file === path || file.startsWith(path.endsWith(sep) ? path : path + sep);
+}
+
+/** Paths as git prints them: from the folder that is asked, with `/`. */
+function fromFolder({ folder }: LocalGit, paths: readonly string[]): readonly string[] {
+  return paths.map((path) => slashed(relative(folder, resolve(folder, path))) || '.');
 }
 
 async function* textsOf(
   git: LocalGit,
   files: readonly GitFile[],
+  named: readonly string[],
   prefix: string,
 ): AsyncGenerator<NamedText> {
-  const manifests = files.filter(({ path }) => isManifestName(path));
-  for await (const { path, octets } of readFiles(git, manifests)) {
-    yield { path: prefix + path, file: resolve(git.folder, path), content: octets };
+  const names = new Set(named);
+  const manifests = files.filter(({ path }) => names.has(path) || isManifestName(path));
+  for await (const { file, octets } of contentsOf(git, manifests, MAX_MANIFEST)) {
+    const path = prefix + file.path;
+    const content = octets ?? new KsealError('IO', `${path}: larger than ${MAX_MANIFEST} octets`);
+    yield { path, file: resolve(git.folder, file.path), walked: !names.has(file.path), content };
   }
+}
+
+function slashed(path: string): string {
+  return path.split(sep).join('/');
 }

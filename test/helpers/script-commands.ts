@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { errorsOf, exitCodes, KsealError } from '../../src/errors.ts';
@@ -52,6 +53,13 @@ const ksealCommands: Record<string, ScriptCommand> = {
     usage: 'cd FOLDER',
     run: (script, [folder = '']) => {
       script.cwd = resolve(script.cwd, folder);
+    },
+  },
+  git: {
+    usage: "git ARGS: the real one, with nobody's configuration",
+    run: ({ cwd, env }, args) => {
+      const who = ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.org'];
+      execFileSync('git', [...who, ...args], { cwd, env, stdio: 'pipe' });
     },
   },
   stdout: {

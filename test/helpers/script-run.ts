@@ -4,6 +4,9 @@ import { type TestIO, testIO } from './io.ts';
 import type { Script } from './script.ts';
 import { changedPaths, type Snapshot, snapshot, temporaryFiles } from './snapshot.ts';
 
+/** What `verify` exits with for findings: an answer, and no error. */
+const EXIT_FINDINGS = 1;
+
 /** How long a command may take. Most take some milliseconds, making a key pair some seconds. */
 const LIMIT_MS = 15_000;
 
@@ -57,12 +60,13 @@ async function inTime<T>(result: Promise<T>): Promise<T> {
 
 function* faultsOf({ exit, thrown, stdout, stderr, before, after }: Run): Iterable<string> {
   if (exit === EXIT_BUG) yield `a bug: ${(thrown as Error | undefined)?.stack ?? thrown}`;
-  if ((exit === 0) !== (thrown === undefined)) yield 'exit code and error do not agree';
+  const failed = exit !== 0 && exit !== EXIT_FINDINGS;
+  if (failed === (thrown === undefined)) yield 'exit code and error do not agree';
   if (exit !== 0) {
     const changed = changedPaths(before, after);
     if (changed.length > 0) yield `it failed and changed ${changed.join(', ')}`;
-    if (stdout.length > 0) yield 'it failed and wrote to stdout';
   }
+  if (failed && stdout.length > 0) yield 'it failed and wrote to stdout';
   const lines = stderr.toString().split('\n');
   if (lines.pop() !== '') yield 'stderr ends within a line';
   for (const line of lines) {
@@ -70,7 +74,7 @@ function* faultsOf({ exit, thrown, stdout, stderr, before, after }: Run): Iterab
     if (/[\x00-\x1f\x7f-\x9f]/.test(line)) yield `control characters on stderr: ${line}`;
     if (/^kseal: (error|warning): .*\.$/.test(line)) yield `ends in a full stop: ${line}`;
   }
-  if (exit !== 0 && !lines.some((line) => line.startsWith('kseal: error: '))) {
+  if (failed && !lines.some((line) => line.startsWith('kseal: error: '))) {
     yield 'it failed and said no error';
   }
 }

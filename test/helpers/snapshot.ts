@@ -12,8 +12,16 @@ export interface Entry {
 export type Snapshot = ReadonlyMap<string, Entry>;
 
 export function snapshot(folder: string): Snapshot {
-  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
-  return new Map(names.map((name) => [name, entryAt(join(folder, name))]));
+  return new Map(namesIn(folder, '').map((name) => [name, entryAt(join(folder, name))]));
+}
+
+/** `readdirSync` with `recursive` follows links to folders, round and round. */
+function namesIn(folder: string, path: string): string[] {
+  const entries = readdirSync(join(folder, path), { withFileTypes: true });
+  return entries.flatMap((entry) => {
+    const name = join(path, entry.name);
+    return entry.isDirectory() ? [name, ...namesIn(folder, name)] : [name];
+  });
 }
 
 function entryAt(path: string): Entry {

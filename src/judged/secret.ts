@@ -1,0 +1,136 @@
+import { plaintextAnnotations } from '../manifest/last-applied.ts';
+import { entryNamed, isNull, nameOf } from '../manifest/literal.ts';
+import {
+  type Entry,
+  fieldNames,
+  type Manifest,
+  type SecretDocument,
+} from '../manifest/manifest.ts';
+import { secretLabel } from '../manifest/problem.ts';
+import type { JudgedSecret, UnknownField } from '../rules/rule.ts';
+import { knownFields } from '../rules/unknown-field.ts';
+import { type Position, positionsIn, type YamlMap, type YamlNode } from '../yaml-node.ts';
+import { isSops, isSopsText } from './foreign.ts';
+import { judgeValue } from './value.ts';
+
+/** The Secrets of a manifest as rules see them. `namespace` is that of the path's rule. */
+export function judgeSecrets(
+  manifest: Manifest,
+  namespace: string | undefined,
+): readonly JudgedSecret[] {
+  if (manifest.secrets.length === 0) return [];
+  const position = positionsIn(manifest.source);
+  return manifest.secrets.map((secret) => judgeSecret(manifest, secret, position, namespace));
+}
+
+type PositionOf = (offset: number) => Position;
+
+function judgeSecret(
+  { path, problems }: Manifest,
+  secret: SecretDocument,
+  position: PositionOf,
+  namespace: string | undefined,
+): JudgedSecret {
+  const { node, name, generateName, type, immutable } = secret;
+  const sops = isSops(node);
+  const metadata = entryNamed(node, 'metadata')?.value;
+  const unknown = [
+    ...unknownIn(node, 'a Secret', position),
+    ...unknownIn(metadata, 'metadata', position),
+  ];
+  return {
+    path,
+    label: secretLabel(secret),
+    position: secret.position,
+    name,
+    generateName,
+    namespace: secret.namespace ?? namespace,
+    lacksName: lacks(metadata, 'name') && lacks(metadata, 'generateName'),
+    lacksNamespace: lacks(metadata, 'namespace') && namespace === undefined,
+    type,
+    immutable,
+    placeOf: (field) => placeIn(node, field, position),
+    unknownFields: unknown.filter((field) => !isReported(field, problems)),
+    plaintextAnnotations: annotationsOf(secret, metadata, position),
+    dataKeys: dataKeysOf(node),
+    values: entriesOf(secret, sops).map(judgeValue),
+    sops,
+  };
+}
+
+function isReported({ position: at }: UnknownField, problems: Manifest['problems']): boolean {
+  return problems.some(
+    ({ position: { line, column } }) => line === at.line && column === at.column,
+  );
+}
+
+function entriesOf({ entries }: SecretDocument, sops: boolean): readonly Entry[] {
+  return sops ? entries.filter(({ octets }) => !isLeftToSops(octets)) : entries;
+}
+
+/** SOPS does not encrypt an empty text. */
+function isLeftToSops(octets: Uint8Array): boolean {
+  return octets.length === 0 || isSopsText(Buffer.from(octets).toString('latin1'));
+}
+
+/** Whether a field is absent or empty; what cannot be read is the reader's to report. */
+function lacks(map: YamlNode | undefined, name: string): boolean {
+  if (map === undefined || isNull(map)) return true;
+  if (map.kind !== 'map') return false;
+  const value = entryNamed(map, name)?.value;
+  return value === undefined || isNull(value) || nameOf(value) === '';
+}
+
+/** The position of a field of the Secret or, with `metadata.` in front, of its metadata. */
+function placeIn(node: YamlMap, field: string, position: PositionOf): Position | undefined {
+  const metadata = entryNamed(node, 'metadata')?.value;
+  const name = field.replace(/^metadata\./, '');
+  const map = name === field ? node : metadata;
+  const entry = map?.kind === 'map' ? entryNamed(map, name) : undefined;
+  return entry && position(entry.key.start);
+}
+
+// kustomize patches hold $patch and the like; a wrong apiVersion is the reader's to report.
+const passedOver = /^(?:\$.*|<<|sops|apiversion)$/i;
+
+function unknownIn(
+  map: YamlNode | undefined,
+  parent: UnknownField['parent'],
+  position: PositionOf,
+): readonly UnknownField[] {
+  if (map?.kind !== 'map') return [];
+  const unknown: UnknownField[] = [];
+  for (const { key } of map.entries) {
+    const name = nameOf(key);
+    if (name === undefined || knownFields[parent].includes(name)) continue;
+    if (!passedOver.test(name) && !isNull(key))
+      unknown.push({ name, parent, position: position(key.start) });
+  }
+  return unknown;
+}
+
+function annotationsOf(
+  secret: SecretDocument,
+  metadata: YamlNode | undefined,
+  position: PositionOf,
+): JudgedSecret['plaintextAnnotations'] {
+  const names = plaintextAnnotations(secret).filter(
+    (name) => !isSopsText(secret.annotations.get(name) ?? ''),
+  );
+  const map = metadata?.kind === 'map' ? entryNamed(metadata, 'annotations')?.value : undefined;
+  return names.map((name) => {
+    const entry = map?.kind === 'map' ? entryNamed(map, name) : undefined;
+    return { name, position: entry ? position(entry.key.start) : secret.position };
+  });
+}
+
+function dataKeysOf(node: YamlMap): ReadonlySet<string> {
+  const keys = new Set<string>();
+  for (const field of fieldNames) {
+    const map = entryNamed(node, field)?.value;
+    if (map?.kind !== 'map') continue;
+    for (const { key } of map.entries) keys.add(nameOf(key) ?? '');
+  }
+  keys.delete('');
+  return keys;
+}

@@ -1,0 +1,129 @@
+import type { KsealError } from './errors.ts';
+import { type ForeignDocument, judgeText } from './judged/text.ts';
+import { checkSecret } from './rules/check.ts';
+import { rules } from './rules/index.ts';
+import type {
+  Allowance,
+  Fault,
+  Finding,
+  JudgedSecret,
+  Severity,
+  SuppressedFinding,
+} from './rules/rule.ts';
+import { type Suppression, suppressionsIn } from './suppressions.ts';
+
+/** A text to verify, or why it could not be read. */
+export interface Text {
+  /** As the user named it, with `/`. */
+  readonly path: string;
+  readonly content: Uint8Array | KsealError;
+}
+
+export interface VerifySettings {
+  /** From rule id to what `verify.rules` makes of it. */
+  readonly severities: ReadonlyMap<string, Severity | 'off'>;
+  /**
+   * What may be suppressed: what `verifyText` returned as `suppressed` for the same path on a
+   * protected branch. Undefined: every suppression counts.
+   */
+  readonly suppressible?: readonly SuppressedFinding[] | undefined;
+}
+
+export interface Verification {
+  /** By position, then by rule. */
+  readonly findings: readonly Finding[];
+  readonly suppressed: readonly SuppressedFinding[];
+  readonly foreign: readonly ForeignDocument[];
+  readonly secrets: number;
+  readonly values: number;
+  /** Values that are sound sealed values, wherever they may be opened. */
+  readonly sealed: number;
+  /** Of these, those whose key could not be judged, for no key is known. */
+  readonly unjudgedKids: number;
+}
+
+/** Judges one text. Never throws for what it holds; what it returns never quotes a value. */
+export function verifyText(
+  { path, content }: Text,
+  allowed: Allowance,
+  settings: VerifySettings,
+): Verification {
+  const text = judgeText(content, path, allowed.namespace);
+  const { sound, faults } = suppressionsIn(text.source, text.roots, suppressibleRules);
+  const found = [...faults, ...text.faults];
+  for (const secret of text.secrets) found.push(...checkSecret(secret, allowed, text.template));
+  const findings = found
+    .flatMap((fault) => findingOf(fault, path, settings.severities))
+    .sort(inOrder);
+  return {
+    ...split(findings, sound, settings.suppressible),
+    foreign: text.foreign,
+    ...countsOf(text.secrets, allowed),
+  };
+}
+
+const suppressibleRules = rules.filter(({ always }) => !always).map(({ id }) => id);
+const ruleOf = new Map(rules.map((rule) => [rule.id, rule]));
+
+function findingOf(
+  { rule, severity, position, secret, key, message, hint }: Fault,
+  path: string,
+  severities: VerifySettings['severities'],
+): readonly Finding[] {
+  const known = ruleOf.get(rule);
+  if (known === undefined) throw new Error(`no rule ${rule}`);
+  const chosen = known.always ? undefined : severities.get(rule);
+  if (chosen === 'off') return [];
+  const judged = chosen ?? severity ?? known.severity;
+  return [{ rule, severity: judged, path, position, secret, key, message, hint }];
+}
+
+function inOrder(a: Finding, b: Finding): number {
+  return (
+    a.position.line - b.position.line ||
+    a.position.column - b.position.column ||
+    compare(a.rule, b.rule) ||
+    compare(a.message, b.message)
+  );
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+function split(
+  all: readonly Finding[],
+  suppressions: readonly Suppression[],
+  suppressible: VerifySettings['suppressible'],
+): Pick<Verification, 'findings' | 'suppressed'> {
+  if (suppressions.length === 0) return { findings: all, suppressed: [] };
+  const findings: Finding[] = [];
+  const suppressed: SuppressedFinding[] = [];
+  for (const finding of all) {
+    const { rule, secret, key, position } = finding;
+    const its = suppressions.find((one) => one.rule === rule && one.line === position.line);
+    const counts = (one: Finding) => one.rule === rule && one.secret === secret && one.key === key;
+    if (its === undefined) findings.push(finding);
+    else if (suppressible?.some(counts) ?? true)
+      suppressed.push({ ...finding, reason: its.reason });
+    else
+      findings.push({
+        ...finding,
+        hint: 'its kseal-ignore counts once the branch that the rules come from has it',
+      });
+  }
+  return { findings, suppressed };
+}
+
+function countsOf(secrets: readonly JudgedSecret[], { keys }: Allowance) {
+  let [values, sealed] = [0, 0];
+  for (const secret of secrets) {
+    values += secret.sops
+      ? secret.values.length
+      : Math.max(secret.values.length, secret.dataKeys.size);
+    for (const { jwe } of secret.values) if (jwe !== undefined) sealed++;
+  }
+  const own = secrets.filter(({ sops }) => !sops).length;
+  return { secrets: own, values, sealed, unjudgedKids: keys === undefined ? sealed : 0 };
+}

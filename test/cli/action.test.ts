@@ -1,0 +1,127 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { leaksOf } from '../helpers/canary.ts';
+import { plainSecret, repository, sealedSecret, type Workplace } from '../helpers/repository.ts';
+
+// The steps of action.yml, run as a runner of GitHub Actions would: with sh -e, the expressions
+// in their environment replaced, and a clone of a pull request as the current folder.
+
+const root = join(import.meta.dirname, '../..');
+const action = parse(readFileSync(join(root, 'action.yml'), 'utf8'));
+
+interface Step {
+  readonly name: string;
+  readonly if?: string;
+  readonly shell: string;
+  readonly run: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const inputs: Readonly<Record<string, string>> = { path: '.', 'fail-on': 'error', sarif: '' };
+
+/** What the expressions of action.yml stand for when the input config-from is `branch`. */
+function valueIn(
+  expression: string,
+  given: Readonly<Record<string, string>>,
+  branch: string,
+): string {
+  const [, name] = /^\$\{\{ inputs\.([\w-]+) \}\}$/.exec(expression) ?? [];
+  if (name === 'config-from') return branch;
+  if (name !== undefined) return given[name] ?? inputs[name] ?? '';
+  expect(expression).toMatch(
+    /\{ inputs\.config-from && format\('origin\/\{0\}', inputs\.config-from\) \}/,
+  );
+  return branch && `origin/${branch}`;
+}
+
+/** Runs the steps behind the build in a fresh clone of the branch `request`. */
+async function runAction(
+  place: Workplace,
+  branch: string,
+  given: Readonly<Record<string, string>> = {},
+) {
+  await place.git(
+    'clone',
+    '-q',
+    '--depth=1',
+    '-b',
+    'request',
+    `file://${place.folder}`,
+    '.bin/clone',
+  );
+  const [build, ...steps]: readonly Step[] = action.runs.steps;
+  expect(build?.run).toBe('npm ci --prefix "$GITHUB_ACTION_PATH"');
+  let last: Awaited<ReturnType<Workplace['run']>> | undefined;
+  for (const { if: condition, shell, run, env = {} } of steps) {
+    expect([undefined, "inputs.config-from != ''"]).toContain(condition);
+    if (condition !== undefined && branch === '') continue;
+    const values = Object.entries(env).map(([name, text]) => [name, valueIn(text, given, branch)]);
+    last = await place.run([shell, '-e', '-c', run], {
+      in: '.bin/clone',
+      env: { ...Object.fromEntries(values), GITHUB_ACTION_PATH: root },
+    });
+    if (last.code !== 0) break;
+  }
+  if (last === undefined) throw new Error('no step has run');
+  return last;
+}
+
+/** A branch main with rules, and a branch request that relaxes them and adds a plaintext. */
+async function pullRequest(): Promise<Workplace> {
+  const place = await repository();
+  place.write({ '.kseal.yaml': 'version: 1\n', 'deploy/db.yaml': await sealedSecret(place, 'db') });
+  await place.git('add', '.');
+  await place.git('commit', '-q', '-m', 'main');
+  await place.git('checkout', '-q', '-b', 'request');
+  place.write({
+    '.kseal.yaml': 'version: 1\nverify: {rules: {plaintext-value: off}}\n',
+    'deploy/mail.yaml': plainSecret('mail', 'CANARY-mail'),
+    'other/db.yaml': plainSecret('db', 'CANARY-other'),
+  });
+  await place.git('add', '.');
+  await place.git('commit', '-q', '-m', 'request');
+  return place;
+}
+
+test('the inputs are those that the steps use, and the target of a pull request is the default', () => {
+  expect(Object.keys(action.inputs)).toEqual(['path', 'config-from', 'fail-on', 'sarif']);
+  expect(action.inputs['config-from'].default).toMatch(/^\$\{\{ github\.base_ref \}\}$/);
+  for (const [name, value] of Object.entries(inputs))
+    expect(action.inputs[name].default).toBe(value);
+});
+
+test('a pull request is held to the rules of its target, and annotated', async () => {
+  const { code, stdout, stderr } = await runAction(await pullRequest(), 'main');
+  expect([code, `${stderr}`]).toEqual([1, '']);
+  expect(`${stdout}`.match(/^::error file=[^,]*/gm)).toEqual([
+    '::error file=deploy/mail.yaml',
+    '::error file=other/db.yaml',
+  ]);
+  expect(leaksOf(Buffer.from('CANARY-mail'), stdout)).toEqual([]);
+});
+
+test('without a branch the rules of the checkout hold', async () => {
+  const { code, stdout } = await runAction(await pullRequest(), '');
+  expect([code, `${stdout}`]).toEqual([0, expect.stringMatching(/^no findings in 3 files/m)]);
+});
+
+test('the SARIF file is written whether there are findings or not', async () => {
+  const place = await pullRequest();
+  const given = { path: 'deploy other', sarif: 'kseal.sarif', 'fail-on': 'warning' };
+  expect((await runAction(place, 'main', given)).code).toBe(1);
+  const text = readFileSync(join(place.folder, '.bin/clone/kseal.sarif'), 'utf8');
+  expect(JSON.parse(text).runs[0].results).toHaveLength(2);
+  expect(leaksOf(Buffer.from('CANARY-mail'), Buffer.from(text))).toEqual([]);
+});
+
+test.each([
+  ['a branch that is not there', 'none', {}, 128],
+  ['a path that is not there', 'main', { path: 'none' }, 2],
+  ['a path that is not there, with a SARIF file', 'main', { path: 'none', sarif: 'x' }, 2],
+  ['a path that could be an option', 'main', { path: '--explain=plaintext-value' }, 2],
+  ['a path that could be a pattern', 'main', { path: 'deploy/*.yaml' }, 2],
+])('%s fails the job', async (_, branch, given, wanted) => {
+  expect((await runAction(await pullRequest(), branch, given)).code).toBe(wanted);
+});
