@@ -62,9 +62,11 @@ export async function unsealData(request: OpenRequest): Promise<OpenResult> {
     );
   }
   const warnings = new Map(
-    ready
-      .filter(({ candidates }) => candidates.length === 1 && candidates[0]?.state === 'deprecated')
-      .map(({ key, candidates }) => [key, `sealed to deprecated key ${candidates[0]?.kid}`]),
+    ready.flatMap(({ key, candidates: [only, second] }) =>
+      only === undefined || second !== undefined || only.state === 'active'
+        ? []
+        : [[key, `sealed to ${only.state} key ${only.kid}`]],
+    ),
   );
   return { opened: errors.size === 0 ? opened : new Map(), warnings, errors };
 }

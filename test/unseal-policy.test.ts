@@ -172,7 +172,7 @@ describe('many values', () => {
     expect(MAX_SEALED_VALUES).toBe(256);
     expect(Object.keys((await open(await secretOf(256))).opened)).toHaveLength(256);
     const { opened, codes, said, calls } = await open(await secretOf(257));
-    expect([opened, Object.values(codes), calls]).toEqual([{}, ['MANIFEST_INVALID'], 0]);
+    expect([opened, Object.values(codes), calls]).toEqual([{}, ['VALUE_REFUSED'], 0]);
     expect(said[0]).toBe('more than 256 sealed values in one Secret (split the Secret)');
   });
 });

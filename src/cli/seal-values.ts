@@ -29,7 +29,7 @@ export async function sealNew(
 ): Promise<void> {
   if (!isSecretName(name)) throw noName(name);
   checkOutput(io, flags, [], '');
-  const setting = await settingsFrom(io, flags)(flags.output, needsKey(sources));
+  const setting = await settingsFrom(io, flags)([flags.output], needsKey(sources));
   const text = newManifest({
     name,
     namespace: setting.namespace,
@@ -57,7 +57,7 @@ export async function sealIntoFile(
   checkOutput(io, flags, [path], 'leave -o away: --into writes in place');
   const manifest = await readManifestFile(io, path);
   const secret = selectSecret(manifest, { name, namespace: flags.namespace });
-  const setting = await settingsFrom(io, flags)(flags.output ?? path, needsKey(sources));
+  const setting = await settingsFrom(io, flags)([flags.output, path], needsKey(sources));
   const { text } = await sealValues(io, manifest, secret, flags, sources, setting);
   const target = flags.output === undefined ? { output: path, force: true } : flags;
   await writeResult(io, text, { ...target, confidential: false });

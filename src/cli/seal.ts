@@ -35,7 +35,7 @@ function addSealOptions(command: Command, io: IO): Command {
     .argument('[name...]', 'the Secret; with -f, further files')
     .option('-n, --namespace <name>', 'the namespace that the Secret is for', once)
     .option('-k, --key <ref>', 'the public key to seal to (KSEAL_SEAL_KEY)', once)
-    .option('--pin <kid>', 'the fingerprint that the key must have')
+    .option('--pin <kid>', 'the fingerprint that the key must have', once)
     .option('--into <file>', 'add, replace or remove values of this manifest, in place')
     .option('--remove <key>', 'with --into: remove a data key', repeated, none)
     .option('-f, --file <file>', 'seal the values of this manifest; - is stdin', repeated, none)

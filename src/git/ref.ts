@@ -30,13 +30,11 @@ export interface FoundRef {
  */
 export async function fetchRef(source: RefSource, ref = 'HEAD'): Promise<FoundRef> {
   const [branch, tag] = [`refs/heads/${ref}`, `refs/tags/${ref}`];
+  const wanted = ref.startsWith('refs/') ? [ref] : [ref, branch, tag];
   const found = await fetchOne(source, ref);
-  const isTag = found?.name === tag && !ref.startsWith('refs/');
-  if (found === undefined || !(isTag || [ref, branch].includes(found.name))) {
-    throw noSuchRef(ref, source.shown);
-  }
+  if (found === undefined || !wanted.includes(found.name)) throw noSuchRef(ref, source.shown);
   const commit = await commitOf(source.git, found);
-  if (isTag && (await fetchOne(source, branch))?.name === branch) {
+  if (found.name === tag && (await fetchOne(source, branch))?.name === branch) {
     throw new KsealError('KEY_REFERENCE_INVALID', `has a branch and a tag named ${ref}`, {
       hint: `say which: ?ref=${branch} or ?ref=${tag}`,
     });
@@ -69,9 +67,10 @@ async function fetchOne(source: RefSource, ref: string): Promise<Fetched | undef
   throw failure(ended, shown);
 }
 
-/** What git notes of a fetch: `ID<TAB><TAB>branch 'main' of URL`, and for HEAD no name. */
+/** What git notes of a fetch: `ID<TAB><TAB>branch 'main' of URL`; of HEAD no name. */
 function fetched(noted: string): Fetched | undefined {
-  const [, id, kind, name] = /^([0-9a-f]{40})\t\t(?:(branch |tag |)'(\S+)' of )?/.exec(noted) ?? [];
+  const [, id, kind, name] =
+    /^([0-9a-f]{40})\t(?:not-for-merge)?\t(?:(branch |tag |)'(\S+)' of )?/.exec(noted) ?? [];
   if (id === undefined) return undefined;
   if (name === undefined) return { id, name: 'HEAD' };
   const folder = { 'branch ': 'refs/heads/', 'tag ': 'refs/tags/' }[kind ?? ''] ?? '';

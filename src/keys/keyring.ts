@@ -45,6 +45,11 @@ function usable(key: OpeningKey, allowRevoked: boolean): OpeningKey {
   });
 }
 
+/** The kid that none of the keys given has, if that is what an error says. */
+export function unknownKidIn({ code, message }: KsealError): string | undefined {
+  return code === 'KEY_UNKNOWN' ? /sealed to key ([\w-]{43});/.exec(message)?.[1] : undefined;
+}
+
 function unknownKid({ binding, kid }: Header, keyring: readonly OpeningKey[]): KsealError {
   const given = keyring.map((key) => key.kid).join(', ') || 'none';
   // The kid of another tool is any text, and says nothing here: it counts as none.

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fetchFile } from '../../src/git/fetch.ts';
@@ -14,7 +14,7 @@ import {
 /** A command that leaves a mark if anything runs it, and how to see whether it did. */
 function marker(world: GitWorld) {
   const mark = join(world.folder, 'mark');
-  const command = program(world, 'leave-mark', [`echo "$0 $*" >> '${mark}'`, 'exec cat']);
+  const command = program(world, 'leave-mark', [`echo "$0 $*" >> '${mark}'`]);
   return { command, wasRun: () => existsSync(mark) };
 }
 
@@ -55,17 +55,30 @@ test.each([
   'git+file://--upload-pack=touch/x#keys/prod.pub',
 ])('K5: %j is refused before git is started', async (reference) => {
   const world = gitWorld();
-  const { command, wasRun } = marker(world);
-  const folder = join(world.folder, 'path');
-  mkdirSync(folder);
-  writeFileSync(join(folder, 'git'), `#!/bin/sh\n${command}\n`, { mode: 0o755 });
-  await expect(fetchKey(reference, { ...world.env, PATH: folder })).rejects.toMatchObject({
+  const { env, wasRun } = markedGit(world);
+  await expect(fetchKey(reference, env)).rejects.toMatchObject({
     code: 'KEY_REFERENCE_INVALID',
     message: expect.not.stringMatching(/touch|passwd/),
     hint: expect.stringContaining("'git+https://host/org/repo.git?ref=main#keys/prod.pub'"),
   });
   expect(wasRun()).toBe(false);
 });
+
+test('the mark of these tests is left where git is started', async () => {
+  const world = gitWorld();
+  const { env, wasRun } = markedGit(world);
+  await expect(fetchKey(`${good}?ref=main#keys/prod.pub`, env)).rejects.toThrow();
+  expect(wasRun()).toBe(true);
+});
+
+/** A PATH whose only program is a git that leaves the mark. */
+function markedGit(world: GitWorld) {
+  const { command, wasRun } = marker(world);
+  const folder = join(world.folder, 'path');
+  mkdirSync(folder);
+  symlinkSync(command, join(folder, 'git'));
+  return { env: { ...world.env, PATH: folder }, wasRun };
+}
 
 test('K5: should a hostile URL get by the reference, git itself refuses it', async () => {
   const world = gitWorld();

@@ -12,6 +12,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, vi } from 'vitest';
 
+// A fetch is some ten processes: a busy machine needs longer than for other tests.
+vi.setConfig({ testTimeout: 20_000 });
+
 /** A place for git where no configuration of this machine reaches. */
 export interface GitWorld {
   readonly folder: string;

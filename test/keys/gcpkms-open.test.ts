@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { readCompact } from '../../src/jwe/compact.ts';
 import { decryptCompact, type OpeningKey } from '../../src/jwe/decrypt.ts';
 import { fetchOpeningKeys } from '../../src/keys/gcpkms.ts';
@@ -143,6 +143,15 @@ describe('what arrives is checked (D2, W22)', () => {
     });
     expect(emulator.calls).toHaveLength(3);
   });
+});
+
+test('an encrypted key that changes in memory is not taken for one that was rejected', async () => {
+  const ciphertext = randomBytes(256);
+  emulator.fault('AsymmetricDecrypt', { delay: 100 }, 1);
+  const opening = key.decryptKey(ciphertext);
+  await vi.waitFor(() => expect(emulator.calls).toHaveLength(1), { interval: 1 });
+  ciphertext.writeUInt8(ciphertext.readUInt8(0) ^ 1);
+  await expect(opening).rejects.toMatchObject({ code: 'KEY_UNAVAILABLE' });
 });
 
 test('a bad encrypted key, tag and padding fail alike (D1)', async () => {

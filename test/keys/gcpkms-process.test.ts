@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -125,8 +125,11 @@ function expectNoLeak(output: Buffer): void {
 }
 
 describe('on this machine', () => {
-  test('opens and ends by itself, prints no content key, and goes by no proxy', async () => {
+  test('opens, ends by itself, prints no content key, uses no proxy and no credentials', async () => {
     const nowhere = 'http://127.0.0.1:1';
+    const elsewhere = join(folder, 'other-cloud.json');
+    const credentials = JSON.parse(readFileSync(tokens.credentials, 'utf8'));
+    writeFileSync(elsewhere, JSON.stringify({ ...credentials, universe_domain: 'example.com' }));
     const result = await open({
       KSEAL_KMS_ENDPOINT: plain.endpoint,
       ...noise,
@@ -134,7 +137,7 @@ describe('on this machine', () => {
       https_proxy: nowhere,
       http_proxy: nowhere,
       GOOGLE_CLOUD_UNIVERSE_DOMAIN: 'example.com',
-      GOOGLE_APPLICATION_CREDENTIALS: '/not/there.json',
+      GOOGLE_APPLICATION_CREDENTIALS: elsewhere,
     });
     expect(result).toMatchObject(opened);
     expectNoLeak(result.output);

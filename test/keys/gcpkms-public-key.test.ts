@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { kidOf } from '../../src/jwe/kid.ts';
 import { crc32c } from '../../src/keys/crc32c.ts';
 import { fetchPublicKey } from '../../src/keys/gcpkms.ts';
+import { checksumOf } from '../../src/keys/gcpkms-call.ts';
 import { type KmsEmulator, startKmsEmulator, type VersionSpec } from '../kms-emulator/emulator.ts';
 import { HR, optionsFor, quick, versionOf } from '../kms-emulator/harness.ts';
 
@@ -22,7 +23,7 @@ beforeAll(async () => {
       ],
     },
   });
-  await fetch(versionOf(HR, 1));
+  await fetchKey(versionOf(HR, 1));
 }, 30_000);
 beforeEach(() => {
   emulator.clearFaults();
@@ -30,7 +31,7 @@ beforeEach(() => {
 });
 afterAll(() => emulator.stop());
 
-function fetch(name: string, limits = quick) {
+function fetchKey(name: string, limits = quick) {
   return fetchPublicKey(`gcpkms://${name}`, optionsFor(emulator), limits);
 }
 
@@ -49,7 +50,7 @@ describe('which version', () => {
   test('the version that the reference names, in one call', async () => {
     const name = versionOf(HR, 2);
     const pem = emulator.version(name)?.pem ?? '';
-    const { key, ...rest } = await fetch(name);
+    const { key, ...rest } = await fetchKey(name);
     expect(rest).toEqual({
       kind: 'public',
       form: 'SPKI PEM',
@@ -67,7 +68,7 @@ describe('which version', () => {
   });
 
   test('without a version the enabled one with the highest number, over all pages', async () => {
-    const { origin, facts } = await fetch(HR);
+    const { origin, facts } = await fetchKey(HR);
     expect(origin).toBe(versionOf(HR, 10));
     expect(facts.get('protection level')).toBe('HSM');
     const list = 'ListCryptoKeyVersions';
@@ -80,7 +81,7 @@ describe('which version', () => {
   ])('a crypto key that %s', async (_, key) => {
     const name = key();
     emulator.addVersion(name, { id: 7, state: 'DESTROYED' });
-    await expect(fetch(name)).rejects.toMatchObject({
+    await expect(fetchKey(name)).rejects.toMatchObject({
       code: 'KEY_UNAVAILABLE',
       message: `${name}: no version of this key is ENABLED`,
       hint: expect.stringMatching(/^gcloud kms keys versions list --key hr-\d+ --keyring kseal /),
@@ -89,7 +90,7 @@ describe('which version', () => {
 
   test('a list that never ends ends at the deadline', async () => {
     emulator.fault('ListCryptoKeyVersions', 'endless-list');
-    await expect(fetch(HR, { ...quick, total: 200 })).rejects.toMatchObject({
+    await expect(fetchKey(HR, { ...quick, total: 200 })).rejects.toMatchObject({
       code: 'KEY_DEADLINE',
     });
   });
@@ -106,14 +107,14 @@ describe('what arrives is checked (K3)', () => {
     for (const times of [1, 2]) {
       emulator.calls.length = 0;
       emulator.fault('GetPublicKey', fault, times);
-      expect((await fetch(versionOf(HR, 1))).origin).toBe(versionOf(HR, 1));
+      expect((await fetchKey(versionOf(HR, 1))).origin).toBe(versionOf(HR, 1));
       expect(asked()).toHaveLength(times + 1);
     }
   });
 
   test.each(damages)('%s always: refused after three tries', async (fault, why) => {
     emulator.fault('GetPublicKey', fault);
-    await expect(fetch(versionOf(HR, 1))).rejects.toMatchObject({
+    await expect(fetchKey(versionOf(HR, 1))).rejects.toMatchObject({
       code: 'KEY_UNAVAILABLE',
       message: `${versionOf(HR, 1)}: damaged on the way: ${why}`,
     });
@@ -122,19 +123,31 @@ describe('what arrives is checked (K3)', () => {
 
   test('a list that has versions of another key', async () => {
     emulator.fault('ListCryptoKeyVersions', 'wrong-name', 1);
-    expect((await fetch(HR)).origin).toBe(versionOf(HR, 10));
+    expect((await fetchKey(HR)).origin).toBe(versionOf(HR, 10));
     emulator.fault('ListCryptoKeyVersions', 'wrong-name');
-    await expect(fetch(HR)).rejects.toMatchObject({
+    await expect(fetchKey(HR)).rejects.toMatchObject({
       message: `${HR}: damaged on the way: the list has versions of another key`,
     });
   });
 
   test('a checksum above 2^31 is no negative number', async () => {
-    let pem = emulator.version(versionOf(HR, 1))?.pem ?? '';
-    while (crc32c(Buffer.from(pem)) < 2 ** 31 + 10 ** 9) pem += '\n';
-    const name = cryptoKey({ pem });
-    expect((await fetch(name)).origin).toBe(versionOf(name, 1));
+    const pem = emulator.version(versionOf(HR, 1))?.pem ?? '';
+    const texts = Array.from({ length: 200 }, (_, lines) => pem + '\n'.repeat(lines));
+    const large = texts.find((text) => crc32c(Buffer.from(text)) > 3 * 10 ** 9) ?? '';
+    const name = cryptoKey({ pem: large });
+    expect((await fetchKey(name)).origin).toBe(versionOf(name, 1));
   });
+});
+
+test.each([
+  ['text', '3808858755', 3808858755],
+  ['a number', 3808858755, 3808858755],
+  ['a Long', { low: -486108541, high: 0, toString: () => '3808858755' }, 3808858755],
+  ['nothing', undefined, undefined],
+  ['null', null, undefined],
+])('a checksum that comes as %s', (_, value, number) => {
+  expect(checksumOf({ value })).toBe(number);
+  expect(checksumOf(null)).toBeUndefined();
 });
 
 describe('which keys', () => {
@@ -143,7 +156,7 @@ describe('which keys', () => {
     async (algorithm) => {
       const pem = emulator.version(versionOf(HR, 1))?.pem ?? '';
       const name = cryptoKey({ algorithm, pem });
-      await expect(fetch(name)).rejects.toMatchObject({
+      await expect(fetchKey(name)).rejects.toMatchObject({
         code: 'KEY_INVALID',
         message: `${versionOf(name, 1)}: its algorithm is ${algorithm}, and kseal needs RSA_DECRYPT_OAEP_*_SHA256`,
         hint: expect.stringContaining('rsa-decrypt-oaep-4096-sha256'),
@@ -155,7 +168,7 @@ describe('which keys', () => {
     'algorithm %s',
     async (algorithm) => {
       const name = versionOf(cryptoKey({ algorithm }), 1);
-      await expect(fetch(name)).rejects.toMatchObject({
+      await expect(fetchKey(name)).rejects.toMatchObject({
         code: 'KEY_INVALID',
         message: `${name}: its algorithm is ${algorithm}, and such a key does not decrypt`,
       });
@@ -164,7 +177,7 @@ describe('which keys', () => {
 
   test('a symmetric key, which has no public key', async () => {
     const name = versionOf(cryptoKey({ algorithm: 'GOOGLE_SYMMETRIC_ENCRYPTION' }), 1);
-    await expect(fetch(name)).rejects.toMatchObject({
+    await expect(fetchKey(name)).rejects.toMatchObject({
       code: 'KEY_INVALID',
       message: `${name}: not a key for asymmetric decryption`,
     });
@@ -188,7 +201,7 @@ describe('which keys', () => {
     ['holds no key in PEM or JWK form', 'CANARY-not-a-key'],
   ])('a key that is %s, with a sound checksum', async (why, pem) => {
     const name = versionOf(cryptoKey({ pem }), 1);
-    const error = await fetch(name).catch((thrown) => thrown);
+    const error = await fetchKey(name).catch((thrown) => thrown);
     expect(error).toMatchObject({ code: 'KEY_INVALID' });
     expect(error.message).toContain(`${name}: `);
     expect(error.message).toContain(why.replace(/^an? /, ''));

@@ -1,28 +1,33 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 
-export type Method =
-  | 'GetPublicKey'
-  | 'AsymmetricDecrypt'
-  | 'ListCryptoKeyVersions'
-  | 'GetCryptoKey'
-  | 'GetCryptoKeyVersion';
+export const methods = [
+  'GetPublicKey',
+  'AsymmetricDecrypt',
+  'ListCryptoKeyVersions',
+  'GetCryptoKey',
+  'GetCryptoKeyVersion',
+] as const;
+
+export type Method = (typeof methods)[number];
+
+/** What can go wrong, where a word is enough to say it. */
+export const faultWords = [
+  // The checksum in the answer is of other octets, or is not there.
+  'wrong-checksum',
+  'missing-checksum',
+  // `verified_ciphertext_crc32c` is false: the checksum did not arrive.
+  'unverified',
+  // The answer is about another key version, or lists one.
+  'wrong-name',
+  // Each page of a list is followed by its first.
+  'endless-list',
+  // The ciphertext arrives with an octet changed.
+  'damaged-request',
+  'hang',
+] as const;
 
 /** What can go wrong; plain data, so that it can cross a process border. */
-export type Fault =
-  /** The checksum in the answer is of other octets, or is not there. */
-  | 'wrong-checksum'
-  | 'missing-checksum'
-  /** `verified_ciphertext_crc32c` is false: the checksum did not arrive. */
-  | 'unverified'
-  /** The answer is about another key version, or lists one. */
-  | 'wrong-name'
-  /** Each page of a list is followed by its first. */
-  | 'endless-list'
-  /** The ciphertext arrives with an octet changed. */
-  | 'damaged-request'
-  | 'hang'
-  | { readonly delay: number }
-  | StatusFault;
+export type Fault = (typeof faultWords)[number] | { readonly delay: number } | StatusFault;
 
 export interface StatusFault {
   readonly status: keyof typeof status;

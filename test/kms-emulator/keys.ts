@@ -13,13 +13,42 @@ export interface VersionSpec {
   readonly pem?: string;
 }
 
-export interface KeyVersion {
+export class KeyVersion {
   readonly name: string;
-  state: string;
   readonly algorithm: string;
   readonly protectionLevel: string;
-  readonly pem: string;
-  readonly privateKey: KeyObject | undefined;
+  state: string;
+  readonly #spec: VersionSpec;
+  readonly #index: number;
+
+  constructor(name: string, spec: VersionSpec, index: number) {
+    this.name = name;
+    this.algorithm = spec.algorithm ?? 'RSA_DECRYPT_OAEP_2048_SHA256';
+    this.protectionLevel = spec.protectionLevel ?? 'SOFTWARE';
+    this.state = spec.state ?? 'ENABLED';
+    this.#spec = spec;
+    this.#index = index;
+  }
+
+  /** Made when it is first asked for; undefined for a version that has none. */
+  get privateKey(): KeyObject | undefined {
+    const kind = kindOf(this.algorithm);
+    return this.#spec.pem === undefined && kind !== undefined
+      ? pooledKey(kind, this.#index)
+      : undefined;
+  }
+
+  /** The public key; empty for a symmetric one. */
+  get pem(): string {
+    const { privateKey } = this;
+    if (this.#spec.pem !== undefined || privateKey === undefined) return this.#spec.pem ?? '';
+    return createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString();
+  }
+
+  toJSON() {
+    const { name, algorithm, protectionLevel, state, pem } = this;
+    return { name, algorithm, protectionLevel, state, pem };
+  }
 }
 
 /** Crypto keys by their full name, each with its versions. */
@@ -27,8 +56,28 @@ export type KeySpecs = Readonly<Record<string, readonly VersionSpec[]>>;
 
 const curves: Readonly<Record<string, string>> = { P256: 'P-256', P384: 'P-384' };
 
-/** Key pairs are slow to make, so each emulator of a process takes them from the first on. */
-const pool = new Map<string, KeyObject[]>();
+/** The keys of this process: they are slow to make, so each emulator takes them from the first. */
+const pool = new Map<string, KeyObject>();
+
+function pooledKey(kind: string, index: number): KeyObject {
+  const known = pool.get(`${kind} ${index}`);
+  if (known !== undefined) return known;
+  const key = newKey(kind);
+  pool.set(`${kind} ${index}`, key);
+  return key;
+}
+
+function newKey(kind: string): KeyObject {
+  const namedCurve = curves[kind];
+  return namedCurve === undefined
+    ? generateKeyPairSync('rsa', { modulusLength: Number(kind) }).privateKey
+    : generateKeyPairSync('ec', { namedCurve }).privateKey;
+}
+
+/** The bits or the curve of an algorithm; undefined for a symmetric one. */
+function kindOf(algorithm: string): string | undefined {
+  return /^(?:RSA|EC)_.*?_(\d{4}|P\d{3})_/.exec(algorithm)?.[1];
+}
 
 /** The hash of an algorithm to decrypt with, as node:crypto names it; undefined for others. */
 export function oaepHash(algorithm: string): string | undefined {
@@ -42,7 +91,7 @@ export function purposeOf(algorithm: string): string {
 
 export class KeyStore {
   readonly #versions = new Map<string, KeyVersion[]>();
-  readonly #taken = new Map<string, number>();
+  #count = 0;
 
   constructor(keys: KeySpecs) {
     for (const [name, specs] of Object.entries(keys)) {
@@ -53,18 +102,9 @@ export class KeyStore {
 
   add(cryptoKey: string, spec: VersionSpec = {}): KeyVersion {
     const versions = this.#versions.get(cryptoKey) ?? [];
-    this.#versions.set(cryptoKey, versions);
-    const algorithm = spec.algorithm ?? 'RSA_DECRYPT_OAEP_2048_SHA256';
-    const privateKey = spec.pem === undefined ? this.#take(algorithm) : undefined;
-    const version = {
-      name: `${cryptoKey}/cryptoKeyVersions/${spec.id ?? versions.length + 1}`,
-      state: spec.state ?? 'ENABLED',
-      algorithm,
-      protectionLevel: spec.protectionLevel ?? 'SOFTWARE',
-      pem: spec.pem ?? publicPem(privateKey),
-      privateKey,
-    };
-    versions.push(version);
+    const name = `${cryptoKey}/cryptoKeyVersions/${spec.id ?? versions.length + 1}`;
+    const version = new KeyVersion(name, spec, this.#count++);
+    this.#versions.set(cryptoKey, [...versions, version]);
     return version;
   }
 
@@ -83,28 +123,4 @@ export class KeyStore {
     if (version === undefined) throw new Error(`the emulator has no ${name}`);
     version.state = state;
   }
-
-  #take(algorithm: string): KeyObject | undefined {
-    const kind = /^(?:RSA|EC)_.*?_(\d{4}|P\d{3})_/.exec(algorithm)?.[1];
-    if (kind === undefined) return undefined;
-    const index = this.#taken.get(kind) ?? 0;
-    this.#taken.set(kind, index + 1);
-    const keys = pool.get(kind) ?? [];
-    pool.set(kind, keys);
-    const key = keys[index] ?? newKey(kind);
-    keys[index] = key;
-    return key;
-  }
-}
-
-function newKey(kind: string): KeyObject {
-  const namedCurve = curves[kind];
-  return namedCurve === undefined
-    ? generateKeyPairSync('rsa', { modulusLength: Number(kind) }).privateKey
-    : generateKeyPairSync('ec', { namedCurve }).privateKey;
-}
-
-function publicPem(privateKey: KeyObject | undefined): string {
-  if (privateKey === undefined) return '';
-  return createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString();
 }
