@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { KsealError } from './errors.ts';
 import { fileError, isFile, statOf } from './files.ts';
 
@@ -98,9 +98,11 @@ function stage(path: string, shown: string, octets: Uint8Array): Staged {
   return { shown, temporary, commit: () => fs.renameSync(temporary, target) };
 }
 
-/** Whether `path` leads to a pipe or a device. */
+/** Whether `path` leads to a pipe or a device. Throws for a folder, as writing to it would. */
 function isSpecial(path: string): boolean {
-  return statOf(path)?.isFile() === false;
+  const stats = statOf(path);
+  if (stats?.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
+  return stats?.isFile() === false;
 }
 
 function writeConfidential(path: string, octets: Uint8Array): void {
@@ -126,9 +128,9 @@ function replaceAside(target: string, octets: Uint8Array): void {
   if (exists) fs.rmSync(aside);
 }
 
-/** A name that is unlikely to be taken; if it is, creating it fails and nothing is lost. */
+/** A short name that is unlikely to be taken; if it is, creating it fails and nothing is lost. */
 function siblingOf(target: string): string {
-  return join(dirname(target), `.${basename(target)}.${Math.random().toString(16).slice(2)}`);
+  return join(dirname(target), `.kseal-${Math.random().toString(16).slice(2)}`);
 }
 
 /** Creates a file that must not exist yet; if it cannot be written whole, it is removed. */

@@ -72,3 +72,10 @@ test('a regular file is one through links, too; what cannot be reached is nothin
   }
   expect([isFile(folder), isFile('/dev/null')]).toEqual([false, false]);
 });
+
+test('a device without an end is read no further than its limit', () => {
+  expect(thrownBy(() => readFile('/dev/zero', 'zero', 5))).toMatchObject({
+    code: 'IO',
+    message: 'zero: larger than 5 octets',
+  });
+});

@@ -155,6 +155,6 @@ describe('many values', () => {
     expect(Object.keys((await open(await secretOf(256))).opened)).toHaveLength(256);
     const { opened, codes, said, calls } = await open(await secretOf(257));
     expect([opened, Object.values(codes), calls]).toEqual([{}, ['VALUE_REFUSED'], 0]);
-    expect(said[0]).toMatch(/ at most 256 are opened \(split the Secret\)$/);
+    expect(said[0]).toMatch(/more than 256 sealed values in one Secret \(split the Secret\)$/);
   });
 });

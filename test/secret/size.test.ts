@@ -29,7 +29,7 @@ test('256 sealed values are opened in one Secret, and not one more', () => {
   expect(() => checkCount(256)).not.toThrow();
   expect(thrownBy(() => checkCount(257))).toEqual({
     code: 'VALUE_REFUSED',
-    message: '257 sealed values in one Secret, and at most 256 are opened',
+    message: 'more than 256 sealed values in one Secret',
     hint: 'split the Secret',
   });
 });
