@@ -46,7 +46,6 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   yaml: ['yaml.ts'],
   'p-limit': ['verbs'],
   commander: ['cli/'],
-  chalk: ['cli/'],
 };
 
 /** Node's modules that may be used. Without those for processes and the network kseal is offline. */
