@@ -125,18 +125,18 @@ function rootOf(document: Document.Parsed, fail: Fail): YamlNode {
 }
 
 function nodeOf(node: Node | null, offset: number, context: Context): YamlNode {
-  const range = node?.range;
-  const start = range?.[0] ?? offset;
-  const end = range?.[1] ?? offset;
-  if (isAlias(node)) return aliasOf(node.source, start, end, context);
-  const located = { start, end, anchor: node?.anchor, tag: node?.tag };
-  if (isMap<Node, Node | null>(node)) return mapOf(node, located, context);
-  if (isSeq<Node>(node)) return seqOf(node, located, context);
+  // Spreading objects would take longer here than parsing does.
+  const [start, end] = node?.range ?? [offset, offset];
+  const { anchor, tag }: { anchor?: string; tag?: string } = node ?? {};
+  const place = { start, end, anchor, tag };
+  if (isAlias(node)) return aliasOf(node.source, place, context);
+  if (isMap<Node, Node | null>(node)) return mapOf(node, place, context);
+  if (isSeq<Node>(node)) return seqOf(node, place, context);
   const { source = '', type = 'PLAIN', srcToken } = isScalar<string>(node) ? node : {};
   const style = styles[type] ?? 'block';
   if (!isClosed(style, srcToken && 'source' in srcToken ? srcToken.source : ''))
     context.fail('MISSING_CHAR', end);
-  return register({ ...located, kind: 'scalar', text: source, style }, context);
+  return register({ kind: 'scalar', start, end, anchor, tag, text: source, style }, context);
 }
 
 const styles: Readonly<Record<string, YamlScalar['style']>> = {
@@ -150,31 +150,33 @@ function register<T extends YamlNode>(node: T, { anchors }: Context): T {
   return node;
 }
 
-function aliasOf(name: string, start: number, end: number, context: Context): YamlNode {
-  const located = { start, end, anchor: undefined, tag: undefined };
-  const target = context.anchors.get(name);
-  if (target !== undefined) return { ...located, kind: 'alias', target };
-  context.fail('BAD_ALIAS', start);
-  return { ...located, kind: 'scalar', text: '', style: 'plain' };
+function aliasOf(name: string, place: Located, { anchors, fail }: Context): YamlNode {
+  const target = anchors.get(name);
+  if (target !== undefined) return { ...place, kind: 'alias', target };
+  fail('BAD_ALIAS', place.start);
+  return { ...place, kind: 'scalar', text: '', style: 'plain' };
 }
 
-function mapOf(map: YAMLMap<Node, Node | null>, located: Located, context: Context): YamlMap {
+function mapOf(map: YAMLMap<Node, Node | null>, place: Located, context: Context): YamlMap {
+  const { start, end, anchor, tag } = place;
   const entries: YamlEntry[] = [];
-  const result = register({ ...located, kind: 'map', flow: map.flow === true, entries }, context);
+  const flow = map.flow === true;
+  const result = register({ kind: 'map', start, end, anchor, tag, flow, entries }, context);
   const seen = new Set<string>();
   for (const pair of map.items) {
     const entry = entryOf(pair, context);
     entries.push(entry);
     if (entry.key.kind !== 'scalar' || isMergeKey(entry.key)) continue;
-    const { text, start, style } = entry.key;
+    const { text, style } = entry.key;
     // In flow style kubectl takes `?` for an indicator without a space behind it, too.
-    if (map.flow && style === 'plain' && text[0] === '?') context.fail('BAD_SCALAR_START', start);
-    if (seen.has(text)) context.fail('DUPLICATE_KEY', start);
+    if (flow && style === 'plain' && text[0] === '?')
+      context.fail('BAD_SCALAR_START', entry.key.start);
+    if (seen.has(text)) context.fail('DUPLICATE_KEY', entry.key.start);
     seen.add(text);
   }
   // The package counts the comments behind a block collection as part of it.
-  const end = result.flow ? located.end : (entries.at(-1)?.value.end ?? located.end);
-  return Object.assign(result, { end });
+  if (!flow) result.end = entries.at(-1)?.value.end ?? end;
+  return result;
 }
 
 const keyProperties = new Set(['explicit-key-ind', 'anchor', 'tag']);
@@ -187,10 +189,12 @@ function entryOf({ key, value, srcToken }: Pair<Node, Node | null>, context: Con
   return { start: first?.offset ?? keyNode.start, key: keyNode, colon, value: valueNode };
 }
 
-function seqOf(seq: YAMLSeq<Node>, located: Located, context: Context): YamlSeq {
+function seqOf(seq: YAMLSeq<Node>, place: Located, context: Context): YamlSeq {
+  const { start, end, anchor, tag } = place;
   const items: YamlNode[] = [];
-  const result = register({ ...located, kind: 'seq', flow: seq.flow === true, items }, context);
-  for (const item of seq.items) items.push(nodeOf(item, located.start, context));
-  const end = result.flow ? located.end : (items.at(-1)?.end ?? located.end);
-  return Object.assign(result, { end });
+  const flow = seq.flow === true;
+  const result = register({ kind: 'seq', start, end, anchor, tag, flow, items }, context);
+  for (const item of seq.items) items.push(nodeOf(item, start, context));
+  if (!flow) result.end = items.at(-1)?.end ?? end;
+  return result;
 }

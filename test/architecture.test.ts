@@ -55,7 +55,6 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@google-cloud/kms': ['keys/'],
   '@grpc/grpc-js': ['keys/'],
   commander: ['cli/'],
-  chalk: ['cli/'],
 };
 
 /** Node's modules that may be used. Without those for processes and the network kseal is offline. */

@@ -15,6 +15,11 @@ export async function readInput(io: IO, path: string, limit = MAX_MANIFEST): Pro
 }
 
 async function readStdin(io: IO, limit: number): Promise<Buffer> {
+  if (io.stdin.isTTY) {
+    throw new KsealError('USAGE', 'stdin is a terminal, which would show what is typed', {
+      hint: 'name a file, or pipe the text in',
+    });
+  }
   const chunks: Buffer[] = [];
   let octets = 0;
   for await (const chunk of io.stdin) {

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help } from 'commander';
 import { KsealError } from '../errors.ts';
 import type { IO } from './io.ts';
 import { reportErrors } from './print.ts';
@@ -59,6 +59,11 @@ async function run(argv: readonly string[], io: IO): Promise<void> {
     )
     .version(KSEAL_VERSION)
     .option('--debug', 'show causes and stack traces of errors')
+    // An option that may be repeated begins with an empty list, which is nothing to tell.
+    .configureHelp({
+      optionDescription: (option) =>
+        new Help().optionDescription(option).replace(' (default: [])', ''),
+    })
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} });
   const [chosen] = argv.filter((word) => !word.startsWith('-') && word !== 'help');

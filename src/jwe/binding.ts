@@ -55,13 +55,19 @@ export function bindingTo(scope: Scope, place: Place): Binding {
   const given = place[part];
   if (given !== undefined) {
     throw new KsealError('VALUE_REFUSED', `Kubernetes allows no ${part} ${JSON.stringify(given)}`, {
-      hint: 'use lower-case letters, digits and "-"',
+      hint: allowedHints[part],
     });
   }
   throw new KsealError('VALUE_REFUSED', `scope ${scope} binds the ${part}, and there is none`, {
     hint: missingHints[part],
   });
 }
+
+const allowedHints: Record<Part, string> = {
+  namespace: 'use at most 63 lower-case letters, digits and "-"',
+  name: 'use at most 253 lower-case letters, digits, "-" and "."',
+  key: 'use at most 253 letters, digits, "-", "_" and "."',
+};
 
 const missingHints: Record<Part, string> = {
   namespace: 'say where the manifest is applied: -n NAMESPACE',

@@ -26,6 +26,8 @@ export function candidatesFor(
     .filter((key) => key.modulusOctets === encryptedKey.length)
     .filter((key) => allowRevoked || key.state !== 'revoked')
     .slice(0, MAX_TRIES);
+  const revoked = keyring.find((key) => key.modulusOctets === encryptedKey.length);
+  if (fitting.length === 0 && revoked !== undefined) return [usable(revoked, allowRevoked)];
   if (fitting.length === 0) throw unknownKid(header, keyring);
   return fitting;
 }
