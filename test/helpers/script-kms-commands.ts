@@ -67,6 +67,18 @@ export const kmsCommands: Record<string, ScriptCommand> = {
       calls.length = 0;
     },
   },
+  'kms-forget': {
+    usage: 'kms-forget: the calls so far',
+    run: ({ kms }) => {
+      running(kms).calls.length = 0;
+    },
+  },
+  'kms-forget': {
+    usage: 'kms-forget: all calls so far, however many they were',
+    run: ({ kms }) => {
+      running(kms).calls.length = 0;
+    },
+  },
   'kms-decrypted': {
     usage:
       'kms-decrypted VERSION FILE…: of the calls since the last kms-calls those about VERSION sent the encrypted key of each JWE in these files, each once and with its checksum, and all calls sent nothing else',
