@@ -10,27 +10,10 @@ import {
   type Method,
   startKmsEmulator,
 } from '../kms-emulator/emulator.ts';
+import { faultWords, methods } from '../kms-emulator/faults.ts';
 import { jwesIn } from './jwe.ts';
 import type { Script } from './script.ts';
 import type { ScriptCommand } from './script-commands.ts';
-
-const methods: Readonly<Record<Method, true>> = {
-  GetPublicKey: true,
-  AsymmetricDecrypt: true,
-  ListCryptoKeyVersions: true,
-  GetCryptoKey: true,
-  GetCryptoKeyVersion: true,
-};
-
-const faultWords: Readonly<Record<Extract<Fault, string>, true>> = {
-  'wrong-checksum': true,
-  'missing-checksum': true,
-  unverified: true,
-  'wrong-name': true,
-  'endless-list': true,
-  'damaged-request': true,
-  hang: true,
-};
 
 /** Commands on a Cloud KMS that runs while the script does. Names of key versions are whole. */
 export const kmsCommands: Record<string, ScriptCommand> = {
@@ -65,12 +48,6 @@ export const kmsCommands: Record<string, ScriptCommand> = {
       if (made.join(' ') !== [...wanted].sort().join(' '))
         throw new Error(`the calls were: ${made.join(' ') || 'none'}`);
       calls.length = 0;
-    },
-  },
-  'kms-forget': {
-    usage: 'kms-forget: the calls so far',
-    run: ({ kms }) => {
-      running(kms).calls.length = 0;
     },
   },
   'kms-forget': {
@@ -118,15 +95,17 @@ async function start(script: Script, file = ''): Promise<void> {
 
 /** Throws for a name that is misspelt: such a fault would never come. */
 function methodNamed(name: string): Method {
-  if (Object.hasOwn(methods, name)) return name as Method;
-  throw new Error(`no method of the kms: ${name}`);
+  const method = methods.find((known) => known === name);
+  if (method === undefined) throw new Error(`no method of the kms: ${name}`);
+  return method;
 }
 
 function faultFrom(text: string): Fault {
   if (text.startsWith('{')) return JSON.parse(text);
   if (Object.hasOwn(status, text)) return { status: text as keyof typeof status };
-  if (Object.hasOwn(faultWords, text)) return text as Fault;
-  throw new Error(`no fault of the kms: ${text}`);
+  const word = faultWords.find((known) => known === text);
+  if (word === undefined) throw new Error(`no fault of the kms: ${text}`);
+  return word;
 }
 
 function countsOf(calls: readonly Call[]): string[] {
