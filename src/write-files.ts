@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { KsealError } from './errors.ts';
+import { KsealError, shellWord } from './errors.ts';
 import { fileError, isFile, statOf } from './files.ts';
 
 export interface WriteOptions {
@@ -52,6 +52,22 @@ function wrapped<T>(shown: string, action: () => T): T {
   } catch (error) {
     throw fileError(shown, 'write', error);
   }
+}
+
+/** Throws IO where a file could not be made: at a folder, or in one that is missing or closed. */
+export function checkWritable(path: string, shown: string): void {
+  const stats = statOf(path);
+  const folder = dirname(path);
+  if (stats?.isDirectory()) {
+    throw new KsealError('IO', `${shown}: is a folder, not a file`, { hint: 'name a file in it' });
+  }
+  if (stats === undefined && !isLink(path) && statOf(folder)?.isDirectory() !== true) {
+    throw new KsealError('IO', `${shown}: cannot write: there is no such folder`, {
+      hint: `mkdir -p ${shellWord(dirname(shown))}`,
+    });
+  }
+  if (stats === undefined && !isLink(path))
+    wrapped(shown, () => fs.accessSync(folder, fs.constants.W_OK));
 }
 
 /** Throws OUTPUT_EXISTS where a regular file is; a pipe or a device may be written to. */

@@ -2,7 +2,6 @@ import { dirname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, findConfig, loadConfig } from '../config.ts';
 import type { KeyContext } from '../keys/open.ts';
-import { once } from './input.ts';
 import type { IO } from './io.ts';
 import { say } from './print.ts';
 
@@ -18,12 +17,10 @@ export function addKeyOptions(command: Command): Command {
     .option(
       '--config <file>',
       'the configuration, in place of the .kseal.yaml above (KSEAL_CONFIG)',
-      once,
     )
     .option(
       '--kms-endpoint <host:port>',
       'another endpoint of Google Cloud KMS (KSEAL_KMS_ENDPOINT)',
-      once,
     )
     .option('--verify-signature', 'take a key from Git only out of a commit with a good signature');
 }

@@ -5,7 +5,7 @@ import { selectSecret } from '../manifest/select.ts';
 import { unsealData } from '../unseal.ts';
 import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal-manifest.ts';
 import { addKeyOptions, configFor, type KeyFlags, keyContext } from './context.ts';
-import { noSecret, once, readInput, readManifestFile, repeated, shownPath } from './input.ts';
+import { noSecret, readInput, readManifestFile, repeated, shownPath } from './input.ts';
 import type { IO } from './io.ts';
 import { openingKeys, openingReferences } from './key.ts';
 import { checkOutput, writeResult } from './output.ts';
@@ -32,7 +32,7 @@ export function configure(command: Command, io: IO): void {
     .argument('[file]', 'the manifest; - or nothing is stdin')
     .option('-f, --file <file>', 'the manifest', repeated, none)
     .option('-k, --key <ref>', 'a private key to open with (or KSEAL_DECRYPT_KEY)', repeated, none)
-    .option('-n, --namespace <name>', 'the namespace of a manifest that names none', once)
+    .option('-n, --namespace <name>', 'the namespace of a manifest that names none')
     .option('--name <name>', 'which Secret, where there are several')
     .option('--only <key>', 'open this one value and print its exact octets')
     .option('--raw <file>', 'open one bare JWE, given --name, -n and --data-key')
@@ -46,9 +46,13 @@ export function configure(command: Command, io: IO): void {
 
 async function decrypt(io: IO, argument: string | undefined, flags: DecryptFlags): Promise<void> {
   const path = inputOf(io, argument, flags);
-  checkOutput(io, flags, [path], 'give another name: a plaintext never replaces what is sealed');
-  const config = configFor(io, flags, path);
   const references = openingReferences(io, flags.key);
+  checkOutput(io, flags, {
+    manifests: [path],
+    hint: 'give another name: a plaintext never replaces what is sealed',
+    others: references,
+  });
+  const config = configFor(io, flags, path);
   const context = keyContext(io, flags, config);
   const keyring = await openingKeys(references, context);
   const policy = {

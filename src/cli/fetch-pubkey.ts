@@ -13,7 +13,6 @@ import { parseReference } from '../keys/reference.ts';
 import { writeFile } from '../write-files.ts';
 import { checkKeys } from './check-keys.ts';
 import { addKeyOptions, configFor, type KeyFlags, keyContext } from './context.ts';
-import { once } from './input.ts';
 import type { IO } from './io.ts';
 import { warnIfWeak } from './key.ts';
 import { say, writeStdout } from './print.ts';
@@ -44,9 +43,9 @@ export function configure(command: Command, io: IO): void {
        kseal fetch-pubkey NAME                     refresh the file of a configured key
        kseal fetch-pubkey --check [NAME...]        prove that files, sources and pins agree`)
     .argument('[source...]', "'gcpkms://…', 'git+https://…', a file, or a configured name")
-    .option('-o, --output <file>', 'write here instead of stdout', once)
+    .option('-o, --output <file>', 'write here instead of stdout')
     .option('--force', 'replace a file that holds another key')
-    .option('--pin <kid>', 'the fingerprint that the key must have', once)
+    .option('--pin <kid>', 'the fingerprint that the key must have')
     .addOption(
       new Option('--format <format>', 'how to write it').choices(keyFormats).default('pem'),
     )

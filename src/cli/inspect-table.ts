@@ -33,10 +33,10 @@ export function inspectionTable(io: IO, values: readonly Inspection[]): string {
   return tableOf(values, columns);
 }
 
-function opensIn({ state, binding, reason }: Inspection): string {
+function opensIn({ key, state, binding, reason }: Inspection): string {
   if (reason !== undefined) return reason;
   if (state === 'unbound') return 'wherever unbound values are accepted';
   if (binding === undefined) return '';
-  const here = state === 'sealed' && binding.scope === 'strict';
+  const here = key !== undefined && state === 'sealed' && binding.scope === 'strict';
   return `${here ? 'here only' : describeBinding(binding)} (${binding.scope})`;
 }

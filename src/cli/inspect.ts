@@ -11,10 +11,10 @@ import { decodeManifest } from '../manifest/decode.ts';
 import { problemError } from '../manifest/problem.ts';
 import { readManifest } from '../manifest/read.ts';
 import { isFolder, manifestsIn } from '../sources/folder.ts';
-import { once, readInput, repeated, shownPath } from './input.ts';
+import { readInput, repeated, shownPath, withoutFinalNewline } from './input.ts';
 import { inspectionTable } from './inspect-table.ts';
 import type { IO } from './io.ts';
-import { printable, writeStdout } from './print.ts';
+import { printable, say, writeStdout } from './print.ts';
 
 interface InspectFlags {
   readonly file: readonly string[];
@@ -30,7 +30,7 @@ export function configure(command: Command, io: IO): void {
   command
     .argument('[path...]', 'manifests, folders, key files, or a bare JWE; - or nothing is stdin')
     .option('-f, --file <file>', 'a further path', repeated, [])
-    .option('-n, --namespace <name>', 'the namespace of manifests that name none', once)
+    .option('-n, --namespace <name>', 'the namespace of manifests that name none')
     .option('--json', 'print JSON')
     .action((paths: string[], flags: InspectFlags) =>
       inspect(io, [...paths, ...flags.file], flags),
@@ -55,8 +55,7 @@ async function inspectPath(io: IO, path: string, namespace: string | undefined):
   if (looksLikeKey(octets))
     return { path: shown, key: await checkedKey(readKeyText(octets, shown), shown) };
   if (looksSealed(octets) || looksFlattened(octets)) {
-    const end = octets.at(-1) === 0x0a ? octets.length - 1 : octets.length;
-    return { values: [inspectBare(octets.subarray(0, end), shown)] };
+    return { values: [inspectBare(withoutFinalNewline(octets), shown)] };
   }
   const manifest = readManifest(decodeManifest(octets, shown), shown);
   throwAll(manifest.problems.map((problem) => problemError(shown, problem)));
@@ -82,6 +81,6 @@ function asText(io: IO, found: readonly Found[]): string {
       ? []
       : `${printable(item.path)}: ${item.key.kind} key, ${item.key.form}, RSA-${item.key.bits}, ${describeKid(item.key.kid)}\n`,
   );
-  if (values.length === 0 && keys.length === 0) return 'no Secret found\n';
+  if (values.length === 0 && keys.length === 0) say(io, 'note', 'no Secret found');
   return keys.join('') + (values.length > 0 ? inspectionTable(io, values) : '');
 }

@@ -1,4 +1,4 @@
-import { Command, CommanderError, Help } from 'commander';
+import { Command, CommanderError, Help, type Option } from 'commander';
 import { KsealError } from '../errors.ts';
 import type { IO } from './io.ts';
 import { reportErrors } from './print.ts';
@@ -69,11 +69,28 @@ async function run(argv: readonly string[], io: IO): Promise<void> {
   const [chosen] = argv.filter((word) => !word.startsWith('-') && word !== 'help');
   for (const [name, { summary, load }] of Object.entries(commands)) {
     const command = program.command(name).description(summary);
-    if (name === chosen) (await load()).configure(command, io);
+    if (name !== chosen) continue;
+    (await load()).configure(command, io);
+    command.options.forEach(refuseTwice);
   }
   await program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode !== 0) throw usageError(error, chosen);
+  });
+}
+
+/** An option that may stand only once says so when it is repeated: the last would silently win. */
+function refuseTwice(option: Option): void {
+  const parse = option.parseArg;
+  if (!option.required || Array.isArray(option.defaultValue)) return;
+  option.argParser((text, previous: unknown) => {
+    // An option whose values are collected elsewhere leaves no text here.
+    if (typeof previous !== 'string' || previous === '' || previous === option.defaultValue) {
+      return parse ? parse(text, previous) : text;
+    }
+    throw new KsealError('USAGE', `${option.flags} is given twice`, {
+      hint: 'leave one of them away',
+    });
   });
 }
 

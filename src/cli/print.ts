@@ -42,7 +42,7 @@ export function reportErrors(io: IO, thrown: unknown, debug: boolean): number {
     else {
       say(io, 'error', error.message);
       if (debug && error.cause !== undefined) say(io, 'note', `caused by ${String(error.cause)}`);
-      // Errors in a row often share their hint; it is said once, behind the last of them.
+      // Errors in a row often share their hint; it is said behind the last of them.
       if (error.hint !== undefined && error.hint !== hintOf(errors[index + 1]))
         say(io, 'hint', error.hint);
     }

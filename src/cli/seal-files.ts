@@ -24,7 +24,11 @@ export async function sealFiles(
   arguments_: readonly string[],
   flags: SealFlags,
 ): Promise<void> {
-  checkOutput(io, flags, arguments_, 'to write back to the same file: -i');
+  checkOutput(io, flags, {
+    manifests: arguments_,
+    hint: 'to write back to the same file: -i',
+    others: [flags.key],
+  });
   const inputs = arguments_.flatMap((path) => expand(io, path, flags));
   const results = await sealAll(io, inputs, flags);
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {

@@ -115,6 +115,9 @@ export function checkBinding(
 }
 
 function mismatchHint(binding: Binding, place: Place): string {
+  if (binding.scope === 'strict' && place.key === '') {
+    return `for a bare JWE say where it stood: --name ${binding.name} -n ${binding.namespace} --data-key ${binding.key}`;
+  }
   if (binding.scope !== 'cluster-wide' && place.namespace === undefined) {
     return `say where the manifest is applied: -n ${binding.namespace}`;
   }
