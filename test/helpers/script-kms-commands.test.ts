@@ -1,7 +1,11 @@
-import { expect, inject, test } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, inject, onTestFinished, test } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { defaultLimits } from '../../src/keys/gcpkms-call.ts';
-import { runScript } from './script.ts';
+import { startKmsEmulator } from '../kms-emulator/emulator.ts';
+import { cekOf, jwesIn } from './jwe.ts';
+import { type Main, runScript } from './script.ts';
 
 // What the commands on a Cloud KMS promise: a script that counts wrongly, or misspells, fails.
 
@@ -10,7 +14,7 @@ const name = 'projects/p/locations/l/keyRings/r/cryptoKeys/hr';
 const version = `${name}/cryptoKeyVersions/1`;
 
 /** A script that starts the KMS, seals and opens one value by it, and then runs `commands`. */
-function run(commands: string) {
+function run(commands: string, program: Main = main) {
   const lines = [
     'kms kms.json',
     `kseal fetch-pubkey gcpkms://${version} -o hr.pub`,
@@ -21,7 +25,7 @@ function run(commands: string) {
   ];
   const files = `-- one --\nCANARY-one\n-- kms.json --\n{"${name}": [{}]}\n`;
   const text = `${[...lines, commands].join('\n')}\n${files}`;
-  return runScript({ main, text, path: 'x.txtar', keys });
+  return runScript({ main: program, text, path: 'x.txtar', keys });
 }
 
 test.each([
@@ -41,9 +45,20 @@ test.each([
   await expect(run(commands)).rejects.toThrow(message);
 });
 
-test('the CEK of a value that only the KMS opens is looked for', async () => {
-  const script = await run('');
-  expect(script.pems).toHaveLength(1);
+test('a script fails for a CEK of a value that only the KMS opens', async () => {
+  // The emulators of a process have the same keys.
+  const emulator = await startKmsEmulator({ keys: { [name]: [{}] } });
+  onTestFinished(() => emulator.stop());
+  const pem = emulator.version(version)?.privateKey?.export({ type: 'pkcs8', format: 'pem' });
+  const leaky: Main = async (argv, io) => {
+    if (argv[0] !== 'leak') return main(argv, io);
+    const [jwe = ''] = jwesIn(readFileSync(join(io.cwd, 'db.yaml'), 'latin1'));
+    io.stdout.write(cekOf(jwe, `${pem}`)?.toString('hex'));
+    return 0;
+  };
+  await expect(run('kseal leak', leaky)).rejects.toThrow(
+    /stdout shows the CEK [0-9a-f]{64} as hex/,
+  );
 });
 
 test('a script passes, and at its end the limits are the old ones and the KMS is gone', async () => {
