@@ -1,4 +1,4 @@
-import { KsealError } from '../errors.ts';
+import { expectedErrors, KsealError, throwAll } from '../errors.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { type KeyContext, loadOpeningKeys } from '../keys/open.ts';
@@ -35,8 +35,10 @@ export async function openingKeys(
   references: readonly string[],
   context: KeyContext,
 ): Promise<readonly OpeningKey[]> {
-  const keys = await Promise.all(
+  // All of them are waited for, so that every error is said and no call goes on afterwards.
+  const settled = await Promise.allSettled(
     references.map((reference) => loadOpeningKeys(reference, context)),
   );
-  return keys.flat();
+  throwAll(settled.flatMap((one) => (one.status === 'rejected' ? expectedErrors(one.reason) : [])));
+  return settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
 }
