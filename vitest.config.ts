@@ -8,5 +8,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/helpers/global-setup.ts'],
+    // No test waits; but a machine may be busy.
+    testTimeout: 20_000,
   },
 });

@@ -5,3 +5,5 @@ import { systemIO } from '../dist/system.js';
 // A handler lets a write that has begun end before the process does.
 process.on('SIGINT', () => process.exit(130));
 process.exitCode = await main(process.argv.slice(2), systemIO());
+// All is written. A socket that hangs, of a token service say, must not keep the process waiting.
+setTimeout(() => process.exit(), 1000).unref();

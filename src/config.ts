@@ -12,7 +12,7 @@ import { listOf, mapOf, objectOf, oneOf, type Reader, readYaml, text, textAs } f
 import type { YamlNode } from './yaml-node.ts';
 
 export const CONFIG_NAME = '.kseal.yaml';
-const MAX_CONFIG = 1024 * 1024;
+const MAX_CONFIG = 256 * 1024;
 
 /** A key under `keys:`. Paths are relative to the folder of the file, with `/`. */
 export interface ConfiguredKey {
@@ -70,10 +70,14 @@ const key = objectOf<ConfiguredKey>({
   state: oneOf(['active', 'deprecated', 'revoked']),
 });
 
+/** What matches a glob takes longer the longer it is, and has a limit of its own. */
+const MAX_GLOB = 1024;
+const glob = textAs((given) => (given.length <= MAX_GLOB ? given : undefined), 'a short glob');
+
 const rule = (keyNames: readonly string[]) =>
   objectOf<PathRule>(
     {
-      path: text,
+      path: glob,
       key: oneOf(keyNames),
       scope: oneOf(scopes),
       field: oneOf(['data', 'stringData']),
@@ -83,7 +87,7 @@ const rule = (keyNames: readonly string[]) =>
   );
 
 const verify = objectOf<VerifySection>({
-  ignore: listOf(text),
+  ignore: listOf(glob),
   rules: mapOf(oneOf(['off', 'warning', 'error']), isKeyName, 'rule'),
 });
 
@@ -153,17 +157,6 @@ export function isIgnored({ folder, verify: { ignore = [] } }: Config, file: str
 
 function matches(folder: string, glob: string, file: string): boolean {
   return picomatch.isMatch(relative(folder, file).split(sep).join('/'), glob, { dot: true });
-}
-
-/** The configured names of a kid, and the strictest state among them. */
-export function stateOf(
-  { keys }: Config,
-  kid: string,
-): { names: readonly string[]; state: KeyState } {
-  const named = [...keys].filter(([, entry]) => entry.kid === kid);
-  const states = named.map(([, { state = 'active' }]) => state);
-  const strictest = (['revoked', 'deprecated'] as const).find((state) => states.includes(state));
-  return { names: named.map(([name]) => name), state: strictest ?? 'active' };
 }
 
 /** Whether `name` can be a configured key: what a reference without `/` or `.` is taken for. */

@@ -1,4 +1,4 @@
-/** Every way a command can fail, with the exit code its caller sees (README, "Exit codes"). */
+/** Every way a command can fail, with the exit code its caller sees (the table in README). */
 export const exitCodes = {
   USAGE: 2,
   IO: 2,

@@ -28,15 +28,25 @@ export function fileError(path: string, action: 'read' | 'write', error: unknown
 
 /** Reads a whole file of at most `limit` octets. `path` is absolute, `shown` as the user wrote it. */
 export function readFile(path: string, shown: string, limit: number): Buffer {
+  const chunks: Buffer[] = [];
+  let octets = 0;
   try {
-    const stats = fs.statSync(path);
-    // A pipe has no size; what comes out of it is measured when it is there.
-    const octets = stats.isFile() && stats.size > limit ? undefined : fs.readFileSync(path);
-    if (octets !== undefined && octets.length <= limit) return octets;
+    const file = fs.openSync(path, 'r');
+    try {
+      // A device may have no end, so no more is read than tells that it is too much.
+      for (let read = -1; read !== 0 && octets <= limit; octets += read) {
+        const chunk = Buffer.allocUnsafe(Math.min(limit + 1 - octets, 256 * 1024));
+        read = fs.readSync(file, chunk);
+        chunks.push(chunk.subarray(0, read));
+      }
+    } finally {
+      fs.closeSync(file);
+    }
   } catch (error) {
     throw fileError(shown, 'read', error);
   }
-  throw new KsealError('IO', `${shown}: larger than ${limit} octets`);
+  if (octets > limit) throw new KsealError('IO', `${shown}: larger than ${limit} octets`);
+  return Buffer.concat(chunks);
 }
 
 /** What is at `path`, through links too; undefined for nothing, and for what cannot be reached. */

@@ -1,21 +1,31 @@
-/** The candidate that `word` is most likely a slip of: at most a third of its letters differ. */
+/** A slip is made in a word, not in a page; and a long list of names is not worth the wait. */
+const MAX_LETTERS = 64;
+const MAX_CANDIDATES = 1000;
+
+/** The candidate that `word` is most likely a slip of: one letter, or a third of them, differ. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  const distances = candidates.map((candidate) =>
-    distance(word.toLowerCase(), candidate.toLowerCase()),
-  );
+  if (word.length > MAX_LETTERS) return undefined;
+  const distances = candidates
+    .slice(0, MAX_CANDIDATES)
+    .map((candidate) => distance(word.toLowerCase(), candidate.toLowerCase()));
   const least = Math.min(...distances);
-  return least <= Math.max(1, word.length / 3) ? candidates[distances.indexOf(least)] : undefined;
+  const isClose = least < word.length && least <= Math.max(1, word.length / 3);
+  return isClose ? candidates[distances.indexOf(least)] : undefined;
 }
 
-/** Levenshtein distance: insertions, removals and replacements of one letter. */
+/** Insertions, removals and replacements of one letter, and swaps of two neighbours. */
 function distance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (const [i, letter] of [...a].entries()) {
+  for (let i = 0; i < a.length; i++) {
     const next = [i + 1];
     for (let j = 0; j < b.length; j++) {
-      const replaced = (row[j] ?? 0) + (letter === b[j] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+      const replaced = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
+      const isSwap = i > 0 && j > 0 && a[i] === b[j - 1] && a[i - 1] === b[j];
+      const swapped = isSwap ? (before[j - 1] ?? 0) + 1 : replaced;
+      next.push(Math.min(replaced, swapped, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
     }
+    before = row;
     row = next;
   }
   return row[b.length] ?? 0;

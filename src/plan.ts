@@ -1,4 +1,4 @@
-import { expectedErrors, type KsealError, located } from './errors.ts';
+import { expectedErrors, type KsealError, located, shellWord } from './errors.ts';
 import { type Binding, bindingTo, type Scope } from './jwe/binding.ts';
 import { type CompactJwe, readCompact } from './jwe/compact.ts';
 import { compactText } from './jwe/flattened.ts';
@@ -98,12 +98,12 @@ export function takeOver(
   return keep(plan, key, readCompact(compact), options);
 }
 
-export function leavePlain(plan: Plan, { octets }: Entry): readonly Warning[] {
+export function leavePlain(plan: Plan, { octets }: Entry, path: string): readonly Warning[] {
   plan.octets += octets.length;
   return [
     {
       message: 'the value there is still plaintext',
-      hint: 'seal the whole file: kseal seal -f FILE -i',
+      hint: `seal the whole file: kseal seal -f ${shellWord(path)} -i`,
     },
   ];
 }
@@ -118,7 +118,7 @@ export function finish(plan: Plan, path: string, keys: readonly string[]): Plan 
     ...checkSize(plan.octets),
     ...missingKeys(secret.type, new Set(keys)).map((missing) => ({
       message: `type ${secret.type} requires data key ${missing}, which is missing`,
-      hint: `add it: kseal seal --into FILE --prompt KEY`,
+      hint: `add it: kseal seal --into ${shellWord(path || 'FILE')} --prompt KEY`,
     })),
   ]);
   return plan;

@@ -1,4 +1,4 @@
-import { KsealError } from './errors.ts';
+import { KsealError, throwAll } from './errors.ts';
 import { nearest } from './nearest.ts';
 import { parseYaml } from './yaml.ts';
 import { positionsIn, type YamlMap, type YamlNode } from './yaml-node.ts';
@@ -8,6 +8,9 @@ type Fail = (node: YamlNode, message: string, hint?: string) => undefined;
 
 /** Reads a located node as plain data; undefined when it has reported why it cannot. */
 export type Reader<T> = (node: YamlNode, fail: Fail) => T | undefined;
+
+/** With so many errors nobody reads on. */
+const MAX_ERRORS = 20;
 
 /**
  * Reads a YAML text of one document with `reader`. Throws all that is wrong, each as
@@ -21,6 +24,7 @@ export function readYaml<T>(source: string, path: string, reader: Reader<T>): T 
     errors.push(
       new KsealError('CONFIG_INVALID', `${path}:${line}:${column}: ${message}`, { hint }),
     );
+    if (errors.length === MAX_ERRORS) throwAll(errors);
   };
   const { roots, errors: yamlErrors } = parseYaml(source);
   for (const { offset, message } of yamlErrors) report(offset, message, 'correct the YAML there');
@@ -28,8 +32,7 @@ export function readYaml<T>(source: string, path: string, reader: Reader<T>): T 
   if (second !== undefined)
     report(second.start, 'a second document', 'keep one document in the file');
   const value = root && reader(root, (node, ...rest) => void report(node.start, ...rest));
-  const [first] = errors;
-  if (first !== undefined) throw errors.length === 1 ? first : new AggregateError(errors);
+  throwAll(errors);
   if (value === undefined)
     throw new KsealError('CONFIG_INVALID', `${path}: is empty`, {
       hint: 'begin it with: version: 1',
@@ -37,16 +40,19 @@ export function readYaml<T>(source: string, path: string, reader: Reader<T>): T 
   return value;
 }
 
+/** Reports an alias, an anchor and a tag: each could make a text mean what it does not show. */
+function isPlain(node: YamlNode, fail: Fail): boolean {
+  const kinds = { 'an alias': node.kind === 'alias', 'an anchor': node.anchor, 'a tag': node.tag };
+  const [used] = Object.entries(kinds).find(([, present]) => present) ?? [];
+  if (used !== undefined) fail(node, `${used} does not belong here`, 'write the value itself');
+  return used === undefined;
+}
+
 /** A string of one line. */
 export const text: Reader<string> = (node, fail) => {
-  if (
-    node.kind === 'scalar' &&
-    node.tag === undefined &&
-    node.anchor === undefined &&
-    node.text !== ''
-  )
-    return node.text;
-  return fail(node, 'a text belongs here', 'write it in quotes');
+  if (!isPlain(node, fail)) return undefined;
+  if (node.kind === 'scalar' && /^\P{Cc}+$/u.test(node.text)) return node.text;
+  return fail(node, 'a text of one line belongs here', 'write it in quotes');
 };
 
 /** A text that `read` makes something of; undefined from it means that `what` was meant. */
@@ -63,16 +69,14 @@ export function oneOf<T extends string>(choices: readonly T[]): Reader<T> {
     const written = text(node, fail);
     const chosen = choices.find((choice) => choice === written);
     if (chosen !== undefined || written === undefined) return chosen;
-    return fail(
-      node,
-      `"${written}" is not one of ${choices.join(', ')}`,
-      didYouMean(written, choices),
-    );
+    const among = choices.length === 0 ? 'and there are none' : `not ${choices.join(', ')}`;
+    return fail(node, `unknown "${written}", ${among}`, didYouMean(written, choices));
   };
 }
 
 export function listOf<T>(reader: Reader<T>): Reader<readonly T[]> {
   return (node, fail) => {
+    if (!isPlain(node, fail)) return undefined;
     if (node.kind !== 'seq')
       return fail(node, 'a list belongs here', 'write each item on a line that begins with "- "');
     return node.items.flatMap((item) => reader(item, fail) ?? []);
@@ -118,6 +122,7 @@ export function objectOf<T extends object>(
 }
 
 function entriesOf(node: YamlNode, fail: Fail) {
+  if (!isPlain(node, fail)) return [];
   if (node.kind !== 'map') {
     fail(node, 'a mapping belongs here', 'write KEY: VALUE lines');
     return [];
@@ -127,13 +132,15 @@ function entriesOf(node: YamlNode, fail: Fail) {
 
 function namedEntries(map: YamlMap, fail: Fail) {
   return map.entries.flatMap(({ key, value }) => {
-    if (key.kind === 'scalar' && key.anchor === undefined) return [{ key, name: key.text, value }];
-    fail(key, 'a plain key belongs here', 'write it out');
+    if (!isPlain(key, fail)) return [];
+    if (key.kind === 'scalar') return [{ key, name: key.text, value }];
+    fail(key, 'the name of a field belongs here', 'write KEY: VALUE lines');
     return [];
   });
 }
 
 function didYouMean(word: string, candidates: readonly string[]): string {
+  if (candidates.length === 0) return 'leave it away, or add what it names';
   const meant = nearest(word, candidates);
   return meant === undefined ? `use one of ${candidates.join(', ')}` : `did you mean ${meant}?`;
 }

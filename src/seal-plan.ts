@@ -72,7 +72,7 @@ export function planChanges(
   for (const entry of staying) {
     attempt(plan, labelOf(path, secret, entry), () => {
       const jwe = readSealedValue(entry.octets);
-      return jwe ? keep(plan, entry.key, jwe, options) : leavePlain(plan, entry);
+      return jwe ? keep(plan, entry.key, jwe, options) : leavePlain(plan, entry, path);
     });
   }
   for (const { key, octets, sealed } of values) {

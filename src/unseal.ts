@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import { KsealError } from './errors.ts';
 import { checkBinding, type Place, type Scope } from './jwe/binding.ts';
 import type { CompactJwe } from './jwe/compact.ts';
-import { decryptCompact, type OpeningKey } from './jwe/decrypt.ts';
+import { type Decrypted, decryptCompact, type OpeningKey } from './jwe/decrypt.ts';
 import { looksFlattened } from './jwe/flattened.ts';
 import { looksSealed } from './jwe/looks-sealed.ts';
 import { readSealedValue } from './jwe/sealed-value.ts';
@@ -53,19 +53,19 @@ export async function unsealData(request: OpenRequest): Promise<OpenResult> {
   const errors = new Map<string, KsealError>();
   const ready = prepareAll(request, errors);
   const opened = new Map<string, Uint8Array>();
-  if (errors.size === 0) {
-    await pLimit(PARALLEL).map(ready, (value) =>
-      open(value).then(
-        (octets) => opened.set(value.key, octets),
-        (error) => errors.set(value.key, expected(error)),
-      ),
-    );
-  }
-  const warnings = new Map(
-    ready
-      .filter(({ candidates }) => candidates.length === 1 && candidates[0]?.state === 'deprecated')
-      .map(({ key, candidates }) => [key, `sealed to deprecated key ${candidates[0]?.kid}`]),
-  );
+  const warnings = new Map<string, string>();
+  const openOne = async (value: Ready) => {
+    try {
+      const { plaintext, key } = await open(value);
+      opened.set(value.key, plaintext);
+      if (key.state !== 'active') {
+        warnings.set(value.key, `sealed to ${key.state} key ${key.kid}`);
+      }
+    } catch (error) {
+      errors.set(value.key, expected(error));
+    }
+  };
+  if (errors.size === 0) await pLimit(PARALLEL).map(ready, openOne);
   return { opened: errors.size === 0 ? opened : new Map(), warnings, errors };
 }
 
@@ -105,14 +105,15 @@ function prepare(key: string, octets: Uint8Array, request: OpenRequest): Ready |
 }
 
 /** Step 5. What opens to a sealed value is refused: it would be opened twice on the next update. */
-async function open({ jwe, candidates }: Ready): Promise<Uint8Array> {
-  const plaintext = await decryptCompact(jwe, candidates);
+async function open({ jwe, candidates }: Ready): Promise<Decrypted> {
+  const decrypted = await decryptCompact(jwe, candidates);
+  const { plaintext } = decrypted;
   if (looksSealed(plaintext) || looksFlattened(plaintext)) {
     throw new KsealError('JWE_REFUSED', 'opens to another sealed value, and these do not nest', {
       hint: 'seal the plaintext itself',
     });
   }
-  return plaintext;
+  return decrypted;
 }
 
 /** Lets a bug pass through as itself. */

@@ -1,12 +1,12 @@
 import * as fs from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { KsealError } from './errors.ts';
+import { dirname, join, resolve } from 'node:path';
+import { KsealError, shellWord } from './errors.ts';
 import { fileError, isFile, statOf } from './files.ts';
 
 export interface WriteOptions {
   /** Overwrite what is there; without it an existing file is an error. */
   readonly force: boolean;
-  /** The octets are plaintext or a private key: 0600, and never in a temporary file. */
+  /** The octets are plaintext or a private key: 0600, whatever was there. */
   readonly confidential: boolean;
 }
 
@@ -21,8 +21,7 @@ export function writeFile(
   { force, confidential }: WriteOptions,
 ): void {
   if (!force) refuseExisting(path, shown);
-  if (confidential) wrapped(shown, () => writeConfidential(path, octets));
-  else replaceFiles([{ path, shown, octets }]);
+  replaceFiles([{ path, shown, octets, confidential }]);
 }
 
 /** A file to replace: its absolute path, how messages call it, and its new content. */
@@ -30,14 +29,16 @@ export interface Replacement {
   readonly path: string;
   readonly shown: string;
   readonly octets: Uint8Array;
+  /** Plaintext or a private key: 0600, whatever was there. */
+  readonly confidential?: boolean;
 }
 
 /** Replaces all of the files or, as long as nothing pulls the plug in between, none. Throws IO. */
 export function replaceFiles(replacements: readonly Replacement[]): void {
   const staged: Staged[] = [];
   try {
-    for (const { path, shown, octets } of replacements) {
-      staged.push(wrapped(shown, () => stage(path, shown, octets)));
+    for (const replacement of replacements) {
+      staged.push(wrapped(replacement.shown, () => stage(replacement)));
     }
     for (const { shown, commit } of staged) wrapped(shown, commit);
   } finally {
@@ -51,6 +52,22 @@ function wrapped<T>(shown: string, action: () => T): T {
   } catch (error) {
     throw fileError(shown, 'write', error);
   }
+}
+
+/** Throws IO where a file could not be made: at a folder, or in one that is missing or closed. */
+export function checkWritable(path: string, shown: string): void {
+  const stats = statOf(path);
+  const folder = dirname(path);
+  if (stats?.isDirectory()) {
+    throw new KsealError('IO', `${shown}: is a folder, not a file`, { hint: 'name a file in it' });
+  }
+  if (stats === undefined && !isLink(path) && statOf(folder)?.isDirectory() !== true) {
+    throw new KsealError('IO', `${shown}: cannot write: there is no such folder`, {
+      hint: `mkdir -p ${shellWord(dirname(shown))}`,
+    });
+  }
+  if (stats === undefined && !isLink(path))
+    wrapped(shown, () => fs.accessSync(folder, fs.constants.W_OK));
 }
 
 /** Throws OUTPUT_EXISTS where a regular file is; a pipe or a device may be written to. */
@@ -84,7 +101,7 @@ interface Staged {
 }
 
 /** Writes the new content beside the file: a reader sees the old or the new, at every moment. */
-function stage(path: string, shown: string, octets: Uint8Array): Staged {
+function stage({ path, shown, octets, confidential = false }: Replacement): Staged {
   if (isSpecial(path)) {
     return { shown, temporary: undefined, commit: () => fs.writeFileSync(path, octets) };
   }
@@ -93,42 +110,22 @@ function stage(path: string, shown: string, octets: Uint8Array): Staged {
   // Renaming over a file asks no leave of the file itself, so this does.
   if (mode !== undefined) fs.accessSync(target, fs.constants.W_OK);
   const temporary = siblingOf(target);
-  createWhole(temporary, octets, 0o666);
-  if (mode !== undefined) fs.chmodSync(temporary, mode & 0o7777);
+  // What stands in it may be plaintext: others see it no sooner than under its own name.
+  createWhole(temporary, octets, mode === undefined && !confidential ? 0o666 : 0o600);
+  if (mode !== undefined && !confidential) fs.chmodSync(temporary, mode & 0o7777);
   return { shown, temporary, commit: () => fs.renameSync(temporary, target) };
 }
 
-/** Whether `path` leads to a pipe or a device. */
+/** Whether `path` leads to a pipe or a device. Throws for a folder, as writing to it would. */
 function isSpecial(path: string): boolean {
-  return statOf(path)?.isFile() === false;
+  const stats = statOf(path);
+  if (stats?.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
+  return stats?.isFile() === false;
 }
 
-function writeConfidential(path: string, octets: Uint8Array): void {
-  if (isSpecial(path)) fs.writeFileSync(path, octets);
-  else replaceAside(targetOf(path), octets);
-}
-
-/**
- * Plaintext must not be left behind in a temporary file, so here it is the old file that steps
- * aside, and comes back if the new one cannot be written.
- */
-function replaceAside(target: string, octets: Uint8Array): void {
-  const aside = siblingOf(target);
-  const exists = fs.existsSync(target);
-  if (exists) fs.accessSync(target, fs.constants.W_OK);
-  if (exists) fs.renameSync(target, aside);
-  try {
-    createWhole(target, octets, 0o600);
-  } catch (error) {
-    if (exists) fs.renameSync(aside, target);
-    throw error;
-  }
-  if (exists) fs.rmSync(aside);
-}
-
-/** A name that is unlikely to be taken; if it is, creating it fails and nothing is lost. */
+/** A short name that is unlikely to be taken; if it is, creating it fails and nothing is lost. */
 function siblingOf(target: string): string {
-  return join(dirname(target), `.${basename(target)}.${Math.random().toString(16).slice(2)}`);
+  return join(dirname(target), `.kseal-${Math.random().toString(16).slice(2)}`);
 }
 
 /** Creates a file that must not exist yet; if it cannot be written whole, it is removed. */

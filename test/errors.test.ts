@@ -17,7 +17,7 @@ const error = (code: ErrorCode) => new KsealError(code, code);
 
 describe('the exit code', () => {
   test.each(Object.entries(exitCodes))('of %s is %i, which is documented', (code, exit) => {
-    expect([2, 3, 130]).toContain(exit);
+    expect([2, 3, 4, 130]).toContain(exit);
     expect(exitCodeOf(error(code as ErrorCode))).toBe(exit);
   });
 

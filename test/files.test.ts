@@ -1,194 +1,81 @@
-import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildSync } from 'esbuild';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { writeFile } from '../src/write-files.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { fileError, isFile, isSameFile, readFile, statOf } from '../src/files.ts';
 import { thrownBy } from './jwe/thrown.ts';
 
 let folder = '';
 beforeEach(() => {
-  folder = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'kseal-files-')));
+  folder = fs.mkdtempSync(join(tmpdir(), 'kseal-files-'));
 });
 afterEach(() => fs.rmSync(folder, { recursive: true }));
 
 const at = (name: string) => join(folder, name);
-const text = (name: string) => fs.readFileSync(at(name), 'utf8');
-const mode = (name: string) => (fs.statSync(at(name)).mode & 0o7777).toString(8);
-const names = () => fs.readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
+const make = (name: string, content = '') => fs.writeFileSync(at(name), content);
 
-function make(name: string, content = 'old', fileMode = 0o644): void {
-  fs.writeFileSync(at(name), content);
-  fs.chmodSync(at(name), fileMode);
-}
+test('a read fits its limit or is an error that says so', () => {
+  make('a', '12345');
+  make('large');
+  fs.truncateSync(at('large'), 3 * 2 ** 30);
+  expect(readFile(at('a'), 'a', 5).toString()).toBe('12345');
+  expect(thrownBy(() => readFile(at('a'), 'a', 4))).toMatchObject({
+    code: 'IO',
+    message: 'a: larger than 4 octets',
+  });
+  expect(thrownBy(() => readFile(at('large'), 'large', 4))).toMatchObject({
+    code: 'IO',
+    message: 'large: larger than 4 octets',
+  });
+});
 
-function write(name: string, options: { force?: boolean; confidential?: boolean } = {}): void {
-  const { force = true, confidential = false } = options;
-  writeFile(at(name), name, Buffer.from('new'), { force, confidential });
-}
+test.each([
+  ['missing', 'no such file', 'check the path'],
+  ['.', 'is a folder, not a file', undefined],
+  ['a/b', 'no such file', undefined],
+])('reading %s is an error: %s', (name, reason, hint) => {
+  make('a');
+  expect(thrownBy(() => readFile(at(name), 'shown', 5))).toEqual({
+    code: 'IO',
+    message: `shown: cannot read: ${reason}`,
+    hint,
+  });
+});
 
-function withUmask(umask: number, run: () => void): void {
-  const before = process.umask(umask);
-  try {
-    run();
-  } finally {
-    process.umask(before);
+test('an error of the system that has no words yet shows its code, and what has none neither', () => {
+  const fault = Object.assign(new Error('CANARY'), { code: 'EIO' });
+  expect(fileError('a', 'read', fault).message).toBe('a: cannot read: the system answered EIO');
+  expect(fileError('a', 'write', new Error('CANARY')).message).not.toContain('CANARY');
+});
+
+test('two paths are one file through links, hard and soft', () => {
+  for (const name of ['a', 'b']) make(name);
+  fs.linkSync(at('a'), at('hard'));
+  fs.symlinkSync('a', at('soft'));
+  fs.symlinkSync('loop', at('loop'));
+  const same = (x: string, y: string) => isSameFile(at(x), at(y));
+  expect([same('a', 'a'), same('a', 'hard'), same('soft', 'hard')]).toEqual([true, true, true]);
+  expect([same('a', 'b'), same('a', 'gone'), same('gone', 'gone')]).toEqual([false, false, false]);
+  expect([same('a/x', 'a'), same('loop', 'a')]).toEqual([false, false]);
+});
+
+test('a regular file is one through links, too; what cannot be reached is nothing', () => {
+  make('a', '123');
+  fs.symlinkSync('a', at('link'));
+  fs.symlinkSync('gone', at('dangling'));
+  fs.symlinkSync('loop', at('loop'));
+  for (const name of ['a', 'link']) {
+    expect([isFile(at(name)), statOf(at(name))?.size]).toEqual([true, 3]);
   }
-}
-
-describe.each([false, true])('writing a file, confidential: %s', (confidential) => {
-  test('makes a new one, and leaves nothing else behind', () => {
-    write('a', { force: false, confidential });
-    expect([text('a'), names()]).toEqual(['new', ['a']]);
-  });
-
-  test('replaces what is there with force, and leaves nothing else behind', () => {
-    make('a', 'old and longer');
-    write('a', { confidential });
-    expect([text('a'), names()]).toEqual(['new', ['a']]);
-  });
-
-  test('without force is an error where a file is, which stays', () => {
-    make('a');
-    const said = thrownBy(() => write('a', { force: false, confidential }));
-    expect(said).toEqual({
-      code: 'OUTPUT_EXISTS',
-      message: 'a: exists already',
-      hint: 'add --force to overwrite it',
-    });
-    expect([text('a'), names()]).toEqual(['old', ['a']]);
-  });
-
-  test('follows links, one after the other, and keeps them', () => {
-    fs.mkdirSync(at('real'));
-    make('real/a');
-    fs.symlinkSync('real/a', at('b'));
-    fs.symlinkSync(at('b'), at('c'));
-    expect(thrownBy(() => write('c', { force: false, confidential })).code).toBe('OUTPUT_EXISTS');
-    write('c', { confidential });
-    expect([text('real/a'), fs.readlinkSync(at('b'))]).toEqual(['new', 'real/a']);
-    expect(names()).toEqual(['b', 'c', 'real', 'real/a']);
-  });
-
-  test('follows a link to a file that is still to be made', () => {
-    fs.mkdirSync(at('real'));
-    fs.symlinkSync('../real/a', at('real/b'));
-    fs.symlinkSync('real/b', at('c'));
-    write('c', { force: false, confidential });
-    expect([text('real/a'), fs.lstatSync(at('c')).isSymbolicLink()]).toEqual(['new', true]);
-    expect(names()).toEqual(['c', 'real', 'real/a', 'real/b']);
-  });
-
-  test('follows a link upwards from where it is, not from where the path seems to be', () => {
-    fs.mkdirSync(at('x/y'), { recursive: true });
-    fs.symlinkSync('x/y', at('short'));
-    fs.symlinkSync('../a', at('x/y/link'));
-    write('short/link', { confidential });
-    expect(fs.existsSync(at('a'))).toBe(false);
-    expect(text('x/a')).toBe('new');
-  });
-
-  test('writes to a pipe as it is, without force', () => {
-    execFileSync('mkfifo', [at('pipe')]);
-    const reader = fs.openSync(at('pipe'), 'r+');
-    write('pipe', { force: false, confidential });
-    const octets = Buffer.alloc(10);
-    expect(octets.toString('utf8', 0, fs.readSync(reader, octets))).toBe('new');
-    fs.closeSync(reader);
-    expect([fs.statSync(at('pipe')).isFIFO(), names()]).toEqual([true, ['pipe']]);
-  });
-
-  test('writes to a device as it is, and says when that is full', () => {
-    const options = { force: false, confidential };
-    writeFile('/dev/null', '/dev/null', Buffer.from('new'), options);
-    fs.symlinkSync('/dev/full', at('full'));
-    expect(thrownBy(() => write('full', options))).toMatchObject({
-      code: 'IO',
-      message: 'full: cannot write: the disk is full',
-    });
-    expect(names()).toEqual(['full']);
-  });
-
-  test.each([
-    ['folder', 'is a folder, not a file'],
-    ['missing/a', 'no such file'],
-    ['file/a', 'no such file'],
-    ['new/', undefined],
-    ['loop', 'its links go round in a circle'],
-    ['n'.repeat(300), 'the name is too long'],
-  ])('that cannot be is an error, and nothing changes: %s', (name, reason) => {
-    fs.mkdirSync(at('folder'));
-    make('file');
-    fs.symlinkSync('loop', at('loop'));
-    const { code, message } = thrownBy(() => write(name, { confidential }));
-    expect(code).toBe('IO');
-    expect(message).toContain(`${name}: cannot write: ${reason ?? ''}`);
-    expect([text('file'), names()]).toEqual(['old', ['file', 'folder', 'loop']]);
-  });
+  for (const name of ['gone', 'dangling', 'loop', 'a/x', 'n'.repeat(300)]) {
+    expect([isFile(at(name)), statOf(at(name))]).toEqual([false, undefined]);
+  }
+  expect([isFile(folder), isFile('/dev/null')]).toEqual([false, false]);
 });
 
-// What the limit cuts off is written by a process of its own, which it would hurt to share.
-describe('a file that outgrows the limit', () => {
-  const program = () => {
-    const entryPoints = [join(import.meta.dirname, '../src/files.ts')];
-    buildSync({ entryPoints, bundle: true, platform: 'node', format: 'esm', outfile: at('f.mjs') });
-    const [path, confidential] = ['process.argv[1]', 'process.argv[2] === "true"'];
-    return `import { writeFile } from ${JSON.stringify(at('f.mjs'))};
-      try { writeFile(${path}, 'a', Buffer.alloc(1e6), { force: true, confidential: ${confidential} }); }
-      catch ({ code, message }) { console.log(code, message); }`;
-  };
-
-  test.each([
-    ['true', 'new'],
-    ['true', 'there'],
-    ['false', 'new'],
-    ['false', 'there'],
-  ])('leaves all as it was: confidential %s, %s', (confidential, state) => {
-    if (state === 'there') make('a', 'old', 0o640);
-    const words = [process.execPath, '--input-type=module', '-e', program(), at('a'), confidential];
-    const shell = ['-c', 'ulimit -f 1; exec "$@"', 'sh', ...words];
-    const said = execFileSync('sh', shell, { encoding: 'utf8' });
-    expect(said).toBe('IO a: cannot write: the file would be too large\n');
-    expect(names()).toEqual(state === 'there' ? ['a', 'f.mjs'] : ['f.mjs']);
-    if (state === 'there') expect([text('a'), mode('a')]).toEqual(['old', '640']);
-  });
-});
-
-describe('the mode of a file', () => {
-  test.each([0o600, 0o640, 0o664, 0o755])('%o stays when it is replaced', (fileMode) => {
-    make('a', 'old', fileMode);
-    withUmask(0o077, () => write('a'));
-    expect([mode('a'), text('a')]).toEqual([fileMode.toString(8), 'new']);
-  });
-
-  test.each([
-    [0o022, '644'],
-    [0o077, '600'],
-    [0, '666'],
-  ])('that is new follows the umask %o', (umask, wanted) => {
-    withUmask(umask, () => write('a'));
-    expect(mode('a')).toBe(wanted);
-  });
-
-  test.each([0, 0o022, 0o077])(
-    'that is confidential is 600 under umask %o, whatever was there',
-    (umask) => {
-      make('a', 'old', 0o666);
-      make('real', 'old', 0o777);
-      fs.symlinkSync('real', at('b'));
-      withUmask(umask, () => {
-        for (const name of ['a', 'b', 'c']) write(name, { confidential: true });
-      });
-      expect(['a', 'b', 'c'].map(mode)).toEqual(['600', '600', '600']);
-    },
-  );
-
-  test('that is confidential is a new file: who has the old one open sees nothing of it', () => {
-    make('a');
-    const reader = fs.openSync(at('a'), 'r');
-    write('a', { confidential: true });
-    expect(fs.readFileSync(reader, 'utf8')).toBe('old');
-    fs.closeSync(reader);
+test('a device without an end is read no further than its limit', () => {
+  expect(thrownBy(() => readFile('/dev/zero', 'zero', 5))).toMatchObject({
+    code: 'IO',
+    message: 'zero: larger than 5 octets',
   });
 });

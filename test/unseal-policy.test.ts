@@ -1,11 +1,10 @@
 import { FlattenedEncrypt } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { MAX_SEALED_VALUES } from '../src/secret/size.ts';
 import { AskedKey, makePair } from './jwe/pairs.ts';
-import { secrets } from './jwe/secrets.ts';
+import { opens, refuses, secrets } from './jwe/secrets.ts';
 
-const { pair, other, seal, sealUnbound, open } = await secrets();
-const nothing = { opened: {}, codes: {}, warnings: {}, calls: 0 };
+const { pair, other, seal, sealUnbound, open, outcome } = await secrets();
+const nothing = opens({}, 0);
 
 /** A Secret of so many sealed values, and one that is not. */
 async function secretOf(count: number) {
@@ -17,22 +16,16 @@ async function secretOf(count: number) {
 describe('a value of another tool', () => {
   test('is refused without a call, and opened where that is allowed', async () => {
     const data = { a: sealUnbound('A') };
-    const refused = await open(data);
-    expect(refused).toMatchObject({ opened: {}, codes: { a: 'JWE_REFUSED' }, calls: 0 });
-    expect(refused.said[0]).toContain('is bound to no place: another tool sealed it');
-    expect(await open(data, { acceptUnbound: true })).toMatchObject({
-      opened: { a: 'A' },
-      calls: 1,
-    });
+    expect(await outcome(data)).toEqual(refuses({ a: 'JWE_REFUSED' }));
+    expect((await open(data)).said[0]).toContain('is bound to no place: another tool sealed it');
+    expect(await outcome(data, { acceptUnbound: true })).toEqual(opens({ a: 'A' }, 1));
   });
 
   test.each([false, true])(
     'is left alone where it stood before, accepted or not: %s',
     async (acceptUnbound) => {
       const value = sealUnbound('A');
-      expect(await open({ a: value }, { before: { a: value }, acceptUnbound })).toMatchObject(
-        nothing,
-      );
+      expect(await outcome({ a: value }, { before: { a: value }, acceptUnbound })).toEqual(nothing);
     },
   );
 
@@ -72,10 +65,7 @@ describe('a value of another tool', () => {
 describe('a value that stood there before', () => {
   test('is opened all the same when it is bound: what was stored sealed heals', async () => {
     const value = await seal('A', 'a');
-    expect(await open({ a: value }, { before: { a: value } })).toMatchObject({
-      opened: { a: 'A' },
-      calls: 1,
-    });
+    expect(await outcome({ a: value }, { before: { a: value } })).toEqual(opens({ a: 'A' }, 1));
   });
 
   test('is refused all the same when it is damaged', async () => {
@@ -86,7 +76,7 @@ describe('a value that stood there before', () => {
   });
 
   test('is left alone when it is plain', async () => {
-    expect(await open({ a: 'A' }, { before: { a: 'A' } })).toMatchObject(nothing);
+    expect(await outcome({ a: 'A' }, { before: { a: 'A' } })).toEqual(nothing);
   });
 });
 
@@ -112,20 +102,15 @@ describe('the key', () => {
     const { codes, said, calls } = await open(data, { state: 'revoked' });
     expect([codes, calls]).toEqual([{ a: 'KEY_REVOKED' }, 0]);
     expect(said[0]).toContain(pair.kid);
-    expect(await open(data, { state: 'revoked', allowRevoked: true })).toMatchObject({
-      opened: { a: 'A' },
-      calls: 1,
-    });
+    const more = { state: 'revoked', allowRevoked: true } as const;
+    expect(await outcome(data, more)).toEqual(opens({ a: 'A' }, 1));
   });
 
   test('of another length than the encrypted key is not asked', async () => {
     const longer = await makePair(2056);
     const value = (await seal('A', 'a')).split('.');
     value[1] = Buffer.alloc(257, 1).toString('base64url');
-    expect(await open({ a: value.join('.') })).toMatchObject({
-      codes: { a: 'JWE_MALFORMED' },
-      calls: 0,
-    });
+    expect(await outcome({ a: value.join('.') })).toEqual(refuses({ a: 'JWE_MALFORMED' }));
     const keyring = [new AskedKey(longer)];
     const { codes } = await open({ a: sealUnbound('A') }, { acceptUnbound: true, keyring });
     expect([codes, keyring[0]?.asked]).toEqual([{ a: 'KEY_UNKNOWN' }, []]);
@@ -154,11 +139,9 @@ describe('sealed values do not nest', () => {
     const value = await seal('A', 'a');
     const [head, encrypted_key, iv, ciphertext, tag] = value.split('.');
     const json = JSON.stringify({ protected: head, encrypted_key, iv, ciphertext, tag });
-    expect(await open({ a: btoa(value), b: json })).toMatchObject({
-      opened: {},
-      codes: { a: 'JWE_MALFORMED', b: 'JWE_REFUSED' },
-      calls: 0,
-    });
+    expect(await outcome({ a: btoa(value), b: json })).toEqual(
+      refuses({ a: 'JWE_MALFORMED', b: 'JWE_REFUSED' }),
+    );
   });
 });
 
@@ -169,10 +152,9 @@ describe('many values', () => {
   });
 
   test('are 256 at most; one more is refused without a call', async () => {
-    expect(MAX_SEALED_VALUES).toBe(256);
     expect(Object.keys((await open(await secretOf(256))).opened)).toHaveLength(256);
     const { opened, codes, said, calls } = await open(await secretOf(257));
-    expect([opened, Object.values(codes), calls]).toEqual([{}, ['MANIFEST_INVALID'], 0]);
-    expect(said[0]).toBe('more than 256 sealed values in one Secret (split the Secret)');
+    expect([opened, Object.values(codes), calls]).toEqual([{}, ['VALUE_REFUSED'], 0]);
+    expect(said[0]).toMatch(/more than 256 sealed values in one Secret \(split the Secret\)$/);
   });
 });

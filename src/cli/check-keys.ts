@@ -3,11 +3,10 @@ import type { Config, ConfiguredKey } from '../config.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
 import { describeKid } from '../jwe/kid.ts';
 import { publicKeyFromFile } from '../keys/file.ts';
-import { configuredKey, type KeyContext } from '../keys/open.ts';
+import { configuredKey, fetchKey, type KeyContext } from '../keys/open.ts';
 import { configFor, type KeyFlags, keyContext } from './context.ts';
-import { fetchKey } from './fetch-pubkey.ts';
 import type { IO } from './io.ts';
-import { warn, writeStdout } from './print.ts';
+import { printable, warn, writeStdout } from './print.ts';
 
 /** What a place says that a key is. */
 interface Witness {
@@ -29,6 +28,7 @@ export async function checkKeys(io: IO, names: readonly string[], flags: KeyFlag
     });
   }
   const errors: KsealError[] = [];
+  const agreements: string[] = [];
   for (const name of chosen) {
     try {
       const { config: found, entry } = configuredKey(name, config);
@@ -41,16 +41,14 @@ export async function checkKeys(io: IO, names: readonly string[], flags: KeyFlag
         });
       } else {
         const places = witnesses.map(({ place }) => place).join(', ');
-        await writeStdout(
-          io,
-          `${name}: agree: ${places}: ${describeKid(witnesses[0]?.kid ?? '')}\n`,
-        );
+        agreements.push(`${name}: ${describeKid(witnesses[0]?.kid ?? '')}: ${places} agree`);
       }
     } catch (thrown) {
       errors.push(...expectedErrors(thrown));
     }
   }
   throwAll(errors);
+  await writeStdout(io, agreements.map((line) => `${printable(line)}\n`).join(''));
 }
 
 async function witnessesOf(

@@ -5,11 +5,12 @@ import { selectSecret } from '../manifest/select.ts';
 import { unsealData } from '../unseal.ts';
 import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal-manifest.ts';
 import { addKeyOptions, configFor, type KeyFlags, keyContext } from './context.ts';
-import { noSecret, once, readInput, readManifestFile, repeated, shownPath } from './input.ts';
+import { noSecret, readInput, readManifestFile, repeated, shownPath } from './input.ts';
 import type { IO } from './io.ts';
-import { openingKeys } from './key.ts';
+import { openingKeys, openingReferences } from './key.ts';
 import { checkOutput, writeResult } from './output.ts';
 import { say, warn } from './print.ts';
+import { explainUnknownKids } from './unknown-key.ts';
 
 interface DecryptFlags extends KeyFlags {
   readonly key: readonly string[];
@@ -31,7 +32,7 @@ export function configure(command: Command, io: IO): void {
     .argument('[file]', 'the manifest; - or nothing is stdin')
     .option('-f, --file <file>', 'the manifest', repeated, none)
     .option('-k, --key <ref>', 'a private key to open with (or KSEAL_DECRYPT_KEY)', repeated, none)
-    .option('-n, --namespace <name>', 'the namespace of a manifest that names none', once)
+    .option('-n, --namespace <name>', 'the namespace of a manifest that names none')
     .option('--name <name>', 'which Secret, where there are several')
     .option('--only <key>', 'open this one value and print its exact octets')
     .option('--raw <file>', 'open one bare JWE, given --name, -n and --data-key')
@@ -45,9 +46,15 @@ export function configure(command: Command, io: IO): void {
 
 async function decrypt(io: IO, argument: string | undefined, flags: DecryptFlags): Promise<void> {
   const path = inputOf(io, argument, flags);
-  checkOutput(io, flags, [path], 'give another name: a plaintext never replaces what is sealed');
+  const references = openingReferences(io, flags.key);
+  checkOutput(io, flags, {
+    manifests: [path],
+    hint: 'give another name: a plaintext never replaces what is sealed',
+    others: references,
+  });
   const config = configFor(io, flags, path);
-  const keyring = await openingKeys(io, flags.key, keyContext(io, flags, config));
+  const context = keyContext(io, flags, config);
+  const keyring = await openingKeys(references, context);
   const policy = {
     acceptUnbound: flags.acceptUnbound ?? false,
     allowRevoked: flags.allowRevoked ?? false,
@@ -55,7 +62,9 @@ async function decrypt(io: IO, argument: string | undefined, flags: DecryptFlags
   };
   const options = { keyring, policy, namespace: flags.namespace };
   const open = flags.raw === undefined ? openManifest : openRaw;
-  const result = await open(io, path, flags, options);
+  const result = await open(io, path, flags, options).catch(async (thrown: unknown) => {
+    throw await explainUnknownKids(thrown, references, context);
+  });
   await writeResult(io, result, { ...flags, confidential: true });
 }
 
@@ -118,12 +127,13 @@ async function openRaw(
 ): Promise<Uint8Array> {
   const octets = Buffer.from(compactText(await readInput(io, path)));
   const data = new Map([[dataKey, octets]]);
-  const { opened, errors } = await unsealData({
+  const { opened, warnings, errors } = await unsealData({
     place: { namespace, name },
     data,
     keyring,
     policy,
   });
+  for (const message of warnings.values()) warn(io, { message: `${shownPath(path)}: ${message}` });
   const [error] = errors.values();
   if (error !== undefined) throw located(shownPath(path), error);
   const plaintext = opened.get(dataKey);

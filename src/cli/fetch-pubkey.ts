@@ -1,11 +1,12 @@
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Config } from '../config.ts';
 import { KsealError } from '../errors.ts';
+import { isFile } from '../files.ts';
 import { describeKid } from '../jwe/kid.ts';
-import { publicKeyFromFile, readKeyFile } from '../keys/file.ts';
-import { checkPin, configuredKey, fetchRemoteKey, type KeyContext } from '../keys/open.ts';
+import { readKeyFile } from '../keys/file.ts';
+import { checkPin, configuredKey, fetchKey } from '../keys/open.ts';
 import type { FetchedKey } from '../keys/provider.ts';
 import { type KeyFormat, keyFormats, publicKeyText } from '../keys/public-text.ts';
 import { parseReference } from '../keys/reference.ts';
@@ -13,6 +14,7 @@ import { writeFile } from '../write-files.ts';
 import { checkKeys } from './check-keys.ts';
 import { addKeyOptions, configFor, type KeyFlags, keyContext } from './context.ts';
 import type { IO } from './io.ts';
+import { warnIfWeak } from './key.ts';
 import { say, writeStdout } from './print.ts';
 import { pinOf } from './trust.ts';
 
@@ -68,6 +70,7 @@ async function fetchPubkey(io: IO, text: string, flags: FetchFlags): Promise<voi
   for (const [fact, value] of key.facts) say(io, 'note', `${fact}: ${value}`);
   say(io, 'note', `${key.origin}: RSA-${key.bits}`);
   say(io, 'note', `its fingerprint: ${describeKid(key.kid)}`);
+  warnIfWeak(io, key, key.origin);
   for (const pin of wanted.pins) checkPin(key.kid, pin, text);
   if (wanted.file !== undefined) await writeKey(io, wanted.file, key, flags);
   if (flags.json) await writeStdout(io, asJson(key));
@@ -96,21 +99,9 @@ function wantedFrom(io: IO, text: string, flags: FetchFlags, config: Config | un
   return {
     source: entry.source,
     folder: found.folder,
-    file: file ?? (own || undefined),
+    file: output === undefined ? own || undefined : file,
     pins: [pinOf(pin), entry.kid],
   };
-}
-
-/** The public key at a remote source or in a file; `folder` is where relative paths start. */
-export async function fetchKey(
-  source: string,
-  folder: string,
-  context: KeyContext,
-): Promise<FetchedKey> {
-  const reference = parseReference(source);
-  if (reference.kind !== 'file') return fetchRemoteKey(source, context);
-  const file = await publicKeyFromFile(resolve(folder, reference.path), reference.path);
-  return { ...file, origin: reference.path, facts: new Map() };
 }
 
 /** Leaves a file that holds this very key alone, and replaces another key only with --force. */
@@ -120,18 +111,29 @@ async function writeKey(
   key: FetchedKey,
   { force = false, format }: FetchFlags,
 ): Promise<void> {
-  if (!force && existsSync(path)) {
-    const { kid } = await readKeyFile(path, shown);
-    if (kid === key.kid) return say(io, 'note', `${shown} holds this key already`);
+  const text = Buffer.from(publicKeyText(key, format));
+  const held = isFile(path) ? await kidIn(path, shown) : undefined;
+  if (held === key.kid && (!force || readFileSync(path).equals(text)))
+    return say(io, 'note', `${shown} holds this key already`);
+  if (held !== undefined && !force) {
     throw new KsealError(
       'KEY_MISMATCH',
-      `${shown} holds another key, ${describeKid(kid)}; fetched was ${describeKid(key.kid)}`,
+      `${shown} holds another key, ${describeKid(held)}; fetched was ${describeKid(key.kid)}`,
       { hint: 'if the key was changed on purpose, add --force' },
     );
   }
-  const text = Buffer.from(publicKeyText(key, format));
-  writeFile(path, shown, text, { force: true, confidential: false });
+  writeFile(path, shown, text, { force, confidential: false });
   say(io, 'note', `wrote ${shown}`);
+}
+
+/** Undefined for a file that holds something else than a key. */
+async function kidIn(path: string, shown: string): Promise<string | undefined> {
+  try {
+    return (await readKeyFile(path, shown)).kid;
+  } catch (error) {
+    if (error instanceof KsealError && error.code === 'KEY_INVALID') return undefined;
+    throw error;
+  }
 }
 
 function asJson({ kid, bits, origin, facts, ...key }: FetchedKey): string {

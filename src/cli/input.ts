@@ -15,6 +15,11 @@ export async function readInput(io: IO, path: string, limit = MAX_MANIFEST): Pro
 }
 
 async function readStdin(io: IO, limit: number): Promise<Buffer> {
+  if (io.stdin.isTTY) {
+    throw new KsealError('USAGE', 'stdin is a terminal, which would show what is typed', {
+      hint: 'name a file, or pipe the text in',
+    });
+  }
   const chunks: Buffer[] = [];
   let octets = 0;
   for await (const chunk of io.stdin) {
@@ -48,10 +53,8 @@ export function noSecret(...paths: readonly string[]): KsealError {
   });
 }
 
-/** For options that may stand only once: the last one would silently win. */
-export function once(text: string, previous: string | undefined): string {
-  if (previous === undefined) return text;
-  throw new KsealError('USAGE', `given twice: ${text} and ${previous}`, {
-    hint: 'leave one of them away',
-  });
+/** The octets less one LF or CRLF at their end. */
+export function withoutFinalNewline(octets: Buffer): Buffer {
+  const newline = /\r?\n$/.exec(octets.subarray(-2).toString('latin1'))?.[0] ?? '';
+  return octets.subarray(0, octets.length - newline.length);
 }

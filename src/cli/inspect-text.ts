@@ -6,7 +6,7 @@ import { describeBinding } from '../jwe/binding.ts';
 import { describeKid } from '../jwe/kid.ts';
 import { type KeyFile, publicKeyFromFile } from '../keys/file.ts';
 import type { IO } from './io.ts';
-import { type Colour, paint, printable } from './print.ts';
+import { type Colour, paint, printable, say } from './print.ts';
 import { type Column, tableOf } from './table.ts';
 
 /** What was found: values of manifests, and keys that were given as files. */
@@ -65,7 +65,7 @@ export function printedInspection(
     ({ path, kind, form, bits, kid }) =>
       `${printable(path)}: ${kind} key, ${form}, RSA-${bits}, ${describeKid(kid)}\n`,
   );
-  if (values.length === 0 && keys.length === 0) return 'no Secret found\n';
+  if (values.length === 0 && keys.length === 0) say(io, 'note', 'no Secret found');
   const columns: readonly Column<Inspection>[] = [
     ...place,
     {
@@ -128,10 +128,10 @@ function asJson(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-function opensIn({ state, binding, reason }: Inspection): string {
+function opensIn({ key, state, binding, reason }: Inspection): string {
   if (reason !== undefined) return reason;
   if (state === 'unbound') return 'wherever unbound values are accepted';
   if (binding === undefined) return '';
-  const here = state === 'sealed' && binding.scope === 'strict';
+  const here = key !== undefined && state === 'sealed' && binding.scope === 'strict';
   return `${here ? 'here only' : describeBinding(binding)} (${binding.scope})`;
 }

@@ -14,7 +14,7 @@ import { isFolder } from '../sources/folder.ts';
 import { type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
 import { notShown, textconv } from '../textconv.ts';
 import { configFor, type KeyFlags } from './context.ts';
-import { once, readInput, repeated } from './input.ts';
+import { readInput, repeated, withoutFinalNewline } from './input.ts';
 import { byKey, type Found, keyNames, printedInspection } from './inspect-text.ts';
 import type { IO } from './io.ts';
 import { warn, writeStdout } from './print.ts';
@@ -33,7 +33,7 @@ export function configure(command: Command, io: IO): void {
   command
     .argument('[path...]', 'manifests, folders, key files, or a bare JWE; - or nothing is stdin')
     .option('-f, --file <file>', 'a further path', repeated, none)
-    .option('-n, --namespace <name>', 'the namespace of manifests that name none', once)
+    .option('-n, --namespace <name>', 'the namespace of manifests that name none')
     .option(
       '--ref <ref>',
       'look at a branch, tag or commit, without checking it out',
@@ -127,8 +127,8 @@ async function inspectText(
     };
   }
   if (looksSealed(content) || looksFlattened(content)) {
-    const end = content.at(-1) === 0x0a ? content.length - 1 : content.length;
-    return { values: [inspectBare(content.subarray(0, end), shown)], keys: [] };
+    const value = withoutFinalNewline(Buffer.from(content));
+    return { values: [inspectBare(value, shown)], keys: [] };
   }
   const manifest = readManifest(decodeManifest(content, shown), shown);
   throwAll(manifest.problems.map((problem) => problemError(shown, problem)));

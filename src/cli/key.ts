@@ -1,9 +1,10 @@
-import { KsealError } from '../errors.ts';
+import { expectedErrors, KsealError, throwAll } from '../errors.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { type KeyContext, loadOpeningKeys } from '../keys/open.ts';
+import { WEAK_BITS } from '../keys/policy.ts';
 import type { IO } from './io.ts';
-import { say } from './print.ts';
+import { say, warn } from './print.ts';
 
 /** What each scope means, for people who have never heard the word. */
 const scopeWords: Record<Scope, string> = {
@@ -17,18 +18,27 @@ export function sayScope(io: IO, scope: Scope, secret?: string): void {
   say(io, 'note', `${secret ? `${secret}, ` : ''}scope ${scope}: ${scopeWords[scope]}`);
 }
 
-/** Loads the keys to open with: those that were named, else the one of the environment. */
+export function warnIfWeak(io: IO, { bits }: { readonly bits: number }, key: string): void {
+  if (bits >= WEAK_BITS) return;
+  warn(io, { message: `${key}: RSA-${bits} is weak; ${WEAK_BITS} bits or more are advised` });
+}
+
+/** The references of keys to open with: those that were named, else that of the environment. */
+export function openingReferences({ env }: IO, given: readonly string[]): readonly string[] {
+  const references = given.length > 0 ? given : [env.KSEAL_DECRYPT_KEY ?? ''].filter(Boolean);
+  if (references.length > 0) return references;
+  throw new KsealError('USAGE', 'no key to open with', { hint: '-k key.pem' });
+}
+
+/** Loads the keys to open with. */
 export async function openingKeys(
-  io: IO,
-  given: readonly string[],
+  references: readonly string[],
   context: KeyContext,
 ): Promise<readonly OpeningKey[]> {
-  const references = given.length > 0 ? given : [io.env.KSEAL_DECRYPT_KEY ?? ''].filter(Boolean);
-  if (references.length === 0) {
-    throw new KsealError('USAGE', 'no key to open with', { hint: '-k key.pem' });
-  }
-  const keys = await Promise.all(
+  // All of them are waited for, so that every error is said and no call goes on afterwards.
+  const settled = await Promise.allSettled(
     references.map((reference) => loadOpeningKeys(reference, context)),
   );
-  return keys.flat();
+  throwAll(settled.flatMap((one) => (one.status === 'rejected' ? expectedErrors(one.reason) : [])));
+  return settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
 }

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { KsealError, shellWord } from '../errors.ts';
 import { describeKid, kidOf } from '../jwe/kid.ts';
 import { MAX_BITS, MIN_BITS, WEAK_BITS } from '../keys/policy.ts';
-import { removeFile, writeFile } from '../write-files.ts';
+import { checkWritable, removeFile, writeFile } from '../write-files.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
 
@@ -36,6 +36,7 @@ async function keygen(io: IO, prefix: string, bitsText: string): Promise<void> {
   const [pem, pub] = [`${prefix}.pem`, `${prefix}.pub`];
   for (const path of [pem, pub]) {
     if (existsSync(resolve(io.cwd, path))) throw exists(path);
+    checkWritable(resolve(io.cwd, path), path);
   }
   if (bits < WEAK_BITS) warn(io, { message: `${bits} bits are few; 3072 or more are advised` });
   const pair = await promisify(generateKeyPair)('rsa', {

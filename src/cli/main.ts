@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help, type Option } from 'commander';
 import { KsealError } from '../errors.ts';
 import type { IO } from './io.ts';
 import { reportErrors } from './print.ts';
@@ -63,21 +63,42 @@ async function run(argv: readonly string[], io: IO): Promise<number> {
     )
     .version(version)
     .option('--debug', 'show causes and stack traces of errors')
+    // An option that may be repeated begins with an empty list, which is nothing to tell.
+    .configureHelp({
+      optionDescription: (option) =>
+        new Help().optionDescription(option).replace(' (default: [])', ''),
+    })
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} });
   const [chosen] = argv.filter((word) => !word.startsWith('-') && word !== 'help');
   for (const [name, { summary, load }] of Object.entries(commands)) {
     const command = program.command(name).description(summary);
-    if (name === chosen)
-      (await load()).configure(command, io, (code) => {
-        exitCode = code;
-      });
+    if (name !== chosen) continue;
+    (await load()).configure(command, io, (code) => {
+      exitCode = code;
+    });
+    command.options.forEach(refuseTwice);
   }
   await program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode !== 0) throw usageError(error, chosen);
   });
   return exitCode;
+}
+
+/** An option that may stand only once says so when it is repeated: the last would silently win. */
+function refuseTwice(option: Option): void {
+  const parse = option.parseArg;
+  if (!option.required || Array.isArray(option.defaultValue)) return;
+  option.argParser((text, previous: unknown) => {
+    // An option whose values are collected elsewhere leaves no text here.
+    if (typeof previous !== 'string' || previous === '' || previous === option.defaultValue) {
+      return parse ? parse(text, previous) : text;
+    }
+    throw new KsealError('USAGE', `${option.flags} is given twice`, {
+      hint: 'leave one of them away',
+    });
+  });
 }
 
 /** Commander's words, in our form, less what an option was given: that might be a value. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
 import { isSameFile } from '../files.ts';
-import { refuseExisting, writeFile } from '../write-files.ts';
+import { checkWritable, refuseExisting, writeFile } from '../write-files.ts';
 import type { IO } from './io.ts';
 import { say, writeStdout } from './print.ts';
 
@@ -12,22 +12,33 @@ export interface Target {
   readonly confidential: boolean;
 }
 
+export interface Inputs {
+  /** The manifests that are read, and the hint where one of them is the output too. */
+  readonly manifests: readonly string[];
+  readonly hint: string;
+  /** Whatever else is read: key files and value files. */
+  readonly others: readonly (string | undefined)[];
+}
+
 /**
- * Checks an output before anything is read or asked for: it is no input, since reading and
- * writing one file is what `-i` is for, and without --force it does not exist.
- * Throws USAGE (with `hint`) or OUTPUT_EXISTS.
+ * Checks an output before anything is asked for: it is no input, it can be written, and without
+ * --force it does not exist. Throws USAGE, IO or OUTPUT_EXISTS.
  */
 export function checkOutput(
   io: IO,
   { output, force }: Pick<Target, 'output' | 'force'>,
-  inputs: readonly string[],
-  hint: string,
+  { manifests, hint, others }: Inputs,
 ): void {
   if (output === undefined || output === '-') return;
   const path = resolve(io.cwd, output);
-  if (inputs.some((input) => input !== '-' && isSameFile(resolve(io.cwd, input), path))) {
+  const isOutput = (input: string | undefined) =>
+    input !== undefined && input !== '-' && isSameFile(resolve(io.cwd, input), path);
+  if (manifests.some(isOutput))
     throw new KsealError('USAGE', `${output}: is the input too`, { hint });
+  if (others.some(isOutput)) {
+    throw new KsealError('USAGE', `${output}: is read as well`, { hint: 'give another name' });
   }
+  checkWritable(path, output);
   if (!force) refuseExisting(path, output);
 }
 

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util';
 import { errorsOf, exitCodeOf, KsealError } from '../errors.ts';
 import { fileError } from '../files.ts';
+import { withoutCredentials } from '../git/failure.ts';
 import type { Warning } from '../secret/checks.ts';
 import type { IO, Output } from './io.ts';
 
@@ -11,7 +12,8 @@ export type Colour = 'red' | 'yellow' | 'cyan' | 'green';
 /** Prints one line of words on stderr: `kseal: warning: …`, or `kseal: …` for a note. */
 export function say(io: IO, kind: 'error' | 'warning' | 'hint' | 'note', text: string): void {
   const label = kind === 'note' ? '' : `${paint(io, io.stderr, colours[kind], `${kind}:`)} `;
-  io.stderr.write(`kseal: ${label}${printable(text)}\n`);
+  // A Git reference may hold a password, and is named in many messages.
+  io.stderr.write(`kseal: ${label}${printable(withoutCredentials(text))}\n`);
 }
 
 export function warn(io: IO, { message, hint }: Warning): void {
@@ -42,7 +44,7 @@ export function reportErrors(io: IO, thrown: unknown, debug: boolean): number {
     else {
       say(io, 'error', error.message);
       if (debug && error.cause !== undefined) say(io, 'note', `caused by ${String(error.cause)}`);
-      // Errors in a row often share their hint; it is said once, behind the last of them.
+      // Errors in a row often share their hint; it is said behind the last of them.
       if (error.hint !== undefined && error.hint !== hintOf(errors[index + 1]))
         say(io, 'hint', error.hint);
     }

@@ -24,7 +24,11 @@ export async function sealFiles(
   arguments_: readonly string[],
   flags: SealFlags,
 ): Promise<void> {
-  checkOutput(io, flags, arguments_, 'to write back to the same file: -i');
+  checkOutput(io, flags, {
+    manifests: arguments_,
+    hint: 'to write back to the same file: -i',
+    others: [flags.key],
+  });
   const inputs = arguments_.flatMap((path) => expand(io, path, flags));
   const results = await sealAll(io, inputs, flags);
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
@@ -70,23 +74,27 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
   const settingFor = settingsFrom(io, flags);
   const said = new Set<Scope>();
   const results: SealedFile[] = [];
-  const errors: KsealError[] = [];
+  // What is wrong with the key or the configuration is wrong for every file, and said once.
+  const errors = new Map<string, KsealError>();
   for (const { path, walked } of inputs) {
     try {
       const found = walked ? await readManifestFile(io, path) : undefined;
       // A folder holds other files too, and those need no key.
       if (found?.secrets.length === 0 && found.problems.length === 0) continue;
-      const setting = await settingFor(flags.output ?? path);
+      const setting = await settingFor([flags.output, path]);
       if (!said.has(setting.scope)) sayScope(io, setting.scope);
       said.add(setting.scope);
       const manifest = found ?? (await readManifestFile(io, path));
       const sealed = await sealManifest(manifest, setting.key, sealOptions(flags, setting));
       results.push({ ...sealed, path, manifest });
     } catch (thrown) {
-      errors.push(...expectedErrors(thrown));
+      for (const error of expectedErrors(thrown)) {
+        if (error.code === 'INTERRUPTED') throw error;
+        errors.set(error.message, error);
+      }
     }
   }
-  throwAll(errors);
+  throwAll([...errors.values()]);
   return results;
 }
 

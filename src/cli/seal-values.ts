@@ -18,7 +18,7 @@ import { checkOutput, writeResult } from './output.ts';
 import { warn } from './print.ts';
 import { type SealFlags, sealOptions } from './seal-usage.ts';
 import { type Setting, settingsFrom } from './setting.ts';
-import { readValues, type Source } from './values.ts';
+import { readValues, type Source, sourcePaths } from './values.ts';
 
 /** `kseal seal NAME`: makes a manifest, or with `--raw` one bare JWE. */
 export async function sealNew(
@@ -28,8 +28,8 @@ export async function sealNew(
   sources: readonly Source[],
 ): Promise<void> {
   if (!isSecretName(name)) throw noName(name);
-  checkOutput(io, flags, [], '');
-  const setting = await settingsFrom(io, flags)(flags.output, needsKey(sources));
+  checkOutput(io, flags, { manifests: [], hint: '', others: [flags.key, ...sourcePaths(sources)] });
+  const setting = await settingsFrom(io, flags)([flags.output], needsKey(sources));
   const text = newManifest({
     name,
     namespace: setting.namespace,
@@ -54,10 +54,14 @@ export async function sealIntoFile(
 ): Promise<void> {
   const path = flags.into ?? '-';
   refuseMissing(io, path);
-  checkOutput(io, flags, [path], 'leave -o away: --into writes in place');
+  checkOutput(io, flags, {
+    manifests: [path],
+    hint: 'leave -o away: --into writes in place',
+    others: [flags.key, ...sourcePaths(sources)],
+  });
   const manifest = await readManifestFile(io, path);
   const secret = selectSecret(manifest, { name, namespace: flags.namespace });
-  const setting = await settingsFrom(io, flags)(flags.output ?? path, needsKey(sources));
+  const setting = await settingsFrom(io, flags)([flags.output, path], needsKey(sources));
   const { text } = await sealValues(io, manifest, secret, flags, sources, setting);
   const target = flags.output === undefined ? { output: path, force: true } : flags;
   await writeResult(io, text, { ...target, confidential: false });
@@ -70,7 +74,7 @@ export async function rewriteJwe(
   [source]: readonly Source[],
 ): Promise<void> {
   const path = source?.text ?? '-';
-  checkOutput(io, flags, [path], 'give another name');
+  checkOutput(io, flags, { manifests: [path], hint: 'give another name', others: [] });
   const compact = compactText(await readInput(io, path));
   await writeResult(io, `${compact}\n`, { ...flags, confidential: false });
 }
@@ -88,7 +92,8 @@ async function sealValues(
   // What would make every value fail is said before the first one is asked for.
   bindingTo(setting.scope, { ...place, key: 'any' });
   const label = secretLabel({ ...secret, ...place });
-  sayScope(io, setting.scope, `for Secret ${label}${manifest.path && ` in ${manifest.path}`}`);
+  if (sources.length > 0)
+    sayScope(io, setting.scope, `for Secret ${label}${manifest.path && ` in ${manifest.path}`}`);
   const values = await readValues(io, sources, flags);
   if (flags.raw && values.length !== 1) {
     throw new KsealError('USAGE', `--raw prints one value, and ${values.length} are given`, {

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { scopes } from '../jwe/binding.ts';
 import { accidentIds } from '../secret/accidents.ts';
 import { addKeyOptions } from './context.ts';
-import { once, repeated } from './input.ts';
+import { repeated } from './input.ts';
 import type { IO } from './io.ts';
 import { sealFiles } from './seal-files.ts';
 import { checkUsage, type SealFlags } from './seal-usage.ts';
@@ -13,10 +13,10 @@ import type { Source, SourceKind } from './values.ts';
 const sourceOptions: readonly (readonly [flags: string, kind: SourceKind, help: string])[] = [
   ['--prompt <key>', 'prompt', 'ask for the value on the terminal; it is not shown'],
   ['--stdin <key>', 'stdin', 'read the value from stdin, less one newline at its end'],
-  ['--from-file <[key=]path>', 'file', 'take the exact octets of a file'],
+  ['--from-file <path>', 'file', 'take the exact octets of a file; KEY=PATH names the data key'],
   ['--from-env-file <path>', 'env-file', 'take KEY=VALUE lines, without quoting or expansion'],
   ['--from-literal <key=value>', 'literal', 'take the value from here, where others may see it'],
-  ['--from-jwe <[key=]path>', 'jwe', 'take a JWE of another tool; JSON is rewritten as compact'],
+  ['--from-jwe <path>', 'jwe', 'take a JWE of another tool, or KEY=PATH; JSON becomes compact'],
 ];
 
 export function configure(command: Command, io: IO): void {
@@ -33,8 +33,8 @@ function addSealOptions(command: Command, io: IO): Command {
        kseal seal -f FILE -k REF                         seal a manifest's plaintext values`,
     )
     .argument('[name...]', 'the Secret; with -f, further files')
-    .option('-n, --namespace <name>', 'the namespace that the Secret is for', once)
-    .option('-k, --key <ref>', 'the public key to seal to (KSEAL_SEAL_KEY)', once)
+    .option('-n, --namespace <name>', 'the namespace that the Secret is for')
+    .option('-k, --key <ref>', 'the public key to seal to (KSEAL_SEAL_KEY)')
     .option('--pin <kid>', 'the fingerprint that the key must have')
     .option('--into <file>', 'add, replace or remove values of this manifest, in place')
     .option('--remove <key>', 'with --into: remove a data key', repeated, none)

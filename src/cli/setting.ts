@@ -1,17 +1,17 @@
-import { resolve } from 'node:path';
-import { type Config, type PathRule, ruleFor, stateOf } from '../config.ts';
+import { dirname, join, resolve } from 'node:path';
+import { type Config, type PathRule, ruleFor } from '../config.ts';
 import { KsealError } from '../errors.ts';
 import { repositoryOf } from '../git/local.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
 import { describeKid } from '../jwe/kid.ts';
 import { checkPin, loadPublicKey } from '../keys/open.ts';
-import { WEAK_BITS } from '../keys/policy.ts';
 import { parseReference } from '../keys/reference.ts';
+import { type Standing, standingsIn } from '../keys/standing.ts';
 import { configFor, type KeyFlags, keyContext } from './context.ts';
 import type { IO } from './io.ts';
-import { say, warn } from './print.ts';
-
+import { warnIfWeak } from './key.ts';
+import { say } from './print.ts';
 import { pinOf, trustKey } from './trust.ts';
 
 /** What was typed that decides how a file is sealed. */
@@ -34,29 +34,53 @@ export interface Setting {
   readonly knownKids: ReadonlySet<string> | undefined;
 }
 
-export type SettingFor = (file: string | undefined, needsKey?: boolean) => Promise<Setting>;
+/**
+ * `files` are the one that is written and the one that is read, in this order, as far as they
+ * are known: the rule for the first holds, else that for the second.
+ */
+export type SettingFor = (
+  files: readonly (string | undefined)[],
+  needsKey?: boolean,
+) => Promise<Setting>;
 
 /** Finds the setting of one file after the other; each key is loaded and announced once. */
 export function settingsFrom(io: IO, flags: SettingFlags): SettingFor {
-  const keys = new Map<string, Promise<PublicKey>>();
-  return async (file, needsKey = true) => {
-    const config = configFor(io, flags, file);
-    const rule = config && file !== undefined ? ruleFor(config, resolve(io.cwd, file)) : undefined;
+  const configIn = rememberFirst((folder: string) => configFor(io, flags, join(folder, 'any')));
+  const keyIn = rememberFirst(
+    (reference: string, config: Config | undefined) => sealingKey(io, reference, flags, config),
+    (reference, config) => `${config?.folder} ${reference}`,
+  );
+  return async (given, needsKey = true) => {
+    const files = given
+      .filter((file) => file !== '-')
+      .flatMap((file) => (file === undefined ? [] : resolve(io.cwd, file)));
+    const config = configIn(files[0] === undefined ? io.cwd : dirname(files[0]));
+    const [rule] = files.flatMap((file) => (config && ruleFor(config, file)) ?? []);
+    const namespace = namespaceFor(flags.namespace, rule);
     const reference = needsKey || flags.key ? referenceFor(io, flags, rule, config) : undefined;
-    const cacheKey = `${config?.path} ${reference}`;
-    const loading =
-      reference === undefined
-        ? undefined
-        : (keys.get(cacheKey) ?? sealingKey(io, reference, flags, config));
-    if (loading !== undefined) keys.set(cacheKey, loading);
-    const key = await loading;
+    const found = reference === undefined ? undefined : await keyIn(reference, config);
     return {
-      key,
+      key: found?.key,
       scope: flags.scope ?? rule?.scope ?? 'strict',
-      namespace: namespaceFor(flags.namespace, rule),
+      namespace,
       stringData: flags.stringData ?? rule?.field === 'stringData',
-      knownKids: key && knownKids(key, config),
+      knownKids: found?.knownKids,
     };
+  };
+}
+
+/** The same function, which makes each result once. */
+function rememberFirst<A extends readonly unknown[], T>(
+  make: (...args: A) => T,
+  name: (...args: A) => string = (...args) => args.join(' '),
+): (...args: A) => T {
+  const made = new Map<string, T>();
+  return (...args) => {
+    const known = made.get(name(...args));
+    if (known !== undefined) return known;
+    const result = make(...args);
+    made.set(name(...args), result);
+    return result;
   };
 }
 
@@ -69,9 +93,7 @@ function referenceFor(
 ): string {
   const named = flags.key ?? (io.env.KSEAL_SEAL_KEY || undefined) ?? rule?.key;
   if (named !== undefined) return named;
-  const active = [...(config?.keys ?? [])]
-    .filter(([, { state = 'active' }]) => state === 'active')
-    .map(([name]) => name);
+  const active = config === undefined ? [] : activeNames(config);
   const [only, second] = active;
   if (only !== undefined && second === undefined) return only;
   const choice = active.length > 0 ? `: ${config?.path} has ${active.join(', ')}` : '';
@@ -98,16 +120,17 @@ async function sealingKey(
   reference: string,
   flags: SettingFlags,
   config: Config | undefined,
-): Promise<PublicKey> {
+): Promise<{ readonly key: PublicKey; readonly knownKids: ReadonlySet<string> }> {
   const key = await loadPublicKey(reference, keyContext(io, flags, config));
   const { kid, bits } = key;
-  if (config !== undefined) refuseInactive(config, reference, kid);
+  const standings = config && (await standingsIn(config));
+  if (config !== undefined && standings !== undefined)
+    refuseInactive(config, reference, standings.of(kid));
   const parsed = parseReference(reference);
   const title = parsed.kind === 'name' ? config?.keys.get(parsed.name)?.title : undefined;
   say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
   say(io, 'note', `its fingerprint: ${describeKid(kid)}`);
-  if (bits < WEAK_BITS)
-    warn(io, { message: `${reference}: RSA-${bits} is weak; 3072 bits or more are advised` });
+  warnIfWeak(io, key, reference);
   const pin = pinOf(flags.pin);
   if (parsed.kind === 'name' && config !== undefined) {
     await trustKey(
@@ -117,25 +140,21 @@ async function sealingKey(
     );
   }
   checkPin(kid, pin, reference);
-  return key;
+  return { key, knownKids: new Set([kid, ...(standings?.unrevoked ?? [])]) };
 }
 
-function refuseInactive(config: Config, reference: string, kid: string): void {
-  const { state, names } = stateOf(config, kid);
+function activeNames({ keys }: Config): readonly string[] {
+  return [...keys].flatMap(([name, { state }]) => ((state ?? 'active') === 'active' ? name : []));
+}
+
+function refuseInactive(config: Config, reference: string, { state, names }: Standing): void {
   if (state === 'active') return;
-  const active = [...config.keys].find(([, entry]) => (entry.state ?? 'active') === 'active')?.[0];
+  const [active] = activeNames(config).filter((name) => !names.includes(name));
   throw new KsealError(
     'KEY_INVALID',
-    `${reference}: ${config.path} calls this key ${names.join(', ')} and ${state}, so nothing is sealed to it`,
+    `${reference}: in ${config.path} this key (${names.join(', ')}) is ${state}, so nothing is sealed to it`,
     {
       hint: active === undefined ? 'ask the KMS manager for the current key' : `-k ${active}`,
     },
   );
-}
-
-function knownKids({ kid }: PublicKey, config: Config | undefined): ReadonlySet<string> {
-  const configured = [...(config?.keys.values() ?? [])]
-    .filter(({ state }) => state !== 'revoked')
-    .flatMap((entry) => entry.kid ?? []);
-  return new Set([kid, ...configured]);
 }

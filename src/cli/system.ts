@@ -26,8 +26,7 @@ const devices =
 function openTerminal(): Terminal | undefined {
   let files: number[] = [];
   try {
-    for (const [i, device] of devices.entries())
-      files = [...files, openSync(device, i === 0 ? 'r' : 'w')];
+    for (const device of devices) files = [...files, openSync(device, 'r+')];
     const [inFile = -1, outFile = -1] = files;
     const input = new ReadStream(inFile);
     const output = new WriteStream(outFile);

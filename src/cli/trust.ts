@@ -65,12 +65,13 @@ async function confirm(io: IO, name: string, kid: string): Promise<void> {
       },
     );
   }
-  const question = `You have not sealed to key ${name} before. Its fingerprint is\n  ${describeKid(kid)}\nIs that what the KMS manager told you? [yes/no] `;
+  const question = `You have not sealed to key ${name} before. Its fingerprint is\n  ${describeKid(kid)}\nIs that what the KMS manager told you, yes or no? `;
   const lines = createInterface(terminal);
   try {
     const answer = await new Promise<string>((resolve, reject) => {
-      lines.on('close', () => reject(new KsealError('INTERRUPTED', 'interrupted')));
-      lines.question(question).then(resolve, reject);
+      const interrupt = () => reject(new KsealError('INTERRUPTED', 'interrupted'));
+      for (const event of ['SIGINT', 'close']) lines.on(event, interrupt);
+      lines.question(question).then(resolve, interrupt);
     });
     if (/^y(?:es)?$/i.test(answer.trim())) return;
   } finally {

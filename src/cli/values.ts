@@ -4,7 +4,7 @@ import { MAX_VALUE_OCTETS } from '../jwe/compact.ts';
 import { isDataKey } from '../jwe/names.ts';
 import type { NewValue } from '../seal-plan.ts';
 import { readEnvFile } from '../secret/env-file.ts';
-import { readInput } from './input.ts';
+import { readInput, withoutFinalNewline } from './input.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
 import { promptValue } from './prompt.ts';
@@ -71,6 +71,14 @@ export async function readValues(
   return values;
 }
 
+/** The files that sources name. */
+export function sourcePaths(sources: readonly Source[]): readonly string[] {
+  return sources.flatMap(({ kind, text }) => {
+    if (kind === 'env-file') return [text];
+    return kind === 'file' || kind === 'jwe' ? [keyAndPath(text).path] : [];
+  });
+}
+
 /** How many sources of a command line would read stdin. */
 export function stdinReaders(sources: readonly Source[]): number {
   return sources.filter(
@@ -94,12 +102,11 @@ async function readStdinValue(io: IO, key: string, { keepNewline }: ReadOptions)
     );
   }
   const octets = await readInput(io, '-');
-  const newline = keepNewline
-    ? undefined
-    : /\r?\n$/.exec(octets.subarray(-2).toString('latin1'))?.[0];
-  if (newline === undefined) return octets;
-  say(io, 'note', `data key "${key}": removed the newline at the end (--keep-newline keeps it)`);
-  return octets.subarray(0, octets.length - newline.length);
+  const value = keepNewline ? octets : withoutFinalNewline(octets);
+  if (value.length < octets.length) {
+    say(io, 'note', `data key "${key}": removed the newline at the end (--keep-newline keeps it)`);
+  }
+  return value;
 }
 
 function notEmpty(key: string, octets: Buffer, { allowEmpty }: ReadOptions): Buffer {

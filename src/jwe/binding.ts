@@ -55,13 +55,19 @@ export function bindingTo(scope: Scope, place: Place): Binding {
   const given = place[part];
   if (given !== undefined) {
     throw new KsealError('VALUE_REFUSED', `Kubernetes allows no ${part} ${JSON.stringify(given)}`, {
-      hint: 'use lower-case letters, digits and "-"',
+      hint: allowedHints[part],
     });
   }
   throw new KsealError('VALUE_REFUSED', `scope ${scope} binds the ${part}, and there is none`, {
     hint: missingHints[part],
   });
 }
+
+const allowedHints: Record<Part, string> = {
+  namespace: 'use at most 63 lower-case letters, digits and "-"',
+  name: 'use at most 253 lower-case letters, digits, "-" and "."',
+  key: 'use at most 253 letters, digits, "-", "_" and "."',
+};
 
 const missingHints: Record<Part, string> = {
   namespace: 'say where the manifest is applied: -n NAMESPACE',
@@ -109,6 +115,9 @@ export function checkBinding(
 }
 
 function mismatchHint(binding: Binding, place: Place): string {
+  if (binding.scope === 'strict' && place.key === '') {
+    return `for a bare JWE say where it stood: --name ${binding.name} -n ${binding.namespace} --data-key ${binding.key}`;
+  }
   if (binding.scope !== 'cluster-wide' && place.namespace === undefined) {
     return `say where the manifest is applied: -n ${binding.namespace}`;
   }

@@ -30,6 +30,7 @@ const names = [
  */
 export function readCompact(octets: Uint8Array): CompactJwe {
   const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1');
+  if (/\s$/.test(text)) throw lineBreakBehind();
   const segments = splitSegments(text);
   const [header, encryptedKey, iv, ciphertext, tag] = segments.map(decodeSegment) as [
     Buffer,
@@ -50,6 +51,12 @@ export function readCompact(octets: Uint8Array): CompactJwe {
   return jwe;
 }
 
+function lineBreakBehind(): KsealError {
+  return new KsealError('JWE_MALFORMED', 'there is a line break or a space behind the JWE', {
+    hint: 'write it on one line, without | and without spaces',
+  });
+}
+
 function splitSegments(text: string): string[] {
   if (text.length > MAX_VALUE_OCTETS) {
     throw new KsealError('JWE_MALFORMED', 'JWE is larger than 1.5 MiB');
@@ -67,20 +74,29 @@ function splitSegments(text: string): string[] {
 function decodeSegment(text: string, index: number): Buffer {
   const octets = decodeBase64url(text);
   if (octets === undefined) {
-    throw new KsealError('JWE_MALFORMED', `JWE ${names[index]} is not canonical base64url`);
+    throw damaged(`JWE ${names[index]} is not canonical base64url`);
   }
   return octets;
 }
 
-/** RFC 7518 §5.2.3: an IV of 16 octets, a tag of 16; CBC with PKCS #7 padding fills whole blocks. */
+function damaged(message: string): KsealError {
+  return new KsealError('JWE_MALFORMED', message, {
+    hint: 'it may have been cut or changed while copying; seal the value again',
+  });
+}
+
+/**
+ * An encrypted key is as long as the modulus, 2048 to 8192 bits (the key policy).
+ * RFC 7518 §5.2.3: an IV of 16 octets, a tag of 16; CBC with PKCS #7 padding fills whole blocks.
+ */
 function checkLengths({ encryptedKey, iv, ciphertext, tag }: CompactJwe): void {
   const sound = {
-    'encrypted key': encryptedKey.length > 0,
+    'encrypted key': encryptedKey.length >= 256 && encryptedKey.length <= 1024,
     'initialization vector': iv.length === 16,
     ciphertext: ciphertext.length > 0 && ciphertext.length % 16 === 0,
     'authentication tag': tag.length === 16,
   };
   for (const [name, ok] of Object.entries(sound)) {
-    if (!ok) throw new KsealError('JWE_MALFORMED', `JWE ${name} has the wrong length`);
+    if (!ok) throw damaged(`JWE ${name} has the wrong length`);
   }
 }

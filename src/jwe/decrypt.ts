@@ -16,6 +16,12 @@ export interface OpeningKey {
   decryptKey(encryptedKey: Uint8Array): Promise<Uint8Array | undefined>;
 }
 
+export interface Decrypted {
+  readonly plaintext: Uint8Array;
+  /** The key that opened it. */
+  readonly key: OpeningKey;
+}
+
 /**
  * Decrypts `jwe` with the first of `candidates` that fits. Only the encrypted key is given to a
  * key. Throws DECRYPTION_FAILED, the same for a bad encrypted key, tag or padding.
@@ -23,14 +29,14 @@ export interface OpeningKey {
 export async function decryptCompact(
   jwe: CompactJwe,
   candidates: readonly OpeningKey[],
-): Promise<Uint8Array> {
+): Promise<Decrypted> {
   for (const candidate of candidates) {
     const unwrapped = await candidate.decryptKey(jwe.encryptedKey);
     // RFC 7516 §11.5: "the recipient MUST NOT distinguish between format, padding, and length
     // errors of encrypted keys"; it goes on with a random CEK, so that all take the same time.
     const cek = unwrapped?.length === CEK_OCTETS ? unwrapped : randomBytes(CEK_OCTETS);
     const plaintext = decryptContent(cek, jwe);
-    if (plaintext !== undefined) return plaintext;
+    if (plaintext !== undefined) return { plaintext, key: candidate };
   }
   throw new KsealError('DECRYPTION_FAILED', 'decryption failed', {
     hint: 'the value is damaged or was sealed to another key; seal it again',

@@ -39,8 +39,6 @@ async function open(
     apiEndpoint: host,
     port,
     projectId,
-    // Without it GOOGLE_CLOUD_UNIVERSE_DOMAIN could name another cloud.
-    universeDomain: 'googleapis.com',
     clientOptions: { transporterOptions: { timeout: TOKEN_TIMEOUT } },
     'grpc.max_receive_message_length': MAX_ANSWER,
     'grpc.initial_reconnect_backoff_ms': 100,
@@ -54,10 +52,16 @@ async function open(
   return client;
 }
 
-/** Plain text to this machine, and not by way of a proxy. */
+/** Plain text to this machine, not by way of a proxy, and with no look at credentials. */
 async function plainText() {
   const grpc = await import('@grpc/grpc-js');
-  return { grpc, sslCreds: grpc.credentials.createInsecure(), 'grpc.enable_http_proxy': 0 };
+  return {
+    grpc,
+    sslCreds: grpc.credentials.createInsecure(),
+    'grpc.enable_http_proxy': 0,
+    // Else the client reads the credentials to learn of which cloud they are.
+    universeDomain: 'googleapis.com',
+  };
 }
 
 /** Switches with which Google's packages print what they send and get: content keys, tokens. */

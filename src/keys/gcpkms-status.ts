@@ -1,5 +1,3 @@
-import { isTokenFailure } from './gcpkms-credentials.ts';
-
 /** The gRPC status codes that Cloud KMS answers with (google/rpc/code.proto). */
 export const status = {
   INVALID_ARGUMENT: 3,
@@ -38,5 +36,5 @@ const transient: readonly number[] = [
 /** Whether another try may help. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof Damaged) return true;
-  return isStatus(error) && transient.includes(error.code) && !isTokenFailure(error);
+  return isStatus(error) && transient.includes(error.code);
 }

@@ -26,6 +26,8 @@ export function candidatesFor(
     .filter((key) => key.modulusOctets === encryptedKey.length)
     .filter((key) => allowRevoked || key.state !== 'revoked')
     .slice(0, MAX_TRIES);
+  const revoked = keyring.find((key) => key.modulusOctets === encryptedKey.length);
+  if (fitting.length === 0 && revoked !== undefined) return [usable(revoked, allowRevoked)];
   if (fitting.length === 0) throw unknownKid(header, keyring);
   return fitting;
 }
@@ -43,6 +45,11 @@ function usable(key: OpeningKey, allowRevoked: boolean): OpeningKey {
   throw new KsealError('KEY_REVOKED', `sealed to key ${key.kid}, which is revoked`, {
     hint: 'seal the value again with the current key',
   });
+}
+
+/** The kid that none of the keys given has, if that is what an error says. */
+export function unknownKidIn({ code, message }: KsealError): string | undefined {
+  return code === 'KEY_UNKNOWN' ? /sealed to key ([\w-]{43});/.exec(message)?.[1] : undefined;
 }
 
 function unknownKid({ binding, kid }: Header, keyring: readonly OpeningKey[]): KsealError {

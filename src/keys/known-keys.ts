@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { KsealError } from '../errors.ts';
 import { fileError, readFile } from '../files.ts';
 import { parseKid } from '../jwe/kid.ts';
@@ -27,14 +27,16 @@ export function knownKeysPath({
   USERPROFILE,
 }: Environment): string | undefined {
   const home = HOME || USERPROFILE;
-  const folder = XDG_CONFIG_HOME || APPDATA || (home && join(home, '.config'));
+  const folders = [XDG_CONFIG_HOME, APPDATA, home && join(home, '.config')];
+  // "All paths set in these environment variables must be absolute" (XDG Base Directory).
+  const folder = folders.find((path) => path && isAbsolute(path));
   return folder && join(folder, 'kseal', 'known_keys');
 }
 
 /** Reads the file of known keys: `KID NAME REPOSITORY` lines. Throws CONFIG_INVALID or IO. */
 export function readKnownKeys(path: string): readonly KnownKey[] {
   if (!existsSync(path)) return [];
-  const lines = readFile(path, path, MAX_KNOWN_KEYS).toString('utf8').split('\n');
+  const lines = readFile(path, path, MAX_KNOWN_KEYS).toString('utf8').split(/\r?\n/);
   return lines.flatMap((line, index) => {
     if (line === '') return [];
     const [, kid, name, repository] = /^(\S+) (\S+) (.+)$/.exec(line) ?? [];

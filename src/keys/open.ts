@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { type Config, type ConfiguredKey, stateOf } from '../config.ts';
-import { KsealError, shellWord } from '../errors.ts';
+import type { Config, ConfiguredKey } from '../config.ts';
+import { KsealError } from '../errors.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
 import { describeKid } from '../jwe/kid.ts';
@@ -9,6 +9,7 @@ import { openingKeyFromFile, publicKeyFromFile } from './file.ts';
 import type { FetchedKey, Provider, ProviderOptions } from './provider.ts';
 import { providers } from './providers.ts';
 import { parseReference } from './reference.ts';
+import { standingsIn, strictest } from './standing.ts';
 
 /** What a reference is resolved against. */
 export interface KeyContext extends ProviderOptions {
@@ -39,8 +40,19 @@ export async function loadPublicKey(text: string, context: KeyContext): Promise<
 }
 
 /** Fetches a public key from where it lives: a remote reference. */
-export async function fetchRemoteKey(text: string, options: ProviderOptions): Promise<FetchedKey> {
+async function fetchRemoteKey(text: string, options: ProviderOptions): Promise<FetchedKey> {
   return (await providerOf(text)).fetchPublicKey(text, options);
+}
+
+/** The public key at a remote source or in a file; `folder` is where relative paths start. */
+export async function fetchKey(
+  source: string,
+  folder: string,
+  options: ProviderOptions,
+): Promise<FetchedKey> {
+  if (parseReference(source).kind === 'remote') return fetchRemoteKey(source, options);
+  const file = await publicKeyFromFile(resolve(folder, source), source);
+  return { ...file, origin: source, facts: new Map() };
 }
 
 /** The keys behind a reference that open, in the states that the configuration gives their kids. */
@@ -50,9 +62,15 @@ export async function loadOpeningKeys(
 ): Promise<readonly OpeningKey[]> {
   const keys = await openingKeysAt(text, context);
   const { config } = context;
-  return config === undefined
-    ? keys
-    : keys.map((key) => ({ ...key, state: stateOf(config, key.kid).state }));
+  if (config === undefined) return keys;
+  const standings = await standingsIn(config);
+  const named = config.keys.get(text);
+  // A name without a pin stands for whatever keys it leads to.
+  const own = named?.kid === undefined ? named?.state : undefined;
+  return keys.map((key) => ({
+    ...key,
+    state: strictest([standings.of(key.kid).state, own ?? 'active']),
+  }));
 }
 
 async function openingKeysAt(text: string, context: KeyContext): Promise<readonly OpeningKey[]> {
@@ -61,11 +79,7 @@ async function openingKeysAt(text: string, context: KeyContext): Promise<readonl
     return [await openingKeyFromFile(resolve(context.cwd, reference.path), reference.path)];
   if (reference.kind === 'remote') return fetchOpeningKeys(text, context);
   const { config, entry } = configuredKey(reference.name, context.config);
-  const keys = await openingKeysOf(reference.name, entry, config, context);
-  for (const { kid } of keys.slice(0, 1)) {
-    if (keys.length === 1) checkPin(kid, entry.kid, `key ${reference.name}`);
-  }
-  return keys;
+  return openingKeysOf(reference.name, entry, config, context);
 }
 
 async function openingKeysOf(
@@ -74,8 +88,12 @@ async function openingKeysOf(
   config: Config,
   context: KeyContext,
 ) {
-  if (entry.private !== undefined)
-    return [await openingKeyFromFile(resolve(config.folder, entry.private), entry.private)];
+  if (entry.private !== undefined) {
+    const key = await openingKeyFromFile(resolve(config.folder, entry.private), entry.private);
+    checkPin(key.kid, entry.kid, `${entry.private}, the private file of key ${name},`);
+    return [key];
+  }
+  // The pin is that of one key, and the source may be all versions of it: there the kid chooses.
   if (entry.source !== undefined && parseReference(entry.source).kind === 'remote')
     return fetchOpeningKeys(entry.source, context);
   throw new KsealError('CONFIG_INVALID', `${config.path}: key ${name} has nothing to open with`, {
@@ -87,8 +105,8 @@ async function fetchOpeningKeys(
   text: string,
   options: ProviderOptions,
 ): Promise<readonly OpeningKey[]> {
-  const { fetchOpeningKeys: fetch } = await providerOf(text);
-  if (fetch !== undefined) return fetch(text, options);
+  const provider = await providerOf(text);
+  if (provider.fetchOpeningKeys !== undefined) return provider.fetchOpeningKeys(text, options);
   throw new KsealError(
     'KEY_REFERENCE_INVALID',
     `${text.replace(/:.*/s, '')} keeps public keys only, and these do not open`,
@@ -123,9 +141,7 @@ export function configuredKey(
       ? 'there is no .kseal.yaml'
       : `${config.path} has ${names.join(', ') || 'no keys'}`;
   throw new KsealError('KEY_REFERENCE_INVALID', `no key named ${name} is configured: ${among}`, {
-    hint: meant
-      ? `did you mean -k ${meant}?`
-      : `for a file of that name: -k ${shellWord(`./${name}`)}`,
+    hint: meant ? `did you mean ${meant}?` : `for a file of that name: ./${name}`,
   });
 }
 

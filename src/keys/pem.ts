@@ -20,8 +20,8 @@ interface PemForm {
 
 /** The PEM labels that hold a key we can use (RFC 7468 §§ 5, 10, 13; RFC 8017 A.1). */
 const pemForms: Record<string, PemForm> = {
-  'PUBLIC KEY': { kind: 'public', form: 'SPKI PEM', read: createPublicKey },
-  'RSA PUBLIC KEY': { kind: 'public', form: 'PKCS#1 PEM', read: createPublicKey },
+  'PUBLIC KEY': { kind: 'public', form: 'SPKI PEM', read: (pem) => exactKey(pem, 'spki') },
+  'RSA PUBLIC KEY': { kind: 'public', form: 'PKCS#1 PEM', read: (pem) => exactKey(pem, 'pkcs1') },
   CERTIFICATE: {
     kind: 'public',
     form: 'X.509 certificate',
@@ -37,7 +37,7 @@ const pemForms: Record<string, PemForm> = {
  */
 export function readKeyText(octets: Uint8Array, what: string): ReadKey {
   const text = textOf(octets, what);
-  if (text.startsWith('{')) return readJwk(octets, what);
+  if (text.startsWith('{')) return readJwk(Buffer.from(text), what);
   const blocks = text.match(/-----BEGIN /g)?.length ?? 0;
   if (blocks > 1) throw invalid(what, 'holds several PEM blocks, and a key file must hold one');
   const pem = /^-----BEGIN ([A-Z0-9 ]+)-----\r?\n([\s\S]*?)-----END \1-----$/.exec(text);
@@ -59,6 +59,17 @@ export function readKeyText(octets: Uint8Array, what: string): ReadKey {
   const form = Object.hasOwn(pemForms, label) ? pemForms[label] : undefined;
   if (form === undefined) throw invalid(what, `holds a PEM block of type ${label}`);
   return { kind: form.kind, form: form.form, key: readBlock(() => form.read(block), what) };
+}
+
+/** OpenSSL passes over what follows the key within the block; here the block is the key. */
+function exactKey(pem: string, type: 'spki' | 'pkcs1'): KeyObject {
+  const key = createPublicKey(pem);
+  if (key.asymmetricKeyType === 'rsa') {
+    const body = pem.replace(/-----[^-]+-----|\s/g, '');
+    if (key.export({ type, format: 'der' }).toString('base64') !== body)
+      throw new Error('more than a key');
+  }
+  return key;
 }
 
 function textOf(octets: Uint8Array, what: string): string {
@@ -88,11 +99,12 @@ function readJwk(octets: Uint8Array, what: string): ReadKey {
     throw invalid(what, 'is a JWK whose use is not enc');
   if (Object.hasOwn(jwk, 'alg') && jwk.alg !== 'RSA-OAEP-256')
     throw invalid(what, 'is a JWK whose alg is not RSA-OAEP-256');
-  return {
-    kind: 'public',
-    form: 'JWK',
-    key: readBlock(() => createPublicKey({ key: jwk, format: 'jwk' }), what),
-  };
+  const key = readBlock(() => createPublicKey({ key: jwk, format: 'jwk' }), what);
+  // Node reads base64url leniently, which would give one key several texts.
+  if (key.asymmetricKeyType === 'rsa' && key.export({ format: 'jwk' }).n !== jwk.n) {
+    throw invalid(what, 'is a JWK whose modulus is not canonical base64url');
+  }
+  return { kind: 'public', form: 'JWK', key };
 }
 
 /** OpenSSL's own words may hold parts of the file, so its error is dropped. */

@@ -30,6 +30,16 @@ const disputes: readonly Dispute[] = [
   },
   {
     doubt: [
+      'ends with the file in a line of spaces, on which YAML readers disagree',
+      'remove the spaces',
+    ],
+    concerns: ({ style, start, end }, source) =>
+      style === 'block' &&
+      blockHeader(source, start).includes('+') &&
+      /^(?:[ \t]*\r?\n)*[ \t]+$/.test(source.slice(end)),
+  },
+  {
+    doubt: [
       'has an empty line behind a \\, on which YAML readers disagree',
       'write \\n for the line break',
     ],

@@ -94,16 +94,13 @@ function fill(
     return [fillFlow(source, field, additions, line, style)];
   }
   const indent = blockIndent(source, parent);
-  if (colon === undefined) {
-    const line = `${indent}: ${flowMap(additions, undefined, style)}`;
-    return [addLines(source, value.end, [line], style)];
-  }
-  const gap = source.slice(colon + 1, value.start);
+  const behindColon = (colon ?? value.start) + 1;
+  const gap = source.slice(behindColon, value.start);
   const old = source.slice(value.start, value.end);
   if (/[#\n]/.test(gap + old)) return [fillFlow(source, field, additions, undefined, style)];
   const lines = blockLines(additions, indent + style.unit, style);
   // White space before a comment has to stay: `data:# c` would be a key.
-  const empty = old === '' ? [] : [{ start: colon + 1, end: value.end, text: '' }];
+  const empty = old === '' ? [] : [{ start: behindColon, end: value.end, text: '' }];
   return [...empty, addLines(source, value.end, lines, style)];
 }
 
@@ -118,7 +115,7 @@ function fillFlow(
     const text = `${flowEntries(additions, undefined, style).join(style.comma)},`;
     return { start: value.start + 1, end: value.start + 1, text };
   }
-  const before = colon === undefined ? ': ' : value.start === colon + 1 && !style.json ? ' ' : '';
+  const before = value.start - 1 === colon && !style.json ? ' ' : '';
   const after = source.charAt(value.end) === '#' ? ' ' : '';
   const text = before + flowMap(additions, indent, style) + after;
   return { start: value.start, end: value.end, text };

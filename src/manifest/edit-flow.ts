@@ -77,4 +77,8 @@ function commaBehind(source: string, entry: YamlEntry): number | undefined {
   return upTo === '' ? undefined : endOf(entry) + upTo.length - 1;
 }
 
-const endOf = ({ value }: YamlEntry) => value.end;
+/** An empty value ends before the white space that has to stand between it and a comment. */
+function endOf({ key, colon, value }: YamlEntry): number {
+  if (value.end > value.start) return value.end;
+  return colon === undefined ? key.end : colon + 1;
+}

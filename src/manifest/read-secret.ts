@@ -1,4 +1,4 @@
-import type { YamlMap, YamlNode } from '../yaml-node.ts';
+import type { YamlEntry, YamlMap, YamlNode } from '../yaml-node.ts';
 import {
   entryNamed,
   type Fault,
@@ -35,6 +35,7 @@ export function readSecret(node: YamlMap, source: string, known: readonly Fault[
   const metadata = readMap(node, 'metadata', report);
   const names = readNames(metadata, source, report);
   const present = fieldNames.flatMap((field) => entryNamed(node, field) ?? []);
+  present.map(withoutColon).forEach(report);
   const entries = present
     .flatMap(({ key, value }) => readEntries(nameOf(key) as Field, value, source, report))
     .sort((a, b) => a.offset - b.offset);
@@ -48,6 +49,13 @@ export function readSecret(node: YamlMap, source: string, known: readonly Fault[
     node,
   };
   return { secret, entries, label: secretLabel(names), faults };
+}
+
+/** `? data` alone is a field without a value, which leaves no place to put one. */
+function withoutColon({ key, colon }: YamlEntry): Fault | undefined {
+  if (colon !== undefined) return undefined;
+  const message = `${nameOf(key)} stands without a colon`;
+  return { id: 'unsupported', message, hint: `write ${nameOf(key)}:`, offset: key.start };
 }
 
 function readNames(metadata: YamlMap | undefined, source: string, report: Report) {

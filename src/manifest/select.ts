@@ -1,4 +1,4 @@
-import { KsealError } from '../errors.ts';
+import { KsealError, throwAll } from '../errors.ts';
 import type { Manifest, SecretDocument } from './manifest.ts';
 import { problemError, secretLabel } from './problem.ts';
 
@@ -13,8 +13,7 @@ export interface Wanted {
  */
 export function selectSecret(manifest: Manifest, { name, namespace }: Wanted): SecretDocument {
   const { path, secrets, problems } = manifest;
-  const [problem] = problems;
-  if (problem !== undefined) throw problemError(path, problem);
+  throwAll(problems.map((problem) => problemError(path, problem)));
   const named = secrets.filter((secret) => name === undefined || secret.name === name);
   const chosen =
     named.length > 1 && namespace !== undefined

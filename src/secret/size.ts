@@ -14,7 +14,7 @@ export function checkCount(sealed: number): void {
   if (sealed <= MAX_SEALED_VALUES) return;
   throw new KsealError(
     'VALUE_REFUSED',
-    `${sealed} sealed values in one Secret, and at most ${MAX_SEALED_VALUES} are opened`,
+    `more than ${MAX_SEALED_VALUES} sealed values in one Secret`,
     {
       hint: 'split the Secret',
     },

@@ -1,5 +1,13 @@
 import { randomInt } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { leaksOf } from '../helpers/canary.ts';
@@ -89,6 +97,28 @@ function expectOldOrNew(cwd: string, reference: Reference): void {
 function leftovers(cwd: string): string[] {
   return readdirSync(cwd).filter((name) => name.startsWith('.'));
 }
+
+test('decrypt -o, killed as soon as it touches the folder, leaves the old file or the new, whole', async () => {
+  const reference = await sealWhole();
+  const made = folderWithBig();
+  await runBin(args, { cwd: made });
+  const sealed = readFileSync(join(made, 'big.yaml'));
+  const opened = `${(await runBin(['decrypt', 'big.yaml', '-k', 'k.pem'], { cwd: made })).stdout}`;
+  const signals: unknown[] = [];
+  for (let i = 0; i < 10; i++) {
+    const cwd = folderWithKeys();
+    writeFileSync(join(cwd, 'big.yaml'), sealed);
+    writeFileSync(join(cwd, 'out.yaml'), 'old\n');
+    const decrypt = ['decrypt', 'big.yaml', '-k', 'k.pem', '-o', 'out.yaml', '--force'];
+    const spawned = startBin(decrypt, { cwd });
+    kills['as soon as it touches the folder']?.(spawned, cwd, reference);
+    signals.push((await spawned.ended).signal);
+    const text = readFileSync(join(cwd, 'out.yaml'), 'utf8');
+    expect(['old\n', opened]).toContain(text);
+    for (const name of leftovers(cwd)) expect(statSync(join(cwd, name)).mode & 0o777).toBe(0o600);
+  }
+  expect(signals).toContain('SIGKILL');
+}, 60_000);
 
 test('a file that outgrows the limit stays as it was', async () => {
   const cwd = folderWithBig();

@@ -1,16 +1,20 @@
 // The main job of kseal from end to end, on a key made on the spot: `npm run demo`.
 // It runs the real command in a temporary folder and checks every outcome it tells of.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 
 const bin = join(import.meta.dirname, '../../bin/kseal.js');
 const folder = mkdtempSync(join(tmpdir(), 'kseal-demo-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
+/** What the commands find in their environment. */
+const surroundings = {};
 const file = (name) => join(folder, name);
 const read = (name) => readFileSync(file(name), 'utf8');
 const print = (text) => process.stdout.write(`${text}\n`);
@@ -34,7 +38,7 @@ function kseal(line, { input = '', exit = 0, quiet = false } = {}) {
   const result = spawnSync(process.execPath, [bin, ...line.split(' ')], {
     cwd: folder,
     input,
-    env: { PATH: process.env.PATH, NO_COLOR: '1' },
+    env: { PATH: process.env.PATH, HOME: folder, NO_COLOR: '1', ...surroundings },
   });
   const [out, words] = [result.stdout, result.stderr.toString()];
   if (out.length > 0 && !quiet) print(indent(shorten(out.toString())));
@@ -140,5 +144,51 @@ kseal('decrypt damaged.yaml -k prod.pem', { exit: 3 });
 step('Somebody with another key', 'Tries to open it.');
 kseal('keygen -o mine');
 kseal('decrypt db.yaml -k mine.pem', { exit: 3 });
+
+step(
+  'KMS manager',
+  `Now with a KMS, so that the private key is in no file at all. An emulator plays Google Cloud
+KMS here: a real gRPC server with software keys. The key "hr" has the versions 1, 2 and 10.`,
+);
+const ring = 'projects/demo/locations/global/keyRings/demo/cryptoKeys/hr';
+const versions = [1, 2, 10].map((id) => ({ id, algorithm: 'RSA_DECRYPT_OAEP_4096_SHA256' }));
+const emulator = spawn(
+  process.execPath,
+  [
+    join(import.meta.dirname, '../kms-emulator/start.mjs'),
+    JSON.stringify({ keys: { [ring]: versions } }),
+  ],
+  { stdio: ['pipe', 'pipe', 'inherit'] },
+);
+const answers = createInterface({ input: emulator.stdout })[Symbol.asyncIterator]();
+const emulatorEndpoint = (await answers.next()).value;
+surroundings.KSEAL_KMS_ENDPOINT = emulatorEndpoint;
+kseal(`fetch-pubkey gcpkms://${ring} -o hr.pub`);
+
+step('Secrets custodian', 'Seals to the file, offline: without a KMS, an account or the network.');
+delete surroundings.KSEAL_KMS_ENDPOINT;
+kseal('seal app -n hr -k hr.pub --stdin token -o app.yaml', { input: 'a-token-from-hr' });
+
+step(
+  'The cluster',
+  'Sends the KMS only the encrypted key of the value, and decrypts the rest itself.',
+);
+const callsSoFar = async () => {
+  emulator.stdin.write('["calls"]\n');
+  return JSON.parse((await answers.next()).value);
+};
+surroundings.KSEAL_KMS_ENDPOINT = emulatorEndpoint;
+assert.equal(
+  kseal(`decrypt app.yaml -k gcpkms://${ring} --only token`).toString(),
+  'a-token-from-hr',
+);
+const decrypts = (await callsSoFar()).filter(({ method }) => method === 'AsymmetricDecrypt');
+assert.equal(decrypts.length, 1);
+assert.equal(decrypts[0].ciphertext.length / 2, 512);
+print(
+  `\n  The KMS was asked to decrypt once, and was sent ${decrypts[0].ciphertext.length / 2} octets: the encrypted key.`,
+);
+emulator.stdin.end();
+await once(emulator, 'exit');
 
 print('\nThat is all: sealed by anyone with prod.pub, opened by the holder of the key alone.');

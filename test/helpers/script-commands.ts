@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { errorsOf, exitCodes, KsealError } from '../../src/errors.ts';
 import type { Script } from './script.ts';
 import { fileCommands } from './script-file-commands.ts';
+import { kmsCommands } from './script-kms-commands.ts';
 import { describeRun, type Run, runKseal } from './script-run.ts';
 
 export interface ScriptCommand {
@@ -49,6 +50,10 @@ const ksealCommands: Record<string, ScriptCommand> = {
       script.env[name] = value.join('=');
     },
   },
+  let: {
+    usage: 'let NAME TEXT: from here on NAME stands for the text, as kid:k does for a kid',
+    run: ({ names }, [name = '', text = '']) => names.set(name, text),
+  },
   cd: {
     usage: 'cd FOLDER',
     run: (script, [folder = '']) => {
@@ -87,7 +92,11 @@ const ksealCommands: Record<string, ScriptCommand> = {
   },
 };
 
-export const commands: Record<string, ScriptCommand> = { ...ksealCommands, ...fileCommands };
+export const commands: Record<string, ScriptCommand> = {
+  ...ksealCommands,
+  ...fileCommands,
+  ...kmsCommands,
+};
 
 function read({ cwd }: Script, file = ''): Buffer {
   return readFileSync(resolve(cwd, file));

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { flipBit, makeJwe } from './jwe.ts';
 import type { Script } from './script.ts';
 import type { ScriptCommand } from './script-commands.ts';
+import { expand } from './script-expand.ts';
 
 /** A command on files: its arguments are checked against the words of its usage line. */
 function onFiles(
@@ -71,6 +72,15 @@ export const fileCommands: Record<string, ScriptCommand> = {
     }
     p.write(1, run[args[0]]);
   }),
+  expand: onFiles(
+    'expand FILE: what stands for a kid or a folder in it, as in a command',
+    (p, _, script) => p.write(0, expand(script, p.text(0))),
+  ),
+  age: onFiles('age FILE: as if it had been written long ago', (p) => fs.utimesSync(p.at(0), 1, 1)),
+  aged: question(
+    'aged FILE: it has not been written since',
+    (p) => fs.statSync(p.at(0)).mtimeMs === 1000,
+  ),
   cp: onFiles('cp A B', (p) => fs.copyFileSync(p.at(0), p.at(1))),
   rm: onFiles('rm FILE', (p) => fs.rmSync(p.at(0), { recursive: true })),
   mkdir: onFiles('mkdir FOLDER', (p) => fs.mkdirSync(p.at(0))),

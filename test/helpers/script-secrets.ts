@@ -56,9 +56,10 @@ function outletsOf({ argv, stdout, stderr, shown, before, after }: Run): Outlet[
 }
 
 /** The CEKs of all JWEs that the script has seen and one of its private keys opens. */
-function ceksOf({ folder, runs }: Script): Buffer[] {
+function ceksOf({ folder, runs, pems: others }: Script): Buffer[] {
   const files = snapshot(folder);
-  const pems = [...files].filter(([name]) => name.endsWith('.pem')).map(([, file]) => file.content);
+  const ours = [...files].filter(([name]) => name.endsWith('.pem'));
+  const pems = [...ours.map(([, file]) => file.content), ...others];
   const texts = new Set([
     ...[...files.values()].map((file) => file.content.toString('latin1')),
     ...runs.flatMap((run) => outletsOf(run).map(({ octets }) => octets.toString('latin1'))),

@@ -31,7 +31,7 @@ const verbs: Record<string, Verb> = {
     writeFileSync(join(io.cwd, 'half.yaml'), '');
     refuse('IO');
   },
-  'leave-temporary': (io) => writeFileSync(join(io.cwd, '.db.yaml.0123456789ab'), ''),
+  'leave-temporary': (io) => writeFileSync(join(io.cwd, '.kseal-0123456789abc'), ''),
   'use-tmpdir': () => writeFileSync(join(tmpdir(), 'x'), ''),
   write: (io, [text = '']) => writeFileSync(join(io.cwd, 'out'), text),
   say: (io, [text = '']) => void io.stderr.write(`${text}\n`),
@@ -99,7 +99,7 @@ describe('a script fails', () => {
     ['a mode that differs', 'chmod 644 two\nmode two 600', /it does not/],
     ['output of a failed command', 'exit 2 kseal refuse-late', /failed and wrote to stdout/],
     ['a file of a failed command', 'exit 2 kseal refuse-and-write', /failed and changed half.yaml/],
-    ['a temporary file that stays', 'kseal leave-temporary', /temporary files are left: \.db/],
+    ['a temporary file that stays', 'kseal leave-temporary', /temporary files are left: \.kseal-/],
     ['a file in the temporary folder', 'kseal use-tmpdir', /temporary files are left: x/],
     ['words on stderr that are not kseal’s', 'kseal say oops', /not a message of kseal/],
     ['a terminal escape on stderr', "kseal say 'kseal: \x1b[2J'", /control characters/],

@@ -3,7 +3,6 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   realpathSync,
   rmSync,
   writeFileSync,
@@ -11,9 +10,10 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { IO } from '../../src/cli/io.ts';
+import type { KmsEmulator } from '../kms-emulator/emulator.ts';
 import { canariesIn } from './canary.ts';
-import { kidOfPem } from './jwe.ts';
 import { commands } from './script-commands.ts';
+import { expand } from './script-expand.ts';
 import type { Run } from './script-run.ts';
 import { checkSecrets } from './script-secrets.ts';
 import { parseTxtar, type ScriptLine } from './txtar.ts';
@@ -28,12 +28,20 @@ export interface Script {
   /** What os.tmpdir() answers meanwhile. */
   readonly temporary: string;
   readonly env: Record<string, string>;
+  /** What `let` has named. */
+  readonly names: Map<string, string>;
   readonly runs: Run[];
   cwd: string;
   line: number;
   /** What the next kseal reads, and what is typed at its prompts. */
   stdin: Buffer | undefined;
   typed: string[] | undefined;
+  /** The Cloud KMS of the script, once it has started one. */
+  kms: KmsEmulator | undefined;
+  /** Private keys that lie in no file of the folder. */
+  readonly pems: string[];
+  /** What must be stopped when the script is over. */
+  readonly atEnd: (() => void)[];
 }
 
 export interface ScriptOptions {
@@ -64,6 +72,7 @@ export async function runScript({ main, text, path, keys }: ScriptOptions): Prom
   } finally {
     if (outside === undefined) delete process.env.TMPDIR;
     else process.env.TMPDIR = outside;
+    for (const stop of script.atEnd) stop();
     rmSync(root, { recursive: true, force: true });
   }
 }
@@ -75,8 +84,19 @@ function start(root: string, main: Main): Script {
     string,
   ];
   for (const made of [folder, temporary, home]) mkdirSync(made);
-  const next = { stdin: undefined, typed: undefined };
-  return { main, folder, temporary, env: { HOME: home }, runs: [], cwd: folder, line: 0, ...next };
+  const next = { stdin: undefined, typed: undefined, kms: undefined, pems: [], atEnd: [] };
+  const names = new Map([
+    ['work', folder],
+    ['home', home],
+  ]);
+  const env = {
+    HOME: home,
+    // For git, which is the one program that kseal runs.
+    PATH: process.env.PATH ?? '',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_TERMINAL_PROMPT: '0',
+  };
+  return { main, folder, temporary, env, names, runs: [], cwd: folder, line: 0, ...next };
 }
 
 function fill(folder: string, keys: string, files: ReadonlyMap<string, Buffer>): void {
@@ -100,15 +120,4 @@ async function runLine(script: Script, { number, text, words }: ScriptLine, path
   } catch (error) {
     throw new Error(`${path}:${number}: ${text}\n${(error as Error).message}`);
   }
-}
-
-/** `${kid:k}` stands for the kid of k.pub, `${print:k}` for its form in groups of hex digits. */
-function expand(script: Script, word: string): string {
-  return word.replace(/\$\{(kid|print):([\w-]+)\}/g, (_, form, name) => {
-    const kid = kidOfPem(readFileSync(join(script.folder, `${name}.pub`)));
-    if (form === 'kid') return kid;
-    return Buffer.from(kid, 'base64url')
-      .toString('hex')
-      .replace(/.{4}(?=.)/g, '$& ');
-  });
 }

@@ -44,7 +44,7 @@ export function changedPaths(before: Snapshot, after: Snapshot): string[] {
 }
 
 /** What src/files.ts calls the file that it writes beside its target, or the one it sets aside. */
-const TEMPORARY = /(?:^|\/)\.[^/]+\.[0-9a-f]{12}$/;
+const TEMPORARY = /(?:^|\/)\.kseal-[0-9a-f]+$/;
 
 export function temporaryFiles(files: Snapshot): string[] {
   return [...files.keys()].filter((path) => TEMPORARY.test(path));

@@ -14,7 +14,8 @@ const key = new AskedKey(pair);
 const binding: Binding = { scope: 'strict', namespace: 'hr', name: 'db', key: 'password' };
 
 const seal = (plaintext: Uint8Array) => encryptCompact(plaintext, binding, pair);
-const open = (jwe: string) => decryptCompact(readCompact(Buffer.from(jwe)), [key]);
+const open = async (jwe: string) =>
+  (await decryptCompact(readCompact(Buffer.from(jwe)), [key])).plaintext;
 
 test.each(scopes)('the header of a %s value is these octets', async (scope) => {
   const bound = bindingTo(scope, { namespace: 'hr', name: 'db', key: 'password' });

@@ -24,7 +24,9 @@ const convert = (text: string) => compactFromFlattened(Buffer.from(text));
 describe('the flattened form', () => {
   test('of jose becomes a compact JWE that opens', async () => {
     expect(convert(JSON.stringify(flat))).toBe(compact);
-    const opened = await decryptCompact(readCompact(Buffer.from(compact)), [new AskedKey(pair)]);
+    const { plaintext: opened } = await decryptCompact(readCompact(Buffer.from(compact)), [
+      new AskedKey(pair),
+    ]);
     expect(Buffer.from(opened).toString()).toBe('P');
   });
 

@@ -40,9 +40,9 @@ test('octets look sealed exactly when their base64 begins with one of the four p
       expect(looksSealed(octets)).toBe(beginsSo(octets));
       seen[beginsSo(octets) ? 'yes' : 'no']++;
     }),
-    { numRuns: 20_000 },
+    { numRuns: 5000 },
   );
-  expect(Math.min(seen.yes, seen.no)).toBeGreaterThan(2000);
+  expect(Math.min(seen.yes, seen.no)).toBeGreaterThan(500);
 });
 
 test('every octet of a prefix counts, and none behind it', () => {

@@ -114,6 +114,7 @@ test('the messages are these and no others, so none of them quotes a value', () 
       "protected header member enc must be A128CBC-HS256",
       "protected header member kid is not a string",
       "the member b64 is refused",
+      "there is a line break or a space behind the JWE",
     ]
   `);
 });

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { isDataKey, isNamespace, isSecretName } from '../../src/jwe/names.ts';
+import { isDataKey, isLabelKey, isNamespace, isSecretName } from '../../src/jwe/names.ts';
 
-// The limits are those of k8s.io/apimachinery: IsDNS1123Label, IsDNS1123Subdomain, IsConfigMapKey.
+// The limits are those of k8s.io/apimachinery: IsDNS1123Label, IsDNS1123Subdomain, IsConfigMapKey,
+// IsQualifiedName.
 const a = (length: number) => 'a'.repeat(length);
 
 const names = {
@@ -19,6 +20,11 @@ const names = {
     is: isDataKey,
     legal: ['a', 'A', '0', '_', '-', 'a.b', '.hidden', '.dockerconfigjson', 'tls.crt', a(253)],
     illegal: ['', '.', '..', '..x', '...', '..data', 'a/b', 'a b', 'a\n', 'é', '~', 'a:b', a(254)],
+  },
+  'label key': {
+    is: isLabelKey,
+    legal: ['a', 'A1', 'app.kubernetes.io/name', 'a_b-c.d', 'x/A', a(63), `${a(253)}/${a(63)}`],
+    illegal: ['', '/', 'a/', '/a', 'a/b/c', '-a', 'a-', '.a', 'a b', 'X/a', 'a\n', a(64)],
   },
 };
 

@@ -34,7 +34,7 @@ describe('what looks sealed and is not to be opened', () => {
       'once too often',
     ],
     ['JSON', flat, 'JWE_REFUSED', 'only the compact form is opened'],
-    ['a newline at the end', `${compact}\n`, 'JWE_MALFORMED', 'not canonical base64url'],
+    ['a newline at the end', `${compact}\n`, 'JWE_MALFORMED', 'a line break or a space behind'],
     ['the beginning alone', compact.slice(0, 15), 'JWE_MALFORMED', 'five segments'],
     ['half of it', compact.slice(0, 400), 'JWE_MALFORMED', 'five segments'],
     ['two of them', compact + compact, 'JWE_MALFORMED', 'five segments'],

@@ -18,6 +18,16 @@ type More = Partial<Omit<OpenRequest, 'data' | 'before' | 'policy'>> &
 const home = { namespace: 'hr', name: 'db' };
 const header = '{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256"}';
 
+/** The outcome for a Secret that is opened, or left alone, with so many calls. */
+export const opens = (opened: Record<string, string>, calls: number) => ({
+  opened,
+  codes: {},
+  calls,
+});
+
+/** The outcome for a Secret that is refused, with so many calls. */
+export const refuses = (codes: Record<string, string>, calls = 0) => ({ opened: {}, codes, calls });
+
 /** Two key pairs, ways to seal values for the Secret hr/db, and one to open it. */
 export async function secrets() {
   const [pair, other] = await Promise.all([makePair(), makePair()]);
@@ -41,15 +51,23 @@ export async function secrets() {
       policy: { acceptUnbound: false, allowRevoked: false, maxScope: 'cluster-wide', ...policy },
     });
     const texts = [...opened].map(([name, octets]) => [name, Buffer.from(octets).toString()]);
+    const codes = [...errors].map(([name, { code }]) => [name, code]);
     return {
       opened: Object.fromEntries(texts) as Record<string, string>,
-      codes: Object.fromEntries([...errors].map(([name, { code }]) => [name, code])),
-      said: [...errors.values()].map(({ message, hint }) => `${message} (${hint})`),
+      codes: Object.fromEntries(codes) as Record<string, string>,
       warnings: Object.fromEntries(warnings),
       calls: key.asked.length,
+      /** The messages, with their hints. */
+      said: [...errors.values()].map(({ message, hint }) => `${message} (${hint})`),
       key,
     };
   }
 
-  return { pair, other, seal, sealUnbound, open };
+  /** What is opened and refused, and how often the key was asked. */
+  const outcome = async (data: Data, more?: More) => {
+    const { opened, codes, calls } = await open(data, more);
+    return { opened, codes, calls };
+  };
+
+  return { pair, other, seal, sealUnbound, open, outcome };
 }

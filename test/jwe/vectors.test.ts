@@ -1,4 +1,6 @@
 import { constants, createPrivateKey, createPublicKey, privateDecrypt } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { compactDecrypt } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { readCompact } from '../../src/jwe/compact.ts';
@@ -7,6 +9,25 @@ import { unsealData } from '../../src/unseal.ts';
 import { AskedKey } from './pairs.ts';
 import { thrownBy } from './thrown.ts';
 import { type JweVector, readVector } from './vectors.ts';
+
+test.each([
+  ['rfc7516-a.2', 'refused'],
+  ['rfc7518-b.1', 'opens'],
+  ['rfc7520-5.1', 'refused'],
+  ['rfc7520-5.2', 'refused'],
+  ['rfc7638-3.1', 'thumbprint'],
+])('%s says where it is from, and its outcome: %s', (name, outcome) => {
+  const vector = readVector<{ title: string; outcome: string }>(name);
+  const [rfc = '', part = ''] = name.slice(3).split('-');
+  const section = /^\d/.test(part) ? `section-${part}` : `appendix-${part.toUpperCase()}`;
+  expect(vector.title).toBe(`https://www.rfc-editor.org/rfc/rfc${rfc}#${section}`);
+  expect(vector.outcome).toBe(outcome);
+});
+
+test('there is no vector that no test knows', () => {
+  const folder = join(import.meta.dirname, '../../fixtures/vectors');
+  expect(readdirSync(folder)).toHaveLength(5);
+});
 
 // Published values that are sound, but of algorithms that kseal refuses even with their own key.
 describe.each(['rfc7516-a.2', 'rfc7520-5.1', 'rfc7520-5.2'])('%s', (name) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkSize } from '../../src/secret/size.ts';
+import { checkCount, checkSize } from '../../src/secret/size.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
 const KIB = 1024;
@@ -21,6 +21,15 @@ test.each([1024 * KIB + 1, 5000 * KIB])('%i octets are more than a Secret holds'
   expect(thrownBy(() => checkSize(octets))).toEqual({
     code: 'VALUE_REFUSED',
     message: `the values add up to ${octets} octets, and a Secret holds at most 1048576`,
+    hint: 'split the Secret',
+  });
+});
+
+test('256 sealed values are opened in one Secret, and not one more', () => {
+  expect(() => checkCount(256)).not.toThrow();
+  expect(thrownBy(() => checkCount(257))).toEqual({
+    code: 'VALUE_REFUSED',
+    message: 'more than 256 sealed values in one Secret',
     hint: 'split the Secret',
   });
 });

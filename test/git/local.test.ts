@@ -1,0 +1,83 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { repositoryOf } from '../../src/git/local.ts';
+import { gitWorld, Repository } from '../helpers/git-repository.ts';
+
+/** A repository whose remote `origin` has this address, as its configuration writes it. */
+function withOrigin(url: string) {
+  const world = gitWorld();
+  const repository = new Repository(world);
+  repository.git('config', 'remote.origin.url', url);
+  return { world, repository };
+}
+
+describe('a repository is told by the address of its origin', () => {
+  test.each([
+    ['https', 'https://git.example.org/hr/deploy.git', 'https://git.example.org/hr/deploy.git'],
+    ['ssh in short', 'git@git.example.org:hr/deploy.git', 'git@git.example.org:hr/deploy.git'],
+    ['a path', '/srv/git/deploy.git', '/srv/git/deploy.git'],
+    [
+      'https less the credentials',
+      'https://ann:CANARY-token@git.example.org/deploy.git',
+      'https://git.example.org/deploy.git',
+    ],
+    ['a line break, which would end a line of known_keys', 'https://x/a\nb', 'https://x/a%0Ab'],
+  ])('%s', (_, url, wanted) => {
+    const { world, repository } = withOrigin(url);
+    expect(repositoryOf(repository.path, world.env)).toBe(wanted);
+  });
+
+  test('from every folder of it, and from its clones', () => {
+    const world = gitWorld();
+    const origin = new Repository(world, 'origin.git');
+    origin.commit({ 'apps/db/x': '' });
+    const clones = ['one', 'two'].map((name) => {
+      const path = join(world.folder, name);
+      origin.git('clone', '--quiet', origin.path, path);
+      return repositoryOf(join(path, 'apps/db'), world.env);
+    });
+    expect(clones).toEqual([origin.path, origin.path]);
+  });
+});
+
+describe('it is told by its own place', () => {
+  test('without an origin, and outside of any repository', () => {
+    const world = gitWorld();
+    const repository = new Repository(world);
+    expect(repositoryOf(repository.path, world.env)).toBe(repository.path);
+    expect(repositoryOf(world.folder, world.env)).toBe(world.folder);
+  });
+
+  test.each(['../deploy.git', 'deploy.git'])('with the origin %s, which others have too', (url) => {
+    const { world, repository } = withOrigin(url);
+    expect(repositoryOf(repository.path, world.env)).toBe(repository.path);
+  });
+
+  test('through links', () => {
+    const world = gitWorld();
+    const [real, link] = [join(world.folder, 'real'), join(world.folder, 'link')];
+    mkdirSync(real);
+    symlinkSync(real, link);
+    expect(repositoryOf(link, world.env)).toBe(real);
+  });
+
+  test('where git fails', () => {
+    const { world, repository } = withOrigin('https://git.example.org/deploy.git');
+    writeFileSync(join(`${world.env.HOME}`, '.gitconfig'), '[broken\n');
+    expect(repositoryOf(repository.path, world.env)).toBe(repository.path);
+  });
+
+  test('without git', () => {
+    const { world, repository } = withOrigin('https://git.example.org/deploy.git');
+    expect(repositoryOf(repository.path, { ...world.env, PATH: '/nowhere' })).toBe(repository.path);
+  });
+});
+
+test('variables of a hook do not lead to another repository', () => {
+  const { world, repository } = withOrigin('https://git.example.org/one.git');
+  const other = new Repository(world, 'other.git');
+  other.git('config', 'remote.origin.url', 'https://git.example.org/two.git');
+  const env = { ...world.env, GIT_DIR: join(other.path, '.git'), GIT_CONFIG_COUNT: 'x' };
+  expect(repositoryOf(repository.path, env)).toBe('https://git.example.org/one.git');
+});

@@ -1,0 +1,38 @@
+// Preloaded with `node --import`: prints, as the last line of stderr, what the process did
+// that reaches out of it, and which packages it loaded.
+import processes from 'node:child_process';
+import dgram from 'node:dgram';
+import dns from 'node:dns';
+import { writeSync } from 'node:fs';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
+import net from 'node:net';
+
+const actions = [];
+
+/** Notes each call of a method, and passes it on. */
+function record(owner, name, say) {
+  const original = owner[name];
+  owner[name] = function recorded(...args) {
+    actions.push(say(args));
+    return original.apply(this, args);
+  };
+}
+
+record(net.Socket.prototype, 'connect', () => 'connect');
+record(dgram, 'createSocket', () => 'datagram socket');
+for (const name of ['spawn', 'exec', 'execFile', 'fork']) {
+  record(processes, name, ([file]) => `run ${file}`);
+  if (name !== 'fork') record(processes, `${name}Sync`, ([file]) => `run ${file}`);
+}
+for (const owner of [dns, dns.promises]) {
+  for (const name of ['lookup', 'resolve', 'resolve4', 'resolve6']) record(owner, name, () => name);
+}
+record(globalThis, 'fetch', () => 'fetch');
+syncBuiltinESMExports();
+
+process.on('exit', () => {
+  const { cache } = createRequire(import.meta.url);
+  const paths = Object.keys(cache).flatMap((path) => path.split('/node_modules/').at(-1) ?? []);
+  const names = paths.map((path) => /^(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]);
+  writeSync(2, `${JSON.stringify({ actions, packages: [...new Set(names)] })}\n`);
+});

@@ -1,0 +1,10 @@
+import { join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+// Tests that need programs besides Node, npm, git and openssl.
+export default defineConfig({
+  test: {
+    root: join(import.meta.dirname, '../..'),
+    include: ['test/interop/**/*.interop.ts'],
+  },
+});

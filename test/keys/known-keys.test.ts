@@ -1,0 +1,121 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { knownKeysPath, knownKid, readKnownKeys, rememberKey } from '../../src/keys/known-keys.ts';
+import { thrownBy } from '../jwe/thrown.ts';
+
+const [A, B] = [1, 2].map((octet) => Buffer.alloc(32, octet).toString('base64url')) as [
+  string,
+  string,
+];
+const origin = 'https://git.example.org/hr/deploy.git';
+
+let path: string;
+beforeEach(() => {
+  const folder = mkdtempSync(join(tmpdir(), 'kseal-known-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  path = join(folder, 'config/kseal/known_keys');
+});
+
+function write(text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
+
+describe('where they are kept', () => {
+  test.each([
+    ['HOME', { HOME: '/home/ann' }, '/home/ann/.config/kseal/known_keys'],
+    ['XDG_CONFIG_HOME', { HOME: '/home/ann', XDG_CONFIG_HOME: '/xdg' }, '/xdg/kseal/known_keys'],
+    ['APPDATA', { USERPROFILE: '/Users/ann', APPDATA: '/roaming' }, '/roaming/kseal/known_keys'],
+    ['USERPROFILE', { USERPROFILE: '/Users/ann' }, '/Users/ann/.config/kseal/known_keys'],
+    [
+      'HOME, where XDG_CONFIG_HOME starts from the current folder',
+      { HOME: '/home/ann', XDG_CONFIG_HOME: 'config' },
+      '/home/ann/.config/kseal/known_keys',
+    ],
+    [
+      'HOME, where XDG_CONFIG_HOME is empty',
+      { HOME: '/h', XDG_CONFIG_HOME: '' },
+      '/h/.config/kseal/known_keys',
+    ],
+  ])('%s says', (_, env, wanted) => {
+    expect(knownKeysPath(env)).toBe(wanted);
+  });
+
+  test.each([{}, { HOME: '' }, { HOME: 'relative' }])('nowhere with %j', (env) => {
+    expect(knownKeysPath(env)).toBeUndefined();
+  });
+});
+
+describe('rememberKey', () => {
+  test('makes the folders and the file, and a line a key', () => {
+    rememberKey(path, { kid: A, name: 'prod', repository: origin });
+    rememberKey(path, { kid: B, name: 'test', repository: origin });
+    expect(readFileSync(path, 'utf8')).toBe(`${A} prod ${origin}\n${B} test ${origin}\n`);
+  });
+
+  test('puts a key in place of the earlier one of its name in its repository only', () => {
+    write(`${A} prod ${origin}\n${A} test ${origin}\n${A} prod /srv/my repository\n`);
+    rememberKey(path, { kid: B, name: 'prod', repository: origin });
+    expect(readKnownKeys(path)).toEqual([
+      { kid: A, name: 'test', repository: origin },
+      { kid: A, name: 'prod', repository: '/srv/my repository' },
+      { kid: B, name: 'prod', repository: origin },
+    ]);
+  });
+
+  test('keeps the mode of the file', () => {
+    write('');
+    rememberKey(path, { kid: A, name: 'prod', repository: origin });
+    const { mode } = statSync(path);
+    rememberKey(path, { kid: B, name: 'prod', repository: origin });
+    expect(statSync(path).mode).toBe(mode);
+  });
+
+  test('loses nothing of a file that it cannot read', () => {
+    write('CANARY what is this\n');
+    const said = thrownBy(() => rememberKey(path, { kid: A, name: 'prod', repository: origin }));
+    expect(said.code).toBe('CONFIG_INVALID');
+    expect(readFileSync(path, 'utf8')).toBe('CANARY what is this\n');
+  });
+
+  test('says where it cannot write', () => {
+    write('');
+    const file = join(path, 'kseal/known_keys');
+    const said = thrownBy(() => rememberKey(file, { kid: A, name: 'prod', repository: origin }));
+    expect(said).toMatchObject({
+      code: 'IO',
+      message: `${dirname(file)}: cannot write: no such file`,
+    });
+  });
+});
+
+describe('knownKid', () => {
+  test('nothing where there is no file', () => {
+    expect(knownKid(path, 'prod', origin)).toBeUndefined();
+  });
+
+  test('goes by name and repository, whole', () => {
+    write(`${A} prod ${origin}\r\n\n${B} test ${origin}`);
+    expect(knownKid(path, 'prod', origin)).toBe(A);
+    expect(knownKid(path, 'test', origin)).toBe(B);
+    expect(knownKid(path, 'pro', origin)).toBeUndefined();
+    expect(knownKid(path, 'prod', `${origin}x`)).toBeUndefined();
+  });
+
+  test.each([
+    ['a line of one word', 'x', 1],
+    ['a kid that is none', `abc prod ${origin}`, 1],
+    ['a kid in another form', `${Buffer.from(A, 'base64url').toString('hex')} prod x`, 1],
+    ['no repository', `${A} prod x\n${A} prod`, 2],
+    ['a merge conflict', `<<<<<<< ours\n${A} prod x`, 1],
+  ])('refuses %s, with the line', (_, text, line) => {
+    write(text);
+    expect(thrownBy(() => knownKid(path, 'prod', origin))).toEqual({
+      code: 'CONFIG_INVALID',
+      message: `${path}:${line}: is not KID NAME REPOSITORY`,
+      hint: 'remove that line, and confirm the key again when you are asked',
+    });
+  });
+});

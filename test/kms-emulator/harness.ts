@@ -1,0 +1,38 @@
+import { constants, publicEncrypt } from 'node:crypto';
+import type { Limits } from '../../src/keys/gcpkms-call.ts';
+import type { ProviderOptions } from '../../src/keys/provider.ts';
+import type { KmsEmulator } from './emulator.ts';
+
+/** A crypto key for tests. */
+export const HR = 'projects/acme-prod/locations/europe-west3/keyRings/kseal/cryptoKeys/hr';
+
+/** Limits that do not pause between the tries. */
+export const quick: Limits = { call: 5_000, total: 20_000, pause: 1 };
+
+export function versionOf(cryptoKey: string, number: number): string {
+  return `${cryptoKey}/cryptoKeyVersions/${number}`;
+}
+
+export interface TestOptions extends ProviderOptions {
+  /** What was said to the user. */
+  readonly notes: string[];
+}
+
+/** What a command hands to the provider when KSEAL_KMS_ENDPOINT names the emulator. */
+export function optionsFor({ endpoint }: Pick<KmsEmulator, 'endpoint'>): TestOptions {
+  const notes: string[] = [];
+  return {
+    env: { KSEAL_KMS_ENDPOINT: endpoint },
+    kmsEndpoint: undefined,
+    verifySignature: false,
+    note: (text) => notes.push(text),
+    notes,
+  };
+}
+
+/** Encrypts a CEK to a key version, as sealing does (RFC 7518 §4.3). */
+export function wrapCek(emulator: KmsEmulator, name: string, cek: Uint8Array): Buffer {
+  const key = emulator.version(name)?.pem ?? '';
+  const padding = constants.RSA_PKCS1_OAEP_PADDING;
+  return publicEncrypt({ key, padding, oaepHash: 'sha256' }, cek);
+}

@@ -1,0 +1,87 @@
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildSync } from 'esbuild';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { replaceFiles } from '../src/write-files.ts';
+import { thrownBy } from './jwe/thrown.ts';
+
+let folder = '';
+beforeEach(() => {
+  folder = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'kseal-files-')));
+});
+afterEach(() => fs.rmSync(folder, { recursive: true }));
+
+const at = (name: string) => join(folder, name);
+const text = (name: string) => fs.readFileSync(at(name), 'utf8');
+const mode = (name: string) => (fs.statSync(at(name)).mode & 0o7777).toString(8);
+const names = () => fs.readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
+
+function make(name: string, content = 'old', fileMode = 0o644): void {
+  fs.writeFileSync(at(name), content);
+  fs.chmodSync(at(name), fileMode);
+}
+
+const replace = (...all: string[]) =>
+  replaceFiles(
+    all.map((name) => ({ path: at(name), shown: name, octets: Buffer.from(`new ${name}`) })),
+  );
+
+describe('several files', () => {
+  test('are replaced, each with its own mode, through links, and nothing is left behind', () => {
+    make('a', 'old', 0o600);
+    make('b', 'old', 0o755);
+    fs.symlinkSync('b', at('link'));
+    replace('a', 'link', 'c');
+    expect(['a', 'b', 'c'].map(text)).toEqual(['new a', 'new link', 'new c']);
+    expect(['a', 'b'].map(mode)).toEqual(['600', '755']);
+    expect(names()).toEqual(['a', 'b', 'c', 'link']);
+  });
+
+  test.each(['a/x', 'missing/x', 'loop', 'folder', 'n'.repeat(256)])(
+    'stay as they were if one of them cannot be written: %s',
+    (name) => {
+      for (const other of ['a', 'z']) make(other);
+      fs.mkdirSync(at('folder'));
+      fs.symlinkSync('loop', at('loop'));
+      const before = names();
+      const { code, message } = thrownBy(() => replace('a', 'new', name, 'z'));
+      expect([code, message]).toEqual(['IO', expect.stringContaining(`${name}: cannot write: `)]);
+      expect(['a', 'z'].map(text)).toEqual(['old', 'old']);
+      expect(names()).toEqual(before);
+    },
+  );
+
+  test('may be none', () => {
+    replace();
+    expect(names()).toEqual([]);
+  });
+});
+
+// What the limit cuts off is written by a process of its own, which it would hurt to share.
+describe('a file that outgrows the limit', () => {
+  const program = () => {
+    const entryPoints = [join(import.meta.dirname, '../src/write-files.ts')];
+    buildSync({ entryPoints, bundle: true, platform: 'node', format: 'esm', outfile: at('f.mjs') });
+    const [path, confidential] = ['process.argv[1]', 'process.argv[2] === "true"'];
+    return `import { writeFile } from ${JSON.stringify(at('f.mjs'))};
+      try { writeFile(${path}, 'a', Buffer.alloc(1e6), { force: true, confidential: ${confidential} }); }
+      catch ({ code, message }) { console.log(code, message); }`;
+  };
+
+  test.each([
+    ['true', 'new'],
+    ['true', 'there'],
+    ['false', 'new'],
+    ['false', 'there'],
+  ])('leaves all as it was: confidential %s, %s', (confidential, state) => {
+    if (state === 'there') make('a', 'old', 0o640);
+    const words = [process.execPath, '--input-type=module', '-e', program(), at('a'), confidential];
+    const shell = ['-c', 'ulimit -f 1; exec "$@"', 'sh', ...words];
+    const said = execFileSync('sh', shell, { encoding: 'utf8' });
+    expect(said).toBe('IO a: cannot write: the file would be too large\n');
+    expect(names()).toEqual(state === 'there' ? ['a', 'f.mjs'] : ['f.mjs']);
+    if (state === 'there') expect([text('a'), mode('a')]).toEqual(['old', '640']);
+  });
+});
