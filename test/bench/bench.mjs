@@ -1,12 +1,13 @@
 // Speed as ratios taken in one run (`npm run bench`): each figure is set against something that
 // the machine does in the same minute, so that it means the same on any machine.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const ROUNDS = 15;
 const VALUES = 10_000;
+const MANIFESTS = 10_000;
 const bin = join(import.meta.dirname, '../../bin/kseal.js');
 const folder = mkdtempSync(join(tmpdir(), 'kseal-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -25,11 +26,8 @@ function node(args, input = '') {
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
 
 /** Runs both in turn, so that a machine that changes its pace does so for both. */
-function ratioTo(baseline, action) {
-  const rounds = Array.from(
-    { length: ROUNDS },
-    () => milliseconds(action) / milliseconds(baseline),
-  );
+function ratioTo(baseline, action, length = ROUNDS) {
+  const rounds = Array.from({ length }, () => milliseconds(action) / milliseconds(baseline));
   return median(rounds);
 }
 
@@ -82,4 +80,60 @@ report(
   `sealing ${VALUES} values, whole process / raw public operations`,
   `${((100 * rate) / raw).toFixed(0)} %`,
   '>= 15 %',
+);
+
+/**
+ * So many manifests of 5 sealed values each, in folders of 100. The values of 100 Secrets are
+ * sealed for their whole namespace, and stand in all of them in turn.
+ */
+function makeManifests(name, count) {
+  mkdirSync(join(folder, 'seed'), { recursive: true });
+  const values = ['a', 'b', 'c', 'd', 'e']
+    .map((key) => `  ${key}: value-of-${key}-abcdef\n`)
+    .join('');
+  const head = 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: NAME\n  namespace: bench\n';
+  for (let i = 0; i < 100; i++)
+    writeFileSync(join(folder, 'seed', `${i}.yaml`), `${head}stringData:\n${values}`);
+  node([bin, 'seal', '-f', 'seed', '-i', '-k', 'k.pub', '--scope', 'namespace-wide']);
+  for (let i = 0; i < count; i++) {
+    const below = join(folder, name, `${Math.floor(i / 100)}`);
+    mkdirSync(below, { recursive: true });
+    const text = readFileSync(join(folder, 'seed', `${i % 100}.yaml`), 'utf8');
+    writeFileSync(join(below, `${i}.yaml`), text.replace('NAME', `s${i}`));
+  }
+}
+
+/** A program that reads each manifest and parses it once. */
+const parseAll = `
+  import { readdirSync, readFileSync } from 'node:fs';
+  import { parse } from ${JSON.stringify(import.meta.resolve('yaml'))};
+  for (const name of readdirSync('many', { recursive: true }))
+    if (name.endsWith('.yaml')) parse(readFileSync('many/' + name, 'utf8'));
+`;
+
+/** The most memory that verify of a folder has at any time, in MB. */
+function peakMemory(name) {
+  const tell =
+    'data:text/javascript,process.on("exit",()=>console.error(process.resourceUsage().maxRSS))';
+  const args = ['--import', tell, bin, 'verify', name, '-k', 'k.pub'];
+  const { status, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`verify ${name}: ${stderr}`);
+  return Math.round(Number(stderr) / 1024);
+}
+
+makeManifests('many', MANIFESTS);
+makeManifests('few', MANIFESTS / 10);
+report(
+  `verify of ${MANIFESTS} manifests / parsing them once with yaml`,
+  `${ratioTo(
+    () => node(['--input-type=module', '-e', parseAll]),
+    () => node([bin, 'verify', 'many', '-k', 'k.pub']),
+    5,
+  ).toFixed(2)} x`,
+  '<= 1.5 x',
+);
+report(
+  `its memory for ${MANIFESTS} manifests / for ${MANIFESTS / 10}`,
+  `${peakMemory('many')}/${peakMemory('few')} MB`,
+  'the same',
 );

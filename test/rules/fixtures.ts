@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Config, loadConfig, ruleFor, stateOf } from '../../src/config.ts';
+import { type Config, loadConfig, ruleFor } from '../../src/config.ts';
 import { publicKeyFromFile } from '../../src/keys/file.ts';
+import { standingsIn } from '../../src/keys/standing.ts';
 import type { Allowance, AllowedKey } from '../../src/rules/rule.ts';
 import { type VerifySettings, verifyText } from '../../src/verify.ts';
 
@@ -49,9 +50,10 @@ export async function allowancesOf(): Promise<(path: string) => Allowance> {
 }
 
 async function keysOf(config: Config): Promise<ReadonlyMap<string, AllowedKey>> {
+  const standings = await standingsIn(config);
   const loaded = [...config.keys].map(async ([name, { file = '' }]) => {
     const { kid, bits } = await publicKeyFromFile(join(folder, file), file);
-    return [kid, { name, bits, state: stateOf(config, kid).state }] as const;
+    return [kid, { name, bits, state: standings.of(kid).state }] as const;
   });
   return new Map(await Promise.all(loaded));
 }
