@@ -19,6 +19,9 @@ export interface ValuePolicy {
   readonly allow: ReadonlySet<string>;
 }
 
+/** How each value begins that SOPS has encrypted. */
+const SOPS = 'ENC[AES256_GCM,';
+
 /**
  * Checks a plaintext before it is sealed and returns the warnings about it.
  * Throws VALUE_REFUSED for what cannot work: a value that is sealed already (sealed values do not
@@ -38,6 +41,11 @@ export function checkPlaintext(
         hint: `to take it over as it is: --from-jwe ${key}=FILE`,
       },
     );
+  }
+  if (Buffer.from(octets).subarray(0, SOPS.length).toString('latin1') === SOPS) {
+    throw new KsealError('VALUE_REFUSED', 'the value is encrypted by SOPS already', {
+      hint: 'decrypt it first: sops decrypt FILE | kseal seal -f -',
+    });
   }
   const forbidden = forbiddenValue(type, key, octets);
   if (forbidden !== undefined) {
