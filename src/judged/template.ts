@@ -2,7 +2,8 @@ import type { Manifest } from '../manifest/manifest.ts';
 import type { Fault } from '../rules/rule.ts';
 import { type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
 
-const action = /\{\{[\s\S]*?\}\}|\$\{[^{}\n]*\}/g;
+// A default within it may be the plaintext itself: `${PW:-hunter2}`, `{{ .pw | default "hunter2" }}`.
+const action = /\{\{[^"'`]*?\}\}|\$\{\w+\}/g;
 const MAX_PLACEHOLDER = 4096;
 
 /** Whether a value is nothing but `{{ … }}` or `${…}`: another tool puts the value in. */

@@ -24,11 +24,11 @@ export function findSecrets(node: YamlNode, assumed?: string): Search {
   if (node.kind === 'alias') return refused(findSecrets(node.target, assumed), node, 'an alias');
   if (node.kind !== 'map') return nothing;
   // Kinds of other API groups may be called Secret too.
-  if (textNamed(node, 'apiVersion')?.includes('/')) return merged(node);
+  if (textNamed(node, 'apiVersion')?.includes('/')) return hidden(node);
   const kind = textNamed(node, 'kind') ?? assumed;
   const faults = identityFaults(node, assumed);
   if (kind === 'Secret') return { secrets: [{ node, faults }], faults: [] };
-  if (kind !== 'List' && kind !== 'SecretList') return merged(node);
+  if (kind !== 'List' && kind !== 'SecretList') return hidden(node);
   const inside = itemsOf(node, kind);
   if (inside === nothing) return nothing;
   return { ...inside, faults: [...faults, ...indirectKeys(node, `a ${kind}`), ...inside.faults] };
@@ -58,6 +58,19 @@ function notAnObject({ start }: YamlNode, message: string): Search {
   return { secrets: [], faults: [{ id: 'invalid-value', message, hint, offset: start }] };
 }
 
+/** An object of another kind: kubectl takes whatever has `items` for a list all the same. */
+function hidden(node: YamlMap): Search {
+  const items = entryNamed(node, 'items')?.value;
+  const list = items?.kind === 'alias' ? items.target : items;
+  const searches = list?.kind === 'seq' ? list.items.map((item) => findSecrets(item)) : [];
+  const found = {
+    secrets: searches.flatMap(({ secrets }) => secrets),
+    faults: searches.flatMap(({ faults }) => faults),
+  };
+  const inside = items?.kind === 'alias' ? refused(found, items, 'an alias') : found;
+  return { ...inside, faults: [...merged(node).faults, ...inside.faults] };
+}
+
 /** What a merge key brings in may make a Secret of an object that does not look like one. */
 function merged(node: YamlMap): Search {
   const searches = node.entries
@@ -65,8 +78,8 @@ function merged(node: YamlMap): Search {
     .map(({ key, value }) => {
       const source = value.kind === 'alias' ? value.target : value;
       const parts = source.kind === 'seq' ? source.items : [source];
-      const hidden = parts.map((part) => findSecrets(part)).find((search) => !isEmpty(search));
-      return refused(hidden ?? nothing, key, 'a merge key');
+      const inside = parts.map((part) => findSecrets(part)).find((search) => !isEmpty(search));
+      return refused(inside ?? nothing, key, 'a merge key');
     });
   return { secrets: [], faults: searches.flatMap(({ faults }) => faults) };
 }

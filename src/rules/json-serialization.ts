@@ -10,5 +10,6 @@ export const jsonSerialization: Rule = {
     'stringData:\n  password: \'{"protected":"eyJhbGciOiJSU0E…","encrypted_key":"…","iv":"…","ciphertext":"…","tag":"…"}\'',
   right:
     'data:\n  password: ZXlKaGJHY2lPaUpTVTBF…   # kseal seal --into FILE --from-jwe password=FILE',
+  inTemplates: true,
   checkValue: (value) => faultOf(value, 'json-serialization'),
 };

@@ -8,6 +8,7 @@ export const malformedJwe: Rule = {
   why: 'It looks sealed, but it was cut, joined, encoded once too often, or changed in some other way, and nothing opens it. At admission the whole Secret is refused. The usual causes are a copy of a part of a line, an editor that wraps lines, and base64 applied twice.',
   wrong: 'data:\n  password: ZXlKaGJHY2lPaUpTVTBF   # the end is missing',
   right: 'data:\n  password: ZXlKaGJHY2lPaUpTVTBF…   # the whole value, as kseal wrote it',
+  inTemplates: true,
   checkValue: (value, _, { keys }) => {
     const { position, key, jwe } = value;
     const bits = keys?.get(jwe?.header.kid ?? '')?.bits;

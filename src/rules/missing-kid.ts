@@ -7,6 +7,7 @@ export const missingKid: Rule = {
   why: 'Without the thumbprint of its key as kid, nobody can tell offline whether this value opens, or which key version must be kept for it. Opening it means trying one key after the other. Only values of other JOSE tools are without one.',
   wrong: '{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256"}',
   right: '{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256","kseal":{…},"kid":"<RFC 7638 thumbprint>"}',
+  inTemplates: true,
   checkValue: (value) => {
     if (value.jwe === undefined || value.kid !== undefined) return none;
     const said =

@@ -8,6 +8,7 @@ export const revokedKey: Rule = {
   why: 'Somebody else may have the private half of a revoked key, so what is sealed to it counts as known. The webhook does not open it. Change the value itself, and seal the new one to the current key.',
   wrong: 'keys:\n  old: { file: keys/old.pub, state: revoked }   # and a value is sealed to it',
   right: '# kseal seal --into FILE -k prod --prompt password, with a new password',
+  inTemplates: true,
   checkValue: (value, _, allowed) =>
     remarkOnState(
       value,

@@ -9,6 +9,7 @@ export const unknownField: Rule = {
   wrong: 'kind: Secret\nmetadata:\n  type: Opaque\nData:\n  password: Y29ycmVjdCBob3JzZQ==',
   right:
     'kind: Secret\nmetadata:\n  name: db\ntype: Opaque\ndata:\n  password: ZXlKaGJHY2lPaUpTVTBF…',
+  inTemplates: true,
   checkSecret: ({ unknownFields }) => unknownFields.map(remarkOn),
 };
 

@@ -7,6 +7,7 @@ export const unknownKid: Rule = {
   why: 'The kid in the header names the key that opens the value, and it is none of the keys under keys: in .kseal.yaml, nor one given with --key. Either the value comes from another cluster, or somebody sealed it to a key of their own.',
   wrong: '# .kseal.yaml knows prod alone, and the value is sealed to staging',
   right: '# seal it to prod: kseal seal -k prod …   or add the key to .kseal.yaml',
+  inTemplates: true,
   checkValue: (value, _, { keys }) => {
     const { kid } = value;
     if (keys === undefined || kid === undefined || keys.has(kid)) return none;

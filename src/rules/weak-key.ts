@@ -10,6 +10,7 @@ export const weakKey: Rule = {
   why: 'What is in Git today can be read by whoever breaks the key in twenty years. RSA with 3072 bits or more is advised for that long (NIST SP 800-57); kseal refuses keys below 2048 bits. It is said once for each Secret and each such key.',
   wrong: '# RSA-2048',
   right: '# RSA-3072 or RSA-4096: seal the values again to a new key version',
+  inTemplates: true,
   checkSecret: ({ values }, allowed) => {
     const first = new Map<string, JudgedValue>();
     for (const value of values) {

@@ -9,6 +9,7 @@ export const wrongKey: Rule = {
   wrong:
     '# rules: [{ path: "clusters/prod/**", key: prod }], and a value there is sealed to staging',
   right: '# kseal seal -k prod …',
+  inTemplates: true,
   checkValue: (value, secret, allowed) => {
     const { kid } = value;
     const { keys, wantedKid } = allowed;

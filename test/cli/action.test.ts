@@ -31,9 +31,9 @@ function valueIn(
   if (name === 'config-from') return branch;
   if (name !== undefined) return given[name] ?? inputs[name] ?? '';
   expect(expression).toMatch(
-    /\{ inputs\.config-from && format\('origin\/\{0\}', inputs\.config-from\) \}/,
+    /\{ inputs\.config-from && format\('refs\/remotes\/origin\/\{0\}', inputs\.config-from\) \}/,
   );
-  return branch && `origin/${branch}`;
+  return branch && `refs/remotes/origin/${branch}`;
 }
 
 /** Runs the steps behind the build in a fresh clone of the branch `request`. */
