@@ -26,6 +26,8 @@ export function fileError(path: string, action: 'read' | 'write', error: unknown
   });
 }
 
+const MIN_CHUNK = 4096;
+
 /** Reads a whole file of at most `limit` octets. `path` is absolute, `shown` as the user wrote it. */
 export function readFile(path: string, shown: string, limit: number): Buffer {
   const chunks: Buffer[] = [];
@@ -33,9 +35,12 @@ export function readFile(path: string, shown: string, limit: number): Buffer {
   try {
     const file = fs.openSync(path, 'r');
     try {
-      // A device may have no end, so no more is read than tells that it is too much.
+      // What the system says of its size holds for a regular file only, and one octet more shows
+      // its end. A device may have no end, so no more is read than tells that it is too much.
+      const { size } = fs.fstatSync(file);
       for (let read = -1; read !== 0 && octets <= limit; octets += read) {
-        const chunk = Buffer.allocUnsafe(Math.min(limit + 1 - octets, 256 * 1024));
+        const expected = Math.max(size + 1 - octets, MIN_CHUNK);
+        const chunk = Buffer.allocUnsafe(Math.min(limit + 1 - octets, expected));
         read = fs.readSync(file, chunk);
         chunks.push(chunk.subarray(0, read));
       }

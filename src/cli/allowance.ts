@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { type Config, type ConfiguredKey, ruleFor } from '../config.ts';
 import { KsealError, shellWord } from '../errors.ts';
-import type { KeyState } from '../jwe/decrypt.ts';
 import { parseKid } from '../jwe/kid.ts';
 import { checkPin, configuredKey } from '../keys/open.ts';
 import { parseReference } from '../keys/reference.ts';
+import { strictest } from '../keys/standing.ts';
 import type { Allowance, AllowedKey } from '../rules/rule.ts';
 import type { Base } from './base.ts';
 
@@ -43,7 +43,8 @@ export async function knownKeys(
     const { kid, bits } = await configuredFacts(name, entry, config, readKey);
     kids.set(name, kid);
     const same = configured.get(kid);
-    const state = strictest(entry.state ?? 'active', same?.state ?? 'active');
+    // The state belongs to the kid, whatever names it has.
+    const state = strictest([entry.state ?? 'active', same?.state ?? 'active']);
     configured.set(kid, { name: same?.name ?? name, state, bits: bits ?? same?.bits });
   }
   const keys = given.length === 0 ? configured : new Map<string, AllowedKey>();
@@ -53,13 +54,6 @@ export async function knownKeys(
     keys.set(kid, { name, state, bits });
   }
   return { keys: keys.size === 0 ? undefined : keys, kids };
-}
-
-/** The state belongs to the kid, whatever names it has. */
-function strictest(a: KeyState, b: KeyState): KeyState {
-  return (
-    (['revoked', 'deprecated'] as const).find((state) => a === state || b === state) ?? 'active'
-  );
 }
 
 interface KeyFacts {

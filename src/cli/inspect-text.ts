@@ -1,10 +1,9 @@
-import { resolve } from 'node:path';
 import type { Config } from '../config.ts';
-import { expectedErrors } from '../errors.ts';
 import type { Inspection, ValueState } from '../inspect.ts';
 import { describeBinding } from '../jwe/binding.ts';
 import { describeKid } from '../jwe/kid.ts';
-import { type KeyFile, publicKeyFromFile } from '../keys/file.ts';
+import type { KeyFile } from '../keys/file.ts';
+import { standingsIn } from '../keys/standing.ts';
 import type { IO } from './io.ts';
 import { type Colour, paint, printable, say } from './print.ts';
 import { type Column, tableOf } from './table.ts';
@@ -19,23 +18,9 @@ export interface Found {
 export type KeyNames = ReadonlyMap<string, string>;
 
 export async function keyNames(config: Config | undefined): Promise<KeyNames> {
-  const names = new Map<string, string>();
-  for (const [name, entry] of config?.keys ?? []) {
-    const kid = entry.kid ?? (await kidIn(config?.folder, entry.file));
-    if (kid !== undefined && !names.has(kid)) names.set(kid, name);
-  }
-  return names;
-}
-
-/** A key file that cannot be read gives no name; `kseal keys` says what is wrong with it. */
-async function kidIn(folder = '', file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined;
-  try {
-    return (await publicKeyFromFile(resolve(folder, file), file)).kid;
-  } catch (thrown) {
-    expectedErrors(thrown);
-    return undefined;
-  }
+  if (config === undefined) return new Map();
+  const { kids, of } = await standingsIn(config);
+  return new Map(kids.map((kid) => [kid, of(kid).names[0] ?? '']));
 }
 
 const colours: Record<ValueState, Colour> = {

@@ -13,6 +13,8 @@ export interface Standing {
 
 export interface Standings {
   readonly of: (kid: string) => Standing;
+  /** Every kid that a name stands for, as far as that is known here. */
+  readonly kids: readonly string[];
   /** The kids that values may be sealed to. */
   readonly unrevoked: readonly string[];
 }
@@ -34,7 +36,7 @@ export async function standingsIn({ keys, folder }: Config): Promise<Standings> 
     return { names: own.map(({ name }) => name), state: strictest(own.map(({ state }) => state)) };
   };
   const kids = rows.flatMap(({ kid }) => kid ?? []);
-  return { of, unrevoked: kids.filter((kid) => of(kid).state !== 'revoked') };
+  return { of, kids, unrevoked: kids.filter((kid) => of(kid).state !== 'revoked') };
 }
 
 const byStrictness: readonly KeyState[] = ['revoked', 'deprecated'];

@@ -94,9 +94,12 @@ function doubtAbout(node: YamlScalar | YamlMap | YamlSeq, source: string): Doubt
   if (trap !== undefined) {
     return [`is not a string: without quotes, YAML readers take it for ${trap}`, 'quote it'];
   }
-  if (/\p{Cs}/u.test(node.text))
+  if (loneSurrogate.test(node.text))
     return ['holds half a surrogate pair', 'write the whole character'];
   return disputeAbout(node, source);
 }
+
+// Made once: the build writes it as a call, which takes its time for each value.
+const loneSurrogate = /\p{Cs}/u;
 
 const nouns = { map: 'mapping', seq: 'sequence' };
