@@ -1,3 +1,4 @@
+import { debuglog } from 'node:util';
 import { Command, CommanderError, Help, type Option } from 'commander';
 import { KsealError } from '../errors.ts';
 import type { IO } from './io.ts';
@@ -71,6 +72,7 @@ async function run(argv: readonly string[], io: IO): Promise<number> {
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} });
   const [chosen] = argv.filter((word) => !word.startsWith('-') && word !== 'help');
+  if (chosen !== undefined) refuseToTrace();
   for (const [name, { summary, load }] of Object.entries(commands)) {
     const command = program.command(name).description(summary);
     if (name !== chosen) continue;
@@ -84,6 +86,14 @@ async function run(argv: readonly string[], io: IO): Promise<number> {
     if (error.exitCode !== 0) throw usageError(error, chosen);
   });
   return exitCode;
+}
+
+/** With this switch Node prints what its streams carry, values too, and cannot be told to stop. */
+function refuseToTrace(): void {
+  if (!debuglog('stream').enabled) return;
+  throw new KsealError('USAGE', 'NODE_DEBUG makes Node print the values that it reads and writes', {
+    hint: 'unset NODE_DEBUG',
+  });
 }
 
 /** An option that may stand only once says so when it is repeated: the last would silently win. */

@@ -105,7 +105,7 @@ test('SIGINT while it waits for a value exits 130', async () => {
 test('switches for debugging of Node and of libraries show no value', async () => {
   const cwd = folderWithKeys();
   const env = {
-    NODE_DEBUG: '*',
+    NODE_DEBUG: 'esm,module,fs,net,tls,http,https,http2,timer,worker,child_process,crypto',
     DEBUG: '*',
     GRPC_TRACE: 'all',
     GRPC_VERBOSITY: 'DEBUG',
@@ -125,6 +125,20 @@ test('switches for debugging of Node and of libraries show no value', async () =
     expect(leaksOf(Buffer.from(canary), output)).toEqual([]);
   }
 });
+
+test.each(['stream', '*', 'fs,STREAM', 's*'])(
+  'NODE_DEBUG=%s, with which Node prints what it reads, is refused before a value is read',
+  async (NODE_DEBUG) => {
+    const { code, stdout, stderr } = await runBin(seal, {
+      cwd: folderWithKeys(),
+      env: { NODE_DEBUG },
+      stdin: canary,
+    });
+    expect([code, `${stdout}`]).toEqual([exitCodes.USAGE, '']);
+    expect(`${stderr}`).toMatch(/^kseal: hint: unset NODE_DEBUG$/m);
+    expect(leaksOf(Buffer.from(canary), stderr)).toEqual([]);
+  },
+);
 
 function secretManifest(value: string): string {
   const head = 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: hr\n';

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { canariesIn, encodingsOf, leaksOf } from './canary.ts';
 
@@ -12,6 +13,7 @@ function surrounded(secret: Buffer, before: number): Buffer {
 const planted: Record<string, (secret: Buffer) => string | Buffer> = {
   text: (secret) => surrounded(secret, 3),
   hex: (secret) => surrounded(secret, 2).toString('hex'),
+  'hex as a Buffer is printed': (secret) => inspect(surrounded(secret, 2)),
   'upper-case hex': (secret) => surrounded(secret, 2).toString('hex').toUpperCase(),
   'a JSON list of octets': (secret) => JSON.stringify([...surrounded(secret, 1)]),
   'a printed list of octets': (secret) => [...surrounded(secret, 1)].join(', '),

@@ -31,6 +31,8 @@ export function encodingsOf(secret: Buffer): Map<string, Buffer> {
     texts.set(`base64url at offset ${before}`, core.replaceAll('+', '-').replaceAll('/', '_'));
   }
   texts.set('hex', secret.toString('hex'));
+  // As Node prints a Buffer.
+  texts.set('hex with spaces', secret.toString('hex').replace(/..(?=.)/g, '$& '));
   texts.set('HEX', secret.toString('hex').toUpperCase());
   for (const [name, separator] of [
     ['comma and space', ', '],
