@@ -1,26 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { refuseExisting, removeFile, writeFile } from '../src/write-files.ts';
+import { at, make, mode, names, text } from './helpers/written.ts';
 import { thrownBy } from './jwe/thrown.ts';
-
-let folder = '';
-beforeEach(() => {
-  folder = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'kseal-files-')));
-});
-afterEach(() => fs.rmSync(folder, { recursive: true }));
-
-const at = (name: string) => join(folder, name);
-const text = (name: string) => fs.readFileSync(at(name), 'utf8');
-const mode = (name: string) => (fs.statSync(at(name)).mode & 0o7777).toString(8);
-const names = () => fs.readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
-
-function make(name: string, content = 'old', fileMode = 0o644): void {
-  fs.writeFileSync(at(name), content);
-  fs.chmodSync(at(name), fileMode);
-}
 
 function write(name: string, options: { force?: boolean; confidential?: boolean } = {}): void {
   const { force = true, confidential = false } = options;
