@@ -6,6 +6,8 @@ const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.
 export default defineConfig({
   define: { KSEAL_VERSION: JSON.stringify(version) },
   test: {
+    // Many tests wait for processes they started, so every core gets a worker.
+    maxWorkers: '100%',
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/helpers/global-setup.ts'],
     // No test waits; but a machine may be busy.
