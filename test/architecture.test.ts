@@ -48,6 +48,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
 /** The verbs: what the commands do, in files at the root of src/. */
 const verbs = [
   'plan.ts',
+  'memo.ts',
   'seal-plan.ts',
   'seal.ts',
   'unseal.ts',

@@ -118,6 +118,9 @@ function mismatchHint(binding: Binding, place: Place): string {
   if (binding.scope === 'strict' && place.key === '') {
     return `for a bare JWE say where it stood: --name ${binding.name} -n ${binding.namespace} --data-key ${binding.key}`;
   }
+  if (binding.scope === 'strict' && place.name === undefined) {
+    return 'give the Secret a metadata.name: under generateName nothing opens that is sealed strict';
+  }
   if (binding.scope !== 'cluster-wide' && place.namespace === undefined) {
     return `say where the manifest is applied: -n ${binding.namespace}`;
   }

@@ -12,8 +12,11 @@ export interface OpeningKey {
   /** The length of the modulus, and so of every encrypted key, in octets. */
   readonly modulusOctets: number;
   readonly state: KeyState;
-  /** RSA-OAEP with SHA-256 (RFC 7518 §4.3); undefined when the key rejects the encrypted key. */
-  decryptKey(encryptedKey: Uint8Array): Promise<Uint8Array | undefined>;
+  /**
+   * RSA-OAEP with SHA-256 (RFC 7518 §4.3); undefined when the key rejects the encrypted key. A
+   * key that is asked over a network gives up at `deadline`, as performance.now() tells it.
+   */
+  decryptKey(encryptedKey: Uint8Array, deadline?: number): Promise<Uint8Array | undefined>;
 }
 
 export interface Decrypted {
@@ -29,9 +32,10 @@ export interface Decrypted {
 export async function decryptCompact(
   jwe: CompactJwe,
   candidates: readonly OpeningKey[],
+  deadline?: number,
 ): Promise<Decrypted> {
   for (const candidate of candidates) {
-    const unwrapped = await candidate.decryptKey(jwe.encryptedKey);
+    const unwrapped = await candidate.decryptKey(jwe.encryptedKey, deadline);
     // RFC 7516 §11.5: "the recipient MUST NOT distinguish between format, padding, and length
     // errors of encrypted keys"; it goes on with a random CEK, so that all take the same time.
     const cek = unwrapped?.length === CEK_OCTETS ? unwrapped : randomBytes(CEK_OCTETS);

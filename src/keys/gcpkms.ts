@@ -92,6 +92,6 @@ async function openingKey(session: Session, name: string): Promise<OpeningKey> {
     kid,
     modulusOctets: Math.ceil(bits / 8),
     state: 'active',
-    decryptKey: (encryptedKey) => decryptWith(session, name, encryptedKey),
+    decryptKey: (encryptedKey, deadline) => decryptWith(session, name, encryptedKey, deadline),
   };
 }

@@ -71,12 +71,6 @@ describe('a mismatch', () => {
       'hr/db2, data key "password"',
     ],
     [strict, elsewhere['another key'], 'hr/db, data key "password"', 'hr/db, data key "user"'],
-    [
-      strict,
-      elsewhere['no name'],
-      'hr/db, data key "password"',
-      'hr/(no name), data key "password"',
-    ],
     [wide, elsewhere['everything else'], 'any Secret in namespace hr', 'ops/db2, data key "user"'],
   ])('names both places: %j in %j', (binding, place = home, sealed, stands) => {
     expect(to(binding, place)).toEqual({
@@ -90,6 +84,13 @@ describe('a mismatch', () => {
     expect(to(binding, { ...home, namespace: undefined })).toMatchObject({
       message: expect.stringContaining('stands in (no namespace)/db'),
       hint: 'say where the manifest is applied: -n hr',
+    });
+  });
+
+  test('under generateName says what is missing', () => {
+    expect(to(strict, elsewhere['no name'])).toMatchObject({
+      message: 'sealed for hr/db, data key "password", but stands in hr/(no name), data key "password"',
+      hint: expect.stringContaining('give the Secret a metadata.name'),
     });
   });
 });
