@@ -14,7 +14,7 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
-  external: ['@google-cloud/kms', '@grpc/grpc-js'],
+  external: ['@google-cloud/kms', '@grpc/grpc-js', 'fastify', 'pino', 'prom-client'],
   legalComments: 'eof',
   define: { KSEAL_VERSION: JSON.stringify(version) },
   banner: {

@@ -1,5 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { KsealError, located } from '../errors.ts';
+import { type Scope, scopes } from '../jwe/binding.ts';
 import { compactText } from '../jwe/flattened.ts';
 import { selectSecret } from '../manifest/select.ts';
 import { unsealData } from '../unseal.ts';
@@ -10,6 +11,7 @@ import type { IO } from './io.ts';
 import { openingKeys, openingReferences } from './key.ts';
 import { checkOutput, writeResult } from './output.ts';
 import { say, warn } from './print.ts';
+import { answerReview, checkReviewFlags } from './review.ts';
 import { explainUnknownKids } from './unknown-key.ts';
 
 interface DecryptFlags extends KeyFlags {
@@ -20,6 +22,8 @@ interface DecryptFlags extends KeyFlags {
   readonly only?: string;
   readonly raw?: string;
   readonly dataKey?: string;
+  readonly review?: boolean;
+  readonly maxScope?: Scope;
   readonly output?: string;
   readonly force?: boolean;
   readonly acceptUnbound?: boolean;
@@ -37,6 +41,12 @@ export function configure(command: Command, io: IO): void {
     .option('--only <key>', 'open this one value and print its exact octets')
     .option('--raw <file>', 'open one bare JWE, given --name, -n and --data-key')
     .option('--data-key <key>', 'with --raw: the data key that the value stood under')
+    .option('--review', 'read an AdmissionReview and print what the webhook would answer')
+    .addOption(
+      new Option('--max-scope <scope>', 'with --review: the widest scope that is opened').choices(
+        scopes,
+      ),
+    )
     .option('-o, --output <file>', 'write here (mode 0600) instead of stdout')
     .option('--force', 'overwrite an output that exists')
     .option('--accept-unbound', 'open values of other tools, which are bound to no place')
@@ -45,6 +55,7 @@ export function configure(command: Command, io: IO): void {
 }
 
 async function decrypt(io: IO, argument: string | undefined, flags: DecryptFlags): Promise<void> {
+  checkReviewFlags(flags);
   const path = inputOf(io, argument, flags);
   const references = openingReferences(io, flags.key);
   checkOutput(io, flags, {
@@ -61,7 +72,7 @@ async function decrypt(io: IO, argument: string | undefined, flags: DecryptFlags
     maxScope: 'cluster-wide' as const,
   };
   const options = { keyring, policy, namespace: flags.namespace };
-  const open = flags.raw === undefined ? openManifest : openRaw;
+  const open = flags.review ? answerReview : flags.raw === undefined ? openManifest : openRaw;
   const result = await open(io, path, flags, options).catch(async (thrown: unknown) => {
     throw await explainUnknownKids(thrown, references, context);
   });

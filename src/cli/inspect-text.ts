@@ -4,8 +4,9 @@ import { describeBinding } from '../jwe/binding.ts';
 import { describeKid } from '../jwe/kid.ts';
 import type { KeyFile } from '../keys/file.ts';
 import { standingsIn } from '../keys/standing.ts';
+import { printable } from '../printable.ts';
 import type { IO } from './io.ts';
-import { type Colour, paint, printable, say } from './print.ts';
+import { type Colour, paint, say } from './print.ts';
 import { type Column, tableOf } from './table.ts';
 
 /** What was found: values of manifests, and keys that were given as files. */

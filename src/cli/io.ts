@@ -26,6 +26,8 @@ export interface IO {
   readonly cwd: string;
   /** Opens the controlling terminal; undefined where there is none. */
   readonly openTerminal: () => Terminal | undefined;
+  /** Has `listener` hear of SIGTERM and SIGINT in place of the end that they mean; returns the undoing. */
+  readonly onSignal: (listener: (signal: string) => void) => () => void;
   /** Hears of what a command threw before it is printed; for tests. */
   readonly onError?: (thrown: unknown) => void;
 }

@@ -39,6 +39,10 @@ const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'open sealed values locally, exactly as the webhook would',
     load: () => import('./decrypt.ts'),
   },
+  webhook: {
+    summary: 'open sealed values in the cluster, at admission',
+    load: () => import('./webhook.ts'),
+  },
 };
 
 /** Runs one command line; returns the exit code. Never throws. */

@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import { errorsOf, exitCodeOf, KsealError } from '../errors.ts';
 import { fileError } from '../files.ts';
 import { withoutCredentials } from '../git/failure.ts';
+import { printable } from '../printable.ts';
 import type { Warning } from '../secret/checks.ts';
 import type { IO, Output } from './io.ts';
 
@@ -26,14 +27,6 @@ export function paint(io: IO, stream: Output, colour: Colour, text: string): str
   return stream.isTTY && !io.env.NO_COLOR
     ? styleText(colour, text, { validateStream: false })
     : text;
-}
-
-/** Names come from files: what could steer a terminal is shown as an escape. */
-export function printable(text: string): string {
-  return text.replace(
-    /[\u0000-\u001F\u007F-\u009F\u2028\u2029\u202A-\u202E\u2066-\u2069]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }
 
 /** Prints every error behind `thrown`, with its hint, and returns the exit code. */

@@ -17,6 +17,16 @@ export function systemIO(): IO {
     env: process.env,
     cwd: process.cwd(),
     openTerminal,
+    onSignal,
+  };
+}
+
+const signals = ['SIGTERM', 'SIGINT'] as const;
+
+function onSignal(listener: (signal: string) => void): () => void {
+  for (const signal of signals) process.on(signal, listener);
+  return () => {
+    for (const signal of signals) process.off(signal, listener);
   };
 }
 

@@ -1,4 +1,4 @@
-import { printable } from './print.ts';
+import { printable } from '../printable.ts';
 
 export interface Column<T> {
   readonly title: string;

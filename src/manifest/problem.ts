@@ -1,4 +1,5 @@
 import { type ErrorCode, KsealError } from '../errors.ts';
+import { printable } from '../printable.ts';
 import type { Position } from '../yaml-node.ts';
 
 export type ProblemId =
@@ -51,12 +52,4 @@ export function problemError(
 ): KsealError {
   const place = where(path, problem.position, problem.secret, problem.key);
   return new KsealError(code, `${place}: ${problem.message}`, { hint: problem.hint });
-}
-
-/** Names come from the manifest, and a terminal would obey control and direction characters. */
-function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
-    (c) => `\\u{${c.codePointAt(0)?.toString(16)}}`,
-  );
 }

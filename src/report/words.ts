@@ -1,3 +1,4 @@
+import { printable as oneLine } from '../printable.ts';
 import type { Finding } from '../rules/rule.ts';
 import { type Report, tallyOf } from './report.ts';
 
@@ -15,18 +16,9 @@ export function placeOf({ path, position }: Finding): string {
   return `${path}:${position.line}:${position.column}`;
 }
 
-/**
- * `text` as one line that steers nothing: names come from files, and the log may be read by a
- * terminal, which obeys control and direction characters, or by a runner of GitHub Actions, which
- * obeys `##[command]` wherever it stands in a line.
- */
+/** `text` as one line that steers neither a terminal nor GitHub's runner, which obeys `##[command]`. */
 export function printable(text: string): string {
-  return text
-    .replace(
-      /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\uFFFE\uFFFF]/gu,
-      (c) => `\\u{${c.codePointAt(0)?.toString(16)}}`,
-    )
-    .replaceAll('##[', '#\\u{23}[');
+  return oneLine(text).replaceAll('##[', '#\\u{23}[');
 }
 
 export function counted(count: number, noun: string): string {

@@ -32,6 +32,8 @@ export interface TestIO extends IO {
   readonly stdout: Capture;
   readonly stderr: Capture;
   readonly terminal: ScriptedTerminal | undefined;
+  /** Sends a signal to a command that listens for one. */
+  signal: (name: string) => void;
   /** What the command threw, if it threw. */
   thrown: unknown;
 }
@@ -40,6 +42,7 @@ export interface TestIO extends IO {
 export function testIO({ cwd, stdin, env = {}, typed }: Surroundings): TestIO {
   const terminal = typed === undefined ? undefined : new ScriptedTerminal(typed);
   const input = Readable.from(stdin === undefined || stdin.length === 0 ? [] : [stdin]);
+  const listeners = new Set<(signal: string) => void>();
   const io: TestIO = {
     // Where nothing is piped in, a person's terminal is also stdin.
     stdin: Object.assign(input, { isTTY: terminal !== undefined && stdin === undefined }),
@@ -49,6 +52,13 @@ export function testIO({ cwd, stdin, env = {}, typed }: Surroundings): TestIO {
     cwd,
     terminal,
     thrown: undefined,
+    onSignal: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    signal: (name) => {
+      for (const listener of listeners) listener(name);
+    },
     openTerminal: () => terminal?.open(),
     onError: (thrown) => {
       io.thrown = thrown;

@@ -88,8 +88,9 @@ describe('a mismatch', () => {
   });
 
   test('under generateName says what is missing', () => {
-    expect(to(strict, elsewhere['no name'])).toMatchObject({
-      message: 'sealed for hr/db, data key "password", but stands in hr/(no name), data key "password"',
+    expect(to(strict, { ...home, name: undefined })).toMatchObject({
+      message:
+        'sealed for hr/db, data key "password", but stands in hr/(no name), data key "password"',
       hint: expect.stringContaining('give the Secret a metadata.name'),
     });
   });

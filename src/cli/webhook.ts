@@ -1,0 +1,8 @@
+import type { Command } from 'commander';
+import type { IO } from './io.ts';
+import { configure as configureServe } from './webhook-serve.ts';
+
+/** A group: its commands load what is heavy when they run. */
+export function configure(command: Command, io: IO): void {
+  configureServe(command.command('serve').description('serve the admission webhook'), io);
+}

@@ -1,0 +1,44 @@
+/** Runs `task` when it is the turn of `owner`. */
+export type FairShare = <T>(owner: string, task: () => Promise<T>) => Promise<T>;
+
+/**
+ * Runs at most `total` tasks at once, and no more than half of them for one owner, so that one
+ * namespace cannot keep all others waiting. The owners that wait take turns.
+ */
+export function fairShare(total: number): FairShare {
+  const most = Math.max(1, Math.floor(total / 2));
+  const running = new Map<string, number>();
+  const waiting = new Map<string, (() => void)[]>();
+  let busy = 0;
+  const runningOf = (owner: string) => running.get(owner) ?? 0;
+  const count = (owner: string, by: 1 | -1) => {
+    busy += by;
+    if (runningOf(owner) + by === 0) running.delete(owner);
+    else running.set(owner, runningOf(owner) + by);
+  };
+  const startNext = () => {
+    for (const [owner, [start, ...rest]] of waiting) {
+      if (runningOf(owner) >= most || start === undefined) continue;
+      // A Map keeps the order in which its keys came: the next turn is after everybody else's.
+      waiting.delete(owner);
+      if (rest.length > 0) waiting.set(owner, rest);
+      count(owner, 1);
+      return start();
+    }
+  };
+  const turnOf = (owner: string) => {
+    if (busy < total && runningOf(owner) < most) return count(owner, 1);
+    return new Promise<void>((start) => {
+      waiting.set(owner, [...(waiting.get(owner) ?? []), start]);
+    });
+  };
+  return async (owner, task) => {
+    await turnOf(owner);
+    try {
+      return await task();
+    } finally {
+      count(owner, -1);
+      startNext();
+    }
+  };
+}

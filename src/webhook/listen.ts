@@ -1,0 +1,34 @@
+import type { Server } from 'node:net';
+import { KsealError } from '../errors.ts';
+
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use',
+  EACCES: 'permission denied',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'there is no such host',
+};
+
+/** Where a server listens: `host:port`; the port is the one that was found where 0 was given. */
+export interface Listening {
+  readonly port: number;
+  readonly host: string | undefined;
+}
+
+/**
+ * Listens on a port; without a host on all addresses of this machine. Throws USAGE, with the flag
+ * that named the port.
+ */
+export function listen(server: Server, { port, host }: Listening, flag: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', ({ code = '' }: NodeJS.ErrnoException) => {
+      const where = host === undefined ? `port ${port}` : `${host}, port ${port}`;
+      const reason = reasons[code] ?? `the system answered ${code || 'with an error'}`;
+      const message = `cannot listen on ${where}: ${reason}`;
+      reject(new KsealError('USAGE', message, { hint: `choose another one with ${flag}` }));
+    });
+    server.listen({ port, host }, () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+}

@@ -1,0 +1,100 @@
+import { type ErrorCode, KsealError } from '../errors.ts';
+import type { Scope } from '../jwe/binding.ts';
+import type { OpeningKey } from '../jwe/decrypt.ts';
+import type { Memo } from '../memo.ts';
+import { type OpenResult, unsealData } from '../unseal.ts';
+import type { AdmissionRequest, AdmissionResponse, SecretWrite } from './admission.ts';
+import { denialOf, shortened } from './denial.ts';
+import { patchOf } from './patch.ts';
+
+/** The widest scope that is opened unless somebody says otherwise. */
+export const DEFAULT_MAX_SCOPE: Scope = 'namespace-wide';
+
+/** What reviews are made with; the same for all of them but for the deadline. */
+export interface ReviewContext {
+  readonly keyring: readonly OpeningKey[];
+  /** Otherwise a kid that nobody knows may belong to a key that could not be read yet. */
+  readonly isKeyringComplete: boolean;
+  /** Whether values of other tools are opened in a namespace. */
+  readonly acceptsUnbound: (namespace: string) => boolean;
+  readonly maxScope: Scope;
+  /** When no key is asked any more, as performance.now() tells it. */
+  readonly deadline?: number;
+  readonly memo?: Memo;
+}
+
+/** An answer, and what may be told of it in a log: names and codes, never a value. */
+export interface Review {
+  readonly response: AdmissionResponse;
+  /** The data keys of the values that were opened. */
+  readonly opened: readonly string[];
+  /** By data key, why the Secret is refused. */
+  readonly errors: ReadonlyMap<string, KsealError>;
+}
+
+/** The longest warning that is sure to reach the user whole (k8s.io/api admission/v1). */
+const MOST_WARNING = 120;
+
+/**
+ * Answers an AdmissionRequest: a patch that replaces each sealed value by what it opens to, or a
+ * refusal of the whole Secret. What holds nothing sealed, and what is no Secret, is allowed as it
+ * is. The namespace and the name are those of the request, whatever the object says.
+ */
+export async function review(request: AdmissionRequest, context: ReviewContext): Promise<Review> {
+  const { uid, secret } = request;
+  // A Secret that is being deleted must be able to lose its finalizers, whatever it holds.
+  if (secret === undefined || secret.isBeingDeleted) return allowed(uid);
+  const { data, errors } = decodeData(secret.data);
+  if (errors.size > 0) return denied(request, errors, context);
+  const result = await unsealData({
+    place: { namespace: request.namespace, name: request.name },
+    data,
+    before: decodeData(secret.before).data,
+    keyring: context.keyring,
+    policy: {
+      acceptUnbound: context.acceptsUnbound(request.namespace),
+      allowRevoked: false,
+      maxScope: context.maxScope,
+    },
+    ...(context.deadline === undefined ? {} : { deadline: context.deadline }),
+    ...(context.memo === undefined ? {} : { memo: context.memo }),
+  });
+  return result.errors.size > 0 ? denied(request, result.errors, context) : allowed(uid, result);
+}
+
+function allowed(uid: string, result?: OpenResult): Review {
+  const opened = result?.opened ?? new Map<string, Uint8Array>();
+  const warnings = [...(result?.warnings ?? [])].map(([key, text]) =>
+    shortened(`data key "${key}" is ${text}`, MOST_WARNING),
+  );
+  const response: AdmissionResponse = {
+    uid,
+    allowed: true,
+    ...(opened.size > 0 ? patchOf(opened) : {}),
+    ...(warnings.length > 0 ? { warnings } : {}),
+  };
+  return { response, opened: [...opened.keys()], errors: new Map() };
+}
+
+function denied(
+  { uid, namespace, name }: AdmissionRequest,
+  errors: ReadonlyMap<string, KsealError>,
+  { isKeyringComplete }: ReviewContext,
+): Review {
+  const secret = `${namespace}/${name ?? '(no name)'}`;
+  const status = denialOf(secret, errors, isKeyringComplete);
+  return { response: { uid, allowed: false, status }, opened: [], errors };
+}
+
+/** The API server sends canonical base64. Anything else would be read one way here, another there. */
+function decodeData(data: SecretWrite['data']) {
+  const decoded = new Map<string, Uint8Array>();
+  const errors = new Map<string, KsealError>();
+  const code: ErrorCode = 'MANIFEST_INVALID';
+  for (const [key, text] of data) {
+    const octets = Buffer.from(text, 'base64');
+    if (octets.toString('base64') === text) decoded.set(key, octets);
+    else errors.set(key, new KsealError(code, 'is not canonical base64'));
+  }
+  return { data: decoded, errors };
+}

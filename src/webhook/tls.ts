@@ -1,0 +1,79 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { KsealError } from '../errors.ts';
+import { readFile } from '../files.ts';
+
+/** Where the files are, and how messages call them. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+  /** The authorities of client certificates; absent where any client may call. */
+  readonly clientCa: string | undefined;
+}
+
+/** A pair that fits, with what is to be checked of clients; PEM. */
+export interface TlsMaterial {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly ca: Buffer | undefined;
+  /** When the serving certificate expires; milliseconds since 1970. */
+  readonly notAfter: number;
+}
+
+const MAX_PEM = 1024 * 1024;
+
+/** Reads the files as they are now. Throws IO. */
+export function readTlsFiles({ cert, key, clientCa }: TlsFiles): Omit<TlsMaterial, 'notAfter'> {
+  const read = (path: string) => readFile(path, path, MAX_PEM);
+  return {
+    cert: read(cert),
+    key: read(key),
+    ca: clientCa === undefined ? undefined : read(clientCa),
+  };
+}
+
+/**
+ * Checks that the key is that of the certificate, that it has not expired, and that it names a
+ * host where Go looks for it: in a subject alternative name. Throws CERTIFICATE_INVALID.
+ */
+export function checkTls(
+  { cert, key, ca }: Omit<TlsMaterial, 'notAfter'>,
+  files: TlsFiles,
+  now = Date.now(),
+): TlsMaterial {
+  const certificate = parseCertificate(cert, files.cert);
+  if (!certificate.checkPrivateKey(parseKey(key, files.key))) {
+    throw invalid(`${files.key}: is not the key of ${files.cert}`, 'give both files of one pair');
+  }
+  if (certificate.subjectAltName === undefined) {
+    const hint = 'make it with a subject alternative name such as DNS:kseal-webhook.kseal.svc';
+    throw invalid(`${files.cert}: names no host, and the API server does not look at its CN`, hint);
+  }
+  const notAfter = Date.parse(certificate.validTo);
+  if (notAfter <= now)
+    throw invalid(`${files.cert}: expired on ${certificate.validTo}`, 'renew it');
+  if (ca !== undefined) parseCertificate(ca, files.clientCa ?? '');
+  return { cert, key, ca, notAfter };
+}
+
+function parseCertificate(pem: Buffer, path: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    throw invalid(`${path}: is no PEM certificate`, `openssl x509 -noout -text -in ${path}`);
+  }
+}
+
+function parseKey(pem: Buffer, path: string): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    throw invalid(
+      `${path}: is no PEM private key without a passphrase`,
+      'give the key of the certificate',
+    );
+  }
+}
+
+function invalid(message: string, hint: string): KsealError {
+  return new KsealError('CERTIFICATE_INVALID', message, { hint });
+}
