@@ -14,7 +14,15 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
-  external: ['@google-cloud/kms', '@grpc/grpc-js', 'fastify', 'pino', 'prom-client'],
+  external: [
+    '@google-cloud/kms',
+    '@grpc/grpc-js',
+    '@peculiar/x509',
+    'fastify',
+    'pino',
+    'prom-client',
+    'reflect-metadata',
+  ],
   legalComments: 'eof',
   define: { KSEAL_VERSION: JSON.stringify(version) },
   banner: {

@@ -9,8 +9,10 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   'errors.ts': [],
   'files.ts': ['errors.ts'],
   'write-files.ts': ['files.ts', 'errors.ts'],
+  'write-folder.ts': ['write-files.ts', 'files.ts', 'errors.ts'],
   'yaml-node.ts': [],
   'yaml.ts': ['yaml-node.ts', 'errors.ts'],
+  'yaml-print.ts': [],
   'nearest.ts': [],
   'printable.ts': [],
   'schema.ts': ['yaml.ts', 'yaml-node.ts', 'nearest.ts', 'errors.ts'],
@@ -29,7 +31,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   'report/': ['rules/', 'printable.ts'],
   verbs: ['keys/', 'manifest/', 'secret/', 'jwe/', 'yaml-node.ts', 'errors.ts'],
   // It knows nothing of manifests or where keys are: `serve` is handed a way to load them.
-  'webhook/': ['verbs', 'jwe/', 'files.ts', 'printable.ts', 'errors.ts'],
+  'webhook/': ['verbs', 'jwe/', 'yaml-print.ts', 'files.ts', 'printable.ts', 'errors.ts'],
   'cli/': [
     'webhook/',
     'verbs',
@@ -43,6 +45,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
     'secret/',
     'jwe/',
     'git/',
+    'write-folder.ts',
     'write-files.ts',
     'files.ts',
     'printable.ts',
@@ -65,15 +68,17 @@ const verbs = [
 /** Each package has one home, where its errors are wrapped and its types end. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   jose: ['jwe/'],
-  yaml: ['yaml.ts'],
+  yaml: ['yaml.ts', 'yaml-print.ts'],
   picomatch: ['config.ts'],
   'p-limit': ['verbs'],
   '@google-cloud/kms': ['keys/'],
   '@grpc/grpc-js': ['keys/'],
-  commander: ['cli/'],
+  '@peculiar/x509': ['webhook/'],
+  'reflect-metadata': ['webhook/'],
   fastify: ['webhook/'],
   pino: ['webhook/'],
   'prom-client': ['webhook/'],
+  commander: ['cli/'],
 };
 
 /** Node's modules that may be used. Without those for processes and the network kseal is offline. */
@@ -103,7 +108,15 @@ const serverBuiltins = ['http', 'https', 'net', 'tls'];
 const processUsers = ['cli/', 'yaml.ts', 'git/', 'keys/gcpkms-client.ts'];
 
 /** What is slow to load or talks to a network: loaded by `import()`, where it is used. */
-const lazy = ['@google-cloud/kms', '@grpc/grpc-js'];
+const lazy = [
+  '@google-cloud/kms',
+  '@grpc/grpc-js',
+  '@peculiar/x509',
+  'reflect-metadata',
+  'fastify',
+  'pino',
+  'prom-client',
+];
 
 function partOf(path: string): string {
   if (verbs.includes(path)) return 'verbs';

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
 import { readFile } from '../files.ts';
+import { isLabelKey } from '../jwe/names.ts';
 import { decodeManifest } from '../manifest/decode.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { readManifest } from '../manifest/read.ts';
@@ -38,6 +39,20 @@ export function shownPath(path: string): string {
 /** For options that may be repeated: each takes one argument, and they are kept in order. */
 export function repeated(text: string, previous: readonly string[]): readonly string[] {
   return [...previous, text];
+}
+
+/** Reads the arguments of a repeated option that each are KEY=VALUE. Throws USAGE. */
+export function pairs(flag: string, texts: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    texts.map((text) => {
+      const at = text.indexOf('=');
+      if (isLabelKey(text.slice(0, Math.max(at, 0))))
+        return [text.slice(0, at), text.slice(at + 1)];
+      throw new KsealError('USAGE', `${flag} takes KEY=VALUE with a key that Kubernetes allows`, {
+        hint: `${flag} app=db`,
+      });
+    }),
+  );
 }
 
 /** Reads a manifest from a file, or from stdin for `-`. What is wrong with it is in its problems. */

@@ -40,7 +40,7 @@ const commands: Readonly<Record<string, CommandRow>> = {
     load: () => import('./decrypt.ts'),
   },
   webhook: {
-    summary: 'open sealed values in the cluster, at admission',
+    summary: 'the admission webhook, and the YAML that installs it',
     load: () => import('./webhook.ts'),
   },
 };
@@ -83,13 +83,26 @@ async function run(argv: readonly string[], io: IO): Promise<number> {
     (await load()).configure(command, io, (code) => {
       exitCode = code;
     });
-    command.options.forEach(refuseTwice);
+    for (const { options } of [command, ...command.commands]) options.forEach(refuseTwice);
   }
   await program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0) throw usageError(error, chosen);
+    if (error.exitCode !== 0) throw usageError(error, commandIn(program, argv));
   });
   return exitCode;
+}
+
+/** The command that was meant, with its group: `kseal webhook manifests`. */
+function commandIn(program: Command, argv: readonly string[]): string {
+  let command = program;
+  const names = [program.name()];
+  for (const word of argv.filter((word) => !word.startsWith('-'))) {
+    const next = command.commands.find((candidate) => candidate.name() === word);
+    if (next === undefined) break;
+    names.push(word);
+    command = next;
+  }
+  return names.join(' ');
 }
 
 /** With this switch Node prints what its streams carry, values too, and cannot be told to stop. */
@@ -116,17 +129,18 @@ function refuseTwice(option: Option): void {
 }
 
 /** Commander's words, in our form, less what an option was given: that might be a value. */
-function usageError({ message }: CommanderError, command: string | undefined): KsealError {
+function usageError({ message }: CommanderError, command: string): KsealError {
   const [first = '', second] = message.replace(/^error: /, '').split('\n');
   const meant = /^\(Did you mean (.*)\?\)$/.exec(second ?? '')?.[1];
-  const known = command !== undefined && Object.hasOwn(commands, command);
   const said = rewordings.reduce((text, [pattern, words]) => text.replace(pattern, words), first);
   return new KsealError('USAGE', said, {
-    hint: meant ? `did you mean ${meant}?` : `kseal ${known ? `${command} ` : ''}--help`,
+    hint: meant ? `did you mean ${meant}?` : `${command} --help`,
   });
 }
 
 const rewordings: readonly (readonly [RegExp, string])[] = [
+  // A group of commands without one of them: Commander would print its help as an error.
+  [/^\(outputHelp\)$/, 'no command given'],
   [/^unknown option '(--[^=]*|-.).*'$/, "unknown option '$1'"],
   [/ argument '.*' is invalid\. Allowed choices are (.*)\.$/, ' must be one of $1'],
   [/ argument '.*' is invalid\. (.*)$/, ' $1'],

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { KsealError, shellWord } from '../errors.ts';
 import { bindingTo } from '../jwe/binding.ts';
 import { compactText } from '../jwe/flattened.ts';
-import { isLabelKey, isSecretName } from '../jwe/names.ts';
+import { isSecretName } from '../jwe/names.ts';
 import type { Manifest, SecretDocument } from '../manifest/manifest.ts';
 import { placeIn } from '../manifest/place.ts';
 import { secretLabel } from '../manifest/problem.ts';
@@ -11,7 +11,7 @@ import { readManifest } from '../manifest/read.ts';
 import { selectSecret } from '../manifest/select.ts';
 import { newManifest } from '../manifest/skeleton.ts';
 import { type Sealed, sealInto } from '../seal.ts';
-import { readInput, readManifestFile } from './input.ts';
+import { pairs, readInput, readManifestFile } from './input.ts';
 import type { IO } from './io.ts';
 import { sayScope } from './key.ts';
 import { checkOutput, writeResult } from './output.ts';
@@ -115,19 +115,6 @@ async function sealValues(
 function bareJwe(text: string): string {
   const octets = readManifest(text, '').secrets[0]?.entries[0]?.octets ?? new Uint8Array();
   return `${Buffer.from(octets).toString('latin1')}\n`;
-}
-
-function pairs(flag: string, texts: readonly string[]): ReadonlyMap<string, string> {
-  return new Map(
-    texts.map((text) => {
-      const at = text.indexOf('=');
-      if (isLabelKey(text.slice(0, Math.max(at, 0))))
-        return [text.slice(0, at), text.slice(at + 1)];
-      throw new KsealError('USAGE', `${flag} takes KEY=VALUE with a key that Kubernetes allows`, {
-        hint: `${flag} app=db`,
-      });
-    }),
-  );
 }
 
 function needsKey(sources: readonly Source[]): boolean {

@@ -4,6 +4,9 @@
 const compact = ['eyJhbGciOiJSU0E', 'eyJlbmMiOiJB']; // {"alg":"RSA and {"enc":"A
 const encodedAgain = ['ZXlKaGJHY2lPaUpTVT', 'ZXlKbGJtTWlPaUp'];
 
+/** All of them: whole groups of three octets, so that each is a fixed prefix in base64, too. */
+export const sealedBeginnings: readonly string[] = [...compact, ...encodedAgain];
+
 export type SealedLook = 'no' | 'compact' | 'encoded-again';
 
 /**

@@ -105,8 +105,13 @@ async function fetchOpeningKeys(
   text: string,
   options: ProviderOptions,
 ): Promise<readonly OpeningKey[]> {
-  const provider = await providerOf(text);
-  if (provider.fetchOpeningKeys !== undefined) return provider.fetchOpeningKeys(text, options);
+  return (await openingProvider(text)).fetchOpeningKeys(text, options);
+}
+
+/** The provider of a remote reference, which must be one whose keys open. Asks nobody. */
+export async function openingProvider(text: string): Promise<Required<Provider>> {
+  const { fetchPublicKey, fetchOpeningKeys } = await providerOf(text);
+  if (fetchOpeningKeys !== undefined) return { fetchPublicKey, fetchOpeningKeys };
   throw new KsealError(
     'KEY_REFERENCE_INVALID',
     `${text.replace(/:.*/s, '')} keeps public keys only, and these do not open`,
