@@ -56,12 +56,12 @@ interface Signing {
 }
 
 async function signCertificate(signing: Signing): Promise<X509Certificate> {
-  const { X509CertificateGenerator } = await loadX509();
+  const { Name, X509CertificateGenerator } = await loadX509();
   const { subject, issuer, publicKey, signingKey, request } = signing;
   const { validFrom, days } = request;
   return X509CertificateGenerator.create({
-    subject: [{ CN: [subject] }],
-    issuer: [{ CN: [issuer] }],
+    subject: new Name(named(subject)),
+    issuer: new Name(named(issuer)),
     notBefore: validFrom,
     notAfter: new Date(validFrom.getTime() + days * DAY),
     signingAlgorithm: ECDSA,
@@ -69,6 +69,11 @@ async function signCertificate(signing: Signing): Promise<X509Certificate> {
     signingKey,
     extensions: await extensionsOf(signing),
   });
+}
+
+/** As a tagged text: a bare one is taken apart at quotes and a leading #. */
+function named(commonName: string) {
+  return [{ CN: [{ utf8String: commonName }] }];
 }
 
 /** RFC 5280 § 4.2.1. Go's verifier wants the CA's basic constraints, and in a leaf its usage and names. */
