@@ -108,15 +108,7 @@ const serverBuiltins = ['http', 'https', 'net', 'tls'];
 const processUsers = ['cli/', 'yaml.ts', 'git/', 'keys/gcpkms-client.ts'];
 
 /** What is slow to load or talks to a network: loaded by `import()`, where it is used. */
-const lazy = [
-  '@google-cloud/kms',
-  '@grpc/grpc-js',
-  '@peculiar/x509',
-  'reflect-metadata',
-  'fastify',
-  'pino',
-  'prom-client',
-];
+const lazy = ['@google-cloud/kms', '@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'];
 
 function partOf(path: string): string {
   if (verbs.includes(path)) return 'verbs';

@@ -1,8 +1,12 @@
+import 'reflect-metadata';
+import { KeyObject, webcrypto } from 'node:crypto';
+import { SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { describe, expect, test } from 'vitest';
 import { issueCertificate } from '../../src/webhook/certificates.ts';
 import { certificatesIn, checkServing, clientCasIn } from '../../src/webhook/pem-certificates.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
+const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const host = 'kseal-webhook.kseal.svc';
 const issue = (dnsNames: string[], validFrom = new Date(Date.now() - 60_000)) =>
   issueCertificate({ commonName: 'a', dnsNames, usage: 'serverAuth', validFrom, days: 1 });
@@ -40,22 +44,64 @@ describe('a serving certificate', () => {
   });
 
   test.each([
-    ['for another host', elsewhere, 'KEY_INVALID', `tls.crt: is not for ${host}, the host`],
-    ['that has expired', old, 'KEY_INVALID', 'tls.crt: CN=a expired on '],
-    ['with the key of another', { key: other.key }, 'KEY_MISMATCH', 'tls.key: is not the key of'],
-    ['under another CA', { ca: other.ca }, 'KEY_MISMATCH', 'tls.crt: is not signed by ca.crt'],
-    ['without a key', { key: sound.ca }, 'KEY_INVALID', 'tls.key: holds no private key'],
-    ['that is none', { certificate: 'x' }, 'KEY_INVALID', 'tls.crt: holds no certificate in PEM'],
+    ['for another host', elsewhere, 'CERTIFICATE_INVALID', `tls.crt: is not for ${host}, the host`],
+    ['that has expired', old, 'CERTIFICATE_INVALID', 'tls.crt: expired on '],
+    [
+      'with the key of another',
+      { key: other.key },
+      'CERTIFICATE_INVALID',
+      'tls.key: is not the key of',
+    ],
+    [
+      'under another CA',
+      { ca: other.ca },
+      'CERTIFICATE_INVALID',
+      'tls.crt: is not signed by ca.crt',
+    ],
+    ['without a key', { key: sound.ca }, 'CERTIFICATE_INVALID', 'tls.key: is no PEM private key'],
+    [
+      'that is none',
+      { certificate: 'x' },
+      'CERTIFICATE_INVALID',
+      'tls.crt: holds no certificate in PEM',
+    ],
   ])('%s is refused', (_, files, code, message) => {
     expect(faultOf(files)).toMatchObject({ code, message: expect.stringContaining(message) });
   });
 
-  test('leads to its CA through those between them', () => {
-    // No certificate signs any of the others here, so the way ends at once.
-    const certificate = sound.certificate + other.certificate + other.ca;
-    expect(faultOf({ certificate, ca: other.ca })).toMatchObject({ code: 'KEY_MISMATCH' });
+  test('leads to its CA through those between them', async () => {
+    const { key, certificates } = await chain('root', 'upper', 'lower', 'leaf');
+    const [root = '', upper = '', lower = '', leaf = ''] = certificates;
+    expect(faultOf({ key, ca: root, certificate: leaf + lower + upper })).toBeUndefined();
+    expect(faultOf({ key, ca: root, certificate: leaf + upper + lower })).toBeUndefined();
+    expect(faultOf({ key, ca: root, certificate: leaf + upper + upper })).toMatchObject({
+      message: 'tls.crt: is not signed by ca.crt',
+    });
   });
 });
+
+/** Certificates of which each signs the next one; the last has the host, and `key` is its key. */
+async function chain(...names: readonly string[]) {
+  const pairs = await Promise.all(
+    names.map(() => webcrypto.subtle.generateKey(ecdsa, true, ['sign', 'verify'])),
+  );
+  const certificates = await Promise.all(
+    pairs.map(({ publicKey }, index) =>
+      X509CertificateGenerator.create({
+        subject: `CN=${names[index]}`,
+        issuer: `CN=${names[Math.max(index - 1, 0)]}`,
+        notAfter: new Date(Date.now() + 60_000),
+        signingAlgorithm: ecdsa,
+        publicKey,
+        signingKey: (pairs[Math.max(index - 1, 0)] as webcrypto.CryptoKeyPair).privateKey,
+        extensions: [new SubjectAlternativeNameExtension([{ type: 'dns', value: host }])],
+      }),
+    ),
+  );
+  const { privateKey } = pairs.at(-1) as webcrypto.CryptoKeyPair;
+  const key = KeyObject.from(privateKey).export({ type: 'pkcs8', format: 'pem' }).toString();
+  return { key, certificates: certificates.map((one) => `${one.toString('pem')}\n`) };
+}
 
 describe('the certificates in a PEM text', () => {
   test('are all read, with text around them and line ends of Windows', () => {
@@ -75,7 +121,10 @@ describe('the certificates in a PEM text', () => {
     ['one that is damaged', sound.ca.replace(/MII\w{9}/, 'MIIAAAAAAAAA'), 'is damaged'],
   ])('%s is refused', (_, text, message) => {
     const error = thrownBy(() => certificatesIn(Buffer.from(text), 'ca.crt'));
-    expect(error).toMatchObject({ code: 'KEY_INVALID', message: expect.stringContaining(message) });
+    expect(error).toMatchObject({
+      code: 'CERTIFICATE_INVALID',
+      message: expect.stringContaining(message),
+    });
     expect(String(error)).not.toMatch(/MII|BEGIN/);
   });
 });
