@@ -1,10 +1,3 @@
-import { Certificate, Issuer } from '@kubernetes-models/cert-manager/cert-manager.io/v1';
-import * as admission from 'kubernetes-models/admissionregistration.k8s.io/v1';
-import { Deployment } from 'kubernetes-models/apps/v1';
-import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2';
-import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
-import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
-import { ConfigMap, Namespace, Secret, Service, ServiceAccount } from 'kubernetes-models/v1';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { issueCertificate } from '../../../src/webhook/certificates.ts';
@@ -12,16 +5,7 @@ import { baseFiles, clusterObjects, manifestText } from '../../../src/webhook/ma
 import type { KubernetesObject } from '../../../src/webhook/manifests/object.ts';
 import type { ManifestOptions } from '../../../src/webhook/manifests/options.ts';
 import { optionsWith, passedOn } from './options.ts';
-
-/** The schemas that Kubernetes and cert-manager publish of themselves. */
-const models: Record<string, new (object: never) => { validate(): void }> = {
-  ...{ Namespace, ServiceAccount, Service, ConfigMap, Secret },
-  ...{ Deployment, PodDisruptionBudget, HorizontalPodAutoscaler, NetworkPolicy },
-  ...{ Issuer, Certificate },
-  MutatingWebhookConfiguration: admission.MutatingWebhookConfiguration,
-  ValidatingAdmissionPolicy: admission.ValidatingAdmissionPolicy,
-  ValidatingAdmissionPolicyBinding: admission.ValidatingAdmissionPolicyBinding,
-};
+import { checkSchema } from './schema.ts';
 
 const issued = await issueCertificate({
   ...{ commonName: 'a', usage: 'clientAuth' },
@@ -74,11 +58,7 @@ describe.each([
 ])('with %s', (_, options) => {
   test.each(objectsOf(options).map((object) => [object.kind, object.metadata.name, object]))(
     '%s %s is what its schema allows',
-    (kind, _name, object) => {
-      const Model = models[kind as string];
-      if (Model === undefined) throw new Error(`no model of ${kind}`);
-      new Model(object as never).validate();
-    },
+    (_kind, _name, object) => checkSchema(object as KubernetesObject),
   );
 
   test('the YAML holds these objects, in this order', () => {
@@ -162,6 +142,14 @@ describe.each([
     });
     expect(webhook.objectSelector).toBeUndefined();
   });
+});
+
+test.each([
+  ['a wrong type', { maxUnavailable: true }, /maxUnavailable/],
+  ['a slip of the pen', { maxUnavailible: 1 }, /unknown to its schema: \/spec\/maxUnavailible$/],
+])('the schemas notice %s', (_, spec, message) => {
+  const budget = only('PodDisruptionBudget', full);
+  expect(() => checkSchema({ ...budget, spec: { ...budget.spec, ...spec } })).toThrow(message);
 });
 
 test('the policy leaves out nothing, and denies', () => {
@@ -258,7 +246,7 @@ describe('private keys', () => {
     const text = files.find(({ name }) => name === 'tls-secret.yaml')?.text ?? '';
     const [document] = parseAllDocuments(text);
     const secret = document?.toJS();
-    new Secret(secret).validate();
+    checkSchema(secret);
     expect(podOf(full).volumes[0].secret.secretName).toBe(secret.metadata.name);
     expect(Buffer.from(secret.data['tls.key'], 'base64').toString()).toBe(issued.key);
   });
