@@ -1,0 +1,158 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { dirname, join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { parse } from 'yaml';
+import { main } from '../../src/cli/main.ts';
+import { issueCertificate } from '../../src/webhook/certificates.ts';
+import { folderWithKeys } from '../helpers/folder.ts';
+import { testIO } from '../helpers/io.ts';
+import { startBin } from '../helpers/spawn.ts';
+
+const minimal = ['webhook', 'manifests', '--image', 'kseal:1'];
+const host = 'kseal-webhook.kseal.svc';
+
+/** Runs kseal in this process. */
+async function run(cwd: string, args: readonly string[], stdin?: string) {
+  const io = testIO({ cwd, stdin: stdin === undefined ? undefined : Buffer.from(stdin) });
+  const code = await main(args, io);
+  return { code, stdout: io.stdout.text, stderr: io.stderr.text, thrown: io.thrown };
+}
+
+const decoded = (base64: string) => Buffer.from(base64, 'base64').toString();
+
+test('a webhook that is started as the manifests say opens values for the API server, and for nobody else', async () => {
+  const cwd = folderWithKeys();
+  const made = await run(cwd, [
+    ...[...minimal, '-k', 'k.pem', '--key-secret', 'keys', '-o', 'base'],
+    ...['--tls', 'self-signed', '--client-name', 'kube-apiserver'],
+  ]);
+  expect(made).toMatchObject({ code: 0 });
+  const port = await startServer(cwd, mount(cwd));
+  const sealed = await run(
+    cwd,
+    ['seal', 'db', '-n', 'hr', '-k', 'k.pub', '--stdin', 'a'],
+    'CANARY',
+  );
+  const review = {
+    apiVersion: 'admission.k8s.io/v1',
+    kind: 'AdmissionReview',
+    request: {
+      ...{
+        uid: 'u',
+        operation: 'CREATE',
+        namespace: 'hr',
+        name: 'db',
+        object: parse(sealed.stdout),
+      },
+      resource: { group: '', version: 'v1', resource: 'secrets' },
+      kind: { group: '', version: 'v1', kind: 'Secret' },
+    },
+  };
+  const [webhook] = read(cwd, 'admission.yaml').webhooks;
+  const ca = decoded(webhook.clientConfig.caBundle);
+  const { user, name } = read(cwd, 'apiserver-kubeconfig.yaml').users[0];
+  const apiServer = {
+    cert: decoded(user['client-certificate-data']),
+    key: decoded(user['client-key-data']),
+  };
+  const ask = (client: object) => post({ port, servername: name, ca, ...client }, review);
+  const { response } = JSON.parse(await ask(apiServer));
+  expect(response).toMatchObject({ uid: 'u', allowed: true });
+  const [change] = JSON.parse(decoded(response.patch));
+  expect(change).toMatchObject({
+    path: '/data/a',
+    value: Buffer.from('CANARY').toString('base64'),
+  });
+  await expect(ask({})).rejects.toThrow();
+}, 60_000);
+
+/** Puts the files where the pod would have them; returns the arguments of the container. */
+function mount(cwd: string): string[] {
+  const secret = read(cwd, 'tls-secret.yaml');
+  const files = {
+    'tls/tls.crt': decoded(secret.data['tls.crt']),
+    'tls/tls.key': decoded(secret.data['tls.key']),
+    'client-ca/ca.crt': read(cwd, 'client-ca.yaml').data['ca.crt'],
+    'keys/k.pem': readFileSync(join(cwd, 'k.pem'), 'utf8'),
+  };
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(cwd, 'etc', path)), { recursive: true });
+    writeFileSync(join(cwd, 'etc', path), text);
+  }
+  const workload = readFileSync(join(cwd, 'base/workload.yaml'), 'utf8').split('---\n');
+  const deployment = workload.map((text) => parse(text)).find(({ kind }) => kind === 'Deployment');
+  return deployment.spec.template.spec.containers[0].args.map((arg: string) =>
+    arg.replace('/etc/kseal', join(cwd, 'etc')).replace(/(port)=\d+$/, '$1=0'),
+  );
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: any field of any kind
+function read(cwd: string, name: string): any {
+  return parse(readFileSync(join(cwd, 'base', name), 'utf8'));
+}
+
+/** Starts the built kseal; returns the port on which it says that it serves. */
+async function startServer(cwd: string, args: readonly string[]): Promise<number> {
+  const { child, ended } = startBin(args, { cwd, stdin: '' });
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  let log = '';
+  return new Promise((resolve, reject) => {
+    child.stderr?.on('data', (chunk) => {
+      log += chunk;
+      const port = /serving reviews on port (\d+)/.exec(log)?.[1];
+      if (port !== undefined) resolve(Number(port));
+    });
+    child.on('close', () => reject(new Error(log)));
+  });
+}
+
+function post(options: object, body: object): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json' };
+    const where = { host: '127.0.0.1', path: '/mutate', method: 'POST', agent: false };
+    const sent = request({ ...where, headers, ...options }, async (answer) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of answer) chunks.push(chunk);
+      const text = Buffer.concat(chunks).toString();
+      if (answer.statusCode === 200) resolve(text);
+      else reject(new Error(`${answer.statusCode} ${text}`));
+    });
+    sent.on('error', reject);
+    sent.end(JSON.stringify(body));
+  });
+}
+
+test('the files of --tls files become the Secret and the CA, if they belong together', async () => {
+  const cwd = folderWithKeys();
+  const issue = () =>
+    issueCertificate({
+      ...{ commonName: 'a', dnsNames: [host], usage: 'serverAuth' },
+      ...{ validFrom: new Date(Date.now() - 60_000), days: 1 },
+    });
+  const [pair, other] = await Promise.all([issue(), issue()]);
+  const files = { 'tls.crt': pair.certificate, 'tls.key': pair.key, 'ca.crt': pair.ca };
+  for (const [name, text] of Object.entries({ ...files, 'other.key': other.key })) {
+    writeFileSync(join(cwd, name), text);
+  }
+  const args = [
+    ...[...minimal, '-k', 'k.pem', '--key-secret', 'keys', '--allow-any-client', '-o', 'base'],
+    ...['--tls', 'files', '--tls-cert', 'tls.crt', '--tls-ca', 'ca.crt', '--tls-key'],
+  ];
+  const refused = await run(cwd, [...args, 'other.key']);
+  expect(refused.thrown).toMatchObject({
+    code: 'CERTIFICATE_INVALID',
+    message: 'other.key: is not the key of tls.crt',
+  });
+  expect(await run(cwd, [...args, 'tls.key'])).toMatchObject({ code: 0, stdout: '' });
+  const { data } = read(cwd, 'tls-secret.yaml');
+  expect([decoded(data['tls.crt']), decoded(data['tls.key'])]).toEqual([
+    pair.certificate,
+    pair.key,
+  ]);
+  const [webhook] = read(cwd, 'admission.yaml').webhooks;
+  expect(decoded(webhook.clientConfig.caBundle)).toBe(pair.ca);
+});
