@@ -12,7 +12,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   'write-folder.ts': ['write-files.ts', 'files.ts', 'errors.ts'],
   'yaml-node.ts': [],
   'yaml.ts': ['yaml-node.ts', 'errors.ts'],
-  'yaml-print.ts': [],
+  'yaml-print.ts': ['printable.ts'],
   'nearest.ts': [],
   'printable.ts': [],
   'schema.ts': ['yaml.ts', 'yaml-node.ts', 'nearest.ts', 'errors.ts'],

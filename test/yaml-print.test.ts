@@ -30,3 +30,9 @@ test('long lines stay whole, equal parts are written out, comments stand above',
     ),
   );
 });
+
+test('what stands in a comment does not leave it', () => {
+  expect(printYaml({ a: 'b' }, 'one\rtwo\u0085\u2028three\nfour')).toBe(
+    '# one\\u{d}two\\u{85}\\u{2028}three\n# four\n\na: b\n',
+  );
+});

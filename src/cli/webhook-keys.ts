@@ -28,10 +28,11 @@ export async function webhookKeys(
 async function webhookKey(text: string, config: Config | undefined): Promise<WebhookKey> {
   const reference = parseReference(text);
   if (reference.kind === 'file') return keyFile(reference.path);
-  if (reference.kind === 'remote') return remoteKey(text);
+  if (reference.kind === 'remote') return remoteKey(text, reference.scheme);
   const { entry } = configuredKey(reference.name, config);
-  if (entry.source !== undefined && parseReference(entry.source).kind === 'remote')
-    return remoteKey(entry.source);
+  const source = entry.source === undefined ? undefined : parseReference(entry.source);
+  if (entry.source !== undefined && source?.kind === 'remote')
+    return remoteKey(entry.source, source.scheme);
   if (entry.private !== undefined) return keyFile(entry.private);
   throw new KsealError(
     'CONFIG_INVALID',
@@ -40,9 +41,9 @@ async function webhookKey(text: string, config: Config | undefined): Promise<Web
   );
 }
 
-async function remoteKey(text: string): Promise<WebhookKey> {
+async function remoteKey(text: string, scheme: string): Promise<WebhookKey> {
   await openingProvider(text);
-  const reference = text.startsWith('gcpkms:') ? `gcpkms://${parseKmsReference(text).name}` : text;
+  const reference = scheme === 'gcpkms' ? `gcpkms://${parseKmsReference(text).name}` : text;
   return { kind: 'remote', reference };
 }
 

@@ -2,6 +2,7 @@ import { KsealError } from '../errors.ts';
 import { parseKid } from '../jwe/kid.ts';
 import { isNamespace, isSecretName } from '../jwe/names.ts';
 import { kmsEndpoint } from '../keys/gcpkms-endpoint.ts';
+import { printable } from '../printable.ts';
 import { isCidr } from '../webhook/manifests/cidr.ts';
 import { KONNECTIVITY } from '../webhook/manifests/network.ts';
 
@@ -65,6 +66,11 @@ const checks: readonly Check[] = [
     hint: '-n kseal',
   },
   {
+    isWrong: ({ namespace }) => namespace === 'default' || namespace.startsWith('kube-'),
+    message: 'the webhook needs a namespace of its own: Secrets beside it are not opened',
+    hint: '-n kseal',
+  },
+  {
     isWrong: ({ replicas }) => !/^[1-9]\d{0,2}$/.test(replicas),
     message: '--replicas takes a number from 1 to 999',
     hint: '--replicas 2',
@@ -95,11 +101,23 @@ const checks: readonly Check[] = [
 
 /** Throws the first thing that is wrong, as USAGE. */
 export function checkFlags(flags: ManifestFlags): void {
+  refuseUnprintable(flags);
   const wrong = checks.find(({ isWrong }) => isWrong(flags));
   if (wrong !== undefined) throw new KsealError('USAGE', wrong.message, { hint: wrong.hint });
   const { kmsEndpoint: endpoint } = flags;
   if (endpoint !== undefined)
     kmsEndpoint({ kmsEndpoint: endpoint, env: {}, verifySignature: false, note: () => {} });
+}
+
+/** What readers of YAML disagree on, and what would hide from who reads the YAML. */
+function refuseUnprintable(flags: ManifestFlags): void {
+  for (const [name, value] of Object.entries(flags)) {
+    if ([value].flat().every((text) => printable(`${text}`) === `${text}`)) continue;
+    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new KsealError('USAGE', `${flag} holds a character that cannot be seen`, {
+      hint: 'type it anew instead of pasting it',
+    });
+  }
 }
 
 /** Kids in either form that people have them in. Throws USAGE. */

@@ -48,7 +48,11 @@ async function kidStates(io: IO, flags: ManifestFlags, config: Config | undefine
   const known = config === undefined ? { deprecated: [], revoked: [] } : await kidStatesIn(config);
   const [deprecated, revoked] = [known.deprecated.length, known.revoked.length];
   if (deprecated + revoked > 0)
-    say(io, 'note', `${config?.path}: ${deprecated} deprecated and ${revoked} revoked keys`);
+    say(
+      io,
+      'note',
+      `${config?.path}: keys that are deprecated: ${deprecated}, revoked: ${revoked}`,
+    );
   const both = (kids: readonly string[], typed: readonly string[]) => [
     ...new Set([...kids, ...typed]),
   ];

@@ -23,7 +23,7 @@ export function configure(command: Command, io: IO): void {
       none,
     )
     .option('--key-secret <name>', 'the Secret that holds the files that -k names')
-    .option('-n, --namespace <name>', 'where the webhook runs', 'kseal')
+    .option('-n, --namespace <name>', 'where the webhook runs, alone', 'kseal')
     .option('--replicas <n>', 'how many pods there are at least', '2')
     .addOption(
       new Option('--tls <how>', 'where the serving certificate comes from')
@@ -37,7 +37,12 @@ export function configure(command: Command, io: IO): void {
     .option('--tls-key <file>', 'with --tls files: its private key')
     .option('--tls-ca <file>', 'with --tls files: the CA that the API server trusts it by')
     .option('--client-ca <file>', "the CA of the API server's client certificate", repeated, none)
-    .option('--client-name <name>', 'who may ask: the name in that certificate', repeated, none)
+    .option(
+      '--client-name <name>',
+      'who may ask: the name in it; --tls self-signed makes one where there is no --client-ca',
+      repeated,
+      none,
+    )
     .option('--allow-any-client', 'anyone who can reach the webhook may ask it')
     .option(
       '--api-server-from <cidr>',

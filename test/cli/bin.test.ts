@@ -26,7 +26,7 @@ test('--version prints the version of the package', async () => {
   expect([code, `${stdout}`, `${stderr}`]).toEqual([0, `${version}\n`, '']);
 });
 
-test.each([[], ['seal'], ['inspect'], ['decrypt'], ['keygen']])(
+test.each([[], ['seal'], ['inspect'], ['decrypt'], ['keygen'], ['webhook', 'manifests']])(
   '--help of %j',
   async (...words) => {
     const { code, stdout, stderr } = await runBin([...words, '--help'], { cwd: folderWithKeys() });

@@ -38,6 +38,8 @@ test('with key files it seals, inspects and opens without network, program or KM
   expect(await record(cwd, [...seal, '-k', 'k.pub', '-o', 'db.yaml'])).toMatchObject(quiet);
   expect(await record(cwd, ['inspect', 'db.yaml', 'k.pub'])).toMatchObject(quiet);
   expect(await record(cwd, ['decrypt', 'db.yaml', '-k', 'k.pem'])).toMatchObject(quiet);
+  const manifests = ['webhook', 'manifests', '--image', 'kseal', '--allow-any-client'];
+  expect(await record(cwd, [...manifests, '-k', HR, '-o', 'base'])).toMatchObject(quiet);
   expect(await record(cwd, ['fetch-pubkey', 'k.pub'])).toMatchObject(quiet);
 });
 
