@@ -81,7 +81,8 @@ async function manifests(io: IO, flags: ManifestFlags, line: string): Promise<vo
   const names = files.filter(({ confidential }) => confidential).map(({ name }) => name);
   for (const name of names)
     say(io, 'note', `wrote ${join(folder, name)} (private: keep it out of Git)`);
-  say(io, 'note', `wrote ${files.length - names.length} more files to ${folder}`);
+  const others = `${files.length - names.length} ${names.length > 0 ? 'more ' : ''}files`;
+  say(io, 'note', `wrote ${others} to ${folder}`);
   say(io, 'note', `what to do next is said in ${join(folder, 'kustomization.yaml')}`);
 }
 
