@@ -69,19 +69,20 @@ test('a webhook that is started as the manifests say opens values for the API se
 
 /** Puts the files where the pod would have them; returns the arguments of the container. */
 function mount(cwd: string): string[] {
-  const secret = read(cwd, 'tls-secret.yaml');
   const files = {
-    'tls/tls.crt': decoded(secret.data['tls.crt']),
-    'tls/tls.key': decoded(secret.data['tls.key']),
+    'tls/tls.crt': text(cwd, 'base/tls.crt'),
+    'tls/tls.key': text(cwd, 'base/tls.key'),
     'client-ca/ca.crt': read(cwd, 'client-ca.yaml').data['ca.crt'],
-    'keys/k.pem': readFileSync(join(cwd, 'k.pem'), 'utf8'),
+    'keys/k.pem': text(cwd, 'k.pem'),
   };
-  for (const [path, text] of Object.entries(files)) {
+  for (const [path, content] of Object.entries(files)) {
     mkdirSync(dirname(join(cwd, 'etc', path)), { recursive: true });
-    writeFileSync(join(cwd, 'etc', path), text);
+    writeFileSync(join(cwd, 'etc', path), content);
   }
-  const workload = readFileSync(join(cwd, 'base/workload.yaml'), 'utf8').split('---\n');
-  const deployment = workload.map((text) => parse(text)).find(({ kind }) => kind === 'Deployment');
+  const workload = text(cwd, 'base/workload.yaml').split('---\n');
+  const deployment = workload
+    .map((document) => parse(document))
+    .find(({ kind }) => kind === 'Deployment');
   return deployment.spec.template.spec.containers[0].args.map((arg: string) =>
     arg.replace('/etc/kseal', join(cwd, 'etc')).replace(/(port)=\d+$/, '$1=0'),
   );
@@ -89,7 +90,11 @@ function mount(cwd: string): string[] {
 
 // biome-ignore lint/suspicious/noExplicitAny: any field of any kind
 function read(cwd: string, name: string): any {
-  return parse(readFileSync(join(cwd, 'base', name), 'utf8'));
+  return parse(text(cwd, `base/${name}`));
+}
+
+function text(cwd: string, path: string): string {
+  return readFileSync(join(cwd, path), 'utf8');
 }
 
 /** Starts the built kseal; returns the port on which it says that it serves. */
@@ -126,7 +131,7 @@ function post(options: object, body: object): Promise<string> {
   });
 }
 
-test('the files of --tls files become the Secret and the CA, if they belong together', async () => {
+test('the files of --tls files are in the base, with their CA, if they belong together', async () => {
   const cwd = folderWithKeys();
   const issue = () =>
     issueCertificate({
@@ -135,8 +140,8 @@ test('the files of --tls files become the Secret and the CA, if they belong toge
     });
   const [pair, other] = await Promise.all([issue(), issue()]);
   const files = { 'tls.crt': pair.certificate, 'tls.key': pair.key, 'ca.crt': pair.ca };
-  for (const [name, text] of Object.entries({ ...files, 'other.key': other.key })) {
-    writeFileSync(join(cwd, name), text);
+  for (const [name, pem] of Object.entries({ ...files, 'other.key': other.key })) {
+    writeFileSync(join(cwd, name), pem);
   }
   const args = [
     ...[...minimal, '-k', 'k.pem', '--key-secret', 'keys', '--allow-any-client', '-o', 'base'],
@@ -148,8 +153,7 @@ test('the files of --tls files become the Secret and the CA, if they belong toge
     message: 'other.key: is not the key of tls.crt',
   });
   expect(await run(cwd, [...args, 'tls.key'])).toMatchObject({ code: 0, stdout: '' });
-  const { data } = read(cwd, 'tls-secret.yaml');
-  expect([decoded(data['tls.crt']), decoded(data['tls.key'])]).toEqual([
+  expect([text(cwd, 'base/tls.crt'), text(cwd, 'base/tls.key')]).toEqual([
     pair.certificate,
     pair.key,
   ]);

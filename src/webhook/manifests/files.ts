@@ -4,11 +4,11 @@ import { admissionConfiguration, apiServerKubeconfig, clientCa, embedded } from 
 import { autoscaler, disruptionBudget, namespace, serviceAccount } from './availability.ts';
 import { deployment } from './deployment.ts';
 import { networkPolicy, service } from './network.ts';
-import { hasPrivateFiles, notes } from './notes.ts';
+import { notes } from './notes.ts';
 import type { Documented } from './object.ts';
 import type { ManifestOptions } from './options.ts';
 import { policyObjects } from './policy.ts';
-import { certManagerObjects, tlsSecretObject } from './tls.ts';
+import { certManagerObjects } from './tls.ts';
 
 /** A file of the kustomize base. */
 export interface BaseFile {
@@ -68,22 +68,23 @@ export function baseFiles(options: ManifestOptions, folder: string): readonly Ba
   ];
 }
 
-/** What is not applied with the rest: private keys, and the files of the API server. */
+/** What is not applied with the rest: certificates, their keys, and the files of the API server. */
 function apartFrom(options: ManifestOptions): BaseFile[] {
   const { tls, clients, namespace } = options;
+  const made = clients.kind === 'certified' ? clients.made : undefined;
   const files: BaseFile[] = [];
   if (tls.kind === 'pair') {
-    const text = printYaml(tlsSecretObject(options, tls));
-    files.push({ name: 'tls-secret.yaml', text, confidential: true });
+    files.push({ name: 'tls.crt', text: tls.certificate }, { name: 'ca.crt', text: tls.ca });
+    files.push({ name: 'tls.key', text: tls.key, confidential: true });
   }
-  if (clients.kind === 'certified' && clients.made !== undefined) {
-    const text = apiServerKubeconfig(namespace, embedded(clients.made));
+  if (clients.kind === 'certified' && made !== undefined) {
+    const text = apiServerKubeconfig(namespace, embedded(made));
     files.push({ name: 'apiserver-kubeconfig.yaml', text, confidential: true });
     files.push({ name: 'apiserver-admission.yaml', text: admissionConfiguration() });
+    files.push({ name: 'client-ca.crt', text: clients.ca });
   }
-  if (!hasPrivateFiles(options)) return files;
   const ignored = files.filter(({ confidential }) => confidential).map(({ name }) => `/${name}\n`);
-  return [...files, { name: '.gitignore', text: ignored.join('') }];
+  return ignored.length > 0 ? [...files, { name: '.gitignore', text: ignored.join('') }] : files;
 }
 
 function printAll(documents: readonly Documented[]): string {

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { shellWord } from '../../errors.ts';
 import { API_SERVER_FOLDER } from './api-server.ts';
-import { NAME } from './names.ts';
+import { NAME, tlsSecret } from './names.ts';
 import type { ManifestOptions } from './options.ts';
 import { sealedRanges } from './ranges.ts';
 
@@ -19,20 +19,20 @@ The image's entry point must be kseal; pin it by its digest.${committed(options,
 ${numbered.join('\n\n')}`;
 }
 
-function committed(options: ManifestOptions, folder: string | undefined): string {
+function committed({ tls, clients }: ManifestOptions, folder: string | undefined): string {
   if (folder === undefined) return '';
-  const kept = hasPrivateFiles(options)
-    ? ', except the private keys:\n.gitignore keeps them out. Store them where you store others'
-    : '';
+  const path = (name: string) => shellWord(`${folder}/${name}`);
+  const isMade = clients.kind === 'certified' && clients.made !== undefined;
+  const kept = tls.kind === 'pair' || isMade ? ', less the private keys that .gitignore names' : '';
+  const again = `
+With other options, but the certificates that are there: --tls files --tls-cert ${path('tls.crt')}
+--tls-key ${path('tls.key')} --tls-ca ${path('ca.crt')}${isMade ? ` --client-ca ${path('client-ca.crt')}` : ''}`;
   return `
 All of this may go into Git${kept}.
-An overlay may change anything but names and the namespace: they are in the certificate, too.`;
+An overlay may change anything but names and the namespace: they are in the certificate, too.${tls.kind === 'pair' ? again : ''}`;
 }
 
-/** Whether a private key is written, apart from all the rest. */
-export function hasPrivateFiles({ tls, clients }: ManifestOptions): boolean {
-  return tls.kind === 'pair' || (clients.kind === 'certified' && clients.made !== undefined);
-}
+type Path = (name: string) => string;
 
 function installSteps(options: ManifestOptions, folder: string | undefined): string[] {
   const { namespace, tls, keys, keySecret, clients } = options;
@@ -45,11 +45,7 @@ function installSteps(options: ManifestOptions, folder: string | undefined): str
     tls.kind === 'cert-manager' ? ' (needs cert-manager, which makes its certificate)' : '';
   return [
     `Install it${needs}:\nkubectl apply ${apply}`,
-    ...(tls.kind === 'pair'
-      ? [
-          `Give it its certificate, which ends on ${endOf(tls.certificate)}; make all this anew before then:\nkubectl apply --server-side -f ${path('tls-secret.yaml')}`,
-        ]
-      : []),
+    ...(tls.kind === 'pair' ? [certificateStep(namespace, tls.certificate, path)] : []),
     ...(keySecret !== undefined
       ? [
           `Give it its private keys:\nkubectl -n ${namespace} create secret generic ${keySecret}${files.join('')}`,
@@ -60,12 +56,19 @@ function installSteps(options: ManifestOptions, folder: string | undefined): str
   ];
 }
 
+/** A pipe that makes the Secret, and next time replaces it. */
+function certificateStep(namespace: string, certificate: string, path: Path): string {
+  return `Give it its certificate, which ends on ${endOf(certificate)}:
+kubectl -n ${namespace} create secret tls ${tlsSecret} --dry-run=client -o yaml \\
+  --cert=${path('tls.crt')} --key=${path('tls.key')} | kubectl apply --server-side -f -`;
+}
+
 /** The day on which a certificate in PEM ends: `2028-11-24`. */
 export function endOf(certificate: string): string {
   return new Date(new X509Certificate(certificate).validTo).toISOString().slice(0, 10);
 }
 
-function apiServerStep(isMade: boolean, path: (name: string) => string): string {
+function apiServerStep(isMade: boolean, path: Path): string {
   const what = 'Let the API server show its client certificate';
   if (!isMade) return `${what}: see above the ConfigMap.`;
   return `${what}: on every control plane node copy,

@@ -44,18 +44,3 @@ export function certManagerObjects({ namespace }: ManifestOptions): readonly Kub
     }),
   ];
 }
-
-/** The Secret of a certificate that cert-manager does not make. */
-export function tlsSecretObject(
-  { namespace }: ManifestOptions,
-  { certificate, key }: { readonly certificate: string; readonly key: string },
-): KubernetesObject {
-  const base64 = (text: string) => Buffer.from(text).toString('base64');
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: metaIn(namespace, tlsSecret),
-    type: 'kubernetes.io/tls',
-    data: { 'tls.crt': base64(certificate), 'tls.key': base64(key) },
-  };
-}
