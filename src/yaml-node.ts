@@ -85,7 +85,8 @@ function sizeOf(node: YamlNode, sizes: Map<YamlNode, number>): number {
   return size;
 }
 
-function childrenOf(node: YamlNode): readonly YamlNode[] {
+/** What stands in a node, or what an alias stands for. */
+export function childrenOf(node: YamlNode): readonly YamlNode[] {
   if (node.kind === 'map') return node.entries.flatMap(({ key, value }) => [key, value]);
   if (node.kind === 'seq') return node.items;
   return node.kind === 'alias' ? [node.target] : [];

@@ -62,6 +62,27 @@ describe('a value that another tool puts in', () => {
       expect(brokenBy(text.replace('stringData', 'data'))).toEqual(rules);
   });
 
+  // In data it is no base64, so what is judged is the text of the whole value, on all its lines.
+  test.each([
+    ['a block scalar with more', `|\n    ${variable('A')}\n    horse`],
+    ['a folded one', `>-\n    ${variable('A')}\n    horse`],
+    ['an action, and more', '|-\n    {{ .a }}\n    horse'],
+    ['a quoted text with more', `"${variable('A')}\n    horse"`],
+    ['a quoted text with an escaped quote', `"${variable('A')}\\" horse"`],
+    ['an escaped single quote', `'${variable('A')}'' horse'`],
+    ['a plain text with more', `${variable('A')}\n    horse`],
+  ])('and %s is plaintext', (_, value) => {
+    expect(brokenBy(manifest(`data:\n  password: ${value}`))).toEqual(['5 plaintext-value']);
+    expect(brokenBy(manifest(`stringData:\n  password: ${value}`))).toEqual(['5 plaintext-value']);
+  });
+
+  test.each([`|\n    ${variable('A')}\n`, '>-\n\n    {{ .a }}', `"${variable('A')}"`])(
+    'and nothing else on its lines is none: %j',
+    (value) => {
+      expect(brokenBy(manifest(`data:\n  password: ${value}`))).toEqual(['5 template']);
+    },
+  );
+
   test('is told once for each text, at the first', () => {
     const value = (key: string) => `  ${key}: "{{ .${key} }}"`;
     expect(brokenBy(manifest(`stringData:\n${value('a')}\n${value('b')}`))).toEqual(['5 template']);
