@@ -5,7 +5,7 @@ import { readManifest } from '../manifest/read.ts';
 import { rules } from '../rules/index.ts';
 import type { Fault, JudgedSecret } from '../rules/rule.ts';
 import { type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
-import { type ForeignTool, foreignTool, misspeltKind } from './foreign.ts';
+import { type ForeignTool, foreignTool, misspeltKinds } from './foreign.ts';
 import { judgeProblems } from './problem.ts';
 import { judgeSecrets } from './secret.ts';
 import { isUnparsedTemplate, placeholderFault, templateFault, templateIn } from './template.ts';
@@ -96,11 +96,15 @@ function byPosition({ position: a }: Fault, { position: b }: Fault): number {
   return a.line - b.line || a.column - b.column;
 }
 
-function misspelt(manifest: Manifest): readonly Fault[] {
-  return located(manifest, misspeltKind).map(({ found }) => ({
+function misspelt({ roots, secrets, source }: Manifest): readonly Fault[] {
+  const known = new Set<YamlNode>(secrets.map(({ node }) => node));
+  const found = roots.flatMap((root) => misspeltKinds(root, known));
+  if (found.length === 0) return [];
+  const position = positionsIn(source);
+  return found.map(({ start }) => ({
     rule: 'misspelt-kind',
-    position: positionsIn(manifest.source)(found.start),
-    message: 'a document that looks like a Secret, but is none to Kubernetes',
+    position: position(start),
+    message: 'an object that looks like a Secret, but is none to Kubernetes',
     hint: 'write exactly: kind: Secret',
   }));
 }
