@@ -92,6 +92,13 @@ export function childrenOf(node: YamlNode): readonly YamlNode[] {
   return node.kind === 'alias' ? [node.target] : [];
 }
 
+/** The offset of a line and column within `source`. */
+export function offsetIn(source: string, { line, column }: Position): number {
+  let start = source.startsWith('\uFEFF') ? 1 : 0;
+  for (let number = 1; number < line; number++) start = source.indexOf('\n', start) + 1;
+  return start + column - 1;
+}
+
 /** The offset within `source` as line and column. */
 export function positionsIn(source: string): (offset: number) => Position {
   const starts = [source.startsWith('\uFEFF') ? 1 : 0];

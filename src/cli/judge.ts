@@ -32,11 +32,11 @@ export function judgeFrom(io: IO, flags: JudgeFlags): Judge {
     const { known, refused, severities } = await loading;
     if (config !== undefined && isIgnored(config, file)) return undefined;
     const allowed = allowanceFor(file, config, known, refused);
-    const verify = (octets: NamedText['content'], suppressible?: Verification['suppressed']) =>
+    const verify = (octets: NamedText['content'], suppressible?: Verification['covered']) =>
       verifyText({ path, content: octets }, allowed, { severities, suppressible });
     if (base.protectedText === undefined || !ignores(content)) return verify(content);
     // What a text silences counts as far as the protected branch silences the same.
-    return verify(content, verify(base.protectedText(file) ?? new Uint8Array()).suppressed);
+    return verify(content, verify(base.protectedText(file) ?? new Uint8Array()).covered);
   };
 }
 

@@ -129,6 +129,12 @@ export interface Rule {
   readonly right: string;
   /** No configuration and no comment silences it. */
   readonly always?: true;
+  /**
+   * What a suppression of it on a protected branch covers: the entry or the object at its place
+   * (the default), its line, where it says nothing of values, or the whole text, where it may say
+   * something of any.
+   */
+  readonly covers?: 'line' | 'text';
   /** It is true of a template too, whatever that is rendered to. */
   readonly inTemplates?: true;
   readonly checkValue?: (

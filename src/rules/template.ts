@@ -8,4 +8,5 @@ export const template: Rule = {
   wrong:
     'kind: Secret\nmetadata:\n  name: {{ .Release.Name }}-db\nstringData:\n  password: {{ .Values.password }}',
   right: '# in values.yaml, a value sealed with: kseal seal --raw …',
+  covers: 'line',
 };
