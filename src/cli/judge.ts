@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { CONFIG_NAME, type Config, isIgnored } from '../config.ts';
 import { expectedErrors, KsealError } from '../errors.ts';
 import { ruleNamed } from '../rules/explain.ts';
@@ -25,7 +25,7 @@ type JudgeFlags = Pick<VerifyFlags, 'key' | 'config' | 'configFrom' | 'failIfKid
 export function judgeFrom(io: IO, flags: JudgeFlags): Judge {
   const base = baseFrom(io, flags);
   const standards = new Map<Config | undefined, Promise<Standard>>();
-  return async ({ path, file, content }) => {
+  return async ({ path, file, walked, content }) => {
     const config = base.configFor(file);
     const loading = standards.get(config) ?? standardOf(io, base, config, flags);
     standards.set(config, loading);
@@ -34,10 +34,17 @@ export function judgeFrom(io: IO, flags: JudgeFlags): Judge {
     const allowed = allowanceFor(file, config, known, refused);
     const verify = (octets: NamedText['content'], suppressible?: Verification['covered']) =>
       verifyText({ path, content: octets }, allowed, { severities, suppressible });
+    // The configuration is no manifest, unless a manifest has its name.
+    if (walked && basename(file) === CONFIG_NAME && isEmpty(verify(content))) return undefined;
     if (base.protectedText === undefined || !ignores(content)) return verify(content);
     // What a text silences counts as far as the protected branch silences the same.
     return verify(content, verify(base.protectedText(file) ?? new Uint8Array()).covered);
   };
+}
+
+/** Whether there was nothing to judge. */
+function isEmpty({ secrets, findings, suppressed, foreign }: Verification): boolean {
+  return secrets + findings.length + suppressed.length + foreign.length === 0;
 }
 
 /** Most texts silence nothing, and need no look at the protected branch. */
