@@ -95,6 +95,8 @@ const verify = objectOf<VerifySection>({
 const file: Reader<ConfigFile> = (node, fail) => {
   const keys =
     node.kind === 'map' ? node.entries.find((entry) => nameOf(entry.key) === 'keys') : undefined;
+  if (node.kind === 'map' && node.entries.some((entry) => nameOf(entry.key) === 'apiVersion'))
+    return fail(node, 'is a manifest, where the configuration of kseal belongs', 'rename the file');
   const names =
     keys?.value.kind === 'map' ? keys.value.entries.map((entry) => nameOf(entry.key)) : [];
   const reader = objectOf<ConfigFile>(
