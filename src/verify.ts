@@ -54,7 +54,7 @@ export function verifyText(
   const text = judgeText(content, path, allowed.namespace);
   const { sound, faults } = suppressionsIn(text.source, text.roots, suppressibleRules);
   const found = [...faults, ...text.faults];
-  for (const secret of text.secrets) found.push(...checkSecret(secret, allowed, text.template));
+  for (const secret of text.secrets) found.push(...checkSecret(secret, allowed));
   const findings = found
     .flatMap((fault) => findingOf(fault, path, settings.severities))
     .sort(inOrder);

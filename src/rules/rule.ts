@@ -82,6 +82,8 @@ export interface JudgedSecret {
   /** As written, also those whose values cannot be read. */
   readonly dataKeys: ReadonlySet<string>;
   readonly values: readonly JudgedValue[];
+  /** It is to be rendered before it is known what it says. */
+  readonly template: boolean;
   /** SOPS encrypts it: what SOPS left alone is all that is to be judged. */
   readonly sops: boolean;
 }
