@@ -1,5 +1,6 @@
 import { coveredBy } from './covered.ts';
 import type { KsealError } from './errors.ts';
+import { strayFaults } from './judged/stray.ts';
 import { type ForeignDocument, type JudgedText, judgeText } from './judged/text.ts';
 import { checkSecret } from './rules/check.ts';
 import { rules } from './rules/index.ts';
@@ -53,7 +54,8 @@ export function verifyText(
 ): Verification {
   const text = judgeText(content, path, allowed.namespace);
   const { sound, faults } = suppressionsIn(text.source, text.roots, suppressibleRules);
-  const found = [...faults, ...text.faults];
+  const strays = strayFaults(text.source, text.secrets, allowed.refusedKids);
+  const found = [...faults, ...text.faults, ...strays];
   for (const secret of text.secrets) found.push(...checkSecret(secret, allowed));
   const findings = found
     .flatMap((fault) => findingOf(fault, path, settings.severities))
