@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import picomatch from 'picomatch';
 import { KsealError } from './errors.ts';
-import { readFile } from './files.ts';
+import { type ReadFile, readRegularFile } from './files.ts';
 import { type Scope, scopes } from './jwe/binding.ts';
 import type { KeyState } from './jwe/decrypt.ts';
 import { decodeUtf8 } from './jwe/json.ts';
@@ -95,6 +95,8 @@ const verify = objectOf<VerifySection>({
 const file: Reader<ConfigFile> = (node, fail) => {
   const keys =
     node.kind === 'map' ? node.entries.find((entry) => nameOf(entry.key) === 'keys') : undefined;
+  if (node.kind === 'map' && node.entries.some((entry) => nameOf(entry.key) === 'apiVersion'))
+    return fail(node, 'is a manifest, where the configuration of kseal belongs', 'rename the file');
   const names =
     keys?.value.kind === 'map' ? keys.value.entries.map((entry) => nameOf(entry.key)) : [];
   const reader = objectOf<ConfigFile>(
@@ -135,14 +137,26 @@ export function parseConfig(octets: Uint8Array, path: string, folder: string): C
  */
 export function findConfig(folder: string): string | undefined {
   const path = join(folder, CONFIG_NAME);
-  if (existsSync(path)) return path;
+  if (isThere(path)) return path;
   const parent = dirname(folder);
   return existsSync(join(folder, '.git')) || parent === folder ? undefined : findConfig(parent);
 }
 
-/** Reads the configuration file `path`, which messages call `shown`. */
-export function loadConfig(path: string, shown: string): Config {
-  return parseConfig(readFile(path, shown, MAX_CONFIG), shown, dirname(path));
+/** Whether anything is at `path`; a link that leads nowhere must not count as no configuration. */
+export function isThere(path: string): boolean {
+  try {
+    return lstatSync(path) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Reads the configuration file `path`, which messages call `shown`. `read` may be `readFile` where
+ * it stood on the command line.
+ */
+export function loadConfig(path: string, shown: string, read: ReadFile = readRegularFile): Config {
+  return parseConfig(read(path, shown, MAX_CONFIG), shown, dirname(path));
 }
 
 /** The first rule whose glob matches the absolute path `file`; every part of a rule is optional. */

@@ -54,6 +54,22 @@ export function readFile(path: string, shown: string, limit: number): Buffer {
   return Buffer.concat(chunks);
 }
 
+/** How a file is read: `readFile`, or `readRegularFile`. */
+export type ReadFile = typeof readFile;
+
+/**
+ * The same for a file that nobody named on the command line, but a configuration: it must be a
+ * regular one, through links too. A pipe or a terminal would be waited for without end.
+ */
+export function readRegularFile(path: string, shown: string, limit: number): Buffer {
+  const found = statOf(path);
+  if (found === undefined || found.isFile() || found.isDirectory())
+    return readFile(path, shown, limit);
+  throw new KsealError('IO', `${shown}: cannot read: is a pipe or a device, not a file`, {
+    hint: 'put a regular file in its place',
+  });
+}
+
 /** What is at `path`, through links too; undefined for nothing, and for what cannot be reached. */
 export function statOf(path: string): fs.Stats | undefined {
   try {

@@ -1,10 +1,12 @@
 import { KsealError } from './errors.ts';
 import { admits, type Binding } from './jwe/binding.ts';
 import type { CompactJwe } from './jwe/compact.ts';
+import { findSealed } from './jwe/find-sealed.ts';
 import { readSealedValue } from './jwe/sealed-value.ts';
 import type { Field, Manifest } from './manifest/manifest.ts';
 import { placeIn } from './manifest/place.ts';
 import { secretLabel } from './manifest/problem.ts';
+import { positionsIn } from './yaml-node.ts';
 
 /** `sealed`: sound, and for this place. No key is asked, so whether it opens is not known. */
 export type ValueState = 'sealed' | 'misplaced' | 'unbound' | 'damaged' | 'plaintext';
@@ -45,6 +47,25 @@ export function inspectManifest(manifest: Manifest, namespace: string | undefine
       };
     });
   });
+}
+
+/**
+ * Inspects what looks sealed in a text and is the value of no Secret in it: in Helm values, in a
+ * template, or in what cannot be read. It needs its key all the same.
+ */
+export function inspectStrays({ source, path, secrets }: Manifest): readonly Inspection[] {
+  const known = new Set(
+    secrets.flatMap(({ entries }) =>
+      entries.map(({ octets }) => Buffer.from(octets).toString('latin1').trim()),
+    ),
+  );
+  const position = positionsIn(source);
+  return findSealed(source)
+    .filter(({ jwe }) => !known.has(jwe))
+    .map(({ jwe, offset }) => ({
+      ...inspectBare(Buffer.from(jwe), path),
+      line: position(offset).line,
+    }));
 }
 
 /** Inspects a bare value, which stands in no manifest. */

@@ -1,5 +1,7 @@
+import { coveredBy } from './covered.ts';
 import type { KsealError } from './errors.ts';
-import { type ForeignDocument, judgeText } from './judged/text.ts';
+import { strayFaults } from './judged/stray.ts';
+import { type ForeignDocument, type JudgedText, judgeText } from './judged/text.ts';
 import { checkSecret } from './rules/check.ts';
 import { rules } from './rules/index.ts';
 import type {
@@ -23,16 +25,18 @@ export interface VerifySettings {
   /** From rule id to what `verify.rules` makes of it. */
   readonly severities: ReadonlyMap<string, Severity | 'off'>;
   /**
-   * What may be suppressed: what `verifyText` returned as `suppressed` for the same path on a
+   * What may be suppressed: what `verifyText` returned as `covered` for the same path on a
    * protected branch. Undefined: every suppression counts.
    */
-  readonly suppressible?: readonly SuppressedFinding[] | undefined;
+  readonly suppressible?: ReadonlySet<string> | undefined;
 }
 
 export interface Verification {
   /** By position, then by rule. */
   readonly findings: readonly Finding[];
   readonly suppressed: readonly SuppressedFinding[];
+  /** What its suppressions cover (`coveredBy`). */
+  readonly covered: ReadonlySet<string>;
   readonly foreign: readonly ForeignDocument[];
   readonly secrets: number;
   readonly values: number;
@@ -50,13 +54,14 @@ export function verifyText(
 ): Verification {
   const text = judgeText(content, path, allowed.namespace);
   const { sound, faults } = suppressionsIn(text.source, text.roots, suppressibleRules);
-  const found = [...faults, ...text.faults];
-  for (const secret of text.secrets) found.push(...checkSecret(secret, allowed, text.template));
+  const strays = strayFaults(text.source, text.secrets, allowed.refusedKids);
+  const found = [...faults, ...text.faults, ...strays];
+  for (const secret of text.secrets) found.push(...checkSecret(secret, allowed));
   const findings = found
     .flatMap((fault) => findingOf(fault, path, settings.severities))
     .sort(inOrder);
   return {
-    ...split(findings, sound, settings.suppressible),
+    ...split(findings, sound, text, settings.suppressible),
     foreign: text.foreign,
     ...countsOf(text.secrets, allowed),
   };
@@ -95,26 +100,31 @@ function compare(a: string, b: string): number {
 function split(
   all: readonly Finding[],
   suppressions: readonly Suppression[],
+  { source, roots }: Pick<JudgedText, 'source' | 'roots'>,
   suppressible: VerifySettings['suppressible'],
-): Pick<Verification, 'findings' | 'suppressed'> {
-  if (suppressions.length === 0) return { findings: all, suppressed: [] };
+): Pick<Verification, 'findings' | 'suppressed' | 'covered'> {
+  const covered = new Set<string>();
+  if (suppressions.length === 0) return { findings: all, suppressed: [], covered };
   const findings: Finding[] = [];
   const suppressed: SuppressedFinding[] = [];
   for (const finding of all) {
-    const { rule, secret, key, position } = finding;
+    const { rule, position } = finding;
     const its = suppressions.find((one) => one.rule === rule && one.line === position.line);
-    const counts = (one: Finding) => one.rule === rule && one.secret === secret && one.key === key;
-    if (its === undefined) findings.push(finding);
-    else if (suppressible?.some(counts) ?? true)
+    if (its === undefined) {
+      findings.push(finding);
+      continue;
+    }
+    const cover = coveredBy(finding, ruleOf.get(rule)?.covers, source, roots);
+    if (suppressible?.has(cover) ?? true) {
       suppressed.push({ ...finding, reason: its.reason });
-    else
-      findings.push({
-        ...finding,
-        hint: 'its kseal-ignore counts once the branch that the rules come from has it',
-      });
+      covered.add(cover);
+    } else findings.push({ ...finding, hint: notCovered });
   }
-  return { findings, suppressed };
+  return { findings, suppressed, covered };
 }
+
+const notCovered =
+  'its kseal-ignore counts once the branch that the rules come from has it, for this very text';
 
 function countsOf(secrets: readonly JudgedSecret[], { keys }: Allowance) {
   let [values, sealed] = [0, 0];

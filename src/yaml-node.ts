@@ -85,10 +85,18 @@ function sizeOf(node: YamlNode, sizes: Map<YamlNode, number>): number {
   return size;
 }
 
-function childrenOf(node: YamlNode): readonly YamlNode[] {
+/** What stands in a node, or what an alias stands for. */
+export function childrenOf(node: YamlNode): readonly YamlNode[] {
   if (node.kind === 'map') return node.entries.flatMap(({ key, value }) => [key, value]);
   if (node.kind === 'seq') return node.items;
   return node.kind === 'alias' ? [node.target] : [];
+}
+
+/** The offset of a line and column within `source`. */
+export function offsetIn(source: string, { line, column }: Position): number {
+  let start = source.startsWith('\uFEFF') ? 1 : 0;
+  for (let number = 1; number < line; number++) start = source.indexOf('\n', start) + 1;
+  return start + column - 1;
 }
 
 /** The offset within `source` as line and column. */

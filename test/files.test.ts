@@ -1,8 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { fileError, isFile, isSameFile, readFile, statOf } from '../src/files.ts';
+import { fileError, isFile, isSameFile, readFile, readRegularFile, statOf } from '../src/files.ts';
 import { thrownBy } from './jwe/thrown.ts';
 
 let folder = '';
@@ -40,6 +41,19 @@ test.each([
     message: `shown: cannot read: ${reason}`,
     hint,
   });
+});
+
+test('what has no end is not waited for where a regular file is wanted', () => {
+  execFileSync('mkfifo', [at('pipe')]);
+  fs.symlinkSync('pipe', at('link'));
+  fs.symlinkSync('a', at('to a'));
+  make('a', 'x');
+  const message = 'shown: cannot read: is a pipe or a device, not a file';
+  for (const path of [at('pipe'), at('link'), '/dev/zero'])
+    expect(thrownBy(() => readRegularFile(path, 'shown', 5))).toMatchObject({ message });
+  expect(readRegularFile(at('to a'), 'shown', 5).toString()).toBe('x');
+  for (const [name, reason] of Object.entries({ '.': 'is a folder', missing: 'no such file' }))
+    expect(thrownBy(() => readRegularFile(at(name), 'shown', 5)).message).toContain(reason);
 });
 
 test('an error of the system that has no words yet shows its code, and what has none neither', () => {

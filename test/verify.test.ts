@@ -45,6 +45,7 @@ describe('what cannot be read', () => {
         },
       ],
       suppressed: [],
+      covered: new Set(),
       foreign: [],
       secrets: 0,
       values: 0,

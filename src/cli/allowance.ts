@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { type Config, type ConfiguredKey, ruleFor } from '../config.ts';
 import { KsealError, shellWord } from '../errors.ts';
+import { readFile } from '../files.ts';
 import { parseKid } from '../jwe/kid.ts';
 import { checkPin, configuredKey } from '../keys/open.ts';
 import { parseReference } from '../keys/reference.ts';
@@ -83,7 +84,8 @@ async function configuredFacts(
 async function givenFacts(text: string, surroundings: Surroundings): Promise<KeyFacts> {
   const { cwd, config, readKey } = surroundings;
   const reference = parseReference(text);
-  if (reference.kind === 'file') return readKey(resolve(cwd, reference.path), reference.path);
+  if (reference.kind === 'file')
+    return readKey(resolve(cwd, reference.path), reference.path, readFile);
   if (reference.kind === 'name') {
     const { config: found, entry } = configuredKey(
       reference.name,

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { CONFIG_NAME, type Config, loadConfig, parseConfig } from '../config.ts';
+import { CONFIG_NAME, type Config, isThere, loadConfig, parseConfig } from '../config.ts';
 import { KsealError } from '../errors.ts';
+import { type ReadFile, readFile } from '../files.ts';
 import type { LocalGit } from '../git/ask.ts';
-import { commitOf, fileAt, wayToTop } from '../git/objects.ts';
+import { commitOf } from '../git/commit.ts';
+import { type FoundFile, fileAt, wayToTop } from '../git/objects.ts';
 import { publicKeyFrom, publicKeyFromFile } from '../keys/file.ts';
 import type { IO } from './io.ts';
 
@@ -11,8 +13,12 @@ import type { IO } from './io.ts';
 export interface Base {
   /** The configuration that holds for a file; the same object for all files that share it. */
   readonly configFor: (file: string) => Config | undefined;
-  /** Reads a public key; `shown` is the path as it was written. */
-  readonly readKey: (path: string, shown: string) => Promise<{ kid: string; bits: number }>;
+  /** Reads a public key; `shown` is the path as it was written, `read` as for `publicKeyFromFile`. */
+  readonly readKey: (
+    path: string,
+    shown: string,
+    read?: ReadFile,
+  ) => Promise<{ kid: string; bits: number }>;
   /** What the protected branch has in place of a file; absent where there is no such branch. */
   readonly protectedText?: (file: string) => Uint8Array | undefined;
 }
@@ -31,14 +37,14 @@ export function baseFrom(
 }
 
 function workTree({ cwd }: IO, named: string | undefined): Base {
-  const read = (path: string) => loadConfig(path, relative(cwd, path) || path);
+  const read = (path: string, how?: ReadFile) => loadConfig(path, relative(cwd, path) || path, how);
   const readIn = (folder: string) => {
     const path = join(folder, CONFIG_NAME);
-    return existsSync(path) ? read(path) : undefined;
+    return isThere(path) ? read(path) : undefined;
   };
   const isTop = (folder: string) => existsSync(join(folder, '.git'));
   return {
-    configFor: named === undefined ? nearest(readIn, isTop) : always(() => read(named)),
+    configFor: named === undefined ? nearest(readIn, isTop) : always(() => read(named, readFile)),
     readKey: publicKeyFromFile,
   };
 }
@@ -52,26 +58,36 @@ function branch({ cwd, env }: IO, ref: string, named: string | undefined): Base 
     const way = relative(top, path);
     return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
   };
-  const textOf = (path: string) =>
-    isWithin(path) ? fileAt(git, commit, relative(cwd, path).split(sep).join('/')) : undefined;
+  const wayTo = (path: string) => relative(cwd, path).split(sep).join('/');
+  const found = (path: string) => (isWithin(path) ? fileAt(git, commit, wayTo(path)) : undefined);
   const readIn = (folder: string, path = join(folder, CONFIG_NAME)) => {
-    const octets = textOf(path);
-    return octets && parseConfig(octets, `${ref}:${relative(cwd, path)}`, folder);
+    const file = found(path);
+    // Where a folder is a link there, nothing stands below it.
+    if (file === undefined || (file.octets === undefined && file.at !== wayTo(path)))
+      return undefined;
+    return parseConfig(octetsOf(file, ref), `${ref}:${relative(cwd, path)}`, folder);
   };
   return {
     configFor:
       named === undefined
         ? nearest(readIn, (folder) => folder === top)
         : always(() => {
-            if (!isWithin(named)) return loadConfig(named, relative(cwd, named));
+            if (!isWithin(named)) return loadConfig(named, relative(cwd, named), readFile);
             return readIn(dirname(named), named) ?? absent(ref, relative(cwd, named));
           }),
-    readKey: async (path, shown) => {
-      if (!isWithin(path)) return publicKeyFromFile(path, shown);
-      return publicKeyFrom(textOf(path) ?? absent(ref, shown), `${ref}:${shown}`);
+    readKey: async (path, shown, read) => {
+      if (!isWithin(path)) return publicKeyFromFile(path, shown, read);
+      return publicKeyFrom(octetsOf(found(path) ?? absent(ref, shown), ref), `${ref}:${shown}`);
     },
-    protectedText: textOf,
+    protectedText: (file) => found(file)?.octets,
   };
+}
+
+function octetsOf(file: FoundFile, ref: string): Uint8Array {
+  if (file.octets !== undefined) return file.octets;
+  throw new KsealError('IO', `${ref}:${file.at}: is ${file.kind}`, {
+    hint: `commit a regular file to ${ref} first`,
+  });
 }
 
 function absent(ref: string, shown: string): never {

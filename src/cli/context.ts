@@ -1,6 +1,7 @@
 import { dirname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, findConfig, loadConfig } from '../config.ts';
+import { readFile } from '../files.ts';
 import type { KeyContext } from '../keys/open.ts';
 import type { IO } from './io.ts';
 import { say } from './print.ts';
@@ -35,7 +36,7 @@ export function configFor(
   file: string | undefined,
 ): Config | undefined {
   const named = config ?? io.env.KSEAL_CONFIG;
-  if (named) return loadConfig(resolve(io.cwd, named), named);
+  if (named) return loadConfig(resolve(io.cwd, named), named, readFile);
   const folder = file === undefined || file === '-' ? io.cwd : dirname(resolve(io.cwd, file));
   const found = findConfig(folder);
   return found === undefined ? undefined : loadConfig(found, relative(io.cwd, found) || found);

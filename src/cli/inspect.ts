@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CONFIG_NAME } from '../config.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
-import { type Inspection, inspectBare, inspectManifest } from '../inspect.ts';
+import { type Inspection, inspectBare, inspectManifest, inspectStrays } from '../inspect.ts';
 import { looksFlattened } from '../jwe/flattened.ts';
 import { looksSealed } from '../jwe/looks-sealed.ts';
 import { checkedKey } from '../keys/file.ts';
@@ -91,14 +91,15 @@ async function findAll(io: IO, paths: readonly string[], flags: InspectFlags): P
   const keys: Found['keys'][number][] = [];
   for await (const text of textsFor(io, paths, flags)) {
     try {
-      const found = await inspectText(text, flags.namespace);
+      const found = await inspectText(text, flags);
       for (const value of found.values) values.push(value);
       keys.push(...found.keys);
+      throwAll(found.problems ?? []);
     } catch (thrown) {
       // One template in a folder must not hide the rest; a file that was named must be readable.
       if (!text.walked) throw thrown;
-      for (const { message, hint } of expectedErrors(thrown))
-        warn(io, { message: `not inspected: ${message}`, hint });
+      const [{ message, hint } = {}] = expectedErrors(thrown);
+      warn(io, { message: `not inspected: ${message}`, hint });
     }
   }
   return { values, keys };
@@ -117,8 +118,8 @@ function textsFor(
 
 async function inspectText(
   { path: shown, content }: NamedText,
-  namespace: string | undefined,
-): Promise<Found> {
+  { namespace, byKey: anywhere }: InspectFlags,
+): Promise<Found & { readonly problems?: readonly KsealError[] }> {
   if (content instanceof KsealError) throw content;
   if (looksLikeKey(content)) {
     return {
@@ -131,6 +132,12 @@ async function inspectText(
     return { values: [inspectBare(value, shown)], keys: [] };
   }
   const manifest = readManifest(decodeManifest(content, shown), shown);
-  throwAll(manifest.problems.map((problem) => problemError(shown, problem)));
-  return { values: inspectManifest(manifest, namespace), keys: [] };
+  const problems = manifest.problems.map((problem) => problemError(shown, problem));
+  if (!anywhere) throwAll(problems);
+  const values = inspectManifest(manifest, namespace);
+  return {
+    values: anywhere ? [...values, ...inspectStrays(manifest)] : values,
+    keys: [],
+    problems,
+  };
 }

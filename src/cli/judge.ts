@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { CONFIG_NAME, type Config, isIgnored } from '../config.ts';
 import { expectedErrors, KsealError } from '../errors.ts';
 import { ruleNamed } from '../rules/explain.ts';
@@ -25,19 +25,34 @@ type JudgeFlags = Pick<VerifyFlags, 'key' | 'config' | 'configFrom' | 'failIfKid
 export function judgeFrom(io: IO, flags: JudgeFlags): Judge {
   const base = baseFrom(io, flags);
   const standards = new Map<Config | undefined, Promise<Standard>>();
-  return async ({ path, file, content }) => {
+  return async ({ path, file, walked, content }) => {
     const config = base.configFor(file);
     const loading = standards.get(config) ?? standardOf(io, base, config, flags);
     standards.set(config, loading);
     const { known, refused, severities } = await loading;
-    if (config !== undefined && isIgnored(config, file)) return undefined;
+    const ignored = config !== undefined && isIgnored(config, file);
+    if (ignored && refused.size === 0) return undefined;
     const allowed = allowanceFor(file, config, known, refused);
-    const verify = (octets: NamedText['content'], suppressible?: Verification['suppressed']) =>
+    const verify = (octets: NamedText['content'], suppressible?: Verification['covered']) =>
       verifyText({ path, content: octets }, allowed, { severities, suppressible });
+    if (ignored) return onlyRefused(verify(content));
+    // The configuration is no manifest, unless a manifest has its name.
+    if (walked && basename(file) === CONFIG_NAME && isEmpty(verify(content))) return undefined;
     if (base.protectedText === undefined || !ignores(content)) return verify(content);
     // What a text silences counts as far as the protected branch silences the same.
-    return verify(content, verify(base.protectedText(file) ?? new Uint8Array()).suppressed);
+    return verify(content, verify(base.protectedText(file) ?? new Uint8Array()).covered);
   };
+}
+
+/** What is asked for by `--fail-if-kid` is told of files that are passed over, too. */
+function onlyRefused(result: Verification): Verification | undefined {
+  const findings = result.findings.filter(({ rule }) => rule === 'refused-key');
+  return findings.length > 0 ? { ...result, findings, suppressed: [] } : undefined;
+}
+
+/** Whether there was nothing to judge. */
+function isEmpty({ secrets, findings, suppressed, foreign }: Verification): boolean {
+  return secrets + findings.length + suppressed.length + foreign.length === 0;
 }
 
 /** Most texts silence nothing, and need no look at the protected branch. */

@@ -1,5 +1,4 @@
 import { posix } from 'node:path';
-import { KsealError } from '../errors.ts';
 import { ask, type LocalGit } from './ask.ts';
 
 /** A file that a repository holds. */
@@ -38,19 +37,6 @@ export function stagedFiles(git: LocalGit, paths: readonly string[]): readonly G
   return files;
 }
 
-/** The commit that a branch, a tag or another name of it stands for. Throws USAGE for none. */
-export function commitOf(git: LocalGit, ref: string): string {
-  ask(git, ['rev-parse', '--git-dir']);
-  try {
-    const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`];
-    return ask(git, args).toString().trim();
-  } catch {
-    throw new KsealError('USAGE', `${ref}: no such branch, tag or commit here`, {
-      hint: 'check the name, or get it first: git fetch',
-    });
-  }
-}
-
 /** The files of a commit at or below `paths`, by default those below the folder that is asked. */
 export function filesAt(
   git: LocalGit,
@@ -64,10 +50,34 @@ export function filesAt(
   });
 }
 
-/** What a commit has at `path`, relative to the folder that is asked; undefined for no file. */
-export function fileAt(git: LocalGit, commit: string, path: string): Buffer | undefined {
-  const [file] = filesAt(git, commit, [path]);
-  return file?.path === path ? ask(git, ['cat-file', 'blob', file.blob]) : undefined;
+/** What a commit has at a path: a regular file, or what it is instead. */
+export type FoundFile =
+  | { readonly octets: Buffer }
+  | { readonly octets: undefined; readonly at: string; readonly kind: string };
+
+const links: Readonly<Record<string, string>> = {
+  '120000': 'a symbolic link, and links are not followed there',
+  '160000': 'a submodule',
+};
+
+/**
+ * What a commit has at `path`, relative to the folder that is asked; undefined where there is
+ * nothing. `at` is `path` itself, or a folder above it that is none.
+ */
+export function fileAt(git: LocalGit, commit: string, path: string): FoundFile | undefined {
+  const slashes = [...path.matchAll(/(?<=[^./])\//g)].map(({ index }) => path.slice(0, index));
+  const listing = ask(git, ['ls-tree', '-z', commit, '--', ...slashes, path]).toString();
+  let found: FoundFile | undefined;
+  for (const line of listing.split('\0')) {
+    const [, mode = '', id = '', at = ''] = /^(\d+) \w+ (\w+)\t(.*)$/s.exec(line) ?? [];
+    const kind = links[mode];
+    if (kind !== undefined) return { octets: undefined, at, kind };
+    if (at !== path) continue;
+    found = isRegular(mode)
+      ? { octets: ask(git, ['cat-file', 'blob', id]) }
+      : { octets: undefined, at, kind: 'a folder' };
+  }
+  return found;
 }
 
 /** From the folder that is asked to the top of its work tree: `../../`, or empty. */

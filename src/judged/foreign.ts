@@ -31,10 +31,10 @@ export function isSopsText(text: string): boolean {
 }
 
 /**
- * The key of the field `kind` of a document that was meant to be a Secret, and that neither
+ * The key of the field `kind` of an object that was meant to be a Secret, and that neither
  * kubectl nor kseal takes for one: `Kind: Secret`, `kind: secret`.
  */
-export function misspeltKind(root: YamlNode): YamlNode | undefined {
+function misspeltKind(root: YamlNode): YamlNode | undefined {
   if (root.kind !== 'map') return undefined;
   const named = (name: string) =>
     root.entries.find(({ key }) => nameOf(key)?.toLowerCase() === name);
@@ -46,6 +46,18 @@ export function misspeltKind(root: YamlNode): YamlNode | undefined {
   const isCore = version !== undefined && nameOf(version.value)?.toLowerCase() === 'v1';
   const holdsValues = named('data') !== undefined || named('stringdata') !== undefined;
   return isCore || (version === undefined && holdsValues) ? kind.key : undefined;
+}
+
+/**
+ * The same for all objects of a document that are not `known` for Secrets: itself, and at any depth
+ * what stands under `items`, which kubectl applies one by one.
+ */
+export function misspeltKinds(root: YamlNode, known: ReadonlySet<YamlNode>): readonly YamlNode[] {
+  if (root.kind !== 'map' || known.has(root)) return [];
+  const found = misspeltKind(root);
+  if (found !== undefined) return [found];
+  const items = entryNamed(root, 'items')?.value;
+  return items?.kind === 'seq' ? items.items.flatMap((item) => misspeltKinds(item, known)) : [];
 }
 
 function textOf(map: YamlMap, name: string): string | undefined {

@@ -3,19 +3,20 @@ import type { Manifest } from '../manifest/manifest.ts';
 import type { Problem } from '../manifest/problem.ts';
 import { sealCommand } from '../rules/hints.ts';
 import type { Fault } from '../rules/rule.ts';
+import { childrenOf, type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
 import { isSops, isSopsText } from './foreign.ts';
 import { isPlaceholder, placeholderFault } from './template.ts';
 
 /** What the reader could not make sense of, each with the one rule that it breaks. */
 export function judgeProblems({ path, source, roots, problems }: Manifest): readonly Fault[] {
   if (problems.length === 0) return [];
-  const lines = source.replace(/^\uFEFF/, '').split('\n');
+  const textAt = textsIn(source, roots);
   const sops = roots.some((root) => root.kind === 'map' && isSops(root));
   // Without roots the text is no YAML, and all but the first error follow from that one.
   const told = roots.length === 0 ? problems.slice(0, 1) : problems;
   return told.flatMap((problem): readonly Fault[] => {
     if (problem.id === 'unparsable') return [unparsable(problem, source)];
-    const text = textAt(lines, problem);
+    const text = textAt(problem.position);
     if (sops && isSopsText(text)) return [];
     if (isPlaceholder(Buffer.from(text))) return [placeholderFault(problem)];
     return [problem.key === undefined ? otherFault(problem) : valueFault(problem, text, path)];
@@ -37,12 +38,20 @@ function unparsable(problem: Problem, source: string): Fault {
   };
 }
 
-/** What stands at a problem, without quotes and the header of a block scalar; never shown. */
-function textAt(lines: readonly string[], { position }: Problem): string {
-  const rest = lines[position.line - 1]?.slice(position.column - 1) ?? '';
-  const text = /^[|>][-+0-9]*\s*(?:#.*)?$/.test(rest) ? (lines[position.line] ?? '') : rest;
-  const [, double, single] = /^\s*(?:"([^"]*)"|'([^']*)')/.exec(text) ?? [];
-  return double ?? single ?? text.replace(/\s#.*$/, '').trim();
+/** The text of what stands at a position, on all its lines; never shown. */
+function textsIn(source: string, roots: readonly YamlNode[]): (position: Position) => string {
+  const position = positionsIn(source);
+  const name = ({ line, column }: Position) => `${line}:${column}`;
+  const texts = new Map<string, string>();
+  const add = (node: YamlNode): void => {
+    if (node.kind === 'scalar') texts.set(name(position(node.start)), node.text);
+    // `{{ .x }}` is YAML for a map in a map.
+    else if (node.kind === 'map' && node.flow)
+      texts.set(name(position(node.start)), source.slice(node.start, node.end));
+    if (node.kind !== 'alias') for (const child of childrenOf(node)) add(child);
+  };
+  for (const root of roots) add(root);
+  return (at) => texts.get(name(at)) ?? '';
 }
 
 const otherRules: Readonly<Partial<Record<Problem['id'], string>>> = {

@@ -17,26 +17,30 @@ import { judgeValue } from './value.ts';
 export function judgeSecrets(
   manifest: Manifest,
   namespace: string | undefined,
+  inTemplate: (position: Position) => boolean,
 ): readonly JudgedSecret[] {
   if (manifest.secrets.length === 0) return [];
   const position = positionsIn(manifest.source);
-  return manifest.secrets.map((secret) => judgeSecret(manifest, secret, position, namespace));
+  return manifest.secrets.map((secret) => {
+    const judged = judgeSecret(manifest, secret, position, namespace);
+    return { ...judged, template: inTemplate(secret.position) };
+  });
 }
 
 type PositionOf = (offset: number) => Position;
 
 function judgeSecret(
-  { path, problems }: Manifest,
+  { path, source, problems }: Manifest,
   secret: SecretDocument,
   position: PositionOf,
   namespace: string | undefined,
-): JudgedSecret {
+): Omit<JudgedSecret, 'template'> {
   const { node, name, generateName, type, immutable } = secret;
   const sops = isSops(node);
   const metadata = entryNamed(node, 'metadata')?.value;
   const unknown = [
-    ...unknownIn(node, 'a Secret', position),
-    ...unknownIn(metadata, 'metadata', position),
+    ...unknownIn(node, 'a Secret', source, position),
+    ...unknownIn(metadata, 'metadata', source, position),
   ];
   return {
     path,
@@ -96,6 +100,7 @@ const passedOver = /^(?:\$.*|<<|sops|apiversion)$/i;
 function unknownIn(
   map: YamlNode | undefined,
   parent: UnknownField['parent'],
+  source: string,
   position: PositionOf,
 ): readonly UnknownField[] {
   if (map?.kind !== 'map') return [];
@@ -103,6 +108,8 @@ function unknownIn(
   for (const { key } of map.entries) {
     const name = nameOf(key);
     if (name === undefined || knownFields[parent].includes(name)) continue;
+    // An action makes a name that nobody knows yet.
+    if (!name.includes('{{') && source.slice(key.start, key.end).includes('{{')) continue;
     if (!passedOver.test(name) && !isNull(key))
       unknown.push({ name, parent, position: position(key.start) });
   }

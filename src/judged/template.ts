@@ -1,6 +1,7 @@
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Fault } from '../rules/rule.ts';
-import { type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
+import { childrenOf, type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
+import { actionIn, type TemplatePart } from './legible.ts';
 
 // A default within it may be the plaintext itself: `${PW:-hunter2}`, `{{ .pw | default "hunter2" }}`.
 const action = /\{\{[^"'`]*?\}\}|\$\{\w+\}/g;
@@ -18,46 +19,86 @@ export function holdsAction(text: string | undefined): boolean {
   return text?.includes('{{') || text?.includes('${') || false;
 }
 
+/** A document that is to be rendered before it says what its Secrets are. */
+export interface TemplateDocument {
+  /** Its first line, and its last. */
+  readonly lines: readonly [number, number];
+  /** Where it shows that; undefined where it shows no sign of a Secret. */
+  readonly position: Position | undefined;
+}
+
 /**
- * Where a text that is to be rendered before it is YAML shows it; undefined for a text that is
- * none, or that shows no sign of a Secret. Most texts with `{{` are sound YAML: alerting rules,
- * workflows, a comment. A template is one where it makes up the structure or the name of a Secret.
+ * The documents that are templates. Most with `{{` are sound YAML: alerting rules, workflows, a
+ * comment. A template is one where it makes up the structure or the name of a Secret.
+ *
+ * @param source the text, of which `manifest` may have been read without the actions in `parts`
  */
-export function templateIn(manifest: Manifest): Position | undefined {
-  const { source, roots, secrets } = manifest;
-  const position = (offset: number) => positionsIn(source)(offset);
-  const named = secrets.some(({ name, namespace, generateName, type }) =>
-    [name, namespace, generateName, type].some(holdsAction),
+export function templatesIn(
+  { roots, secrets }: Manifest,
+  source: string,
+  parts: readonly TemplatePart[],
+): readonly TemplateDocument[] {
+  if (!holdsAction(source)) return [];
+  const position = positionsIn(source);
+  const documents = parts.map(({ start, end, readable }): TemplateDocument => {
+    const text = source.slice(start, end);
+    const isSecret = secrets.some(({ node }) => start <= node.start && node.start < end);
+    const told = isSecret || (readable ? mayHoldSecret(text) : namesSecret(text));
+    const first = start + (actionIn(text) ?? 0);
+    return { lines: linesOf(start, end, position), position: told ? position(first) : undefined };
+  });
+  const isPart = ({ start }: YamlNode) =>
+    parts.some((part) => part.start <= start && start < part.end);
+  for (const root of roots) {
+    const sign = isPart(root) ? undefined : signIn(root, secrets, source);
+    if (sign !== undefined) {
+      const lines = linesOf(root.start, root.end, position);
+      documents.push({ lines, position: position(sign) });
+    }
+  }
+  return documents;
+}
+
+function linesOf(start: number, end: number, position: (offset: number) => Position) {
+  return [position(start).line, position(Math.max(start, end - 1)).line] as const;
+}
+
+/** Where a document that is YAML shows that it is a template of a Secret. */
+function signIn(root: YamlNode, secrets: Manifest['secrets'], source: string): number | undefined {
+  const text = source.slice(root.start, root.end);
+  if (!holdsAction(text)) return undefined;
+  const named = secrets.some(
+    ({ node, name, namespace, generateName, type }) =>
+      root.start <= node.start &&
+      node.start < root.end &&
+      [name, namespace, generateName, type].some(holdsAction),
   );
-  if (named) return position(source.search(/\{\{|\$\{/));
-  if (!source.includes('{{') || !mayHoldSecret(source)) return undefined;
-  if (isUnparsedTemplate(manifest)) return position(source.indexOf('{{'));
-  const node = roots.map((root) => bracesIn(root, source)).find((found) => found !== undefined);
-  return node && position(node.start);
+  if (named) return root.start + text.search(/\{\{|\$\{/);
+  return mayHoldSecret(text) ? bracesIn(root, source)?.start : undefined;
 }
 
-/** Whether a text is no YAML, and holds `{{` elsewhere than in comments. */
-export function isUnparsedTemplate({ source, roots, problems }: Manifest): boolean {
-  if (roots.length > 0 || problems.length === 0) return false;
-  return source.split('\n').some((line) => line.includes('{{') && !/^\s*#/.test(line));
+const kind = /\bkind["']?[ \t]*:/;
+const secretKind = /\bkind["']?[ \t]*:[ \t]*["']?(?:Secret(?:List)?\b|\{\{)/;
+
+/** What names no kind at all may include a Secret from elsewhere, unless it includes nothing. */
+function mayHoldSecret(text: string): boolean {
+  return secretKind.test(text) || (!kind.test(text) && including.test(text));
 }
 
-/** A text that names no kind at all may include a Secret from elsewhere. */
-function mayHoldSecret(source: string): boolean {
-  const sign = /\bkind["']?[ \t]*:[ \t]*["']?(?:Secret(?:List)?\b|\{\{)/;
-  return sign.test(source) || !/\bkind["']?[ \t]*:/.test(source);
+// Control structures, assignments and comments put nothing in by themselves.
+const including =
+  /\{\{-?\s*(?!-?\s|\/\*|\$\w*\s*:?=|(?:if|else|end|range|with|define|block|break|continue|fail)\b)/;
+
+/** Of what cannot be read at all, a Secret is any that may be one. */
+function namesSecret(text: string): boolean {
+  return /\bSecret|\\[xuU]/.test(text) || mayHoldSecret(text);
 }
 
 /** The first flow mapping that is really `{{ … }}`: `{{ .x }}` is YAML for a map in a map. */
 function bracesIn(node: YamlNode, source: string): YamlNode | undefined {
   if (node.kind === 'map' && node.flow && source.startsWith('{{', node.start)) return node;
-  const children =
-    node.kind === 'map'
-      ? node.entries.flatMap(({ key, value }) => [key, value])
-      : node.kind === 'seq'
-        ? node.items
-        : [];
-  for (const child of children) {
+  if (node.kind === 'alias') return undefined;
+  for (const child of childrenOf(node)) {
     const found = bracesIn(child, source);
     if (found !== undefined) return found;
   }
@@ -72,7 +113,7 @@ export function placeholderFault(at: Pick<Fault, 'position' | 'secret' | 'key'>)
   return { ...at, rule: 'template', message, hint };
 }
 
-/** What is said of a template as a whole. */
+/** What is said of a template. */
 export function templateFault(position: Position): Fault {
   const message = 'is a template, which cannot be judged before it is rendered';
   return { rule: 'template', position, message, hint };

@@ -1,14 +1,15 @@
 import { KsealError } from '../errors.ts';
 import { decodeManifest } from '../manifest/decode.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { readManifest } from '../manifest/read.ts';
+import { sealInTemplate } from '../rules/hints.ts';
 import { rules } from '../rules/index.ts';
 import type { Fault, JudgedSecret } from '../rules/rule.ts';
 import { type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
-import { type ForeignTool, foreignTool, misspeltKind } from './foreign.ts';
+import { type ForeignTool, foreignTool, misspeltKinds } from './foreign.ts';
 import { judgeProblems } from './problem.ts';
+import { isWithin, readTemplates } from './read.ts';
 import { judgeSecrets } from './secret.ts';
-import { isUnparsedTemplate, placeholderFault, templateFault, templateIn } from './template.ts';
+import { placeholderFault, type TemplateDocument, templateFault } from './template.ts';
 
 /** A document that another tool sealed or fills in, and that is left alone. */
 export interface ForeignDocument {
@@ -22,8 +23,6 @@ export interface JudgedText {
   readonly roots: readonly YamlNode[];
   readonly secrets: readonly JudgedSecret[];
   readonly faults: readonly Fault[];
-  /** It is to be rendered before it says what its Secrets are. */
-  readonly template: boolean;
   readonly foreign: readonly ForeignDocument[];
 }
 
@@ -39,18 +38,18 @@ export function judgeText(
   const source = decode(content, path);
   if (source instanceof KsealError) {
     const faults = [unreadable(source, path)];
-    return { source: '', roots: [], secrets: [], faults, template: false, foreign: [] };
+    return { source: '', roots: [], secrets: [], faults, foreign: [] };
   }
-  const manifest = readManifest(source, path);
+  const { manifest, templates } = readTemplates(source, path);
   const { roots } = manifest;
-  const secrets = judgeSecrets(manifest, namespace);
-  const template = templateIn(manifest);
-  const faults = textFaults(manifest, secrets, template);
+  const isTemplate = isWithin(templates);
+  const secrets = judgeSecrets(manifest, namespace, isTemplate);
+  const faults = textFaults(manifest, secrets, templates, isTemplate);
   const foreign = located(manifest, foreignTool).map(({ found, position }) => ({
     tool: found,
     position,
   }));
-  return { source, roots, secrets, faults, template: template !== undefined, foreign };
+  return { source, roots, secrets, faults, foreign };
 }
 
 function decode(content: Uint8Array | KsealError, path: string): string | KsealError {
@@ -72,35 +71,59 @@ function unreadable({ message, hint }: KsealError, path: string): Fault {
 function textFaults(
   manifest: Manifest,
   secrets: readonly JudgedSecret[],
-  template: Position | undefined,
+  templates: readonly TemplateDocument[],
+  inTemplate: (position: Position) => boolean,
 ): readonly Fault[] {
-  const problems = isUnparsedTemplate(manifest) ? [] : judgeProblems(manifest);
-  if (template !== undefined) {
-    const lasting = problems.filter((fault) => lastingRules.has(fault.rule));
-    return [templateFault(template), ...lasting];
-  }
-  const placeholders = secrets.flatMap(({ label, values }) =>
+  const problems = judgeProblems(manifest).flatMap((fault) => {
+    if (!inTemplate(fault.position)) return [fault];
+    return lastingRules.has(fault.rule) ? [{ ...fault, hint: sealInTemplate }] : [];
+  });
+  const placeholders = secrets.flatMap(({ label, values, template }) =>
     values
-      .filter(({ placeholder }) => placeholder)
+      .filter(({ placeholder }) => placeholder && !template)
       .map(({ key, position }) => placeholderFault({ key, position, secret: label })),
   );
-  const first = [...problems.filter(isTemplate), ...placeholders].sort(byPosition).slice(0, 1);
-  return [...problems.filter((fault) => !isTemplate(fault)), ...first, ...misspelt(manifest)];
+  return [
+    ...problems.filter(({ rule }) => rule !== 'template'),
+    ...templates.flatMap(({ position }) =>
+      position === undefined ? [] : [templateFault(position)],
+    ),
+    ...firstInEach(manifest, [
+      ...problems.filter(({ rule }) => rule === 'template'),
+      ...placeholders,
+    ]),
+    ...misspelt(manifest),
+  ];
+}
+
+/** The first fault of each document. */
+function firstInEach({ roots, source }: Manifest, faults: readonly Fault[]): readonly Fault[] {
+  if (faults.length < 2) return faults;
+  const position = positionsIn(source);
+  const starts = roots.map(({ start }) => position(start).line);
+  const first = new Map<number, Fault>();
+  for (const fault of [...faults].sort(byPosition)) {
+    const document = starts.findLastIndex((line) => line <= fault.position.line);
+    if (!first.has(document)) first.set(document, fault);
+  }
+  return [...first.values()];
 }
 
 const lastingRules = new Set(rules.filter(({ inTemplates }) => inTemplates).map(({ id }) => id));
-
-const isTemplate = ({ rule }: Fault) => rule === 'template';
 
 function byPosition({ position: a }: Fault, { position: b }: Fault): number {
   return a.line - b.line || a.column - b.column;
 }
 
-function misspelt(manifest: Manifest): readonly Fault[] {
-  return located(manifest, misspeltKind).map(({ found }) => ({
+function misspelt({ roots, secrets, source }: Manifest): readonly Fault[] {
+  const known = new Set<YamlNode>(secrets.map(({ node }) => node));
+  const found = roots.flatMap((root) => misspeltKinds(root, known));
+  if (found.length === 0) return [];
+  const position = positionsIn(source);
+  return found.map(({ start }) => ({
     rule: 'misspelt-kind',
-    position: positionsIn(manifest.source)(found.start),
-    message: 'a document that looks like a Secret, but is none to Kubernetes',
+    position: position(start),
+    message: 'an object that looks like a Secret, but is none to Kubernetes',
     hint: 'write exactly: kind: Secret',
   }));
 }

@@ -1,6 +1,6 @@
 import { createPublicKey, webcrypto } from 'node:crypto';
 import { KsealError, shellWord } from '../errors.ts';
-import { readFile } from '../files.ts';
+import { type ReadFile, readRegularFile } from '../files.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { kidOf } from '../jwe/kid.ts';
 import { type ReadKey, readKeyText } from './pem.ts';
@@ -15,9 +15,16 @@ export interface KeyFile extends ReadKey {
   readonly bits: number;
 }
 
-/** Reads a key file. `shown` is the path as the user wrote it. Throws IO or KEY_INVALID. */
-export async function readKeyFile(path: string, shown: string): Promise<KeyFile> {
-  return checkedKey(readKeyText(readFile(path, shown, MAX_KEY_FILE), shown), shown);
+/**
+ * Reads a key file. `shown` is the path as the user wrote it; `read` may be `readFile` where it
+ * stood on the command line. Throws IO or KEY_INVALID.
+ */
+export async function readKeyFile(
+  path: string,
+  shown: string,
+  read: ReadFile = readRegularFile,
+): Promise<KeyFile> {
+  return checkedKey(readKeyText(read(path, shown, MAX_KEY_FILE), shown), shown);
 }
 
 export async function checkedKey(read: ReadKey, what: string): Promise<KeyFile> {
@@ -27,8 +34,12 @@ export async function checkedKey(read: ReadKey, what: string): Promise<KeyFile> 
 }
 
 /** The public key in a file, to seal with. A private key in its place is refused. */
-export async function publicKeyFromFile(path: string, shown: string): Promise<KeyFile> {
-  return publicKeyFrom(readFile(path, shown, MAX_KEY_FILE), shown);
+export async function publicKeyFromFile(
+  path: string,
+  shown: string,
+  read: ReadFile = readRegularFile,
+): Promise<KeyFile> {
+  return publicKeyFrom(read(path, shown, MAX_KEY_FILE), shown);
 }
 
 /** The same for the octets of such a file. */
@@ -41,8 +52,12 @@ export async function publicKeyFrom(octets: Uint8Array, shown: string): Promise<
 }
 
 /** The private key in a file, to open with. */
-export async function openingKeyFromFile(path: string, shown: string): Promise<OpeningKey> {
-  const { kind, key, kid, bits } = await readKeyFile(path, shown);
+export async function openingKeyFromFile(
+  path: string,
+  shown: string,
+  read: ReadFile = readRegularFile,
+): Promise<OpeningKey> {
+  const { kind, key, kid, bits } = await readKeyFile(path, shown, read);
   if (kind === 'public') {
     throw new KsealError(
       'KEY_INVALID',

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Config, ConfiguredKey } from '../config.ts';
 import { KsealError } from '../errors.ts';
+import { readFile } from '../files.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
 import { describeKid } from '../jwe/kid.ts';
@@ -22,7 +23,7 @@ export interface KeyContext extends ProviderOptions {
 export async function loadPublicKey(text: string, context: KeyContext): Promise<PublicKey> {
   const reference = parseReference(text);
   if (reference.kind === 'file')
-    return publicKeyFromFile(resolve(context.cwd, reference.path), reference.path);
+    return publicKeyFromFile(resolve(context.cwd, reference.path), reference.path, readFile);
   if (reference.kind === 'remote') return fetchRemoteKey(text, context);
   const { config, entry } = configuredKey(reference.name, context.config);
   if (entry.file === undefined) {
@@ -76,7 +77,9 @@ export async function loadOpeningKeys(
 async function openingKeysAt(text: string, context: KeyContext): Promise<readonly OpeningKey[]> {
   const reference = parseReference(text);
   if (reference.kind === 'file')
-    return [await openingKeyFromFile(resolve(context.cwd, reference.path), reference.path)];
+    return [
+      await openingKeyFromFile(resolve(context.cwd, reference.path), reference.path, readFile),
+    ];
   if (reference.kind === 'remote') return fetchOpeningKeys(text, context);
   const { config, entry } = configuredKey(reference.name, context.config);
   return openingKeysOf(reference.name, entry, config, context);

@@ -17,12 +17,8 @@ const allChecks = checksOf(rules);
 const lastingChecks = checksOf(rules.filter(({ inTemplates }) => inTemplates));
 
 /** What the rules say of a Secret: of a template or a SOPS file, only what holds all the same. */
-export function checkSecret(
-  secret: JudgedSecret,
-  allowed: Allowance,
-  template: boolean,
-): readonly Fault[] {
-  const checks = template || secret.sops ? lastingChecks : allChecks;
+export function checkSecret(secret: JudgedSecret, allowed: Allowance): readonly Fault[] {
+  const checks = secret.template || secret.sops ? lastingChecks : allChecks;
   const faults: Fault[] = [];
   const add = (rule: string, remarks: readonly Remark[]) => {
     for (const remark of remarks) faults.push({ ...remark, rule, secret: secret.label });

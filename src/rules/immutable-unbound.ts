@@ -9,6 +9,7 @@ export const immutableUnbound: Rule = {
     'kind: Secret\nimmutable: true\ndata:\n  password: ZXlKaGJHY2lPaUpTVTBF…   # of another tool, bound to no place',
   right:
     'kind: Secret\nimmutable: true\ndata:\n  password: ZXlKaGJHY2lPaUpTVTBF…   # sealed with kseal, which binds it',
+  covers: 'line',
   checkSecret: ({ immutable, values, placeOf, position }) => {
     if (!immutable) return none;
     const unbound = values.some(({ jwe }) => jwe !== undefined && jwe.header.binding === undefined);

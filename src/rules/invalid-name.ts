@@ -8,6 +8,7 @@ export const invalidName: Rule = {
   why: 'The name of a Secret has lower-case letters, digits, - and dots, at most 253 characters; a namespace has no dots and at most 63 characters. Kubernetes refuses any other, and no value can be bound to it.',
   wrong: 'metadata:\n  name: HR_Database',
   right: 'metadata:\n  name: hr-database',
+  covers: 'line',
   checkSecret: ({ name, namespace, placeOf, position }) => {
     const wrong = [
       name === undefined || isSecretName(name) ? [] : ['name'],

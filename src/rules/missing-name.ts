@@ -7,6 +7,7 @@ export const missingName: Rule = {
   why: 'Kubernetes refuses a Secret that has neither a name nor a generateName, and a value sealed with scope strict is bound to the name.',
   wrong: 'kind: Secret\nmetadata:\n  namespace: hr',
   right: 'kind: Secret\nmetadata:\n  name: db\n  namespace: hr',
+  covers: 'line',
   checkSecret: ({ lacksName, placeOf, position }) => {
     if (!lacksName) return none;
     const at = placeOf('metadata.name') ?? placeOf('metadata') ?? position;

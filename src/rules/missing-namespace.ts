@@ -8,6 +8,7 @@ export const missingNamespace: Rule = {
   wrong: 'kind: Secret\nmetadata:\n  name: db',
   right:
     'kind: Secret\nmetadata:\n  name: db\n  namespace: hr\n# or in .kseal.yaml: rules: [{ path: "hr/**", namespace: hr }]',
+  covers: 'line',
   checkSecret: ({ lacksNamespace, values, placeOf, position }) => {
     if (!lacksNamespace) return none;
     const bound = values.flatMap(({ jwe }) => {

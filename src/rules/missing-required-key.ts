@@ -9,6 +9,7 @@ export const missingRequiredKey: Rule = {
   wrong: 'type: kubernetes.io/tls\ndata:\n  tls.crt: ZXlKaGJHY2lPaUpTVTBF…',
   right:
     'type: kubernetes.io/tls\ndata:\n  tls.crt: ZXlKaGJHY2lPaUpTVTBF…\n  tls.key: ZXlKaGJHY2lPaUpTVTBF…',
+  covers: 'line',
   checkSecret: ({ type, dataKeys, placeOf, position }) =>
     missingKeys(type, dataKeys).map((missing) => ({
       position: placeOf('type') ?? position,

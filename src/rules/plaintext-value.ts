@@ -1,4 +1,4 @@
-import { sealCommand } from './hints.ts';
+import { sealCommand, sealInTemplate } from './hints.ts';
 import { none, type Rule } from './rule.ts';
 
 export const plaintextValue: Rule = {
@@ -9,9 +9,10 @@ export const plaintextValue: Rule = {
   wrong: 'kind: Secret\nstringData:\n  password: correct horse',
   right: 'kind: Secret\ndata:\n  password: ZXlKaGJHY2lPaUpTVTBF…   # kseal seal -f FILE -i',
   inTemplates: true,
-  checkValue: ({ position, key, jwe, fault, placeholder }, { path, sops }) => {
+  checkValue: ({ position, key, jwe, fault, placeholder }, { path, sops, template }) => {
     if (jwe !== undefined || fault !== undefined || placeholder) return none;
-    const first = sops ? 'encrypt it with sops, as the rest is' : `seal it: ${sealCommand(path)}`;
+    const own = template ? sealInTemplate : `seal it: ${sealCommand(path)}`;
+    const first = sops ? 'encrypt it with sops, as the rest is' : own;
     const hint = `${first}; and if it was ever committed, change it`;
     return [{ position, key, message: 'the value is not sealed', hint }];
   },

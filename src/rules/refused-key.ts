@@ -12,8 +12,13 @@ export const refusedKey: Rule = {
   checkValue: (value, _, { refusedKids }) => {
     const { kid } = value;
     if (kid === undefined || !refusedKids.has(kid)) return none;
-    const message = `is still sealed to key ${kid}`;
-    const hint = 'seal it again to the current key before that one is destroyed';
-    return [{ position: value.position, key: value.key, message, hint }];
+    return [{ position: value.position, key: value.key, ...stillSealed(kid) }];
   },
 };
+
+export function stillSealed(kid: string) {
+  return {
+    message: `is still sealed to key ${kid}`,
+    hint: 'seal it again to the current key before that one is destroyed',
+  };
+}

@@ -82,6 +82,8 @@ export interface JudgedSecret {
   /** As written, also those whose values cannot be read. */
   readonly dataKeys: ReadonlySet<string>;
   readonly values: readonly JudgedValue[];
+  /** It is to be rendered before it is known what it says. */
+  readonly template: boolean;
   /** SOPS encrypts it: what SOPS left alone is all that is to be judged. */
   readonly sops: boolean;
 }
@@ -129,6 +131,12 @@ export interface Rule {
   readonly right: string;
   /** No configuration and no comment silences it. */
   readonly always?: true;
+  /**
+   * What a suppression of it on a protected branch covers: the entry or the object at its place
+   * (the default), its line, where it says nothing of values, or the whole text, where it may say
+   * something of any.
+   */
+  readonly covers?: 'line' | 'text';
   /** It is true of a template too, whatever that is rendered to. */
   readonly inTemplates?: true;
   readonly checkValue?: (

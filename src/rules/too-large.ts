@@ -9,6 +9,7 @@ export const tooLarge: Rule = {
   why: 'The values of a Secret add up to at most 1 MiB once they are opened, and at most 256 of them are opened in one Secret. From 128 KiB on, which is a warning, the sealed manifest may not fit into the annotation that a client-side kubectl apply writes.',
   wrong: '# a Secret with a keystore of 2 MiB',
   right: '# two Secrets; or for up to 1 MiB: kubectl apply --server-side -f FILE',
+  covers: 'line',
   checkSecret: ({ values, position }) => {
     const sealed = values.filter(({ jwe }) => jwe !== undefined).length;
     const sum = values.reduce((octets, value) => octets + leastOctets(value), 0);

@@ -7,4 +7,5 @@ export const unparsable: Rule = {
   why: 'What cannot be parsed cannot be judged. It is an error where the text holds the words kind and Secret, and a warning elsewhere. Only the first fault of a text is told, for the others tend to follow from it.',
   wrong: 'kind: Secret\nmetadata:\n  name: db\n namespace: hr',
   right: 'kind: Secret\nmetadata:\n  name: db\n  namespace: hr',
+  covers: 'text',
 };

@@ -8,6 +8,7 @@ export const wrongNamespace: Rule = {
   wrong:
     '# rules: [{ path: "hr/**", namespace: hr }], and hr/db.yaml says\nmetadata:\n  name: db\n  namespace: finance',
   right: 'metadata:\n  name: db\n  namespace: hr',
+  covers: 'line',
   checkSecret: ({ namespace, placeOf, position }, allowed) => {
     if (
       namespace === undefined ||

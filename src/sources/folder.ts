@@ -2,8 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileError, statOf } from '../files.ts';
 
-/** What holds no manifests; the last is the configuration of kseal itself. */
-const skipped = new Set(['.git', 'node_modules', '.kseal.yaml']);
+/** What holds no manifests. */
+const skipped = new Set(['.git', 'node_modules']);
 const manifestName = /\.(?:ya?ml|json)$/;
 
 /** Whether a folder's file of this path is taken for a manifest. */

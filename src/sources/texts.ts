@@ -2,8 +2,9 @@ import { relative, resolve, sep } from 'node:path';
 import { expectedErrors, KsealError } from '../errors.ts';
 import { readFile } from '../files.ts';
 import type { LocalGit } from '../git/ask.ts';
+import { commitOf } from '../git/commit.ts';
 import { contentsOf } from '../git/contents.ts';
-import { commitOf, filesAt, type GitFile, stagedFiles } from '../git/objects.ts';
+import { filesAt, type GitFile, stagedFiles } from '../git/objects.ts';
 import { isFolder, isManifestName, manifestsIn } from './folder.ts';
 
 /** The largest manifest that is read, in octets: many Secrets of 1 MiB, but not a disk image. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type VerifySettings, verifyText } from '../../src/verify.ts';
 import { defaults, openAllowance } from './fixtures.ts';
-import { manifest } from './values.ts';
+import { manifest, sealedValue, strict } from './values.ts';
 
 function verify(text: string, settings: VerifySettings = defaults) {
   return verifyText({ path: 'db.yaml', content: Buffer.from(text) }, openAllowance, settings);
@@ -131,22 +131,89 @@ test('what looks like a comment within a value is none', () => {
 
 describe('with a protected branch', () => {
   const silenced = lines('  a: x # kseal-ignore plaintext-value: r');
-  const { suppressed } = verify(silenced);
+
+  /** What is left of `text` where the branch has `other`: each finding as `LINE rule`. */
+  const judgeBeside = (other: string, text: string) =>
+    judge(text, { ...defaults, suppressible: verify(other).covered });
 
   test('what it silences is silenced, wherever the line went', () => {
-    const text = `# a new first line\n${silenced}`;
-    expect(judge(text, { ...defaults, suppressible: suppressed })).toEqual([
+    expect(judgeBeside(silenced, `# a new first line\n${silenced}`)).toEqual([
       '6 plaintext-value (r)',
+    ]);
+    expect(judgeBeside(silenced, `${silenced}  b: y\n`)).toEqual([
+      '6 plaintext-value',
+      '5 plaintext-value (r)',
     ]);
   });
 
   test.each([
-    ['a new data key', lines('  b: x # kseal-ignore plaintext-value: r'), suppressed],
-    ['another Secret', silenced.replace('name: db', 'name: mail'), suppressed],
-    ['what it does not silence', silenced, []],
-  ])('%s is not', (_, text, suppressible) => {
-    const { findings } = verify(text, { ...defaults, suppressible });
+    ['another value', silenced, silenced.replace('a: x', 'a: z')],
+    ['a new data key', silenced, lines('  b: x # kseal-ignore plaintext-value: r')],
+    ['another Secret', silenced, silenced.replace('name: db', 'name: mail')],
+    ['what it does not silence', lines('  a: x'), silenced],
+    ['all where the file is not there', '', silenced],
+    [
+      'another line of a block scalar',
+      lines('  # kseal-ignore plaintext-value: r', '  a: |', '    x', '    y'),
+      lines('  # kseal-ignore plaintext-value: r', '  a: |', '    x', '    z'),
+    ],
+    [
+      'another value in JSON',
+      '# kseal-ignore plaintext-value: r\n{"kind":"Secret","apiVersion":"v1","metadata":{"name":"db"},"stringData":{"a":"x"}}',
+      '# kseal-ignore plaintext-value: r\n{"kind":"Secret","apiVersion":"v1","metadata":{"name":"db"},"stringData":{"a":"y"}}',
+    ],
+  ])('%s is not', (_, other, text) => {
+    const { findings, suppressed } = verify(text, {
+      ...defaults,
+      suppressible: verify(other).covered,
+    });
     expect(findings.map(({ rule }) => rule)).toEqual(['plaintext-value']);
     expect(findings[0]?.hint).toContain('counts once the branch that the rules come from has it');
+    expect(suppressed).toEqual([]);
+  });
+
+  // What may hide a value is covered with all that it may hide; what says nothing of values, by its line.
+  test.each([
+    [
+      'the entry of a field that does not exist',
+      'unknown-field',
+      manifest('# kseal-ignore unknown-field: r\nData: { a: x }'),
+      'a: x',
+    ],
+    [
+      'an annotation',
+      'plaintext-annotation',
+      manifest(
+        '',
+        `\n  name: db\n  namespace: hr\n  annotations:\n    # kseal-ignore plaintext-annotation: r\n    kubectl.kubernetes.io/last-applied-configuration: '{"data":{"a":"x"}}'`,
+      ),
+      '"x"',
+    ],
+    ['a text that is no YAML', 'unparsable', '# kseal-ignore unparsable: r\na: b: x\n', 'b: x'],
+    [
+      'what an alias stands for',
+      'unsupported-yaml',
+      `x: &x y1\n---\n# kseal-ignore unsupported-yaml: r\n${manifest('# kseal-ignore unsupported-yaml: r\nstringData: { a: !!str x }')}`,
+      'y1',
+    ],
+    [
+      'an object that is no Secret',
+      'misspelt-kind',
+      'apiVersion: v1\n# kseal-ignore misspelt-kind: r\nKind: Secret\nstringData: { a: x }\n',
+      'a: x',
+    ],
+  ])('%s counts with its content', (_, rule, text, part) => {
+    expect(verify(text).findings.map(({ rule: found }) => found)).not.toContain(rule);
+    expect(judgeBeside(text, text).join()).toContain(`${rule} (r)`);
+    const changed = judgeBeside(text, text.replace(part, part.replace(/\w(?=\W*$)/, 'z')));
+    expect(changed.join()).toContain(rule);
+    expect(changed.join()).not.toContain(`${rule} (r)`);
+  });
+
+  test('what says nothing of values goes by its line', () => {
+    const text = (value: string) =>
+      manifest(`# kseal-ignore string-data: r\nstringData:\n  a: ${value}`);
+    const sealedAnew = () => text(sealedValue({ kseal: { ...strict, key: 'a' } }));
+    expect(judgeBeside(sealedAnew(), sealedAnew())).toEqual(['5 string-data (r)']);
   });
 });

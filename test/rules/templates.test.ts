@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { verifyText } from '../../src/verify.ts';
+import { defaults, openAllowance } from './fixtures.ts';
 import { brokenBy, manifest, sealedValue, withValue } from './values.ts';
 
 const helm = (rest: string) => `apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n${rest}\n`;
@@ -62,6 +64,27 @@ describe('a value that another tool puts in', () => {
       expect(brokenBy(text.replace('stringData', 'data'))).toEqual(rules);
   });
 
+  // In data it is no base64, so what is judged is the text of the whole value, on all its lines.
+  test.each([
+    ['a block scalar with more', `|\n    ${variable('A')}\n    horse`],
+    ['a folded one', `>-\n    ${variable('A')}\n    horse`],
+    ['an action, and more', '|-\n    {{ .a }}\n    horse'],
+    ['a quoted text with more', `"${variable('A')}\n    horse"`],
+    ['a quoted text with an escaped quote', `"${variable('A')}\\" horse"`],
+    ['an escaped single quote', `'${variable('A')}'' horse'`],
+    ['a plain text with more', `${variable('A')}\n    horse`],
+  ])('and %s is plaintext', (_, value) => {
+    expect(brokenBy(manifest(`data:\n  password: ${value}`))).toEqual(['5 plaintext-value']);
+    expect(brokenBy(manifest(`stringData:\n  password: ${value}`))).toEqual(['5 plaintext-value']);
+  });
+
+  test.each([`|\n    ${variable('A')}\n`, '>-\n\n    {{ .a }}', `"${variable('A')}"`])(
+    'and nothing else on its lines is none: %j',
+    (value) => {
+      expect(brokenBy(manifest(`data:\n  password: ${value}`))).toEqual(['5 template']);
+    },
+  );
+
   test('is told once for each text, at the first', () => {
     const value = (key: string) => `  ${key}: "{{ .${key} }}"`;
     expect(brokenBy(manifest(`stringData:\n${value('a')}\n${value('b')}`))).toEqual(['5 template']);
@@ -75,6 +98,124 @@ test('a plaintext in a template that can be parsed is told besides', () => {
   expect(brokenBy(helm('stringData:\n  a: {{ .a }}\n  b: horse'))).toEqual([
     '6 template',
     '7 plaintext-value',
+  ]);
+});
+
+describe('a template that is no YAML', () => {
+  const layout = [
+    '{{- if .Values.secret }}',
+    'apiVersion: v1',
+    'kind: Secret',
+    'metadata:',
+    '  name: {{ .Release.Name }}-db',
+    '  namespace: {{ .Release.Namespace | quote }}',
+    '  labels: {{- include "labels" . | nindent 4 }}',
+    '    app: db',
+    'stringData:',
+    '  {{- range $key, $value := .Values.data }}',
+    '  {{ $key }}: {{ $value | quote }}',
+    '  {{- end }}',
+  ];
+  const inLayout = (...rest: string[]) => brokenBy([...layout, ...rest, '{{- end }}'].join('\n'));
+
+  test.each([
+    ['a value', ['  password: horse']],
+    ['one in quotes', ['  password: "horse"']],
+    ['one that is empty', ['  password: ""']],
+    ['a block scalar', ['  password: |', '    horse']],
+    ['one before control lines', ['  password: |-', '    horse', '  {{- if .x }}']],
+    ['one beside control lines', ['  {{- if .x }}', '  password: horse', '  {{- else }}'], 14],
+    ['one behind quotes that hold braces', ['  user: {{ "}}" }}', '  password: horse'], 14],
+    ['one behind a comment with a quote', ["  {{/* it's }} */}}", '  password: horse'], 14],
+    ['one behind an action of two lines', ['  {{- if and', '    .x }}', '  password: horse'], 15],
+    ['one under a key that an action makes', ['  {{ .x }}.password: horse']],
+    [
+      'one of two under a key',
+      ['  {{ if .x }}', '  a: {{ .x }}', '  {{ else }}', '  a: horse'],
+      16,
+    ],
+    ['one that is no base64', ['data:', '  password: horse'], 14],
+    ['one with white space before a comment', ['  password: horse   # {{ .x }}']],
+  ])('shows a literal plaintext in its line: %s', (_, rest, line = 13) => {
+    expect(inLayout(...rest)).toEqual(['1 template', `${line} plaintext-value`]);
+  });
+
+  test.each([
+    ['an action', ['  password: {{ .x }}']],
+    ['one in quotes', ['  password: "{{ .x | default "a" }}"']],
+    ['a part of the value', ['  password: a{{ .x }}b']],
+    ['two actions around it', ['  password: {{ if .x }}a{{ else }}b{{ end }}']],
+    ['a block scalar with an action', ['  conf: |', '    user: a', '    password: {{ .x }}']],
+    ['a block scalar with an action at its end', ['  conf: |', '    a', '    {{- .x }}']],
+    ['a block scalar of actions', ['  conf: |', '    {{- .Files.Get "a" | nindent 4 }}']],
+    ['values that are included', ['  {{- include "values" . | nindent 2 }}']],
+    ['nothing', []],
+    ['a name that nobody knows', ['{{ .field }}: a']],
+  ])('is said to be one where it makes the value: %s', (_, rest) => {
+    expect(inLayout(...rest)).toEqual(['1 template']);
+  });
+
+  test('has the names of the template, and a hint that does not seal the file', () => {
+    const text = [...layout, '  {{ .k }}.pw: horse'].join('\n');
+    const { findings } = verifyText(
+      { path: 'db.yaml', content: Buffer.from(text) },
+      openAllowance,
+      defaults,
+    );
+    expect(findings[1]).toMatchObject({
+      position: { line: 13, column: 16 },
+      secret: '{{ .Release.Namespace | quote }}/{{ .Release.Name }}-db',
+      key: '{{ .k }}.pw',
+      hint: expect.stringContaining('--raw'),
+    });
+  });
+
+  test('hides no document beside it, wherever that stands', () => {
+    const plain = manifest('stringData: { a: horse }\ntype: kubernetes.io/tls');
+    const template = `{{- if .x }}\n${helm('data:\n  a: {{ .a }}: b')}{{ end }}`;
+    const own = ['4 plaintext-value', '5 missing-required-key', '5 missing-required-key'];
+    expect(brokenBy(`${plain}---\n${template}`)).toEqual([...own, '7 template']);
+    expect(brokenBy(`${template}\n---\n${plain}`)).toEqual([
+      '1 template',
+      ...own.map((line) => line.replace(/\d+/, (at) => `${Number(at) + 9}`)),
+    ]);
+    expect(brokenBy(`{{ include "a" . }}\n---\n${plain}---\n{{ include "b" . }}`)).toEqual([
+      '1 template',
+      ...own.map((line) => line.replace(/\d+/, (at) => `${Number(at) + 2}`)),
+      '9 template',
+    ]);
+  });
+
+  test('nor one that is broken', () => {
+    expect(brokenBy(`{{- if .x }}\nkind: Secret\n---\n${manifest(' a: b: c')}`)).toEqual([
+      '1 template',
+      '7 unparsable',
+    ]);
+  });
+
+  test.each([
+    ['has no end', 'kind: Secret\na: {{ .x'],
+    ['has no end of a comment', 'kind: Secret\n{{/* a'],
+    ['makes the structure in a way that cannot be told', 'kind: Secret\n  a: {{ .x }}: b'],
+    ['holds an escape', '{"k\\u0069nd":"Secret", {{ .x }}}'],
+    ['names no kind', 'a: b: {{ .x }}'],
+  ])('is said to be one if it %s', (_, text) => {
+    expect(brokenBy(text)).toEqual([expect.stringMatching(/^\d template$/)]);
+  });
+
+  test.each([
+    ['only control lines', 'kind: Deployment\n---\n{{- end }}\n---\n{{/* Secret */}}'],
+    ['another kind', 'kind: Deployment\nspec:\n  {{ .x }}\n  a: {{ .y }}'],
+    ['another kind that cannot be read', 'kind: Deployment\n  a: {{ .x }}: b'],
+  ])('is passed over if it holds %s', (_, text) => {
+    expect(brokenBy(text)).toEqual([]);
+  });
+});
+
+test('a template by luck leaves the other documents of its text to be judged in full', () => {
+  expect(brokenBy(`${helm('data:\n  a: {{ .a }}')}---\n${manifest('', '{ name: A_B }')}`)).toEqual([
+    '6 template',
+    '10 invalid-name',
   ]);
 });
 

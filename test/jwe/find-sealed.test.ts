@@ -1,0 +1,49 @@
+import { describe, expect, test } from 'vitest';
+import { findSealed } from '../../src/jwe/find-sealed.ts';
+
+const header = (members: object) => Buffer.from(JSON.stringify(members)).toString('base64url');
+const kid = '0'.repeat(43);
+const jwe = `${header({ alg: 'RSA-OAEP-256', enc: 'A128CBC-HS256', kid })}.a-_.b.cDE.f`;
+const again = Buffer.from(jwe).toString('base64');
+const folded = again.match(/.{1,76}/g) ?? [];
+
+describe('a sealed value is found', () => {
+  test.each([
+    ['alone', jwe],
+    ['in quotes', `a: "${jwe}"`],
+    ['in a line of words', `see ${jwe}, and more`],
+    ['with enc first', `x: ${header({ enc: 'A128CBC-HS256', alg: 'RSA-OAEP-256', kid })}.a.b.c.d`],
+    ['in base64', `data:\n  a: ${again}\n  b: c`],
+    ['in folded base64', `a: |\n  ${folded.join('\n  ')}\nb: c`],
+    ['in folded base64 with Windows line ends', `a: |\r\n  ${folded.join('\r\n  ')}\r\nb: c\r\n`],
+    ['in base64 folded within a JSON text', `{"a":"${folded.join('\\n')}\\n","b":"c"}`],
+  ])('%s', (_, text) => {
+    const [found, ...rest] = findSealed(text);
+    expect(rest).toEqual([]);
+    expect(found).toMatchObject({ kid, offset: text.search(/eyJ|ZXlK/) });
+    expect(found?.jwe.split('.')).toHaveLength(5);
+  });
+});
+
+test('each of several is', () => {
+  expect(findSealed(`a: ${jwe}\nb: ${again}\nc: ${jwe}`).map(({ jwe: found }) => found)).toEqual([
+    jwe,
+    jwe,
+    jwe,
+  ]);
+});
+
+test('its kid is known only if its header can be read', () => {
+  const damaged = jwe.replace('.', 'AAAA.');
+  expect(findSealed(damaged)).toMatchObject([{ kid: undefined }]);
+  expect(findSealed(jwe.replace(/^[^.]*/, header({ alg: 'RSA1_5', kid: 1 })))).toMatchObject([
+    { kid: undefined },
+  ]);
+});
+
+test.each(['', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln', 'eyJhbGciOiJSU0E', `${jwe.split('.')[0]}.a.b`])(
+  'what is none is not found: %j',
+  (text) => {
+    expect(findSealed(text)).toEqual([]);
+  },
+);
