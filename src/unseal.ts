@@ -60,19 +60,23 @@ export async function unsealData(request: OpenRequest): Promise<OpenResult> {
   const ready = prepareAll(request, errors);
   const opened = new Map<string, Uint8Array>();
   const warnings = new Map<string, string>();
-  const openOne = async (value: Ready) => {
-    try {
-      const { plaintext, key } = await open(value, request);
-      opened.set(value.key, plaintext);
-      if (key.state !== 'active') {
-        warnings.set(value.key, `sealed to ${key.state} key ${key.kid}`);
-      }
-    } catch (error) {
-      errors.set(value.key, expected(error));
+  const toOpen = errors.size === 0 ? ready : [];
+  const results = await pLimit(PARALLEL).map(toOpen, (value) => openOrError(value, request));
+  // In the order of the data, and not in that in which keys answered: the same every time.
+  for (const [index, { key }] of toOpen.entries()) {
+    const result = results[index];
+    if (result instanceof KsealError) errors.set(key, result);
+    else if (result !== undefined) {
+      opened.set(key, result.plaintext);
+      const { state, kid } = result.key;
+      if (state !== 'active') warnings.set(key, `sealed to ${state} key ${kid}`);
     }
-  };
-  if (errors.size === 0) await pLimit(PARALLEL).map(ready, openOne);
+  }
   return { opened: errors.size === 0 ? opened : new Map(), warnings, errors };
+}
+
+function openOrError(value: Ready, request: OpenRequest): Promise<Decrypted | KsealError> {
+  return open(value, request).catch(expected);
 }
 
 function prepareAll(request: OpenRequest, errors: Map<string, KsealError>): Ready[] {
@@ -81,10 +85,11 @@ function prepareAll(request: OpenRequest, errors: Map<string, KsealError>): Read
     try {
       const value = prepare(key, octets, request);
       if (value !== undefined) ready.push(value);
-      checkCount(ready.length);
+      checkCount(ready.length + errors.size);
     } catch (error) {
       errors.set(key, expected(error));
-      if (ready.length > MAX_SEALED_VALUES) break;
+      // Damaged ones count too: a hundred thousand of them would keep everybody else waiting.
+      if (ready.length + errors.size > MAX_SEALED_VALUES) break;
     }
   }
   return ready;

@@ -28,6 +28,7 @@ export interface SecretWrite {
   readonly data: ReadonlyMap<string, string>;
   /** What the Secret held before; empty when it is created. */
   readonly before: ReadonlyMap<string, string>;
+  /** So says the object that is stored: what is sent may claim anything until it has been admitted. */
   readonly isBeingDeleted: boolean;
 }
 
@@ -104,8 +105,8 @@ function isSecretWrite(request: Members, operation: string): boolean {
 
 function readSecret(request: Members): SecretWrite {
   const object = objectIn(request.object, 'request.object');
-  const metadata = isAbsent(object.metadata) ? {} : objectIn(object.metadata, 'metadata');
   const old = isAbsent(request.oldObject) ? {} : objectIn(request.oldObject, 'request.oldObject');
+  const metadata = isAbsent(old.metadata) ? {} : objectIn(old.metadata, 'metadata');
   return {
     data: readData(object),
     before: readData(old),

@@ -31,18 +31,19 @@ const unavailable: Row = {
   hint: 'try again in a moment',
 };
 
-/** What is not here is a fault of the value. */
+/** What is not here is nothing that the user who is refused can mend, or should read of. */
 const rows: Partial<Record<ErrorCode, Row>> = {
+  MANIFEST_INVALID: refused,
+  VALUE_REFUSED: refused,
+  JWE_MALFORMED: refused,
+  JWE_REFUSED: refused,
+  DECRYPTION_FAILED: refused,
   BINDING_MISMATCH: forbidden,
   KEY_REVOKED: forbidden,
   KEY_UNKNOWN: {
     ...refused,
     hint: 'seal it again with the current key, or ask the cluster administrator for the one it was sealed to',
   },
-  KEY_DENIED: misconfigured,
-  KEY_NOT_FOUND: misconfigured,
-  KEY_CREDENTIALS: misconfigured,
-  KEY_INVALID: misconfigured,
   KEY_UNAVAILABLE: unavailable,
   KEY_DEADLINE: { ...unavailable, message: 'the KMS that holds its key did not answer in time' },
 };
@@ -55,46 +56,56 @@ const keysPending: Row = {
 
 const RETRY_AFTER_SECONDS = 5;
 const MOST_ERRORS = 5;
-const MOST_CHARACTERS = 2000;
+/** The most characters of all faults together, of one of them, and of a name. */
+const MOST_SAID = 2000;
+const MOST_FAULT = 500;
+const MOST_NAME = 253;
 
 /**
  * The status of a refusal. `errors` go by data key. Where one of them stays, a further try is not
- * advised. Unless all keys have been read, an unknown kid is an error that may pass.
+ * advised: it is said first, and its hint is given. Unless all keys have been read, an unknown
+ * kid is an error that may pass.
  */
 export function denialOf(
-  secret: string,
+  place: { readonly namespace: string; readonly name: string | undefined },
   errors: ReadonlyMap<string, KsealError>,
   isKeyringComplete: boolean,
 ): Status {
-  const found = [...errors].map(([key, error]) => ({
-    key,
-    error,
-    row: rowFor(error.code, isKeyringComplete),
-  }));
-  const row = found.find((one) => one.row.passes === undefined)?.row ?? found[0]?.row ?? refused;
-  const faults = found
-    .slice(0, MOST_ERRORS)
-    .map(({ key, error, row: { message } }) => `data key "${key}": ${message ?? error.message}`);
+  const found = [...errors]
+    .map(([key, error]) => ({ key, error, row: rowFor(error.code, isKeyringComplete) }))
+    .sort((a, b) => Number(a.row.passes ?? false) - Number(b.row.passes ?? false));
+  const row = found[0]?.row ?? refused;
+  const faults = found.slice(0, MOST_ERRORS).map(faultIn);
   const more = found.length > MOST_ERRORS ? [`and ${found.length - MOST_ERRORS} more`] : [];
-  const hints = new Set(found.map(({ error, row: { hint } }) => hint ?? error.hint));
-  const [hint] = [...hints].filter((text) => text !== undefined);
-  const words = [[`Secret ${secret}, ${faults[0]}`, ...faults.slice(1), ...more].join('; '), hint];
-  return statusOf(row, words.filter(Boolean).join('; hint: '));
+  const hint = found
+    .filter((one) => one.row.passes === row.passes)
+    .map(({ error, row }) => row.hint ?? error.hint)
+    .find((text) => text !== undefined);
+  const [namespace, name] = [place.namespace, place.name ?? '(no name)'].map(shortName);
+  const said = shortened(
+    `Secret ${namespace}/${name}, ${[...faults, ...more].join('; ')}`,
+    MOST_SAID,
+  );
+  return statusOf(row, hint ? `${said}; hint: ${shortened(hint, MOST_FAULT)}` : said);
+}
+
+function faultIn({ key, error, row }: { key: string; error: KsealError; row: Row }): string {
+  return `data key "${shortName(key)}": ${shortened(row.message ?? error.message, MOST_FAULT)}`;
+}
+
+/** Names in a request have not been checked yet, and may be of any length. */
+function shortName(name: string): string {
+  return shortened(name, MOST_NAME);
 }
 
 function rowFor(code: ErrorCode, isKeyringComplete: boolean): Row {
   if (code === 'KEY_UNKNOWN' && !isKeyringComplete) return keysPending;
-  return rows[code] ?? refused;
+  return rows[code] ?? misconfigured;
 }
 
 function statusOf({ status, reason, passes }: Row, message: string): Status {
   const details = { retryAfterSeconds: RETRY_AFTER_SECONDS };
-  return {
-    code: status,
-    reason,
-    message: shortened(message, MOST_CHARACTERS),
-    ...(passes ? { details } : {}),
-  };
+  return { code: status, reason, message, ...(passes ? { details } : {}) };
 }
 
 /** The status where no answer was found before the API server would stop waiting. */
@@ -107,8 +118,8 @@ export function bugStatus(): Status {
   return statusOf({ status: 500, reason: 'InternalError' }, 'unexpected failure: a bug in kseal');
 }
 
-/** Names in a request have not been checked yet, and may be of any length. */
+/** `text` as one line of at most so many characters that steers nothing. */
 export function shortened(text: string, most: number): string {
   const line = printable(text.slice(0, most));
-  return line.length < most && text.length <= most ? line : `${line.slice(0, most - 1)}…`;
+  return line.length <= most && text.length <= most ? line : `${line.slice(0, most - 1)}…`;
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, KsealError } from '../errors.ts';
+import { KsealError } from '../errors.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import type { Memo } from '../memo.ts';
@@ -64,9 +64,7 @@ export async function review(request: AdmissionRequest, context: ReviewContext):
 
 function allowed(uid: string, result?: OpenResult): Review {
   const opened = result?.opened ?? new Map<string, Uint8Array>();
-  const warnings = [...(result?.warnings ?? [])].map(([key, text]) =>
-    shortened(`data key "${key}" is ${text}`, MOST_WARNING),
-  );
+  const warnings = warningsFrom(result?.warnings ?? new Map());
   const response: AdmissionResponse = {
     uid,
     allowed: true,
@@ -76,25 +74,33 @@ function allowed(uid: string, result?: OpenResult): Review {
   return { response, opened: [...opened.keys()], errors: new Map() };
 }
 
+/** One warning a text, with the data keys behind it: those may be cut off, the kid in it may not. */
+function warningsFrom(found: OpenResult['warnings']): string[] {
+  const keys = new Map<string, string[]>();
+  for (const [key, text] of found) keys.set(text, [...(keys.get(text) ?? []), `"${key}"`]);
+  return [...keys].map(([text, names]) =>
+    shortened(`${text}: data key ${names.join(', ')}`, MOST_WARNING),
+  );
+}
+
 function denied(
-  { uid, namespace, name }: AdmissionRequest,
+  request: AdmissionRequest,
   errors: ReadonlyMap<string, KsealError>,
   { isKeyringComplete }: ReviewContext,
 ): Review {
-  const secret = `${namespace}/${name ?? '(no name)'}`;
-  const status = denialOf(secret, errors, isKeyringComplete);
-  return { response: { uid, allowed: false, status }, opened: [], errors };
+  const status = denialOf(request, errors, isKeyringComplete);
+  return { response: { uid: request.uid, allowed: false, status }, opened: [], errors };
 }
 
 /** The API server sends canonical base64. Anything else would be read one way here, another there. */
 function decodeData(data: SecretWrite['data']) {
   const decoded = new Map<string, Uint8Array>();
   const errors = new Map<string, KsealError>();
-  const code: ErrorCode = 'MANIFEST_INVALID';
+  const error = new KsealError('MANIFEST_INVALID', 'is not canonical base64');
   for (const [key, text] of data) {
     const octets = Buffer.from(text, 'base64');
     if (octets.toString('base64') === text) decoded.set(key, octets);
-    else errors.set(key, new KsealError(code, 'is not canonical base64'));
+    else errors.set(key, error);
   }
   return { data: decoded, errors };
 }
