@@ -5,6 +5,9 @@ import { looksSealedInCel } from './ranges.ts';
 
 const POLICY = 'kseal-unopened-values';
 
+const unopened = 'sealed values were not opened';
+const question = `is the MutatingWebhookConfiguration ${NAME} in place?`;
+
 const variables = [
   {
     name: 'data',
@@ -41,9 +44,11 @@ export function policyObjects(): readonly KubernetesObject[] {
         validations: [
           {
             expression: 'size(variables.unopened) == 0',
-            reason: 'Invalid',
-            message: 'a sealed value was not opened',
-            messageExpression: `'data key "' + string(variables.unopened[0]) + '": the sealed value was not opened; is the MutatingWebhookConfiguration ${NAME} in place?'`,
+            // With the reason Invalid kubectl prints an empty field path in front.
+            reason: 'Forbidden',
+            // Where the names are longer than 5 KiB in all, this one is shown.
+            message: `${unopened}; ${question}`,
+            messageExpression: `'${unopened}, under the data keys ' + variables.unopened.join(', ') + '; ${question}'`,
           },
         ],
       },

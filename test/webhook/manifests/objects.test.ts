@@ -154,13 +154,13 @@ test.each([
 
 test('the policy leaves out nothing, and denies', () => {
   const { spec } = only('ValidatingAdmissionPolicy', full);
-  expect(spec).toMatchObject({ failurePolicy: 'Fail', validations: [{ reason: 'Invalid' }] });
+  expect(spec).toMatchObject({ failurePolicy: 'Fail', validations: [{ reason: 'Forbidden' }] });
   expect(Object.keys(spec.matchConstraints).sort()).toEqual(['matchPolicy', 'resourceRules']);
   expect(only('ValidatingAdmissionPolicyBinding', full).spec).toEqual({
     policyName: only('ValidatingAdmissionPolicy', full).metadata.name,
     validationActions: ['Deny'],
   });
-  // A message names the data key; the value is looked at in the conditions only.
+  // A message names the data keys; values are looked at in the conditions only.
   expect(spec.validations[0].messageExpression).not.toContain('data[');
 });
 
