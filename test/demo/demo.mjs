@@ -5,6 +5,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -188,6 +189,93 @@ assert.equal(decrypts[0].ciphertext.length / 2, 512);
 print(
   `\n  The KMS was asked to decrypt once, and was sent ${decrypts[0].ciphertext.length / 2} octets: the encrypted key.`,
 );
+
+step(
+  'Cluster administrator',
+  `Prints what installs the webhook, with certificates for it and for the API server. Here the
+server runs on this machine, and the demo plays the API server that asks it.`,
+);
+kseal(
+  `webhook manifests --image kseal@sha256:${'0'.repeat(64)} -k gcpkms://${ring} --tls self-signed --client-name kube-apiserver -o webhook`,
+);
+const serveArgs = `webhook serve -k gcpkms://${ring} --tls-cert webhook/tls.crt --tls-key webhook/tls.key --client-ca webhook/client-ca.crt --client-name kube-apiserver --host 127.0.0.1 --port 0 --metrics-port 0 --drain 0`;
+print(`\n  $ kseal ${serveArgs} &`);
+const server = spawn(process.execPath, [bin, ...serveArgs.split(' ')], {
+  cwd: folder,
+  env: { PATH: process.env.PATH, HOME: folder, ...surroundings },
+  stdio: ['ignore', 'inherit', 'pipe'],
+});
+const log = createInterface({ input: server.stderr })[Symbol.asyncIterator]();
+const nextLine = async (pattern) => {
+  for (;;) {
+    const { value, done } = await log.next();
+    assert(!done, 'the server has ended');
+    if (pattern.test(value)) return value;
+  }
+};
+const port = Number(/port (\d+)/.exec(await nextLine(/serving reviews/))[1]);
+const [, token] = /token: (\S+)/.exec(read('app.yaml'));
+const client = [...read('webhook/apiserver-kubeconfig.yaml').matchAll(/client-\S+-data: (\S+)/g)];
+const [cert, key] = client.map(([, base64]) => Buffer.from(base64, 'base64'));
+
+/** Asks the webhook as the API server does, for a Secret app in a namespace. */
+async function admit(namespace, data, identity = { cert, key }) {
+  const object = { metadata: { name: 'app' }, data };
+  const request = {
+    uid: '1',
+    kind: { kind: 'Secret' },
+    operation: 'CREATE',
+    namespace,
+    name: 'app',
+    object,
+  };
+  const review = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request };
+  const headers = { 'content-type': 'application/json' };
+  const servername = 'kseal-webhook.kseal.svc';
+  const target = {
+    host: '127.0.0.1',
+    port,
+    path: '/mutate?timeout=10s',
+    method: 'POST',
+    agent: false,
+  };
+  const asked = httpsRequest({
+    ...target,
+    headers,
+    servername,
+    ca: read('webhook/ca.crt'),
+    ...identity,
+  });
+  asked.end(JSON.stringify(review));
+  const [answer] = await once(asked, 'response');
+  return JSON.parse(Buffer.concat(await answer.toArray())).response;
+}
+
+step(
+  'The API server',
+  'Asks about a Secret that is created as hr/app, and gets a patch for its one value.',
+);
+const admitted = await admit('hr', { token });
+const patch = JSON.parse(Buffer.from(admitted.patch, 'base64'));
+assert.deepEqual(patch, [
+  { op: 'replace', path: '/data/token', value: Buffer.from('a-token-from-hr').toString('base64') },
+]);
+print(indent(JSON.stringify(patch)));
+print(indent(await nextLine(/"review"/)));
+
+step('Somebody with the repository', 'Has the same value created in a namespace of his own.');
+const stolen = await admit('mallory', { token });
+assert.equal(stolen.allowed, false);
+print(indent(JSON.stringify(stolen.status)));
+
+step(
+  'Any pod in the cluster',
+  'Asks the webhook itself, without the certificate of the API server.',
+);
+await assert.rejects(admit('hr', { token }, {}));
+print('    The connection is refused before anything is read.');
+server.kill('SIGTERM');
+assert.equal((await once(server, 'exit'))[0], 0);
 emulator.stdin.end();
 await once(emulator, 'exit');
 
