@@ -56,7 +56,8 @@ export function verifyText(
   const { sound, faults } = suppressionsIn(text.source, text.roots, suppressibleRules);
   const strays = strayFaults(text.source, text.secrets, allowed.refusedKids);
   const found = [...faults, ...text.faults, ...strays];
-  for (const secret of text.secrets) found.push(...checkSecret(secret, allowed));
+  for (const secret of text.secrets)
+    for (const fault of checkSecret(secret, allowed)) found.push(fault);
   const findings = found
     .flatMap((fault) => findingOf(fault, path, settings.severities))
     .sort(inOrder);

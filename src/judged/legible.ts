@@ -22,8 +22,10 @@ export interface Legible {
 export function legibleIn(source: string): Legible {
   const parts: TemplatePart[] = [];
   const texts: string[] = [];
-  for (const { start, text } of documentsIn(source)) {
-    if (actionIn(text) === undefined || isYaml(text)) {
+  const documents = documentsIn(source);
+  for (const { start, text } of documents) {
+    // That the whole is none is known.
+    if (actionIn(text) === undefined || (documents.length > 1 && isYaml(text))) {
       texts.push(text);
       continue;
     }
@@ -37,9 +39,11 @@ export function legibleIn(source: string): Legible {
 
 /** The offset of the first `{{` that stands in no comment. */
 export function actionIn(text: string): number | undefined {
-  for (let at = text.indexOf('{{'); at >= 0; at = text.indexOf('{{', at + 2)) {
-    const line = text.slice(text.lastIndexOf('\n', at) + 1, at);
-    if (!/^\s*#/.test(line)) return at;
+  let at = text.indexOf('{{');
+  while (at >= 0) {
+    if (!/^\s*#/.test(text.slice(text.lastIndexOf('\n', at) + 1, at))) return at;
+    const end = text.indexOf('\n', at);
+    at = end < 0 ? end : text.indexOf('{{', end);
   }
   return undefined;
 }

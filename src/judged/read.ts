@@ -3,7 +3,7 @@ import { readManifest } from '../manifest/read.ts';
 import type { Position } from '../yaml-node.ts';
 import { actionIn, legibleIn } from './legible.ts';
 import { restored } from './restore.ts';
-import { type TemplateDocument, templatesIn } from './template.ts';
+import { rangesAt, type TemplateDocument, templatesIn } from './template.ts';
 
 export interface ReadText {
   readonly manifest: Manifest;
@@ -23,5 +23,6 @@ export function readTemplates(source: string, path: string): ReadText {
 
 /** Whether a position stands in one of them. */
 export function isWithin(templates: readonly TemplateDocument[]): (position: Position) => boolean {
-  return ({ line }) => templates.some(({ lines: [first, last] }) => first <= line && line <= last);
+  const templateAt = rangesAt(templates);
+  return ({ line }) => templateAt(line) !== undefined;
 }

@@ -1,4 +1,4 @@
-import type { Manifest } from '../manifest/manifest.ts';
+import type { Manifest, SecretDocument } from '../manifest/manifest.ts';
 import type { Fault } from '../rules/rule.ts';
 import { childrenOf, type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
 import { actionIn, type TemplatePart } from './legible.ts';
@@ -21,8 +21,9 @@ export function holdsAction(text: string | undefined): boolean {
 
 /** A document that is to be rendered before it says what its Secrets are. */
 export interface TemplateDocument {
-  /** Its first line, and its last. */
-  readonly lines: readonly [number, number];
+  /** Its lines, `end` exclusive. */
+  readonly start: number;
+  readonly end: number;
   /** Where it shows that; undefined where it shows no sign of a Secret. */
   readonly position: Position | undefined;
 }
@@ -40,41 +41,57 @@ export function templatesIn(
 ): readonly TemplateDocument[] {
   if (!holdsAction(source)) return [];
   const position = positionsIn(source);
-  const documents = parts.map(({ start, end, readable }): TemplateDocument => {
-    const text = source.slice(start, end);
-    const isSecret = secrets.some(({ node }) => start <= node.start && node.start < end);
-    const told = isSecret || (readable ? mayHoldSecret(text) : namesSecret(text));
-    const first = start + (actionIn(text) ?? 0);
-    return { lines: linesOf(start, end, position), position: told ? position(first) : undefined };
+  const partAt = rangesAt(parts);
+  const withSecret = new Set(secrets.map(({ node }) => partAt(node.start)));
+  const documents = parts.map((part): TemplateDocument => {
+    const text = source.slice(part.start, part.end);
+    const told = withSecret.has(part) || (part.readable ? mayHoldSecret(text) : namesSecret(text));
+    const first = part.start + (actionIn(text) ?? 0);
+    return { ...linesOf(part, position), position: told ? position(first) : undefined };
   });
-  const isPart = ({ start }: YamlNode) =>
-    parts.some((part) => part.start <= start && start < part.end);
+  const rootAt = rangesAt(roots);
+  const named = new Set(secrets.filter(isNamedByAction).map(({ node }) => rootAt(node.start)));
   for (const root of roots) {
-    const sign = isPart(root) ? undefined : signIn(root, secrets, source);
-    if (sign !== undefined) {
-      const lines = linesOf(root.start, root.end, position);
-      documents.push({ lines, position: position(sign) });
-    }
+    if (partAt(root.start) !== undefined) continue;
+    const sign = signIn(root, named.has(root), source);
+    if (sign !== undefined)
+      documents.push({ ...linesOf(root, position), position: position(sign) });
   }
-  return documents;
+  return documents.sort((a, b) => a.start - b.start);
 }
 
-function linesOf(start: number, end: number, position: (offset: number) => Position) {
-  return [position(start).line, position(Math.max(start, end - 1)).line] as const;
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Finds among ranges in order the one that holds a place. */
+export function rangesAt<T extends Range>(ranges: readonly T[]): (at: number) => T | undefined {
+  return (at) => {
+    let [low, high] = [0, ranges.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if ((ranges[middle]?.start ?? 0) <= at) low = middle;
+      else high = middle;
+    }
+    const found = ranges[low];
+    return found !== undefined && found.start <= at && at < found.end ? found : undefined;
+  };
+}
+
+function linesOf({ start, end }: Range, position: (offset: number) => Position) {
+  return { start: position(start).line, end: position(Math.max(start, end - 1)).line + 1 };
+}
+
+function isNamedByAction({ name, namespace, generateName, type }: SecretDocument): boolean {
+  return [name, namespace, generateName, type].some(holdsAction);
 }
 
 /** Where a document that is YAML shows that it is a template of a Secret. */
-function signIn(root: YamlNode, secrets: Manifest['secrets'], source: string): number | undefined {
+function signIn(root: YamlNode, named: boolean, source: string): number | undefined {
   const text = source.slice(root.start, root.end);
-  if (!holdsAction(text)) return undefined;
-  const named = secrets.some(
-    ({ node, name, namespace, generateName, type }) =>
-      root.start <= node.start &&
-      node.start < root.end &&
-      [name, namespace, generateName, type].some(holdsAction),
-  );
   if (named) return root.start + text.search(/\{\{|\$\{/);
-  return mayHoldSecret(text) ? bracesIn(root, source)?.start : undefined;
+  return text.includes('{{') && mayHoldSecret(text) ? bracesIn(root, source)?.start : undefined;
 }
 
 const kind = /\bkind["']?[ \t]*:/;

@@ -9,7 +9,7 @@ export interface FoundValue {
 
 // The prefixes of looks-sealed.ts. The base64 of a JWE may be folded, as `base64 -w 76` does.
 const sealed =
-  /eyJ(?:hbGciOiJSU0E|lbmMiOiJB)[\w-]*(?:\.[\w-]*){4}|ZXlK(?:aGJHY2lPaUpTVT|bGJtTWlPaUp)[A-Za-z0-9]+(?:(?:\\n|\r?\n[ \t]*)[A-Za-z0-9]+(?![^\s"'\\=]))*={0,2}/g;
+  /(?<=^|[^\w-]|\\[nrt])(?:eyJ(?:hbGciOiJSU0E|lbmMiOiJB)[\w-]*(?:\.[\w-]*){4}|ZXlK(?:aGJHY2lPaUpTVT|bGJtTWlPaUp)[A-Za-z0-9]+(?:(?:\\n|\r?\n[ \t]*)[A-Za-z0-9]+(?![^\s"'\\=]))*={0,2})/g;
 
 /**
  * All that looks like a sealed value in a text of any kind: also in Helm values, in a template,

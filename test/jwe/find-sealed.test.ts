@@ -47,3 +47,8 @@ test.each(['', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln', 'eyJhbGciOiJSU0E', `${jwe.split(
     expect(findSealed(text)).toEqual([]);
   },
 );
+
+test('a text of beginnings without an end is read once', () => {
+  expect(findSealed('eyJhbGciOiJSU0E'.repeat(200_000))).toEqual([]);
+  expect(findSealed(`"a\\n${jwe}\\n${jwe}"`)).toHaveLength(2);
+});
