@@ -1,5 +1,6 @@
 import { FlattenedEncrypt } from 'jose';
 import { describe, expect, test } from 'vitest';
+import type { OpeningKey } from '../src/jwe/decrypt.ts';
 import { AskedKey, makePair } from './jwe/pairs.ts';
 import { opens, refuses, secrets } from './jwe/secrets.ts';
 
@@ -149,6 +150,35 @@ describe('many values', () => {
   test('are opened in parallel, sixteen at once', async () => {
     const { opened, key } = await open(await secretOf(200));
     expect([Object.keys(opened).length, key.asked.length, key.busiest]).toEqual([200, 200, 16]);
+  });
+
+  test('come in the order of the data, whichever key answers first', async () => {
+    const key = new AskedKey(pair);
+    let answered = () => {};
+    const second = new Promise<void>((resolve) => {
+      answered = resolve;
+    });
+    const { kid, modulusOctets, state } = key;
+    const slow: OpeningKey = {
+      kid,
+      modulusOctets,
+      state,
+      decryptKey: async (encryptedKey) => {
+        const isFirst = key.asked.length === 0;
+        const cek = await key.decryptKey(encryptedKey);
+        if (isFirst) await second;
+        else answered();
+        return cek;
+      },
+    };
+    const data = { z: await seal('Z', 'z'), a: await seal('A', 'a') };
+    expect(Object.keys((await open(data, { keyring: [slow] })).opened)).toEqual(['z', 'a']);
+  });
+
+  test('that are damaged count too: there is an end to looking at them', async () => {
+    const damaged = Array.from({ length: 1000 }, (_, n) => [`key-${n}`, 'eyJhbGciOiJSU0E']);
+    const { codes, calls } = await open(Object.fromEntries(damaged));
+    expect([Object.keys(codes).length, calls]).toEqual([257, 0]);
   });
 
   test('are 256 at most; one more is refused without a call', async () => {

@@ -40,6 +40,7 @@ export async function mutateServer(options: MutateOptions): Promise<FastifyInsta
     // While it drains it still answers.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: false },
+    frameworkErrors: sendError,
   });
   app.server.maxConnections = MAX_CONNECTIONS;
   checkClients(app.server, options);
