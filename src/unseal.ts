@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { KsealError } from './errors.ts';
+import { exitCodeOf, exitCodes, KsealError } from './errors.ts';
 import { checkBinding, type Place, type Scope } from './jwe/binding.ts';
 import type { CompactJwe } from './jwe/compact.ts';
 import { type Decrypted, decryptCompact, type OpeningKey } from './jwe/decrypt.ts';
@@ -53,14 +53,17 @@ interface Ready {
 /**
  * Opens the sealed values of one Secret: the one function behind `decrypt` and the admission
  * webhook. Values that do not look sealed are left alone. A key is only asked once every value
- * has passed the checks that cost nothing.
+ * has passed the checks that cost nothing, and no more once one cannot be asked.
  */
 export async function unsealData(request: OpenRequest): Promise<OpenResult> {
   const errors = new Map<string, KsealError>();
   const ready = prepareAll(request, errors);
   const opened = new Map<string, Uint8Array>();
   const warnings = new Map<string, string>();
+  let isAnswered = true;
   const openOne = async (value: Ready) => {
+    // The Secret is refused as a whole already, and a KMS that fails is spared further questions.
+    if (!isAnswered) return;
     try {
       const { plaintext, key } = await open(value, request);
       opened.set(value.key, plaintext);
@@ -69,6 +72,7 @@ export async function unsealData(request: OpenRequest): Promise<OpenResult> {
       }
     } catch (error) {
       errors.set(value.key, expected(error));
+      if (exitCodeOf(error) === exitCodes.KEY_UNAVAILABLE) isAnswered = false;
     }
   };
   if (errors.size === 0) await pLimit(PARALLEL).map(ready, openOne);
