@@ -37,6 +37,8 @@ export interface Serving extends Partial<Omit<ServeOptions, 'tls'>> {
   readonly clientCa?: boolean;
   readonly kmsEndpoint?: string;
   readonly loadKeys?: (reference: string) => Promise<readonly OpeningKey[]>;
+  /** A signal that comes before anything else. */
+  readonly signalAtStart?: string;
 }
 
 /** A folder that is gone when the test is over. */
@@ -56,7 +58,7 @@ export async function writeServingPair(authority: Authority, folder: string): Pr
 
 /** Starts a server and waits until it listens; it is ended when the test is over. */
 export async function startServed(serving: Serving): Promise<Served> {
-  const { times, clientCa = false, kmsEndpoint, loadKeys, ...more } = serving;
+  const { times, clientCa = false, kmsEndpoint, loadKeys, signalAtStart, ...more } = serving;
   const authority = await makeAuthority();
   const folder = freshFolder();
   await writeServingPair(authority, folder);
@@ -103,6 +105,7 @@ export async function startServed(serving: Serving): Promise<Served> {
   const signal = (name: string) => {
     for (const listener of signals) listener(name);
   };
+  if (signalAtStart !== undefined) signal(signalAtStart);
   onTestFinished(async () => {
     signal('SIGTERM');
     signal('SIGTERM');
@@ -145,20 +148,18 @@ function listenersIn<T>(listeners: Set<(event: T) => void>) {
 
 /** The ports are those that the log tells; what kept the server from starting is thrown. */
 async function portsIn(log: () => readonly LogLine[], ended: Promise<unknown>) {
-  let failure: unknown;
-  void ended.then((thrown) => {
-    failure = thrown ?? new Error('it ended');
-  });
-  return vi.waitFor(
+  const listening = vi.waitFor(
     () => {
-      if (failure !== undefined) return Promise.reject(failure);
       const said = log().map(({ msg }) => /port (\d+), .* on (\d+)$/.exec(msg));
       const [, port, metricsPort] = said.find((found) => found !== null) ?? [];
-      if (port === undefined) throw new Error('it does not listen yet');
+      if (port === undefined) throw new Error('it does not listen');
       return [Number(port), Number(metricsPort)] as const;
     },
     { timeout: 10_000, interval: 5 },
   );
+  listening.catch(() => {});
+  const failed = ended.then((thrown) => Promise.reject(thrown ?? new Error('it ended')));
+  return Promise.race([listening, failed]);
 }
 
 /** The value of a metric on a page in Prometheus' text format; 0 where there is none. */
