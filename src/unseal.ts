@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { KsealError } from './errors.ts';
+import { exitCodeOf, exitCodes, KsealError } from './errors.ts';
 import { checkBinding, type Place, type Scope } from './jwe/binding.ts';
 import type { CompactJwe } from './jwe/compact.ts';
 import { type Decrypted, decryptCompact, type OpeningKey } from './jwe/decrypt.ts';
@@ -53,7 +53,7 @@ interface Ready {
 /**
  * Opens the sealed values of one Secret: the one function behind `decrypt` and the admission
  * webhook. Values that do not look sealed are left alone. A key is only asked once every value
- * has passed the checks that cost nothing.
+ * has passed the checks that cost nothing, and no more once one cannot be asked.
  */
 export async function unsealData(request: OpenRequest): Promise<OpenResult> {
   const errors = new Map<string, KsealError>();
@@ -61,7 +61,7 @@ export async function unsealData(request: OpenRequest): Promise<OpenResult> {
   const opened = new Map<string, Uint8Array>();
   const warnings = new Map<string, string>();
   const toOpen = errors.size === 0 ? ready : [];
-  const results = await pLimit(PARALLEL).map(toOpen, (value) => openOrError(value, request));
+  const results = await openAll(toOpen, request);
   // In the order of the data, and not in that in which keys answered: the same every time.
   for (const [index, { key }] of toOpen.entries()) {
     const result = results[index];
@@ -75,8 +75,19 @@ export async function unsealData(request: OpenRequest): Promise<OpenResult> {
   return { opened: errors.size === 0 ? opened : new Map(), warnings, errors };
 }
 
-function openOrError(value: Ready, request: OpenRequest): Promise<Decrypted | KsealError> {
-  return open(value, request).catch(expected);
+/** Undefined: not asked, for a KMS that fails is spared further questions about a lost Secret. */
+function openAll(
+  values: readonly Ready[],
+  request: OpenRequest,
+): Promise<readonly (Decrypted | KsealError | undefined)[]> {
+  let isAnswered = true;
+  return pLimit(PARALLEL).map(values, async (value) => {
+    if (!isAnswered) return undefined;
+    const result = await open(value, request).catch(expected);
+    if (result instanceof KsealError && exitCodeOf(result) === exitCodes.KEY_UNAVAILABLE)
+      isAnswered = false;
+    return result;
+  });
 }
 
 function prepareAll(request: OpenRequest, errors: Map<string, KsealError>): Ready[] {

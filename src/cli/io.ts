@@ -28,6 +28,8 @@ export interface IO {
   readonly openTerminal: () => Terminal | undefined;
   /** Has `listener` hear of SIGTERM and SIGINT in place of the end that they mean; returns the undoing. */
   readonly onSignal: (listener: (signal: string) => void) => () => void;
+  /** Has `listener` hear of an error that nothing caught, in place of the end that it means; returns the undoing. */
+  readonly onUncaught: (listener: (error: unknown) => void) => () => void;
   /** Hears of what a command threw before it is printed; for tests. */
   readonly onError?: (thrown: unknown) => void;
 }

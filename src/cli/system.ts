@@ -18,6 +18,7 @@ export function systemIO(): IO {
     cwd: process.cwd(),
     openTerminal,
     onSignal,
+    onUncaught,
   };
 }
 
@@ -28,6 +29,12 @@ function onSignal(listener: (signal: string) => void): () => void {
   return () => {
     for (const signal of signals) process.off(signal, listener);
   };
+}
+
+/** Node makes such an exception of a promise that nobody caught, too. */
+function onUncaught(listener: (error: unknown) => void): () => void {
+  process.on('uncaughtException', listener);
+  return () => process.off('uncaughtException', listener);
 }
 
 const devices =

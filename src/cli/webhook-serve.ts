@@ -84,6 +84,7 @@ async function start(io: IO, flags: ServeFlags): Promise<void> {
   await serve(options, {
     logStream: io.stderr,
     onSignal: io.onSignal,
+    onUncaught: io.onUncaught,
     loadKeys: (reference, note) =>
       loadOpeningKeys(reference, { ...keyContext(io, flags, undefined), note }),
   });

@@ -1,6 +1,7 @@
 import { KsealError } from '../errors.ts';
 import { type AdmissionRequest, answerText, readReview } from './admission.ts';
 import { reviewBudget } from './budget.ts';
+import { describeBug } from './bug.ts';
 import { bugStatus, lateStatus } from './denial.ts';
 import { type Log, type LogFields, loggedError } from './log.ts';
 import type { Metrics, ReviewResult } from './metrics.ts';
@@ -98,10 +99,7 @@ function resultOf({ response, opened }: Review): ReviewResult {
 
 /** The message of an unforeseen error may quote a value, so its kind and its place are logged. */
 function failed(request: AdmissionRequest, error: unknown, log: Log): Judged {
-  const place =
-    error instanceof Error ? (error.stack?.match(/^ {4}at .*$/m)?.[0].trim() ?? '') : '';
-  const code = error instanceof Error ? error.name : 'failure';
-  log.write('error', `a bug in kseal: ${code} ${place}`, told(request));
+  log.write('error', describeBug(error), told(request));
   return refusal(request, 'failed');
 }
 

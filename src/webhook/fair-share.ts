@@ -17,19 +17,22 @@ export function fairShare(total: number): FairShare {
     else running.set(owner, runningOf(owner) + by);
   };
   const startNext = () => {
-    for (const [owner, [start, ...rest]] of waiting) {
-      if (runningOf(owner) >= most || start === undefined) continue;
+    for (const [owner, queue] of waiting) {
+      if (runningOf(owner) >= most) continue;
+      const start = queue.shift();
       // A Map keeps the order in which its keys came: the next turn is after everybody else's.
       waiting.delete(owner);
-      if (rest.length > 0) waiting.set(owner, rest);
+      if (queue.length > 0) waiting.set(owner, queue);
       count(owner, 1);
-      return start();
+      return start?.();
     }
   };
   const turnOf = (owner: string) => {
     if (busy < total && runningOf(owner) < most) return count(owner, 1);
     return new Promise<void>((start) => {
-      waiting.set(owner, [...(waiting.get(owner) ?? []), start]);
+      const queue = waiting.get(owner);
+      if (queue === undefined) waiting.set(owner, [start]);
+      else queue.push(start);
     });
   };
   return async (owner, task) => {

@@ -12,21 +12,30 @@ const reasons: Readonly<Record<string, string>> = {
 export interface Listening {
   readonly port: number;
   readonly host: string | undefined;
+  /** Hears of what goes wrong later: connections that cannot be accepted, for want of descriptors. */
+  readonly onError: (code: string) => void;
 }
 
 /**
  * Listens on a port; without a host on all addresses of this machine. Throws USAGE, with the flag
  * that named the port.
  */
-export function listen(server: Server, { port, host }: Listening, flag: string): Promise<number> {
+export function listen(
+  server: Server,
+  { port, host, onError }: Listening,
+  flag: string,
+): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', ({ code = '' }: NodeJS.ErrnoException) => {
+    const refuse = ({ code = '' }: NodeJS.ErrnoException) => {
       const where = host === undefined ? `port ${port}` : `${host}, port ${port}`;
       const reason = reasons[code] ?? `the system answered ${code || 'with an error'}`;
       const message = `cannot listen on ${where}: ${reason}`;
       reject(new KsealError('USAGE', message, { hint: `choose another one with ${flag}` }));
-    });
+    };
+    server.once('error', refuse);
     server.listen({ port, host }, () => {
+      server.off('error', refuse);
+      server.on('error', ({ code = '' }: NodeJS.ErrnoException) => onError(code));
       const address = server.address();
       resolve(typeof address === 'object' && address !== null ? address.port : port);
     });

@@ -58,8 +58,9 @@ export function createMetrics() {
     ),
     refusedClients: counter(
       'kseal_refused_clients_total',
-      'TLS handshakes refused: no certificate, or not a right one',
+      'Connections refused: no TLS, no client certificate, or not a right one',
       [],
     ),
+    uncaught: counter('kseal_uncaught_errors_total', 'Bugs in kseal that nothing caught', []),
   };
 }

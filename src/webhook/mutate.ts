@@ -1,48 +1,38 @@
-import { constants } from 'node:crypto';
 import { createServer, type Server } from 'node:https';
-import type { TLSSocket } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { KsealError } from '../errors.ts';
 import { MAX_REVIEW_OCTETS } from './admission.ts';
 import type { Posted } from './answer.ts';
+import { type Clients, checkClients, tlsOptions } from './clients.ts';
+import type { Times } from './times.ts';
 import type { TlsMaterial } from './tls.ts';
 
-export interface MutateOptions {
+export interface MutateOptions extends Clients {
   readonly tls: TlsMaterial;
-  /** The common names of client certificates that may call; without them anybody may. */
-  readonly clientNames: readonly string[] | undefined;
   readonly answer: (posted: Posted) => Promise<string>;
   /** Whether connections are to end with their next answer. */
   readonly isDraining: () => boolean;
-  readonly onRefusedClient: () => void;
+  readonly times: Times;
 }
-
-/** What a connection may take, in milliseconds. The API server itself keeps an idle one for 90 s. */
-const times = {
-  handshakeTimeout: 10_000,
-  headersTimeout: 10_000,
-  requestTimeout: 20_000,
-  keepAliveTimeout: 120_000,
-  connectionsCheckingInterval: 2_000,
-};
 
 const MAX_CONNECTIONS = 1000;
 /** What the bodies that are under way may add up to; a 503 for the rest keeps memory bounded. */
 const MAX_OCTETS_UNDER_WAY = 128 * 1024 * 1024;
+/** What a request takes at least, with its connection and its review. */
+const LEAST_OCTETS = 32 * 1024;
 
 /** Makes the HTTPS server: `POST /mutate`, and nothing else. It does not listen yet. */
 export async function mutateServer(options: MutateOptions): Promise<FastifyInstance<Server>> {
   const app = Fastify<Server>({
-    serverFactory: (handler) => createServer({ ...times, ...tlsOptions(options) }, handler),
+    serverFactory: (handler) => createServer(serverOptions(options), handler),
     bodyLimit: MAX_REVIEW_OCTETS,
-    requestTimeout: times.requestTimeout,
-    keepAliveTimeout: times.keepAliveTimeout,
     // While it drains it still answers.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: false },
     frameworkErrors: sendError,
   });
   app.server.maxConnections = MAX_CONNECTIONS;
+  app.server.setTimeout(options.times.stalled);
   checkClients(app.server, options);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
@@ -74,31 +64,15 @@ export async function mutateServer(options: MutateOptions): Promise<FastifyInsta
   return app;
 }
 
-/** The TLS settings, which a reload sets anew; a resumed session would skip the look at a client. */
-export function tlsOptions({ tls, clientNames }: Pick<MutateOptions, 'tls' | 'clientNames'>) {
-  const { cert, key, ca } = tls;
-  const isChecked = clientNames !== undefined;
+function serverOptions({ tls, times, ...clients }: MutateOptions) {
   return {
-    cert,
-    key,
-    ...(isChecked && ca !== undefined ? { ca } : {}),
-    minVersion: 'TLSv1.2' as const,
-    secureOptions: constants.SSL_OP_NO_TICKET,
-    requestCert: isChecked,
-    rejectUnauthorized: isChecked,
+    handshakeTimeout: times.handshake,
+    headersTimeout: times.headers,
+    requestTimeout: times.request,
+    keepAliveTimeout: times.idle,
+    connectionsCheckingInterval: times.check,
+    ...tlsOptions(tls, clients),
   };
-}
-
-/** Ends what the handshake lets pass although its name is not one of ours, before it is read. */
-function checkClients(server: Server, { clientNames, onRefusedClient }: MutateOptions): void {
-  server.on('tlsClientError', onRefusedClient);
-  if (clientNames === undefined) return;
-  server.prependListener('secureConnection', (socket: TLSSocket) => {
-    const { subject } = socket.getPeerCertificate();
-    if (socket.authorized && clientNames.includes(String(subject?.CN))) return;
-    onRefusedClient();
-    socket.destroy();
-  });
 }
 
 async function refuseEncoded(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
@@ -113,12 +87,13 @@ function boundOctets() {
   return async ({ headers }: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const length = Number(headers['content-length'] ?? MAX_REVIEW_OCTETS);
     if (length > MAX_REVIEW_OCTETS) return reply.code(413).send({ error: 'the body is too large' });
-    if (underWay + length > MAX_OCTETS_UNDER_WAY) {
+    const weight = Math.max(length, LEAST_OCTETS);
+    if (underWay + weight > MAX_OCTETS_UNDER_WAY) {
       return reply.code(503).header('retry-after', 1).send({ error: 'too much at once' });
     }
-    underWay += length;
+    underWay += weight;
     reply.raw.once('close', () => {
-      underWay -= length;
+      underWay -= weight;
     });
   };
 }

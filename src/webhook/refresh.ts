@@ -2,34 +2,49 @@ import { exitCodeOf, exitCodes, KsealError } from '../errors.ts';
 import type { Keyring } from './keyring.ts';
 import { type Log, loggedError } from './log.ts';
 import type { Metrics } from './metrics.ts';
-
-/** How often keys are read anew, in milliseconds: all is well, or something is missing. */
-const INTERVAL = 60_000;
-const INTERVAL_AFTER_FAILURE = 5_000;
-
-/** How long a start waits for the first reading, in milliseconds. */
-const HEAD_START = 3_000;
+import { type Times, within } from './times.ts';
 
 export interface Refreshing {
   readonly keyring: Keyring;
   readonly log: Log;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'keys' | 'keyRefreshFailures'>;
+  readonly times: Pick<Times, 'headStart' | 'refresh' | 'refreshAfterFailure'>;
 }
 
-/**
- * Reads the keys, and goes on doing so; returns what ends it. A reference that can never be read
- * ends the start: it throws what is wrong. A KMS that is out of reach, or says no, does not: a
- * restart would not help it, so it is asked again.
- */
-export async function keepReading(refreshing: Refreshing): Promise<() => void> {
-  const first = refreshing.keyring.refresh();
+export interface Reading {
+  /**
+   * When the first reading is over, or has had its time. Rejects with what is wrong where a
+   * reference can never be read. A KMS that is out of reach, or says no, does not end a start: a
+   * restart would not help it, so it is asked again.
+   */
+  readonly begun: Promise<void>;
+  readonly stop: () => void;
+}
+
+/** Reads the keys, and goes on doing so until it is stopped. */
+export function keepReading(refreshing: Refreshing): Reading {
+  const { keyring, times } = refreshing;
   let timer: NodeJS.Timeout | undefined;
-  const pause = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), HEAD_START);
+  let isOver = false;
+  const goOn = async (reading: ReturnType<Keyring['refresh']>): Promise<void> => {
+    const failures = await reading;
+    if (isOver) return;
+    tell(refreshing, failures);
+    const wait = failures.size > 0 ? times.refreshAfterFailure : times.refresh;
+    timer = setTimeout(() => void goOn(keyring.refresh()), wait);
+  };
+  const first = keyring.refresh();
+  const begun = within(times.headStart, first).then((failures) => {
+    throwLasting(failures);
+    void goOn(first);
   });
-  const failures = await Promise.race([first, pause]).finally(() => clearTimeout(timer));
-  throwLasting(failures);
-  return loop(refreshing, first);
+  return {
+    begun,
+    stop: () => {
+      isOver = true;
+      clearTimeout(timer);
+    },
+  };
 }
 
 function throwLasting(failures: ReadonlyMap<string, unknown> = new Map()): void {
@@ -39,27 +54,11 @@ function throwLasting(failures: ReadonlyMap<string, unknown> = new Map()): void 
   if (lasting.length > 0) throw lasting.length === 1 ? lasting[0] : new AggregateError(lasting);
 }
 
-function loop(refreshing: Refreshing, first: ReturnType<Keyring['refresh']>): () => void {
-  let timer: NodeJS.Timeout | undefined;
-  let isOver = false;
-  const next = async (reading: ReturnType<Keyring['refresh']>) => {
-    const failures = await reading;
-    tell(refreshing, failures);
-    if (isOver) return;
-    const wait = failures.size > 0 ? INTERVAL_AFTER_FAILURE : INTERVAL;
-    timer = setTimeout(() => void next(refreshing.keyring.refresh()), wait);
-  };
-  void next(first);
-  return () => {
-    isOver = true;
-    clearTimeout(timer);
-  };
-}
-
 function tell({ keyring, log, metrics }: Refreshing, failures: ReadonlyMap<string, unknown>): void {
   metrics.keys.set(keyring.keys().length);
   metrics.keyRefreshFailures.inc(failures.size);
   for (const [reference, error] of failures) {
+    // The message of an unforeseen error is not ours, and is not shown.
     const errors = error instanceof KsealError ? [loggedError(error)] : [];
     log.write('error', 'cannot read a key', { reference, errors });
   }

@@ -1,24 +1,23 @@
+import type { Server } from 'node:net';
 import type { Writable } from 'node:stream';
-import type { Scope } from '../jwe/binding.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
-import { createMemo, type Memo } from '../memo.ts';
-import { answerPosted } from './answer.ts';
-import { askedFor } from './asked-keys.ts';
-import { fairShare } from './fair-share.ts';
+import { describeBug } from './bug.ts';
+import { tlsOptions } from './clients.ts';
 import { type Keyring, keyringOf, type LoadKeys } from './keyring.ts';
 import { listen } from './listen.ts';
 import { createLog, type Log } from './log.ts';
 import type { LogLevel } from './log-level.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { mutateServer, tlsOptions } from './mutate.ts';
+import { mutateServer } from './mutate.ts';
 import { probeServer } from './probes.ts';
 import { keepReading } from './refresh.ts';
-import type { ReviewContext } from './review.ts';
+import { createReviewer, type ReviewerOptions } from './reviewer.ts';
 import { drain, type OnSignal, type Signals, twoSignals } from './signals.ts';
+import { defaultTimes, type Times } from './times.ts';
 import { checkTls, readTlsFiles, type TlsFiles, type TlsMaterial } from './tls.ts';
 import { watchTls } from './tls-watch.ts';
 
-export interface ServeOptions {
+export interface ServeOptions extends ReviewerOptions {
   readonly references: readonly string[];
   readonly states: ReadonlyMap<string, KeyState>;
   readonly tls: TlsFiles;
@@ -27,9 +26,6 @@ export interface ServeOptions {
   readonly host: string | undefined;
   readonly port: number;
   readonly metricsPort: number;
-  readonly acceptUnbound: readonly string[];
-  readonly maxScope: Scope;
-  readonly useMemo: boolean;
   readonly logLevel: LogLevel;
   /** How long it goes on serving after the first signal, while endpoints are updated; milliseconds. */
   readonly drain: number;
@@ -39,10 +35,9 @@ export interface ServeWorld {
   readonly loadKeys: (reference: string, note: (text: string) => void) => ReturnType<LoadKeys>;
   readonly logStream: Writable;
   readonly onSignal: OnSignal;
+  /** Has `listener` hear of what nobody caught, in place of the end that it means. */
+  readonly onUncaught: (listener: (error: unknown) => void) => () => void;
 }
-
-/** Questions to keys that are under way at once, of all namespaces together. */
-const QUESTIONS = 64;
 
 interface State {
   tls: TlsMaterial;
@@ -56,6 +51,7 @@ interface Running {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly keyring: Keyring;
+  readonly times: Times;
 }
 
 /**
@@ -63,58 +59,67 @@ interface Running {
  * for a while, answers what is under way, and returns. Throws what keeps it from starting, and
  * INTERRUPTED where a second signal came.
  */
-export async function serve(options: ServeOptions, world: ServeWorld): Promise<void> {
+export async function serve(
+  options: ServeOptions,
+  world: ServeWorld,
+  times: Times = defaultTimes,
+): Promise<void> {
   const tls = checkTls(readTlsFiles(options.tls), options.tls);
   const log = createLog(world.logStream, options.logLevel);
   const note = (text: string) => log.write('info', text);
+  const load = (reference: string) => world.loadKeys(reference, note);
   const running: Running = {
     options,
     log,
     state: { tls, isDraining: false },
     metrics: createMetrics(),
-    keyring: keyringOf(
-      options.references,
-      (reference) => world.loadKeys(reference, note),
-      options.states,
-    ),
+    keyring: keyringOf(options.references, load, options.states),
+    times,
   };
   const signals = twoSignals(world.onSignal);
-  const stopReading = await keepReading(running);
+  const stopHearing = world.onUncaught((error) => {
+    running.metrics.uncaught.inc();
+    log.write('error', describeBug(error));
+  });
+  const reading = keepReading(running);
   try {
-    await serveUntil(running, signals);
+    // While nothing is served yet, a signal ends the start at once.
+    const signal = await Promise.race([reading.begun, signals.first]);
+    if (signal === undefined) await serveUntil(running, signals);
   } finally {
-    stopReading();
+    reading.stop();
+    stopHearing();
     signals.stop();
   }
 }
 
 async function serveUntil(running: Running, signals: Signals): Promise<void> {
-  const { options, state, log, metrics } = running;
-  const mutate = await mutateServer({
-    tls: state.tls,
+  const { options, state, log, metrics, times } = running;
+  const clients = {
     clientNames: options.clientNames,
-    answer: answerWith(running),
-    isDraining: () => state.isDraining,
     onRefusedClient: () => metrics.refusedClients.inc(),
+  };
+  const mutate = await mutateServer({
+    ...clients,
+    tls: state.tls,
+    answer: createReviewer(options, running),
+    isDraining: () => state.isDraining,
+    times,
   });
   const probes = await probeServer(metrics, () => notReady(running));
-  const stopWatching = watchTls({ files: options.tls, log, metrics }, state.tls, (tls) => {
-    mutate.server.setSecureContext(tlsOptions({ ...options, tls }));
+  const watch = { files: options.tls, log, metrics, interval: times.tlsLook };
+  const stopWatching = watchTls(watch, state.tls, (tls) => {
+    mutate.server.setSecureContext(tlsOptions(tls, clients));
     state.tls = tls;
   });
   try {
-    const { host } = options;
-    const port = await listen(mutate.server, { host, port: options.port }, '--port');
-    const metricsPort = await listen(
-      probes.server,
-      { host, port: options.metricsPort },
-      '--metrics-port',
-    );
+    const [port, metricsPort] = await listenOnBoth(running, mutate.server, probes.server);
     announce(running, port, metricsPort);
     const signal = await signals.first;
     state.isDraining = true;
     log.write('info', 'draining', { signal });
-    await drain(mutate.server, signals, options.drain);
+    const draining = { serving: options.drain, lastAnswers: times.lastAnswers };
+    await drain(mutate.server, signals, draining);
     log.write('info', 'stopped');
   } finally {
     stopWatching();
@@ -125,32 +130,13 @@ async function serveUntil(running: Running, signals: Signals): Promise<void> {
   }
 }
 
-function answerWith({ options, keyring, metrics, log }: Running) {
-  const share = fairShare(QUESTIONS);
-  const memo = options.useMemo ? countingHits(createMemo(), metrics) : undefined;
-  const contextFor = (namespace: string, deadline: number): ReviewContext => ({
-    keyring: askedFor(namespace, keyring.keys(), { share, metrics }),
-    isKeyringComplete: keyring.isComplete(),
-    acceptsUnbound: (name) => options.acceptUnbound.includes(name),
-    maxScope: options.maxScope,
-    deadline,
-    ...(memo === undefined ? {} : { memo }),
-  });
-  return async (posted: Parameters<typeof answerPosted>[0]) => {
-    metrics.inFlight.inc();
-    return answerPosted(posted, { contextFor, log, metrics }).finally(() => metrics.inFlight.dec());
-  };
-}
-
-function countingHits(memo: Memo, { memoHits }: Metrics): Memo {
-  return {
-    ...memo,
-    has(value) {
-      const isKnown = memo.has(value);
-      if (isKnown) memoHits.inc();
-      return isKnown;
-    },
-  };
+async function listenOnBoth({ options, log }: Running, mutate: Server, probes: Server) {
+  const { host, port, metricsPort } = options;
+  const onError = (code: string) => log.write('error', 'cannot accept a connection', { code });
+  return [
+    await listen(mutate, { host, port, onError }, '--port'),
+    await listen(probes, { host, port: metricsPort, onError }, '--metrics-port'),
+  ] as const;
 }
 
 /** Keys have to be read once, so that a rollout with a wrong one stops; a KMS may fail later. */

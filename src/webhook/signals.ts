@@ -1,5 +1,6 @@
 import type { Server } from 'node:https';
 import { KsealError } from '../errors.ts';
+import { within } from './times.ts';
 
 /** Tells of SIGTERM and SIGINT; returns what ends the telling. */
 export type OnSignal = (listener: (signal: string) => void) => () => void;
@@ -19,29 +20,26 @@ export function twoSignals(onSignal: OnSignal): Signals {
   return { first, second, stop };
 }
 
-/** How long answers that are under way may take once no more are begun; milliseconds. */
-const LAST_ANSWERS = 15_000;
+/** How long a draining takes, in milliseconds: it goes on serving, and then only answers. */
+export interface Draining {
+  readonly serving: number;
+  readonly lastAnswers: number;
+}
 
 /**
- * Goes on serving for `milliseconds`, while endpoints are updated, then ends connections as their
- * answers are given. Throws INTERRUPTED where a second signal comes.
+ * Goes on serving for a while, as endpoints are updated, then ends connections as their answers
+ * are given. Throws INTERRUPTED where a second signal comes.
  */
 export async function drain(
   server: Server,
-  { second }: Signals,
-  milliseconds: number,
+  { second }: Pick<Signals, 'second'>,
+  { serving, lastAnswers }: Draining,
 ): Promise<void> {
   const interrupted = second.then(() => {
     throw new KsealError('INTERRUPTED', 'ended by a second signal');
   });
-  await Promise.race([pause(milliseconds), interrupted]);
+  await within(serving, interrupted);
   // This ends idle connections too.
   const closed = new Promise((resolve) => server.close(resolve));
-  await Promise.race([closed, pause(LAST_ANSWERS), interrupted]);
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, milliseconds).unref();
-  });
+  await within(lastAnswers, Promise.race([closed, interrupted]));
 }

@@ -4,26 +4,23 @@ import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { checkTls, readTlsFiles, type TlsFiles, type TlsMaterial } from './tls.ts';
 
-/** How often the TLS files are looked at, in milliseconds. */
-const INTERVAL = 5_000;
-
 export interface TlsWatch {
   readonly files: TlsFiles;
   readonly log: Log;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'certificateExpiry' | 'certificateReloads'>;
 }
 
 /**
- * Looks at the TLS files again and again; returns what ends it. Those that changed and fit go to
- * `use`. With those that do not, as in the middle of a replacement, the old ones stay in use.
+ * Looks at the TLS files every so many milliseconds; returns what ends it. Those that changed and
+ * fit go to `use`. With those that do not, as in the middle of a replacement, the old ones stay.
  */
 export function watchTls(
-  watch: TlsWatch,
+  watch: TlsWatch & { readonly interval: number },
   inUse: TlsMaterial,
   use: (tls: TlsMaterial) => void,
 ): () => void {
   watch.metrics.certificateExpiry.set(inUse.notAfter / 1000);
-  const timer = setInterval(tlsLook(watch, inUse, use), INTERVAL);
+  const timer = setInterval(tlsLook(watch, inUse, use), watch.interval);
   return () => clearInterval(timer);
 }
 

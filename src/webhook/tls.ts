@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { KsealError } from '../errors.ts';
+import { createSecureContext } from 'node:tls';
+import { KsealError, shellWord } from '../errors.ts';
 import { readFile } from '../files.ts';
 
 /** Where the files are, and how messages call them. */
@@ -32,15 +33,16 @@ export function readTlsFiles({ cert, key, clientCa }: TlsFiles): Omit<TlsMateria
 }
 
 /**
- * Checks that the key is that of the certificate, that it has not expired, and that it names a
- * host where Go looks for it: in a subject alternative name. Throws CERTIFICATE_INVALID.
+ * Checks that the key is that of the certificate, that it has not expired, that it names a host
+ * where Go looks for it, in a subject alternative name, and that TLS can use it all. Throws
+ * CERTIFICATE_INVALID.
  */
 export function checkTls(
   { cert, key, ca }: Omit<TlsMaterial, 'notAfter'>,
   files: TlsFiles,
   now = Date.now(),
 ): TlsMaterial {
-  const certificate = parseCertificate(cert, files.cert);
+  const certificate = parseCertificates(cert, files.cert);
   if (!certificate.checkPrivateKey(parseKey(key, files.key))) {
     throw invalid(`${files.key}: is not the key of ${files.cert}`, 'give both files of one pair');
   }
@@ -51,16 +53,28 @@ export function checkTls(
   const notAfter = Date.parse(certificate.validTo);
   if (notAfter <= now)
     throw invalid(`${files.cert}: expired on ${certificate.validTo}`, 'renew it');
-  if (ca !== undefined) parseCertificate(ca, files.clientCa ?? '');
+  if (ca !== undefined) parseCertificates(ca, files.clientCa ?? '');
+  checkUse({ cert, key }, files.cert);
   return { cert, key, ca, notAfter };
 }
 
-function parseCertificate(pem: Buffer, path: string): X509Certificate {
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+/** The first certificate of a file. All are parsed: TLS leaves out those that it cannot read. */
+function parseCertificates(pem: Buffer, path: string): X509Certificate {
+  const text = pem.toString('latin1');
+  const blocks = text.match(PEM_CERTIFICATE) ?? [];
+  const begun = text.split('-----BEGIN CERTIFICATE-----').length - 1;
   try {
-    return new X509Certificate(pem);
+    const [first] = blocks.map((block) => new X509Certificate(block));
+    if (first !== undefined && blocks.length === begun) return first;
   } catch {
-    throw invalid(`${path}: is no PEM certificate`, `openssl x509 -noout -text -in ${path}`);
+    // It is told below.
   }
+  throw invalid(
+    `${path}: is not one PEM certificate after the other`,
+    `openssl x509 -noout -text -in ${shellWord(path)}`,
+  );
 }
 
 function parseKey(pem: Buffer, path: string): KeyObject {
@@ -71,6 +85,16 @@ function parseKey(pem: Buffer, path: string): KeyObject {
       `${path}: is no PEM private key without a passphrase`,
       'give the key of the certificate',
     );
+  }
+}
+
+/** OpenSSL refuses what it holds for too weak. */
+function checkUse(pair: Pick<TlsMaterial, 'cert' | 'key'>, path: string): void {
+  try {
+    createSecureContext(pair);
+  } catch (error) {
+    const { reason = 'no reason given' } = error as { reason?: string };
+    throw invalid(`${path}: OpenSSL does not use it: ${reason}`, 'make a new pair');
   }
 }
 

@@ -59,6 +59,7 @@ export function testIO({ cwd, stdin, env = {}, typed }: Surroundings): TestIO {
     signal: (name) => {
       for (const listener of listeners) listener(name);
     },
+    onUncaught: () => () => {},
     openTerminal: () => terminal?.open(),
     onError: (thrown) => {
       io.thrown = thrown;

@@ -66,6 +66,7 @@ export async function startWebhook(
         signal = listener;
         return () => {};
       },
+      onUncaught: () => () => {},
     },
   );
   const never = ended.then(() => Promise.reject(new Error('it ended')));

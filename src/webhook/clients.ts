@@ -1,0 +1,37 @@
+import { constants } from 'node:crypto';
+import type { Server } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import type { TlsMaterial } from './tls.ts';
+
+export interface Clients {
+  /** The common names of client certificates that may call; without them anybody may. */
+  readonly clientNames: readonly string[] | undefined;
+  readonly onRefusedClient: () => void;
+}
+
+/** The TLS settings, which a reload sets anew; a resumed session would skip the look at a client. */
+export function tlsOptions({ cert, key, ca }: TlsMaterial, { clientNames }: Clients) {
+  const isChecked = clientNames !== undefined;
+  return {
+    cert,
+    key,
+    ...(isChecked && ca !== undefined ? { ca } : {}),
+    minVersion: 'TLSv1.2' as const,
+    secureOptions: constants.SSL_OP_NO_TICKET,
+    requestCert: isChecked,
+    rejectUnauthorized: isChecked,
+  };
+}
+
+/** Ends what the handshake lets pass although its name is not one of ours, before it is read. */
+export function checkClients(server: Server, { clientNames, onRefusedClient }: Clients): void {
+  server.on('tlsClientError', onRefusedClient);
+  if (clientNames === undefined) return;
+  server.prependListener('secureConnection', (socket: TLSSocket) => {
+    // Of a subject with several common names Node makes a list, of an empty one nothing.
+    const name: unknown = socket.getPeerCertificate().subject?.CN;
+    if (socket.authorized && typeof name === 'string' && clientNames.includes(name)) return;
+    onRefusedClient();
+    socket.destroy();
+  });
+}

@@ -1,0 +1,90 @@
+import { once } from 'node:events';
+import { Agent, type RequestOptions, request } from 'node:https';
+import { connect as connectTcp, type Socket } from 'node:net';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { onTestFinished } from 'vitest';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+}
+
+export interface Target {
+  readonly port: number;
+  /** The authority that issued the certificate of the server; PEM. */
+  readonly ca: string;
+}
+
+/** Posts a review as the API server does, on a connection of its own unless an agent is given. */
+export function post(
+  { port, ca }: Target,
+  body: string | Buffer,
+  { path = '/mutate?timeout=10s', ...more }: RequestOptions = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      {
+        host: '127.0.0.1',
+        port,
+        ca,
+        path,
+        method: 'POST',
+        agent: false,
+        ...more,
+        headers: { 'content-type': 'application/json', ...more.headers },
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text: Buffer.concat(chunks).toString(),
+          }),
+        );
+      },
+    );
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+/** An agent that keeps its connections, as the API server does; gone when the test is over. */
+export function keepingAgent(maxSockets = 100): Agent {
+  const agent = new Agent({ keepAlive: true, maxSockets });
+  onTestFinished(() => agent.destroy());
+  return agent;
+}
+
+/** A TLS connection, on which a test writes what it likes; gone when the test is over. */
+export async function tlsConnection(
+  { port, ca }: Target,
+  options: ConnectionOptions = {},
+): Promise<TLSSocket> {
+  const socket = connect({ host: '127.0.0.1', port, ca, ...options });
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+/** A bare connection; gone when the test is over. */
+export async function tcpConnection({ port }: Target): Promise<Socket> {
+  const socket = connectTcp(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** What a connection says until its other end ends it, in whichever way. */
+export async function readToEnd(socket: Socket): Promise<string> {
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk;
+  });
+  socket.on('error', () => {});
+  if (!socket.closed) await once(socket, 'close');
+  return text;
+}
