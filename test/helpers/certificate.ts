@@ -6,9 +6,9 @@ const DAY = 86_400_000;
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
-/** A certificate that signs itself, with its key; both PEM. Without `host` it names none. */
+/** A certificate that signs itself, with its key; both PEM. With `host` null it names none. */
 export async function makeCertificate({
-  host = 'localhost' as string | undefined,
+  host = 'localhost' as string | null,
   notAfter = new Date(Date.now() + DAY),
 } = {}): Promise<{ readonly cert: string; readonly key: string }> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
@@ -20,7 +20,7 @@ export async function makeCertificate({
       notBefore: new Date(notAfter.getTime() - 2 * DAY),
       notAfter,
       signingAlgorithm: algorithm,
-      extensions: host === undefined ? [] : [names],
+      extensions: host === null ? [] : [names],
     },
     webcrypto,
   );

@@ -67,7 +67,7 @@ describe('what is no review is a 400 there, and REVIEW_INVALID here', () => {
     expect(line).toMatchObject({ level: 'warn', msg: message, result: 'invalid' });
     const { exit, io } = await askCommand(Buffer.from(body), {});
     expect([exit, io.stdout.text]).toEqual([2, '']);
-    expect(io.thrown).toMatchObject({ code: 'REVIEW_INVALID', message });
+    expect(io.thrown).toMatchObject({ code: 'REVIEW_INVALID', message: `stdin: ${message}` });
     for (const said of [answer.text, webhook.log(), io.stderr.text])
       expect(leaksOf(Buffer.from(canary), Buffer.from(said))).toEqual([]);
     await expectAlive();
