@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { resolve } from 'node:path';
-import { makeCertificate } from './certificate.ts';
+import { type Leaf, makeAuthority } from './certificates.ts';
 import { flipBit, makeJwe } from './jwe.ts';
 import type { Script } from './script.ts';
 import type { ScriptCommand } from './script-commands.ts';
@@ -119,7 +119,7 @@ export const fileCommands: Record<string, ScriptCommand> = {
   certificate: onFiles(
     'certificate NAME KIND: NAME.crt and NAME.key; it is sound, expired or nameless',
     async (_, [name, kind = ''], { cwd }) => {
-      const { cert, key } = await makeCertificate(certificateKinds[kind]);
+      const { cert, key } = await (await makeAuthority()).issue(leaves[kind] ?? {});
       fs.writeFileSync(resolve(cwd, `${name}.crt`), cert);
       fs.writeFileSync(resolve(cwd, `${name}.key`), key);
     },
@@ -131,10 +131,10 @@ export const fileCommands: Record<string, ScriptCommand> = {
   }),
 };
 
-const certificateKinds: Record<string, Parameters<typeof makeCertificate>[0]> = {
-  sound: {},
-  expired: { notAfter: new Date(1000) },
-  nameless: { host: null },
+const leaves: Readonly<Record<string, Leaf>> = {
+  sound: { hosts: ['localhost'] },
+  expired: { hosts: ['localhost'], expires: -1 },
+  nameless: { subject: 'CN=localhost' },
 };
 
 function modeOf(path: string): string {
