@@ -117,9 +117,12 @@ function refuseToTrace(): void {
 function refuseTwice(option: Option): void {
   const parse = option.parseArg;
   if (!option.required || Array.isArray(option.defaultValue)) return;
+  let isGiven = false;
   option.argParser((text, previous: unknown) => {
+    const isDefault = previous === option.defaultValue && !isGiven;
+    isGiven = true;
     // An option whose values are collected elsewhere leaves no text here.
-    if (typeof previous !== 'string' || previous === '' || previous === option.defaultValue) {
+    if (typeof previous !== 'string' || previous === '' || isDefault) {
       return parse ? parse(text, previous) : text;
     }
     throw new KsealError('USAGE', `${option.flags} is given twice`, {

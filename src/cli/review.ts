@@ -1,9 +1,14 @@
-import { KsealError } from '../errors.ts';
+import { KsealError, located } from '../errors.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
-import { answerText, MAX_REVIEW_OCTETS, readReview } from '../webhook/admission.ts';
+import {
+  type AdmissionRequest,
+  answerText,
+  MAX_REVIEW_OCTETS,
+  readReview,
+} from '../webhook/admission.ts';
 import { DEFAULT_MAX_SCOPE, review } from '../webhook/review.ts';
-import { readInput } from './input.ts';
+import { readInput, shownPath } from './input.ts';
 import type { IO } from './io.ts';
 
 interface ReviewFlags {
@@ -37,8 +42,16 @@ export async function answerReview(
   { acceptUnbound = false, maxScope = DEFAULT_MAX_SCOPE }: ReviewFlags,
   { keyring }: { readonly keyring: readonly OpeningKey[] },
 ): Promise<string> {
-  const request = readReview(await readInput(io, path, MAX_REVIEW_OCTETS));
+  const request = readNamed(await readInput(io, path, MAX_REVIEW_OCTETS), shownPath(path));
   const acceptsUnbound = () => acceptUnbound;
   const context = { keyring, isKeyringComplete: true, acceptsUnbound, maxScope };
   return answerText((await review(request, context)).response);
+}
+
+function readNamed(octets: Uint8Array, shown: string): AdmissionRequest {
+  try {
+    return readReview(octets);
+  } catch (error) {
+    throw error instanceof KsealError ? located(shown, error) : error;
+  }
 }

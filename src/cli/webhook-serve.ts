@@ -160,11 +160,13 @@ function checkedNamespace(text: string): string {
   });
 }
 
-function numberIn(flag: string, text: string, most: number): number {
+const examples = { '--port': 8443, '--metrics-port': 9090, '--drain': 5 };
+
+function numberIn(flag: keyof typeof examples, text: string, most: number): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && number <= most) return number;
   throw new KsealError('USAGE', `${flag} takes a whole number up to ${most}`, {
-    hint: `${flag} ${flag === '--drain' ? 5 : 8443}`,
+    hint: `${flag} ${examples[flag]}`,
   });
 }
 

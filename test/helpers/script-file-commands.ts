@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { resolve } from 'node:path';
+import { type Leaf, makeAuthority } from './certificates.ts';
 import { flipBit, makeJwe } from './jwe.ts';
 import type { Script } from './script.ts';
 import type { ScriptCommand } from './script-commands.ts';
@@ -8,7 +9,7 @@ import { expand } from './script-expand.ts';
 /** A command on files: its arguments are checked against the words of its usage line. */
 function onFiles(
   usage: string,
-  run: (paths: Paths, args: readonly string[], script: Script) => void,
+  run: (paths: Paths, args: readonly string[], script: Script) => unknown,
 ): ScriptCommand {
   return { usage, run: (script, args) => run(new Paths(script, usage, args), args, script) };
 }
@@ -115,11 +116,25 @@ export const fileCommands: Record<string, ScriptCommand> = {
   jwe: onFiles('jwe PLAINTEXT OUT PUBLIC-KEY HEADER: a JWE of another tool', (p, a) =>
     p.write(1, makeJwe(p.octets(0), p.octets(2), a[3] ?? '')),
   ),
+  certificate: onFiles(
+    'certificate NAME KIND: NAME.crt and NAME.key; it is sound, expired or nameless',
+    async (_, [name, kind = ''], { cwd }) => {
+      const { cert, key } = await (await makeAuthority()).issue(leaves[kind] ?? {});
+      fs.writeFileSync(resolve(cwd, `${name}.crt`), cert);
+      fs.writeFileSync(resolve(cwd, `${name}.key`), key);
+    },
+  ),
   flatten: onFiles('flatten JWE OUT: in the Flattened JSON Serialization', (p) => {
     const names = ['protected', 'encrypted_key', 'iv', 'ciphertext', 'tag'];
     const segments = p.text(0).trim().split('.');
     p.write(1, JSON.stringify(Object.fromEntries(names.map((name, i) => [name, segments[i]]))));
   }),
+};
+
+const leaves: Readonly<Record<string, Leaf>> = {
+  sound: { hosts: ['localhost'] },
+  expired: { hosts: ['localhost'], expires: -1 },
+  nameless: { subject: 'CN=localhost' },
 };
 
 function modeOf(path: string): string {

@@ -1,7 +1,7 @@
+import type { RequestOptions } from 'node:https';
 import { describe, expect, test } from 'vitest';
 import { leaksOf } from '../helpers/canary.ts';
-import { askCommand, webhookFor } from '../helpers/two-doors.ts';
-import type { Sending } from '../helpers/webhook.ts';
+import { askCommand, type CountingWebhook, webhookWith } from './two-doors.ts';
 
 // W13: what is no review, at both doors. The server lives on, and answers the next one.
 
@@ -28,11 +28,8 @@ const sound = reviewWith({});
 const allowed =
   '{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"u","allowed":true}}\n';
 
-const post = async (body: string | Buffer, sending?: Sending) =>
-  (await webhookFor({})).post(body, sending);
-
-async function expectAlive() {
-  expect(await post(sound)).toMatchObject({ status: 200, text: allowed });
+async function expectAlive(webhook: CountingWebhook) {
+  expect(await webhook.post(sound)).toMatchObject({ status: 200, text: allowed });
 }
 
 describe('what is no review is a 400 there, and REVIEW_INVALID here', () => {
@@ -58,27 +55,25 @@ describe('what is no review is a 400 there, and REVIEW_INVALID here', () => {
       'a value under data is no text',
     ],
   ])('%s', async (_, body, why) => {
-    const webhook = await webhookFor({});
-    const logged = webhook.log().length;
+    const webhook = await webhookWith();
     const message = `cannot read the AdmissionReview: ${why}`;
     const answer = await webhook.post(body);
     expect([answer.status, JSON.parse(answer.text)]).toEqual([400, { error: message }]);
-    const line = JSON.parse(webhook.log().slice(logged));
-    expect(line).toMatchObject({ level: 'warn', msg: message, result: 'invalid' });
+    expect(webhook.log().at(-1)).toMatchObject({ level: 'warn', msg: message, result: 'invalid' });
     const { exit, io } = await askCommand(Buffer.from(body), {});
     expect([exit, io.stdout.text]).toEqual([2, '']);
-    expect(io.thrown).toMatchObject({ code: 'REVIEW_INVALID', message });
-    for (const said of [answer.text, webhook.log(), io.stderr.text])
+    expect(io.thrown).toMatchObject({ code: 'REVIEW_INVALID', message: `stdin: ${message}` });
+    for (const said of [answer.text, webhook.text(), io.stderr.text])
       expect(leaksOf(Buffer.from(canary), Buffer.from(said))).toEqual([]);
-    await expectAlive();
+    await expectAlive(webhook);
   });
 });
 
 describe('what is sent otherwise is refused', () => {
   const type = (name: string) => ({ 'content-type': name });
-  test.each<[string, number, Sending]>([
+  test.each<[string, number, RequestOptions]>([
     ['text/plain', 415, { headers: type('text/plain') }],
-    ['no content type', 415, { headers: {} }],
+    ['no content type', 415, { headers: type('') }],
     ['a form', 415, { headers: type('application/x-www-form-urlencoded') }],
     ['application/jsonp', 415, { headers: type('application/jsonp') }],
     ['GET', 404, { method: 'GET' }],
@@ -90,12 +85,13 @@ describe('what is sent otherwise is refused', () => {
     ['the metrics', 404, { method: 'GET', path: '/metrics' }],
     ['a path that cannot be decoded', 400, { path: '/%zz' }],
   ])('%s: %i', async (_, status, sending) => {
+    const webhook = await webhookWith();
     // GET has no body.
-    const answer = await post(sending.method === 'GET' ? '' : sound, sending);
+    const answer = await webhook.post(sending.method === 'GET' ? '' : sound, sending);
     expect(answer.status).toBe(status);
     expect(leaksOf(Buffer.from(canary), Buffer.from(answer.text))).toEqual([]);
     expect(Object.keys(JSON.parse(answer.text))).toEqual(['error']);
-    await expectAlive();
+    await expectAlive(webhook);
   });
 });
 
@@ -105,13 +101,15 @@ test.each([
   'application/json;charset=UTF-8',
   'Application/JSON',
 ])('%s is read', async (type) => {
-  expect(await post(sound, { headers: { 'content-type': type } })).toMatchObject({
+  const webhook = await webhookWith();
+  expect(await webhook.post(sound, { headers: { 'content-type': type } })).toMatchObject({
     status: 200,
     text: allowed,
   });
 });
 
 test('a timeout that is twice there is no bug', async () => {
-  const answer = await post(sound, { path: '/mutate?timeout=5s&timeout=x' });
+  const webhook = await webhookWith();
+  const answer = await webhook.post(sound, { path: '/mutate?timeout=5s&timeout=x' });
   expect([answer.status, answer.text]).toEqual([200, allowed]);
 });

@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { main } from '../../src/cli/main.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { testIO } from '../helpers/io.ts';
-import { webhookFor } from '../helpers/two-doors.ts';
+import { webhookWith } from './two-doors.ts';
 
 // The way that kseal comes from: `jose-util encrypt --alg RSA-OAEP-256 --enc A128CBC-HS256 --full`
 // makes a value out of a public key in Git, and the webhook opens it at admission.
@@ -39,7 +39,7 @@ async function admit(manifest: string, acceptUnbound: readonly string[]) {
   const kind = { group: '', version: 'v1', kind: 'Secret' };
   const request = { uid: 'u', kind, operation: 'CREATE', namespace, name, object };
   const review = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request };
-  const webhook = await webhookFor({ acceptUnbound });
+  const webhook = await webhookWith({ acceptUnbound });
   const { status, text } = await webhook.post(JSON.stringify(review));
   expect(status).toBe(200);
   const { response } = JSON.parse(text);

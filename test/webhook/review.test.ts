@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import { answerPosted } from '../../src/webhook/answer.ts';
 import { createLog } from '../../src/webhook/log.ts';
 import { createMetrics } from '../../src/webhook/metrics.ts';
-import { type AdmissionCase, makeCase } from '../helpers/admission-case.ts';
 import { leaksOf } from '../helpers/canary.ts';
 import { Capture } from '../helpers/io.ts';
-import { askCommand, keys, webhookFor } from '../helpers/two-doors.ts';
+import { type AdmissionCase, makeCase } from './admission-case.ts';
+import { askCommand, keys, webhookWith } from './two-doors.ts';
 
 const kind = { group: '', version: 'v1', kind: 'Secret' };
 
@@ -36,7 +36,7 @@ const caseOf = (
 
 /** What both doors answer, which is the same. */
 async function answerTo(one: AdmissionCase) {
-  const webhook = await webhookFor({});
+  const webhook = await webhookWith();
   const before = webhook.calls();
   const { review } = makeCase(one, keys);
   const { text } = await webhook.post(review);
@@ -47,8 +47,11 @@ async function answerTo(one: AdmissionCase) {
 
 const wide = { value: { text: 'CANARY-many', scope: 'namespace-wide', to: 'small' } } as const;
 
+/** How a case writes the value of that name. */
+const VALUE = `\${value}`;
+
 const many = (count: number) =>
-  Object.fromEntries(Array.from({ length: count }, (_, n) => [`key-${n}`, '${value}']));
+  Object.fromEntries(Array.from({ length: count }, (_, n) => [`key-${n}`, VALUE]));
 
 test('256 sealed values are opened in one patch', async () => {
   const { response, calls } = await answerTo(caseOf({ plain: '', ...many(256) }, wide));
@@ -78,7 +81,7 @@ test('one more is refused at once, and no key is asked', async () => {
 test('a data key and a name of a mebibyte leave the reason readable', async () => {
   const name = 'n'.repeat(1024 * 1024);
   const { response } = await answerTo(
-    caseOf({ [name]: '${value}' }, { value: { text: 'x' } }, { name }),
+    caseOf({ [name]: VALUE }, { value: { text: 'x' } }, { name }),
   );
   expect(response.status.message).toMatch(
     /^Secret hr\/n{252}…, data key "n{252}…": sealed for hr\/db, data key "value", but stands in hr\/n+…; hint: put it back/,
@@ -94,7 +97,7 @@ test('a bug refuses the Secret, and neither its user nor the log reads its messa
     state: 'active' as const,
     decryptKey: () => Promise.reject(new TypeError('CANARY-bug is not a function')),
   };
-  const { review } = makeCase(caseOf({ value: '${value}' }, { value: { text: 'x' } }), keys);
+  const { review } = makeCase(caseOf({ value: VALUE }, { value: { text: 'x' } }), keys);
   const text = await answerPosted(
     { body: review, timeout: '10s', begun: performance.now() },
     {

@@ -34,11 +34,16 @@ export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string
 
 export interface Serving extends Partial<Omit<ServeOptions, 'tls'>> {
   readonly times?: Partial<Times>;
+  /** Does what ends it; without this it ends when the test is over. */
+  readonly atEnd?: (end: () => Promise<void>) => void;
   readonly clientCa?: boolean;
   readonly kmsEndpoint?: string;
   readonly loadKeys?: (reference: string) => Promise<readonly OpeningKey[]>;
   /** A signal that comes before anything else. */
   readonly signalAtStart?: string;
+  /** A folder that has TLS files already, and who issued them. */
+  readonly folder?: string;
+  readonly authority?: Authority;
 }
 
 /** A folder that is gone when the test is over. */
@@ -58,10 +63,9 @@ export async function writeServingPair(authority: Authority, folder: string): Pr
 
 /** Starts a server and waits until it listens; it is ended when the test is over. */
 export async function startServed(serving: Serving): Promise<Served> {
-  const { times, clientCa = false, kmsEndpoint, loadKeys, signalAtStart, ...more } = serving;
-  const authority = await makeAuthority();
-  const folder = freshFolder();
-  await writeServingPair(authority, folder);
+  const { times, clientCa = false, kmsEndpoint, loadKeys, signalAtStart, ...others } = serving;
+  const { authority = await makeAuthority(), folder = freshFolder(), ...more } = others;
+  if (serving.folder === undefined) await writeServingPair(authority, folder);
   const stream = new Capture();
   const signals = new Set<(name: string) => void>();
   const strays = new Set<(error: unknown) => void>();
@@ -106,7 +110,8 @@ export async function startServed(serving: Serving): Promise<Served> {
     for (const listener of signals) listener(name);
   };
   if (signalAtStart !== undefined) signal(signalAtStart);
-  onTestFinished(async () => {
+  const { atEnd = onTestFinished } = serving;
+  atEnd(async () => {
     signal('SIGTERM');
     signal('SIGTERM');
     await ended;

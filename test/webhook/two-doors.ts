@@ -1,18 +1,20 @@
 import { createPrivateKey } from 'node:crypto';
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import type { RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, inject } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { type ErrorCode, KsealError } from '../../src/errors.ts';
 import type { OpeningKey } from '../../src/jwe/decrypt.ts';
-import type { ServeOptions } from '../../src/webhook/serve.ts';
+import { makeAuthority } from '../helpers/certificates.ts';
+import { keySizes } from '../helpers/global-setup.ts';
+import { type TestIO, testIO } from '../helpers/io.ts';
+import { kidOfPem } from '../helpers/jwe.ts';
 import { AskedKey } from '../jwe/pairs.ts';
 import type { CaseOptions, Keys } from './admission-case.ts';
-import { keySizes } from './global-setup.ts';
-import { type TestIO, testIO } from './io.ts';
-import { kidOfPem } from './jwe.ts';
-import { startWebhook, type Webhook } from './webhook.ts';
+import { type Answer, post } from './https.ts';
+import { type Served, startServed, writeServingPair } from './served.ts';
 
 /** The keys that both doors open with; `big` is the one that nobody knows. */
 export const openers = ['k', 'other', 'small'] as const;
@@ -47,42 +49,58 @@ export async function askCommand(
 }
 
 /** A webhook, and how often its keys have been asked. */
-export interface CountingWebhook extends Webhook {
+export interface CountingWebhook extends Served {
   readonly calls: () => number;
+  readonly post: (body: string | Buffer, sending?: RequestOptions) => Promise<Answer>;
 }
 
 const running = new Map<string, Promise<CountingWebhook>>();
+const folder = mkdtempSync(join(tmpdir(), 'kseal-webhook-'));
+const ends: (() => Promise<void>)[] = [];
 
 afterAll(async () => {
-  for (const webhook of running.values()) await (await webhook).stop();
-  running.clear();
+  for (const end of ends) await end();
+  rmSync(folder, { recursive: true });
 });
 
-/** The webhook with these options: one for all cases of a file that have the same. */
-export function webhookFor(options: CaseOptions): Promise<CountingWebhook> {
+/** The webhook with these options, in this process: one for all tests of a file that have the same. */
+export function webhookWith(options: CaseOptions = {}): Promise<CountingWebhook> {
   const id = JSON.stringify(options);
   const webhook = running.get(id) ?? start(options);
   running.set(id, webhook);
   return webhook;
 }
 
-async function start({ states = {}, server = {}, ...options }: CaseOptions) {
+const authority = makeAuthority().then(async (made) => {
+  await writeServingPair(made, folder);
+  return made;
+});
+
+async function start(options: CaseOptions): Promise<CountingWebhook> {
+  const { states = {}, server = {}, ...more } = options;
   const asked = openers.map((name) => {
     const privateKey = createPrivateKey(privatePem(name));
     return new AskedKey({ privateKey, kid: keys.kid(name), bits: keySizes[name] });
   });
   const kids = Object.entries(states).map(([name, state]) => [keys.kid(name), state] as const);
   const failing = asked.map((key) => failingKey(key, server.failing));
-  const more: Partial<ServeOptions> = {
-    ...options,
+  const served = await startServed({
+    ...more,
+    folder,
+    authority: await authority,
+    atEnd: (end) => ends.push(end),
     states: new Map(kids),
     references: server.pending ? ['keys', 'unread'] : ['keys'],
+    loadKeys: async (reference) => {
+      if (reference === 'keys') return failing;
+      throw new KsealError('KEY_UNAVAILABLE', 'projects/CANARY-project cannot be reached');
+    },
+  });
+  return {
+    ...served,
+    calls: () => asked.reduce((sum, key) => sum + key.asked.length, 0),
+    post: (body, sending) => post(served, body, sending),
   };
-  const webhook = await startWebhook(async (reference) => {
-    if (reference === 'keys') return failing;
-    throw new KsealError('KEY_UNAVAILABLE', 'projects/CANARY-project cannot be reached');
-  }, more);
-  return { ...webhook, calls: () => asked.reduce((sum, key) => sum + key.asked.length, 0) };
 }
 
 /** `code once` is the failure of the first question alone. */

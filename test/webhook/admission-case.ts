@@ -1,7 +1,7 @@
 import type { Scope } from '../../src/jwe/binding.ts';
 import type { KeyState } from '../../src/jwe/decrypt.ts';
-import type { Operation } from './json-patch.ts';
-import { flipBit, makeJwe } from './jwe.ts';
+import type { Operation } from '../helpers/json-patch.ts';
+import { flipBit, makeJwe } from '../helpers/jwe.ts';
 
 /** A review, and what is answered to it: one file of fixtures/admission/. */
 export interface AdmissionCase {
