@@ -39,6 +39,9 @@ export interface Serving extends Partial<Omit<ServeOptions, 'tls'>> {
   readonly loadKeys?: (reference: string) => Promise<readonly OpeningKey[]>;
   /** A signal that comes before anything else. */
   readonly signalAtStart?: string;
+  /** A folder that has TLS files already, and who issued them. */
+  readonly folder?: string;
+  readonly authority?: Authority;
 }
 
 /** A folder that is gone when the test is over. */
@@ -58,10 +61,9 @@ export async function writeServingPair(authority: Authority, folder: string): Pr
 
 /** Starts a server and waits until it listens; it is ended when the test is over. */
 export async function startServed(serving: Serving): Promise<Served> {
-  const { times, clientCa = false, kmsEndpoint, loadKeys, signalAtStart, ...more } = serving;
-  const authority = await makeAuthority();
-  const folder = freshFolder();
-  await writeServingPair(authority, folder);
+  const { times, clientCa = false, kmsEndpoint, loadKeys, signalAtStart, ...others } = serving;
+  const { authority = await makeAuthority(), folder = freshFolder(), ...more } = others;
+  if (serving.folder === undefined) await writeServingPair(authority, folder);
   const stream = new Capture();
   const signals = new Set<(name: string) => void>();
   const strays = new Set<(error: unknown) => void>();
