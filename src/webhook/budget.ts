@@ -2,6 +2,9 @@
 const DEFAULT_SECONDS = 10;
 const MOST_SECONDS = 30;
 
+/** Less would hardly be enough for one question to a KMS, in milliseconds. */
+const LEAST = 500;
+
 /** A Go duration as the API server writes it: whole seconds, of which it may make minutes. */
 const DURATION = /^(?:(\d{1,2})m)?(\d{1,2})s$/;
 
@@ -14,5 +17,5 @@ export function reviewBudget(timeout: string | undefined): number {
   const [, minutes = '0', rest = '0'] = DURATION.exec(timeout ?? '') ?? [];
   const given = Number(minutes) * 60 + Number(rest);
   const seconds = given >= 1 && given <= MOST_SECONDS ? given : DEFAULT_SECONDS;
-  return Math.max(seconds * 1000 - 1500, seconds * 500);
+  return Math.max(seconds * 1000 - 1500, LEAST);
 }

@@ -1,6 +1,12 @@
 /** Runs `task` when it is the turn of `owner`. */
 export type FairShare = <T>(owner: string, task: () => Promise<T>) => Promise<T>;
 
+/** The tasks of an owner that wait, of which the first `begun` do so no more. */
+interface Queue {
+  readonly starts: (() => void)[];
+  begun: number;
+}
+
 /**
  * Runs at most `total` tasks at once, and no more than half of them for one owner, so that one
  * namespace cannot keep all others waiting. The owners that wait take turns.
@@ -8,7 +14,7 @@ export type FairShare = <T>(owner: string, task: () => Promise<T>) => Promise<T>
 export function fairShare(total: number): FairShare {
   const most = Math.max(1, Math.floor(total / 2));
   const running = new Map<string, number>();
-  const waiting = new Map<string, (() => void)[]>();
+  const waiting = new Map<string, Queue>();
   let busy = 0;
   const runningOf = (owner: string) => running.get(owner) ?? 0;
   const count = (owner: string, by: 1 | -1) => {
@@ -19,10 +25,10 @@ export function fairShare(total: number): FairShare {
   const startNext = () => {
     for (const [owner, queue] of waiting) {
       if (runningOf(owner) >= most) continue;
-      const start = queue.shift();
+      const start = nextOf(queue);
       // A Map keeps the order in which its keys came: the next turn is after everybody else's.
       waiting.delete(owner);
-      if (queue.length > 0) waiting.set(owner, queue);
+      if (queue.starts.length > 0) waiting.set(owner, queue);
       count(owner, 1);
       return start?.();
     }
@@ -31,8 +37,8 @@ export function fairShare(total: number): FairShare {
     if (busy < total && runningOf(owner) < most) return count(owner, 1);
     return new Promise<void>((start) => {
       const queue = waiting.get(owner);
-      if (queue === undefined) waiting.set(owner, [start]);
-      else queue.push(start);
+      if (queue === undefined) waiting.set(owner, { starts: [start], begun: 0 });
+      else queue.starts.push(start);
     });
   };
   return async (owner, task) => {
@@ -44,4 +50,14 @@ export function fairShare(total: number): FairShare {
       startNext();
     }
   };
+}
+
+/** Those that have begun are taken out now and then: one by one it would cost a long queue dear. */
+function nextOf(queue: Queue): (() => void) | undefined {
+  const start = queue.starts[queue.begun++];
+  if (queue.begun * 2 > queue.starts.length) {
+    queue.starts.splice(0, queue.begun);
+    queue.begun = 0;
+  }
+  return start;
 }

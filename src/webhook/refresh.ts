@@ -1,4 +1,5 @@
 import { exitCodeOf, exitCodes, KsealError } from '../errors.ts';
+import { describeBug } from './bug.ts';
 import type { Keyring } from './keyring.ts';
 import { type Log, loggedError } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -58,8 +59,8 @@ function tell({ keyring, log, metrics }: Refreshing, failures: ReadonlyMap<strin
   metrics.keys.set(keyring.keys().length);
   metrics.keyRefreshFailures.inc(failures.size);
   for (const [reference, error] of failures) {
-    // The message of an unforeseen error is not ours, and is not shown.
     const errors = error instanceof KsealError ? [loggedError(error)] : [];
-    log.write('error', 'cannot read a key', { reference, errors });
+    const what = error instanceof KsealError ? 'cannot read a key' : describeBug(error);
+    log.write('error', what, { reference, errors });
   }
 }

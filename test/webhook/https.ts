@@ -85,6 +85,7 @@ export async function readToEnd(socket: Socket): Promise<string> {
     text += chunk;
   });
   socket.on('error', () => {});
-  if (!socket.closed) await once(socket, 'close');
+  // An error is one way to end; once() would throw it.
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
   return text;
 }
