@@ -1,0 +1,43 @@
+// How the API server's calls to a Service in the cluster arrive on this machine. It sends them
+// through an HTTP CONNECT proxy on a socket in a folder, as it may do with Konnectivity. So it
+// needs neither DNS nor a pod network, and still checks the certificate for the Service's name.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
+import { atEnd } from './services.mjs';
+
+/** Tells the API server to use the proxy for what lies in the cluster. */
+export function egressConfiguration(socket) {
+  const connection = { proxyProtocol: 'HTTPConnect', transport: { uds: { udsName: socket } } };
+  return {
+    apiVersion: 'apiserver.k8s.io/v1beta1',
+    kind: 'EgressSelectorConfiguration',
+    egressSelections: [{ name: 'cluster', connection }],
+  };
+}
+
+/** Starts the proxy. All connections go to the port of 127.0.0.1 that `portNow` returns, if it does. */
+export async function startEgress(socket, portNow) {
+  const open = new Set();
+  const server = createServer().on('connect', (_request, client) => {
+    const port = portNow();
+    if (port === undefined) return client.destroy();
+    const target = connect(port, '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      client.pipe(target).pipe(client);
+    });
+    const drop = () => {
+      client.destroy();
+      target.destroy();
+      open.delete(drop);
+    };
+    open.add(drop);
+    for (const side of [client, target]) side.on('error', drop).on('close', drop);
+  });
+  server.listen(socket);
+  await once(server, 'listening');
+  atEnd(() => {
+    server.close();
+    for (const drop of open) drop();
+  });
+}
