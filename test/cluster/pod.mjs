@@ -1,0 +1,61 @@
+// Plays the kubelet for the webhook's Deployment as the API server holds it: its volumes are
+// files in a folder, its container is bin/kseal.js with the arguments that stand there.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort, startService } from './services.mjs';
+
+const bin = join(import.meta.dirname, '../../bin/kseal.js');
+
+/** Starts the container and waits until its readiness probe succeeds. `port` is where it serves. */
+export async function startPod({ folder, get }) {
+  const { spec } = (await get('deployment', 'kseal', 'kseal-webhook')).spec.template;
+  const [container] = spec.containers;
+  const mounts = await mountVolumes({ folder: join(folder, 'pod'), get, spec, container });
+  const ports = { https: await freePort(), metrics: await freePort() };
+  const { port: probed, path } = container.readinessProbe.httpGet;
+  const stop = await startService({
+    name: 'webhook',
+    program: process.execPath,
+    args: [bin, ...argumentsOf(container, mounts, ports), '--host=127.0.0.1', '--drain=0'],
+    env: Object.fromEntries((container.env ?? []).map(({ name, value }) => [name, value])),
+    folder,
+    ready: async () => (await fetch(`http://127.0.0.1:${ports[probed]}${path}`)).ok,
+  });
+  return { port: ports.https, stop };
+}
+
+/** Writes what the container mounts; resolves to the folders by their paths in the container. */
+async function mountVolumes({ folder, get, spec, container }) {
+  const mounts = new Map();
+  for (const { name, mountPath } of container.volumeMounts) {
+    const target = join(folder, name);
+    mkdirSync(target, { recursive: true, mode: 0o700 });
+    const volume = spec.volumes.find((one) => one.name === name);
+    const files = await filesOf(get, volume);
+    for (const [file, content] of files) writeFileSync(join(target, file), content);
+    mounts.set(mountPath, target);
+  }
+  return mounts;
+}
+
+async function filesOf(get, { secret, configMap }) {
+  if (secret === undefined && configMap === undefined) throw new Error('a volume of another kind');
+  const { data } = secret
+    ? await get('secret', 'kseal', secret.secretName)
+    : await get('configmap', 'kseal', configMap.name);
+  const content = (key) => (secret ? Buffer.from(data[key], 'base64') : data[key]);
+  const items = (secret ?? configMap).items ?? Object.keys(data).map((key) => ({ key, path: key }));
+  return items.map(({ key, path }) => [path, content(key)]);
+}
+
+/** The arguments, with the folders and ports that the container would have for itself. */
+function argumentsOf({ args, ports }, mounts, free) {
+  const replaced = [
+    ...[...mounts].map(([path, folder]) => [`=${path}/`, `=${folder}/`]),
+    ...ports.map(({ name, containerPort }) => [`port=${containerPort}`, `port=${free[name]}`]),
+  ];
+  const replace = (argument) =>
+    replaced.reduce((text, [from, to]) => text.replace(from, to), argument);
+  // As the kubelet reads them, `$$` is a dollar sign.
+  return args.map((argument) => replace(argument.replaceAll('$$', '$')));
+}

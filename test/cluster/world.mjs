@@ -1,0 +1,92 @@
+// What the checks have at hand: a cluster, kubectl, kseal, a KMS, and the webhook's manifests.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { output, run } from '../interop/process.mjs';
+import { startApiServer } from './api-server.mjs';
+import { startEgress } from './egress.mjs';
+import { startKms } from './kms.mjs';
+import { kubectlWith } from './kubectl.mjs';
+import { startPod } from './pod.mjs';
+
+const bin = join(import.meta.dirname, '../../bin/kseal.js');
+const cryptoKey = 'projects/acme/locations/europe-west3/keyRings/kseal/cryptoKeys/hr';
+
+/** Secrets are audited at level Metadata, as README demands, but in this namespace at Request. */
+export const AUDITED = 'audited-at-request';
+
+const auditRules = [
+  { level: 'Request', namespaces: [AUDITED], resources: [{ group: '', resources: ['secrets'] }] },
+  { level: 'Metadata' },
+];
+
+/** Makes keys and manifests in a folder, and starts the cluster, without kseal in it yet. */
+export async function createWorld(folder, programs) {
+  const kms = await startKms(cryptoKey);
+  const kseal = ksealIn(folder, kms.endpoint);
+  await kseal(['keygen', '-o', 'prod']);
+  await kseal(['fetch-pubkey', `gcpkms://${cryptoKey}`, '-o', 'hr.pub']);
+  await kseal(manifestArguments(kms.endpoint));
+  const egress = join(folder, 'egress.sock');
+  let pod;
+  await startEgress(egress, () => pod?.port);
+  const admission = installInApiServer(folder);
+  const server = { folder, programs: programs.paths, admission, auditRules, egress };
+  const { kubeconfig, audited } = await startApiServer(server);
+  const shell = shellIn(folder, programs.folder, kubeconfig);
+  const cluster = kubectlWith((args, options) => shell('kubectl', args, options));
+  const startWebhook = async () => {
+    pod = await startPod({ folder, get: cluster.get });
+  };
+  return {
+    ...{ folder, kms, kseal, shell, audited },
+    ...cluster,
+    seal: sealWith(kseal),
+    startWebhook,
+    stopWebhook: () => pod.stop(),
+    webhookPort: () => pod.port,
+  };
+}
+
+/** Seals all values of a manifest, with the key in the KMS unless there are other flags. */
+function sealWith(kseal) {
+  return async (manifest, ...flags) => {
+    const how = flags.length > 0 ? flags : ['-k', 'hr.pub'];
+    return JSON.parse(await kseal(['seal', '-f', '-', ...how], JSON.stringify(manifest)));
+  };
+}
+
+function manifestArguments(endpoint) {
+  const keys = ['-k', `gcpkms://${cryptoKey}`, '-k', 'prod.pem', '--key-secret', 'kseal-keys'];
+  const access = ['--client-name', 'kube-apiserver', '--api-server-from', '10.0.0.2/32'];
+  const image = ['--image', `registry.example.org/kseal@sha256:${'0'.repeat(64)}`];
+  return [
+    ...['webhook', 'manifests', ...image, ...keys, ...access],
+    ...['--kms-endpoint', endpoint, '--tls', 'self-signed', '-o', 'base'],
+  ];
+}
+
+/** As the notes in the output say: two files of it go into a folder of the control plane. */
+function installInApiServer(folder) {
+  const base = join(folder, 'base');
+  const text = readFileSync(join(base, 'apiserver-admission.yaml'), 'utf8');
+  const path = join(folder, 'admission.yaml');
+  const kubeconfig = join(base, 'apiserver-kubeconfig.yaml');
+  writeFileSync(path, text.replace('/etc/kubernetes/kseal/kubeconfig.yaml', kubeconfig));
+  return path;
+}
+
+/** Runs kseal in the folder for its stdout, without the caller's surroundings. */
+function ksealIn(folder, endpoint) {
+  const env = { PATH: process.env.PATH, HOME: folder, KSEAL_KMS_ENDPOINT: endpoint };
+  return (args, stdin) => output(process.execPath, [bin, ...args], { cwd: folder, env, stdin });
+}
+
+/** Runs a program for its exit code and texts. It finds the kubectl that was built first. */
+function shellIn(folder, programs, kubeconfig) {
+  const PATH = `${programs}${delimiter}${process.env.PATH}`;
+  const env = { PATH, HOME: folder, KUBECONFIG: kubeconfig };
+  return async (program, args, options) => {
+    const result = await run(program, args, { cwd: folder, env, ...options });
+    return { code: result.code, out: result.stdout.toString(), said: result.stderr.toString() };
+  };
+}
