@@ -12,10 +12,10 @@ export const secretRule = {
   scope: 'Namespaced',
 };
 
-/** What waits for its finalizers only is left alone. */
+/** What waits for its finalizers only is left alone. So says the stored object: what is sent may claim it. */
 export const notBeingDeleted = {
   name: 'not-being-deleted',
-  expression: '!has(object.metadata.deletionTimestamp)',
+  expression: 'dyn(oldObject) == null || !has(oldObject.metadata.deletionTimestamp)',
 };
 
 /** `data` may be absent, and both it and a value in it may be null. */

@@ -22,6 +22,12 @@ export async function refusing({ seal, apply, create, isThere, ...world }, check
     refused(await apply(moved({ name: 'db-2', namespace: 'hr' })), ours, 'but stands in hr/db-2');
   });
 
+  await check('a Secret that claims to be in deletion is looked at like any other', async () => {
+    const metadata = { name: 'claims', namespace: 'hr', deletionTimestamp: '2026-01-01T00:00:00Z' };
+    refused(await create(moved(metadata)), ours, 'but stands in hr/claims');
+    assert.equal(await isThere('hr', 'claims'), false);
+  });
+
   await check('a strict value under generateName is refused', async () => {
     const generated = moved({ generateName: 'db-', namespace: 'hr' });
     refused(await create(generated), ours, 'give the Secret a metadata.name');
