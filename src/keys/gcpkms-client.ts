@@ -24,9 +24,12 @@ export function connect(
   if (known !== undefined) return known;
   const client = open(endpoint, project);
   clients.set(address, client);
-  // Credentials that were not there may be there the next time.
-  client.catch(() => clients.delete(address));
   return client;
+}
+
+/** Has the next one who asks connect anew: what was not there, or hung, may be there by then. */
+export function forget({ host, port }: KmsEndpoint): void {
+  clients.delete(`${host}:${port}`);
 }
 
 async function open(
@@ -49,7 +52,30 @@ async function open(
   await client.initialize().catch((error: unknown) => {
     throw noCredentials(error, process.env.GOOGLE_APPLICATION_CREDENTIALS);
   });
+  if (!loopback) await endTokenRequests(client);
   return client;
+}
+
+/** What asks for a token in the auth client of a machine of Google's. */
+interface TokenRequests {
+  refreshTokenNoCache?: (token?: string | null) => Promise<unknown>;
+}
+
+/**
+ * Gives the request of a token an end. On Google's machines it has none (gcp-metadata sets no
+ * timeout there), and all calls, later ones too, wait for the one that hangs.
+ */
+async function endTokenRequests(client: KeyManagementServiceClient): Promise<void> {
+  const auth = (await client.auth.getClient()) as TokenRequests;
+  const request = auth.refreshTokenNoCache?.bind(auth);
+  if (request === undefined) return;
+  auth.refreshTokenNoCache = async (token) => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('network timeout')), TOKEN_TIMEOUT);
+    });
+    return Promise.race([request(token), late]).finally(() => clearTimeout(timer));
+  };
 }
 
 /** Plain text to this machine, not by way of a proxy, and with no look at credentials. */
@@ -79,9 +105,10 @@ const printing = [
 function prepareEnvironment(): void {
   const { env } = process;
   for (const name of printing) delete env[name];
-  // Without credentials the packages ask the network for a machine of Google's, for seconds. The
-  // BIOS says the same at once, but not in every container, so in a cluster they may ask.
+  // Without credentials the packages ask the network for a machine of Google's, for seconds, and
+  // remember the answer for good. In a cluster the one that gives tokens may be there later than
+  // this process, so it is taken for granted. Elsewhere the BIOS says the same at once.
   const { GCE_METADATA_HOST, GCE_METADATA_IP, KUBERNETES_SERVICE_HOST } = env;
-  if (GCE_METADATA_HOST || GCE_METADATA_IP || KUBERNETES_SERVICE_HOST) return;
-  env.METADATA_SERVER_DETECTION ||= 'bios-only';
+  const isThere = GCE_METADATA_HOST || GCE_METADATA_IP || KUBERNETES_SERVICE_HOST;
+  env.METADATA_SERVER_DETECTION ||= isThere ? 'assume-present' : 'bios-only';
 }

@@ -1,8 +1,7 @@
-import { debuglog } from 'node:util';
 import { KsealError } from '../errors.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { defaultLimits, type Limits, type Session, within } from './gcpkms-call.ts';
-import { connect } from './gcpkms-client.ts';
+import { connect, forget } from './gcpkms-client.ts';
 import { decryptWith } from './gcpkms-decrypt.ts';
 import { kmsEndpoint } from './gcpkms-endpoint.ts';
 import { gcloudVersions, type KmsName, parseKmsReference } from './gcpkms-name.ts';
@@ -35,7 +34,6 @@ export async function fetchOpeningKeys(
   limits: Limits = defaultLimits,
 ): Promise<readonly OpeningKey[]> {
   const kms = parseKmsReference(reference);
-  refuseToTrace();
   const session = await openSession(kms, options, limits);
   const versions = kms.isVersion ? [kms] : await suitableVersions(session, kms.name, options);
   return Promise.all(versions.map(({ name }) => openingKey(session, name)));
@@ -48,8 +46,13 @@ async function openSession(
 ): Promise<Session> {
   const endpoint = kmsEndpoint(options);
   const deadline = performance.now() + limits.total;
-  const client = await within(deadline, kms.name, connect(endpoint, kms.project));
-  return { client, limits, deadline };
+  try {
+    const client = await within(deadline, kms.name, connect(endpoint, kms.project));
+    return { client, limits, deadline };
+  } catch (error) {
+    forget(endpoint);
+    throw error;
+  }
 }
 
 /** The enabled versions of a crypto key, the highest number first; at least one. */
@@ -76,14 +79,6 @@ async function suitableVersions(
       note(`${version.name} is left out: it has algorithm ${version.algorithm}`);
   }
   return suitable;
-}
-
-/** Node prints what its streams read, content keys too, and cannot be told to stop. */
-function refuseToTrace(): void {
-  if (!debuglog('stream').enabled) return;
-  throw new KsealError('USAGE', 'NODE_DEBUG makes Node print content keys as they arrive', {
-    hint: 'unset NODE_DEBUG',
-  });
 }
 
 async function openingKey(session: Session, name: string): Promise<OpeningKey> {

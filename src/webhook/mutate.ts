@@ -1,8 +1,9 @@
 import { createServer, type Server } from 'node:https';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { KsealError } from '../errors.ts';
 import { MAX_REVIEW_OCTETS } from './admission.ts';
 import type { Posted } from './answer.ts';
+import { bodiesUnderWay, refuseEncoded } from './bodies.ts';
 import { type Clients, checkClients, tlsOptions } from './clients.ts';
 import type { Times } from './times.ts';
 import type { TlsMaterial } from './tls.ts';
@@ -16,13 +17,15 @@ export interface MutateOptions extends Clients {
 }
 
 const MAX_CONNECTIONS = 1000;
-/** What the bodies that are under way may add up to; a 503 for the rest keeps memory bounded. */
-const MAX_OCTETS_UNDER_WAY = 128 * 1024 * 1024;
-/** What a request takes at least, with its connection and its review. */
-const LEAST_OCTETS = 32 * 1024;
+
+export interface Mutate {
+  readonly server: Server;
+  /** Fulfilled as soon as no request is under way. */
+  readonly idle: () => Promise<void>;
+}
 
 /** Makes the HTTPS server: `POST /mutate`, and nothing else. It does not listen yet. */
-export async function mutateServer(options: MutateOptions): Promise<FastifyInstance<Server>> {
+export async function mutateServer(options: MutateOptions): Promise<Mutate> {
   const app = Fastify<Server>({
     serverFactory: (handler) => createServer(serverOptions(options), handler),
     bodyLimit: MAX_REVIEW_OCTETS,
@@ -40,8 +43,9 @@ export async function mutateServer(options: MutateOptions): Promise<FastifyInsta
     { parseAs: 'buffer' },
     async (_: unknown, body: Buffer) => body,
   );
+  const bodies = bodiesUnderWay();
   app.addHook('onRequest', refuseEncoded);
-  app.addHook('onRequest', boundOctets());
+  app.addHook('onRequest', bodies.admit);
   app.addHook('onSend', async (_, reply) => {
     if (options.isDraining()) reply.header('connection', 'close');
   });
@@ -61,7 +65,7 @@ export async function mutateServer(options: MutateOptions): Promise<FastifyInsta
     return reply.type('application/json').send(text);
   });
   await app.ready();
-  return app;
+  return { server: app.server, idle: bodies.none };
 }
 
 function serverOptions({ tls, times, ...clients }: MutateOptions) {
@@ -72,29 +76,6 @@ function serverOptions({ tls, times, ...clients }: MutateOptions) {
     keepAliveTimeout: times.idle,
     connectionsCheckingInterval: times.check,
     ...tlsOptions(tls, clients),
-  };
-}
-
-async function refuseEncoded(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-  const encoding = request.headers['content-encoding'] ?? 'identity';
-  if (encoding === 'identity') return;
-  return reply.code(415).send({ error: 'the body must not be encoded' });
-}
-
-/** Counts a body as long as it says it is, and one that does not say as the longest there may be. */
-function boundOctets() {
-  let underWay = 0;
-  return async ({ headers }: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
-    const length = Number(headers['content-length'] ?? MAX_REVIEW_OCTETS);
-    if (length > MAX_REVIEW_OCTETS) return reply.code(413).send({ error: 'the body is too large' });
-    const weight = Math.max(length, LEAST_OCTETS);
-    if (underWay + weight > MAX_OCTETS_UNDER_WAY) {
-      return reply.code(503).header('retry-after', 1).send({ error: 'too much at once' });
-    }
-    underWay += weight;
-    reply.raw.once('close', () => {
-      underWay -= weight;
-    });
   };
 }
 

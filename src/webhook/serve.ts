@@ -119,7 +119,7 @@ async function serveUntil(running: Running, signals: Signals): Promise<void> {
     state.isDraining = true;
     log.write('info', 'draining', { signal });
     const draining = { serving: options.drain, lastAnswers: times.lastAnswers };
-    await drain(mutate.server, signals, draining);
+    await drain(mutate, signals, draining);
     log.write('info', 'stopped');
   } finally {
     stopWatching();

@@ -1,5 +1,5 @@
-import type { Server } from 'node:https';
 import { KsealError } from '../errors.ts';
+import type { Mutate } from './mutate.ts';
 import { within } from './times.ts';
 
 /** Tells of SIGTERM and SIGINT; returns what ends the telling. */
@@ -26,12 +26,15 @@ export interface Draining {
   readonly lastAnswers: number;
 }
 
+/** Whoever has sent half a request gets so long for the rest; milliseconds. */
+const LINGER = 200;
+
 /**
  * Goes on serving for a while, as endpoints are updated, then ends connections as their answers
  * are given. Throws INTERRUPTED where a second signal comes.
  */
 export async function drain(
-  server: Server,
+  { server, idle }: Mutate,
   { second }: Pick<Signals, 'second'>,
   { serving, lastAnswers }: Draining,
 ): Promise<void> {
@@ -39,7 +42,10 @@ export async function drain(
     throw new KsealError('INTERRUPTED', 'ended by a second signal');
   });
   await within(serving, interrupted);
-  // This ends idle connections too.
   const closed = new Promise((resolve) => server.close(resolve));
-  await within(lastAnswers, Promise.race([closed, interrupted]));
+  // Node waits for connections too on which nothing was ever asked, and a client may keep some.
+  const quiet = idle()
+    .then(() => within(LINGER, closed))
+    .then(idle);
+  await within(lastAnswers, Promise.race([closed, quiet, interrupted]));
 }

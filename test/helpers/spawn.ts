@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -62,13 +62,30 @@ export function runBin(args: readonly string[], surroundings: Surroundings): Pro
 
 let copy: string | undefined;
 
+/** What the webhook loads besides dist/. The client of the KMS is large, and left away. */
+const external = ['fastify', 'pino', 'prom-client'];
+
+/** The folders of packages, and of all that they depend on; relative to the project. */
+function packagesBehind(names: readonly string[], found = new Set<string>()): Set<string> {
+  for (const name of names) {
+    const folder = join('node_modules', name);
+    if (found.has(folder)) continue;
+    found.add(folder);
+    const { dependencies = {} } = JSON.parse(
+      readFileSync(join(root, folder, 'package.json'), 'utf8'),
+    );
+    packagesBehind(Object.keys(dependencies), found);
+  }
+  return found;
+}
+
 /** The built kseal where every user may read it; the project itself may lie in a private folder. */
 function readableBin(): string {
   if (copy === undefined) {
     const folder = mkdtempSync(join(tmpdir(), 'kseal-bin-'));
     process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
     chmodSync(folder, 0o755);
-    for (const part of ['bin', 'dist', 'package.json']) {
+    for (const part of ['bin', 'dist', 'package.json', ...packagesBehind(external)]) {
       cpSync(join(root, part), join(folder, part), { recursive: true });
     }
     copy = join(folder, 'bin/kseal.js');

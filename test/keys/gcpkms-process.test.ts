@@ -144,13 +144,6 @@ describe('on this machine', () => {
     expect(plain.calls.at(-1)).toMatchObject({ checksumSent: true, authorization: undefined });
   });
 
-  test('NODE_DEBUG that prints content keys is refused', async () => {
-    for (const NODE_DEBUG of ['stream', '*']) {
-      const result = await open({ KSEAL_KMS_ENDPOINT: plain.endpoint, NODE_DEBUG });
-      expect(result).toMatchObject({ code: 'USAGE', hint: 'unset NODE_DEBUG' });
-    }
-  });
-
   test('what accepts and never answers: an end at the deadline', async () => {
     const hole = createServer(() => {}).listen(0, '127.0.0.1');
     await new Promise((resolve) => hole.once('listening', resolve));

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { createServer } from 'node:https';
+import { type AddressInfo, connect } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { drain, twoSignals } from '../../src/webhook/signals.ts';
 
 const never = new Promise<string>(() => {});
+const idle = () => new Promise<void>(() => {});
 
 test('tells the first signal, the second, and no more once it is stopped', async () => {
   let tell = (_: string) => {};
@@ -30,7 +32,7 @@ async function listening() {
 test('W30: goes on listening, then closes, and returns when it is closed', async () => {
   const server = await listening();
   const seen: boolean[] = [];
-  const ended = drain(server, { second: never }, { serving: 50, lastAnswers: 60_000 });
+  const ended = drain({ server, idle }, { second: never }, { serving: 50, lastAnswers: 60_000 });
   seen.push(server.listening);
   await ended;
   seen.push(server.listening);
@@ -40,8 +42,20 @@ test('W30: goes on listening, then closes, and returns when it is closed', async
 test('W30: waits for answers no longer than it may', async () => {
   const server = await listening();
   vi.spyOn(server, 'close').mockImplementation(() => server);
-  await drain(server, { second: never }, { serving: 0, lastAnswers: 20 });
+  await drain({ server, idle }, { second: never }, { serving: 0, lastAnswers: 20 });
   vi.restoreAllMocks();
+});
+
+test('W30: does not wait for connections on which nothing was ever asked', async () => {
+  const server = await listening();
+  const { port } = server.address() as AddressInfo;
+  const socket = connect(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  await once(server, 'connection');
+  const asked = vi.fn(async () => {});
+  const draining = { serving: 0, lastAnswers: 60_000 };
+  await drain({ server, idle: asked }, { second: never }, draining);
+  expect(asked).toHaveBeenCalledTimes(2);
 });
 
 test.each([
@@ -51,6 +65,8 @@ test.each([
   const server = await listening();
   vi.spyOn(server, 'close').mockImplementation(() => server);
   const second = new Promise<string>((resolve) => setTimeout(resolve, 20, 'SIGINT'));
-  await expect(drain(server, { second }, draining)).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  await expect(drain({ server, idle }, { second }, draining)).rejects.toMatchObject({
+    code: 'INTERRUPTED',
+  });
   vi.restoreAllMocks();
 });
