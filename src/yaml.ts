@@ -77,8 +77,6 @@ export function parseYaml(source: string): ParsedYaml {
 type Fail = (code: string, offset: number) => void;
 
 function compose(source: string, fail: Fail): Document.Parsed[] {
-  // The package prints every token, values included, when these are set.
-  for (const name of ['LOG_TOKENS', 'LOG_STREAM']) delete process.env[name];
   // The failsafe schema takes every scalar for a string. The package's own search for
   // duplicate keys takes quadratic time.
   const composer = new Composer({
