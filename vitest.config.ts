@@ -7,7 +7,9 @@ export default defineConfig({
   define: { KSEAL_VERSION: JSON.stringify(version) },
   // As in build.config.mjs.
   resolve: {
-    alias: [{ find: /^yaml$/, replacement: `${import.meta.dirname}/node_modules/yaml/browser/index.js` }],
+    alias: [
+      { find: /^yaml$/, replacement: `${import.meta.dirname}/node_modules/yaml/browser/index.js` },
+    ],
   },
   test: {
     // Many tests wait for processes they started, so every core gets a worker.

@@ -30,7 +30,7 @@ const names = [
  */
 export function readCompact(octets: Uint8Array): CompactJwe {
   const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1');
-  if (/\s$/.test(text)) throw lineBreakBehind();
+  if (/\s/.test(text.slice(-1))) throw lineBreakBehind();
   const segments = splitSegments(text);
   const [header, encryptedKey, iv, ciphertext, tag] = segments.map(decodeSegment) as [
     Buffer,
@@ -39,14 +39,8 @@ export function readCompact(octets: Uint8Array): CompactJwe {
     Buffer,
     Buffer,
   ];
-  const jwe = {
-    header: readHeader(header),
-    aad: Buffer.from(segments[0] ?? ''),
-    encryptedKey,
-    iv,
-    ciphertext,
-    tag,
-  };
+  const aad = Buffer.from(segments[0] ?? '', 'latin1');
+  const jwe = { header: readHeader(header), aad, encryptedKey, iv, ciphertext, tag };
   checkLengths(jwe);
   return jwe;
 }
@@ -90,13 +84,11 @@ function damaged(message: string): KsealError {
  * RFC 7518 §5.2.3: an IV of 16 octets, a tag of 16; CBC with PKCS #7 padding fills whole blocks.
  */
 function checkLengths({ encryptedKey, iv, ciphertext, tag }: CompactJwe): void {
-  const sound = {
-    'encrypted key': encryptedKey.length >= 256 && encryptedKey.length <= 1024,
-    'initialization vector': iv.length === 16,
-    ciphertext: ciphertext.length > 0 && ciphertext.length % 16 === 0,
-    'authentication tag': tag.length === 16,
+  const check = (part: number, sound: boolean) => {
+    if (!sound) throw damaged(`JWE ${names[part]} has the wrong length`);
   };
-  for (const [name, ok] of Object.entries(sound)) {
-    if (!ok) throw damaged(`JWE ${name} has the wrong length`);
-  }
+  check(1, encryptedKey.length >= 256 && encryptedKey.length <= 1024);
+  check(2, iv.length === 16);
+  check(3, ciphertext.length > 0 && ciphertext.length % 16 === 0);
+  check(4, tag.length === 16);
 }
