@@ -47,15 +47,16 @@ export function readFile(path: string, shown: string, limit: number): Buffer {
 
 /** A device may have no end, so no more than `most` octets are read. */
 function readToEnd(file: number, most: number): Buffer {
-  // What the system says of its size holds for a regular file only, and one octet more shows
-  // its end.
-  let content = Buffer.allocUnsafe(
-    Math.min(most, Math.max(fs.fstatSync(file).size + 1, MIN_CHUNK)),
-  );
+  const stats = fs.fstatSync(file);
+  // One octet more than the system says a regular file has shows its end: it is there when fewer
+  // come than are asked for. Of all else it knows no size.
+  let content = Buffer.allocUnsafe(Math.min(most, Math.max(stats.size + 1, MIN_CHUNK)));
   let octets = 0;
-  for (let read = -1; read !== 0 && octets < most; octets += read) {
+  for (let ended = false; !ended && octets < most; ) {
     if (octets === content.length) content = Buffer.concat([content], Math.min(most, 2 * octets));
-    read = fs.readSync(file, content, octets, content.length - octets, null);
+    const read = fs.readSync(file, content, octets, content.length - octets, null);
+    octets += read;
+    ended = read === 0 || (stats.isFile() && octets === stats.size);
   }
   return content.subarray(0, octets);
 }

@@ -1,4 +1,5 @@
 import { KsealError } from '../errors.ts';
+import { bufferOf } from './base64url.ts';
 import { type Binding, readBinding } from './binding.ts';
 import { parseJsonObject } from './json.ts';
 
@@ -45,8 +46,7 @@ export function readHeader(octets: Uint8Array): Header {
 
 /** Reads a bound header, which equals our own text octet for octet and so has no member twice. */
 function readOwn(octets: Uint8Array): Header | undefined {
-  const { buffer, byteOffset, length } = octets;
-  const match = ownText.exec(Buffer.from(buffer, byteOffset, length).toString('latin1'));
+  const match = ownText.exec(bufferOf(octets).toString('latin1'));
   if (match === null) return undefined;
   const [, scope, namespace, name, key, kid = ''] = match;
   const binding = readBinding({ scope, namespace, name, key });

@@ -110,5 +110,5 @@ async function* textsOf(
 }
 
 function slashed(path: string): string {
-  return path.split(sep).join('/');
+  return sep === '/' ? path : path.replaceAll(sep, '/');
 }
