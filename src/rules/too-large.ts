@@ -1,6 +1,6 @@
 import { KsealError } from '../errors.ts';
 import { checkCount, checkSize } from '../secret/size.ts';
-import type { JudgedValue, Remark, Rule } from './rule.ts';
+import { type JudgedValue, none, type Remark, type Rule } from './rule.ts';
 
 export const tooLarge: Rule = {
   id: 'too-large',
@@ -17,7 +17,8 @@ export const tooLarge: Rule = {
       octets += leastOctets(value);
     }
     const tooMany = said(position, () => checkCount(sealed));
-    return [...tooMany, ...said(position, () => checkSize(octets))];
+    const tooMuch = said(position, () => checkSize(octets));
+    return tooMany.length + tooMuch.length === 0 ? none : [...tooMany, ...tooMuch];
   },
 };
 
