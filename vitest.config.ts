@@ -5,6 +5,12 @@ const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.
 
 export default defineConfig({
   define: { KSEAL_VERSION: JSON.stringify(version) },
+  // As in build.config.mjs.
+  resolve: {
+    alias: [
+      { find: /^yaml$/, replacement: `${import.meta.dirname}/node_modules/yaml/browser/index.js` },
+    ],
+  },
   test: {
     // Many tests wait for processes they started, so every core gets a worker.
     maxWorkers: '100%',

@@ -30,28 +30,35 @@ const MIN_CHUNK = 4096;
 
 /** Reads a whole file of at most `limit` octets. `path` is absolute, `shown` as the user wrote it. */
 export function readFile(path: string, shown: string, limit: number): Buffer {
-  const chunks: Buffer[] = [];
-  let octets = 0;
+  let content: Buffer;
   try {
     const file = fs.openSync(path, 'r');
     try {
-      // What the system says of its size holds for a regular file only, and one octet more shows
-      // its end. A device may have no end, so no more is read than tells that it is too much.
-      const { size } = fs.fstatSync(file);
-      for (let read = -1; read !== 0 && octets <= limit; octets += read) {
-        const expected = Math.max(size + 1 - octets, MIN_CHUNK);
-        const chunk = Buffer.allocUnsafe(Math.min(limit + 1 - octets, expected));
-        read = fs.readSync(file, chunk);
-        chunks.push(chunk.subarray(0, read));
-      }
+      content = readToEnd(file, limit + 1);
     } finally {
       fs.closeSync(file);
     }
   } catch (error) {
     throw fileError(shown, 'read', error);
   }
-  if (octets > limit) throw new KsealError('IO', `${shown}: larger than ${limit} octets`);
-  return Buffer.concat(chunks);
+  if (content.length > limit) throw new KsealError('IO', `${shown}: larger than ${limit} octets`);
+  return content;
+}
+
+/** A device may have no end, so no more than `most` octets are read. */
+function readToEnd(file: number, most: number): Buffer {
+  const stats = fs.fstatSync(file);
+  // One octet more than the system says a regular file has shows its end: it is there when fewer
+  // come than are asked for. Of all else it knows no size.
+  let content = Buffer.allocUnsafe(Math.min(most, Math.max(stats.size + 1, MIN_CHUNK)));
+  let octets = 0;
+  for (let ended = false; !ended && octets < most; ) {
+    if (octets === content.length) content = Buffer.concat([content], Math.min(most, 2 * octets));
+    const read = fs.readSync(file, content, octets, content.length - octets, null);
+    octets += read;
+    ended = read === 0 || (stats.isFile() && octets === stats.size);
+  }
+  return content.subarray(0, octets);
 }
 
 /** How a file is read: `readFile`, or `readRegularFile`. */

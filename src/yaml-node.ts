@@ -99,12 +99,11 @@ export function offsetIn(source: string, { line, column }: Position): number {
   return start + column - 1;
 }
 
-/** The offset within `source` as line and column. */
+/** The offset within `source` as line and column; lines are looked for at the first call. */
 export function positionsIn(source: string): (offset: number) => Position {
-  const starts = [source.startsWith('\uFEFF') ? 1 : 0];
-  for (let at = source.indexOf('\n'); at >= 0; at = source.indexOf('\n', at + 1))
-    starts.push(at + 1);
+  let starts: readonly number[] | undefined;
   return (offset) => {
+    starts ??= lineStarts(source);
     let [low, high] = [0, starts.length];
     while (high - low > 1) {
       const middle = (low + high) >> 1;
@@ -113,4 +112,26 @@ export function positionsIn(source: string): (offset: number) => Position {
     }
     return { line: low + 1, column: Math.max(offset - (starts[low] ?? 0), 0) + 1 };
   };
+}
+
+function lineStarts(source: string): readonly number[] {
+  const starts = [source.startsWith('\uFEFF') ? 1 : 0];
+  for (let at = source.indexOf('\n'); at >= 0; at = source.indexOf('\n', at + 1))
+    starts.push(at + 1);
+  return starts;
+}
+
+// What is not printable. YAML 1.1 readers (kubectl) break lines at U+0085, U+2028, U+2029 and a
+// lone CR, readers of YAML 1.2 do not: what is a comment to the one would be a key to the other.
+const unprintable = /[^\t\n\r\x20-\x7E\xA0-\u2027\u202A-\uFEFE\uFF00-\uFFFD]/;
+const loneReturn = /\r(?!\n)/;
+
+/** The offset of the first character that no YAML text may hold; a byte order mark may stand first. */
+export function forbiddenCharacter(source: string): number | undefined {
+  const mark = source.startsWith('\uFEFF') ? 1 : 0;
+  const text = source.slice(mark);
+  // One pattern for both would take half as long again.
+  const found = [text.search(unprintable), text.includes('\r') ? text.search(loneReturn) : -1];
+  const [first] = found.filter((offset) => offset >= 0).sort((a, b) => a - b);
+  return first === undefined ? undefined : mark + first;
 }

@@ -15,6 +15,7 @@ import {
 } from 'yaml';
 import {
   aliasedNodes,
+  forbiddenCharacter,
   isClosed,
   isMergeKey,
   type Located,
@@ -69,7 +70,8 @@ export function parseYaml(source: string): ParsedYaml {
     if (errors.length < MAX_ERRORS) errors.push({ code, message, offset });
   };
   const documents = compose(source, fail);
-  const roots = errors.length > 0 ? [] : documents.map((document) => rootOf(document, fail));
+  const roots: YamlNode[] = [];
+  if (errors.length === 0) for (const document of documents) roots.push(rootOf(document, fail));
   const fatal = errors.some(({ code }) => code !== 'DUPLICATE_KEY');
   return { roots: fatal ? [] : roots, errors };
 }
@@ -77,8 +79,6 @@ export function parseYaml(source: string): ParsedYaml {
 type Fail = (code: string, offset: number) => void;
 
 function compose(source: string, fail: Fail): Document.Parsed[] {
-  // The package prints every token, values included, when these are set.
-  for (const name of ['LOG_TOKENS', 'LOG_STREAM']) delete process.env[name];
   // The failsafe schema takes every scalar for a string. The package's own search for
   // duplicate keys takes quadratic time.
   const composer = new Composer({
@@ -94,14 +94,9 @@ function compose(source: string, fail: Fail): Document.Parsed[] {
   return documents;
 }
 
-// What is not printable. YAML 1.1 readers (kubectl) break lines at U+0085, U+2028, U+2029 and a
-// lone CR, readers of YAML 1.2 do not: what is a comment to the one would be a key to the other.
-const forbidden = /[^\t\n\r\x20-\x7E\xA0-\u2027\u202A-\uFEFE\uFF00-\uFFFD]|\r(?!\n)/;
-
 function* tokensOf(source: string, fail: Fail): Generator<CST.Token> {
-  const mark = source.startsWith('\uFEFF') ? 1 : 0;
-  const bad = source.slice(mark).search(forbidden);
-  if (bad >= 0) return fail('CHARACTER', mark + bad);
+  const bad = forbiddenCharacter(source);
+  if (bad !== undefined) return fail('CHARACTER', bad);
   const parser = new Parser();
   for (const lexeme of new Lexer().lex(source)) {
     yield* parser.next(lexeme);

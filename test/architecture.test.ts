@@ -103,10 +103,10 @@ const processBuiltins = ['child_process', 'events', 'os'];
 const serverBuiltins = ['http', 'https', 'net', 'tls'];
 
 /**
- * The surroundings come in through IO. The packages yaml and kms read their switches in the
+ * The surroundings come in through IO. The package of the KMS reads its switches in the
  * environment itself, and git's temporary folder goes when the process does.
  */
-const processUsers = ['cli/', 'yaml.ts', 'git/', 'keys/gcpkms-client.ts'];
+const processUsers = ['cli/', 'git/', 'keys/gcpkms-client.ts'];
 
 /** What is slow to load or talks to a network: loaded by `import()`, where it is used. */
 const lazy = ['@google-cloud/kms', '@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'];

@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,9 +88,24 @@ test('a regular file is one through links, too; what cannot be reached is nothin
   expect([isFile(folder), isFile('/dev/null')]).toEqual([false, false]);
 });
 
-test('a device without an end is read no further than its limit', () => {
-  expect(thrownBy(() => readFile('/dev/zero', 'zero', 5))).toMatchObject({
-    code: 'IO',
-    message: 'zero: larger than 5 octets',
+test.each([5, 20_000])(
+  'a device without an end is read no further than its limit: %i octets',
+  (limit) => {
+    expect(thrownBy(() => readFile('/dev/zero', 'zero', limit))).toMatchObject({
+      code: 'IO',
+      message: `zero: larger than ${limit} octets`,
+    });
+  },
+);
+
+test('a pipe, of which the system knows no size, is read to its end', async () => {
+  execFileSync('mkfifo', [at('pipe')]);
+  const lines = '123456789\n'.repeat(1000);
+  const writer = spawn('sh', ['-c', 'cat > "$0"', at('pipe')], {
+    stdio: ['pipe', 'ignore', 'ignore'],
   });
+  writer.stdin.end(lines);
+  await once(writer.stdin, 'finish');
+  expect(readFile(at('pipe'), 'pipe', 20_000).toString()).toBe(lines);
+  await once(writer, 'exit');
 });

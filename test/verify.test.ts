@@ -28,6 +28,14 @@ function verify(
   );
 }
 
+const withoutValues = 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: hr\n';
+
+test('a Secret may hold more faults than a function takes arguments', () => {
+  const values = Array.from({ length: 130_000 }, (_, at) => `  k${at}: v\n`).join('');
+  const { findings } = verify(`${withoutValues}stringData:\n${values}`);
+  expect(findings.filter(({ rule }) => rule === 'plaintext-value')).toHaveLength(130_000);
+});
+
 describe('what cannot be read', () => {
   test('an error of the file system becomes a finding, its path in front removed', () => {
     const error = new KsealError('IO', 'db.yaml: cannot read: permission denied', { hint: 'h' });

@@ -14,9 +14,9 @@ const foreignKinds: readonly { kind: string; group: string; tool: ForeignTool }[
 export function foreignTool(root: YamlNode): ForeignTool | undefined {
   if (root.kind !== 'map') return undefined;
   if (isSops(root)) return 'SOPS';
-  const [kind, version] = ['kind', 'apiVersion'].map((name) => textOf(root, name));
-  return foreignKinds.find((known) => known.kind === kind && version?.startsWith(known.group))
-    ?.tool;
+  const kind = textOf(root, 'kind');
+  const known = foreignKinds.find((foreign) => foreign.kind === kind);
+  return known && textOf(root, 'apiVersion')?.startsWith(known.group) ? known.tool : undefined;
 }
 
 /** What SOPS leaves in a file that it encrypts: a MAC over all of it, itself encrypted. */

@@ -1,13 +1,8 @@
 import { plaintextAnnotations } from '../manifest/last-applied.ts';
 import { entryNamed, isNull, nameOf } from '../manifest/literal.ts';
-import {
-  type Entry,
-  fieldNames,
-  type Manifest,
-  type SecretDocument,
-} from '../manifest/manifest.ts';
+import { fieldNames, type Manifest, type SecretDocument } from '../manifest/manifest.ts';
 import { secretLabel } from '../manifest/problem.ts';
-import type { JudgedSecret, UnknownField } from '../rules/rule.ts';
+import type { JudgedSecret, JudgedValue, UnknownField } from '../rules/rule.ts';
 import { knownFields } from '../rules/unknown-field.ts';
 import { type Position, positionsIn, type YamlMap, type YamlNode } from '../yaml-node.ts';
 import { isSops, isSopsText } from './foreign.ts';
@@ -19,12 +14,13 @@ export function judgeSecrets(
   namespace: string | undefined,
   inTemplate: (position: Position) => boolean,
 ): readonly JudgedSecret[] {
-  if (manifest.secrets.length === 0) return [];
   const position = positionsIn(manifest.source);
-  return manifest.secrets.map((secret) => {
+  const secrets: JudgedSecret[] = [];
+  for (const secret of manifest.secrets) {
     const judged = judgeSecret(manifest, secret, position, namespace);
-    return { ...judged, template: inTemplate(secret.position) };
-  });
+    secrets.push({ ...judged, template: inTemplate(secret.position) });
+  }
+  return secrets;
 }
 
 type PositionOf = (offset: number) => Position;
@@ -57,7 +53,7 @@ function judgeSecret(
     unknownFields: unknown.filter((field) => !isReported(field, problems)),
     plaintextAnnotations: annotationsOf(secret, metadata, position),
     dataKeys: dataKeysOf(node),
-    values: entriesOf(secret, sops).map(judgeValue),
+    values: valuesOf(secret, sops),
     sops,
   };
 }
@@ -68,8 +64,11 @@ function isReported({ position: at }: UnknownField, problems: Manifest['problems
   );
 }
 
-function entriesOf({ entries }: SecretDocument, sops: boolean): readonly Entry[] {
-  return sops ? entries.filter(({ octets }) => !isLeftToSops(octets)) : entries;
+function valuesOf({ entries }: SecretDocument, sops: boolean): readonly JudgedValue[] {
+  const values: JudgedValue[] = [];
+  for (const entry of entries)
+    if (!sops || !isLeftToSops(entry.octets)) values.push(judgeValue(entry));
+  return values;
 }
 
 /** SOPS does not encrypt an empty text. */

@@ -78,11 +78,10 @@ function textFaults(
     if (!inTemplate(fault.position)) return [fault];
     return lastingRules.has(fault.rule) ? [{ ...fault, hint: sealInTemplate }] : [];
   });
-  const placeholders = secrets.flatMap(({ label, values, template }) =>
-    values
-      .filter(({ placeholder }) => placeholder && !template)
-      .map(({ key, position }) => placeholderFault({ key, position, secret: label })),
-  );
+  const placeholders: Fault[] = [];
+  for (const { label: secret, values, template } of secrets)
+    for (const { placeholder, key, position } of values)
+      if (placeholder && !template) placeholders.push(placeholderFault({ key, position, secret }));
   return [
     ...problems.filter(({ rule }) => rule !== 'template'),
     ...templates.flatMap(({ position }) =>
@@ -133,8 +132,11 @@ function located<T>(
   { roots, source }: Manifest,
   search: (root: YamlNode) => T | undefined,
 ): readonly { found: T; position: Position }[] {
-  return roots.flatMap((root) => {
+  const position = positionsIn(source);
+  const results: { found: T; position: Position }[] = [];
+  for (const root of roots) {
     const found = search(root);
-    return found === undefined ? [] : [{ found, position: positionsIn(source)(root.start) }];
-  });
+    if (found !== undefined) results.push({ found, position: position(root.start) });
+  }
+  return results;
 }

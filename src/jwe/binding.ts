@@ -34,6 +34,7 @@ const bound = {
 const valid = { namespace: isNamespace, name: isSecretName, key: isDataKey };
 
 type Part = 'namespace' | 'name' | 'key';
+const parts: readonly Part[] = ['namespace', 'name', 'key'];
 
 /** The first part of `place` that `scope` binds and that is missing or illegal. */
 function unfitPart(scope: Scope, place: Place): Part | undefined {
@@ -75,14 +76,22 @@ const missingHints: Record<Part, string> = {
   key: 'name the data key',
 };
 
-/** Reads the member `kseal`; undefined unless its values are what a binding may hold. */
-export function readBinding(value: unknown): Binding | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { scope, ...place } = value as Record<string, unknown>;
-  if (!scopes.some((known) => known === scope)) return undefined;
-  if (Object.values(place).some((text) => typeof text !== 'string')) return undefined;
-  const found = [scope as Scope, place as unknown as Place] as const;
-  return unfitPart(...found) === undefined ? pick(...found) : undefined;
+/** The members of a binding as texts, whatever they hold. */
+export type BindingText = Readonly<Record<'scope' | Part, string | undefined>>;
+
+/** Reads the members of a binding; undefined unless they are those of its scope, and may be held. */
+export function readBinding(text: BindingText): Binding | undefined {
+  const scope = scopes.find((known) => known === text.scope);
+  if (scope === undefined || parts.some((part) => !mayHold(scope, part, text[part])))
+    return undefined;
+  const { namespace, name, key } = text as Record<Part, string>;
+  if (scope === 'strict') return { scope, namespace, name, key };
+  return scope === 'namespace-wide' ? { scope, namespace } : { scope };
+}
+
+function mayHold(scope: Scope, part: Part, text: string | undefined): boolean {
+  const binds = bound[scope].some((one) => one === part);
+  return text === undefined ? !binds : binds && valid[part](text);
 }
 
 /** Whether a value bound to `binding` may be opened at `place`. Nothing else widens a scope. */

@@ -1,5 +1,5 @@
 import { KsealError } from '../errors.ts';
-import { decodeBase64url } from './base64url.ts';
+import { bufferOf, decodeBase64url } from './base64url.ts';
 import { type Header, readHeader } from './header.ts';
 
 /** The largest sealed value, in octets: a Secret of 1 MiB in base64url, with room for the rest. */
@@ -29,24 +29,16 @@ const names = [
  * Throws JWE_MALFORMED or JWE_REFUSED; the message never quotes the value.
  */
 export function readCompact(octets: Uint8Array): CompactJwe {
-  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1');
-  if (/\s$/.test(text)) throw lineBreakBehind();
+  const text = bufferOf(octets).toString('latin1');
+  if (/\s/.test(text.slice(-1))) throw lineBreakBehind();
   const segments = splitSegments(text);
-  const [header, encryptedKey, iv, ciphertext, tag] = segments.map(decodeSegment) as [
-    Buffer,
-    Buffer,
-    Buffer,
-    Buffer,
-    Buffer,
-  ];
-  const jwe = {
-    header: readHeader(header),
-    aad: Buffer.from(segments[0] ?? ''),
-    encryptedKey,
-    iv,
-    ciphertext,
-    tag,
-  };
+  const header = decodeSegment(segments, 0);
+  const encryptedKey = decodeSegment(segments, 1);
+  const iv = decodeSegment(segments, 2);
+  const ciphertext = decodeSegment(segments, 3);
+  const tag = decodeSegment(segments, 4);
+  const aad = Buffer.from(segments[0] ?? '', 'latin1');
+  const jwe = { header: readHeader(header), aad, encryptedKey, iv, ciphertext, tag };
   checkLengths(jwe);
   return jwe;
 }
@@ -71,8 +63,8 @@ function splitSegments(text: string): string[] {
   return segments;
 }
 
-function decodeSegment(text: string, index: number): Buffer {
-  const octets = decodeBase64url(text);
+function decodeSegment(segments: readonly string[], index: number): Buffer {
+  const octets = decodeBase64url(segments[index] ?? '');
   if (octets === undefined) {
     throw damaged(`JWE ${names[index]} is not canonical base64url`);
   }
@@ -90,13 +82,11 @@ function damaged(message: string): KsealError {
  * RFC 7518 §5.2.3: an IV of 16 octets, a tag of 16; CBC with PKCS #7 padding fills whole blocks.
  */
 function checkLengths({ encryptedKey, iv, ciphertext, tag }: CompactJwe): void {
-  const sound = {
-    'encrypted key': encryptedKey.length >= 256 && encryptedKey.length <= 1024,
-    'initialization vector': iv.length === 16,
-    ciphertext: ciphertext.length > 0 && ciphertext.length % 16 === 0,
-    'authentication tag': tag.length === 16,
+  const check = (part: number, sound: boolean) => {
+    if (!sound) throw damaged(`JWE ${names[part]} has the wrong length`);
   };
-  for (const [name, ok] of Object.entries(sound)) {
-    if (!ok) throw damaged(`JWE ${name} has the wrong length`);
-  }
+  check(1, encryptedKey.length >= 256 && encryptedKey.length <= 1024);
+  check(2, iv.length === 16);
+  check(3, ciphertext.length > 0 && ciphertext.length % 16 === 0);
+  check(4, tag.length === 16);
 }

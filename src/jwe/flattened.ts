@@ -1,4 +1,5 @@
 import { KsealError } from '../errors.ts';
+import { bufferOf } from './base64url.ts';
 import { MAX_VALUE_OCTETS, readCompact } from './compact.ts';
 import { parseJsonObject } from './json.ts';
 import { looksSealed } from './looks-sealed.ts';
@@ -11,7 +12,7 @@ const members = ['protected', 'encrypted_key', 'iv', 'ciphertext', 'tag'] as con
  */
 export function looksFlattened(octets: Uint8Array): boolean {
   if (octets.length > 2 * MAX_VALUE_OCTETS) return false;
-  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1');
+  const text = bufferOf(octets).toString('latin1');
   if (!/^\s*\{/.test(text) || !text.includes('"ciphertext"')) return false;
   const header = /"protected"\s*:\s*"([^"]*)"/.exec(text)?.[1];
   return header !== undefined && looksSealed(Buffer.from(header));

@@ -1,3 +1,5 @@
+import { bufferOf } from './base64url.ts';
+
 // The octets with which a sealed value begins, and those octets base64-encoded once more.
 // The last two are cut to what the fixed prefixes of `data` values (webhook match
 // conditions and policy) can tell apart, so that all readers agree on every value.
@@ -14,9 +16,7 @@ export type SealedLook = 'no' | 'compact' | 'encoded-again';
  * or neither. What looks sealed is opened or refused; nothing else is touched. No JWS matches.
  */
 export function sealedLook(octets: Uint8Array): SealedLook {
-  const start = Buffer.from(octets.buffer, octets.byteOffset, Math.min(octets.length, 20)).toString(
-    'latin1',
-  );
+  const start = bufferOf(octets).toString('latin1', 0, 20);
   if (compact.some((prefix) => start.startsWith(prefix))) return 'compact';
   return encodedAgain.some((prefix) => start.startsWith(prefix)) ? 'encoded-again' : 'no';
 }

@@ -53,23 +53,24 @@ function unsupported(message: string, hint: string, { start }: YamlNode): Fault 
 
 /** Merge keys, and keys that are aliased, anchored or tagged, in a mapping that kseal reads. */
 export function indirectKeys(map: YamlMap, what: string): readonly Fault[] {
-  return map.entries.flatMap(({ key }): readonly Fault[] => {
+  const faults: Fault[] = [];
+  for (const { key } of map.entries) {
     const fault = isMergeKey(key)
       ? unsupported(`a merge key in ${what}`, 'write the merged entries out', key)
       : notEditable(key, `a key of ${what}`);
-    return fault === undefined ? [] : [fault];
-  });
+    if (fault !== undefined) faults.push(fault);
+  }
+  return faults;
 }
 
 /** Those, and keys that are no strings at all, in a mapping whose keys are fields. */
 export function oddKeys(map: YamlMap, what: string): readonly Fault[] {
-  const odd = map.entries.filter(
-    ({ key }) => (key.kind !== 'scalar' && key.kind !== 'alias') || isNull(key),
-  );
-  const faults = odd.map(({ key }) =>
-    unsupported(`a key of ${what} that is not a name`, 'remove it', key),
-  );
-  return [...indirectKeys(map, what), ...faults];
+  const faults = [...indirectKeys(map, what)];
+  for (const { key } of map.entries) {
+    if ((key.kind !== 'scalar' && key.kind !== 'alias') || isNull(key))
+      faults.push(unsupported(`a key of ${what} that is not a name`, 'remove it', key));
+  }
+  return faults;
 }
 
 /**

@@ -4,23 +4,23 @@ import { type Field, fieldNames } from './manifest.ts';
 
 /** Fields that the API server drops, so that plaintext in them would be neither used nor sealed. */
 export function misplaced(root: YamlMap, metadata: YamlMap | undefined): readonly Fault[] {
-  const fields = root.entries.filter(
-    ({ key }) =>
-      similarField(nameOf(key)) !== nameOf(key) && similarField(nameOf(key)) !== undefined,
-  );
-  const inMetadata = metadata?.entries.filter(
-    ({ key }) => similarField(nameOf(key)) ?? nameOf(key) === 'type',
-  );
-  return [
-    ...fields.map(({ key }) => unknownField(key, `rename it to ${similarField(nameOf(key))}`)),
-    ...(inMetadata ?? []).map(({ key }) =>
-      unknownField(key, 'move it out of metadata, to the top level of the Secret'),
-    ),
-  ];
+  const faults: Fault[] = [];
+  for (const { key } of root.entries) {
+    const field = similarField(nameOf(key));
+    if (field !== undefined && field !== nameOf(key))
+      faults.push(unknownField(key, `rename it to ${field}`));
+  }
+  for (const { key } of metadata?.entries ?? []) {
+    if (similarField(nameOf(key)) !== undefined || nameOf(key) === 'type')
+      faults.push(unknownField(key, 'move it out of metadata, to the top level of the Secret'));
+  }
+  return faults;
 }
 
+const fieldsInLowerCase = new Map(fieldNames.map((field) => [field.toLowerCase(), field]));
+
 function similarField(name: string | undefined): Field | undefined {
-  return fieldNames.find((field) => field.toLowerCase() === name?.toLowerCase());
+  return name === undefined ? undefined : fieldsInLowerCase.get(name.toLowerCase());
 }
 
 function unknownField(key: YamlNode, hint: string): Fault {

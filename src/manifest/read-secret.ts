@@ -34,18 +34,25 @@ export function readSecret(node: YamlMap, source: string, known: readonly Fault[
   const report = (fault: Fault | undefined) => fault !== undefined && faults.push(fault);
   const metadata = readMap(node, 'metadata', report);
   const names = readNames(metadata, source, report);
-  const present = fieldNames.flatMap((field) => entryNamed(node, field) ?? []);
-  present.map(withoutColon).forEach(report);
-  const entries = present
-    .flatMap(({ key, value }) => readEntries(nameOf(key) as Field, value, source, report))
-    .sort((a, b) => a.offset - b.offset);
-  [...oddKeys(node, 'a Secret'), ...misplaced(node, metadata), ...twice(entries)].forEach(report);
+  const fields = new Set<Field>();
+  const entries: ReadEntry[] = [];
+  for (const field of fieldNames) {
+    const entry = entryNamed(node, field);
+    if (entry === undefined) continue;
+    fields.add(field);
+    report(withoutColon(entry));
+    for (const read of readEntries(field, entry.value, source, report)) entries.push(read);
+  }
+  entries.sort((a, b) => a.offset - b.offset);
+  oddKeys(node, 'a Secret').forEach(report);
+  misplaced(node, metadata).forEach(report);
+  twice(entries).forEach(report);
   const secret = {
     ...names,
     type: readText(node, 'type', source, report),
     immutable: isTrue(entryNamed(node, 'immutable')?.value),
     annotations: readAnnotations(metadata, report),
-    fields: new Set(present.map(({ key }) => nameOf(key) as Field)),
+    fields,
     node,
   };
   return { secret, entries, label: secretLabel(names), faults };
@@ -110,12 +117,11 @@ function readAnnotations(
 /** The API server would let stringData win; kseal lets neither. */
 function twice(entries: readonly ReadEntry[]): readonly Fault[] {
   const seen = new Set<string>();
-  const second = entries.filter(({ key }) => seen.size === seen.add(key).size);
-  return second.map(({ key, keyOffset }) => ({
-    id: 'duplicate-data-key',
-    message: 'the data key is there twice',
-    hint: 'remove one of them',
-    offset: keyOffset,
-    key,
-  }));
+  const faults: Fault[] = [];
+  for (const { key, keyOffset: offset } of entries) {
+    if (seen.size < seen.add(key).size) continue;
+    const message = 'the data key is there twice';
+    faults.push({ id: 'duplicate-data-key', message, hint: 'remove one of them', offset, key });
+  }
+  return faults;
 }

@@ -1,8 +1,8 @@
 import { parseYaml, type YamlError } from '../yaml.ts';
-import { positionsIn } from '../yaml-node.ts';
+import { type Position, positionsIn } from '../yaml-node.ts';
 import { findSecrets } from './find-secrets.ts';
 import type { Fault } from './literal.ts';
-import type { Manifest } from './manifest.ts';
+import type { Entry, Manifest, SecretDocument } from './manifest.ts';
 import type { Problem } from './problem.ts';
 import { type ReadSecret, readSecret } from './read-secret.ts';
 
@@ -14,51 +14,46 @@ import { type ReadSecret, readSecret } from './read-secret.ts';
  */
 export function readManifest(source: string, path: string): Manifest {
   const { roots, errors } = parseYaml(source);
-  const searches = roots.map((root) => findSecrets(root));
-  const read = searches
-    .flatMap(({ secrets }) => secrets)
-    .map(({ node, faults }) => readSecret(node, source, faults));
+  const found: Fault[] = [];
+  const read: ReadSecret[] = [];
+  for (const root of roots) {
+    const { secrets, faults } = findSecrets(root);
+    for (const fault of faults) found.push(fault);
+    for (const { node, faults: known } of secrets) read.push(readSecret(node, source, known));
+  }
   const position = positionsIn(source);
-  const secrets = read.map(({ secret, entries }) => ({
-    ...secret,
-    position: position(secret.node.start),
-    entries: entries.map(({ field, key, octets, offset }) => ({
-      field,
-      key,
-      octets,
-      position: position(offset),
-    })),
-  }));
-  const faults = faultsOf(
-    searches.flatMap((search) => search.faults),
-    read,
-    errors,
-  );
-  const problems = faults.map(
-    ({ offset, ...fault }): Problem => ({ ...fault, position: position(offset) }),
-  );
-  return { path, source, secrets, problems, roots };
+  const secrets: SecretDocument[] = [];
+  for (const secret of read) secrets.push(secretAt(secret, position));
+  return { path, source, secrets, problems: problemsAt(found, read, errors, position), roots };
+}
+
+type PositionOf = (offset: number) => Position;
+
+function secretAt({ secret, entries: read }: ReadSecret, position: PositionOf): SecretDocument {
+  const entries: Entry[] = [];
+  for (const { field, key, octets, offset } of read)
+    entries.push({ field, key, octets, position: position(offset) });
+  return { ...secret, position: position(secret.node.start), entries };
 }
 
 type LocatedProblem = Omit<Problem, 'position'> & { readonly offset: number };
 
 /** In source order; a key that is twice in one mapping is named as precisely as possible. */
-function faultsOf(
+function problemsAt(
   found: readonly Fault[],
   read: readonly ReadSecret[],
   errors: readonly YamlError[],
-) {
-  const located = (fault: Fault, secret?: string): LocatedProblem => {
-    return { hint: undefined, key: undefined, ...fault, secret };
-  };
-  const faults = [
-    ...found.map((fault) => located(fault)),
-    ...read.flatMap((secret) => secret.faults.map((fault) => located(fault, secret.label))),
-  ];
-  const known = new Set(faults.map(({ offset }) => offset));
-  const rest = errors.filter(({ offset }) => !known.has(offset));
-  const unparsable = rest.map(({ message, offset }) =>
-    located({ id: 'unparsable', message, offset }),
-  );
-  return [...faults, ...unparsable].sort((a, b) => a.offset - b.offset);
+  position: PositionOf,
+): readonly Problem[] {
+  const problems: LocatedProblem[] = [];
+  const add = (fault: Fault, secret?: string) =>
+    problems.push({ hint: undefined, key: undefined, ...fault, secret });
+  for (const fault of found) add(fault);
+  for (const { faults, label } of read) for (const fault of faults) add(fault, label);
+  const known = new Set(problems.map(({ offset }) => offset));
+  for (const { message, offset } of errors)
+    if (!known.has(offset)) add({ id: 'unparsable', message, offset });
+  return problems
+    .sort((a, b) => a.offset - b.offset)
+    .map(({ offset, ...problem }) => ({ ...problem, position: position(offset) }));
 }

@@ -1,6 +1,6 @@
 import { KsealError } from '../errors.ts';
 import { checkCount, checkSize } from '../secret/size.ts';
-import type { JudgedValue, Remark, Rule } from './rule.ts';
+import { type JudgedValue, none, type Remark, type Rule } from './rule.ts';
 
 export const tooLarge: Rule = {
   id: 'too-large',
@@ -11,9 +11,14 @@ export const tooLarge: Rule = {
   right: '# two Secrets; or for up to 1 MiB: kubectl apply --server-side -f FILE',
   covers: 'line',
   checkSecret: ({ values, position }) => {
-    const sealed = values.filter(({ jwe }) => jwe !== undefined).length;
-    const sum = values.reduce((octets, value) => octets + leastOctets(value), 0);
-    return [...said(position, () => checkCount(sealed)), ...said(position, () => checkSize(sum))];
+    let [sealed, octets] = [0, 0];
+    for (const value of values) {
+      if (value.jwe !== undefined) sealed++;
+      octets += leastOctets(value);
+    }
+    const tooMany = said(position, () => checkCount(sealed));
+    const tooMuch = said(position, () => checkSize(octets));
+    return tooMany.length + tooMuch.length === 0 ? none : [...tooMany, ...tooMuch];
   },
 };
 

@@ -15,8 +15,9 @@ export const weakKey: Rule = {
     const first = new Map<string, JudgedValue>();
     for (const value of values) {
       const bits = bitsOf(value, allowed);
+      if (bits === undefined || !isWeak(bits)) continue;
       const id = `${bits} ${value.kid ?? ''}`;
-      if (bits !== undefined && isWeak(bits) && !first.has(id)) first.set(id, value);
+      if (!first.has(id)) first.set(id, value);
     }
     return [...first.values()].map((value) => remarkOn(value, bitsOf(value, allowed) ?? 0));
   },

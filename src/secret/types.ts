@@ -8,6 +8,8 @@ interface SecretType {
   readonly json?: readonly string[];
 }
 
+const anyType: SecretType = { required: [] };
+
 const types: ReadonlyMap<string, SecretType> = new Map([
   ['kubernetes.io/tls', { required: [['tls.crt'], ['tls.key']] }],
   [
@@ -24,7 +26,8 @@ export function missingKeys(
   type: string | undefined,
   keys: ReadonlySet<string>,
 ): readonly string[] {
-  return (types.get(type ?? '')?.required ?? [])
+  const { required } = types.get(type ?? '') ?? anyType;
+  return required
     .filter((group) => !group.some((key) => keys.has(key)))
     .map((group) => group.map((key) => `"${key}"`).join(' or '));
 }

@@ -30,7 +30,8 @@ export async function* textsInFiles(
   paths: readonly string[],
   readStdin: () => Promise<Uint8Array>,
 ): AsyncGenerator<NamedText> {
-  const seen = new Set<string>();
+  // One path leads to no file twice, and there may be many files.
+  const seen = paths.length > 1 ? new Set<string>() : undefined;
   for (const path of paths) {
     if (path === '-') {
       yield {
@@ -44,7 +45,7 @@ export async function* textsInFiles(
     const walked = isFolder(resolve(cwd, path));
     for (const name of walked ? manifestsIn(resolve(cwd, path), path) : [path]) {
       const file = resolve(cwd, name);
-      if (seen.size === seen.add(file).size) continue;
+      if (seen !== undefined && seen.size === seen.add(file).size) continue;
       yield { path: slashed(name), file, walked, content: readOrError(file, name, walked) };
     }
   }
@@ -110,5 +111,5 @@ async function* textsOf(
 }
 
 function slashed(path: string): string {
-  return path.split(sep).join('/');
+  return sep === '/' ? path : path.replaceAll(sep, '/');
 }

@@ -21,10 +21,14 @@ test('the build succeeds', () => {
   expect(inject('buildError')).toBe('');
 });
 
-test('--version prints the version of the package', async () => {
-  const { code, stdout, stderr } = await runBin(['--version'], { cwd: folderWithKeys() });
-  expect([code, `${stdout}`, `${stderr}`]).toEqual([0, `${version}\n`, '']);
-});
+// With another word it is answered by another part of the program.
+test.each([[['--version']], [['-V']], [['--debug', '--version']]])(
+  '%j prints the version of the package',
+  async (words) => {
+    const { code, stdout, stderr } = await runBin(words, { cwd: folderWithKeys() });
+    expect([code, `${stdout}`, `${stderr}`]).toEqual([0, `${version}\n`, '']);
+  },
+);
 
 test.each([[], ['seal'], ['inspect'], ['decrypt'], ['keygen'], ['webhook', 'manifests']])(
   '--help of %j',

@@ -18,6 +18,7 @@ const home: Place & { namespace: string; name: string } = {
   name: 'db',
   key: 'password',
 };
+const absent = { namespace: undefined, name: undefined, key: undefined };
 const strict: Binding = { scope: 'strict', ...home };
 const wide: Binding = { scope: 'namespace-wide', namespace: 'hr' };
 const widest: Binding = { scope: 'cluster-wide' };
@@ -122,7 +123,7 @@ describe('the widest scope allowed', () => {
 describe('binding to a place', () => {
   test.each([strict, wide, widest])('takes what the scope binds and no more: %j', (binding) => {
     expect(bindingTo(binding.scope, home)).toEqual(binding);
-    expect(readBinding(binding)).toEqual(binding);
+    expect(readBinding({ ...absent, ...binding })).toEqual(binding);
   });
 
   test.each([
@@ -145,6 +146,16 @@ describe('binding to a place', () => {
       message: expect.stringContaining(message),
     });
     expect(said.hint).toBeTruthy();
+  });
+
+  test.each([
+    ['of no scope', { ...absent, scope: 'wide' }],
+    ['without a part', { ...strict, name: undefined }],
+    ['with a part too many', { ...absent, ...wide, key: 'password' }],
+    ['with an illegal part', { ...strict, namespace: 'hr\n' }],
+    ['with a part that JSON escapes', { ...strict, key: 'a\\u0062' }],
+  ])('members %s are no binding', (_, text) => {
+    expect(readBinding(text)).toBeUndefined();
   });
 
   test('a part that the scope does not bind may be missing or odd', () => {

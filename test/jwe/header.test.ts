@@ -1,10 +1,21 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { KsealError } from '../../src/errors.ts';
 import { type Binding, scopes } from '../../src/jwe/binding.ts';
-import { protectedHeader, readHeader } from '../../src/jwe/header.ts';
+import { type Header, protectedHeader, readHeader } from '../../src/jwe/header.ts';
 import { KID, unboundHeader } from './malformed.ts';
 import { headerOfOctets } from './malformed-headers.ts';
 
 const read = (text: string) => readHeader(Buffer.from(text));
+
+function readOrNothing(text: string): Header {
+  try {
+    return read(text);
+  } catch (error) {
+    if (error instanceof KsealError) return {};
+    throw error;
+  }
+}
 
 const bindings: Record<string, [Binding, string]> = {
   strict: [
@@ -39,6 +50,28 @@ describe('a bound header', () => {
       expect(read(JSON.stringify(protectedHeader(binding, KID)))).toEqual({ binding, kid: KID });
     },
   );
+
+  test('is no other text than the one that is written', () => {
+    const own = Object.values(bindings).map(([binding]) =>
+      JSON.stringify(protectedHeader(binding, KID)),
+    );
+    const edit = fc.record({
+      from: fc.constantFrom(...own),
+      at: fc.nat(250),
+      cut: fc.nat(3),
+      put: fc.oneof(fc.string({ maxLength: 3 }), fc.constantFrom(...own)),
+    });
+    fc.assert(
+      fc.property(fc.array(edit, { minLength: 1, maxLength: 2 }), (edits) => {
+        const text = edits.reduce(
+          (all, { at, cut, put }) => all.slice(0, at) + put + all.slice(at + cut),
+          edits[0]?.from ?? '',
+        );
+        const { binding, kid = '' } = readOrNothing(text);
+        if (binding) expect(JSON.stringify(protectedHeader(binding, kid))).toBe(text);
+      }),
+    );
+  });
 
   test('fits the limit with the longest names', () => {
     const binding: Binding = {
