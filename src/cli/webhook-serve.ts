@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { KsealError } from '../errors.ts';
 import { type Scope, scopes } from '../jwe/binding.ts';
@@ -91,15 +90,15 @@ async function start(io: IO, flags: ServeFlags): Promise<void> {
 }
 
 function optionsFrom(io: IO, flags: ServeFlags): ServeOptions {
-  const path = (file: string) => resolve(io.cwd, file);
   return {
     references: openingReferences(io, flags.key),
     states: statesFrom(flags),
     clientNames: clientNamesFrom(flags),
     tls: {
-      cert: path(required(flags.tlsCert, '--tls-cert', 'tls.crt')),
-      key: path(required(flags.tlsKey, '--tls-key', 'tls.key')),
-      clientCa: flags.clientCa === undefined ? undefined : path(flags.clientCa),
+      folder: io.cwd,
+      cert: required(flags.tlsCert, '--tls-cert', 'tls.crt'),
+      key: required(flags.tlsKey, '--tls-key', 'tls.key'),
+      clientCa: flags.clientCa,
     },
     host: flags.host,
     port: numberIn('--port', flags.port, 65_535),

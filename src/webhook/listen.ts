@@ -1,11 +1,12 @@
 import type { Server } from 'node:net';
 import { KsealError } from '../errors.ts';
 
-const reasons: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the port is in use',
-  EACCES: 'permission denied',
-  EADDRNOTAVAIL: 'this machine has no such address',
-  ENOTFOUND: 'there is no such host',
+/** What the system says, and whether it says it of the host or of the port. */
+const reasons: Readonly<Record<string, readonly ['host' | 'port', string]>> = {
+  EADDRINUSE: ['port', 'the port is in use'],
+  EACCES: ['port', 'permission denied'],
+  EADDRNOTAVAIL: ['host', 'this machine has no such address'],
+  ENOTFOUND: ['host', 'there is no such host'],
 };
 
 /** Where a server listens: `host:port`; the port is the one that was found where 0 was given. */
@@ -28,9 +29,10 @@ export function listen(
   return new Promise((resolve, reject) => {
     const refuse = ({ code = '' }: NodeJS.ErrnoException) => {
       const where = host === undefined ? `port ${port}` : `${host}, port ${port}`;
-      const reason = reasons[code] ?? `the system answered ${code || 'with an error'}`;
-      const message = `cannot listen on ${where}: ${reason}`;
-      reject(new KsealError('USAGE', message, { hint: `choose another one with ${flag}` }));
+      const unknown = ['port', `the system answered ${code || 'with an error'}`] as const;
+      const [what, reason] = reasons[code] ?? unknown;
+      const hint = `choose another one with ${what === 'host' ? '--host' : flag}`;
+      reject(new KsealError('USAGE', `cannot listen on ${where}: ${reason}`, { hint }));
     };
     server.once('error', refuse);
     server.listen({ port, host }, () => {

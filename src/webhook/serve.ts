@@ -66,7 +66,7 @@ export async function serve(
 ): Promise<void> {
   const tls = checkTls(readTlsFiles(options.tls), options.tls);
   const log = createLog(world.logStream, options.logLevel);
-  const note = (text: string) => log.write('info', text);
+  const note = once((text: string) => log.write('info', text));
   const load = (reference: string) => world.loadKeys(reference, note);
   const running: Running = {
     options,
@@ -91,6 +91,15 @@ export async function serve(
     stopHearing();
     signals.stop();
   }
+}
+
+/** The same, but each text only the first time: keys are read again every minute. */
+function once(say: (text: string) => void): (text: string) => void {
+  const said = new Set<string>();
+  return (text) => {
+    if (!said.has(text)) say(text);
+    said.add(text);
+  };
 }
 
 async function serveUntil(running: Running, signals: Signals): Promise<void> {

@@ -1,10 +1,13 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { KsealError, shellWord } from '../errors.ts';
 import { readFile } from '../files.ts';
 
-/** Where the files are, and how messages call them. */
+/** The files as they were named, which is how messages call them. */
 export interface TlsFiles {
+  /** What relative names start from. */
+  readonly folder?: string;
   readonly cert: string;
   readonly key: string;
   /** The authorities of client certificates; absent where any client may call. */
@@ -23,8 +26,13 @@ export interface TlsMaterial {
 const MAX_PEM = 1024 * 1024;
 
 /** Reads the files as they are now. Throws IO. */
-export function readTlsFiles({ cert, key, clientCa }: TlsFiles): Omit<TlsMaterial, 'notAfter'> {
-  const read = (path: string) => readFile(path, path, MAX_PEM);
+export function readTlsFiles({
+  folder = '',
+  cert,
+  key,
+  clientCa,
+}: TlsFiles): Omit<TlsMaterial, 'notAfter'> {
+  const read = (path: string) => readFile(resolve(folder, path), path, MAX_PEM);
   return {
     cert: read(cert),
     key: read(key),

@@ -37,6 +37,7 @@ test('W31: an address that is not of this machine', async () => {
   await expect(listen(server(), { host, port: 0, onError }, '--port')).rejects.toMatchObject({
     code: 'USAGE',
     message: `cannot listen on ${host}, port 0: this machine has no such address`,
+    hint: 'choose another one with --host',
   });
 });
 

@@ -189,3 +189,18 @@ test('a bug inside a review: refused with 500, logged without its message, and t
   const next = await post(served, creation({ plain: 'eA==' }));
   expect(answered(next.text)).toEqual({ uid: 'u1', allowed: true, opened: {} });
 });
+
+test('what is said of a key each time it is read stands in the log once', async () => {
+  let readings = 0;
+  const served = await startServed({
+    references: ['a'],
+    times: quick,
+    loadKeys: async (_, note) => {
+      readings += 1;
+      note('asking elsewhere');
+      return [];
+    },
+  });
+  await vi.waitFor(() => expect(readings).toBeGreaterThan(2));
+  expect(served.log().filter(({ msg }) => msg === 'asking elsewhere')).toHaveLength(1);
+});

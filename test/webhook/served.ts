@@ -38,7 +38,10 @@ export interface Serving extends Partial<Omit<ServeOptions, 'tls'>> {
   readonly atEnd?: (end: () => Promise<void>) => void;
   readonly clientCa?: boolean;
   readonly kmsEndpoint?: string;
-  readonly loadKeys?: (reference: string) => Promise<readonly OpeningKey[]>;
+  readonly loadKeys?: (
+    reference: string,
+    note: (text: string) => void,
+  ) => Promise<readonly OpeningKey[]>;
   /** A signal that comes before anything else. */
   readonly signalAtStart?: string;
   /** A folder that has TLS files already, and who issued them. */
