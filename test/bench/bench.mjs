@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { kmsRatio, localKeyRatio, memoryOverReviews } from './webhook.mjs';
 
 const ROUNDS = 15;
 const VALUES = 10_000;
@@ -170,3 +171,16 @@ report(
   `${folders.map((name) => peakMemory(name, 32)).join('/')} MB`,
   'the same',
 );
+
+report(
+  'webhook, local RSA-4096 key / raw private operations',
+  `${(100 * (await localKeyRatio(folder))).toFixed(0)} %`,
+  '>= 85 %',
+);
+report(
+  'webhook, KMS that takes 50 ms: 20 values / one value',
+  `${(await kmsRatio(folder)).toFixed(2)} x`,
+  '<= 3 x',
+);
+const [before, after] = await memoryOverReviews(folder);
+report('its memory after 20,000 reviews / after 10,000', `${after}/${before} MB`, 'the same');
