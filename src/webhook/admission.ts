@@ -118,8 +118,10 @@ function readSecret(request: Members): SecretWrite {
 function readData({ data }: Members): ReadonlyMap<string, string> {
   if (isAbsent(data)) return new Map();
   const values = new Map<string, string>();
+  const members = objectIn(data, 'data');
   // An own `__proto__`, which JSON.parse makes, is an entry like any other.
-  for (const [key, value] of Object.entries(objectIn(data, 'data'))) {
+  for (const key of Object.keys(members)) {
+    const value = members[key];
     if (isAbsent(value)) continue;
     if (typeof value !== 'string') throw invalid('a value under data is no text');
     values.set(key, value);

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MAX_REVIEW_OCTETS } from './admission.ts';
 
 /** What the bodies that are under way may add up to; a 503 for the rest keeps memory bounded. */
-const MAX_OCTETS_UNDER_WAY = 128 * 1024 * 1024;
+const MAX_OCTETS_UNDER_WAY = 64 * 1024 * 1024;
 /** What a request counts for at least, with its connection and its review. */
 const LEAST_OCTETS = 32 * 1024;
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import {
@@ -22,7 +22,7 @@ import { type KmsEmulator, startKmsEmulator } from '../kms-emulator/emulator.ts'
 import { HR, versionOf } from '../kms-emulator/harness.ts';
 import { keepingAgent, post, readToEnd, tcpConnection, tlsConnection } from '../webhook/https.ts';
 import { answered, creation, sealed } from '../webhook/reviews.ts';
-import { writeServingPair } from '../webhook/served.ts';
+import { valueIn, writeServingPair } from '../webhook/served.ts';
 
 // What ships, as a process of its own: its signals, its surroundings, and what it says.
 
@@ -184,6 +184,52 @@ test('W32: in a read-only folder, as nobody in particular, without HOME', async 
   expect((await served.page('/metrics'))[0]).toBe(200);
   served.child.kill('SIGTERM');
   expect((await served.ended).code).toBe(0);
+});
+
+test('a rejection and an error that nothing caught: logged without their words, and it serves on', async () => {
+  const cwd = folderWithKeys();
+  writeFileSync(
+    join(cwd, 'stray.mjs'),
+    `process.on('SIGUSR2', () => {
+      void Promise.reject(new TypeError('CANARY-stray'));
+      setImmediate(() => { throw new RangeError('CANARY-stray'); });
+    });`,
+  );
+  const env = { NODE_OPTIONS: `--import=${join(cwd, 'stray.mjs')}` };
+  const served = await startWebhookProcess(['-k', 'k.pem', '--drain', '0'], { cwd, env });
+  served.child.kill('SIGUSR2');
+  await vi.waitFor(async () => {
+    const [, text] = await served.page('/metrics');
+    expect(valueIn(text, 'kseal_uncaught_errors_total')).toBe(2);
+  });
+  expect((await post(served, plain)).status).toBe(200);
+  served.child.kill('SIGTERM');
+  const { code, stderr } = await served.ended;
+  expect(code).toBe(0);
+  expect(`${stderr}`).toMatch(/a bug in kseal: TypeError at .*stray\.mjs/);
+  expect(`${stderr}`).not.toContain('CANARY');
+});
+
+test('W23: 2,000 reviews in a heap that has no room for what they might leave behind', async () => {
+  const cwd = folderWithKeys();
+  const env = { NODE_OPTIONS: '--max-old-space-size=48' };
+  const served = await startWebhookProcess(['-k', 'small.pem'], { cwd, env });
+  const agent = keepingAgent(8);
+  const body = review(readFileSync(join(cwd, 'small.pub')));
+  const memory = async () => {
+    const [, text] = await served.page('/metrics');
+    return valueIn(text, 'process_resident_memory_bytes') / 1e6;
+  };
+  const reviews = async (count: number) => {
+    const one = () => post(served, body, { agent });
+    for (let left = count; left > 0; left -= 8) {
+      const answers = await Promise.all(Array.from({ length: 8 }, one));
+      expect(answers.every(({ text }) => text.includes('"patch"'))).toBe(true);
+    }
+    return memory();
+  };
+  const before = await reviews(400);
+  expect((await reviews(1_600)) - before).toBeLessThan(20);
 });
 
 test('W27: with hardly any descriptors, strangers cannot keep it from serving for long', async () => {

@@ -67,6 +67,8 @@ export async function tlsConnection(
   const socket = connect({ host: '127.0.0.1', port, ca, ...options });
   onTestFinished(() => void socket.destroy());
   await once(socket, 'secureConnect');
+  // How it ends is for the test to look at.
+  socket.on('error', () => {});
   return socket;
 }
 
@@ -75,6 +77,7 @@ export async function tcpConnection({ port }: Target): Promise<Socket> {
   const socket = connectTcp(port, '127.0.0.1');
   onTestFinished(() => void socket.destroy());
   await once(socket, 'connect');
+  socket.on('error', () => {});
   return socket;
 }
 

@@ -106,18 +106,18 @@ describe('W14: bodies', () => {
     expect(mutating.posted).toEqual([]);
   });
 
-  test('all that are under way: 503 for more than 128 MiB, and room again when they are gone', async () => {
+  test('all that are under way: 503 for more than 64 MiB, and room again when they are gone', async () => {
     const mutating = await startMutating();
     const open = async () => {
       const socket = await tlsConnection(mutating);
       socket.write(`${head}Content-Length: ${7 * MIB}\r\n\r\n{`);
       return socket;
     };
-    const sockets = await Promise.all(Array.from({ length: 18 }, open));
+    const sockets = await Promise.all(Array.from({ length: 9 }, open));
     await vi.waitFor(async () =>
       expect((await post(mutating, Buffer.alloc(4 * MIB))).status).toBe(503),
     );
-    expect(await connectionsOf(mutating)).toBe(18);
+    expect(await connectionsOf(mutating)).toBe(9);
     expect((await post(mutating, '{}')).status).toBe(200);
     for (const socket of sockets) socket.destroy();
     await vi.waitFor(async () =>
@@ -125,12 +125,12 @@ describe('W14: bodies', () => {
     );
   });
 
-  test('small requests by the thousand: 4096 are under way, and 503 for the rest', async () => {
+  test('small requests by the thousand: 2048 are under way, and 503 for the rest', async () => {
     const { promise, finish } = gate();
     const mutating = await startMutating({ answer: () => promise.then(() => 'ok') });
     const socket = await tlsConnection(mutating);
-    socket.write(`${head}Content-Length: 2\r\n\r\n{}`.repeat(4096));
-    await vi.waitFor(() => expect(mutating.posted.length).toBe(4096));
+    socket.write(`${head}Content-Length: 2\r\n\r\n{}`.repeat(2048));
+    await vi.waitFor(() => expect(mutating.posted.length).toBe(2048));
     expect(await post(mutating, '{}')).toMatchObject({
       status: 503,
       headers: { 'retry-after': '1' },

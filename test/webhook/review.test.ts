@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { answerPosted } from '../../src/webhook/answer.ts';
 import { createLog } from '../../src/webhook/log.ts';
 import { createMetrics } from '../../src/webhook/metrics.ts';
+import { review } from '../../src/webhook/review.ts';
 import { leaksOf } from '../helpers/canary.ts';
 import { Capture } from '../helpers/io.ts';
 import { type AdmissionCase, makeCase } from './admission-case.ts';
@@ -120,4 +121,20 @@ test('a bug refuses the Secret, and neither its user nor the log reads its messa
     /"level":"error".*"msg":"a bug in kseal: TypeError at .*review\.test\.ts/,
   );
   expect(leaksOf(Buffer.from('CANARY-bug'), Buffer.from(text + stream.text))).toEqual([]);
+});
+
+test('of a hundred thousand values that are no base64 only so many are looked at', async () => {
+  const entries = Array.from({ length: 100_000 }, (_, n) => [`key-${n}`, 'x'] as const);
+  const secret = { data: new Map(entries), before: new Map(), isBeingDeleted: false };
+  const { response, errors } = await review(
+    { uid: 'u', operation: 'CREATE', namespace: 'hr', name: 'db', dryRun: false, secret },
+    {
+      keyring: [],
+      isKeyringComplete: true,
+      acceptsUnbound: () => false,
+      maxScope: 'namespace-wide',
+    },
+  );
+  expect(errors.size).toBe(256);
+  expect(response.status?.message).toContain('and 251 more');
 });

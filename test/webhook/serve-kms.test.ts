@@ -204,6 +204,22 @@ describe('W23: many at once', () => {
     expect(served.text()).not.toContain('CANARY');
   });
 
+  test('a KMS that dies: 503 to be tried again; one that is back is found by the next review', async () => {
+    const keys = { [HR]: [{ id: 1 }] };
+    const first = await startKmsEmulator({ keys });
+    const served = await serveWithKms({ kmsEndpoint: first.endpoint });
+    const body = creation({ a: sealed('value', first.version(one)?.pem ?? '', 'a') });
+    expect(answered((await post(served, body)).text).opened).toEqual({ a: 'value' });
+    first.stop();
+    const dead = answered((await post(served, body)).text);
+    expect(dead.status).toMatchObject({ code: 503, details: { retryAfterSeconds: 5 } });
+    const second = await startKmsEmulator({ keys, port: Number(first.endpoint.split(':')[1]) });
+    onTestFinished(() => second.stop());
+    await vi.waitFor(async () => {
+      expect(answered((await post(served, body)).text).opened).toEqual({ a: 'value' });
+    }, 10_000);
+  });
+
   test('a connection to the KMS that breaks is made anew', async () => {
     const { endpoint, sockets } = await countingWay();
     const served = await serveWithKms({ kmsEndpoint: endpoint });
