@@ -8,7 +8,7 @@ const traps: readonly { what: string; pattern: RegExp }[] = [
   { what: 'a base 60 number', pattern: /^[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.[\d_]*)?$/ },
   {
     what: 'a number',
-    pattern: /^(?:[-+]_*)?(?:\d[\d_]*(?:\.[\d_]*)?|\._*\d[\d_.]*)(?:e_*[-+]?[\d_]+)?$/i,
+    pattern: /^(?:[-+]_*)?(?:\d[\d_]*(?:\.[\d_]*)?|\.[\d_.]*)(?:e_*[-+]?[\d_]+)?$/i,
   },
   { what: 'a number', pattern: /^(?:[-+]?\.inf|\.nan)$/i },
   {

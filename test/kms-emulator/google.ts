@@ -6,14 +6,15 @@ import { join } from 'node:path';
 
 /**
  * An address that is this machine's, though kseal cannot know it: to it kseal speaks TLS, and
- * shows its credentials, as to Google.
+ * shows its credentials, as to Google. To TLS it is a name: a server name must not be an address
+ * (RFC 6066 §3), and newer versions of Node refuse one.
  */
-export const FOREIGN_HOST = '0.0.0.0';
+export const FOREIGN_HOST = '127.1';
 
 /** A certificate for FOREIGN_HOST and its key, as PEM texts and as files in `folder`. */
 export function makeCertificate(folder: string) {
   const [certFile, keyFile] = [join(folder, 'tls.crt'), join(folder, 'tls.key')];
-  const subject = ['-subj', '/CN=emulator', '-addext', `subjectAltName=IP:${FOREIGN_HOST}`];
+  const subject = ['-subj', '/CN=emulator', '-addext', `subjectAltName=DNS:${FOREIGN_HOST}`];
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
   const files = ['-keyout', keyFile, '-out', certFile];
   execFileSync('openssl', ['req', '-x509', '-days', '2', ...key, ...files, ...subject], {
