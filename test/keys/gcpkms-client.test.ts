@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { fetchOpeningKeys } from '../../src/keys/gcpkms.ts';
 import { startKmsEmulator } from '../kms-emulator/emulator.ts';
-import { FOREIGN_HOST, makeCertificate } from '../kms-emulator/google.ts';
+import { FOREIGN_HOST } from '../kms-emulator/foreign-host.mjs';
+import { makeCertificate } from '../kms-emulator/google.ts';
 import { HR, quick, versionOf } from '../kms-emulator/harness.ts';
 
 // A process that runs for long in a cluster, as the webhook does: its tokens come from a server

@@ -3,17 +3,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { leaksOf } from '../helpers/canary.ts';
 import { runBin } from '../helpers/spawn.ts';
 import { type KmsEmulator, startKmsEmulator } from '../kms-emulator/emulator.ts';
-import {
-  FOREIGN_HOST,
-  makeCertificate,
-  startTokenService,
-  type TokenService,
-} from '../kms-emulator/google.ts';
+import { FOREIGN_HOST } from '../kms-emulator/foreign-host.mjs';
+import { makeCertificate, startTokenService, type TokenService } from '../kms-emulator/google.ts';
 import { HR, quick, versionOf, wrapCek } from '../kms-emulator/harness.ts';
 
 // What depends on the environment of a process, or on its end: each test starts one that opens
@@ -22,6 +19,7 @@ import { HR, quick, versionOf, wrapCek } from '../kms-emulator/harness.ts';
 const one = versionOf(HR, 1);
 const cek = randomBytes(32);
 const folder = mkdtempSync(join(tmpdir(), 'kseal-kms-'));
+const foreignHost = join(import.meta.dirname, '../kms-emulator/foreign-host.mjs');
 const probe = join(import.meta.dirname, `../../node_modules/.cache/kseal-probe-${process.pid}.mjs`);
 const source = `
   import { createHash } from 'node:crypto';
@@ -169,8 +167,7 @@ describe('credentials', () => {
       {
         GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: roots,
         GOOGLE_APPLICATION_CREDENTIALS: tokens.credentials,
-        // An address in place of a name makes node warn, which is no concern of this test.
-        NODE_OPTIONS: '--no-deprecation',
+        NODE_OPTIONS: `--import ${pathToFileURL(foreignHost)}`,
         ...env,
       },
       { endpoint: tls.endpoint },

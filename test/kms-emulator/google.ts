@@ -3,13 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-
-/**
- * An address that is this machine's, though kseal cannot know it: to it kseal speaks TLS, and
- * shows its credentials, as to Google. To TLS it is a name: a server name must not be an address
- * (RFC 6066 §3), and newer versions of Node refuse one.
- */
-export const FOREIGN_HOST = '127.1';
+import { FOREIGN_HOST } from './foreign-host.mjs';
 
 /** A certificate for FOREIGN_HOST and its key, as PEM texts and as files in `folder`. */
 export function makeCertificate(folder: string) {

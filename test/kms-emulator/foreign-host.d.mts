@@ -1,0 +1,1 @@
+export declare const FOREIGN_HOST: string;
