@@ -1,4 +1,4 @@
-import { createPublicKey, webcrypto } from 'node:crypto';
+import { createPublicKey, type KeyObject, webcrypto } from 'node:crypto';
 import { KsealError, shellWord } from '../errors.ts';
 import { type ReadFile, readRegularFile } from '../files.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
@@ -51,6 +51,19 @@ export async function publicKeyFrom(octets: Uint8Array, shown: string): Promise<
   });
 }
 
+const algorithm = { name: 'RSA-OAEP', hash: 'SHA-256' };
+
+function importKey(key: KeyObject) {
+  const der = key.export({ type: 'pkcs8', format: 'der' });
+  return webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['decrypt']);
+}
+
+/**
+ * Node decrypts with one key one value after the other, behind a lock. Of as many keys as it has
+ * threads for this, and some more where it was told of more cores, none waits for another.
+ */
+const COPIES = 16;
+
 /** The private key in a file, to open with. */
 export async function openingKeyFromFile(
   path: string,
@@ -67,18 +80,23 @@ export async function openingKeyFromFile(
       },
     );
   }
-  const { subtle } = webcrypto;
-  const algorithm = { name: 'RSA-OAEP', hash: 'SHA-256' };
-  const der = key.export({ type: 'pkcs8', format: 'der' });
-  const privateKey = await subtle.importKey('pkcs8', der, algorithm, false, ['decrypt']);
+  const copies: ReturnType<typeof importKey>[] = [];
+  let turn = 0;
+  const nextCopy = () => {
+    const at = turn++ % COPIES;
+    copies[at] ??= importKey(key);
+    return copies[at];
+  };
   return {
     kid,
     modulusOctets: Math.ceil(bits / 8),
     state: 'active',
-    decryptKey: (encryptedKey) =>
-      subtle.decrypt(algorithm, privateKey, encryptedKey).then(
+    decryptKey: async (encryptedKey) => {
+      const copy = await nextCopy();
+      return webcrypto.subtle.decrypt(algorithm, copy, encryptedKey).then(
         (cek) => new Uint8Array(cek),
         () => undefined,
-      ),
+      );
+    },
   };
 }
