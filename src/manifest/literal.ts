@@ -26,6 +26,11 @@ export function entryNamed(map: YamlMap, name: string): YamlEntry | undefined {
   return map.entries.find(({ key }) => key.kind === 'scalar' && key.text === name);
 }
 
+/** The same where a key is there twice, which is wrong, but hides none of them. */
+export function entriesNamed(map: YamlMap, name: string): readonly YamlEntry[] {
+  return map.entries.filter(({ key }) => key.kind === 'scalar' && key.text === name);
+}
+
 export function nameOf(node: YamlNode): string | undefined {
   return node.kind === 'scalar' ? node.text : undefined;
 }
