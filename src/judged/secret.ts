@@ -1,5 +1,5 @@
 import { plaintextAnnotations } from '../manifest/last-applied.ts';
-import { entryNamed, isNull, nameOf } from '../manifest/literal.ts';
+import { entriesNamed, entryNamed, isNull, nameOf } from '../manifest/literal.ts';
 import { fieldNames, type Manifest, type SecretDocument } from '../manifest/manifest.ts';
 import { secretLabel } from '../manifest/problem.ts';
 import type { JudgedSecret, JudgedValue, UnknownField } from '../rules/rule.ts';
@@ -132,11 +132,9 @@ function annotationsOf(
 
 function dataKeysOf(node: YamlMap): ReadonlySet<string> {
   const keys = new Set<string>();
-  for (const field of fieldNames) {
-    const map = entryNamed(node, field)?.value;
-    if (map?.kind !== 'map') continue;
-    for (const { key } of map.entries) keys.add(nameOf(key) ?? '');
-  }
+  for (const field of fieldNames)
+    for (const { value } of entriesNamed(node, field))
+      if (value.kind === 'map') for (const { key } of value.entries) keys.add(nameOf(key) ?? '');
   keys.delete('');
   return keys;
 }
