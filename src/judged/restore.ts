@@ -1,4 +1,5 @@
-import { entriesNamed, entryNamed } from '../manifest/literal.ts';
+import { fieldsOfSecret } from '../manifest/branches.ts';
+import { entryNamed } from '../manifest/literal.ts';
 import { fieldNames, type Manifest, type SecretDocument } from '../manifest/manifest.ts';
 import { type Names, secretLabel } from '../manifest/problem.ts';
 import {
@@ -88,7 +89,7 @@ function entriesIn({ node, entries }: SecretDocument, source: string, position: 
 
 function valuesIn(node: YamlMap) {
   return fieldNames
-    .flatMap((field) => entriesNamed(node, field))
+    .flatMap((field) => fieldsOfSecret(node, field))
     .flatMap(({ value }) => (value.kind === 'map' ? value.entries : []));
 }
 

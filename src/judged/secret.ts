@@ -1,5 +1,6 @@
+import { entriesOfSecret, fieldsOfSecret } from '../manifest/branches.ts';
 import { plaintextAnnotations } from '../manifest/last-applied.ts';
-import { entriesNamed, entryNamed, isNull, nameOf } from '../manifest/literal.ts';
+import { entryNamed, isNull, nameOf } from '../manifest/literal.ts';
 import { fieldNames, type Manifest, type SecretDocument } from '../manifest/manifest.ts';
 import { secretLabel } from '../manifest/problem.ts';
 import type { JudgedSecret, JudgedValue, UnknownField } from '../rules/rule.ts';
@@ -104,7 +105,7 @@ function unknownIn(
 ): readonly UnknownField[] {
   if (map?.kind !== 'map') return [];
   const unknown: UnknownField[] = [];
-  for (const { key } of map.entries) {
+  for (const { key } of parent === 'metadata' ? map.entries : entriesOfSecret(map)) {
     const name = nameOf(key);
     if (name === undefined || knownFields[parent].includes(name)) continue;
     // An action makes a name that nobody knows yet.
@@ -133,7 +134,7 @@ function annotationsOf(
 function dataKeysOf(node: YamlMap): ReadonlySet<string> {
   const keys = new Set<string>();
   for (const field of fieldNames)
-    for (const { value } of entriesNamed(node, field))
+    for (const { value } of fieldsOfSecret(node, field))
       if (value.kind === 'map') for (const { key } of value.entries) keys.add(nameOf(key) ?? '');
   keys.delete('');
   return keys;

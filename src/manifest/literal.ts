@@ -26,7 +26,7 @@ export function entryNamed(map: YamlMap, name: string): YamlEntry | undefined {
   return map.entries.find(({ key }) => key.kind === 'scalar' && key.text === name);
 }
 
-/** The same where a key is there twice, which is wrong, but hides none of them. */
+/** All entries that are called so: a key that is there twice is wrong, but hides none. */
 export function entriesNamed(map: YamlMap, name: string): readonly YamlEntry[] {
   return map.entries.filter(({ key }) => key.kind === 'scalar' && key.text === name);
 }

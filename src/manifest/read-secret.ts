@@ -1,6 +1,6 @@
 import type { YamlEntry, YamlMap, YamlNode } from '../yaml-node.ts';
+import { fieldsOfSecret } from './branches.ts';
 import {
-  entriesNamed,
   entryNamed,
   type Fault,
   indirection,
@@ -38,7 +38,7 @@ export function readSecret(node: YamlMap, source: string, known: readonly Fault[
   const fields = new Set<Field>();
   const entries: ReadEntry[] = [];
   for (const field of fieldNames) {
-    for (const entry of entriesNamed(node, field)) {
+    for (const entry of fieldsOfSecret(node, field)) {
       fields.add(field);
       report(withoutColon(entry));
       for (const read of readEntries(field, entry.value, source, report)) entries.push(read);

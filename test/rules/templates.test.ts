@@ -120,6 +120,13 @@ describe('what is wrong in a template whatever it is rendered to', () => {
     expect(brokenBy(text.join('\n'))).toEqual(['1 template', '9 plaintext-value']);
   });
 
+  test('is nothing in a branch of another kind', () => {
+    const secret = ['{{ if .x }}', 'apiVersion: v1', 'kind: Secret', 'data:', '  a: {{ .a }}'];
+    const other = ['{{ else }}', 'apiVersion: v1', 'kind: ConfigMap', 'data:', '  b: c', 'd: e'];
+    expect(brokenBy([...secret, ...other, '{{ end }}'].join('\n'))).toEqual(['1 template']);
+    expect(brokenBy([...other, ...secret, '{{ end }}'].join('\n'))).toEqual(['1 template']);
+  });
+
   test.each([
     ['included values', 'data:\n  {{ include "a" . }}'],
     ['an included value', 'data:\n  a:\n    {{ include "a" . }}'],
