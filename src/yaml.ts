@@ -54,6 +54,7 @@ const messages: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: 'duplicate key',
   MISSING_CHAR: 'missing colon, comma, space or closing quote',
   MULTILINE_IMPLICIT_KEY: 'a key must be on one line',
+  SEPARATOR: 'a # right behind ---, where YAML readers disagree whether a document begins',
   NESTING: `nested more than ${MAX_DEPTH} levels deep`,
   TAB_AS_INDENT: 'tab as indentation',
   UNEXPECTED_TOKEN: 'unexpected token',
@@ -97,6 +98,8 @@ function compose(source: string, fail: Fail): Document.Parsed[] {
 function* tokensOf(source: string, fail: Fail): Generator<CST.Token> {
   const bad = forbiddenCharacter(source);
   if (bad !== undefined) return fail('CHARACTER', bad);
+  const separator = source.search(/^---#/m);
+  if (separator >= 0) return fail('SEPARATOR', separator);
   const parser = new Parser();
   for (const lexeme of new Lexer().lex(source)) {
     yield* parser.next(lexeme);

@@ -97,6 +97,10 @@ describe('severities', () => {
   test('of a text that cannot be parsed depend on its words, unless they are configured', () => {
     expect(severitiesOf([], 'a: b: c')).toEqual(['warning unparsable']);
     expect(severitiesOf([], 'a: b: c\n# kind Secret')).toEqual(['error unparsable']);
+    expect(severitiesOf([], 'a: b: c\n# kind SecretList')).toEqual(['error unparsable']);
+    expect(severitiesOf([], '\u00A0\n{"kind":"Secret"}')).toEqual(['error unparsable']);
+    expect(severitiesOf([], '{"kind":"Secret"}: ')).toEqual(['error unparsable']);
+    expect(severitiesOf([], 'a text of no kind')).toEqual([]);
     expect(severitiesOf([['unparsable', 'error']], 'a: b: c')).toEqual(['error unparsable']);
     expect(severitiesOf([['unparsable', 'warning']], 'a: b: c\n# kind Secret')).toEqual([
       'warning unparsable',

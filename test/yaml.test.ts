@@ -118,6 +118,7 @@ describe('errors', () => {
     ['a: @x\n', ['BAD_SCALAR_START 1:4']],
     ['a: 1\n b: 2\n', ['BLOCK_AS_IMPLICIT_KEY 1:4', 'MULTILINE_IMPLICIT_KEY 1:4']],
     ['%YAML\n', ['BAD_DIRECTIVE 1:1']],
+    ['a: b\n---#\n{"c":"d"}\n', ['SEPARATOR 2:1']],
   ])('in %j are %j', (source, expected) => {
     expect(errorsIn(source)).toEqual(expected);
   });

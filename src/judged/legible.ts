@@ -31,7 +31,7 @@ export function legibleIn(source: string): Legible {
     }
     const bare = withoutActions(text);
     const readable = bare !== undefined && isYaml(bare);
-    texts.push(readable ? bare : text.replace(/[^\r\n]/g, ' '));
+    texts.push(readable ? bare : text.replace(notLineBreak, ' '));
     parts.push({ start, end: start + text.length, readable });
   }
   return { source: texts.join(''), parts };
@@ -59,6 +59,9 @@ function isYaml(text: string): boolean {
   return parseYaml(text).errors.every(({ code }) => code === 'DUPLICATE_KEY');
 }
 
+/** A lone CR is no line break, and in no YAML. */
+const notLineBreak = /[^\r\n]|\r(?!\n)/g;
+
 /** Stands for a character of an action until it is known what it is replaced by. */
 const MARK = '\uE000';
 
@@ -69,7 +72,7 @@ function withoutActions(text: string): string | undefined {
   for (let at = text.indexOf('{{'); at >= 0; at = text.indexOf('{{', from)) {
     const end = endOfAction(text, at);
     if (end === undefined) return undefined;
-    pieces.push(text.slice(from, at), text.slice(at, end).replace(/[^\r\n]/g, MARK));
+    pieces.push(text.slice(from, at), text.slice(at, end).replace(notLineBreak, MARK));
     from = end;
   }
   const marked = pieces.join('') + text.slice(from);

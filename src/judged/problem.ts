@@ -2,56 +2,119 @@ import { looksSealed } from '../jwe/looks-sealed.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Problem } from '../manifest/problem.ts';
 import { sealCommand } from '../rules/hints.ts';
+import { rules } from '../rules/index.ts';
 import type { Fault } from '../rules/rule.ts';
-import { childrenOf, type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
+import { type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
 import { isSops, isSopsText } from './foreign.ts';
-import { isPlaceholder, placeholderFault } from './template.ts';
+import { holdsAction, isBraces, isPlaceholder, mayBeSecret, placeholderFault } from './template.ts';
 
 /** What the reader could not make sense of, each with the one rule that it breaks. */
 export function judgeProblems({ path, source, roots, problems }: Manifest): readonly Fault[] {
   if (problems.length === 0) return [];
-  const textAt = textsIn(source, roots);
+  const nodeAt = nodesIn(source, roots);
   const sops = roots.some((root) => root.kind === 'map' && isSops(root));
   // Without roots the text is no YAML, and all but the first error follow from that one.
   const told = roots.length === 0 ? problems.slice(0, 1) : problems;
   return told.flatMap((problem): readonly Fault[] => {
     if (problem.id === 'unparsable') return [unparsable(problem, source)];
-    const text = textAt(problem.position);
+    const { text, made, under } = nodeAt(problem.position);
     if (sops && isSopsText(text)) return [];
-    if (isPlaceholder(Buffer.from(text))) return [placeholderFault(problem)];
+    // What another tool makes of a key is no matter, but what stands under it is.
+    if (problem.id === 'invalid-data-key' && (made || holdsAction(text)))
+      return [underMadeKey(problem, under, path)];
+    if (made || isPlaceholder(Buffer.from(text))) return [placeholderFault(problem)];
     return [problem.key === undefined ? otherFault(problem) : valueFault(problem, text, path)];
   });
 }
 
+function underMadeKey(problem: Problem, value: PlacedNode | undefined, path: string): Fault {
+  const octets = Buffer.from(value?.text ?? '');
+  const isSealed = looksSealed(octets) || looksSealed(Buffer.from(octets.toString(), 'base64'));
+  if (value === undefined || value.made || isSealed || isPlaceholder(octets))
+    return placeholderFault(problem);
+  const hint = `seal it: ${sealCommand(path)}`;
+  return { ...problem, rule: 'plaintext-value', message: 'the value is not sealed', hint };
+}
+
 function unparsable(problem: Problem, source: string): Fault {
-  // JSON can spell a word with escapes.
-  const mayBeSecret =
-    (/\bkind\b/.test(source) && /\bSecret\b/.test(source)) || /\\[xuU]/.test(source);
   return {
     ...problem,
     rule: 'unparsable',
-    hint:
-      problem.message === 'duplicate key'
-        ? 'remove one of them'
-        : 'correct the YAML there, or leave the file out: verify.ignore in .kseal.yaml',
-    severity: mayBeSecret ? 'error' : 'warning',
+    hint: problem.message === DUPLICATE_KEY ? 'remove one of them' : correctIt,
+    severity: mayBeSecret(source) ? 'error' : 'warning',
   };
 }
 
-/** The text of what stands at a position, on all its lines; never shown. */
-function textsIn(source: string, roots: readonly YamlNode[]): (position: Position) => string {
+const DUPLICATE_KEY = 'duplicate key';
+const correctIt = 'correct the YAML there, or leave the file out: verify.ignore in .kseal.yaml';
+
+/**
+ * Documents that are no objects and name a Secret all the same. What is one plain text to YAML may
+ * be JSON to kubectl, which looks for its `{` behind any kind of space.
+ */
+export function judgeRoots({ source, roots }: Manifest): readonly Fault[] {
+  const odd = roots.filter((root) => !isObject(root, source));
+  const position = positionsIn(source);
+  return odd
+    .filter(({ start, end }) => mayBeSecret(source.slice(start, end)))
+    .map(({ start }) => ({
+      rule: 'unparsable',
+      position: position(start),
+      message: 'no object, though it names a Secret',
+      hint: correctIt,
+    }));
+}
+
+function isObject(root: YamlNode, source: string): boolean {
+  if (root.kind !== 'map') return root.kind !== 'scalar';
+  return root.entries.every(({ key }) => key.kind !== 'map' || isBraces(key, source));
+}
+
+/** Whether what is wrong with a template stays wrong, whatever it is rendered to. */
+export function isLasting({ rule, key, message }: Fault): boolean {
+  // Of two branches of a template only one is rendered.
+  if (rule === 'unparsable') return message !== DUPLICATE_KEY;
+  if (rule === 'invalid-value') return key !== undefined && !message.endsWith(' is null');
+  return lastingRules.has(rule);
+}
+
+const lastingRules = new Set(rules.filter(({ inTemplates }) => inTemplates).map(({ id }) => id));
+
+interface PlacedNode {
+  /** On all its lines; never shown. */
+  readonly text: string;
+  /** Whether an action makes it, in whole or in part. */
+  readonly made: boolean;
+  /** The value, where the node is a key. */
+  readonly under: PlacedNode | undefined;
+}
+
+/** Whether a part of a scalar was an action that is no more in its text. */
+function isTakenOut(node: YamlNode, shown: string): boolean {
+  const isLine = node.kind === 'scalar' && node.style !== 'block';
+  return isLine && shown.includes('{{') && !node.text.includes('{{');
+}
+
+/** What stands at a position. */
+function nodesIn(source: string, roots: readonly YamlNode[]): (position: Position) => PlacedNode {
   const position = positionsIn(source);
   const name = ({ line, column }: Position) => `${line}:${column}`;
-  const texts = new Map<string, string>();
-  const add = (node: YamlNode): void => {
-    if (node.kind === 'scalar') texts.set(name(position(node.start)), node.text);
-    // `{{ .x }}` is YAML for a map in a map.
-    else if (node.kind === 'map' && node.flow)
-      texts.set(name(position(node.start)), source.slice(node.start, node.end));
-    if (node.kind !== 'alias') for (const child of childrenOf(node)) add(child);
+  const nodes = new Map<string, PlacedNode>();
+  const add = (node: YamlNode, inAction: boolean, under?: PlacedNode): PlacedNode => {
+    const shown = source.slice(node.start, node.end);
+    const text = node.kind === 'scalar' ? node.text : shown;
+    const made = inAction || isBraces(node, source) || isTakenOut(node, shown);
+    const placed = { text, made, under };
+    // A collection begins where the first thing in it does, and that is what is meant.
+    if (node.kind === 'map')
+      for (const entry of node.entries) add(entry.key, made, add(entry.value, made));
+    if (node.kind === 'seq') for (const item of node.items) add(item, made);
+    const at = name(position(node.start));
+    if (node.kind === 'scalar' || !nodes.has(at)) nodes.set(at, placed);
+    return placed;
   };
-  for (const root of roots) add(root);
-  return (at) => texts.get(name(at)) ?? '';
+  for (const root of roots) add(root, false);
+  return (at) => nodes.get(name(at)) ?? { text: '', made: false, under: undefined };
 }
 
 const otherRules: Readonly<Partial<Record<Problem['id'], string>>> = {

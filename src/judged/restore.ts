@@ -1,3 +1,4 @@
+import { fieldsOfSecret } from '../manifest/branches.ts';
 import { entryNamed } from '../manifest/literal.ts';
 import { fieldNames, type Manifest, type SecretDocument } from '../manifest/manifest.ts';
 import { type Names, secretLabel } from '../manifest/problem.ts';
@@ -33,7 +34,7 @@ export function restored(manifest: Manifest, source: string): Manifest {
     values.map(({ key, value }) => [at(position)(value), templateAt(key, source)]),
   );
   const problems = manifest.problems
-    .filter((problem) => !rendered.has(placeName(problem.position)))
+    .filter(({ id, position }) => id === 'invalid-data-key' || !rendered.has(placeName(position)))
     .map((problem) => ({
       ...problem,
       secret: labels.get(problem.secret) ?? problem.secret,
@@ -87,10 +88,9 @@ function entriesIn({ node, entries }: SecretDocument, source: string, position: 
 }
 
 function valuesIn(node: YamlMap) {
-  return fieldNames.flatMap((field) => {
-    const map = entryNamed(node, field)?.value;
-    return map?.kind === 'map' ? map.entries : [];
-  });
+  return fieldNames
+    .flatMap((field) => fieldsOfSecret(node, field))
+    .flatMap(({ value }) => (value.kind === 'map' ? value.entries : []));
 }
 
 /** Whether an action makes a value, or a part of it. */

@@ -1,3 +1,4 @@
+import { entriesOfSecret, fieldsOfSecret } from '../manifest/branches.ts';
 import { plaintextAnnotations } from '../manifest/last-applied.ts';
 import { entryNamed, isNull, nameOf } from '../manifest/literal.ts';
 import { fieldNames, type Manifest, type SecretDocument } from '../manifest/manifest.ts';
@@ -104,7 +105,7 @@ function unknownIn(
 ): readonly UnknownField[] {
   if (map?.kind !== 'map') return [];
   const unknown: UnknownField[] = [];
-  for (const { key } of map.entries) {
+  for (const { key } of parent === 'metadata' ? map.entries : entriesOfSecret(map)) {
     const name = nameOf(key);
     if (name === undefined || knownFields[parent].includes(name)) continue;
     // An action makes a name that nobody knows yet.
@@ -132,11 +133,9 @@ function annotationsOf(
 
 function dataKeysOf(node: YamlMap): ReadonlySet<string> {
   const keys = new Set<string>();
-  for (const field of fieldNames) {
-    const map = entryNamed(node, field)?.value;
-    if (map?.kind !== 'map') continue;
-    for (const { key } of map.entries) keys.add(nameOf(key) ?? '');
-  }
+  for (const field of fieldNames)
+    for (const { value } of fieldsOfSecret(node, field))
+      if (value.kind === 'map') for (const { key } of value.entries) keys.add(nameOf(key) ?? '');
   keys.delete('');
   return keys;
 }

@@ -26,6 +26,8 @@ export interface TemplateDocument {
   readonly end: number;
   /** Where it shows that; undefined where it shows no sign of a Secret. */
   readonly position: Position | undefined;
+  /** Whether it may be a Secret of which nothing can be read. */
+  readonly hidden: boolean;
 }
 
 /**
@@ -47,7 +49,8 @@ export function templatesIn(
     const text = source.slice(part.start, part.end);
     const told = withSecret.has(part) || (part.readable ? mayHoldSecret(text) : namesSecret(text));
     const first = part.start + (actionIn(text) ?? 0);
-    return { ...linesOf(part, position), position: told ? position(first) : undefined };
+    const hidden = !part.readable && mayBeSecret(text);
+    return { ...linesOf(part, position), position: told ? position(first) : undefined, hidden };
   });
   const rootAt = rangesAt(roots);
   const named = new Set(secrets.filter(isNamedByAction).map(({ node }) => rootAt(node.start)));
@@ -55,7 +58,7 @@ export function templatesIn(
     if (partAt(root.start) !== undefined) continue;
     const sign = signIn(root, named.has(root), source);
     if (sign !== undefined)
-      documents.push({ ...linesOf(root, position), position: position(sign) });
+      documents.push({ ...linesOf(root, position), position: position(sign), hidden: false });
   }
   return documents.sort((a, b) => a.start - b.start);
 }
@@ -111,9 +114,19 @@ function namesSecret(text: string): boolean {
   return /\bSecret|\\[xuU]/.test(text) || mayHoldSecret(text);
 }
 
-/** The first flow mapping that is really `{{ … }}`: `{{ .x }}` is YAML for a map in a map. */
+/** Whether a text that cannot be parsed may be a Secret; JSON can spell a word with escapes. */
+export function mayBeSecret(text: string): boolean {
+  return (/\bkind\b/.test(text) && /\bSecret(?:List)?\b/.test(text)) || /\\[xuU]/.test(text);
+}
+
+/** Whether a node is really `{{ … }}`: `{{ .x }}` is YAML for a map in a map. */
+export function isBraces(node: YamlNode, source: string): boolean {
+  return node.kind === 'map' && node.flow && source.startsWith('{{', node.start);
+}
+
+/** The first node that is. */
 function bracesIn(node: YamlNode, source: string): YamlNode | undefined {
-  if (node.kind === 'map' && node.flow && source.startsWith('{{', node.start)) return node;
+  if (isBraces(node, source)) return node;
   if (node.kind === 'alias') return undefined;
   for (const child of childrenOf(node)) {
     const found = bracesIn(child, source);
@@ -131,7 +144,9 @@ export function placeholderFault(at: Pick<Fault, 'position' | 'secret' | 'key'>)
 }
 
 /** What is said of a template. */
-export function templateFault(position: Position): Fault {
+export function templateFault(position: Position, hidden: boolean): Fault {
   const message = 'is a template, which cannot be judged before it is rendered';
-  return { rule: 'template', position, message, hint };
+  if (!hidden) return { rule: 'template', position, message, hint };
+  const said = 'is a template that is no YAML even without its actions, so a plaintext would hide';
+  return { rule: 'unparsable', position, message: said, hint };
 }

@@ -2,11 +2,10 @@ import { KsealError } from '../errors.ts';
 import { decodeManifest } from '../manifest/decode.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { sealInTemplate } from '../rules/hints.ts';
-import { rules } from '../rules/index.ts';
 import type { Fault, JudgedSecret } from '../rules/rule.ts';
 import { type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
 import { type ForeignTool, foreignTool, misspeltKinds } from './foreign.ts';
-import { judgeProblems } from './problem.ts';
+import { isLasting, judgeProblems, judgeRoots } from './problem.ts';
 import { isWithin, readTemplates } from './read.ts';
 import { judgeSecrets } from './secret.ts';
 import { placeholderFault, type TemplateDocument, templateFault } from './template.ts';
@@ -76,7 +75,8 @@ function textFaults(
 ): readonly Fault[] {
   const problems = judgeProblems(manifest).flatMap((fault) => {
     if (!inTemplate(fault.position)) return [fault];
-    return lastingRules.has(fault.rule) ? [{ ...fault, hint: sealInTemplate }] : [];
+    if (!isLasting(fault)) return [];
+    return [fault.rule === 'plaintext-value' ? { ...fault, hint: sealInTemplate } : fault];
   });
   const placeholders: Fault[] = [];
   for (const { label: secret, values, template } of secrets)
@@ -84,13 +84,14 @@ function textFaults(
       if (placeholder && !template) placeholders.push(placeholderFault({ key, position, secret }));
   return [
     ...problems.filter(({ rule }) => rule !== 'template'),
-    ...templates.flatMap(({ position }) =>
-      position === undefined ? [] : [templateFault(position)],
+    ...templates.flatMap(({ position, hidden }) =>
+      position === undefined ? [] : [templateFault(position, hidden)],
     ),
     ...firstInEach(manifest, [
       ...problems.filter(({ rule }) => rule === 'template'),
       ...placeholders,
     ]),
+    ...judgeRoots(manifest),
     ...misspelt(manifest),
   ];
 }
@@ -107,8 +108,6 @@ function firstInEach({ roots, source }: Manifest, faults: readonly Fault[]): rea
   }
   return [...first.values()];
 }
-
-const lastingRules = new Set(rules.filter(({ inTemplates }) => inTemplates).map(({ id }) => id));
 
 function byPosition({ position: a }: Fault, { position: b }: Fault): number {
   return a.line - b.line || a.column - b.column;

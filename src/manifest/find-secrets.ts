@@ -1,5 +1,12 @@
 import { isMergeKey, type YamlMap, type YamlNode } from '../yaml-node.ts';
-import { entryNamed, type Fault, indirection, indirectKeys, isNull } from './literal.ts';
+import {
+  entriesNamed,
+  entryNamed,
+  type Fault,
+  indirection,
+  indirectKeys,
+  isNull,
+} from './literal.ts';
 
 /** A mapping that is a Secret, and what is wrong with how it says so. */
 export interface FoundSecret {
@@ -23,9 +30,11 @@ const nothing: Search = { secrets: [], faults: [] };
 export function findSecrets(node: YamlNode, assumed?: string): Search {
   if (node.kind === 'alias') return refused(findSecrets(node.target, assumed), node, 'an alias');
   if (node.kind !== 'map') return nothing;
-  // Kinds of other API groups may be called Secret too.
-  if (textNamed(node, 'apiVersion')?.includes('/')) return hidden(node);
-  const kind = textNamed(node, 'kind') ?? assumed;
+  // Kinds of other API groups may be called Secret too. To kubectl `/v1` is of the same as `v1`.
+  const versions = textsNamed(node, 'apiVersion');
+  if (versions.length > 0 && versions.every((version) => /^[^/]+\//.test(version)))
+    return hidden(node);
+  const kind = kindOf(node, assumed);
   const faults = identityFaults(node, assumed);
   if (kind === 'Secret') return { secrets: [{ node, faults }], faults: [] };
   if (kind !== 'List' && kind !== 'SecretList') return hidden(node);
@@ -101,19 +110,27 @@ function identityFaults(node: YamlMap, assumed: string | undefined): readonly Fa
     const fault = value && indirection(value, name);
     return fault === undefined ? [] : [fault];
   });
-  const version = textNamed(node, 'apiVersion') ?? (assumed === undefined ? undefined : 'v1');
-  if (version === 'v1') return faults;
-  const message = `kind ${textNamed(node, 'kind') ?? assumed} without apiVersion v1`;
+  const versions = textsNamed(node, 'apiVersion');
+  if (versions.includes('v1') || (versions.length === 0 && assumed !== undefined)) return faults;
+  const message = `kind ${kindOf(node, assumed)} without apiVersion v1`;
   return [
     ...faults,
     { id: 'invalid-value', message, hint: 'write apiVersion: v1', offset: node.start },
   ];
 }
 
-/** The text of a field, aliases followed; null, absence and an empty text are the same. */
-function textNamed(map: YamlMap, name: string): string | undefined {
-  const value = entryNamed(map, name)?.value;
-  const node = value?.kind === 'alias' ? value.target : value;
-  if (node?.kind !== 'scalar' || isNull(node)) return undefined;
-  return node.text || undefined;
+/** Of the branches of a template, each with its own kind, one may be a Secret. */
+function kindOf(node: YamlMap, assumed: string | undefined): string | undefined {
+  const kinds = textsNamed(node, 'kind');
+  return kinds.find((kind) => searched.has(kind)) ?? kinds[0] ?? assumed;
+}
+
+const searched = new Set(['Secret', 'List', 'SecretList']);
+
+/** The texts of a field, aliases followed; null, absence and an empty text are the same. */
+function textsNamed(map: YamlMap, name: string): readonly string[] {
+  return entriesNamed(map, name).flatMap(({ value }) => {
+    const node = value.kind === 'alias' ? value.target : value;
+    return node.kind !== 'scalar' || isNull(node) || node.text === '' ? [] : [node.text];
+  });
 }

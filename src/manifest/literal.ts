@@ -26,6 +26,11 @@ export function entryNamed(map: YamlMap, name: string): YamlEntry | undefined {
   return map.entries.find(({ key }) => key.kind === 'scalar' && key.text === name);
 }
 
+/** All entries that are called so: a key that is there twice is wrong, but hides none. */
+export function entriesNamed(map: YamlMap, name: string): readonly YamlEntry[] {
+  return map.entries.filter(({ key }) => key.kind === 'scalar' && key.text === name);
+}
+
 export function nameOf(node: YamlNode): string | undefined {
   return node.kind === 'scalar' ? node.text : undefined;
 }

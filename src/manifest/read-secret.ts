@@ -1,4 +1,5 @@
 import type { YamlEntry, YamlMap, YamlNode } from '../yaml-node.ts';
+import { fieldsOfSecret } from './branches.ts';
 import {
   entryNamed,
   type Fault,
@@ -37,11 +38,11 @@ export function readSecret(node: YamlMap, source: string, known: readonly Fault[
   const fields = new Set<Field>();
   const entries: ReadEntry[] = [];
   for (const field of fieldNames) {
-    const entry = entryNamed(node, field);
-    if (entry === undefined) continue;
-    fields.add(field);
-    report(withoutColon(entry));
-    for (const read of readEntries(field, entry.value, source, report)) entries.push(read);
+    for (const entry of fieldsOfSecret(node, field)) {
+      fields.add(field);
+      report(withoutColon(entry));
+      for (const read of readEntries(field, entry.value, source, report)) entries.push(read);
+    }
   }
   entries.sort((a, b) => a.offset - b.offset);
   oddKeys(node, 'a Secret').forEach(report);

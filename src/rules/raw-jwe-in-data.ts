@@ -7,4 +7,5 @@ export const rawJweInData: Rule = {
   why: 'A JWE has dots in it, so under data the API server refuses it as bad base64. There it must be base64-encoded once more, as all values under data are; as it is, it belongs under stringData.',
   wrong: 'data:\n  password: eyJhbGciOiJSU0Et….….….….…',
   right: 'data:\n  password: ZXlKaGJHY2lPaUpTVTBF…   # base64 of the JWE',
+  inTemplates: true,
 };

@@ -8,4 +8,5 @@ export const unsupportedYaml: Rule = {
   wrong: 'stringData:\n  user: &name hr_app\n  owner: *name',
   right: 'data:\n  user: ZXlKaGJHY2lPaUpTVTBF…\n  owner: ZXlKaGJHY2lPaUpTVTBF…',
   covers: 'text',
+  inTemplates: true,
 };

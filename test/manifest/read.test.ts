@@ -168,6 +168,7 @@ describe('a problem', () => {
   it.each([
     ['kind: Secret\ndata: {a: QQ==}\n', 'invalid-value 1:1 (no name)'],
     ['apiVersion: v2\nkind: Secret\n', 'invalid-value 1:1 (no name)'],
+    ['apiVersion: /v1\nkind: Secret\n', 'invalid-value 1:1 (no name)'],
     ['kind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n', 'invalid-value 1:1'],
     ['apiVersion: v1\nkind: !!str Secret\n', 'unsupported 2:13 (no name)'],
     ['a: &k Secret\napiVersion: v1\nkind: *k\n', 'unsupported 3:7 (no name)'],

@@ -94,6 +94,71 @@ describe('a value that another tool puts in', () => {
   });
 });
 
+describe('what is wrong in a template whatever it is rendered to', () => {
+  const named = (rest: string) => manifest(rest, `{ name: "${variable('NAME')}", namespace: hr }`);
+
+  test.each([
+    ['a value with an anchor', 'stringData:\n  a: &a horse', '5 unsupported-yaml'],
+    ['a value with a tag', 'stringData:\n  a: !!str horse', '5 unsupported-yaml'],
+    ['merged values', 'stringData:\n  <<: { a: horse }', '5 unsupported-yaml'],
+    ['a data key that is not allowed', 'stringData:\n  a b: horse', '5 invalid-data-key'],
+    ['values one level too deep', 'stringData:\n  a:\n    b: horse', '6 invalid-value'],
+    ['a bare JWE in data', 'data:\n  a: eyJhbGciOiJSU0E.a.b.c.d', '5 raw-jwe-in-data'],
+    ['a value in the second of two fields', 'data:\ndata:\n  a: aG9yc2U=', '6 plaintext-value'],
+  ])('is told: %s', (_, rest, broken) => {
+    expect(brokenBy(named(rest))).toEqual(['3 template', broken]);
+    const helmed = `{{ if .x }}\n${helm(rest)}{{ end }}`;
+    expect(brokenBy(helmed)).toEqual([
+      '1 template',
+      broken.replace(/^\d/, (line) => `${Number(line) + 2}`),
+    ]);
+  });
+
+  test('is also the plaintext in a branch that is a Secret, where another is none', () => {
+    const kinds = ['{{ if .x }}', 'apiVersion: x/v1', 'kind: A', '{{ else }}', 'apiVersion: v1'];
+    const text = [...kinds, 'kind: Secret', '{{ end }}', 'stringData:', '  a: horse', ''];
+    expect(brokenBy(text.join('\n'))).toEqual(['1 template', '9 plaintext-value']);
+  });
+
+  test('is nothing in a branch of another kind', () => {
+    const secret = ['{{ if .x }}', 'apiVersion: v1', 'kind: Secret', 'data:', '  a: {{ .a }}'];
+    const other = ['{{ else }}', 'apiVersion: v1', 'kind: ConfigMap', 'data:', '  b: c', 'd: e'];
+    expect(brokenBy([...secret, ...other, '{{ end }}'].join('\n'))).toEqual(['1 template']);
+    expect(brokenBy([...other, ...secret, '{{ end }}'].join('\n'))).toEqual(['1 template']);
+  });
+
+  test.each([
+    ['included values', 'data:\n  {{ include "a" . }}'],
+    ['an included value', 'data:\n  a:\n    {{ include "a" . }}'],
+    ['by luck', 'stringData:\n  a: {{ include "a" . }}'],
+    ['a key by luck', 'stringData:\n  {{ .k }}: {{ .v }}'],
+    ['a field by luck', 'stringData: {{ include "a" . }}'],
+    ['annotations', 'metadata:\n  annotations:\n    {{ .k }}: "a"'],
+  ])('is nothing that an action makes: %s', (_, rest) => {
+    expect(brokenBy(`kind: Secret\napiVersion: v1\n${rest}`)).toEqual([
+      expect.stringMatching(/^\d template$/),
+    ]);
+  });
+});
+
+describe('under a key that another tool puts in', () => {
+  test.each([
+    ['a plaintext is one', 'horse', '5 plaintext-value'],
+    ['one of several lines, too', '|\n    horse', '5 plaintext-value'],
+    ['a value that is put in cannot be judged', `"${variable('A')}"`, '5 template'],
+    ['a sealed value cannot either', 'eyJhbGciOiJSU0EtT0FFUC0yNTYi', '5 template'],
+  ])('%s', (_, value, broken) => {
+    expect(brokenBy(manifest(`stringData:\n  "${variable('K')}": ${value}`))).toEqual([broken]);
+  });
+
+  test('a plaintext is one by luck as well', () => {
+    expect(brokenBy(manifest('data:\n  {{ .k }}: aG9yc2U='))).toEqual([
+      '5 plaintext-value',
+      '5 template',
+    ]);
+  });
+});
+
 test('a plaintext in a template that can be parsed is told besides', () => {
   expect(brokenBy(helm('stringData:\n  a: {{ .a }}\n  b: horse'))).toEqual([
     '6 template',
@@ -174,9 +239,9 @@ describe('a template that is no YAML', () => {
     const plain = manifest('stringData: { a: horse }\ntype: kubernetes.io/tls');
     const template = `{{- if .x }}\n${helm('data:\n  a: {{ .a }}: b')}{{ end }}`;
     const own = ['4 plaintext-value', '5 missing-required-key', '5 missing-required-key'];
-    expect(brokenBy(`${plain}---\n${template}`)).toEqual([...own, '7 template']);
+    expect(brokenBy(`${plain}---\n${template}`)).toEqual([...own, '7 unparsable']);
     expect(brokenBy(`${template}\n---\n${plain}`)).toEqual([
-      '1 template',
+      '1 unparsable',
       ...own.map((line) => line.replace(/\d+/, (at) => `${Number(at) + 9}`)),
     ]);
     expect(brokenBy(`{{ include "a" . }}\n---\n${plain}---\n{{ include "b" . }}`)).toEqual([
@@ -197,10 +262,20 @@ describe('a template that is no YAML', () => {
     ['has no end', 'kind: Secret\na: {{ .x'],
     ['has no end of a comment', 'kind: Secret\n{{/* a'],
     ['makes the structure in a way that cannot be told', 'kind: Secret\n  a: {{ .x }}: b'],
-    ['holds an escape', '{"k\\u0069nd":"Secret", {{ .x }}}'],
-    ['names no kind', 'a: b: {{ .x }}'],
-  ])('is said to be one if it %s', (_, text) => {
-    expect(brokenBy(text)).toEqual([expect.stringMatching(/^\d template$/)]);
+    ['holds an escape', '{"k\\u0069nd":"Secret" {{ .x }}: }'],
+    ['is one only to kubectl', '{"kind":"Secret","a":"{{"}\n{"kind":"Secret"}'],
+    ['holds what no action makes', 'kind: Secret\na: {{ .x }}\nb: c\rd'],
+  ])('and cannot be read even without its actions may hide a plaintext: it %s', (_, text) => {
+    expect(brokenBy(text)).toEqual([expect.stringMatching(/^\d unparsable$/)]);
+  });
+
+  test('is said to be one if it names no kind', () => {
+    expect(brokenBy('a: b: {{ .x }}')).toEqual(['1 template']);
+  });
+
+  test('takes no other document along that cannot be read', () => {
+    const plain = manifest('stringData: { a: horse }');
+    expect(brokenBy(`kind: A\na: {{ .x }}\nb: c\rd\n---\n${plain}`)).toEqual(['8 plaintext-value']);
   });
 
   test.each([
