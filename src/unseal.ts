@@ -3,9 +3,7 @@ import { exitCodeOf, exitCodes, KsealError } from './errors.ts';
 import { checkBinding, type Place, type Scope } from './jwe/binding.ts';
 import type { CompactJwe } from './jwe/compact.ts';
 import { type Decrypted, decryptCompact, type OpeningKey } from './jwe/decrypt.ts';
-import { looksFlattened } from './jwe/flattened.ts';
-import { looksSealed } from './jwe/looks-sealed.ts';
-import { readSealedValue } from './jwe/sealed-value.ts';
+import { isSealedInSomeForm, readSealedValue } from './jwe/sealed-value.ts';
 import { candidatesFor } from './keys/keyring.ts';
 import type { Memo, Opened } from './memo.ts';
 import { checkCount, MAX_SEALED_VALUES } from './secret/size.ts';
@@ -133,7 +131,7 @@ async function open(value: Ready, request: OpenRequest): Promise<Decrypted> {
   if (known !== undefined) return known;
   const decrypted = await decryptCompact(jwe, candidates, request.deadline);
   const { plaintext, key } = decrypted;
-  if (looksSealed(plaintext) || looksFlattened(plaintext)) {
+  if (isSealedInSomeForm(plaintext)) {
     throw new KsealError('JWE_REFUSED', 'opens to another sealed value, and these do not nest', {
       hint: 'seal the plaintext itself',
     });

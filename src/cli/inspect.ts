@@ -3,8 +3,7 @@ import type { Command } from 'commander';
 import { CONFIG_NAME } from '../config.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
 import { type Inspection, inspectBare, inspectManifest, inspectStrays } from '../inspect.ts';
-import { looksFlattened } from '../jwe/flattened.ts';
-import { looksSealed } from '../jwe/looks-sealed.ts';
+import { isSealedInSomeForm } from '../jwe/sealed-value.ts';
 import { checkedKey } from '../keys/file.ts';
 import { looksLikeKey, readKeyText } from '../keys/pem.ts';
 import { decodeManifest } from '../manifest/decode.ts';
@@ -127,7 +126,7 @@ async function inspectText(
       keys: [{ path: shown, ...(await checkedKey(readKeyText(content, shown), shown)) }],
     };
   }
-  if (looksSealed(content) || looksFlattened(content)) {
+  if (isSealedInSomeForm(content)) {
     const value = withoutFinalNewline(Buffer.from(content));
     return { values: [inspectBare(value, shown)], keys: [] };
   }

@@ -1,7 +1,7 @@
 import { KsealError } from '../errors.ts';
 import { type CompactJwe, readCompact } from './compact.ts';
 import { looksFlattened } from './flattened.ts';
-import { sealedLook } from './looks-sealed.ts';
+import { looksSealed, sealedLook } from './looks-sealed.ts';
 
 /**
  * Reads a value of a Secret: undefined when it does not look sealed and is to be left alone.
@@ -28,4 +28,9 @@ export function readSealedValue(octets: Uint8Array): CompactJwe | undefined {
       hint: 'rewrite it with: kseal seal --from-jwe FILE',
     },
   );
+}
+
+/** Whether a value is one that `readSealedValue` reads or throws at. */
+export function isSealedInSomeForm(octets: Uint8Array): boolean {
+  return looksSealed(octets) || looksFlattened(octets);
 }

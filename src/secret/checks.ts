@@ -1,8 +1,7 @@
 import { KsealError } from '../errors.ts';
 import { checkBinding, type Place } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
-import { looksFlattened } from '../jwe/flattened.ts';
-import { looksSealed } from '../jwe/looks-sealed.ts';
+import { isSealedInSomeForm } from '../jwe/sealed-value.ts';
 import { accidentsIn } from './accidents.ts';
 import { forbiddenValue } from './types.ts';
 
@@ -33,7 +32,7 @@ export function checkPlaintext(
   type: string | undefined,
   { strict, allow }: ValuePolicy,
 ): readonly Warning[] {
-  if (looksSealed(octets) || looksFlattened(octets)) {
+  if (isSealedInSomeForm(octets)) {
     throw new KsealError(
       'VALUE_REFUSED',
       'the value is sealed already, and sealed values do not nest',

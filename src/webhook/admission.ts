@@ -1,5 +1,6 @@
 import { KsealError } from '../errors.ts';
 import { decodeUtf8 } from '../jwe/json.ts';
+import { isSealedInSomeForm } from '../jwe/sealed-value.ts';
 
 /** The one version that is spoken (k8s.io/api admission/v1). */
 const API_VERSION = 'admission.k8s.io/v1';
@@ -25,8 +26,9 @@ export interface AdmissionRequest {
 
 /** The values of a Secret as admission sees them: base64 under `data`, never `stringData`. */
 export interface SecretWrite {
+  /** Those that may be sealed: while a KMS is waited for, the rest would fill the memory. */
   readonly data: ReadonlyMap<string, string>;
-  /** What the Secret held before; empty when it is created. */
+  /** What the Secret held before under the same data keys; empty when it is created. */
   readonly before: ReadonlyMap<string, string>;
   /** So says the object that is stored: what is sent may claim anything until it has been admitted. */
   readonly isBeingDeleted: boolean;
@@ -107,15 +109,19 @@ function readSecret(request: Members): SecretWrite {
   const object = objectIn(request.object, 'request.object');
   const old = isAbsent(request.oldObject) ? {} : objectIn(request.oldObject, 'request.oldObject');
   const metadata = isAbsent(old.metadata) ? {} : objectIn(old.metadata, 'metadata');
+  const data = readData(object, (_, value) => mayBeSealed(value));
   return {
-    data: readData(object),
-    before: readData(old),
+    data,
+    before: readData(old, (key) => data.has(key)),
     isBeingDeleted: !isAbsent(metadata.deletionTimestamp),
   };
 }
 
 /** `data` may be absent or null, and so may a value (Go's nil of []byte). */
-function readData({ data }: Members): ReadonlyMap<string, string> {
+function readData(
+  { data }: Members,
+  isKept: (key: string, value: string) => boolean,
+): ReadonlyMap<string, string> {
   if (isAbsent(data)) return new Map();
   const values = new Map<string, string>();
   const members = objectIn(data, 'data');
@@ -124,9 +130,15 @@ function readData({ data }: Members): ReadonlyMap<string, string> {
     const value = members[key];
     if (isAbsent(value)) continue;
     if (typeof value !== 'string') throw invalid('a value under data is no text');
-    values.set(key, value);
+    if (isKept(key, value)) values.set(key, value);
   }
   return values;
+}
+
+/** Also true of what is no canonical base64: that is refused, and not left alone. */
+function mayBeSealed(base64: string): boolean {
+  const octets = Buffer.from(base64, 'base64');
+  return isSealedInSomeForm(octets) || octets.toString('base64') !== base64;
 }
 
 type Members = Readonly<Record<string, unknown>>;

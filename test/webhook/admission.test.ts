@@ -4,6 +4,9 @@ import { thrownBy } from '../jwe/thrown.ts';
 
 const secret = { group: '', version: 'v1', kind: 'Secret' };
 
+/** What looks sealed, as `data` holds it: {"alg":"RSA. */
+const sealed = Buffer.from('eyJhbGciOiJSU0E').toString('base64');
+
 const request = {
   uid: 'u',
   kind: secret,
@@ -11,8 +14,8 @@ const request = {
   namespace: 'hr',
   name: 'db',
   dryRun: true,
-  object: { data: { a: 'QQ==', none: null } },
-  oldObject: { data: { b: 'Qg==' } },
+  object: { data: { a: sealed, none: null } },
+  oldObject: { data: { a: 'QQ==' } },
 };
 
 const read = (changed: object, review: object = {}) =>
@@ -35,8 +38,8 @@ test('an AdmissionReview is read as far as there is something to open', () => {
     name: 'db',
     dryRun: true,
     secret: {
-      data: new Map([['a', 'QQ==']]),
-      before: new Map([['b', 'Qg==']]),
+      data: new Map([['a', sealed]]),
+      before: new Map([['a', 'QQ==']]),
       isBeingDeleted: false,
     },
   });
@@ -75,11 +78,27 @@ test('the stored object says whether a Secret is being deleted, and not the one 
 });
 
 test('an own __proto__ under data is a data key like any other', () => {
-  const object = JSON.parse('{"data":{"__proto__":"QQ==","constructor":"Qg=="}}');
+  const object = JSON.parse(`{"data":{"__proto__":"${sealed}","constructor":"${sealed}"}}`);
   expect([...(read({ object }).secret?.data ?? [])]).toEqual([
-    ['__proto__', 'QQ=='],
-    ['constructor', 'Qg=='],
+    ['__proto__', sealed],
+    ['constructor', sealed],
   ]);
+});
+
+test('of a thousand values only those are kept that may be sealed, and what was there before', () => {
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  const kept = {
+    compact: sealed,
+    again: base64(sealed),
+    json: base64(`{"protected":"eyJhbGciOiJSU0EtT0FFUC0yNTYi","ciphertext":"x"}`),
+    'no base64': 'Q',
+    'not canonical': 'QR==',
+  };
+  const others = Array.from({ length: 1000 }, (_, index) => [`k${index}`, 'QQ==']);
+  const data = { ...Object.fromEntries(others), ...kept };
+  const { secret } = read({ object: { data }, oldObject: { data: { k1: 'QQ==', json: 'QQ==' } } });
+  expect(Object.fromEntries(secret?.data ?? [])).toEqual(kept);
+  expect(Object.fromEntries(secret?.before ?? [])).toEqual({ json: 'QQ==' });
 });
 
 describe('REVIEW_INVALID, without a word out of the review', () => {
