@@ -1,5 +1,6 @@
 import { constants } from 'node:crypto';
 import type { Server } from 'node:https';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { TlsMaterial } from './tls.ts';
 
@@ -34,4 +35,23 @@ export function checkClients(server: Server, { clientNames, onRefusedClient }: C
     onRefusedClient();
     socket.destroy();
   });
+}
+
+/** The connections that were let in under the authorities that are in use. */
+export interface Admitted {
+  has(socket: Socket): boolean;
+  /** From now on there are none. Those that wait for a request are ended. */
+  forget(): void;
+}
+
+export function admittedTo(server: Server): Admitted {
+  let admitted = new WeakSet<Socket>();
+  server.on('secureConnection', (socket) => admitted.add(socket));
+  return {
+    has: (socket) => admitted.has(socket),
+    forget() {
+      admitted = new WeakSet();
+      server.closeIdleConnections();
+    },
+  };
 }

@@ -4,7 +4,7 @@ import { KsealError } from '../errors.ts';
 import { MAX_REVIEW_OCTETS } from './admission.ts';
 import type { Posted } from './answer.ts';
 import { bodiesUnderWay, refuseEncoded } from './bodies.ts';
-import { type Clients, checkClients, tlsOptions } from './clients.ts';
+import { type Admitted, admittedTo, type Clients, checkClients, tlsOptions } from './clients.ts';
 import type { Times } from './times.ts';
 import type { TlsMaterial } from './tls.ts';
 
@@ -22,6 +22,8 @@ export interface Mutate {
   readonly server: Server;
   /** Fulfilled as soon as no request is under way. */
   readonly idle: () => Promise<void>;
+  /** Has new connections use other TLS files. Under other authorities the old ones end. */
+  readonly use: (tls: TlsMaterial) => void;
 }
 
 /** Makes the HTTPS server: `POST /mutate`, and nothing else. It does not listen yet. */
@@ -44,10 +46,14 @@ export async function mutateServer(options: MutateOptions): Promise<Mutate> {
     async (_: unknown, body: Buffer) => body,
   );
   const bodies = bodiesUnderWay();
+  const admitted = admittedTo(app.server);
+  app.addHook('onRequest', async ({ raw }, reply) => {
+    if (!admitted.has(raw.socket)) return reply.code(403).send({ error: 'connect anew' });
+  });
   app.addHook('onRequest', refuseEncoded);
   app.addHook('onRequest', bodies.admit);
-  app.addHook('onSend', async (_, reply) => {
-    if (options.isDraining()) reply.header('connection', 'close');
+  app.addHook('onSend', async ({ raw }, reply) => {
+    if (options.isDraining() || !admitted.has(raw.socket)) reply.header('connection', 'close');
   });
   app.addHook('onResponse', async ({ raw }) => {
     // Whoever still sends a body that was refused is not listened to any longer.
@@ -65,7 +71,20 @@ export async function mutateServer(options: MutateOptions): Promise<Mutate> {
     return reply.type('application/json').send(text);
   });
   await app.ready();
-  return { server: app.server, idle: bodies.none };
+  return { server: app.server, idle: bodies.none, use: reloading(app.server, admitted, options) };
+}
+
+/** Who was let in by an authority that is gone would else be let in for as long as he asks. */
+function reloading(server: Server, admitted: Admitted, options: MutateOptions) {
+  let { ca } = options.tls;
+  return (tls: TlsMaterial) => {
+    server.setSecureContext(tlsOptions(tls, options));
+    if (ca === undefined || tls.ca?.equals(ca)) return;
+    ca = tls.ca;
+    admitted.forget();
+    // Handshakes that had begun by now end under the authorities of before.
+    setTimeout(admitted.forget, options.times.handshake).unref();
+  };
 }
 
 function serverOptions({ tls, times, ...clients }: MutateOptions) {

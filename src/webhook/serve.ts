@@ -2,7 +2,6 @@ import type { Server } from 'node:net';
 import type { Writable } from 'node:stream';
 import type { KeyState } from '../jwe/decrypt.ts';
 import { describeBug } from './bug.ts';
-import { tlsOptions } from './clients.ts';
 import { type Keyring, keyringOf, type LoadKeys } from './keyring.ts';
 import { listen } from './listen.ts';
 import { createLog, type Log } from './log.ts';
@@ -104,12 +103,9 @@ function once(say: (text: string) => void): (text: string) => void {
 
 async function serveUntil(running: Running, signals: Signals): Promise<void> {
   const { options, state, log, metrics, times } = running;
-  const clients = {
+  const mutate = await mutateServer({
     clientNames: options.clientNames,
     onRefusedClient: () => metrics.refusedClients.inc(),
-  };
-  const mutate = await mutateServer({
-    ...clients,
     tls: state.tls,
     answer: createReviewer(options, running),
     isDraining: () => state.isDraining,
@@ -118,7 +114,7 @@ async function serveUntil(running: Running, signals: Signals): Promise<void> {
   const probes = await probeServer(metrics, () => notReady(running));
   const watch = { files: options.tls, log, metrics, interval: times.tlsLook };
   const stopWatching = watchTls(watch, state.tls, (tls) => {
-    mutate.server.setSecureContext(tlsOptions(tls, clients));
+    mutate.use(tls);
     state.tls = tls;
   });
   try {

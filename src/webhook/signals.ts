@@ -34,7 +34,7 @@ const LINGER = 200;
  * are given. Throws INTERRUPTED where a second signal comes.
  */
 export async function drain(
-  { server, idle }: Mutate,
+  { server, idle }: Pick<Mutate, 'server' | 'idle'>,
   { second }: Pick<Signals, 'second'>,
   { serving, lastAnswers }: Draining,
 ): Promise<void> {

@@ -1,20 +1,28 @@
 import { once } from 'node:events';
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { tlsOptions } from '../../src/webhook/clients.ts';
+import type { Posted } from '../../src/webhook/answer.ts';
+import type { TlsMaterial } from '../../src/webhook/tls.ts';
 import { type Authority, makeAuthority, type Pair } from '../helpers/certificates.ts';
-import { post, readToEnd } from './https.ts';
-import { type Mutating, startMutating } from './mutating.ts';
+import { keepingAgent, post, readToEnd, SlowWay, tcpConnection, tlsConnection } from './https.ts';
+import { gate, type Mutating, type MutatingOptions, startMutating } from './mutating.ts';
 
 // W28, W29: who may call. A caller that is refused is refused before anything of it is read.
 
 const versions = ['TLSv1.2', 'TLSv1.3'] as const;
 const right = { subject: 'CN=kube-apiserver', use: 'client' } as const;
 
-async function startChecked(): Promise<{ mutating: Mutating; clients: Authority }> {
+async function startChecked(
+  options: MutatingOptions = {},
+): Promise<{ mutating: Mutating; clients: Authority }> {
   const clients = await makeAuthority('CN=clients');
   const clientNames = ['kube-apiserver', 'undefined', 'front, proxy'];
-  return { mutating: await startMutating({ ca: clients.cert, clientNames }), clients };
+  return { mutating: await startMutating({ ca: clients.cert, clientNames, ...options }), clients };
+}
+
+function requestOf(body: string, fields = ''): string {
+  const head = 'POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+  return `${head}${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
 }
 
 /** What a client hears that sends a review; empty if it is cut off. */
@@ -35,8 +43,7 @@ async function call(
   });
   onTestFinished(() => void socket.destroy());
   const answer = readToEnd(socket);
-  socket.write('POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n');
-  socket.write('Connection: close\r\nContent-Length: 2\r\n\r\n{}');
+  socket.write(requestOf('{}', 'Connection: close\r\n'));
   return answer;
 }
 
@@ -122,21 +129,78 @@ describe.each(versions)('W29 %s: a session', (version) => {
   });
 });
 
-test('W29: other authorities of clients are in use as soon as they are there', async () => {
-  const { mutating, clients } = await startChecked();
-  const others = await makeAuthority('CN=clients');
-  const { cert, key } = await mutating.authority.issue({ hosts: ['127.0.0.1'] });
-  const tls = {
-    cert: Buffer.from(cert),
-    key: Buffer.from(key),
-    ca: Buffer.from(others.cert),
-    notAfter: 0,
-  };
-  const checked = { clientNames: ['kube-apiserver'], onRefusedClient: () => {} };
-  mutating.server.setSecureContext(tlsOptions(tls, checked));
-  expect(await call(mutating, await clients.issue(right))).toBe('');
-  expect(await call(mutating, await others.issue(right))).toMatch(/^HTTP\/1\.1 200 /);
-  expect(await call(mutating, {})).toBe('');
+describe('W29: other authorities of clients', () => {
+  /** Puts new TLS files to use: under these authorities of clients. */
+  async function use(mutating: Mutating, { cert: ca }: Pick<Authority, 'cert'>) {
+    const { cert, key } = await mutating.authority.issue({ hosts: ['127.0.0.1'] });
+    const [certOctets, keyOctets, caOctets] = [cert, key, ca].map((text) => Buffer.from(text));
+    mutating.use({ cert: certOctets, key: keyOctets, ca: caOctets, notAfter: 0 } as TlsMaterial);
+  }
+
+  test('are in use as soon as they are there', async () => {
+    const { mutating, clients } = await startChecked();
+    const others = await makeAuthority('CN=clients');
+    await use(mutating, others);
+    expect(await call(mutating, await clients.issue(right))).toBe('');
+    expect(await call(mutating, await others.issue(right))).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await call(mutating, {})).toBe('');
+  });
+
+  test('end the connections of before: what is under way is answered, and nothing else', async () => {
+    const { promise, finish } = gate();
+    const answer = async ({ body }: Posted) => {
+      if (`${body}` === '{}') await promise;
+      return 'ok';
+    };
+    const { mutating, clients } = await startChecked({ answer });
+    const pair = await clients.issue(right);
+    const [idle, busy, fresh] = await Promise.all(
+      ['1', '{}', ''].map(async (body) => {
+        const socket = await tlsConnection(mutating, pair);
+        if (body !== '') socket.write(requestOf(body));
+        return socket;
+      }),
+    );
+    await once(idle as TLSSocket, 'data');
+    await vi.waitFor(() => expect(mutating.posted.length).toBe(2));
+    const ends = [idle, busy, fresh].map((socket) => readToEnd(socket as TLSSocket));
+    await use(mutating, await makeAuthority('CN=clients'));
+    expect(await ends[0]).toBe('');
+    fresh?.write(requestOf('2'));
+    expect(await ends[2]).toMatch(/^HTTP\/1\.1 403 /);
+    finish();
+    expect(await ends[1]).toMatch(/^HTTP\/1\.1 200 .*\r\nconnection: close\r\n/is);
+    expect(mutating.posted.length).toBe(2);
+  });
+
+  test('end those whose handshake had begun, too', async () => {
+    const { mutating, clients } = await startChecked({ times: { handshake: 200 } });
+    const way = new SlowWay(await tcpConnection(mutating));
+    const { ca } = mutating;
+    const pair = await clients.issue(right);
+    const socket = connect({ socket: way, host: '127.0.0.1', ca, ...pair });
+    const end = readToEnd(socket);
+    await once(way, 'held');
+    await use(mutating, await makeAuthority('CN=clients'));
+    way.release();
+    socket.write(requestOf('{}'));
+    expect(await end).toMatch(/^HTTP\/1\.1 (200|403) /);
+  });
+
+  test('that are the same ones, beside a new pair, end nothing', async () => {
+    const { mutating, clients } = await startChecked();
+    const agent = keepingAgent(1);
+    const sending = { ...(await clients.issue(right)), agent };
+    await post(mutating, '{}', sending);
+    await use(mutating, clients);
+    const connections = vi.fn();
+    mutating.server.on('secureConnection', connections);
+    expect(await post(mutating, '{}', sending)).toMatchObject({
+      status: 200,
+      headers: { connection: 'keep-alive' },
+    });
+    expect(connections).not.toHaveBeenCalled();
+  });
 });
 
 test('where any client may call, a certificate is not asked for, and a strange one is no fault', async () => {

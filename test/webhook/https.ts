@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { connect as connectTcp, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { onTestFinished } from 'vitest';
 
@@ -91,4 +92,33 @@ export async function readToEnd(socket: Socket): Promise<string> {
   // An error is one way to end; once() would throw it.
   if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
   return text;
+}
+
+/** What a TLS client sends through `socket`, but for its first flight, waits to be released. */
+export class SlowWay extends Duplex {
+  readonly #socket: Socket;
+  #flights = 0;
+  #pass = () => {};
+
+  constructor(socket: Socket) {
+    super();
+    this.#socket = socket;
+    socket.on('data', (chunk) => this.push(chunk));
+    socket.on('close', () => this.destroy());
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _: string, done: () => void): void {
+    const pass = () => void this.#socket.write(chunk, done);
+    this.#flights += 1;
+    if (this.#flights === 2) {
+      this.#pass = pass;
+      this.emit('held');
+    } else pass();
+  }
+
+  release(): void {
+    this.#pass();
+  }
 }

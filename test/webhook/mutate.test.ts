@@ -3,19 +3,10 @@ import type { TLSSocket } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test, vi } from 'vitest';
 import { keepingAgent, post, readToEnd, tcpConnection, tlsConnection } from './https.ts';
-import { type Mutating, startMutating } from './mutating.ts';
+import { gate, type Mutating, startMutating } from './mutating.ts';
 
 const MIB = 1024 * 1024;
 const head = 'POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
-
-/** A promise, and what fulfils it. */
-function gate() {
-  let finish = () => {};
-  const promise = new Promise<void>((resolve) => {
-    finish = resolve;
-  });
-  return { promise, finish };
-}
 
 function connectionsOf({ server }: Mutating): Promise<number> {
   return new Promise((resolve) => server.getConnections((_, count) => resolve(count)));

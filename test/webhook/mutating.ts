@@ -1,15 +1,14 @@
 import { onTestFinished } from 'vitest';
 import type { Posted } from '../../src/webhook/answer.ts';
 import { listen } from '../../src/webhook/listen.ts';
-import { type MutateOptions, mutateServer } from '../../src/webhook/mutate.ts';
+import { type Mutate, type MutateOptions, mutateServer } from '../../src/webhook/mutate.ts';
 import { defaultTimes, type Times } from '../../src/webhook/times.ts';
 import { type Authority, makeAuthority } from '../helpers/certificates.ts';
 import type { Target } from './https.ts';
 
 /** The HTTPS server alone, with an answer of the test's. */
-export interface Mutating extends Target {
+export interface Mutating extends Target, Pick<Mutate, 'server' | 'use'> {
   readonly authority: Authority;
-  readonly server: Awaited<ReturnType<typeof mutateServer>>['server'];
   readonly refusedClients: () => number;
   /** The bodies that came through. */
   readonly posted: Posted[];
@@ -21,6 +20,15 @@ export interface MutatingOptions extends Partial<Omit<MutateOptions, 'times' | '
   readonly ca?: string;
 }
 
+/** A promise, and what fulfils it. */
+export function gate() {
+  let finish = () => {};
+  const promise = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  return { promise, finish };
+}
+
 /** Starts one that is ended when the test is over. */
 export async function startMutating(options: MutatingOptions = {}): Promise<Mutating> {
   const { times, ca, answer = async () => 'ok', ...more } = options;
@@ -28,7 +36,7 @@ export async function startMutating(options: MutatingOptions = {}): Promise<Muta
   const { cert, key } = await authority.issue({ hosts: ['127.0.0.1'] });
   const posted: Posted[] = [];
   let refused = 0;
-  const { server } = await mutateServer({
+  const { server, use } = await mutateServer({
     tls: {
       cert: Buffer.from(cert),
       key: Buffer.from(key),
@@ -55,5 +63,13 @@ export async function startMutating(options: MutatingOptions = {}): Promise<Muta
     throw new Error(code);
   };
   const port = await listen(server, { host: '127.0.0.1', port: 0, onError }, '--port');
-  return { port, ca: authority.cert, authority, server, refusedClients: () => refused, posted };
+  return {
+    port,
+    ca: authority.cert,
+    authority,
+    server,
+    use,
+    refusedClients: () => refused,
+    posted,
+  };
 }
