@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { CLIENT_CA_FOLDER, KEYS_FOLDER, serveArguments, TLS_FOLDER } from './arguments.ts';
 import {
   clientCaMap,
@@ -32,18 +31,11 @@ export function deployment(options: ManifestOptions): KubernetesObject {
       selector: { matchLabels: podLabels },
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
       template: {
-        metadata: { labels, ...podAnnotations(options) },
+        metadata: { labels },
         spec: podSpec(options),
       },
     },
   };
-}
-
-/** A changed CA of the clients starts new pods: the webhook reads it once. */
-function podAnnotations({ clients }: ManifestOptions) {
-  if (clients.kind === 'anyone') return {};
-  const hash = createHash('sha256').update(clients.ca).digest('hex');
-  return { annotations: { 'kseal/client-ca-sha256': hash } };
 }
 
 function podSpec(options: ManifestOptions) {
@@ -115,7 +107,7 @@ function container(options: ManifestOptions) {
   };
 }
 
-/** Whole folders, not single files: only folders follow when their Secret is renewed. */
+/** Whole folders, not single files: only folders follow when what they hold is renewed. */
 function mountsOf({ keys, keySecret, clients }: ManifestOptions) {
   const tls = { secretName: tlsSecret, defaultMode: READABLE };
   const mounts: { mountPath: string; volume: { name: string; [source: string]: unknown } }[] = [

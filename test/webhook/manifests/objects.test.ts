@@ -212,14 +212,6 @@ test('the API server trusts the CA that cert-manager puts in, or the one that is
   expect(Buffer.from(caBundle, 'base64').toString()).toBe(issued.ca);
 });
 
-test('another CA of the clients starts new pods', () => {
-  const annotations = (ca: string) => {
-    const options = optionsWith({ clients: { kind: 'certified', ca, names: ['a'] } });
-    return only('Deployment', options).spec.template.metadata.annotations;
-  };
-  expect(annotations('a')).not.toEqual(annotations('b'));
-});
-
 describe('private keys', () => {
   const files = baseFiles(full, 'base');
   const holdsKey = (text: string) =>
