@@ -1,21 +1,6 @@
-import { X509Certificate } from 'node:crypto';
-import { KsealError } from '../errors.ts';
+import type { X509Certificate } from 'node:crypto';
+import { certificatesIn, checkRoots, invalid, shownName } from './pem.ts';
 import { checkTls } from './tls.ts';
-
-/** Reads the certificates of a PEM text. Throws CERTIFICATE_INVALID, which never quotes the text. */
-export function certificatesIn(octets: Uint8Array, what: string): readonly X509Certificate[] {
-  const text = Buffer.from(octets).toString('latin1');
-  const labels = [...text.matchAll(/-----BEGIN ([^-]*)-----/g)].map(([, label = '']) => label);
-  const other = labels.find((label) => label !== 'CERTIFICATE');
-  if (other?.includes('PRIVATE KEY')) {
-    throw invalid(what, 'holds a private key, where only certificates belong', 'keep it apart');
-  }
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  if (other !== undefined || labels.length === 0 || blocks.length !== labels.length) {
-    throw invalid(what, 'holds no certificate in PEM form, or something else besides');
-  }
-  return blocks.map((block) => read(() => new X509Certificate(block), what));
-}
 
 /** The certificates of CAs that clients are trusted through. Throws CERTIFICATE_INVALID. */
 export function clientCasIn(octets: Uint8Array, what: string): readonly X509Certificate[] {
@@ -24,8 +9,10 @@ export function clientCasIn(octets: Uint8Array, what: string): readonly X509Cert
     refuseExpired(certificate, what);
     if (certificate.ca) continue;
     const hint = 'give the certificate of the CA that signed the client certificate';
-    throw invalid(what, `${certificate.subject} is not the certificate of a CA`, hint);
+    const message = `${what}: ${shownName(certificate.subject)} is not the certificate of a CA`;
+    throw invalid(message, hint);
   }
+  checkRoots(certificates, what);
   return certificates;
 }
 
@@ -56,11 +43,12 @@ export function checkServing({ certificate, key, ca }: ServingFiles, host: strin
   // Go takes a host from the alternative names alone.
   if (leaf?.checkHost(host, { subject: 'never' }) === undefined) {
     const hint = `make one with a subject alternative name DNS:${host}`;
-    throw invalid(certificate.shown, `is not for ${host}, the host that the API server asks`, hint);
+    const message = `${certificate.shown}: is not for ${host}, the host that the API server asks`;
+    throw invalid(message, hint);
   }
   if (!isTrusted(leaf, intermediates, roots)) {
     const hint = 'intermediate certificates go into the file of the certificate, behind it';
-    throw invalid(certificate.shown, `is not signed by ${ca.shown}`, hint);
+    throw invalid(`${certificate.shown}: is not signed by ${ca.shown}`, hint);
   }
 }
 
@@ -80,21 +68,5 @@ function isTrusted(
 
 function refuseExpired({ subject, validTo }: X509Certificate, what: string): void {
   if (Date.parse(validTo) > Date.now()) return;
-  throw invalid(what, `${subject} expired on ${validTo}`, 'give one that is valid');
-}
-
-function read<T>(make: () => T, what: string): T {
-  try {
-    return make();
-  } catch {
-    throw invalid(what, 'a certificate in it is damaged');
-  }
-}
-
-function invalid(
-  what: string,
-  reason: string,
-  hint = 'give a file that begins with -----BEGIN CERTIFICATE-----',
-) {
-  return new KsealError('CERTIFICATE_INVALID', `${what}: ${reason}`, { hint });
+  throw invalid(`${what}: ${shownName(subject)} expired on ${validTo}`, 'give one that is valid');
 }

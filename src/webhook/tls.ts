@@ -1,8 +1,8 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { KsealError, shellWord } from '../errors.ts';
 import { readFile } from '../files.ts';
+import { certificatesIn, checkRoots, invalid } from './pem.ts';
 
 /** The files as they were named, which is how messages call them. */
 export interface TlsFiles {
@@ -50,7 +50,7 @@ export function checkTls(
   files: TlsFiles,
   now = Date.now(),
 ): TlsMaterial {
-  const certificate = parseCertificates(cert, files.cert);
+  const [certificate] = certificatesIn(cert, files.cert) as [X509Certificate];
   if (!certificate.checkPrivateKey(parseKey(key, files.key))) {
     throw invalid(`${files.key}: is not the key of ${files.cert}`, 'give both files of one pair');
   }
@@ -61,28 +61,9 @@ export function checkTls(
   const notAfter = Date.parse(certificate.validTo);
   if (notAfter <= now)
     throw invalid(`${files.cert}: expired on ${certificate.validTo}`, 'renew it');
-  if (ca !== undefined) parseCertificates(ca, files.clientCa ?? '');
+  if (ca !== undefined) checkRoots(certificatesIn(ca, files.clientCa ?? ''), files.clientCa ?? '');
   checkUse({ cert, key }, files.cert);
   return { cert, key, ca, notAfter };
-}
-
-const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
-
-/** The first certificate of a file. All are parsed: TLS leaves out those that it cannot read. */
-function parseCertificates(pem: Buffer, path: string): X509Certificate {
-  const text = pem.toString('latin1');
-  const blocks = text.match(PEM_CERTIFICATE) ?? [];
-  const begun = text.split('-----BEGIN CERTIFICATE-----').length - 1;
-  try {
-    const [first] = blocks.map((block) => new X509Certificate(block));
-    if (first !== undefined && blocks.length === begun) return first;
-  } catch {
-    // It is told below.
-  }
-  throw invalid(
-    `${path}: is not one PEM certificate after the other`,
-    `openssl x509 -noout -text -in ${shellWord(path)}`,
-  );
 }
 
 function parseKey(pem: Buffer, path: string): KeyObject {
@@ -104,8 +85,4 @@ function checkUse(pair: Pick<TlsMaterial, 'cert' | 'key'>, path: string): void {
     const { reason = 'no reason given' } = error as { reason?: string };
     throw invalid(`${path}: OpenSSL does not use it: ${reason}`, 'make a new pair');
   }
-}
-
-function invalid(message: string, hint: string): KsealError {
-  return new KsealError('CERTIFICATE_INVALID', message, { hint });
 }

@@ -1,9 +1,13 @@
 import 'reflect-metadata';
 import { KeyObject, webcrypto } from 'node:crypto';
-import { SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
+import {
+  BasicConstraintsExtension,
+  SubjectAlternativeNameExtension,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
 import { describe, expect, test } from 'vitest';
 import { issueCertificate } from '../../src/webhook/certificates.ts';
-import { certificatesIn, checkServing, clientCasIn } from '../../src/webhook/pem-certificates.ts';
+import { checkServing, clientCasIn } from '../../src/webhook/pem-certificates.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
 const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -94,7 +98,10 @@ async function chain(...names: readonly string[]) {
         signingAlgorithm: ecdsa,
         publicKey,
         signingKey: (pairs[Math.max(index - 1, 0)] as webcrypto.CryptoKeyPair).privateKey,
-        extensions: [new SubjectAlternativeNameExtension([{ type: 'dns', value: host }])],
+        extensions: [
+          new BasicConstraintsExtension(true),
+          new SubjectAlternativeNameExtension([{ type: 'dns', value: host }]),
+        ],
       }),
     ),
   );
@@ -103,38 +110,22 @@ async function chain(...names: readonly string[]) {
   return { key, certificates: certificates.map((one) => `${one.toString('pem')}\n`) };
 }
 
-describe('the certificates in a PEM text', () => {
-  test('are all read, with text around them and line ends of Windows', () => {
-    const text = `a CA\n${sound.ca}\nanother\n${other.ca}`.replaceAll('\n', '\r\n');
-    expect(certificatesIn(Buffer.from(text), 'ca.crt')).toHaveLength(2);
-  });
-
-  test.each([
-    ['nothing', '', 'holds no certificate in PEM form'],
-    ['a private key beside it', sound.ca + sound.key, 'holds a private key, where only'],
-    [
-      'a request',
-      sound.ca.replaceAll('CERTIFICATE', 'CERTIFICATE REQUEST'),
-      'holds no certificate',
-    ],
-    ['one that is cut', sound.ca.slice(0, -30), 'holds no certificate in PEM form'],
-    ['one that is damaged', sound.ca.replace(/MII\w{9}/, 'MIIAAAAAAAAA'), 'is damaged'],
-  ])('%s is refused', (_, text, message) => {
-    const error = thrownBy(() => certificatesIn(Buffer.from(text), 'ca.crt'));
-    expect(error).toMatchObject({
-      code: 'CERTIFICATE_INVALID',
-      message: expect.stringContaining(message),
-    });
-    expect(String(error)).not.toMatch(/MII|BEGIN/);
-  });
-});
-
 describe('the CAs of clients', () => {
   test('are CAs', () => {
     expect(clientCasIn(Buffer.from(sound.ca), 'ca.crt')).toHaveLength(1);
     expect(thrownBy(() => clientCasIn(Buffer.from(sound.certificate), 'ca.crt'))).toMatchObject({
       message: 'ca.crt: CN=a is not the certificate of a CA',
     });
+  });
+
+  test('come with the root above them', async () => {
+    const { certificates } = await chain('root', 'lower');
+    const lower = certificates[1] ?? '';
+    expect(thrownBy(() => clientCasIn(Buffer.from(lower), 'ca.crt'))).toMatchObject({
+      message: 'ca.crt: the CA that issued CN=lower is not in it',
+      hint: 'add the certificate of CN=root to the file',
+    });
+    expect(clientCasIn(Buffer.from(certificates.join('')), 'ca.crt')).toHaveLength(2);
   });
 
   test('have not expired', () => {

@@ -60,29 +60,40 @@ describe('refused', () => {
     expect(refusal(old)).toMatch(/^tls\.crt: expired on /);
   });
 
-  test.each(['', 'CANARY', '-----BEGIN CERTIFICATE-----\nCANARY\n-----END CERTIFICATE-----\n'])(
-    'what is no certificate: %j',
-    (cert) => {
-      expect(refusal({ ...pair, cert })).toBe(
-        'tls.crt: is not one PEM certificate after the other',
-      );
-      expect(refusal(pair, cert)).toBe('ca.crt: is not one PEM certificate after the other');
-    },
-  );
+  test.each([
+    ['', 'holds no certificate in PEM form, or something else besides'],
+    ['CANARY', 'holds no certificate in PEM form, or something else besides'],
+    [
+      '-----BEGIN CERTIFICATE-----\nCANARY\n-----END CERTIFICATE-----\n',
+      'a certificate in it is damaged',
+    ],
+  ])('what is no certificate: %j', (cert, why) => {
+    expect(refusal({ ...pair, cert })).toBe(`tls.crt: ${why}`);
+    expect(refusal(pair, cert)).toBe(`ca.crt: ${why}`);
+  });
+
+  test('a CA of clients without the root above it: no client would be let in', () => {
+    expect(refusal(pair, other.cert)).toBe('ca.crt: the CA that issued CN=leaf is not in it');
+    expect(() => check(pair, `${other.cert}${authority.cert}`)).not.toThrow();
+  });
 
   test('a damaged certificate behind a sound one: TLS would leave it out without a word', () => {
     const damaged = authority.cert.replace(/(?<=\n).{10}/, 'AAAAAAAAAA');
     for (const second of [damaged, authority.cert.slice(0, -40)]) {
       const chain = `${pair.cert}\n${second}`;
-      expect(refusal({ ...pair, cert: chain })).toMatch(/^tls\.crt: is not one PEM/);
-      expect(refusal(pair, `${authority.cert}\n${second}`)).toMatch(/^ca\.crt: is not one PEM/);
+      expect(refusal({ ...pair, cert: chain })).toMatch(
+        /^tls\.crt: (a certificate in it is damaged|holds no)/,
+      );
+      expect(refusal(pair, `${authority.cert}\n${second}`)).toMatch(
+        /^ca\.crt: (a certificate in it is damaged|holds no)/,
+      );
     }
   });
 
   test('a certificate in DER', () => {
     const der = Buffer.from(pair.cert.replace(/-----.*-----|\n/g, ''), 'base64');
     const read = { cert: der, key: Buffer.from(pair.key), ca: undefined };
-    expect(() => checkTls(read, files)).toThrow('is not one PEM certificate');
+    expect(() => checkTls(read, files)).toThrow('holds no certificate in PEM form');
   });
 
   test('a key that is none, a public one, or one with a passphrase; nothing of it is said', () => {
