@@ -126,6 +126,10 @@ function clientNamesFrom({ clientCa, clientName, allowAnyClient }: ServeFlags) {
     });
   }
   if (allowAnyClient) return undefined;
+  if (clientName.includes('')) {
+    const hint = '--client-name kube-apiserver';
+    throw new KsealError('USAGE', '--client-name is empty', { hint });
+  }
   if (clientCa !== undefined && clientName.length > 0) return clientName;
   const missing = clientCa === undefined ? '--client-ca' : '--client-name';
   throw new KsealError(

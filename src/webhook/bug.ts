@@ -4,6 +4,9 @@
  */
 export function describeBug(error: unknown): string {
   if (!(error instanceof Error)) return 'a bug in kseal: something was thrown that is no error';
-  const [place = ''] = error.stack?.match(/^ {4}at .*$/m) ?? [];
-  return `a bug in kseal: ${error.name} ${place.trim()}`.trimEnd();
+  const { name, message, stack = '' } = error;
+  const said = stack.indexOf(message);
+  const behind = said < 0 ? '' : stack.slice(said + message.length);
+  const [place = ''] = /^ {4}at .*$/m.exec(behind) ?? [];
+  return `a bug in kseal: ${name} ${place.trim()}`.trimEnd();
 }
