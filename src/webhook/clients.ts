@@ -7,7 +7,16 @@ import type { TlsMaterial } from './tls.ts';
 export interface Clients {
   /** The common names of client certificates that may call; without them anybody may. */
   readonly clientNames: readonly string[] | undefined;
-  readonly onRefusedClient: () => void;
+  readonly onRefusedClient: (client: RefusedClient) => void;
+}
+
+/** Who was refused, as far as a log may tell. */
+export interface RefusedClient {
+  /** CLIENT_NAME, or what OpenSSL or Node call it. */
+  readonly code: string;
+  readonly address?: string | undefined;
+  /** The common name in a certificate that was sound. */
+  readonly client?: string;
 }
 
 /** The TLS settings, which a reload sets anew; a resumed session would skip the look at a client. */
@@ -26,13 +35,17 @@ export function tlsOptions({ cert, key, ca }: TlsMaterial, { clientNames }: Clie
 
 /** Ends what the handshake lets pass although its name is not one of ours, before it is read. */
 export function checkClients(server: Server, { clientNames, onRefusedClient }: Clients): void {
-  server.on('tlsClientError', onRefusedClient);
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+    // Of a certificate that is not trusted this is all that is told.
+    const reason: unknown = socket.authorizationError ?? error.code;
+    onRefusedClient({ code: `${reason ?? 'TLS'}`, address: socket.remoteAddress });
+  });
   if (clientNames === undefined) return;
   server.prependListener('secureConnection', (socket: TLSSocket) => {
     // Of a subject with several common names Node makes a list, of an empty one nothing.
     const name: unknown = socket.getPeerCertificate().subject?.CN;
     if (socket.authorized && typeof name === 'string' && clientNames.includes(name)) return;
-    onRefusedClient();
+    onRefusedClient({ code: 'CLIENT_NAME', address: socket.remoteAddress, client: `${name}` });
     socket.destroy();
   });
 }

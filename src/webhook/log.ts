@@ -18,7 +18,9 @@ export interface LogFields {
   readonly milliseconds?: number;
   readonly reference?: string;
   readonly code?: string;
-  readonly address?: string;
+  /** Who called, and by which name. */
+  readonly address?: string | undefined;
+  readonly client?: string;
   readonly kids?: readonly string[];
   readonly expires?: string;
   readonly signal?: string;

@@ -10,6 +10,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { mutateServer } from './mutate.ts';
 import { probeServer } from './probes.ts';
 import { keepReading } from './refresh.ts';
+import { refusedClients } from './refused-clients.ts';
 import { createReviewer, type ReviewerOptions } from './reviewer.ts';
 import { drain, type OnSignal, type Signals, twoSignals } from './signals.ts';
 import { defaultTimes, type Times } from './times.ts';
@@ -105,7 +106,7 @@ async function serveUntil(running: Running, signals: Signals): Promise<void> {
   const { options, state, log, metrics, times } = running;
   const mutate = await mutateServer({
     clientNames: options.clientNames,
-    onRefusedClient: () => metrics.refusedClients.inc(),
+    onRefusedClient: refusedClients(running),
     tls: state.tls,
     answer: createReviewer(options, running),
     isDraining: () => state.isDraining,

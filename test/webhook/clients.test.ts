@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -50,7 +51,7 @@ async function call(
 test.each(versions)('%s: the right client is served', async (version) => {
   const { mutating, clients } = await startChecked();
   expect(await call(mutating, await clients.issue(right), version)).toMatch(/^HTTP\/1\.1 200 /);
-  expect(mutating.refusedClients()).toBe(0);
+  expect(mutating.refused.length).toBe(0);
 });
 
 type Make = (clients: Authority) => Promise<Partial<Pair>>;
@@ -92,8 +93,37 @@ describe.each(versions)('W29 %s: a certificate', (version) => {
     const { mutating, clients } = await startChecked();
     expect(await call(mutating, await make(clients), version)).toBe('');
     expect(mutating.posted).toEqual([]);
-    await vi.waitFor(() => expect(mutating.refusedClients()).toBe(1));
+    await vi.waitFor(() => expect(mutating.refused.length).toBe(1));
   });
+});
+
+test.each<[string, (clients: Authority) => Promise<Partial<Pair>>, object]>([
+  ['shows no certificate', async () => ({}), { code: /PEER_DID_NOT_RETURN_A_CERTIFICATE/ }],
+  [
+    'shows one of another authority',
+    async () => (await makeAuthority('CN=others')).issue(right),
+    { code: /UNABLE_TO/ },
+  ],
+  [
+    'has another name',
+    (clients) => clients.issue({ ...right, subject: 'CN=kubelet' }),
+    { code: /^CLIENT_NAME$/, client: /^kubelet$/, address: /127\.0\.0\.1$/ },
+  ],
+])('W29: it is told why a client is refused that %s', async (_, make, why) => {
+  const { mutating, clients } = await startChecked();
+  await call(mutating, await make(clients));
+  await vi.waitFor(() => expect(mutating.refused.length).toBe(1));
+  const matching = Object.entries(why).map(([name, text]) => [name, expect.stringMatching(text)]);
+  expect(mutating.refused[0]).toMatchObject(Object.fromEntries(matching));
+});
+
+test('W29: it is told that a client does not trust the server', async () => {
+  const { mutating } = await startChecked();
+  const { port } = mutating;
+  // Node's own client looks at the certificate when the handshake is over, and sends no alert.
+  const args = ['s_client', '-connect', `127.0.0.1:${port}`, '-verify_return_error'];
+  execFile('openssl', args).stdin?.end();
+  await vi.waitFor(() => expect(mutating.refused[0]?.code).toMatch(/ALERT_UNKNOWN_CA/));
 });
 
 /** The first session that a server offers on a connection that is then used. */
@@ -225,7 +255,7 @@ describe('W28: what is no TLS of today', () => {
     });
     const [error] = (await once(socket, 'error').catch((thrown) => [thrown])) as [Error];
     expect(error.message).toMatch(/alert protocol version|tlsv1 alert/);
-    await vi.waitFor(() => expect(mutating.refusedClients()).toBe(1));
+    await vi.waitFor(() => expect(mutating.refused.length).toBe(1));
   });
 
   test('plain HTTP is refused, and nothing of it is read', async () => {
@@ -236,6 +266,6 @@ describe('W28: what is no TLS of today', () => {
     });
     await expect(answer).rejects.toThrow();
     expect(mutating.posted).toEqual([]);
-    expect(mutating.refusedClients()).toBe(1);
+    expect(mutating.refused.length).toBe(1);
   });
 });

@@ -104,6 +104,7 @@ export class SlowWay extends Duplex {
     super();
     this.#socket = socket;
     socket.on('data', (chunk) => this.push(chunk));
+    socket.on('error', () => {});
     socket.on('close', () => this.destroy());
   }
 

@@ -1,5 +1,6 @@
 import { onTestFinished } from 'vitest';
 import type { Posted } from '../../src/webhook/answer.ts';
+import type { RefusedClient } from '../../src/webhook/clients.ts';
 import { listen } from '../../src/webhook/listen.ts';
 import { type Mutate, type MutateOptions, mutateServer } from '../../src/webhook/mutate.ts';
 import { defaultTimes, type Times } from '../../src/webhook/times.ts';
@@ -9,7 +10,7 @@ import type { Target } from './https.ts';
 /** The HTTPS server alone, with an answer of the test's. */
 export interface Mutating extends Target, Pick<Mutate, 'server' | 'use'> {
   readonly authority: Authority;
-  readonly refusedClients: () => number;
+  readonly refused: readonly RefusedClient[];
   /** The bodies that came through. */
   readonly posted: Posted[];
 }
@@ -35,7 +36,7 @@ export async function startMutating(options: MutatingOptions = {}): Promise<Muta
   const authority = await makeAuthority();
   const { cert, key } = await authority.issue({ hosts: ['127.0.0.1'] });
   const posted: Posted[] = [];
-  let refused = 0;
+  const refused: RefusedClient[] = [];
   const { server, use } = await mutateServer({
     tls: {
       cert: Buffer.from(cert),
@@ -44,9 +45,7 @@ export async function startMutating(options: MutatingOptions = {}): Promise<Muta
       notAfter: Date.now() + 86_400_000,
     },
     clientNames: undefined,
-    onRefusedClient: () => {
-      refused += 1;
-    },
+    onRefusedClient: (client) => void refused.push(client),
     isDraining: () => false,
     answer: (review) => {
       posted.push(review);
@@ -69,7 +68,7 @@ export async function startMutating(options: MutatingOptions = {}): Promise<Muta
     authority,
     server,
     use,
-    refusedClients: () => refused,
+    refused,
     posted,
   };
 }
