@@ -1,10 +1,11 @@
 import { KsealError } from '../errors.ts';
-import { type AdmissionRequest, answerText, readReview } from './admission.ts';
+import { type AdmissionRequest, answerText } from './admission.ts';
 import { reviewBudget } from './budget.ts';
 import { describeBug } from './bug.ts';
 import { bugStatus, lateStatus } from './denial.ts';
 import { type Log, type LogFields, loggedError } from './log.ts';
 import type { Metrics, ReviewResult } from './metrics.ts';
+import { readReview } from './read-review.ts';
 import { type Review, type ReviewContext, review } from './review.ts';
 
 /** A request as it came over the wire. */
