@@ -1,4 +1,4 @@
-import { coveredBy } from './covered.ts';
+import { coversIn } from './covered.ts';
 import type { KsealError } from './errors.ts';
 import { strayFaults } from './judged/stray.ts';
 import { type ForeignDocument, type JudgedText, judgeText } from './judged/text.ts';
@@ -35,7 +35,7 @@ export interface Verification {
   /** By position, then by rule. */
   readonly findings: readonly Finding[];
   readonly suppressed: readonly SuppressedFinding[];
-  /** What its suppressions cover (`coveredBy`). */
+  /** What its suppressions cover (`coversIn`). */
   readonly covered: ReadonlySet<string>;
   readonly foreign: readonly ForeignDocument[];
   readonly secrets: number;
@@ -120,16 +120,18 @@ function split(
   if (suppressions.length === 0) return { findings: all, suppressed: [], covered };
   const findings: Finding[] = [];
   const suppressed: SuppressedFinding[] = [];
+  const reasons = new Map(suppressions.map((its) => [`${its.line} ${its.rule}`, its.reason]));
+  const coverOf = coversIn(source, roots);
   for (const finding of all) {
     const { rule, position } = finding;
-    const its = suppressions.find((one) => one.rule === rule && one.line === position.line);
-    if (its === undefined) {
+    const reason = reasons.get(`${position.line} ${rule}`);
+    if (reason === undefined) {
       findings.push(finding);
       continue;
     }
-    const cover = coveredBy(finding, ruleOf.get(rule)?.covers, source, roots);
+    const cover = coverOf(finding, ruleOf.get(rule)?.covers);
     if (suppressible?.has(cover) ?? true) {
-      suppressed.push({ ...finding, reason: its.reason });
+      suppressed.push({ ...finding, reason });
       covered.add(cover);
     } else findings.push({ ...finding, hint: notCovered });
   }

@@ -1,6 +1,7 @@
 import { KsealError } from '../errors.ts';
 import { decodeManifest } from '../manifest/decode.ts';
 import type { Manifest } from '../manifest/manifest.ts';
+import { lastAtMost } from '../ranges.ts';
 import { sealInTemplate } from '../rules/hints.ts';
 import type { Fault, JudgedSecret } from '../rules/rule.ts';
 import { type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
@@ -103,7 +104,7 @@ function firstInEach({ roots, source }: Manifest, faults: readonly Fault[]): rea
   const starts = roots.map(({ start }) => position(start).line);
   const first = new Map<number, Fault>();
   for (const fault of [...faults].sort(byPosition)) {
-    const document = starts.findLastIndex((line) => line <= fault.position.line);
+    const document = lastAtMost(starts, fault.position.line);
     if (!first.has(document)) first.set(document, fault);
   }
   return [...first.values()];

@@ -287,6 +287,16 @@ describe('a template that is no YAML', () => {
   });
 });
 
+// Looking through all problems or documents for each of them would take minutes.
+test('many templates in one text are each looked at once', () => {
+  const { findings } = verifyText(
+    { path: 'db.yaml', content: Buffer.from('---\nkind: Secret\na: {{ .x }}\n'.repeat(10_000)) },
+    openAllowance,
+    defaults,
+  );
+  expect(findings).toHaveLength(20_000);
+});
+
 test('a template by luck leaves the other documents of its text to be judged in full', () => {
   expect(brokenBy(`${helm('data:\n  a: {{ .a }}')}---\n${manifest('', '{ name: A_B }')}`)).toEqual([
     '6 template',
