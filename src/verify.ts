@@ -18,6 +18,8 @@ import { type Suppression, suppressionsIn } from './suppressions.ts';
 export interface Text {
   /** As the user named it, with `/`. */
   readonly path: string;
+  /** How a command line calls it, where that is not the same. */
+  readonly typed?: string;
   readonly content: Uint8Array | KsealError;
 }
 
@@ -48,11 +50,11 @@ export interface Verification {
 
 /** Judges one text. Never throws for what it holds; what it returns never quotes a value. */
 export function verifyText(
-  { path, content }: Text,
+  { path, typed = path, content }: Text,
   allowed: Allowance,
   settings: VerifySettings,
 ): Verification {
-  const text = judgeText(content, path, allowed.namespace);
+  const text = judgeText(content, path, typed, allowed.namespace);
   const { sound, faults } = suppressionsIn(text.source, text.roots, suppressibleRules);
   const strays = strayFaults(text.source, text.secrets, allowed.refusedKids);
   const found: Finding[] = [];

@@ -27,12 +27,13 @@ export interface JudgedText {
 }
 
 /**
- * Reads a text, or takes the reason why it could not be read. `namespace` is that of the path's
- * rule. Never throws for what the text holds.
+ * Reads a text, or takes the reason why it could not be read. `typed` is how a command line calls
+ * it, `namespace` that of the path's rule. Never throws for what the text holds.
  */
 export function judgeText(
   content: Uint8Array | KsealError,
   path: string,
+  typed: string,
   namespace: string | undefined,
 ): JudgedText {
   const source = decode(content, path);
@@ -40,7 +41,7 @@ export function judgeText(
     const faults = [unreadable(source, path)];
     return { source: '', roots: [], secrets: [], faults, foreign: [] };
   }
-  const { manifest, templates } = readTemplates(source, path);
+  const { manifest, templates } = readTemplates(source, typed);
   const { roots } = manifest;
   const isTemplate = isWithin(templates);
   const secrets = judgeSecrets(manifest, namespace, isTemplate);
