@@ -49,6 +49,8 @@ export async function* textsInFiles(
     for (const name of walked ? manifestsIn(resolve(cwd, path), path) : [path]) {
       const file = resolve(cwd, name);
       if (seen !== undefined && seen.size === seen.add(file).size) continue;
+      // Files are read without waiting, and Ctrl-C is heard only between turns of the event loop.
+      await new Promise((next) => setImmediate(next));
       const shown = slashed(name);
       yield { path: shown, typed: shown, file, walked, content: readOrError(file, name, walked) };
     }
