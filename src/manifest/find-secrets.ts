@@ -6,6 +6,7 @@ import {
   indirection,
   indirectKeys,
   isNull,
+  nameOf,
 } from './literal.ts';
 
 /** A mapping that is a Secret, and what is wrong with how it says so. */
@@ -139,8 +140,11 @@ const searched = new Set(['Secret', 'List', 'SecretList']);
 
 /** The texts of a field, aliases followed; null, absence and an empty text are the same. */
 function textsNamed(map: YamlMap, name: string): readonly string[] {
-  return entriesNamed(map, name).flatMap(({ value }) => {
+  const texts: string[] = [];
+  for (const { key, value } of map.entries) {
+    if (nameOf(key) !== name) continue;
     const node = value.kind === 'alias' ? value.target : value;
-    return node.kind !== 'scalar' || isNull(node) || node.text === '' ? [] : [node.text];
-  });
+    if (node.kind === 'scalar' && !isNull(node) && node.text !== '') texts.push(node.text);
+  }
+  return texts;
 }
