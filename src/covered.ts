@@ -1,39 +1,45 @@
 import { createHash } from 'node:crypto';
 import type { Fault, Rule } from './rules/rule.ts';
-import { childrenOf, offsetIn, type YamlNode } from './yaml-node.ts';
+import { childrenOf, offsetsIn, type YamlNode } from './yaml-node.ts';
+
+/** What a suppression of a fault covers, as a hash. */
+export type CoverOf = (fault: Fault, covers: Rule['covers']) => string;
 
 /**
- * What a suppression covers, as a hash: the finding itself, and the text that it is about. A
+ * What suppressions in a text cover: the finding itself, and the text that it is about. A
  * protected branch that silences a test password must not silence another password in its place.
  */
-export function coveredBy(
-  { rule, secret, key, position }: Fault,
-  covers: Rule['covers'],
-  source: string,
-  roots: readonly YamlNode[],
-): string {
-  const text = () => {
-    if (covers === 'text') return source;
-    if (covers === 'line') return source.split('\n')[position.line - 1]?.trim();
-    const offset = offsetIn(source, position);
-    const [start, end] = roots.map((root) => extentAt(root, offset)).find(Boolean) ?? [0];
-    return source.slice(start, end);
+export function coversIn(source: string, roots: readonly YamlNode[]): CoverOf {
+  // There may be many findings, so nothing is looked for, or hashed, once for each of them.
+  const offsetOf = offsetsIn(source);
+  const lines = source.split('\n');
+  const whole = hashOf(source);
+  const extents = new Map<number, Extent>();
+  for (const root of roots) addExtents(root, extents);
+  return ({ rule, secret, key, position }, covers) => {
+    const text = () => {
+      if (covers === 'line') return lines[position.line - 1]?.trim();
+      const extent = covers === 'text' ? undefined : extents.get(offsetOf(position));
+      return extent === undefined ? whole : source.slice(...extent);
+    };
+    return hashOf(JSON.stringify([rule, secret, key, text()]));
   };
-  return createHash('sha256')
-    .update(JSON.stringify([rule, secret, key, text()]))
-    .digest('base64');
 }
 
+type Extent = readonly [start: number, end: number];
+
 /** From where to where the largest thing goes that begins at an offset: an entry, or an object. */
-function extentAt(node: YamlNode, offset: number): readonly [number, number] | undefined {
-  if (offset < node.start || offset >= Math.max(node.end, node.start + 1)) return undefined;
-  if (node.start === offset) return [node.start, node.end];
-  const entry =
-    node.kind === 'map' &&
-    node.entries.find(({ key, value }) => [key.start, value.start].includes(offset));
-  if (entry) return [entry.start, entry.value.end];
-  if (node.kind === 'alias') return undefined;
-  return childrenOf(node)
-    .map((child) => extentAt(child, offset))
-    .find(Boolean);
+function addExtents(node: YamlNode, extents: Map<number, Extent>): void {
+  const add = (at: number, extent: Extent) => extents.has(at) || extents.set(at, extent);
+  add(node.start, [node.start, node.end]);
+  if (node.kind === 'alias') return;
+  if (node.kind === 'map') {
+    for (const { start, key, value } of node.entries)
+      for (const at of [key.start, value.start]) add(at, [start, value.end]);
+  }
+  for (const child of childrenOf(node)) addExtents(child, extents);
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64');
 }

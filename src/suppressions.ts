@@ -1,6 +1,7 @@
 import { nearest } from './nearest.ts';
+import { type Range, rangesAt } from './ranges.ts';
 import type { Fault } from './rules/rule.ts';
-import { type Position, positionsIn, type YamlNode, type YamlScalar } from './yaml-node.ts';
+import { childrenOf, type Position, positionsIn, type YamlNode } from './yaml-node.ts';
 
 /** A comment `# kseal-ignore RULE: reason`. */
 export interface Suppression {
@@ -32,13 +33,11 @@ export function suppressionsIn(
   // To look for the one character first is quicker, and many texts have no comment.
   if (!source.includes('#') || !source.includes('kseal-ignore')) return { sound: [], faults: [] };
   const positionOf = positionsIn(source);
-  const lines = source.split('\n');
-  const values = roots.flatMap(scalarsIn);
-  const inValue = (offset: number) =>
-    values.some((value) => contentStart(value, source) <= offset && offset < value.end);
+  const valueAt = rangesAt(contentsOf(roots, source));
+  const meantBy = linesMeant(source.split('\n'));
   const found = [...source.matchAll(comment)]
-    .filter(({ index }) => !inValue(index))
-    .map(({ index, 1: words = '' }) => read(words, positionOf(index), lines, known));
+    .filter(({ index }) => valueAt(index) === undefined)
+    .map(({ index, 1: words = '' }) => read(words, positionOf(index), meantBy, known));
   return {
     sound: found.flatMap(({ sound }) => sound),
     faults: found.flatMap(({ faults }) => faults),
@@ -48,7 +47,7 @@ export function suppressionsIn(
 function read(
   words: string,
   position: Position,
-  lines: readonly string[],
+  meantBy: readonly number[],
   known: readonly string[],
 ): Suppressions {
   const [names = '', ...rest] = words.split(':');
@@ -61,7 +60,7 @@ function read(
     const hint = 'write it behind a colon: # kseal-ignore RULE: reason';
     return { sound: [], faults: [...faults, fault(position, 'gives no reason', hint)] };
   }
-  const line = lineMeant(position, lines);
+  const line = meantBy[position.line] ?? position.line;
   const sound = rules.map((rule) => ({ rule, reason, line }));
   return { sound: sound.filter(({ rule }) => known.includes(rule)), faults };
 }
@@ -77,23 +76,23 @@ function fault(position: Position, said: string, hint: string): Fault {
   return { rule: 'bad-suppression', position, message, hint };
 }
 
-function lineMeant({ line }: Position, lines: readonly string[]): number {
-  const isComment = (number: number) => /^\uFEFF?\s*#/.test(lines[number - 1] ?? '');
-  if (!isComment(line)) return line;
-  let meant = line + 1;
-  while (isComment(meant)) meant++;
+/** The line that a comment in each line is about; lines count from 1. */
+function linesMeant(lines: readonly string[]): readonly number[] {
+  const meant = [0, ...lines.map((_, index) => index + 1)];
+  for (let line = lines.length; line > 0; line--)
+    if (/^\uFEFF?\s*#/.test(lines[line - 1] ?? '')) meant[line] = meant[line + 1] ?? line + 1;
   return meant;
 }
 
-/** Behind the header of a block scalar there may be a comment. */
-function contentStart({ style, start }: YamlScalar, source: string): number {
-  return style === 'block' ? source.indexOf('\n', start) : start;
-}
-
-function scalarsIn(node: YamlNode): readonly YamlScalar[] {
-  if (node.kind === 'scalar') return [node];
-  if (node.kind === 'seq') return node.items.flatMap(scalarsIn);
-  return node.kind === 'map'
-    ? node.entries.flatMap(({ key, value }) => [...scalarsIn(key), ...scalarsIn(value)])
-    : [];
+/** Where the texts of scalars stand; behind the header of a block scalar there may be a comment. */
+function contentsOf(roots: readonly YamlNode[], source: string): readonly Range[] {
+  const contents: Range[] = [];
+  const add = (node: YamlNode): void => {
+    if (node.kind === 'scalar') {
+      const start = node.style === 'block' ? source.indexOf('\n', node.start) : node.start;
+      contents.push({ start, end: node.end });
+    } else if (node.kind !== 'alias') for (const child of childrenOf(node)) add(child);
+  };
+  for (const root of roots) add(root);
+  return contents;
 }

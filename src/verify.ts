@@ -1,4 +1,4 @@
-import { coveredBy } from './covered.ts';
+import { coversIn } from './covered.ts';
 import type { KsealError } from './errors.ts';
 import { strayFaults } from './judged/stray.ts';
 import { type ForeignDocument, type JudgedText, judgeText } from './judged/text.ts';
@@ -18,6 +18,8 @@ import { type Suppression, suppressionsIn } from './suppressions.ts';
 export interface Text {
   /** As the user named it, with `/`. */
   readonly path: string;
+  /** How a command line calls it, where that is not the same. */
+  readonly typed?: string;
   readonly content: Uint8Array | KsealError;
 }
 
@@ -35,7 +37,7 @@ export interface Verification {
   /** By position, then by rule. */
   readonly findings: readonly Finding[];
   readonly suppressed: readonly SuppressedFinding[];
-  /** What its suppressions cover (`coveredBy`). */
+  /** What its suppressions cover (`coversIn`). */
   readonly covered: ReadonlySet<string>;
   readonly foreign: readonly ForeignDocument[];
   readonly secrets: number;
@@ -48,11 +50,11 @@ export interface Verification {
 
 /** Judges one text. Never throws for what it holds; what it returns never quotes a value. */
 export function verifyText(
-  { path, content }: Text,
+  { path, typed = path, content }: Text,
   allowed: Allowance,
   settings: VerifySettings,
 ): Verification {
-  const text = judgeText(content, path, allowed.namespace);
+  const text = judgeText(content, path, typed, allowed.namespace);
   const { sound, faults } = suppressionsIn(text.source, text.roots, suppressibleRules);
   const strays = strayFaults(text.source, text.secrets, allowed.refusedKids);
   const found: Finding[] = [];
@@ -120,16 +122,18 @@ function split(
   if (suppressions.length === 0) return { findings: all, suppressed: [], covered };
   const findings: Finding[] = [];
   const suppressed: SuppressedFinding[] = [];
+  const reasons = new Map(suppressions.map((its) => [`${its.line} ${its.rule}`, its.reason]));
+  const coverOf = coversIn(source, roots);
   for (const finding of all) {
     const { rule, position } = finding;
-    const its = suppressions.find((one) => one.rule === rule && one.line === position.line);
-    if (its === undefined) {
+    const reason = reasons.get(`${position.line} ${rule}`);
+    if (reason === undefined) {
       findings.push(finding);
       continue;
     }
-    const cover = coveredBy(finding, ruleOf.get(rule)?.covers, source, roots);
+    const cover = coverOf(finding, ruleOf.get(rule)?.covers);
     if (suppressible?.has(cover) ?? true) {
-      suppressed.push({ ...finding, reason: its.reason });
+      suppressed.push({ ...finding, reason });
       covered.add(cover);
     } else findings.push({ ...finding, hint: notCovered });
   }

@@ -1,6 +1,8 @@
 // What a YAML text is read into: plain nodes that know where they stand in the source, so
 // that callers edit the source by offset and never print a document anew.
 
+import { lastAtMost } from './ranges.ts';
+
 /** Both count from 1; `column` counts UTF-16 code units and leaves a byte order mark out. */
 export interface Position {
   readonly line: number;
@@ -92,11 +94,10 @@ export function childrenOf(node: YamlNode): readonly YamlNode[] {
   return node.kind === 'alias' ? [node.target] : [];
 }
 
-/** The offset of a line and column within `source`. */
-export function offsetIn(source: string, { line, column }: Position): number {
-  let start = source.startsWith('\uFEFF') ? 1 : 0;
-  for (let number = 1; number < line; number++) start = source.indexOf('\n', start) + 1;
-  return start + column - 1;
+/** The line and column within `source` as an offset. */
+export function offsetsIn(source: string): (position: Position) => number {
+  const starts = lineStarts(source);
+  return ({ line, column }) => (starts[line - 1] ?? 0) + column - 1;
 }
 
 /** The offset within `source` as line and column; lines are looked for at the first call. */
@@ -104,13 +105,8 @@ export function positionsIn(source: string): (offset: number) => Position {
   let starts: readonly number[] | undefined;
   return (offset) => {
     starts ??= lineStarts(source);
-    let [low, high] = [0, starts.length];
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if ((starts[middle] ?? 0) <= offset) low = middle;
-      else high = middle;
-    }
-    return { line: low + 1, column: Math.max(offset - (starts[low] ?? 0), 0) + 1 };
+    const line = Math.max(lastAtMost(starts, offset), 0);
+    return { line: line + 1, column: Math.max(offset - (starts[line] ?? 0), 0) + 1 };
   };
 }
 

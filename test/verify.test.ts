@@ -101,6 +101,9 @@ describe('severities', () => {
     expect(severitiesOf([], '\u00A0\n{"kind":"Secret"}')).toEqual(['error unparsable']);
     expect(severitiesOf([], '{"kind":"Secret"}: ')).toEqual(['error unparsable']);
     expect(severitiesOf([], 'a text of no kind')).toEqual([]);
+    expect(severitiesOf([], 'apiVersion: v1\nkind: "Secret\u00A0"')).toEqual([
+      'error misspelt-kind',
+    ]);
     expect(severitiesOf([['unparsable', 'error']], 'a: b: c')).toEqual(['error unparsable']);
     expect(severitiesOf([['unparsable', 'warning']], 'a: b: c\n# kind Secret')).toEqual([
       'warning unparsable',

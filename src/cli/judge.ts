@@ -25,7 +25,7 @@ type JudgeFlags = Pick<VerifyFlags, 'key' | 'config' | 'configFrom' | 'failIfKid
 export function judgeFrom(io: IO, flags: JudgeFlags): Judge {
   const base = baseFrom(io, flags);
   const standards = new Map<Config | undefined, Promise<Standard>>();
-  return async ({ path, file, walked, content }) => {
+  return async ({ path, typed, file, walked, content }) => {
     const config = base.configFor(file);
     const loading = standards.get(config) ?? standardOf(io, base, config, flags);
     standards.set(config, loading);
@@ -34,7 +34,7 @@ export function judgeFrom(io: IO, flags: JudgeFlags): Judge {
     if (ignored && refused.size === 0) return undefined;
     const allowed = allowanceFor(file, config, known, refused);
     const verify = (octets: NamedText['content'], suppressible?: Verification['covered']) =>
-      verifyText({ path, content: octets }, allowed, { severities, suppressible });
+      verifyText({ path, typed, content: octets }, allowed, { severities, suppressible });
     if (ignored) return onlyRefused(verify(content));
     // The configuration is no manifest, unless a manifest has its name.
     if (walked && basename(file) === CONFIG_NAME && isEmpty(verify(content))) return undefined;

@@ -84,5 +84,14 @@ function textsFor(
   }
   if (staged) return textsInIndex(git, paths);
   if (ref.length > 0) return textsAtRefs(git, ref, paths);
-  return textsInFiles(io.cwd, paths.length > 0 ? paths : ['.'], () => readInput(io, '-'));
+  return textsInFiles(io.cwd, paths.length > 0 ? paths : ['.'], () => pipedIn(io));
+}
+
+/** What fails in front of a pipe often gives nothing, and nothing is no sound manifest. */
+async function pipedIn(io: IO): Promise<Uint8Array> {
+  const octets = await readInput(io, '-');
+  if (/\S/.test(octets.toString('latin1'))) return octets;
+  throw new KsealError('IO', 'stdin: holds nothing to verify', {
+    hint: 'see whether the command in front of the pipe failed',
+  });
 }

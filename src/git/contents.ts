@@ -43,7 +43,7 @@ export async function* contentsOf(
 
 function lost(path: string): KsealError {
   return new KsealError('IO', `${path}: git does not have its content`, {
-    hint: 'git fsck; in a partial clone: git fetch --refetch --no-filter',
+    hint: 'solve its conflict, if it is in one; else git fsck, in a partial clone: git fetch --refetch --no-filter',
   });
 }
 

@@ -24,15 +24,16 @@ export function stagedFiles(git: LocalGit, paths: readonly string[]): readonly G
     '--no-abbrev',
   ];
   const wanted = paths.length > 0 ? paths : ['.'];
-  const fields = ask(git, [...listing, '--diff-filter=ACMT', '--', ...wanted])
+  const fields = ask(git, [...listing, '--diff-filter=ACMTU', '--', ...wanted])
     .toString()
     .split('\0');
   const files: GitFile[] = [];
   // `:OLD-MODE MODE OLD-BLOB BLOB STATUS`, NUL, the path from the top, NUL.
   for (let i = 0; i + 1 < fields.length; i += 2) {
-    const [, mode = '', , blob = ''] = (fields[i] ?? '').split(' ');
+    const [, mode = '', , blob = '', status] = (fields[i] ?? '').split(' ');
     const path = posix.relative(prefix, fields[i + 1] ?? '');
-    if (isRegular(mode)) files.push({ path, blob });
+    // A file in conflict has no content yet; that it is lost is told where it is read.
+    if (isRegular(mode) || status === 'U') files.push({ path, blob });
   }
   return files;
 }

@@ -40,7 +40,7 @@ function misspeltKind(root: YamlNode): YamlNode | undefined {
     root.entries.find(({ key }) => nameOf(key)?.toLowerCase() === name);
   const kind = named('kind');
   const text = kind && nameOf(kind.value);
-  if (kind === undefined || !/^secrets?$/i.test(text ?? '')) return undefined;
+  if (kind === undefined || !/^\s*secrets?\s*$/i.test(text ?? '')) return undefined;
   if (nameOf(kind.key) === 'kind' && text === 'Secret') return undefined;
   const version = named('apiversion');
   const isCore = version !== undefined && nameOf(version.value)?.toLowerCase() === 'v1';

@@ -54,6 +54,7 @@ const correctIt = 'correct the YAML there, or leave the file out: verify.ignore 
  */
 export function judgeRoots({ source, roots }: Manifest): readonly Fault[] {
   const odd = roots.filter((root) => !isObject(root, source));
+  if (odd.length === 0) return [];
   const position = positionsIn(source);
   return odd
     .filter(({ start, end }) => mayBeSecret(source.slice(start, end)))

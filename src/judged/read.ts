@@ -1,9 +1,10 @@
 import type { Manifest } from '../manifest/manifest.ts';
 import { readManifest } from '../manifest/read.ts';
+import { rangesAt } from '../ranges.ts';
 import type { Position } from '../yaml-node.ts';
 import { actionIn, legibleIn } from './legible.ts';
 import { restored } from './restore.ts';
-import { rangesAt, type TemplateDocument, templatesIn } from './template.ts';
+import { type TemplateDocument, templatesIn } from './template.ts';
 
 export interface ReadText {
   readonly manifest: Manifest;

@@ -16,9 +16,10 @@ export function judgeSecrets(
   inTemplate: (position: Position) => boolean,
 ): readonly JudgedSecret[] {
   const position = positionsIn(manifest.source);
+  const reported = new Set(manifest.problems.map((problem) => placeName(problem.position)));
   const secrets: JudgedSecret[] = [];
   for (const secret of manifest.secrets) {
-    const judged = judgeSecret(manifest, secret, position, namespace);
+    const judged = judgeSecret(manifest, secret, position, reported, namespace);
     secrets.push({ ...judged, template: inTemplate(secret.position) });
   }
   return secrets;
@@ -27,9 +28,10 @@ export function judgeSecrets(
 type PositionOf = (offset: number) => Position;
 
 function judgeSecret(
-  { path, source, problems }: Manifest,
+  { path, source }: Manifest,
   secret: SecretDocument,
   position: PositionOf,
+  reported: ReadonlySet<string>,
   namespace: string | undefined,
 ): Omit<JudgedSecret, 'template'> {
   const { node, name, generateName, type, immutable } = secret;
@@ -51,7 +53,7 @@ function judgeSecret(
     type,
     immutable,
     placeOf: (field) => placeIn(node, field, position),
-    unknownFields: unknown.filter((field) => !isReported(field, problems)),
+    unknownFields: unknown.filter((field) => !reported.has(placeName(field.position))),
     plaintextAnnotations: annotationsOf(secret, metadata, position),
     dataKeys: dataKeysOf(node),
     values: valuesOf(secret, sops),
@@ -59,11 +61,7 @@ function judgeSecret(
   };
 }
 
-function isReported({ position: at }: UnknownField, problems: Manifest['problems']): boolean {
-  return problems.some(
-    ({ position: { line, column } }) => line === at.line && column === at.column,
-  );
-}
+const placeName = ({ line, column }: Position) => `${line}:${column}`;
 
 function valuesOf({ entries }: SecretDocument, sops: boolean): readonly JudgedValue[] {
   const values: JudgedValue[] = [];

@@ -1,4 +1,5 @@
 import type { Manifest, SecretDocument } from '../manifest/manifest.ts';
+import { type Range, rangesAt } from '../ranges.ts';
 import type { Fault } from '../rules/rule.ts';
 import { childrenOf, type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
 import { actionIn, type TemplatePart } from './legible.ts';
@@ -61,25 +62,6 @@ export function templatesIn(
       documents.push({ ...linesOf(root, position), position: position(sign), hidden: false });
   }
   return documents.sort((a, b) => a.start - b.start);
-}
-
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** Finds among ranges in order the one that holds a place. */
-export function rangesAt<T extends Range>(ranges: readonly T[]): (at: number) => T | undefined {
-  return (at) => {
-    let [low, high] = [0, ranges.length];
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if ((ranges[middle]?.start ?? 0) <= at) low = middle;
-      else high = middle;
-    }
-    const found = ranges[low];
-    return found !== undefined && found.start <= at && at < found.end ? found : undefined;
-  };
 }
 
 function linesOf({ start, end }: Range, position: (offset: number) => Position) {

@@ -1,6 +1,7 @@
 import { KsealError } from '../errors.ts';
 import { decodeManifest } from '../manifest/decode.ts';
 import type { Manifest } from '../manifest/manifest.ts';
+import { lastAtMost } from '../ranges.ts';
 import { sealInTemplate } from '../rules/hints.ts';
 import type { Fault, JudgedSecret } from '../rules/rule.ts';
 import { type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
@@ -26,12 +27,13 @@ export interface JudgedText {
 }
 
 /**
- * Reads a text, or takes the reason why it could not be read. `namespace` is that of the path's
- * rule. Never throws for what the text holds.
+ * Reads a text, or takes the reason why it could not be read. `typed` is how a command line calls
+ * it, `namespace` that of the path's rule. Never throws for what the text holds.
  */
 export function judgeText(
   content: Uint8Array | KsealError,
   path: string,
+  typed: string,
   namespace: string | undefined,
 ): JudgedText {
   const source = decode(content, path);
@@ -39,7 +41,7 @@ export function judgeText(
     const faults = [unreadable(source, path)];
     return { source: '', roots: [], secrets: [], faults, foreign: [] };
   }
-  const { manifest, templates } = readTemplates(source, path);
+  const { manifest, templates } = readTemplates(source, typed);
   const { roots } = manifest;
   const isTemplate = isWithin(templates);
   const secrets = judgeSecrets(manifest, namespace, isTemplate);
@@ -103,7 +105,7 @@ function firstInEach({ roots, source }: Manifest, faults: readonly Fault[]): rea
   const starts = roots.map(({ start }) => position(start).line);
   const first = new Map<number, Fault>();
   for (const fault of [...faults].sort(byPosition)) {
-    const document = starts.findLastIndex((line) => line <= fault.position.line);
+    const document = lastAtMost(starts, fault.position.line);
     if (!first.has(document)) first.set(document, fault);
   }
   return [...first.values()];

@@ -1,12 +1,13 @@
 import type { YamlEntry, YamlMap } from '../yaml-node.ts';
-import { entriesNamed, nameOf } from './literal.ts';
+import { entryNamed, nameOf } from './literal.ts';
 
 /**
  * The entries of an object that are a Secret's. In a template an object may have a kind for each
  * of its branches, and what stands below one is of that kind.
  */
 export function entriesOfSecret(map: YamlMap): readonly YamlEntry[] {
-  if (entriesNamed(map, 'kind').length < 2) return map.entries;
+  const first = entryNamed(map, 'kind');
+  if (map.entries.findLast(({ key }) => nameOf(key) === 'kind') === first) return map.entries;
   let kinds: (string | undefined)[] = [];
   let inBody = false;
   return map.entries.filter(({ key, value }) => {

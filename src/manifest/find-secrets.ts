@@ -6,6 +6,7 @@ import {
   indirection,
   indirectKeys,
   isNull,
+  nameOf,
 } from './literal.ts';
 
 /** A mapping that is a Secret, and what is wrong with how it says so. */
@@ -36,30 +37,43 @@ export function findSecrets(node: YamlNode, assumed?: string): Search {
     return hidden(node);
   const kind = kindOf(node, assumed);
   const faults = identityFaults(node, assumed);
-  if (kind === 'Secret') return { secrets: [{ node, faults }], faults: [] };
+  if (kind === 'Secret') {
+    const self = { secrets: [{ node, faults }], faults: [] };
+    return entriesNamed(node, 'kind').length > 1 ? together([self, hidden(node)]) : self;
+  }
   if (kind !== 'List' && kind !== 'SecretList') return hidden(node);
   const inside = itemsOf(node, kind);
-  if (inside === nothing) return nothing;
+  if (isEmpty(inside)) return merged(node);
   return { ...inside, faults: [...faults, ...indirectKeys(node, `a ${kind}`), ...inside.faults] };
 }
 
+function together(searches: readonly Search[]): Search {
+  return {
+    secrets: searches.flatMap(({ secrets }) => secrets),
+    faults: searches.flatMap(({ faults }) => faults),
+  };
+}
+
 function itemsOf(list: YamlMap, kind: 'List' | 'SecretList'): Search {
-  const items = entryNamed(list, 'items')?.value;
-  if (items === undefined || isNull(items)) return nothing;
-  if (items.kind === 'alias') return refused(itemsIn(items.target, kind), items, 'an alias');
-  return itemsIn(items, kind);
+  const all = entriesNamed(list, 'items').filter(({ value }) => !isNull(value));
+  return together(
+    all.map(({ value }) =>
+      value.kind === 'alias'
+        ? refused(itemsIn(value.target, kind), value, 'an alias')
+        : itemsIn(value, kind),
+    ),
+  );
 }
 
 function itemsIn(items: YamlNode, kind: 'List' | 'SecretList'): Search {
   if (items.kind !== 'seq') return notAnObject(items, `the items of a ${kind} are not a sequence`);
   const assumed = kind === 'SecretList' ? 'Secret' : undefined;
-  const searches = items.items.map((item) => {
-    if (item.kind === 'map' || item.kind === 'alias') return findSecrets(item, assumed);
-    return notAnObject(item, `an item of a ${kind} is not an object`);
-  });
-  const secrets = searches.flatMap((search) => search.secrets);
-  const faults = searches.flatMap((search) => search.faults);
-  return secrets.length + faults.length === 0 ? nothing : { secrets, faults };
+  return together(
+    items.items.map((item) => {
+      if (item.kind === 'map' || item.kind === 'alias') return findSecrets(item, assumed);
+      return notAnObject(item, `an item of a ${kind} is not an object`);
+    }),
+  );
 }
 
 function notAnObject({ start }: YamlNode, message: string): Search {
@@ -69,15 +83,12 @@ function notAnObject({ start }: YamlNode, message: string): Search {
 
 /** An object of another kind: kubectl takes whatever has `items` for a list all the same. */
 function hidden(node: YamlMap): Search {
-  const items = entryNamed(node, 'items')?.value;
-  const list = items?.kind === 'alias' ? items.target : items;
-  const searches = list?.kind === 'seq' ? list.items.map((item) => findSecrets(item)) : [];
-  const found = {
-    secrets: searches.flatMap(({ secrets }) => secrets),
-    faults: searches.flatMap(({ faults }) => faults),
-  };
-  const inside = items?.kind === 'alias' ? refused(found, items, 'an alias') : found;
-  return { ...inside, faults: [...merged(node).faults, ...inside.faults] };
+  const inside = entriesNamed(node, 'items').map(({ value }) => {
+    const list = value.kind === 'alias' ? value.target : value;
+    const found = together(list.kind === 'seq' ? list.items.map((item) => findSecrets(item)) : []);
+    return value.kind === 'alias' ? refused(found, value, 'an alias') : found;
+  });
+  return together([merged(node), ...inside]);
 }
 
 /** What a merge key brings in may make a Secret of an object that does not look like one. */
@@ -129,8 +140,11 @@ const searched = new Set(['Secret', 'List', 'SecretList']);
 
 /** The texts of a field, aliases followed; null, absence and an empty text are the same. */
 function textsNamed(map: YamlMap, name: string): readonly string[] {
-  return entriesNamed(map, name).flatMap(({ value }) => {
+  const texts: string[] = [];
+  for (const { key, value } of map.entries) {
+    if (nameOf(key) !== name) continue;
     const node = value.kind === 'alias' ? value.target : value;
-    return node.kind !== 'scalar' || isNull(node) || node.text === '' ? [] : [node.text];
-  });
+    if (node.kind === 'scalar' && !isNull(node) && node.text !== '') texts.push(node.text);
+  }
+  return texts;
 }

@@ -4,7 +4,8 @@ import { fileError, statOf } from '../files.ts';
 
 /** What holds no manifests. */
 const skipped = new Set(['.git', 'node_modules']);
-const manifestName = /\.(?:ya?ml|json)$/;
+// Whatever its case: to Windows there is no difference.
+const manifestName = /\.(?:ya?ml|json)$/i;
 
 /** Whether a folder's file of this path is taken for a manifest. */
 export function isManifestName(path: string): boolean {

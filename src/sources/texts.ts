@@ -14,6 +14,8 @@ export const MAX_MANIFEST = 32 * 1024 * 1024;
 export interface NamedText {
   /** How messages call it, with `/`: `main:deploy/db.yaml` at a ref. */
   readonly path: string;
+  /** How a command line calls it: `-` is stdin, and no ref stands in front. */
+  readonly typed: string;
   /** Where it stands in the work tree, or would: absolute, for the configuration. */
   readonly file: string;
   /** It was found in a folder, and not named itself. */
@@ -36,6 +38,7 @@ export async function* textsInFiles(
     if (path === '-') {
       yield {
         path: 'stdin',
+        typed: '-',
         file: resolve(cwd, 'stdin'),
         walked: false,
         content: await readStdin(),
@@ -46,7 +49,10 @@ export async function* textsInFiles(
     for (const name of walked ? manifestsIn(resolve(cwd, path), path) : [path]) {
       const file = resolve(cwd, name);
       if (seen !== undefined && seen.size === seen.add(file).size) continue;
-      yield { path: slashed(name), file, walked, content: readOrError(file, name, walked) };
+      // Files are read without waiting, and Ctrl-C is heard only between turns of the event loop.
+      await new Promise((next) => setImmediate(next));
+      const shown = slashed(name);
+      yield { path: shown, typed: shown, file, walked, content: readOrError(file, name, walked) };
     }
   }
 }
@@ -106,7 +112,8 @@ async function* textsOf(
   for await (const { file, octets } of contentsOf(git, manifests, MAX_MANIFEST)) {
     const path = prefix + file.path;
     const content = octets ?? new KsealError('IO', `${path}: larger than ${MAX_MANIFEST} octets`);
-    yield { path, file: resolve(git.folder, file.path), walked: !names.has(file.path), content };
+    const absolute = resolve(git.folder, file.path);
+    yield { path, typed: file.path, file: absolute, walked: !names.has(file.path), content };
   }
 }
 

@@ -73,6 +73,24 @@ test('from a subfolder, in a linked work tree, and while amending', async () => 
   expectBlocked(await place.run(['git', 'commit', '-m', 'linked'], linked), 'other\\.yaml');
 });
 
+test('a file in conflict is not passed over', async () => {
+  const place = await repository();
+  for (const [branch, text] of [
+    ['main', 'a: 0\n'],
+    ['theirs', 'a: 1\n'],
+    ['ours', 'a: 2\n'],
+  ] as const) {
+    if (branch !== 'main') await place.git('checkout', '-q', '-b', branch, 'main');
+    place.write({ 'db.yaml': text });
+    await place.git('add', '.');
+    await place.git('commit', '-q', '-m', branch);
+  }
+  await place.run(['git', 'merge', 'theirs']);
+  const { code, stderr } = await place.run(['kseal', 'verify', '--staged']);
+  expect(stderr.toString()).toContain('db.yaml: git does not have its content');
+  expect(code).toBe(2);
+});
+
 test('with the rules of a branch that the commit cannot change', async () => {
   const place = await withHook('exec kseal verify --staged --config-from main\n');
   place.write({ 'notes.txt': 'words' });
@@ -92,13 +110,13 @@ test('the hook of pre-commit is a command line that takes file names', async () 
   expect(Object.keys(hook)).toEqual([
     ...['id', 'name', 'description', 'entry', 'language', 'files'],
   ]);
-  const chosen = ['a.yaml', 'b/c.yml', 'd.json', '.kseal.yaml', 'e.txt'].filter((name) =>
+  const chosen = ['a.yaml', 'b/c.yml', 'd.json', '.kseal.yaml', 'E.YAML', 'e.txt'].filter((name) =>
     new RegExp(hook.files).test(name),
   );
-  expect(chosen).toEqual(['a.yaml', 'b/c.yml', 'd.json', '.kseal.yaml']);
+  expect(chosen).toEqual(['a.yaml', 'b/c.yml', 'd.json', '.kseal.yaml', 'E.YAML']);
   const place = await repository();
   place.write({ 'a.yaml': plain, 'b/c.yml': await sealedSecret(place, 'c'), 'd.json': '[]' });
-  place.write({ '.kseal.yaml': 'version: 1\n' });
+  place.write({ '.kseal.yaml': 'version: 1\n', 'E.YAML': '{}' });
   const entry = hook.entry.split(' ');
   expectBlocked(await place.run([...entry, ...chosen]), 'a\\.yaml');
   expect((await place.run([...entry, 'b/c.yml', 'd.json'])).code).toBe(0);

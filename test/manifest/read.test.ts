@@ -186,6 +186,10 @@ describe('a problem', () => {
       'unsupported 4:8',
     ],
     ['apiVersion: v1\nkind: List\nitems: {a: b}\n', 'invalid-value 3:8'],
+    [
+      'apiVersion: v1\nkind: List\nitems:\n<<: [{apiVersion: v1, kind: Secret}]\n',
+      'unsupported 4:1',
+    ],
     ['apiVersion: v1\nkind: List\nitems:\n- x\n', 'invalid-value 4:3'],
     [
       'apiVersion: v1\nkind: List\n<<: {a: b}\nitems:\n- {apiVersion: v1, kind: Secret}\n',

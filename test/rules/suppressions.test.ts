@@ -129,6 +129,17 @@ test('what looks like a comment within a value is none', () => {
   expect(judge(lines(...block))).toEqual(['5 plaintext-value', '8 plaintext-value']);
 });
 
+// Looking through all values, lines or suppressions for each of them would take minutes.
+test('many suppressions are each looked at once', () => {
+  const many = Array.from(
+    { length: 30_000 },
+    (_, at) => `  a${at}: x # kseal-ignore plaintext-value: r`,
+  );
+  expect(verify(lines(...many)).suppressed).toHaveLength(30_000);
+  const above = Array.from({ length: 60_000 }, () => '  # kseal-ignore plaintext-value: r');
+  expect(judge(lines(...above, '  a: x'))).toEqual(['60005 plaintext-value (r)']);
+});
+
 describe('with a protected branch', () => {
   const silenced = lines('  a: x # kseal-ignore plaintext-value: r');
 

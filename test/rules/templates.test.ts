@@ -120,6 +120,23 @@ describe('what is wrong in a template whatever it is rendered to', () => {
     expect(brokenBy(text.join('\n'))).toEqual(['1 template', '9 plaintext-value']);
   });
 
+  test('and the plaintext in the second of two lists', () => {
+    const item =
+      '- { apiVersion: v1, kind: Secret, metadata: { name: a }, stringData: { a: horse } }';
+    const list = [
+      'apiVersion: v1',
+      'kind: List',
+      '{{ if .x }}',
+      'items: []',
+      '{{ else }}',
+      'items:',
+    ];
+    expect(brokenBy([...list, item, '{{ end }}'].join('\n'))).toEqual([
+      '3 template',
+      '7 plaintext-value',
+    ]);
+  });
+
   test('is nothing in a branch of another kind', () => {
     const secret = ['{{ if .x }}', 'apiVersion: v1', 'kind: Secret', 'data:', '  a: {{ .a }}'];
     const other = ['{{ else }}', 'apiVersion: v1', 'kind: ConfigMap', 'data:', '  b: c', 'd: e'];
@@ -285,6 +302,16 @@ describe('a template that is no YAML', () => {
   ])('is passed over if it holds %s', (_, text) => {
     expect(brokenBy(text)).toEqual([]);
   });
+});
+
+// Looking through all problems or documents for each of them would take minutes.
+test('many templates in one text are each looked at once', () => {
+  const { findings } = verifyText(
+    { path: 'db.yaml', content: Buffer.from('---\nkind: Secret\na: {{ .x }}\n'.repeat(10_000)) },
+    openAllowance,
+    defaults,
+  );
+  expect(findings).toHaveLength(20_000);
 });
 
 test('a template by luck leaves the other documents of its text to be judged in full', () => {

@@ -31,7 +31,13 @@ describe('the manifests in a folder', () => {
       'yaml',
       'README.md',
     );
-    expect(manifestsIn(folder, '.')).toEqual(['a.yaml', 'b.yml', 'c.json', 'd/e/f/g.yaml']);
+    expect(manifestsIn(folder, '.')).toEqual([
+      'a.yaml',
+      'b.yml',
+      'c.json',
+      'd/e/f/g.yaml',
+      'j.YAML',
+    ]);
   });
 
   test('are named from the folder as the user wrote it', () => {
