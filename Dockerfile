@@ -10,5 +10,7 @@ FROM node:24-slim
 COPY --from=build /kseal /kseal
 # Nobody in particular, without a shell's needs: the root file system may be read-only.
 USER 65532:65532
+# Node opens with a local key on as many threads as this, and 4 unless it is told.
+ENV UV_THREADPOOL_SIZE=16
 # No signal starts the inspector, which would show what is in memory.
 ENTRYPOINT ["node", "--disable-sigusr1", "/kseal/bin/kseal.js"]
