@@ -8,7 +8,7 @@ const traps: readonly { what: string; pattern: RegExp }[] = [
   { what: 'a base 60 number', pattern: /^[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.[\d_]*)?$/ },
   {
     what: 'a number',
-    pattern: /^(?:[-+]_*)?(?:\d[\d_]*(?:\.[\d_]*)?|\.[\d_.]*)(?:e_*[-+]?[\d_]+)?$/i,
+    pattern: /^(?:[-+]_*)?(?:\d[\d_]*(?:\.[\d_]*)?|\._*\d[\d_.]*)(?:e_*[-+]?[\d_]+)?$/i,
   },
   { what: 'a number', pattern: /^(?:[-+]?\.inf|\.nan)$/i },
   {
@@ -41,11 +41,15 @@ export type Quotes = 'plain' | 'single' | 'double';
  * `text`. Where it cannot be plain or in single quotes, it stands in double quotes.
  */
 export function scalarSource(text: string, quotes: Quotes): string {
-  if (quotes === 'plain' && safePlain.test(text) && plainScalarTrap(text) === undefined)
-    return text;
+  const isString = plainScalarTrap(text) === undefined && !emptyNumber.test(text);
+  if (quotes === 'plain' && safePlain.test(text) && isString) return text;
   if (quotes === 'single' && safeSingle.test(text)) return `'${text.replaceAll("'", "''")}'`;
   return doubleQuoted(text);
 }
+
+// Where no digit stands in front, one reader of YAML 1.1 still finds a number (the package yaml:
+// NaN). Who wrote it meant a string, as kubectl takes it for; here it costs but two quotes.
+const emptyNumber = /^[-+]?(?:\.[\d_]*)?(?:e[-+]?\d+)?$/i;
 
 // Narrower than the YAML grammar, and wide enough for names, base64 and JWEs.
 const safePlain = /^(?:[A-Za-z0-9_+/]|\.[A-Za-z0-9_])[-A-Za-z0-9_+/=.@]*$/;
