@@ -10,6 +10,12 @@ import { isFolder, isManifestName, manifestsIn } from './folder.ts';
 /** The largest manifest that is read, in octets: many Secrets of 1 MiB, but not a disk image. */
 export const MAX_MANIFEST = 32 * 1024 * 1024;
 
+/**
+ * How many octets are read in one turn of the event loop: files are read without waiting, and
+ * Ctrl-C is heard only between two turns.
+ */
+const UNBROKEN = 64 * 1024;
+
 /** A text to judge, or why it could not be read. */
 export interface NamedText {
   /** How messages call it, with `/`: `main:deploy/db.yaml` at a ref. */
@@ -34,28 +40,28 @@ export async function* textsInFiles(
 ): AsyncGenerator<NamedText> {
   // One path leads to no file twice, and there may be many files.
   const seen = paths.length > 1 ? new Set<string>() : undefined;
+  let read = 0;
   for (const path of paths) {
     if (path === '-') {
-      yield {
-        path: 'stdin',
-        typed: '-',
-        file: resolve(cwd, 'stdin'),
-        walked: false,
-        content: await readStdin(),
-      };
+      yield { ...stdin, file: resolve(cwd, 'stdin'), content: await readStdin() };
       continue;
     }
     const walked = isFolder(resolve(cwd, path));
     for (const name of walked ? manifestsIn(resolve(cwd, path), path) : [path]) {
       const file = resolve(cwd, name);
       if (seen !== undefined && seen.size === seen.add(file).size) continue;
-      // Files are read without waiting, and Ctrl-C is heard only between turns of the event loop.
-      await new Promise((next) => setImmediate(next));
       const shown = slashed(name);
-      yield { path: shown, typed: shown, file, walked, content: readOrError(file, name, walked) };
+      const content = readOrError(file, name, walked);
+      yield { path: shown, typed: shown, file, walked, content };
+      if (content instanceof Uint8Array) read += content.length;
+      if (read < UNBROKEN) continue;
+      await new Promise((next) => setImmediate(next));
+      read = 0;
     }
   }
 }
+
+const stdin = { path: 'stdin', typed: '-', walked: false };
 
 /** A file that a folder holds and that cannot be read is a finding; one that was named is an error. */
 function readOrError(file: string, name: string, walked: boolean): Uint8Array | KsealError {

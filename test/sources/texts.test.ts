@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { textsInFiles } from '../../src/sources/texts.ts';
 
-test('files leave a turn of the event loop between them, in which Ctrl-C is heard', async () => {
+test('large files leave a turn of the event loop between them, in which Ctrl-C is heard', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'kseal-texts-'));
-  for (const name of ['a.yaml', 'b.yaml', 'c.yaml']) writeFileSync(join(folder, name), '');
+  for (const name of ['a.yaml', 'b.yaml', 'c.yaml'])
+    writeFileSync(join(folder, name), '#'.repeat(64 * 1024));
   const heard: string[] = [];
   for await (const { path } of textsInFiles(folder, ['.'], async () => Buffer.alloc(0))) {
     heard.push(path);
