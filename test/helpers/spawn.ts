@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
 export const bin = join(root, 'bin/kseal.js');
@@ -65,16 +66,20 @@ let copy: string | undefined;
 /** What the webhook loads besides dist/. The client of the KMS is large, and left away. */
 const external = ['fastify', 'pino', 'prom-client'];
 
-/** The folders of packages, and of all that they depend on; relative to the project. */
-function packagesBehind(names: readonly string[], found = new Set<string>()): Set<string> {
+/** The folders of packages, and of all that they depend on, as Node finds them from `folder`. */
+function packagesBehind(
+  names: readonly string[],
+  folder = root,
+  found = new Set<string>(),
+): Set<string> {
   for (const name of names) {
-    const folder = join('node_modules', name);
-    if (found.has(folder)) continue;
-    found.add(folder);
-    const { dependencies = {} } = JSON.parse(
-      readFileSync(join(root, folder, 'package.json'), 'utf8'),
-    );
-    packagesBehind(Object.keys(dependencies), found);
+    const places = createRequire(join(folder, 'package.json')).resolve.paths(name) ?? [];
+    const own = places.map((place) => join(place, name)).find((place) => existsSync(place));
+    if (own === undefined) throw new Error(`${folder} lacks ${name}`);
+    if (found.has(own)) continue;
+    found.add(own);
+    const { dependencies = {} } = JSON.parse(readFileSync(join(own, 'package.json'), 'utf8'));
+    packagesBehind(Object.keys(dependencies), own, found);
   }
   return found;
 }
@@ -85,7 +90,8 @@ function readableBin(): string {
     const folder = mkdtempSync(join(tmpdir(), 'kseal-bin-'));
     process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
     chmodSync(folder, 0o755);
-    for (const part of ['bin', 'dist', 'package.json', ...packagesBehind(external)]) {
+    const packages = [...packagesBehind(external)].map((own) => relative(root, own));
+    for (const part of ['bin', 'dist', 'package.json', ...packages]) {
       cpSync(join(root, part), join(folder, part), { recursive: true });
     }
     copy = join(folder, 'bin/kseal.js');
