@@ -59,7 +59,10 @@ async function expectSameAnswer({ options = {} }: AdmissionCase, made: MadeCase,
   expect([exit, io.stderr.text, io.stdout.text]).toEqual([0, '', answer]);
 }
 
-/** The response in an answer with its patch decoded; nothing else may be in the answer. */
+/**
+ * The response in an answer with its patch decoded. W25: nothing else may be in the answer, and
+ * warnings are short enough to be shown. W26: a refusal has a code and words.
+ */
 function readable(text: string, { uid }: MadeCase) {
   const { response, ...rest } = JSON.parse(text);
   expect(rest).toEqual({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' });
@@ -97,7 +100,7 @@ function expectLines(log: string, { uid }: MadeCase) {
   expect(log).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]/);
 }
 
-/** The canary rule: only the patch shows a plaintext, and nothing a CEK. */
+/** The canary rule, and W25: only the patch shows a plaintext, and nothing a CEK. */
 function expectNoSecrets({ canaries, sealed }: MadeCase, outlets: Record<string, string>) {
   const ceks = sealed.flatMap(({ jwe, to }) => cekOf(jwe, privatePem(to)) ?? []);
   const secrets = [...canaries.map((text) => Buffer.from(text)), ...ceks];

@@ -12,7 +12,7 @@ const denied = (errors: Record<string, KsealError>, isKeyringComplete = true) =>
   denialOf(place, new Map(Object.entries(errors)), isKeyringComplete);
 
 describe('a refusal', () => {
-  test.each(codes)('has a status of 400 or more, a reason and words: %s', (code) => {
+  test.each(codes)('W26: has a status of 400 or more, a reason and words: %s', (code) => {
     for (const isComplete of [true, false]) {
       const { code: status, reason, message } = denied({ a: error(code) }, isComplete);
       expect([400, 403, 500, 503]).toContain(status);
