@@ -197,7 +197,8 @@ describe('W29: other authorities of clients', () => {
     await use(mutating, await makeAuthority('CN=clients'));
     expect(await ends[0]).toBe('');
     fresh?.write(requestOf('2'));
-    expect(await ends[2]).toMatch(/^HTTP\/1\.1 403 /);
+    // To newer versions of Node a connection that has never asked is idle, too, and ends at once.
+    expect(await ends[2]).toMatch(/^(?:HTTP\/1\.1 403 |$)/);
     finish();
     expect(await ends[1]).toMatch(/^HTTP\/1\.1 200 .*\r\nconnection: close\r\n/is);
     expect(mutating.posted.length).toBe(2);
