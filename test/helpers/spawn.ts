@@ -4,6 +4,7 @@ import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { afterAll } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 export const bin = join(root, 'bin/kseal.js');
@@ -63,6 +64,12 @@ export function runBin(args: readonly string[], surroundings: Surroundings): Pro
 
 let copy: string | undefined;
 
+// A worker of the test runner is ended without an exit of its own.
+const copied: string[] = [];
+afterAll(() => {
+  for (const folder of copied) rmSync(folder, { recursive: true, force: true });
+});
+
 /** What the webhook loads besides dist/. The client of the KMS is large, and left away. */
 const external = ['fastify', 'pino', 'prom-client'];
 
@@ -88,7 +95,7 @@ function packagesBehind(
 function readableBin(): string {
   if (copy === undefined) {
     const folder = mkdtempSync(join(tmpdir(), 'kseal-bin-'));
-    process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+    copied.push(folder);
     chmodSync(folder, 0o755);
     const packages = [...packagesBehind(external)].map((own) => relative(root, own));
     for (const part of ['bin', 'dist', 'package.json', ...packages]) {

@@ -184,21 +184,21 @@ describe('W29: other authorities of clients', () => {
     };
     const { mutating, clients } = await startChecked({ answer });
     const pair = await clients.issue(right);
-    const [idle, busy, fresh] = await Promise.all(
+    const [idle, busy, begun] = await Promise.all(
       ['1', '{}', ''].map(async (body) => {
         const socket = await tlsConnection(mutating, pair);
-        if (body !== '') socket.write(requestOf(body));
+        // One has sent half of its headers: to Node it is not idle, and to us not asked yet.
+        socket.write(body === '' ? requestOf('2').slice(0, 30) : requestOf(body));
         return socket;
       }),
     );
     await once(idle as TLSSocket, 'data');
     await vi.waitFor(() => expect(mutating.posted.length).toBe(2));
-    const ends = [idle, busy, fresh].map((socket) => readToEnd(socket as TLSSocket));
+    const ends = [idle, busy, begun].map((socket) => readToEnd(socket as TLSSocket));
     await use(mutating, await makeAuthority('CN=clients'));
     expect(await ends[0]).toBe('');
-    fresh?.write(requestOf('2'));
-    // To newer versions of Node a connection that has never asked is idle, too, and ends at once.
-    expect(await ends[2]).toMatch(/^(?:HTTP\/1\.1 403 |$)/);
+    begun?.write(requestOf('2').slice(30));
+    expect(await ends[2]).toMatch(/^HTTP\/1\.1 403 /);
     finish();
     expect(await ends[1]).toMatch(/^HTTP\/1\.1 200 .*\r\nconnection: close\r\n/is);
     expect(mutating.posted.length).toBe(2);
