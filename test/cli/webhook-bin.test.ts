@@ -2,23 +2,14 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import {
-  afterAll,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  onTestFinished,
-  test,
-  vi,
-} from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { leaksOf } from '../helpers/canary.ts';
 import { makeAuthority } from '../helpers/certificates.ts';
 import { folderOfUser, folderWithKeys } from '../helpers/folder.ts';
 import { cekOf, jwesIn } from '../helpers/jwe.ts';
 import { bin, runBin, unprivileged } from '../helpers/spawn.ts';
 import { serveFlags, startWebhookProcess } from '../helpers/webhook-process.ts';
-import { type KmsEmulator, startKmsEmulator } from '../kms-emulator/emulator.ts';
+import { emulatorForTests } from '../kms-emulator/for-tests.ts';
 import { HR, versionOf } from '../kms-emulator/harness.ts';
 import { keepingAgent, post, readToEnd, tcpConnection, tlsConnection } from '../webhook/https.ts';
 import { answered, creation, sealed } from '../webhook/reviews.ts';
@@ -28,30 +19,20 @@ import { valueIn, writeServingPair } from '../webhook/served.ts';
 
 const canary = 'CANARY-in-the-webhook';
 const one = versionOf(HR, 1);
-let emulator: KmsEmulator;
-let pem: string;
-
-beforeAll(async () => {
-  emulator = await startKmsEmulator({ keys: { [HR]: [{ id: 1 }] } });
-  pem = emulator.version(one)?.pem ?? '';
-}, 30_000);
-beforeEach(() => {
-  emulator.clearFaults();
-  emulator.calls.length = 0;
-});
-afterAll(() => emulator.stop());
+const emulator = emulatorForTests();
+const pem = () => emulator().version(one)?.pem ?? '';
 
 const plain = creation({ a: 'eA==' });
 const review = (publicPem: string | Buffer) =>
   creation({ password: sealed(canary, publicPem, 'password') });
 const opened = { password: canary };
 
-const decryptions = () => emulator.calls.filter(({ method }) => method === 'AsymmetricDecrypt');
+const decryptions = () => emulator().calls.filter(({ method }) => method === 'AsymmetricDecrypt');
 
 async function serveWithKms(args: readonly string[] = [], env = {}) {
   return startWebhookProcess(['-k', `gcpkms://${HR}`, ...args], {
     cwd: folderWithKeys(),
-    env: { KSEAL_KMS_ENDPOINT: emulator.endpoint, ...env },
+    env: { KSEAL_KMS_ENDPOINT: emulator().endpoint, ...env },
   });
 }
 
@@ -62,9 +43,9 @@ describe('W30: the end', () => {
       const served = await serveWithKms(['--drain', '1']);
       const idle = await tlsConnection(served);
       expect((await served.page('/readyz'))[0]).toBe(200);
-      emulator.fault('AsymmetricDecrypt', { delay: 500 });
+      emulator().fault('AsymmetricDecrypt', { delay: 500 });
       const agent = keepingAgent();
-      const answers = Array.from({ length: 20 }, () => post(served, review(pem), { agent }));
+      const answers = Array.from({ length: 20 }, () => post(served, review(pem()), { agent }));
       await vi.waitFor(() => expect(decryptions()).toHaveLength(20), { interval: 5 });
       served.child.kill(signal);
       await vi.waitFor(
@@ -111,8 +92,8 @@ describe('W30: the end', () => {
 
   test('a second signal ends it at once, whatever is under way', async () => {
     const served = await serveWithKms(['--drain', '600']);
-    emulator.fault('AsymmetricDecrypt', 'hang');
-    const answer = post(served, review(pem)).catch((error: unknown) => error);
+    emulator().fault('AsymmetricDecrypt', 'hang');
+    const answer = post(served, review(pem())).catch((error: unknown) => error);
     await vi.waitFor(() => expect(decryptions()).toHaveLength(1), { interval: 5 });
     served.child.kill('SIGTERM');
     await vi.waitFor(async () => expect((await served.page('/readyz'))[0]).toBe(503));
@@ -260,14 +241,14 @@ describe('what it says with every switch that makes packages talk', () => {
 
   test('no plaintext and no content key, in no encoding, in log, metrics or refusals', async () => {
     const served = await serveWithKms(['--log-level', 'debug', '--drain', '0'], noise);
-    const good = review(pem);
+    const good = review(pem());
     const damaged = creation({
-      password: sealed(canary, pem, 'password').replace(/.{8}$/, 'AAAAAAA='),
+      password: sealed(canary, pem(), 'password').replace(/.{8}$/, 'AAAAAAA='),
     });
-    const elsewhere = creation({ password: sealed(canary, pem, 'password') }, { name: 'other' });
+    const elsewhere = creation({ password: sealed(canary, pem(), 'password') }, { name: 'other' });
     const body = await post(served, good);
     expect(answered(body.text).opened).toEqual(opened);
-    emulator.fault('AsymmetricDecrypt', 'wrong-checksum');
+    emulator().fault('AsymmetricDecrypt', 'wrong-checksum');
     const refusals = await Promise.all(
       [damaged, elsewhere, good, '{'].map((text) => post(served, text)),
     );
@@ -281,7 +262,7 @@ describe('what it says with every switch that makes packages talk', () => {
       Buffer.from(metrics[1]),
       ...refusals.map(({ text }) => Buffer.from(text)),
     ];
-    const key = emulator.version(one)?.privateKey?.export({ type: 'pkcs8', format: 'pem' });
+    const key = emulator().version(one)?.privateKey?.export({ type: 'pkcs8', format: 'pem' });
     const secrets = [
       Buffer.from(canary),
       ...jwesIn(`${good}${elsewhere}`).map((jwe) => cekOf(jwe, `${key}`)),

@@ -1,15 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net';
-import {
-  afterAll,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  onTestFinished,
-  test,
-  vi,
-} from 'vitest';
-import { type KmsEmulator, startKmsEmulator } from '../kms-emulator/emulator.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { startKmsEmulator } from '../kms-emulator/emulator.ts';
+import { emulatorForTests } from '../kms-emulator/for-tests.ts';
 import { HR, versionOf } from '../kms-emulator/harness.ts';
 import { keepingAgent, post } from './https.ts';
 import { answered, creation, sealed } from './reviews.ts';
@@ -18,42 +10,32 @@ import { type Served, type Serving, startServed } from './served.ts';
 // The server with its keys in Cloud KMS, which is slow, damaged, busy, or says no.
 
 const one = versionOf(HR, 1);
-let emulator: KmsEmulator;
-let pem: string;
-
-beforeAll(async () => {
-  emulator = await startKmsEmulator({ keys: { [HR]: [{ id: 1 }] } });
-  pem = emulator.version(one)?.pem ?? '';
-}, 30_000);
-beforeEach(() => {
-  emulator.clearFaults();
-  emulator.calls.length = 0;
-});
-afterAll(() => emulator.stop());
+const emulator = emulatorForTests();
+const pem = () => emulator().version(one)?.pem ?? '';
 
 async function serveWithKms(more: Serving = {}): Promise<Served> {
   const served = await startServed({
     references: [`gcpkms://${HR}`],
-    kmsEndpoint: emulator.endpoint,
+    kmsEndpoint: emulator().endpoint,
     ...more,
   });
-  emulator.calls.length = 0;
+  emulator().calls.length = 0;
   return served;
 }
 
 /** So many sealed values, `key-0` of `value-0` and so on. */
 function sealedValues(count: number): Record<string, string> {
   const entry = (_: unknown, index: number) =>
-    [`key-${index}`, sealed(`value-${index}`, pem, `key-${index}`)] as const;
+    [`key-${index}`, sealed(`value-${index}`, pem(), `key-${index}`)] as const;
   return Object.fromEntries(Array.from({ length: count }, entry));
 }
 
-const decryptions = () => emulator.calls.filter(({ method }) => method === 'AsymmetricDecrypt');
+const decryptions = () => emulator().calls.filter(({ method }) => method === 'AsymmetricDecrypt');
 
 describe('W16: many values', () => {
   test('200 values at 50 ms each: one patch, in time, as many at once as a namespace may', async () => {
     const served = await serveWithKms();
-    emulator.fault('AsymmetricDecrypt', { delay: 50 });
+    emulator().fault('AsymmetricDecrypt', { delay: 50 });
     const answer = answered((await post(served, creation(sealedValues(200)))).text);
     expect(answer.allowed).toBe(true);
     expect(Object.keys(answer.opened)).toHaveLength(200);
@@ -76,7 +58,7 @@ describe('W20: a KMS that hangs', () => {
   test('denied before 4 s of a timeout of 5 s, to be tried again; the connection goes on', async () => {
     const served = await serveWithKms();
     const agent = keepingAgent(1);
-    emulator.fault('AsymmetricDecrypt', 'hang', 1);
+    emulator().fault('AsymmetricDecrypt', 'hang', 1);
     const body = creation(sealedValues(1));
     const begun = performance.now();
     const late = await post(served, body, { path: '/mutate?timeout=5s', agent });
@@ -94,16 +76,16 @@ describe('W20: a KMS that hangs', () => {
 
   test('a namespace that waits keeps no other from being served', async () => {
     const served = await serveWithKms();
-    emulator.fault('AsymmetricDecrypt', 'hang', 32);
+    emulator().fault('AsymmetricDecrypt', 'hang', 32);
     const hanging = Array.from({ length: 3 }, () =>
       post(served, creation(sealedValues(16)), { path: '/mutate?timeout=2s' }),
     );
     await vi.waitFor(() => expect(decryptions()).toHaveLength(32), { interval: 5 });
     const place = { namespace: 'ops', name: 'mail' };
-    const other = creation({ password: sealed('other', pem, 'password', place) }, place);
+    const other = creation({ password: sealed('other', pem(), 'password', place) }, place);
     expect(answered((await post(served, other)).text).opened).toEqual({ password: 'other' });
     // Those whose turn comes as the others give up would otherwise be answered in time, or not.
-    emulator.fault('AsymmetricDecrypt', 'hang');
+    emulator().fault('AsymmetricDecrypt', 'hang');
     const codes = (await Promise.all(hanging)).map(({ text }) => answered(text).status.code);
     expect(codes).toEqual([503, 503, 503]);
   });
@@ -114,7 +96,7 @@ describe('W21: what the KMS answers', () => {
 
   test('UNAVAILABLE twice, then fine: opened', async () => {
     const served = await serveWithKms();
-    emulator.fault('AsymmetricDecrypt', { status: 'UNAVAILABLE' }, 2);
+    emulator().fault('AsymmetricDecrypt', { status: 'UNAVAILABLE' }, 2);
     const answer = answered((await post(served, creation(sealedValues(1)))).text);
     expect(answer.opened).toEqual({ 'key-0': 'value-0' });
     expect(decryptions()).toHaveLength(3);
@@ -122,7 +104,7 @@ describe('W21: what the KMS answers', () => {
 
   test('RESOURCE_EXHAUSTED: 503 to be tried again, after three calls a value', async () => {
     const served = await serveWithKms();
-    emulator.fault('AsymmetricDecrypt', { status: 'RESOURCE_EXHAUSTED', message: theirs });
+    emulator().fault('AsymmetricDecrypt', { status: 'RESOURCE_EXHAUSTED', message: theirs });
     const { text } = await post(served, creation(sealedValues(2)));
     expect(answered(text)).toMatchObject({
       allowed: false,
@@ -133,7 +115,7 @@ describe('W21: what the KMS answers', () => {
 
   test('a KMS that fails is not asked for the rest of a Secret', async () => {
     const served = await serveWithKms();
-    emulator.fault('AsymmetricDecrypt', { status: 'RESOURCE_EXHAUSTED' });
+    emulator().fault('AsymmetricDecrypt', { status: 'RESOURCE_EXHAUSTED' });
     const { text } = await post(served, creation(sealedValues(256)));
     expect(answered(text).status.code).toBe(503);
     expect(decryptions().length).toBeLessThanOrEqual(16 * 3);
@@ -141,7 +123,7 @@ describe('W21: what the KMS answers', () => {
 
   test('PERMISSION_DENIED: denied at once, and the user reads of no resource and no identity', async () => {
     const served = await serveWithKms();
-    emulator.fault('AsymmetricDecrypt', { status: 'PERMISSION_DENIED', message: theirs });
+    emulator().fault('AsymmetricDecrypt', { status: 'PERMISSION_DENIED', message: theirs });
     const { text } = await post(served, creation(sealedValues(1)));
     expect(answered(text)).toMatchObject({ allowed: false, status: { code: 500 } });
     expect(text).not.toMatch(/CANARY|anna|acme-prod|cryptoKey|gcloud/);
@@ -157,9 +139,9 @@ describe('W22: what arrives damaged', () => {
   test.each(damages)('%s once: recovered; always: denied, with no plaintext', async (fault) => {
     const served = await serveWithKms();
     const body = creation(sealedValues(1));
-    emulator.fault('AsymmetricDecrypt', fault, 1);
+    emulator().fault('AsymmetricDecrypt', fault, 1);
     expect(answered((await post(served, body)).text).opened).toEqual({ 'key-0': 'value-0' });
-    emulator.fault('AsymmetricDecrypt', fault);
+    emulator().fault('AsymmetricDecrypt', fault);
     const { text } = await post(served, body);
     expect(answered(text)).toMatchObject({ allowed: false, opened: {}, status: { code: 503 } });
     expect(decryptions()).toHaveLength(2 + 3);
@@ -169,7 +151,7 @@ describe('W22: what arrives damaged', () => {
 /** A way to the emulator that counts the connections that take it. */
 async function countingWay() {
   const sockets: Socket[] = [];
-  const [, port = ''] = emulator.endpoint.split(':');
+  const [, port = ''] = emulator().endpoint.split(':');
   const server = createServer((socket) => {
     sockets.push(socket);
     const way = connect(Number(port), '127.0.0.1');
@@ -191,7 +173,7 @@ describe('W23: many at once', () => {
     const agent = keepingAgent(50);
     const reviewOf = async (_: unknown, index: number) => {
       const place = { namespace: `ns-${index % 7}`, name: `secret-${index}` };
-      const data = { password: sealed(`CANARY-${index}`, pem, 'password', place) };
+      const data = { password: sealed(`CANARY-${index}`, pem(), 'password', place) };
       const uid = `uid-${index}`;
       const answer = answered(
         (await post(served, creation(data, { ...place, uid }), { agent })).text,

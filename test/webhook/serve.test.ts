@@ -1,20 +1,12 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import {
-  afterAll,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  onTestFinished,
-  test,
-  vi,
-} from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { KsealError } from '../../src/errors.ts';
 import type { OpeningKey } from '../../src/jwe/decrypt.ts';
 import { fetchOpeningKeys } from '../../src/keys/gcpkms.ts';
 import { kidOfPem } from '../helpers/jwe.ts';
 import { type KmsEmulator, startKmsEmulator } from '../kms-emulator/emulator.ts';
+import { emulatorForTests } from '../kms-emulator/for-tests.ts';
 import { HR, optionsFor, versionOf, quick as withoutPauses } from '../kms-emulator/harness.ts';
 import { post } from './https.ts';
 import { answered, creation, sealed } from './reviews.ts';
@@ -22,19 +14,13 @@ import { type Serving, startServed } from './served.ts';
 
 const one = versionOf(HR, 1);
 const two = versionOf(HR, 2);
-let emulator: KmsEmulator;
-const pemOf = (name: string) => emulator.version(name)?.pem ?? '';
-
-beforeAll(async () => {
-  emulator = await startKmsEmulator({ keys: { [HR]: [{ id: 1 }] } });
-}, 30_000);
-beforeEach(() => emulator.clearFaults());
-afterAll(() => emulator.stop());
+const emulator = emulatorForTests();
+const pemOf = (name: string) => emulator().version(name)?.pem ?? '';
 
 /** Reads its keys again and again, with hardly a pause. */
 const quick = { refresh: 20, refreshAfterFailure: 20 };
 
-function serveWithKms(more: Serving = {}, kms: Pick<KmsEmulator, 'endpoint'> = emulator) {
+function serveWithKms(more: Serving = {}, kms: Pick<KmsEmulator, 'endpoint'> = emulator()) {
   return startServed({
     references: [`gcpkms://${HR}`],
     loadKeys: (reference) => fetchOpeningKeys(reference, optionsFor(kms), withoutPauses),
@@ -75,14 +61,14 @@ describe('W31: the KMS and the life of the server', () => {
   });
 
   test('a KMS that hangs at start: it listens after its head start', async () => {
-    emulator.fault('ListCryptoKeyVersions', 'hang', 1);
+    emulator().fault('ListCryptoKeyVersions', 'hang', 1);
     const served = await serveWithKms({ times: { ...quick, headStart: 50 } });
     expect((await served.page('/readyz'))[0]).toBe(503);
     expect((await served.page('/livez'))[0]).toBe(200);
   });
 
   test('a KMS that says no at start is asked again: rights come late', async () => {
-    emulator.fault('ListCryptoKeyVersions', { status: 'PERMISSION_DENIED' }, 2);
+    emulator().fault('ListCryptoKeyVersions', { status: 'PERMISSION_DENIED' }, 2);
     const served = await serveWithKms();
     await vi.waitFor(async () => expect((await served.page('/readyz'))[0]).toBe(200), 10_000);
     expect(served.text()).toContain('cannot read a key');
@@ -90,14 +76,14 @@ describe('W31: the KMS and the life of the server', () => {
 
   test('fails later: stays ready and alive, and an unknown kid may be tried again', async () => {
     const served = await serveWithKms();
-    emulator.fault('ListCryptoKeyVersions', { status: 'UNAVAILABLE' });
+    emulator().fault('ListCryptoKeyVersions', { status: 'UNAVAILABLE' });
     await vi.waitFor(
       async () =>
         expect(await served.metric('kseal_key_refresh_failures_total')).toBeGreaterThan(0),
       10_000,
     );
     expect((await served.page('/readyz'))[0]).toBe(200);
-    emulator.addVersion(`${HR}-new`);
+    emulator().addVersion(`${HR}-new`);
     const unknown = await post(served, reviewFor(pemOf(versionOf(`${HR}-new`, 1))));
     expect(answered(unknown.text).status.code).toBe(503);
     const known = await post(served, reviewFor(pemOf(one)));
@@ -107,12 +93,12 @@ describe('W31: the KMS and the life of the server', () => {
   test('a new key version is found without a restart, and a disabled one goes', async () => {
     const served = await serveWithKms();
     expect(await served.metric('kseal_keys')).toBe(1);
-    emulator.addVersion(HR, { id: 2 });
+    emulator().addVersion(HR, { id: 2 });
     const body = reviewFor(pemOf(two));
     await vi.waitFor(async () => {
       expect(answered((await post(served, body)).text).opened).toEqual({ password: 'CANARY-1' });
     }, 10_000);
-    emulator.setState(two, 'DISABLED');
+    emulator().setState(two, 'DISABLED');
     await vi.waitFor(async () => expect(await served.metric('kseal_keys')).toBe(1), 10_000);
     expect(answered((await post(served, body)).text)).toMatchObject({
       allowed: false,
