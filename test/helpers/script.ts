@@ -59,8 +59,8 @@ export interface ScriptOptions {
  * script was seen where it must not be.
  */
 export async function runScript({ main, text, path, keys }: ScriptOptions): Promise<Script> {
-  const root = realpathSync(mkdtempSync(join(tmpdir(), 'kseal-script-')));
   const { lines, files } = parseTxtar(text);
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'kseal-script-')));
   const script = start(root, main);
   fill(script.folder, keys, files);
   const outside = process.env.TMPDIR;
