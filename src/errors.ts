@@ -35,6 +35,10 @@ export interface ErrorDetail {
   hint?: string | undefined;
   /** The foreign error behind this one; shown only with `--debug`, so it must never quote a value. */
   cause?: unknown;
+  /** What the problem is with: a path, or a place in one. It comes first in the message. */
+  thing?: string | undefined;
+  /** The key that KEY_UNKNOWN is about: the kid that a header names. */
+  kid?: string | undefined;
 }
 
 /**
@@ -44,12 +48,17 @@ export interface ErrorDetail {
 export class KsealError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  /** The message without the thing before it. */
+  readonly problem: string;
+  readonly kid: string | undefined;
 
-  constructor(code: ErrorCode, message: string, { hint, cause }: ErrorDetail = {}) {
-    super(message, { cause });
+  constructor(code: ErrorCode, problem: string, { hint, cause, thing, kid }: ErrorDetail = {}) {
+    super(thing === undefined ? problem : `${thing}: ${problem}`, { cause });
     this.name = 'KsealError';
     this.code = code;
     this.hint = hint;
+    this.problem = problem;
+    this.kid = kid;
   }
 }
 
@@ -82,8 +91,8 @@ export function exitCodeOf(thrown: unknown): number {
 
 /** The same error with the place of the fault in front of its message. */
 export function located(where: string, error: KsealError): KsealError {
-  const { code, message, hint, cause } = error;
-  return new KsealError(code, `${where}: ${message}`, { hint, cause });
+  const { code, message, hint, cause, kid } = error;
+  return new KsealError(code, message, { hint, cause, kid, thing: where });
 }
 
 /** `text` as one word of a POSIX shell, for hints that can be typed as they stand. */

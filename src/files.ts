@@ -20,7 +20,8 @@ const reasons: Record<string, string> = {
 export function fileError(path: string, action: 'read' | 'write', error: unknown): KsealError {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   const reason = reasons[code] ?? `the system answered ${code || 'with an error'}`;
-  return new KsealError('IO', `${path}: cannot ${action}: ${reason}`, {
+  return new KsealError('IO', `cannot ${action}: ${reason}`, {
+    thing: path,
     hint: code === 'ENOENT' && action === 'read' ? 'check the path' : undefined,
     cause: error,
   });
@@ -41,7 +42,8 @@ export function readFile(path: string, shown: string, limit: number): Buffer {
   } catch (error) {
     throw fileError(shown, 'read', error);
   }
-  if (content.length > limit) throw new KsealError('IO', `${shown}: larger than ${limit} octets`);
+  if (content.length > limit)
+    throw new KsealError('IO', `larger than ${limit} octets`, { thing: shown });
   return content;
 }
 
@@ -72,7 +74,8 @@ export function readRegularFile(path: string, shown: string, limit: number): Buf
   const found = statOf(path);
   if (found === undefined || found.isFile() || found.isDirectory())
     return readFile(path, shown, limit);
-  throw new KsealError('IO', `${shown}: cannot read: is a pipe or a device, not a file`, {
+  throw new KsealError('IO', 'cannot read: is a pipe or a device, not a file', {
+    thing: shown,
     hint: 'put a regular file in its place',
   });
 }

@@ -102,8 +102,7 @@ function inOrder(a: Finding, b: Finding): number {
   return (
     a.position.line - b.position.line ||
     a.position.column - b.position.column ||
-    compare(a.rule, b.rule) ||
-    compare(a.message, b.message)
+    compare(a.rule, b.rule)
   );
 }
 

@@ -38,7 +38,10 @@ test('a Secret may hold more faults than a function takes arguments', () => {
 
 describe('what cannot be read', () => {
   test('an error of the file system becomes a finding, its path in front removed', () => {
-    const error = new KsealError('IO', 'db.yaml: cannot read: permission denied', { hint: 'h' });
+    const error = new KsealError('IO', 'cannot read: permission denied', {
+      thing: 'db.yaml',
+      hint: 'h',
+    });
     expect(verify(error)).toEqual({
       findings: [
         {

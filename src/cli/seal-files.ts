@@ -74,8 +74,8 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
   const settingFor = settingsFrom(io, flags);
   const said = new Set<Scope>();
   const results: SealedFile[] = [];
-  // What is wrong with the key or the configuration is wrong for every file, and said once.
-  const errors = new Map<string, KsealError>();
+  // What is wrong with the key or the configuration is one error, which every file that needs it throws.
+  const errors = new Set<KsealError>();
   for (const { path, walked } of inputs) {
     try {
       const found = walked ? await readManifestFile(io, path) : undefined;
@@ -90,11 +90,11 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
     } catch (thrown) {
       for (const error of expectedErrors(thrown)) {
         if (error.code === 'INTERRUPTED') throw error;
-        errors.set(error.message, error);
+        errors.add(error);
       }
     }
   }
-  throwAll([...errors.values()]);
+  throwAll([...errors]);
   return results;
 }
 

@@ -50,38 +50,54 @@ export function settingsFrom(io: IO, flags: SettingFlags): SettingFor {
     (reference: string, config: Config | undefined) => sealingKey(io, reference, flags, config),
     (reference, config) => `${config?.folder} ${reference}`,
   );
+  const settingIn = rememberFirst(
+    async (rule: PathRule | undefined, config: Config | undefined, needsKey: boolean) => {
+      const namespace = namespaceFor(flags.namespace, rule);
+      const reference = needsKey || flags.key ? referenceFor(io, flags, rule, config) : undefined;
+      const found = reference === undefined ? undefined : await keyIn(reference, config);
+      return {
+        key: found?.key,
+        scope: flags.scope ?? rule?.scope ?? 'strict',
+        namespace,
+        stringData: flags.stringData ?? rule?.field === 'stringData',
+        knownKids: found?.knownKids,
+      };
+    },
+    (rule, config, needsKey) =>
+      `${config?.folder} ${rule && config?.rules.indexOf(rule)} ${needsKey}`,
+  );
   return async (given, needsKey = true) => {
     const files = given
       .filter((file) => file !== '-')
       .flatMap((file) => (file === undefined ? [] : resolve(io.cwd, file)));
     const config = configIn(files[0] === undefined ? io.cwd : dirname(files[0]));
     const [rule] = files.flatMap((file) => (config && ruleFor(config, file)) ?? []);
-    const namespace = namespaceFor(flags.namespace, rule);
-    const reference = needsKey || flags.key ? referenceFor(io, flags, rule, config) : undefined;
-    const found = reference === undefined ? undefined : await keyIn(reference, config);
-    return {
-      key: found?.key,
-      scope: flags.scope ?? rule?.scope ?? 'strict',
-      namespace,
-      stringData: flags.stringData ?? rule?.field === 'stringData',
-      knownKids: found?.knownKids,
-    };
+    return settingIn(rule, config, needsKey);
   };
 }
 
-/** The same function, which makes each result once. */
+/** The same function, which makes each result once; what it throws is thrown again, as it is. */
 function rememberFirst<A extends readonly unknown[], T>(
   make: (...args: A) => T,
   name: (...args: A) => string = (...args) => args.join(' '),
 ): (...args: A) => T {
-  const made = new Map<string, T>();
+  const made = new Map<string, () => T>();
   return (...args) => {
-    const known = made.get(name(...args));
-    if (known !== undefined) return known;
-    const result = make(...args);
-    made.set(name(...args), result);
-    return result;
+    const known = made.get(name(...args)) ?? outcomeOf(() => make(...args));
+    made.set(name(...args), known);
+    return known();
   };
+}
+
+function outcomeOf<T>(make: () => T): () => T {
+  try {
+    const result = make();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
 }
 
 /** The key that was named, else that of the rule, else the only active one. */

@@ -1,7 +1,6 @@
 import type { ConfiguredKey } from '../config.ts';
 import { errorsOf, KsealError } from '../errors.ts';
 import { parseKmsReference } from '../keys/gcpkms-name.ts';
-import { unknownKidIn } from '../keys/keyring.ts';
 import { fetchKey, type KeyContext } from '../keys/open.ts';
 import { parseReference } from '../keys/reference.ts';
 import { type Standings, standingsIn } from '../keys/standing.ts';
@@ -32,7 +31,7 @@ export async function explainUnknownKids(
 }
 
 function isUnknownKid(error: unknown): error is KsealError {
-  return error instanceof KsealError && unknownKidIn(error) !== undefined;
+  return error instanceof KsealError && error.code === 'KEY_UNKNOWN' && error.kid !== undefined;
 }
 
 function isRemote(reference: string, { config }: KeyContext): boolean {
@@ -41,7 +40,7 @@ function isRemote(reference: string, { config }: KeyContext): boolean {
 }
 
 function nameOf(error: unknown, standings: Standings): string | undefined {
-  const kid = isUnknownKid(error) ? unknownKidIn(error) : undefined;
+  const kid = isUnknownKid(error) ? error.kid : undefined;
   return kid === undefined ? undefined : standings.of(kid).names[0];
 }
 

@@ -42,7 +42,8 @@ export async function* contentsOf(
 }
 
 function lost(path: string): KsealError {
-  return new KsealError('IO', `${path}: git does not have its content`, {
+  return new KsealError('IO', 'git does not have its content', {
+    thing: path,
     hint: 'solve its conflict, if it is in one; else git fsck, in a partial clone: git fetch --refetch --no-filter',
   });
 }

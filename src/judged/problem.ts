@@ -8,21 +8,30 @@ import { type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
 import { isSops, isSopsText } from './foreign.ts';
 import { holdsAction, isBraces, isPlaceholder, mayBeSecret, placeholderFault } from './template.ts';
 
+/** What the reader found, with the rule that it breaks. */
+export interface ProblemFault extends Fault, Pick<Problem, 'id'> {}
+
 /** What the reader could not make sense of, each with the one rule that it breaks. */
-export function judgeProblems({ path, source, roots, problems }: Manifest): readonly Fault[] {
+export function judgeProblems({
+  path,
+  source,
+  roots,
+  problems,
+}: Manifest): readonly ProblemFault[] {
   if (problems.length === 0) return [];
   const nodeAt = nodesIn(source, roots);
   const sops = roots.some((root) => root.kind === 'map' && isSops(root));
   // Without roots the text is no YAML, and all but the first error follow from that one.
   const told = roots.length === 0 ? problems.slice(0, 1) : problems;
-  return told.flatMap((problem): readonly Fault[] => {
-    if (problem.id === 'unparsable') return [unparsable(problem, source)];
+  return told.flatMap((problem): readonly ProblemFault[] => {
+    if (isUnparsable(problem.id)) return [unparsable(problem, source)];
     const { text, made, under } = nodeAt(problem.position);
     if (sops && isSopsText(text)) return [];
     // What another tool makes of a key is no matter, but what stands under it is.
     if (problem.id === 'invalid-data-key' && (made || holdsAction(text)))
-      return [underMadeKey(problem, under, path)];
-    if (made || isPlaceholder(Buffer.from(text))) return [placeholderFault(problem)];
+      return [{ ...underMadeKey(problem, under, path), id: problem.id }];
+    if (made || isPlaceholder(Buffer.from(text)))
+      return [{ ...placeholderFault(problem), id: problem.id }];
     return [problem.key === undefined ? otherFault(problem) : valueFault(problem, text, path)];
   });
 }
@@ -36,16 +45,19 @@ function underMadeKey(problem: Problem, value: PlacedNode | undefined, path: str
   return { ...problem, rule: 'plaintext-value', message: 'the value is not sealed', hint };
 }
 
-function unparsable(problem: Problem, source: string): Fault {
+function unparsable(problem: Problem, source: string): ProblemFault {
   return {
     ...problem,
     rule: 'unparsable',
-    hint: problem.message === DUPLICATE_KEY ? 'remove one of them' : correctIt,
+    hint: problem.id === 'duplicate-key' ? 'remove one of them' : correctIt,
     severity: mayBeSecret(source) ? 'error' : 'warning',
   };
 }
 
-const DUPLICATE_KEY = 'duplicate key';
+function isUnparsable(id: Problem['id']): boolean {
+  return id === 'unparsable' || id === 'duplicate-key';
+}
+
 const correctIt = 'correct the YAML there, or leave the file out: verify.ignore in .kseal.yaml';
 
 /**
@@ -72,10 +84,10 @@ function isObject(root: YamlNode, source: string): boolean {
 }
 
 /** Whether what is wrong with a template stays wrong, whatever it is rendered to. */
-export function isLasting({ rule, key, message }: Fault): boolean {
+export function isLasting({ rule, key, id }: ProblemFault): boolean {
   // Of two branches of a template only one is rendered.
-  if (rule === 'unparsable') return message !== DUPLICATE_KEY;
-  if (rule === 'invalid-value') return key !== undefined && !message.endsWith(' is null');
+  if (rule === 'unparsable') return id !== 'duplicate-key';
+  if (rule === 'invalid-value') return key !== undefined && id !== 'null-value';
   return lastingRules.has(rule);
 }
 
@@ -120,27 +132,31 @@ function nodesIn(source: string, roots: readonly YamlNode[]): (position: Positio
 
 const otherRules: Readonly<Partial<Record<Problem['id'], string>>> = {
   unsupported: 'unsupported-yaml',
+  'wrong-type': 'invalid-value',
+  'wrong-version': 'invalid-value',
+  'null-value': 'invalid-value',
+  'not-a-scalar': 'invalid-value',
+  'ambiguous-scalar': 'invalid-value',
+  'not-base64': 'invalid-value',
 };
 
-function otherFault(problem: Problem): Fault {
+function otherFault(problem: Problem): ProblemFault {
   return { ...problem, rule: otherRules[problem.id] ?? problem.id };
 }
 
 /** A value that is not even read may be a plaintext all the same, and that weighs more. */
-function valueFault(problem: Problem, text: string, path: string): Fault {
+function valueFault(problem: Problem, text: string, path: string): ProblemFault {
   const { id, message, hint } = problem;
-  const holdsNothing = /is null$|is a (?:mapping|sequence)/.test(message);
-  if (id !== 'invalid-value' || holdsNothing) return otherFault(problem);
-  const reason = message.replace(/^the value /, 'it ');
+  if (id !== 'ambiguous-scalar' && id !== 'not-base64') return otherFault(problem);
   if (looksSealed(Buffer.from(text)) || looksSealed(Buffer.from(text.slice(0, 64), 'base64'))) {
     const again = 'it may have been cut or changed while copying; seal the value again';
-    const said = `looks like a sealed value, but ${reason}`;
+    const said = `looks like a sealed value, but ${message}`;
     return { ...problem, rule: 'malformed-jwe', message: said, hint: again };
   }
   return {
     ...problem,
     rule: 'plaintext-value',
-    message: `the value is not sealed; besides, ${reason}`,
+    message: `the value is not sealed; besides, ${message}`,
     hint: `${hint ?? 'correct it'}; then: ${sealCommand(path)}`,
   };
 }

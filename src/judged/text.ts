@@ -38,7 +38,7 @@ export function judgeText(
 ): JudgedText {
   const source = decode(content, path);
   if (source instanceof KsealError) {
-    const faults = [unreadable(source, path)];
+    const faults = [unreadable(source)];
     return { source: '', roots: [], secrets: [], faults, foreign: [] };
   }
   const { manifest, templates } = readTemplates(source, typed);
@@ -64,9 +64,8 @@ function decode(content: Uint8Array | KsealError, path: string): string | KsealE
 }
 
 /** The path stands in front of each finding anyway. */
-function unreadable({ message, hint }: KsealError, path: string): Fault {
-  const said = message.startsWith(`${path}: `) ? message.slice(path.length + 2) : message;
-  return { rule: 'unreadable', position: { line: 1, column: 1 }, message: said, hint };
+function unreadable({ problem, hint }: KsealError): Fault {
+  return { rule: 'unreadable', position: { line: 1, column: 1 }, message: problem, hint };
 }
 
 function textFaults(

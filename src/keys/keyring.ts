@@ -47,11 +47,6 @@ function usable(key: OpeningKey, allowRevoked: boolean): OpeningKey {
   });
 }
 
-/** The kid that none of the keys given has, if that is what an error says. */
-export function unknownKidIn({ code, message }: KsealError): string | undefined {
-  return code === 'KEY_UNKNOWN' ? /sealed to key ([\w-]{43});/.exec(message)?.[1] : undefined;
-}
-
 function unknownKid({ binding, kid }: Header, keyring: readonly OpeningKey[]): KsealError {
   const given = keyring.map((key) => key.kid).join(', ') || 'none';
   // The kid of another tool is any text, and says nothing here: it counts as none.
@@ -61,5 +56,6 @@ function unknownKid({ binding, kid }: Header, keyring: readonly OpeningKey[]): K
       : `sealed to key ${kid}`;
   return new KsealError('KEY_UNKNOWN', `${sealed}; keys given: ${given}`, {
     hint: 'give the key it was sealed to with -k',
+    kid: binding === undefined ? undefined : kid,
   });
 }

@@ -11,7 +11,8 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
  */
 export function decodeManifest(octets: Uint8Array, path: string): string {
   if (looksUtf16(octets)) {
-    throw new KsealError('MANIFEST_INVALID', `${path}: the text is UTF-16, not UTF-8`, {
+    throw new KsealError('MANIFEST_INVALID', 'the text is UTF-16, not UTF-8', {
+      thing: path,
       hint: 'save it as UTF-8; in PowerShell: … | Set-Content -Encoding utf8 FILE',
     });
   }
@@ -19,7 +20,8 @@ export function decodeManifest(octets: Uint8Array, path: string): string {
   if (isUtf8(octets)) return text;
   const again = new TextEncoder().encode(text);
   const offset = octets.findIndex((octet, at) => octet !== again[at]);
-  throw new KsealError('MANIFEST_INVALID', `${path}: not UTF-8 at octet ${offset + 1}`, {
+  throw new KsealError('MANIFEST_INVALID', `not UTF-8 at octet ${offset + 1}`, {
+    thing: path,
     hint: 'save it as UTF-8; a binary value belongs under data, as base64',
   });
 }

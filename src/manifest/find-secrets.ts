@@ -78,7 +78,7 @@ function itemsIn(items: YamlNode, kind: 'List' | 'SecretList'): Search {
 
 function notAnObject({ start }: YamlNode, message: string): Search {
   const hint = 'write objects, each with a - before it';
-  return { secrets: [], faults: [{ id: 'invalid-value', message, hint, offset: start }] };
+  return { secrets: [], faults: [{ id: 'wrong-type', message, hint, offset: start }] };
 }
 
 /** An object of another kind: kubectl takes whatever has `items` for a list all the same. */
@@ -126,7 +126,7 @@ function identityFaults(node: YamlMap, assumed: string | undefined): readonly Fa
   const message = `kind ${kindOf(node, assumed)} without apiVersion v1`;
   return [
     ...faults,
-    { id: 'invalid-value', message, hint: 'write apiVersion: v1', offset: node.start },
+    { id: 'wrong-version', message, hint: 'write apiVersion: v1', offset: node.start },
   ];
 }
 

@@ -4,9 +4,8 @@ import {
   type YamlMap,
   type YamlNode,
   type YamlScalar,
-  type YamlSeq,
 } from '../yaml-node.ts';
-import { type Doubt, disputeAbout } from './disputed.ts';
+import { disputeAbout } from './disputed.ts';
 import type { ProblemId } from './problem.ts';
 import { isPlainNull, plainScalarTrap } from './scalar-text.ts';
 
@@ -85,21 +84,27 @@ export function oddKeys(map: YamlMap, what: string): readonly Fault[] {
  */
 export function notAString(node: YamlNode, source: string, what: string): Fault | undefined {
   if (node.kind === 'alias') return indirection(node, what);
-  const doubt = doubtAbout(node, source);
-  if (doubt === undefined) return undefined;
-  const [message, hint] = doubt;
-  return { id: 'invalid-value', message: `${what} ${message}`, hint, offset: node.start };
-}
-
-function doubtAbout(node: YamlScalar | YamlMap | YamlSeq, source: string): Doubt | undefined {
+  const fault = (id: ProblemId, message: string, hint: string): Fault => {
+    return { id, message: `${what} ${message}`, hint, offset: node.start };
+  };
   if (node.kind !== 'scalar') {
-    return [`is a ${nouns[node.kind]}, not a string`, 'check the indentation, or quote it'];
+    const message = `is a ${nouns[node.kind]}, not a string`;
+    return fault('not-a-scalar', message, 'check the indentation, or quote it');
   }
   const trap = node.style === 'plain' ? plainScalarTrap(node.text) : undefined;
-  if (trap === 'null') return ['is null', 'give it a value, or write "" for an empty one'];
-  if (trap !== undefined) {
-    return [`is not a string: without quotes, YAML readers take it for ${trap}`, 'quote it'];
-  }
+  if (trap === 'null')
+    return fault('null-value', 'is null', 'give it a value, or write "" for an empty one');
+  const doubt = trap === undefined ? doubtAbout(node, source) : trapped(trap);
+  return doubt && fault('ambiguous-scalar', ...doubt);
+}
+
+type Doubt = readonly [message: string, hint: string];
+
+function trapped(trap: string): Doubt {
+  return [`is not a string: without quotes, YAML readers take it for ${trap}`, 'quote it'];
+}
+
+function doubtAbout(node: YamlScalar, source: string): Doubt | undefined {
   if (loneSurrogate.test(node.text))
     return ['holds half a surrogate pair', 'write the whole character'];
   return disputeAbout(node, source);

@@ -2,13 +2,20 @@ import { type ErrorCode, KsealError } from '../errors.ts';
 import { printable } from '../printable.ts';
 import type { Position } from '../yaml-node.ts';
 
+/** What the reader of a manifest can find; all decisions go by these, and none by a message. */
 export type ProblemId =
   | 'unparsable'
+  | 'duplicate-key'
   | 'unsupported'
-  | 'invalid-value'
+  | 'wrong-type'
+  | 'wrong-version'
+  | 'null-value'
+  | 'not-a-scalar'
+  | 'ambiguous-scalar'
+  | 'not-base64'
+  | 'raw-jwe-in-data'
   | 'invalid-data-key'
   | 'duplicate-data-key'
-  | 'raw-jwe-in-data'
   | 'unknown-field';
 
 /** What keeps a manifest from being sealed. Neither `message` nor `hint` ever quotes a value. */

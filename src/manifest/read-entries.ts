@@ -32,7 +32,7 @@ export function readEntries(
   if (isNull(node)) return [];
   if (node.kind === 'scalar' || node.kind === 'seq') {
     const hint = 'write KEY: VALUE lines below it';
-    report({ id: 'invalid-value', message: `${field} is not a mapping`, hint, offset: node.start });
+    report({ id: 'wrong-type', message: `${field} is not a mapping`, hint, offset: node.start });
   }
   if (node.kind !== 'map') return [];
   indirectKeys(node, field).forEach(report);
@@ -94,5 +94,5 @@ function notBase64({ text, start }: YamlScalar): Fault {
     };
   }
   const hint = 'move plain text to stringData, or encode it in standard, padded base64';
-  return { id: 'invalid-value', message: 'the value is not canonical base64', hint, offset: start };
+  return { id: 'not-base64', message: 'the value is not canonical base64', hint, offset: start };
 }

@@ -84,7 +84,7 @@ function readMap(parent: YamlMap, name: string, report: Report): YamlMap | undef
   if (node.kind === 'map') oddKeys(node, name).forEach(report);
   if (node.kind === 'map') return node;
   if (node.kind !== 'alias') {
-    report({ id: 'invalid-value', message: `${name} is not a mapping`, offset: node.start });
+    report({ id: 'wrong-type', message: `${name} is not a mapping`, offset: node.start });
   }
   return undefined;
 }

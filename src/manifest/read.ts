@@ -51,8 +51,10 @@ function problemsAt(
   for (const fault of found) add(fault);
   for (const { faults, label } of read) for (const fault of faults) add(fault, label);
   const known = new Set(problems.map(({ offset }) => offset));
-  for (const { message, offset } of errors)
-    if (!known.has(offset)) add({ id: 'unparsable', message, offset });
+  for (const { code, message, offset } of errors) {
+    const id = code === 'DUPLICATE_KEY' ? 'duplicate-key' : 'unparsable';
+    if (!known.has(offset)) add({ id, message, offset });
+  }
   return problems
     .sort((a, b) => a.offset - b.offset)
     .map(({ offset, ...problem }) => ({ ...problem, position: position(offset) }));

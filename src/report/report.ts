@@ -37,8 +37,7 @@ export function inOrder<F extends Finding>(findings: readonly F[]): readonly F[]
       compare(a.path, b.path) ||
       a.position.line - b.position.line ||
       a.position.column - b.position.column ||
-      compare(a.rule, b.rule) ||
-      compare(a.message, b.message),
+      compare(a.rule, b.rule),
   );
 }
 

@@ -117,7 +117,8 @@ async function* textsOf(
   const manifests = files.filter(({ path }) => names.has(path) || isManifestName(path));
   for await (const { file, octets } of contentsOf(git, manifests, MAX_MANIFEST)) {
     const path = prefix + file.path;
-    const content = octets ?? new KsealError('IO', `${path}: larger than ${MAX_MANIFEST} octets`);
+    const content =
+      octets ?? new KsealError('IO', `larger than ${MAX_MANIFEST} octets`, { thing: path });
     const absolute = resolve(git.folder, file.path);
     yield { path, typed: file.path, file: absolute, walked: !names.has(file.path), content };
   }

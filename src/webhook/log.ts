@@ -67,7 +67,7 @@ function clean(value: unknown): unknown {
   if (Array.isArray(value)) return value.slice(0, MOST_ITEMS).map(clean);
   if (typeof value !== 'object' || value === null) return value;
   const { message, ...rest } = value as Record<string, unknown>;
-  const said = message === undefined ? {} : { message: shortened(String(message), MOST_MESSAGE) };
+  const said = typeof message !== 'string' ? {} : { message: shortened(message, MOST_MESSAGE) };
   return { ...cleaned(rest), ...said };
 }
 

@@ -35,7 +35,7 @@ describe('where', () => {
 describe('problemError', () => {
   it('has the place in front, and the hint', () => {
     const problem = {
-      id: 'invalid-value',
+      id: 'null-value',
       message: 'the value is null',
       hint: 'quote it',
     } as const;

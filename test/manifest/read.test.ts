@@ -166,10 +166,10 @@ items:
 
 describe('a problem', () => {
   it.each([
-    ['kind: Secret\ndata: {a: QQ==}\n', 'invalid-value 1:1 (no name)'],
-    ['apiVersion: v2\nkind: Secret\n', 'invalid-value 1:1 (no name)'],
-    ['apiVersion: /v1\nkind: Secret\n', 'invalid-value 1:1 (no name)'],
-    ['kind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n', 'invalid-value 1:1'],
+    ['kind: Secret\ndata: {a: QQ==}\n', 'wrong-version 1:1 (no name)'],
+    ['apiVersion: v2\nkind: Secret\n', 'wrong-version 1:1 (no name)'],
+    ['apiVersion: /v1\nkind: Secret\n', 'wrong-version 1:1 (no name)'],
+    ['kind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n', 'wrong-version 1:1'],
     ['apiVersion: v1\nkind: !!str Secret\n', 'unsupported 2:13 (no name)'],
     ['a: &k Secret\napiVersion: v1\nkind: *k\n', 'unsupported 3:7 (no name)'],
     ['a: &k {kind: Secret}\n<<: *k\n', 'unsupported 2:1'],
@@ -185,12 +185,12 @@ describe('a problem', () => {
       'i: &i [{apiVersion: v1, kind: Secret}]\napiVersion: v1\nkind: List\nitems: *i\n',
       'unsupported 4:8',
     ],
-    ['apiVersion: v1\nkind: List\nitems: {a: b}\n', 'invalid-value 3:8'],
+    ['apiVersion: v1\nkind: List\nitems: {a: b}\n', 'wrong-type 3:8'],
     [
       'apiVersion: v1\nkind: List\nitems:\n<<: [{apiVersion: v1, kind: Secret}]\n',
       'unsupported 4:1',
     ],
-    ['apiVersion: v1\nkind: List\nitems:\n- x\n', 'invalid-value 4:3'],
+    ['apiVersion: v1\nkind: List\nitems:\n- x\n', 'wrong-type 4:3'],
     [
       'apiVersion: v1\nkind: List\n<<: {a: b}\nitems:\n- {apiVersion: v1, kind: Secret}\n',
       'unsupported 3:1',
@@ -202,23 +202,23 @@ describe('a problem', () => {
   it.each([
     ['<<: {type: a}\n', 'unsupported 3:1 (no name)'],
     ['metadata: &m {name: db}\n', 'unsupported 3:14 db'],
-    ['metadata: x\n', 'invalid-value 3:11 (no name)'],
-    ['metadata: {name: 1}\n', 'invalid-value 3:18 1'],
-    ['metadata: {name: db, namespace: no}\n', 'invalid-value 3:33 no/db'],
-    ['metadata: {name: [db]}\n', 'invalid-value 3:18 (no name)'],
+    ['metadata: x\n', 'wrong-type 3:11 (no name)'],
+    ['metadata: {name: 1}\n', 'ambiguous-scalar 3:18 1'],
+    ['metadata: {name: db, namespace: no}\n', 'ambiguous-scalar 3:33 no/db'],
+    ['metadata: {name: [db]}\n', 'not-a-scalar 3:18 (no name)'],
     ['metadata: {labels: {a: &a b}, name: *a}\n', 'unsupported 3:37 (no name)'],
     ['metadata: {name: db, <<: {namespace: hr}}\n', 'unsupported 3:22 db'],
     ['metadata: {name: db, annotations: {<<: {a: b}}}\n', 'unsupported 3:36 db'],
     ['metadata: {labels: &l {a: b}, annotations: *l}\n', 'unsupported 3:44 (no name)'],
     ['metadata: {annotations: {a: &a b}}\n', 'unsupported 3:32 (no name)'],
-    ['type: 1\n', 'invalid-value 3:7 (no name)'],
+    ['type: 1\n', 'ambiguous-scalar 3:7 (no name)'],
     ['? [a]\n: b\n', 'unsupported 3:3 (no name)'],
     ['Data: {a: b}\n', 'unknown-field 3:1 (no name)'],
     ['stringdata: {a: b}\n', 'unknown-field 3:1 (no name)'],
     ['metadata: {type: Opaque}\n', 'unknown-field 3:12 (no name)'],
     ['metadata: {name: db, stringData: {a: b}}\n', 'unknown-field 3:22 db'],
-    ['data: [a]\n', 'invalid-value 3:7 (no name)'],
-    ['stringData: a\n', 'invalid-value 3:13 (no name)'],
+    ['data: [a]\n', 'wrong-type 3:7 (no name)'],
+    ['stringData: a\n', 'wrong-type 3:13 (no name)'],
     ['data: &d {a: QQ==}\n', 'unsupported 3:10 (no name)'],
     ['data: !!map {a: QQ==}\n', 'unsupported 3:13 (no name)'],
     ['metadata: {labels: &l {a: QQ==}}\ndata: *l\n', 'unsupported 4:7 (no name)'],
@@ -244,29 +244,22 @@ describe('a problem', () => {
   });
 
   it.each([
-    '0123',
-    '1e3',
-    'true',
-    'null',
-    '12345678901234567890',
-    '2024-01-01',
-    'yes',
-    'on',
-    '0o17',
-    '1_000',
-    '',
-    '~',
-    '1',
-    '1.5',
-    '=',
-    '[a]',
-    '{a: b}',
-    '"\\ud800"',
-    '"a\\\n\n   b"',
-  ])('with the value %j', (value) => {
-    expect(problemsIn(`${head}stringData: {k: ${value}}\n`)).toEqual([
-      'invalid-value 3:17 (no name) k',
-    ]);
+    ...['null', '', '~'].map((value) => [value, 'null-value']),
+    ...['[a]', '{a: b}'].map((value) => [value, 'not-a-scalar']),
+    ...[
+      '0123',
+      '1e3',
+      'true',
+      '12345678901234567890',
+      '2024-01-01',
+      'yes',
+      'on',
+      '0o17',
+      '1_000',
+    ].map((value) => [value, 'ambiguous-scalar']),
+    ...['1', '1.5', '=', '"\\ud800"', '"a\\\n\n   b"'].map((value) => [value, 'ambiguous-scalar']),
+  ])('with the value %j', (value, id) => {
+    expect(problemsIn(`${head}stringData: {k: ${value}}\n`)).toEqual([`${id} 3:17 (no name) k`]);
   });
 
   it.each(['!!binary QQ==', '!!str a', '! a', '&a b', '!!str &a b'])(
@@ -278,22 +271,22 @@ describe('a problem', () => {
   );
 
   it.each([
-    ['a: |\n    b', 'invalid-value 4:6 (no name) a'],
-    ['a: |+\n    b', 'invalid-value 4:6 (no name) a'],
-    ['a: |1\n    b\n    \n', 'invalid-value 4:6 (no name) a'],
-    ['a: |\n    \n', 'invalid-value 4:6 (no name) a'],
+    ['a: |\n    b', 'ambiguous-scalar 4:6 (no name) a'],
+    ['a: |+\n    b', 'ambiguous-scalar 4:6 (no name) a'],
+    ['a: |1\n    b\n    \n', 'ambiguous-scalar 4:6 (no name) a'],
+    ['a: |\n    \n', 'ambiguous-scalar 4:6 (no name) a'],
   ])('with the block scalar %j, on which readers disagree', (entry, expected) => {
     expect(problemsIn(`${head}stringData:\n  ${entry}`)).toEqual([expected]);
   });
 
   it.each([
-    ['plain text', 'invalid-value'],
-    ['YQ', 'invalid-value'],
-    ['YQ=', 'invalid-value'],
-    ['YR==', 'invalid-value'],
-    ['"YQ== "', 'invalid-value'],
-    ['-_8=', 'invalid-value'],
-    ['YQ==YQ==', 'invalid-value'],
+    ['plain text', 'not-base64'],
+    ['YQ', 'not-base64'],
+    ['YQ=', 'not-base64'],
+    ['YR==', 'not-base64'],
+    ['"YQ== "', 'not-base64'],
+    ['-_8=', 'not-base64'],
+    ['YQ==YQ==', 'not-base64'],
     [sealed, 'raw-jwe-in-data'],
   ])('with the base64 %j', (value, id) => {
     expect(problemsIn(`${head}data: {k: ${value}}\n`)).toEqual([`${id} 3:11 (no name) k`]);
@@ -302,11 +295,15 @@ describe('a problem', () => {
   it.each([
     ['data: {a: QQ==}\nstringData: {a: b}\n', ['duplicate-data-key 4:14 (no name) a']],
     ['stringData: {a: b, c: d, a: e}\n', ['duplicate-data-key 3:26 (no name) a']],
-    ['stringData: {a: b}\nstringData: {c: d}\n', ['unparsable 4:1']],
-    ['metadata: {name: a, name: b}\n', ['unparsable 3:21']],
+    ['stringData: {a: b}\nstringData: {c: d}\n', ['duplicate-key 4:1']],
+    ['metadata: {name: a, name: b}\n', ['duplicate-key 3:21']],
     [
       'stringData: {a: 1, a: 2}\n',
-      ['invalid-value 3:17 (no name) a', 'unparsable 3:20', 'invalid-value 3:23 (no name) a'],
+      [
+        'ambiguous-scalar 3:17 (no name) a',
+        'duplicate-key 3:20',
+        'ambiguous-scalar 3:23 (no name) a',
+      ],
     ],
   ])('with what is there twice, in %j', (fields, expected) => {
     expect(problemsIn(head + fields)).toEqual(expected);
@@ -320,7 +317,7 @@ describe('a problem', () => {
 
   it('is one of many, in source order', () => {
     const source = `${head}stringData:\n  a: 1\n  b: yes\nmetadata: {name: db}\n`;
-    expect(problemsIn(source)).toEqual(['invalid-value 4:6 db a', 'invalid-value 5:6 db b']);
+    expect(problemsIn(source)).toEqual(['ambiguous-scalar 4:6 db a', 'ambiguous-scalar 5:6 db b']);
   });
 
   it('never quotes a value', () => {
