@@ -5,9 +5,9 @@ import { KsealError } from './errors.ts';
 import { type ReadFile, readRegularFile } from './files.ts';
 import { type Scope, scopes } from './jwe/binding.ts';
 import type { KeyState } from './jwe/decrypt.ts';
-import { decodeUtf8 } from './jwe/json.ts';
 import { parseKid } from './jwe/kid.ts';
 import { isNamespace } from './jwe/names.ts';
+import { decodeUtf8 } from './printable.ts';
 import { listOf, mapOf, objectOf, oneOf, type Reader, readYaml, text, textAs } from './schema.ts';
 import type { YamlNode } from './yaml-node.ts';
 

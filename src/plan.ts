@@ -1,11 +1,12 @@
-import { expectedErrors, type KsealError, located, shellWord } from './errors.ts';
+import { expectedErrors, type KsealError, located, type Warning } from './errors.ts';
 import { type Binding, bindingTo, type Scope } from './jwe/binding.ts';
 import { type CompactJwe, readCompact } from './jwe/compact.ts';
 import { compactText } from './jwe/flattened.ts';
 import type { Edit } from './manifest/edit.ts';
 import type { Entry, Field, SecretDocument } from './manifest/manifest.ts';
 import { secretLabel, where } from './manifest/problem.ts';
-import { checkPlaintext, checkSealed, type ValuePolicy, type Warning } from './secret/checks.ts';
+import { shellWord } from './printable.ts';
+import { checkPlaintext, checkSealed, type ValuePolicy } from './secret/checks.ts';
 import { placeOf } from './secret/place.ts';
 import { checkCount, checkSize } from './secret/size.ts';
 import { missingKeys } from './secret/types.ts';

@@ -1,10 +1,9 @@
-import { expectedErrors, KsealError, located, throwAll } from './errors.ts';
+import { expectedErrors, KsealError, located, throwAll, type Warning } from './errors.ts';
 import type { OpeningKey } from './jwe/decrypt.ts';
 import { type Edit, editManifest } from './manifest/edit.ts';
 import type { Manifest, SecretDocument } from './manifest/manifest.ts';
 import { placeIn } from './manifest/place.ts';
 import { problemError, secretLabel, where } from './manifest/problem.ts';
-import type { Warning } from './secret/checks.ts';
 import { type OpeningPolicy, unsealData } from './unseal.ts';
 
 export interface UnsealOptions {

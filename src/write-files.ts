@@ -1,7 +1,8 @@
 import * as fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { KsealError, shellWord } from './errors.ts';
+import { KsealError } from './errors.ts';
 import { fileError, isFile, statOf } from './files.ts';
+import { shellWord } from './printable.ts';
 
 export interface WriteOptions {
   /** Overwrite what is there; without it an existing file is an error. */

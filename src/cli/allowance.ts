@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { type Config, type ConfiguredKey, ruleFor } from '../config.ts';
-import { KsealError, shellWord } from '../errors.ts';
+import { KsealError } from '../errors.ts';
 import { readFile } from '../files.ts';
 import { parseKid } from '../jwe/kid.ts';
 import { checkPin, configuredKey } from '../keys/open.ts';
 import { parseReference } from '../keys/reference.ts';
 import { strictest } from '../keys/standing.ts';
+import { shellWord } from '../printable.ts';
 import type { Allowance, AllowedKey } from '../rules/rule.ts';
 import type { Base } from './base.ts';
 

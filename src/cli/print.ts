@@ -1,9 +1,8 @@
 import { styleText } from 'node:util';
-import { errorsOf, exitCodeOf, KsealError } from '../errors.ts';
+import { errorsOf, exitCodeOf, KsealError, type Warning } from '../errors.ts';
 import { fileError } from '../files.ts';
 import { withoutCredentials } from '../git/failure.ts';
 import { printable } from '../printable.ts';
-import type { Warning } from '../secret/checks.ts';
 import type { IO, Output } from './io.ts';
 
 const colours = { error: 'red', warning: 'yellow', hint: 'cyan' } as const;

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
-import { expectedErrors, KsealError, shellWord, throwAll } from '../errors.ts';
+import { expectedErrors, KsealError, throwAll } from '../errors.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { Manifest } from '../manifest/manifest.ts';
+import { shellWord } from '../printable.ts';
 import { type Sealed, sealManifest } from '../seal.ts';
 import { isFolder, manifestsIn } from '../sources/folder.ts';
 import { replaceFiles } from '../write-files.ts';

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
-import { KsealError, shellWord } from '../errors.ts';
+import { KsealError } from '../errors.ts';
 import { isFile } from '../files.ts';
 import type { SealOptions } from '../plan.ts';
+import { shellWord } from '../printable.ts';
 import { accidentIds } from '../secret/accidents.ts';
 import type { IO } from './io.ts';
 import type { Setting, SettingFlags } from './setting.ts';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { KsealError, shellWord } from '../errors.ts';
+import { KsealError } from '../errors.ts';
 import { bindingTo } from '../jwe/binding.ts';
 import { compactText } from '../jwe/flattened.ts';
 import { isSecretName } from '../jwe/names.ts';
@@ -10,6 +10,7 @@ import { secretLabel } from '../manifest/problem.ts';
 import { readManifest } from '../manifest/read.ts';
 import { selectSecret } from '../manifest/select.ts';
 import { newManifest } from '../manifest/skeleton.ts';
+import { shellWord } from '../printable.ts';
 import { type Sealed, sealInto } from '../seal.ts';
 import { pairs, readInput, readManifestFile } from './input.ts';
 import type { IO } from './io.ts';

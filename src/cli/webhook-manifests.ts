@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { shellWord } from '../errors.ts';
 import { scopes } from '../jwe/binding.ts';
+import { shellWord } from '../printable.ts';
 import { logLevels } from '../webhook/log-level.ts';
 import { baseFiles, manifestText } from '../webhook/manifests/files.ts';
 import type { ManifestOptions } from '../webhook/manifests/options.ts';

@@ -1,4 +1,5 @@
-import { type ErrorCode, KsealError, shellWord } from '../errors.ts';
+import { type ErrorCode, KsealError } from '../errors.ts';
+import { shellWord } from '../printable.ts';
 import type { Ended } from './run.ts';
 
 interface Row {

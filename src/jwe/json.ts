@@ -1,17 +1,7 @@
 import { KsealError } from '../errors.ts';
+import { decodeUtf8 } from '../printable.ts';
 
 const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]/g;
-
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** The text of `octets` as strict UTF-8, keeping a BOM; undefined if it is not UTF-8. */
-export function decodeUtf8(octets: Uint8Array): string | undefined {
-  try {
-    return strictUtf8.decode(octets);
-  } catch {
-    return undefined;
-  }
-}
 
 /**
  * Reads a JSON object whose members are unique at every depth (RFC 7515 §4: "The Header

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { KsealError, shellWord } from '../errors.ts';
+import { KsealError } from '../errors.ts';
 import { parseJsonObject } from '../jwe/json.ts';
+import { shellWord } from '../printable.ts';
 
 export type KeyKind = 'public' | 'private';
 

@@ -1,4 +1,4 @@
-import { shellWord } from '../errors.ts';
+import { shellWord } from '../printable.ts';
 
 /** What to do with a value that stands in a template. */
 export const sealInTemplate =

@@ -1,15 +1,9 @@
-import { KsealError } from '../errors.ts';
+import { KsealError, type Warning } from '../errors.ts';
 import { checkBinding, type Place } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import { isSealedInSomeForm } from '../jwe/sealed-value.ts';
 import { accidentsIn } from './accidents.ts';
 import { forbiddenValue } from './types.ts';
-
-/** Said on stderr; the command goes on. */
-export interface Warning {
-  readonly message: string;
-  readonly hint?: string | undefined;
-}
 
 export interface ValuePolicy {
   /** Accidents are errors. */

@@ -1,5 +1,4 @@
-import { KsealError } from '../errors.ts';
-import type { Warning } from './checks.ts';
+import { KsealError, type Warning } from '../errors.ts';
 
 /** The most sealed values a Secret may hold: each costs one call to the key. */
 export const MAX_SEALED_VALUES = 256;

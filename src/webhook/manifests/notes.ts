@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { shellWord } from '../../errors.ts';
+import { shellWord } from '../../printable.ts';
 import { API_SERVER_FOLDER } from './api-server.ts';
 import { NAME, tlsSecret } from './names.ts';
 import type { ManifestOptions } from './options.ts';
