@@ -2,14 +2,14 @@ import { existsSync, lstatSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import picomatch from 'picomatch';
 import { KsealError } from './errors.ts';
-import { type ReadFile, readRegularFile } from './files.ts';
+import { type ReadFile, readRegularFile } from './fs/read.ts';
 import { type Scope, scopes } from './jwe/binding.ts';
 import type { KeyState } from './jwe/decrypt.ts';
 import { parseKid } from './jwe/kid.ts';
 import { isNamespace } from './jwe/names.ts';
-import { decodeUtf8 } from './printable.ts';
 import { listOf, mapOf, objectOf, oneOf, type Reader, readYaml, text, textAs } from './schema.ts';
-import type { YamlNode } from './yaml-node.ts';
+import { decodeUtf8 } from './text.ts';
+import type { YamlNode } from './yaml/node.ts';
 
 export const CONFIG_NAME = '.kseal.yaml';
 const MAX_CONFIG = 256 * 1024;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Fault, Rule } from './rules/rule.ts';
-import { childrenOf, offsetsIn, type YamlNode } from './yaml-node.ts';
+import { childrenOf, offsetsIn, type YamlNode } from './yaml/node.ts';
 
 /** What a suppression of a fault covers, as a hash. */
 export type CoverOf = (fault: Fault, covers: Rule['covers']) => string;

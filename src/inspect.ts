@@ -6,7 +6,7 @@ import { readSealedValue } from './jwe/sealed-value.ts';
 import type { Field, Manifest } from './manifest/manifest.ts';
 import { placeIn } from './manifest/place.ts';
 import { secretLabel } from './manifest/problem.ts';
-import { positionsIn } from './yaml-node.ts';
+import { positionsIn } from './yaml/node.ts';
 
 /** `sealed`: sound, and for this place. No key is asked, so whether it opens is not known. */
 export type ValueState = 'sealed' | 'misplaced' | 'unbound' | 'damaged' | 'plaintext';

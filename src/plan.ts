@@ -5,11 +5,11 @@ import { compactText } from './jwe/flattened.ts';
 import type { Edit } from './manifest/edit.ts';
 import type { Entry, Field, SecretDocument } from './manifest/manifest.ts';
 import { secretLabel, where } from './manifest/problem.ts';
-import { shellWord } from './printable.ts';
 import { checkPlaintext, checkSealed, type ValuePolicy } from './secret/checks.ts';
 import { placeOf } from './secret/place.ts';
 import { checkCount, checkSize } from './secret/size.ts';
 import { missingKeys } from './secret/types.ts';
+import { shellWord } from './text.ts';
 
 export interface SealOptions {
   readonly scope: Scope;

@@ -1,7 +1,7 @@
 import { KsealError, throwAll } from './errors.ts';
-import { nearest } from './nearest.ts';
-import { parseYaml } from './yaml.ts';
-import { positionsIn, type YamlMap, type YamlNode } from './yaml-node.ts';
+import { nearest } from './text.ts';
+import { positionsIn, type YamlMap, type YamlNode } from './yaml/node.ts';
+import { parseYaml } from './yaml/parse.ts';
 
 /** Reports what is wrong with `node`; the caller goes on, so that all is found in one run. */
 type Fail = (node: YamlNode, message: string, hint?: string) => undefined;

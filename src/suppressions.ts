@@ -1,7 +1,13 @@
-import { nearest } from './nearest.ts';
-import { type Range, rangesAt } from './ranges.ts';
 import type { Fault } from './rules/rule.ts';
-import { childrenOf, type Position, positionsIn, type YamlNode } from './yaml-node.ts';
+import { nearest } from './text.ts';
+import {
+  childrenOf,
+  type Position,
+  positionsIn,
+  type Range,
+  rangesAt,
+  type YamlNode,
+} from './yaml/node.ts';
 
 /** A comment `# kseal-ignore RULE: reason`. */
 export interface Suppression {

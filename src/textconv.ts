@@ -5,7 +5,7 @@ import { readSealedValue } from './jwe/sealed-value.ts';
 import { nameOf } from './manifest/literal.ts';
 import type { Entry, Manifest } from './manifest/manifest.ts';
 import { applySplices, type Splice } from './manifest/splice.ts';
-import type { YamlEntry, YamlMap, YamlNode } from './yaml-node.ts';
+import type { YamlEntry, YamlMap, YamlNode } from './yaml/node.ts';
 
 /**
  * The text of a manifest for `git diff`: in place of each value of a Secret stands what can be

@@ -10,7 +10,7 @@ import {
   located,
   throwAll,
 } from '../src/errors.ts';
-import { shellWord } from '../src/printable.ts';
+import { shellWord } from '../src/text.ts';
 import { thrownBy } from './jwe/thrown.ts';
 
 const error = (code: ErrorCode) => new KsealError(code, code);

@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
 import { type Config, type ConfiguredKey, ruleFor } from '../config.ts';
 import { KsealError } from '../errors.ts';
-import { readFile } from '../files.ts';
+import { readFile } from '../fs/read.ts';
 import { parseKid } from '../jwe/kid.ts';
 import { checkPin, configuredKey } from '../keys/open.ts';
 import { parseReference } from '../keys/reference.ts';
 import { strictest } from '../keys/standing.ts';
-import { shellWord } from '../printable.ts';
 import type { Allowance, AllowedKey } from '../rules/rule.ts';
+import { shellWord } from '../text.ts';
 import type { Base } from './base.ts';
 
 export interface KnownKeys {

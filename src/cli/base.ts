@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { CONFIG_NAME, type Config, isThere, loadConfig, parseConfig } from '../config.ts';
 import { KsealError } from '../errors.ts';
-import { type ReadFile, readFile } from '../files.ts';
+import { type ReadFile, readFile } from '../fs/read.ts';
 import type { LocalGit } from '../git/ask.ts';
 import { commitOf } from '../git/commit.ts';
 import { type FoundFile, fileAt, wayToTop } from '../git/objects.ts';

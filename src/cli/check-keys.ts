@@ -4,7 +4,7 @@ import { expectedErrors, KsealError, throwAll } from '../errors.ts';
 import { describeKid } from '../jwe/kid.ts';
 import { publicKeyFromFile } from '../keys/file.ts';
 import { configuredKey, fetchKey, type KeyContext } from '../keys/open.ts';
-import { printable } from '../printable.ts';
+import { printable } from '../text.ts';
 import { configFor, type KeyFlags, keyContext } from './context.ts';
 import type { IO } from './io.ts';
 import { warn, writeStdout } from './print.ts';

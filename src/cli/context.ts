@@ -1,7 +1,7 @@
 import { dirname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, findConfig, loadConfig } from '../config.ts';
-import { readFile } from '../files.ts';
+import { readFile } from '../fs/read.ts';
 import type { KeyContext } from '../keys/open.ts';
 import type { IO } from './io.ts';
 import { say } from './print.ts';

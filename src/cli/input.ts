@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
-import { readFile } from '../files.ts';
+import { readFile } from '../fs/read.ts';
 import { isLabelKey } from '../jwe/names.ts';
 import { decodeManifest } from '../manifest/decode.ts';
 import type { Manifest } from '../manifest/manifest.ts';

@@ -4,7 +4,7 @@ import { describeBinding } from '../jwe/binding.ts';
 import { describeKid } from '../jwe/kid.ts';
 import type { KeyFile } from '../keys/file.ts';
 import { standingsIn } from '../keys/standing.ts';
-import { printable } from '../printable.ts';
+import { printable } from '../text.ts';
 import type { IO } from './io.ts';
 import { type Colour, paint, say } from './print.ts';
 import { type Column, tableOf } from './table.ts';

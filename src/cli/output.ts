@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
-import { isSameFile } from '../files.ts';
-import { checkWritable, refuseExisting, writeFile } from '../write-files.ts';
+import { isSameFile } from '../fs/read.ts';
+import { checkWritable, refuseExisting, writeFile } from '../fs/write.ts';
 import type { IO } from './io.ts';
 import { say, writeStdout } from './print.ts';
 

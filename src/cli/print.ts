@@ -1,8 +1,8 @@
 import { styleText } from 'node:util';
 import { errorsOf, exitCodeOf, KsealError, type Warning } from '../errors.ts';
-import { fileError } from '../files.ts';
+import { fileError } from '../fs/read.ts';
 import { withoutCredentials } from '../git/failure.ts';
-import { printable } from '../printable.ts';
+import { printable } from '../text.ts';
 import type { IO, Output } from './io.ts';
 
 const colours = { error: 'red', warning: 'yellow', hint: 'cyan' } as const;

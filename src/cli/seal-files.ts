@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
+import { replaceFiles } from '../fs/write.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { shellWord } from '../printable.ts';
 import { type Sealed, sealManifest } from '../seal.ts';
 import { isFolder, manifestsIn } from '../sources/folder.ts';
-import { replaceFiles } from '../write-files.ts';
+import { shellWord } from '../text.ts';
 import { noSecret, readManifestFile, shownPath } from './input.ts';
 import type { IO } from './io.ts';
 import { sayScope } from './key.ts';

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
-import { isFile } from '../files.ts';
+import { isFile } from '../fs/read.ts';
 import type { SealOptions } from '../plan.ts';
-import { shellWord } from '../printable.ts';
 import { accidentIds } from '../secret/accidents.ts';
+import { shellWord } from '../text.ts';
 import type { IO } from './io.ts';
 import type { Setting, SettingFlags } from './setting.ts';
 import { type Source, stdinReaders } from './values.ts';

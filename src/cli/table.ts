@@ -1,4 +1,4 @@
-import { printable } from '../printable.ts';
+import { printable } from '../text.ts';
 
 export interface Column<T> {
   readonly title: string;

@@ -1,11 +1,11 @@
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { writeFolder } from '../fs/write.ts';
 import { scopes } from '../jwe/binding.ts';
-import { shellWord } from '../printable.ts';
+import { shellWord } from '../text.ts';
 import { logLevels } from '../webhook/log-level.ts';
 import { baseFiles, manifestText } from '../webhook/manifests/files.ts';
 import type { ManifestOptions } from '../webhook/manifests/options.ts';
-import { writeFolder } from '../write-folder.ts';
 import { repeated } from './input.ts';
 import type { IO } from './io.ts';
 import { say, warn, writeStdout } from './print.ts';

@@ -1,5 +1,5 @@
 import { type ErrorCode, KsealError } from '../errors.ts';
-import { shellWord } from '../printable.ts';
+import { shellWord } from '../text.ts';
 import type { Ended } from './run.ts';
 
 interface Row {

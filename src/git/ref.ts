@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KsealError } from '../errors.ts';
-import { shellWord } from '../printable.ts';
+import { shellWord } from '../text.ts';
 import { failure } from './failure.ts';
 import { type Git, REPOSITORY } from './run.ts';
 

@@ -1,5 +1,5 @@
 import { entryNamed, nameOf } from '../manifest/literal.ts';
-import type { YamlMap, YamlNode } from '../yaml-node.ts';
+import type { YamlMap, YamlNode } from '../yaml/node.ts';
 
 /** A tool of which a document is known not to be a Secret in plaintext. */
 export type ForeignTool = 'SealedSecret' | 'ExternalSecret' | 'SOPS';

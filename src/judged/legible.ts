@@ -1,4 +1,4 @@
-import { parseYaml } from '../yaml.ts';
+import { parseYaml } from '../yaml/parse.ts';
 
 /** A document that is no YAML until a template is rendered. */
 export interface TemplatePart {

@@ -4,7 +4,7 @@ import type { Problem } from '../manifest/problem.ts';
 import { sealCommand } from '../rules/hints.ts';
 import { rules } from '../rules/index.ts';
 import type { Fault } from '../rules/rule.ts';
-import { type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
+import { type Position, positionsIn, type YamlNode } from '../yaml/node.ts';
 import { isSops, isSopsText } from './foreign.ts';
 import { holdsAction, isBraces, isPlaceholder, mayBeSecret, placeholderFault } from './template.ts';
 

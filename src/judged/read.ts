@@ -1,7 +1,6 @@
 import type { Manifest } from '../manifest/manifest.ts';
 import { readManifest } from '../manifest/read.ts';
-import { rangesAt } from '../ranges.ts';
-import type { Position } from '../yaml-node.ts';
+import { type Position, rangesAt } from '../yaml/node.ts';
 import { actionIn, legibleIn } from './legible.ts';
 import { restored } from './restore.ts';
 import { type TemplateDocument, templatesIn } from './template.ts';

@@ -8,7 +8,7 @@ import {
   type YamlEntry,
   type YamlMap,
   type YamlNode,
-} from '../yaml-node.ts';
+} from '../yaml/node.ts';
 
 /**
  * What was read of a text without its template actions, put right: names are those of the

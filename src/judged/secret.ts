@@ -5,7 +5,7 @@ import { fieldNames, type Manifest, type SecretDocument } from '../manifest/mani
 import { secretLabel } from '../manifest/problem.ts';
 import type { JudgedSecret, JudgedValue, UnknownField } from '../rules/rule.ts';
 import { knownFields } from '../rules/unknown-field.ts';
-import { type Position, positionsIn, type YamlMap, type YamlNode } from '../yaml-node.ts';
+import { type Position, positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import { isSops, isSopsText } from './foreign.ts';
 import { judgeValue } from './value.ts';
 

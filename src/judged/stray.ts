@@ -1,7 +1,7 @@
 import { findSealed } from '../jwe/find-sealed.ts';
 import { stillSealed } from '../rules/refused-key.ts';
 import type { Fault, JudgedSecret } from '../rules/rule.ts';
-import { positionsIn } from '../yaml-node.ts';
+import { positionsIn } from '../yaml/node.ts';
 
 /**
  * What `--fail-if-kid` asks for and is the value of no Secret: in Helm values, in a template, or

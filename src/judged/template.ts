@@ -1,7 +1,13 @@
 import type { Manifest, SecretDocument } from '../manifest/manifest.ts';
-import { type Range, rangesAt } from '../ranges.ts';
 import type { Fault } from '../rules/rule.ts';
-import { childrenOf, type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
+import {
+  childrenOf,
+  type Position,
+  positionsIn,
+  type Range,
+  rangesAt,
+  type YamlNode,
+} from '../yaml/node.ts';
 import { actionIn, type TemplatePart } from './legible.ts';
 
 // A default within it may be the plaintext itself: `${PW:-hunter2}`, `{{ .pw | default "hunter2" }}`.

@@ -1,10 +1,9 @@
 import { KsealError } from '../errors.ts';
 import { decodeManifest } from '../manifest/decode.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { lastAtMost } from '../ranges.ts';
 import { sealInTemplate } from '../rules/hints.ts';
 import type { Fault, JudgedSecret } from '../rules/rule.ts';
-import { type Position, positionsIn, type YamlNode } from '../yaml-node.ts';
+import { lastAtMost, type Position, positionsIn, type YamlNode } from '../yaml/node.ts';
 import { type ForeignTool, foreignTool, misspeltKinds } from './foreign.ts';
 import { isLasting, judgeProblems, judgeRoots } from './problem.ts';
 import { isWithin, readTemplates } from './read.ts';

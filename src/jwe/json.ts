@@ -1,5 +1,5 @@
 import { KsealError } from '../errors.ts';
-import { decodeUtf8 } from '../printable.ts';
+import { decodeUtf8 } from '../text.ts';
 
 const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]/g;
 

@@ -1,9 +1,9 @@
 import { createPublicKey, type KeyObject, webcrypto } from 'node:crypto';
 import { KsealError } from '../errors.ts';
-import { type ReadFile, readRegularFile } from '../files.ts';
+import { type ReadFile, readRegularFile } from '../fs/read.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { kidOf } from '../jwe/kid.ts';
-import { shellWord } from '../printable.ts';
+import { shellWord } from '../text.ts';
 import { type ReadKey, readKeyText } from './pem.ts';
 import { checkRsa } from './policy.ts';
 

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import type { Config, ConfiguredKey } from '../config.ts';
 import { KsealError } from '../errors.ts';
-import { readFile } from '../files.ts';
+import { readFile } from '../fs/read.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
 import { describeKid } from '../jwe/kid.ts';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../text.ts';
 import { openingKeyFromFile, publicKeyFromFile } from './file.ts';
 import type { FetchedKey, Provider, ProviderOptions } from './provider.ts';
 import { providers } from './providers.ts';

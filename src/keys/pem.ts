@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { KsealError } from '../errors.ts';
 import { parseJsonObject } from '../jwe/json.ts';
-import { shellWord } from '../printable.ts';
+import { shellWord } from '../text.ts';
 
 export type KeyKind = 'public' | 'private';
 

@@ -1,4 +1,4 @@
-import type { YamlEntry, YamlMap } from '../yaml-node.ts';
+import type { YamlEntry, YamlMap } from '../yaml/node.ts';
 import { entryNamed, nameOf } from './literal.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { YamlNode } from '../yaml-node.ts';
+import type { YamlNode } from '../yaml/node.ts';
 import type { State } from './edit-state.ts';
 import { entryNamed } from './literal.ts';
 import { fieldNames, type Manifest, type SecretDocument } from './manifest.ts';

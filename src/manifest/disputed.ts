@@ -1,4 +1,4 @@
-import type { YamlScalar } from '../yaml-node.ts';
+import type { YamlScalar } from '../yaml/node.ts';
 import { match } from './splice.ts';
 
 export type Doubt = readonly [message: string, hint: string];

@@ -1,4 +1,4 @@
-import type { YamlEntry, YamlMap } from '../yaml-node.ts';
+import type { YamlEntry, YamlMap } from '../yaml/node.ts';
 import { type Addition, blockIndent, blockLines, type Style } from './edit-style.ts';
 import { isFirstOnLine, lineStart, match, type Splice } from './splice.ts';
 

@@ -1,4 +1,4 @@
-import type { YamlEntry, YamlMap } from '../yaml-node.ts';
+import type { YamlEntry, YamlMap } from '../yaml/node.ts';
 import { addLines, addToBlock, removeFromBlock } from './edit-block.ts';
 import { changeFlow } from './edit-flow.ts';
 import { scalarSplices } from './edit-scalar.ts';

@@ -1,4 +1,4 @@
-import type { YamlEntry, YamlMap } from '../yaml-node.ts';
+import type { YamlEntry, YamlMap } from '../yaml/node.ts';
 import { type Addition, flowEntries, flowMap, type Style } from './edit-style.ts';
 import { indentation, isFirstOnLine, lineStart, match, type Splice } from './splice.ts';
 

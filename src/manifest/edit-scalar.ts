@@ -1,4 +1,4 @@
-import type { YamlScalar } from '../yaml-node.ts';
+import type { YamlScalar } from '../yaml/node.ts';
 import { blockHeader } from './disputed.ts';
 import { scalarSource } from './scalar-text.ts';
 import { match, type Splice } from './splice.ts';

@@ -1,4 +1,4 @@
-import type { YamlMap } from '../yaml-node.ts';
+import type { YamlMap } from '../yaml/node.ts';
 import { scalarSource } from './scalar-text.ts';
 import { indentation, lineStart } from './splice.ts';
 

@@ -1,4 +1,4 @@
-import { isMergeKey, type YamlMap, type YamlNode } from '../yaml-node.ts';
+import { isMergeKey, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import {
   entriesNamed,
   entryNamed,

@@ -4,7 +4,7 @@ import {
   type YamlMap,
   type YamlNode,
   type YamlScalar,
-} from '../yaml-node.ts';
+} from '../yaml/node.ts';
 import { disputeAbout } from './disputed.ts';
 import type { ProblemId } from './problem.ts';
 import { isPlainNull, plainScalarTrap } from './scalar-text.ts';

@@ -1,4 +1,4 @@
-import type { Position, YamlMap, YamlNode } from '../yaml-node.ts';
+import type { Position, YamlMap, YamlNode } from '../yaml/node.ts';
 import type { Problem } from './problem.ts';
 
 export type Field = 'data' | 'stringData';

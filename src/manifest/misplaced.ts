@@ -1,4 +1,4 @@
-import type { YamlMap, YamlNode } from '../yaml-node.ts';
+import type { YamlMap, YamlNode } from '../yaml/node.ts';
 import { type Fault, nameOf } from './literal.ts';
 import { type Field, fieldNames } from './manifest.ts';
 

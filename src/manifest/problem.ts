@@ -1,6 +1,6 @@
 import { type ErrorCode, KsealError } from '../errors.ts';
-import { printable } from '../printable.ts';
-import type { Position } from '../yaml-node.ts';
+import { printable } from '../text.ts';
+import type { Position } from '../yaml/node.ts';
 
 /** What the reader of a manifest can find; all decisions go by these, and none by a message. */
 export type ProblemId =

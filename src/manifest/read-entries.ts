@@ -1,6 +1,6 @@
 import { sealedLook } from '../jwe/looks-sealed.ts';
 import { isDataKey } from '../jwe/names.ts';
-import { isMergeKey, type YamlEntry, type YamlNode, type YamlScalar } from '../yaml-node.ts';
+import { isMergeKey, type YamlEntry, type YamlNode, type YamlScalar } from '../yaml/node.ts';
 import {
   type Fault,
   indirectKeys,

@@ -1,4 +1,4 @@
-import type { YamlEntry, YamlMap, YamlNode } from '../yaml-node.ts';
+import type { YamlEntry, YamlMap, YamlNode } from '../yaml/node.ts';
 import { fieldsOfSecret } from './branches.ts';
 import {
   entryNamed,

@@ -1,5 +1,5 @@
-import { parseYaml, type YamlError } from '../yaml.ts';
-import { type Position, positionsIn } from '../yaml-node.ts';
+import { type Position, positionsIn } from '../yaml/node.ts';
+import { parseYaml, type YamlError } from '../yaml/parse.ts';
 import { findSecrets } from './find-secrets.ts';
 import type { Fault } from './literal.ts';
 import type { Entry, Manifest, SecretDocument } from './manifest.ts';

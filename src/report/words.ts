@@ -1,5 +1,5 @@
-import { printable as oneLine } from '../printable.ts';
 import type { Finding } from '../rules/rule.ts';
+import { printable as oneLine } from '../text.ts';
 import { type Report, tallyOf } from './report.ts';
 
 /** What is wrong, and in what: `Secret hr/db, data key "password": the value is not sealed`. */

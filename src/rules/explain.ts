@@ -1,5 +1,5 @@
 import { KsealError } from '../errors.ts';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../text.ts';
 import { rules } from './index.ts';
 import type { Rule } from './rule.ts';
 

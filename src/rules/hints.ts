@@ -1,4 +1,4 @@
-import { shellWord } from '../printable.ts';
+import { shellWord } from '../text.ts';
 
 /** What to do with a value that stands in a template. */
 export const sealInTemplate =

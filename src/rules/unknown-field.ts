@@ -1,4 +1,4 @@
-import { nearest } from '../nearest.ts';
+import { nearest } from '../text.ts';
 import type { Remark, Rule, UnknownField } from './rule.ts';
 
 export const unknownField: Rule = {

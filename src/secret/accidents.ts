@@ -1,4 +1,4 @@
-import { decodeUtf8 } from '../printable.ts';
+import { decodeUtf8 } from '../text.ts';
 
 /** Something about a value that is rarely meant; never the value itself. */
 export interface Accident {

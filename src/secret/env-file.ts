@@ -1,6 +1,6 @@
 import { KsealError } from '../errors.ts';
 import { isDataKey } from '../jwe/names.ts';
-import { decodeUtf8 } from '../printable.ts';
+import { decodeUtf8 } from '../text.ts';
 
 /**
  * Reads `KEY=VALUE` lines as `kubectl create secret --from-env-file` does: blank lines and lines

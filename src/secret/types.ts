@@ -1,4 +1,4 @@
-import { decodeUtf8 } from '../printable.ts';
+import { decodeUtf8 } from '../text.ts';
 
 /** What Kubernetes demands of a Secret of one type (kubernetes/pkg/apis/core/validation, ValidateSecret). */
 interface SecretType {

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileError, statOf } from '../files.ts';
+import { fileError, statOf } from '../fs/read.ts';
 
 /** What holds no manifests. */
 const skipped = new Set(['.git', 'node_modules']);

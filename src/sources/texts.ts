@@ -1,6 +1,6 @@
 import { relative, resolve, sep } from 'node:path';
 import { expectedErrors, KsealError } from '../errors.ts';
-import { readFile } from '../files.ts';
+import { readFile } from '../fs/read.ts';
 import type { LocalGit } from '../git/ask.ts';
 import { commitOf } from '../git/commit.ts';
 import { contentsOf } from '../git/contents.ts';

@@ -1,5 +1,5 @@
 import type { ErrorCode, KsealError } from '../errors.ts';
-import { printable } from '../printable.ts';
+import { printable } from '../text.ts';
 import type { Status } from './admission.ts';
 
 /** What the API server and its client are told of an error. */

@@ -1,6 +1,6 @@
 import { KsealError } from '../errors.ts';
 import { isSealedInSomeForm } from '../jwe/sealed-value.ts';
-import { decodeUtf8 } from '../printable.ts';
+import { decodeUtf8 } from '../text.ts';
 import { type AdmissionRequest, API_VERSION, type SecretWrite } from './admission.ts';
 
 /**

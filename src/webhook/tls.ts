@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { readFile } from '../files.ts';
+import { readFile } from '../fs/read.ts';
 import { certificatesIn, checkRoots, invalid } from './pem.ts';
 
 /** The files as they were named, which is how messages call them. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseJsonObject } from '../../src/jwe/json.ts';
-import { decodeUtf8 } from '../../src/printable.ts';
+import { decodeUtf8 } from '../../src/text.ts';
 import { thrownBy } from './thrown.ts';
 
 const parse = (text: string) => parseJsonObject(Buffer.from(text), 'header');

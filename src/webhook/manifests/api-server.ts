@@ -1,4 +1,4 @@
-import { printYaml } from '../../yaml-print.ts';
+import { printYaml } from '../../yaml/print.ts';
 import { clientCaMap, hostIn, metaIn } from './names.ts';
 import type { Documented } from './object.ts';
 import type { ManifestOptions } from './options.ts';

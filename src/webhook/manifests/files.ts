@@ -1,4 +1,4 @@
-import { printYaml } from '../../yaml-print.ts';
+import { printYaml } from '../../yaml/print.ts';
 import { mutatingWebhook } from './admission.ts';
 import { admissionConfiguration, apiServerKubeconfig, clientCa, embedded } from './api-server.ts';
 import { autoscaler, disruptionBudget, namespace, serviceAccount } from './availability.ts';

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { shellWord } from '../../printable.ts';
+import { shellWord } from '../../text.ts';
 import { API_SERVER_FOLDER } from './api-server.ts';
 import { NAME, tlsSecret } from './names.ts';
 import type { ManifestOptions } from './options.ts';

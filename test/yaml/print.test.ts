@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { printYaml } from '../src/yaml-print.ts';
+import { printYaml } from '../../src/yaml/print.ts';
 
 /** What one reader of YAML or another takes for something else than a text. */
 const traps = ['yes', 'No', 'on', 'y', 'null', '~', '', '0123', '0o17', '1e3', '1_000', '12:30'];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { lastAtMost, rangesAt } from '../src/ranges.ts';
+import { lastAtMost, rangesAt } from '../../src/yaml/node.ts';
 
 const numbers = fc.array(fc.nat(40), { maxLength: 12 }).map((all) => all.sort((a, b) => a - b));
 

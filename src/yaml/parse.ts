@@ -24,7 +24,7 @@ import {
   type YamlNode,
   type YamlScalar,
   type YamlSeq,
-} from './yaml-node.ts';
+} from './node.ts';
 
 /** `message` never quotes the source. */
 export interface YamlError {
@@ -33,7 +33,7 @@ export interface YamlError {
   readonly offset: number;
 }
 
-export interface ParsedYaml {
+interface ParsedYaml {
   /** The root nodes; empty when an error other than DUPLICATE_KEY was found. */
   readonly roots: readonly YamlNode[];
   readonly errors: readonly YamlError[];

@@ -4,8 +4,15 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { fileError, isFile, isSameFile, readFile, readRegularFile, statOf } from '../src/files.ts';
-import { thrownBy } from './jwe/thrown.ts';
+import {
+  fileError,
+  isFile,
+  isSameFile,
+  readFile,
+  readRegularFile,
+  statOf,
+} from '../../src/fs/read.ts';
+import { thrownBy } from '../jwe/thrown.ts';
 
 let folder = '';
 beforeEach(() => {

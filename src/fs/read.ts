@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { KsealError } from './errors.ts';
+import { KsealError } from '../errors.ts';
 
 /** What the system's error codes mean to the person who named the file. */
 const reasons: Record<string, string> = {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { parseYaml } from '../src/yaml.ts';
-import { positionsIn, type YamlMap, type YamlNode } from '../src/yaml-node.ts';
+import { positionsIn, type YamlMap, type YamlNode } from '../../src/yaml/node.ts';
+import { parseYaml } from '../../src/yaml/parse.ts';
 
 function rootOf(source: string): YamlNode {
   const { roots, errors } = parseYaml(source);

@@ -1,9 +1,9 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type FolderFile, writeFolder } from '../src/write-folder.ts';
-import { at, make, mode, names, text } from './helpers/written.ts';
-import { thrownBy } from './jwe/thrown.ts';
+import { type FolderFile, writeFolder } from '../../src/fs/write.ts';
+import { at, make, mode, names, text } from '../helpers/written.ts';
+import { thrownBy } from '../jwe/thrown.ts';
 
 const files: readonly FolderFile[] = [
   { name: 'open', octets: Buffer.from('1') },

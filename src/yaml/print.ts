@@ -1,5 +1,5 @@
 import { Document } from 'yaml';
-import { printable } from './printable.ts';
+import { printable } from '../text.ts';
 
 /**
  * Prints plain data as one YAML document, under a comment. What readers of YAML 1.1 (kubectl)

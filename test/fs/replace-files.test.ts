@@ -3,9 +3,9 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { describe, expect, test } from 'vitest';
-import { replaceFiles } from '../src/write-files.ts';
-import { at, make, mode, names, text } from './helpers/written.ts';
-import { thrownBy } from './jwe/thrown.ts';
+import { replaceFiles } from '../../src/fs/write.ts';
+import { at, make, mode, names, text } from '../helpers/written.ts';
+import { thrownBy } from '../jwe/thrown.ts';
 
 const replace = (...all: string[]) =>
   replaceFiles(
@@ -46,7 +46,7 @@ describe('several files', () => {
 // What the limit cuts off is written by a process of its own, which it would hurt to share.
 describe('a file that outgrows the limit', () => {
   const program = () => {
-    const entryPoints = [join(import.meta.dirname, '../src/write-files.ts')];
+    const entryPoints = [join(import.meta.dirname, '../../src/fs/write.ts')];
     buildSync({ entryPoints, bundle: true, platform: 'node', format: 'esm', outfile: at('f.mjs') });
     const [path, confidential] = ['process.argv[1]', 'process.argv[2] === "true"'];
     return `import { writeFile } from ${JSON.stringify(at('f.mjs'))};

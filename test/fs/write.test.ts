@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { refuseExisting, removeFile, writeFile } from '../src/write-files.ts';
-import { at, make, mode, names, text } from './helpers/written.ts';
-import { thrownBy } from './jwe/thrown.ts';
+import { refuseExisting, removeFile, writeFile } from '../../src/fs/write.ts';
+import { at, make, mode, names, text } from '../helpers/written.ts';
+import { thrownBy } from '../jwe/thrown.ts';
 
 function write(name: string, options: { force?: boolean; confidential?: boolean } = {}): void {
   const { force = true, confidential = false } = options;

@@ -1,8 +1,6 @@
 // What a YAML text is read into: plain nodes that know where they stand in the source, so
 // that callers edit the source by offset and never print a document anew.
 
-import { lastAtMost } from './ranges.ts';
-
 /** Both count from 1; `column` counts UTF-16 code units and leaves a byte order mark out. */
 export interface Position {
   readonly line: number;
@@ -36,7 +34,7 @@ export interface YamlSeq extends Located {
   readonly items: readonly YamlNode[];
 }
 
-export interface YamlAlias extends Located {
+interface YamlAlias extends Located {
   readonly kind: 'alias';
   readonly target: YamlNode;
 }
@@ -130,4 +128,32 @@ export function forbiddenCharacter(source: string): number | undefined {
   const found = [text.search(unprintable), text.includes('\r') ? text.search(loneReturn) : -1];
   const [first] = found.filter((offset) => offset >= 0).sort((a, b) => a - b);
   return first === undefined ? undefined : mark + first;
+}
+
+// Where in a text something is, found by halving: a text may have a great many of all things.
+
+/** Offsets or lines, `end` exclusive. */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The index of the last of ascending numbers that is at most `limit`; -1 if none is. */
+export function lastAtMost(ascending: readonly number[], limit: number): number {
+  let [low, high] = [-1, ascending.length];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if ((ascending[middle] ?? 0) <= limit) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Finds among ranges in order the one that holds a place. */
+export function rangesAt<T extends Range>(ranges: readonly T[]): (at: number) => T | undefined {
+  const starts = ranges.map(({ start }) => start);
+  return (at) => {
+    const found = ranges[lastAtMost(starts, at)];
+    return found !== undefined && at < found.end ? found : undefined;
+  };
 }
