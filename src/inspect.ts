@@ -1,8 +1,7 @@
 import { KsealError } from './errors.ts';
 import { admits, type Binding } from './jwe/binding.ts';
 import type { CompactJwe } from './jwe/compact.ts';
-import { findSealed } from './jwe/find-sealed.ts';
-import { readSealedValue } from './jwe/sealed-value.ts';
+import { findSealed, readSealedValue } from './jwe/detect.ts';
 import type { Field, Manifest } from './manifest/manifest.ts';
 import { placeIn } from './manifest/place.ts';
 import { secretLabel } from './manifest/problem.ts';

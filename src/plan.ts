@@ -1,14 +1,13 @@
 import { expectedErrors, type KsealError, located, type Warning } from './errors.ts';
 import { type Binding, bindingTo, type Scope } from './jwe/binding.ts';
 import { type CompactJwe, readCompact } from './jwe/compact.ts';
-import { compactText } from './jwe/flattened.ts';
+import { compactText } from './jwe/detect.ts';
+import { checkCount, checkSize, missingKeys } from './kubernetes/secret.ts';
 import type { Edit } from './manifest/edit.ts';
 import type { Entry, Field, SecretDocument } from './manifest/manifest.ts';
 import { secretLabel, where } from './manifest/problem.ts';
 import { checkPlaintext, checkSealed, type ValuePolicy } from './secret/checks.ts';
 import { placeOf } from './secret/place.ts';
-import { checkCount, checkSize } from './secret/size.ts';
-import { missingKeys } from './secret/types.ts';
 import { shellWord } from './text.ts';
 
 export interface SealOptions {

@@ -1,6 +1,5 @@
 import { KsealError } from './errors.ts';
-import { looksSealed } from './jwe/looks-sealed.ts';
-import { readSealedValue } from './jwe/sealed-value.ts';
+import { looksSealed, readSealedValue } from './jwe/detect.ts';
 import { plaintextAnnotations } from './manifest/last-applied.ts';
 import type { Field, SecretDocument } from './manifest/manifest.ts';
 import {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { KsealError } from './errors.ts';
 import { describeBinding } from './jwe/binding.ts';
-import { readSealedValue } from './jwe/sealed-value.ts';
+import { readSealedValue } from './jwe/detect.ts';
 import { nameOf } from './manifest/literal.ts';
 import type { Entry, Manifest } from './manifest/manifest.ts';
 import { applySplices, type Splice } from './manifest/splice.ts';

@@ -3,10 +3,10 @@ import { exitCodeOf, exitCodes, KsealError } from './errors.ts';
 import { checkBinding, type Place, type Scope } from './jwe/binding.ts';
 import type { CompactJwe } from './jwe/compact.ts';
 import { type Decrypted, decryptCompact, type OpeningKey } from './jwe/decrypt.ts';
-import { isSealedInSomeForm, readSealedValue } from './jwe/sealed-value.ts';
+import { isSealedInSomeForm, readSealedValue } from './jwe/detect.ts';
 import { candidatesFor } from './keys/keyring.ts';
+import { checkCount, MAX_SEALED_VALUES } from './kubernetes/secret.ts';
 import type { Memo, Opened } from './memo.ts';
-import { checkCount, MAX_SEALED_VALUES } from './secret/size.ts';
 
 /** How many values are opened at once. */
 const PARALLEL = 16;

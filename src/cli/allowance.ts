@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type Config, type ConfiguredKey, ruleFor } from '../config.ts';
 import { KsealError } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
-import { parseKid } from '../jwe/kid.ts';
+import { parseKid } from '../jwe/thumbprint.ts';
 import { checkPin, configuredKey } from '../keys/open.ts';
 import { parseReference } from '../keys/reference.ts';
 import { strictest } from '../keys/standing.ts';

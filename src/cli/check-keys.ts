@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Config, ConfiguredKey } from '../config.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
-import { describeKid } from '../jwe/kid.ts';
+import { describeKid } from '../jwe/thumbprint.ts';
 import { publicKeyFromFile } from '../keys/file.ts';
 import { configuredKey, fetchKey, type KeyContext } from '../keys/open.ts';
 import { printable } from '../text.ts';

@@ -5,7 +5,7 @@ import type { Config } from '../config.ts';
 import { KsealError } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
 import { writeFile } from '../fs/write.ts';
-import { describeKid } from '../jwe/kid.ts';
+import { describeKid } from '../jwe/thumbprint.ts';
 import { readKeyFile } from '../keys/file.ts';
 import { checkPin, configuredKey, fetchKey } from '../keys/open.ts';
 import type { FetchedKey } from '../keys/provider.ts';

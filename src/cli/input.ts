@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
-import { isLabelKey } from '../jwe/names.ts';
+import { isLabelKey } from '../kubernetes/names.ts';
 import { decodeManifest } from '../manifest/decode.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { readManifest } from '../manifest/read.ts';

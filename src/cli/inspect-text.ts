@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Inspection, ValueState } from '../inspect.ts';
 import { describeBinding } from '../jwe/binding.ts';
-import { describeKid } from '../jwe/kid.ts';
+import { describeKid } from '../jwe/thumbprint.ts';
 import type { KeyFile } from '../keys/file.ts';
 import { standingsIn } from '../keys/standing.ts';
 import { printable } from '../text.ts';

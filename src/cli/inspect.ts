@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { CONFIG_NAME } from '../config.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
 import { type Inspection, inspectBare, inspectManifest, inspectStrays } from '../inspect.ts';
-import { isSealedInSomeForm } from '../jwe/sealed-value.ts';
+import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { checkedKey } from '../keys/file.ts';
 import { looksLikeKey, readKeyText } from '../keys/pem.ts';
 import { decodeManifest } from '../manifest/decode.ts';

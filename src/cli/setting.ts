@@ -4,7 +4,7 @@ import { KsealError } from '../errors.ts';
 import { repositoryOf } from '../git/local.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
-import { describeKid } from '../jwe/kid.ts';
+import { describeKid } from '../jwe/thumbprint.ts';
 import { checkPin, loadPublicKey } from '../keys/open.ts';
 import { parseReference } from '../keys/reference.ts';
 import { type Standing, standingsIn } from '../keys/standing.ts';

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { KsealError } from '../errors.ts';
-import { describeKid, parseKid } from '../jwe/kid.ts';
+import { describeKid, parseKid } from '../jwe/thumbprint.ts';
 import { knownKeysPath, knownKid, rememberKey } from '../keys/known-keys.ts';
 import { checkPin } from '../keys/open.ts';
 import type { IO } from './io.ts';

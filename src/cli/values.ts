@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { KsealError } from '../errors.ts';
 import { MAX_VALUE_OCTETS } from '../jwe/compact.ts';
-import { isDataKey } from '../jwe/names.ts';
+import { isDataKey } from '../kubernetes/names.ts';
 import type { NewValue } from '../seal-plan.ts';
 import { readEnvFile } from '../secret/env-file.ts';
 import { readInput, withoutFinalNewline } from './input.ts';

@@ -1,10 +1,10 @@
 import type { Config } from '../config.ts';
 import { KsealError } from '../errors.ts';
-import { isDataKey } from '../jwe/names.ts';
 import { parseKmsReference } from '../keys/gcpkms-name.ts';
 import { configuredKey, openingProvider } from '../keys/open.ts';
 import { parseReference } from '../keys/reference.ts';
 import { standingsIn } from '../keys/standing.ts';
+import { isDataKey } from '../kubernetes/names.ts';
 import type { WebhookKey } from '../webhook/manifests/options.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { KsealError } from '../errors.ts';
-import { parseKid } from '../jwe/kid.ts';
-import { isNamespace, isSecretName } from '../jwe/names.ts';
+import { parseKid } from '../jwe/thumbprint.ts';
 import { kmsEndpoint } from '../keys/gcpkms-endpoint.ts';
+import { isNamespace, isSecretName } from '../kubernetes/names.ts';
 import { printable } from '../text.ts';
 import { isCidr } from '../webhook/manifests/cidr.ts';
 import { KONNECTIVITY } from '../webhook/manifests/network.ts';

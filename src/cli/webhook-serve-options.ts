@@ -1,8 +1,8 @@
 import { KsealError } from '../errors.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
-import { parseKid } from '../jwe/kid.ts';
-import { isNamespace } from '../jwe/names.ts';
+import { parseKid } from '../jwe/thumbprint.ts';
+import { isNamespace } from '../kubernetes/names.ts';
 import { type LogLevel, logLevels } from '../webhook/log-level.ts';
 import type { ServeOptions } from '../webhook/serve.ts';
 import type { IO } from './io.ts';

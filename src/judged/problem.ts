@@ -1,4 +1,4 @@
-import { looksSealed } from '../jwe/looks-sealed.ts';
+import { looksSealed } from '../jwe/detect.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Problem } from '../manifest/problem.ts';
 import { sealCommand } from '../rules/hints.ts';

@@ -1,4 +1,4 @@
-import { findSealed } from '../jwe/find-sealed.ts';
+import { findSealed } from '../jwe/detect.ts';
 import { stillSealed } from '../rules/refused-key.ts';
 import type { Fault, JudgedSecret } from '../rules/rule.ts';
 import { positionsIn } from '../yaml/node.ts';

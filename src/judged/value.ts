@@ -1,8 +1,6 @@
 import { KsealError } from '../errors.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
-import { looksFlattened } from '../jwe/flattened.ts';
-import { looksSealed, sealedLook } from '../jwe/looks-sealed.ts';
-import { readSealedValue } from '../jwe/sealed-value.ts';
+import { looksFlattened, looksSealed, readSealedValue, sealedLook } from '../jwe/detect.ts';
 import type { Entry } from '../manifest/manifest.ts';
 import type { JudgedValue } from '../rules/rule.ts';
 import { isPlaceholder } from './template.ts';

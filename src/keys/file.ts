@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject, webcrypto } from 'node:crypto';
 import { KsealError } from '../errors.ts';
 import { type ReadFile, readRegularFile } from '../fs/read.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
-import { kidOf } from '../jwe/kid.ts';
+import { kidOf } from '../jwe/thumbprint.ts';
 import { shellWord } from '../text.ts';
 import { type ReadKey, readKeyText } from './pem.ts';
 import { checkRsa } from './policy.ts';

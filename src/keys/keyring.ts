@@ -1,7 +1,6 @@
 import { KsealError } from '../errors.ts';
-import type { CompactJwe } from '../jwe/compact.ts';
+import type { CompactJwe, Header } from '../jwe/compact.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
-import type { Header } from '../jwe/header.ts';
 
 /** How many keys are tried on a value that names none: each try may be a call to a KMS. */
 const MAX_TRIES = 4;

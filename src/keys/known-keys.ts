@@ -3,7 +3,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { KsealError } from '../errors.ts';
 import { fileError, readFile } from '../fs/read.ts';
 import { writeFile } from '../fs/write.ts';
-import { parseKid } from '../jwe/kid.ts';
+import { parseKid } from '../jwe/thumbprint.ts';
 
 // The pin in a repository stops accidents, but whoever may write there can change key and pin
 // together. So each user remembers, outside any repository, which kid a key name stood for.

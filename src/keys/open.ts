@@ -4,7 +4,7 @@ import { KsealError } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
-import { describeKid } from '../jwe/kid.ts';
+import { describeKid } from '../jwe/thumbprint.ts';
 import { nearest } from '../text.ts';
 import { openingKeyFromFile, publicKeyFromFile } from './file.ts';
 import type { FetchedKey, Provider, ProviderOptions } from './provider.ts';

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { KsealError } from '../errors.ts';
-import { parseJsonObject } from '../jwe/json.ts';
+import { parseJsonObject } from '../jwe/encoding.ts';
 import { shellWord } from '../text.ts';
 
 export type KeyKind = 'public' | 'private';

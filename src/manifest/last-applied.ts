@@ -1,4 +1,4 @@
-import { looksSealed } from '../jwe/looks-sealed.ts';
+import { looksSealed } from '../jwe/detect.ts';
 import type { SecretDocument } from './manifest.ts';
 
 const names = [

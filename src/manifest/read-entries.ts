@@ -1,5 +1,5 @@
-import { sealedLook } from '../jwe/looks-sealed.ts';
-import { isDataKey } from '../jwe/names.ts';
+import { sealedLook } from '../jwe/detect.ts';
+import { isDataKey } from '../kubernetes/names.ts';
 import { isMergeKey, type YamlEntry, type YamlNode, type YamlScalar } from '../yaml/node.ts';
 import {
   type Fault,

@@ -1,4 +1,4 @@
-import { forbiddenValue as reasonAgainst } from '../secret/types.ts';
+import { forbiddenValue as reasonAgainst } from '../kubernetes/secret.ts';
 import { none, type Rule } from './rule.ts';
 
 export const forbiddenValue: Rule = {

@@ -1,4 +1,4 @@
-import { missingKeys } from '../secret/types.ts';
+import { missingKeys } from '../kubernetes/secret.ts';
 import type { Rule } from './rule.ts';
 
 export const missingRequiredKey: Rule = {

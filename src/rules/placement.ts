@@ -1,5 +1,5 @@
 import type { Binding } from '../jwe/binding.ts';
-import { isNamespace, isSecretName } from '../jwe/names.ts';
+import { isNamespace, isSecretName } from '../kubernetes/names.ts';
 import type { Allowance, JudgedSecret, JudgedValue } from './rule.ts';
 
 /**

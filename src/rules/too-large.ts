@@ -1,5 +1,5 @@
 import { KsealError } from '../errors.ts';
-import { checkCount, checkSize } from '../secret/size.ts';
+import { checkCount, checkSize } from '../kubernetes/secret.ts';
 import { type JudgedValue, none, type Remark, type Rule } from './rule.ts';
 
 export const tooLarge: Rule = {

@@ -1,9 +1,9 @@
 import { KsealError, type Warning } from '../errors.ts';
 import { checkBinding, type Place } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
-import { isSealedInSomeForm } from '../jwe/sealed-value.ts';
+import { isSealedInSomeForm } from '../jwe/detect.ts';
+import { forbiddenValue } from '../kubernetes/secret.ts';
 import { accidentsIn } from './accidents.ts';
-import { forbiddenValue } from './types.ts';
 
 export interface ValuePolicy {
   /** Accidents are errors. */

@@ -1,5 +1,5 @@
 import { KsealError } from '../errors.ts';
-import { isSealedInSomeForm } from '../jwe/sealed-value.ts';
+import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { decodeUtf8 } from '../text.ts';
 import { type AdmissionRequest, API_VERSION, type SecretWrite } from './admission.ts';
 

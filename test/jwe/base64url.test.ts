@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeBase64url } from '../../src/jwe/base64url.ts';
+import { decodeBase64url } from '../../src/jwe/encoding.ts';
 
 test('any octets come back from their canonical text', () => {
   fc.assert(

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CEK_OCTETS, decryptContent, type EncryptedContent } from '../../src/jwe/content.ts';
+import { CEK_OCTETS, decryptContent, type EncryptedContent } from '../../src/jwe/decrypt.ts';
 import { type JweVector, readVector } from './vectors.ts';
 
 /** RFC 7518 §5.2.2.1 by hand; `padded` takes the place of the padded plaintext. */

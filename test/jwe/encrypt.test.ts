@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { type Binding, bindingTo, scopes } from '../../src/jwe/binding.ts';
 import { readCompact } from '../../src/jwe/compact.ts';
 import { decryptCompact } from '../../src/jwe/decrypt.ts';
+import { looksSealed } from '../../src/jwe/detect.ts';
 import { encryptCompact } from '../../src/jwe/encrypt.ts';
-import { looksSealed } from '../../src/jwe/looks-sealed.ts';
 import { cekOf } from '../helpers/jwe.ts';
 import { AskedKey, makePair } from './pairs.ts';
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KsealError } from '../../src/errors.ts';
 import { type Binding, scopes } from '../../src/jwe/binding.ts';
-import { type Header, protectedHeader, readHeader } from '../../src/jwe/header.ts';
+import { type Header, protectedHeader, readHeader } from '../../src/jwe/compact.ts';
 import { KID, unboundHeader } from './malformed.ts';
 import { headerOfOctets } from './malformed-headers.ts';
 

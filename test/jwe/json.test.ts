@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseJsonObject } from '../../src/jwe/json.ts';
+import { parseJsonObject } from '../../src/jwe/encoding.ts';
 import { decodeUtf8 } from '../../src/text.ts';
 import { thrownBy } from './thrown.ts';
 

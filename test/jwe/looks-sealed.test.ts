@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { looksSealed, sealedLook } from '../../src/jwe/detect.ts';
 import { encryptCompact } from '../../src/jwe/encrypt.ts';
-import { looksSealed, sealedLook } from '../../src/jwe/looks-sealed.ts';
 import { makePair } from './pairs.ts';
 
 /** How a value that looks sealed begins under `data`; webhook and policy compare with these. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { looksSealed } from '../../src/jwe/detect.ts';
 import { encryptCompact } from '../../src/jwe/encrypt.ts';
-import { looksSealed } from '../../src/jwe/looks-sealed.ts';
 import { unsealData } from '../../src/unseal.ts';
 import { makeJwe } from '../helpers/jwe.ts';
 import { AskedKey, makePair } from './pairs.ts';

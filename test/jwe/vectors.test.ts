@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { compactDecrypt } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { readCompact } from '../../src/jwe/compact.ts';
-import { kidOf } from '../../src/jwe/kid.ts';
+import { kidOf } from '../../src/jwe/thumbprint.ts';
 import { unsealData } from '../../src/unseal.ts';
 import { AskedKey } from './pairs.ts';
 import { thrownBy } from './thrown.ts';

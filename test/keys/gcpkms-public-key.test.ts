@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { kidOf } from '../../src/jwe/kid.ts';
+import { kidOf } from '../../src/jwe/thumbprint.ts';
 import { crc32c } from '../../src/keys/crc32c.ts';
 import { fetchPublicKey } from '../../src/keys/gcpkms.ts';
 import { checksumOf } from '../../src/keys/gcpkms-call.ts';

@@ -1,4 +1,4 @@
-import { sealedBeginnings } from '../../jwe/looks-sealed.ts';
+import { sealedBeginnings } from '../../jwe/detect.ts';
 
 /** The texts from `from` up to, but without, `below`: all those that begin with one prefix. */
 export interface TextRange {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { looksSealed, sealedBeginnings } from '../../../src/jwe/looks-sealed.ts';
+import { looksSealed, sealedBeginnings } from '../../../src/jwe/detect.ts';
 import { mutatingWebhook } from '../../../src/webhook/manifests/admission.ts';
 import { notes } from '../../../src/webhook/manifests/notes.ts';
 import { policyObjects } from '../../../src/webhook/manifests/policy.ts';

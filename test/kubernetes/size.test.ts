@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkCount, checkSize } from '../../src/secret/size.ts';
+import { checkCount, checkSize } from '../../src/kubernetes/secret.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
 const KIB = 1024;

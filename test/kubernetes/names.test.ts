@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isDataKey, isLabelKey, isNamespace, isSecretName } from '../../src/jwe/names.ts';
+import { isDataKey, isLabelKey, isNamespace, isSecretName } from '../../src/kubernetes/names.ts';
 
 // The limits are those of k8s.io/apimachinery: IsDNS1123Label, IsDNS1123Subdomain, IsConfigMapKey,
 // IsQualifiedName.

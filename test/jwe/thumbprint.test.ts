@@ -1,6 +1,6 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { describeKid, kidOf } from '../../src/jwe/kid.ts';
+import { describeKid, kidOf } from '../../src/jwe/thumbprint.ts';
 import { makePair } from './pairs.ts';
 import { readVector } from './vectors.ts';
 

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
-import { decodeBase64url } from './base64url.ts';
+import { decodeBase64url } from './encoding.ts';
 
 /** The kid of a public key: its JWK SHA-256 thumbprint in base64url (RFC 7638), 43 characters. */
 export function kidOf(publicKey: KeyObject): Promise<string> {

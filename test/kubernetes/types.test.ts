@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { forbiddenValue, knownTypes, missingKeys } from '../../src/secret/types.ts';
+import { forbiddenValue, knownTypes, missingKeys } from '../../src/kubernetes/secret.ts';
 
 const missing = (type: string | undefined, ...keys: string[]) => missingKeys(type, new Set(keys));
 
