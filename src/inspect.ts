@@ -2,9 +2,8 @@ import { KsealError } from './errors.ts';
 import { admits, type Binding } from './jwe/binding.ts';
 import type { CompactJwe } from './jwe/compact.ts';
 import { findSealed, readSealedValue } from './jwe/detect.ts';
-import type { Field, Manifest } from './manifest/manifest.ts';
 import { placeIn } from './manifest/place.ts';
-import { secretLabel } from './manifest/problem.ts';
+import { type Field, type Manifest, secretLabel } from './manifest/types.ts';
 import { positionsIn } from './yaml/node.ts';
 
 /** `sealed`: sound, and for this place. No key is asked, so whether it opens is not known. */

@@ -4,10 +4,15 @@ import { type CompactJwe, readCompact } from './jwe/compact.ts';
 import { compactText } from './jwe/detect.ts';
 import { checkCount, checkSize, missingKeys } from './kubernetes/secret.ts';
 import type { Edit } from './manifest/edit.ts';
-import type { Entry, Field, SecretDocument } from './manifest/manifest.ts';
-import { secretLabel, where } from './manifest/problem.ts';
+import { placeOf } from './manifest/place.ts';
+import {
+  type Entry,
+  type Field,
+  type SecretDocument,
+  secretLabel,
+  where,
+} from './manifest/types.ts';
 import { checkPlaintext, checkSealed, type ValuePolicy } from './secret/checks.ts';
-import { placeOf } from './secret/place.ts';
 import { shellWord } from './text.ts';
 
 export interface SealOptions {

@@ -1,7 +1,7 @@
 import { KsealError } from './errors.ts';
 import { looksSealed, readSealedValue } from './jwe/detect.ts';
-import { plaintextAnnotations } from './manifest/last-applied.ts';
-import type { Field, SecretDocument } from './manifest/manifest.ts';
+import { plaintextAnnotations } from './manifest/read-secret.ts';
+import type { Field, SecretDocument } from './manifest/types.ts';
 import {
   attempt,
   finish,

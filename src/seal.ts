@@ -2,8 +2,7 @@ import pLimit from 'p-limit';
 import { type KsealError, throwAll, type Warning } from './errors.ts';
 import { encryptCompact, type PublicKey } from './jwe/encrypt.ts';
 import { type Edit, editManifest } from './manifest/edit.ts';
-import type { Manifest, SecretDocument } from './manifest/manifest.ts';
-import { problemError } from './manifest/problem.ts';
+import { type Manifest, problemError, type SecretDocument } from './manifest/types.ts';
 import type { Plan, SealOptions } from './plan.ts';
 import { type Changes, planChanges, planSecret } from './seal-plan.ts';
 

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { KsealError } from './errors.ts';
 import { describeBinding } from './jwe/binding.ts';
 import { readSealedValue } from './jwe/detect.ts';
-import { nameOf } from './manifest/literal.ts';
-import type { Entry, Manifest } from './manifest/manifest.ts';
+import { nameOf } from './manifest/nodes.ts';
 import { applySplices, type Splice } from './manifest/splice.ts';
+import type { Entry, Manifest } from './manifest/types.ts';
 import type { YamlEntry, YamlMap, YamlNode } from './yaml/node.ts';
 
 /**

@@ -1,9 +1,14 @@
 import { expectedErrors, KsealError, located, throwAll, type Warning } from './errors.ts';
 import type { OpeningKey } from './jwe/decrypt.ts';
 import { type Edit, editManifest } from './manifest/edit.ts';
-import type { Manifest, SecretDocument } from './manifest/manifest.ts';
 import { placeIn } from './manifest/place.ts';
-import { problemError, secretLabel, where } from './manifest/problem.ts';
+import {
+  type Manifest,
+  problemError,
+  type SecretDocument,
+  secretLabel,
+  where,
+} from './manifest/types.ts';
 import { type OpeningPolicy, unsealData } from './unseal.ts';
 
 export interface UnsealOptions {

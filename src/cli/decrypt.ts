@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { KsealError, located } from '../errors.ts';
 import { type Scope, scopes } from '../jwe/binding.ts';
 import { compactText } from '../jwe/detect.ts';
-import { selectSecret } from '../manifest/select.ts';
+import { selectSecret } from '../manifest/read.ts';
 import { unsealData } from '../unseal.ts';
 import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal-manifest.ts';
 import { addKeyOptions, configFor, type KeyFlags, keyContext } from './context.ts';

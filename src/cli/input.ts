@@ -2,9 +2,8 @@ import { resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
 import { isLabelKey } from '../kubernetes/names.ts';
-import { decodeManifest } from '../manifest/decode.ts';
-import type { Manifest } from '../manifest/manifest.ts';
-import { readManifest } from '../manifest/read.ts';
+import { decodeManifest, readManifest } from '../manifest/read.ts';
+import type { Manifest } from '../manifest/types.ts';
 import type { IO } from './io.ts';
 
 /** The largest manifest that is read, in octets: many Secrets of 1 MiB, but not a disk image. */

@@ -6,9 +6,8 @@ import { type Inspection, inspectBare, inspectManifest, inspectStrays } from '..
 import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { checkedKey } from '../keys/file.ts';
 import { looksLikeKey, readKeyText } from '../keys/pem.ts';
-import { decodeManifest } from '../manifest/decode.ts';
-import { problemError } from '../manifest/problem.ts';
-import { readManifest } from '../manifest/read.ts';
+import { decodeManifest, readManifest } from '../manifest/read.ts';
+import { problemError } from '../manifest/types.ts';
 import { isFolder } from '../sources/folder.ts';
 import { type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
 import { notShown, textconv } from '../textconv.ts';

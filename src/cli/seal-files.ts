@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
 import { replaceFiles } from '../fs/write.ts';
 import type { Scope } from '../jwe/binding.ts';
-import type { Manifest } from '../manifest/manifest.ts';
+import type { Manifest } from '../manifest/types.ts';
 import { type Sealed, sealManifest } from '../seal.ts';
 import { isFolder, manifestsIn } from '../sources/folder.ts';
 import { shellWord } from '../text.ts';

@@ -1,4 +1,4 @@
-import { entryNamed, nameOf } from '../manifest/literal.ts';
+import { entryNamed, nameOf } from '../manifest/nodes.ts';
 import type { YamlMap, YamlNode } from '../yaml/node.ts';
 
 /** A tool of which a document is known not to be a Secret in plaintext. */

@@ -1,6 +1,5 @@
 import { looksSealed } from '../jwe/detect.ts';
-import type { Manifest } from '../manifest/manifest.ts';
-import type { Problem } from '../manifest/problem.ts';
+import type { Manifest, Problem } from '../manifest/types.ts';
 import { sealCommand } from '../rules/hints.ts';
 import { rules } from '../rules/index.ts';
 import type { Fault } from '../rules/rule.ts';

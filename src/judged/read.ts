@@ -1,5 +1,5 @@
-import type { Manifest } from '../manifest/manifest.ts';
 import { readManifest } from '../manifest/read.ts';
+import type { Manifest } from '../manifest/types.ts';
 import { type Position, rangesAt } from '../yaml/node.ts';
 import { actionIn, legibleIn } from './legible.ts';
 import { restored } from './restore.ts';

@@ -1,7 +1,12 @@
-import { fieldsOfSecret } from '../manifest/branches.ts';
-import { entryNamed } from '../manifest/literal.ts';
-import { fieldNames, type Manifest, type SecretDocument } from '../manifest/manifest.ts';
-import { type Names, secretLabel } from '../manifest/problem.ts';
+import { entryNamed } from '../manifest/nodes.ts';
+import { fieldsOfSecret } from '../manifest/read-secret.ts';
+import {
+  fieldNames,
+  type Manifest,
+  type Names,
+  type SecretDocument,
+  secretLabel,
+} from '../manifest/types.ts';
 import {
   type Position,
   positionsIn,

@@ -1,8 +1,6 @@
-import { entriesOfSecret, fieldsOfSecret } from '../manifest/branches.ts';
-import { plaintextAnnotations } from '../manifest/last-applied.ts';
-import { entryNamed, isNull, nameOf } from '../manifest/literal.ts';
-import { fieldNames, type Manifest, type SecretDocument } from '../manifest/manifest.ts';
-import { secretLabel } from '../manifest/problem.ts';
+import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
+import { entriesOfSecret, fieldsOfSecret, plaintextAnnotations } from '../manifest/read-secret.ts';
+import { fieldNames, type Manifest, type SecretDocument, secretLabel } from '../manifest/types.ts';
 import type { JudgedSecret, JudgedValue, UnknownField } from '../rules/rule.ts';
 import { knownFields } from '../rules/unknown-field.ts';
 import { type Position, positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';

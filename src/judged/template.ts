@@ -1,4 +1,4 @@
-import type { Manifest, SecretDocument } from '../manifest/manifest.ts';
+import type { Manifest, SecretDocument } from '../manifest/types.ts';
 import type { Fault } from '../rules/rule.ts';
 import {
   childrenOf,

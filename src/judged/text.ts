@@ -1,6 +1,6 @@
 import { KsealError } from '../errors.ts';
-import { decodeManifest } from '../manifest/decode.ts';
-import type { Manifest } from '../manifest/manifest.ts';
+import { decodeManifest } from '../manifest/read.ts';
+import type { Manifest } from '../manifest/types.ts';
 import { sealInTemplate } from '../rules/hints.ts';
 import type { Fault, JudgedSecret } from '../rules/rule.ts';
 import { lastAtMost, type Position, positionsIn, type YamlNode } from '../yaml/node.ts';

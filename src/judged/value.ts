@@ -1,7 +1,7 @@
 import { KsealError } from '../errors.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import { looksFlattened, looksSealed, readSealedValue, sealedLook } from '../jwe/detect.ts';
-import type { Entry } from '../manifest/manifest.ts';
+import type { Entry } from '../manifest/types.ts';
 import type { JudgedValue } from '../rules/rule.ts';
 import { isPlaceholder } from './template.ts';
 

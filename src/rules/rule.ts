@@ -1,7 +1,7 @@
 import type { Scope } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
-import type { Field } from '../manifest/manifest.ts';
+import type { Field } from '../manifest/types.ts';
 import type { Position } from '../yaml/node.ts';
 
 export type Severity = 'error' | 'warning';

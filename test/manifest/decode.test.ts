@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KsealError } from '../../src/errors.ts';
-import { decodeManifest } from '../../src/manifest/decode.ts';
+import { decodeManifest } from '../../src/manifest/read.ts';
 
 function errorOf(octets: Uint8Array): KsealError {
   try {

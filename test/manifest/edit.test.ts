@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { checkEdited } from '../../src/manifest/check-edited.ts';
-import { type Edit, editManifest } from '../../src/manifest/edit.ts';
-import { statesAfter } from '../../src/manifest/edit-state.ts';
-import type { Manifest, SecretDocument } from '../../src/manifest/manifest.ts';
+import { checkEdited, type Edit, editManifest, statesAfter } from '../../src/manifest/edit.ts';
 import { readManifest } from '../../src/manifest/read.ts';
 import { applySplices } from '../../src/manifest/splice.ts';
+import type { Manifest, SecretDocument } from '../../src/manifest/types.ts';
 
 const source = `apiVersion: v1
 kind: Secret

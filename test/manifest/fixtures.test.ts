@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Edit, editManifest } from '../../src/manifest/edit.ts';
-import type { Manifest } from '../../src/manifest/manifest.ts';
 import { readManifest } from '../../src/manifest/read.ts';
+import type { Manifest } from '../../src/manifest/types.ts';
 
 const folder = new URL('../../fixtures/manifests', import.meta.url).pathname;
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { plainScalarTrap, scalarSource } from '../../src/manifest/scalar-text.ts';
+import { plainScalarTrap, scalarSource } from '../../src/manifest/scalars.ts';
 
 describe('plainScalarTrap', () => {
   it.each([

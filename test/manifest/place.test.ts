@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { placeOf } from '../../src/secret/place.ts';
+import { placeOf } from '../../src/manifest/place.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
 test.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { problemError, secretLabel, where } from '../../src/manifest/problem.ts';
+import { problemError, secretLabel, where } from '../../src/manifest/types.ts';
 
 const none = { name: undefined, generateName: undefined, namespace: undefined };
 const position = { line: 11, column: 13 };

@@ -5,9 +5,8 @@ import {
   type YamlNode,
   type YamlScalar,
 } from '../yaml/node.ts';
-import { disputeAbout } from './disputed.ts';
-import type { ProblemId } from './problem.ts';
-import { isPlainNull, plainScalarTrap } from './scalar-text.ts';
+import { disputeAbout, isPlainNull, plainScalarTrap } from './scalars.ts';
+import type { ProblemId } from './types.ts';
 
 /** A problem at an offset of the source, before it is known whose it is. */
 export interface Fault {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { editManifest } from '../../src/manifest/edit.ts';
+import { editManifest, newManifest } from '../../src/manifest/edit.ts';
 import { readManifest } from '../../src/manifest/read.ts';
-import { newManifest } from '../../src/manifest/skeleton.ts';
 
 const bare = {
   name: 'db',

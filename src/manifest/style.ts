@@ -1,5 +1,5 @@
 import type { YamlMap } from '../yaml/node.ts';
-import { scalarSource } from './scalar-text.ts';
+import { scalarSource } from './scalars.ts';
 import { indentation, lineStart } from './splice.ts';
 
 /** An entry to be written, its value a string or a mapping. */
