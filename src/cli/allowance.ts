@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
-import { type Config, type ConfiguredKey, ruleFor } from '../config.ts';
+import { type Config, type ConfiguredKey, ruleFor } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
-import { checkPin, configuredKey } from '../keys/open.ts';
+import { strictest } from '../keys/key-status.ts';
 import { parseReference } from '../keys/reference.ts';
-import { strictest } from '../keys/standing.ts';
+import { checkPin, configuredKey } from '../keys/resolve.ts';
 import type { Allowance, AllowedKey } from '../rules/rule.ts';
 import { shellWord } from '../text.ts';
 import type { Base } from './base.ts';

@@ -1,12 +1,10 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { CONFIG_NAME, type Config, isThere, loadConfig, parseConfig } from '../config.ts';
+import { CONFIG_NAME, type Config, isThere, loadConfig, parseConfig } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
 import { type ReadFile, readFile } from '../fs/read.ts';
-import type { LocalGit } from '../git/ask.ts';
-import { commitOf } from '../git/commit.ts';
-import { type FoundFile, fileAt, wayToTop } from '../git/objects.ts';
-import { publicKeyFrom, publicKeyFromFile } from '../keys/file.ts';
+import { commitOf, type FoundFile, fileAt, type LocalGit, wayToTop } from '../git/local.ts';
+import { publicKeyFrom, publicKeyFromFile } from '../keys/key-file.ts';
 import type { IO } from './io.ts';
 
 /** What verify takes rules and keys from: the work tree, or a branch that no pull request changes. */

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
-import type { Config, ConfiguredKey } from '../config.ts';
+import type { Config, ConfiguredKey } from '../config/config.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
-import { publicKeyFromFile } from '../keys/file.ts';
-import { configuredKey, fetchKey, type KeyContext } from '../keys/open.ts';
+import { publicKeyFromFile } from '../keys/key-file.ts';
+import { configuredKey, fetchKey, type KeyContext } from '../keys/resolve.ts';
 import { printable } from '../text.ts';
 import { configFor, type KeyFlags, keyContext } from './context.ts';
 import type { IO } from './io.ts';

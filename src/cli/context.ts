@@ -1,8 +1,8 @@
 import { dirname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type Config, findConfig, loadConfig } from '../config.ts';
+import { type Config, findConfig, loadConfig } from '../config/config.ts';
 import { readFile } from '../fs/read.ts';
-import type { KeyContext } from '../keys/open.ts';
+import type { KeyContext } from '../keys/resolve.ts';
 import type { IO } from './io.ts';
 import { say } from './print.ts';
 

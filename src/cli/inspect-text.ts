@@ -1,9 +1,9 @@
-import type { Config } from '../config.ts';
-import type { Inspection, ValueState } from '../inspect.ts';
+import type { Config } from '../config/config.ts';
+import type { Inspection, ValueState } from '../inspect/inspect.ts';
 import { describeBinding } from '../jwe/binding.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
-import type { KeyFile } from '../keys/file.ts';
-import { standingsIn } from '../keys/standing.ts';
+import type { KeyFile } from '../keys/key-file.ts';
+import { standingsIn } from '../keys/key-status.ts';
 import { printable } from '../text.ts';
 import type { IO } from './io.ts';
 import { type Colour, paint, say } from './print.ts';

@@ -1,16 +1,19 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { CONFIG_NAME } from '../config.ts';
+import { CONFIG_NAME } from '../config/config.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
-import { type Inspection, inspectBare, inspectManifest, inspectStrays } from '../inspect.ts';
+import {
+  type Inspection,
+  inspectBare,
+  inspectManifest,
+  inspectStrays,
+} from '../inspect/inspect.ts';
+import { notShown, textconv } from '../inspect/textconv.ts';
 import { isSealedInSomeForm } from '../jwe/detect.ts';
-import { checkedKey } from '../keys/file.ts';
-import { looksLikeKey, readKeyText } from '../keys/pem.ts';
+import { checkedKey, looksLikeKey, readKeyText } from '../keys/key-file.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import { problemError } from '../manifest/types.ts';
-import { isFolder } from '../sources/folder.ts';
-import { type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
-import { notShown, textconv } from '../textconv.ts';
+import { isFolder, type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
 import { configFor, type KeyFlags } from './context.ts';
 import { readInput, repeated, withoutFinalNewline } from './input.ts';
 import { byKey, type Found, keyNames, printedInspection } from './inspect-text.ts';

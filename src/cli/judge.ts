@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path';
-import { CONFIG_NAME, type Config, isIgnored } from '../config.ts';
+import { CONFIG_NAME, type Config, isIgnored } from '../config/config.ts';
 import { expectedErrors, KsealError } from '../errors.ts';
 import { ruleNamed } from '../rules/explain.ts';
 import type { NamedText } from '../sources/texts.ts';

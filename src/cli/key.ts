@@ -1,8 +1,8 @@
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
-import { type KeyContext, loadOpeningKeys } from '../keys/open.ts';
-import { WEAK_BITS } from '../keys/policy.ts';
+import { WEAK_BITS } from '../keys/key-file.ts';
+import { type KeyContext, loadOpeningKeys } from '../keys/resolve.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
 

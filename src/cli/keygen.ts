@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { KsealError } from '../errors.ts';
 import { checkWritable, removeFile, writeFile } from '../fs/write.ts';
 import { describeKid, kidOf } from '../jwe/thumbprint.ts';
-import { MAX_BITS, MIN_BITS, WEAK_BITS } from '../keys/policy.ts';
+import { MAX_BITS, MIN_BITS, WEAK_BITS } from '../keys/key-file.ts';
 import { shellWord } from '../text.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { Config, ConfiguredKey } from '../config.ts';
+import type { Config, ConfiguredKey } from '../config/config.ts';
 import { errorsOf, KsealError } from '../errors.ts';
-import { publicKeyFromFile } from '../keys/file.ts';
+import { publicKeyFromFile } from '../keys/key-file.ts';
 import { addKeyOptions, configFor, type KeyFlags } from './context.ts';
 import type { IO } from './io.ts';
 import { writeStdout } from './print.ts';

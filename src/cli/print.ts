@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { errorsOf, exitCodeOf, KsealError, type Warning } from '../errors.ts';
 import { fileError } from '../fs/read.ts';
-import { withoutCredentials } from '../git/failure.ts';
+import { withoutCredentials } from '../git/errors.ts';
 import { printable } from '../text.ts';
 import type { IO, Output } from './io.ts';
 

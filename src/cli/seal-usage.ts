@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
-import type { SealOptions } from '../plan.ts';
-import { accidentIds } from '../secret/accidents.ts';
+import type { SealOptions } from '../seal/seal.ts';
+import { accidentIds } from '../seal/value-warnings.ts';
 import { shellWord } from '../text.ts';
 import type { IO } from './io.ts';
 import type { Setting, SettingFlags } from './setting.ts';

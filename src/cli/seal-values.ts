@@ -8,7 +8,7 @@ import { newManifest } from '../manifest/edit.ts';
 import { placeIn } from '../manifest/place.ts';
 import { readManifest, selectSecret } from '../manifest/read.ts';
 import { type Manifest, type SecretDocument, secretLabel } from '../manifest/types.ts';
-import { type Sealed, sealInto } from '../seal.ts';
+import { type Sealed, sealInto } from '../seal/seal.ts';
 import { shellWord } from '../text.ts';
 import { pairs, readInput, readManifestFile } from './input.ts';
 import type { IO } from './io.ts';

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { scopes } from '../jwe/binding.ts';
-import { accidentIds } from '../secret/accidents.ts';
+import { accidentIds } from '../seal/value-warnings.ts';
 import { addKeyOptions } from './context.ts';
 import { repeated } from './input.ts';
 import type { IO } from './io.ts';

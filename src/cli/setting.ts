@@ -1,13 +1,13 @@
 import { dirname, join, resolve } from 'node:path';
-import { type Config, type PathRule, ruleFor } from '../config.ts';
+import { type Config, type PathRule, ruleFor } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
 import { repositoryOf } from '../git/local.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
-import { checkPin, loadPublicKey } from '../keys/open.ts';
+import { type Standing, standingsIn } from '../keys/key-status.ts';
 import { parseReference } from '../keys/reference.ts';
-import { type Standing, standingsIn } from '../keys/standing.ts';
+import { checkPin, loadPublicKey } from '../keys/resolve.ts';
 import { configFor, type KeyFlags, keyContext } from './context.ts';
 import type { IO } from './io.ts';
 import { warnIfWeak } from './key.ts';

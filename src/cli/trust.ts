@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { KsealError } from '../errors.ts';
 import { describeKid, parseKid } from '../jwe/thumbprint.ts';
 import { knownKeysPath, knownKid, rememberKey } from '../keys/known-keys.ts';
-import { checkPin } from '../keys/open.ts';
+import { checkPin } from '../keys/resolve.ts';
 import type { IO } from './io.ts';
 import { say } from './print.ts';
 

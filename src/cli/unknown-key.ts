@@ -1,9 +1,9 @@
-import type { ConfiguredKey } from '../config.ts';
+import type { ConfiguredKey } from '../config/config.ts';
 import { errorsOf, KsealError } from '../errors.ts';
-import { parseKmsReference } from '../keys/gcpkms-name.ts';
-import { fetchKey, type KeyContext } from '../keys/open.ts';
+import { parseKmsReference } from '../keys/gcpkms/name.ts';
+import { type Standings, standingsIn } from '../keys/key-status.ts';
 import { parseReference } from '../keys/reference.ts';
-import { type Standings, standingsIn } from '../keys/standing.ts';
+import { fetchKey, type KeyContext } from '../keys/resolve.ts';
 
 /**
  * Adds to each error about a kid that none of `references` has what the configuration knows of

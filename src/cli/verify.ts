@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { KsealError } from '../errors.ts';
-import type { LocalGit } from '../git/ask.ts';
+import type { LocalGit } from '../git/local.ts';
 import { formats } from '../report/formats.ts';
 import { type Paint, tallyOf } from '../report/report.ts';
 import { explainRule } from '../rules/explain.ts';

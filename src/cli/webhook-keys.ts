@@ -1,9 +1,9 @@
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
-import { parseKmsReference } from '../keys/gcpkms-name.ts';
-import { configuredKey, openingProvider } from '../keys/open.ts';
+import { parseKmsReference } from '../keys/gcpkms/name.ts';
+import { standingsIn } from '../keys/key-status.ts';
 import { parseReference } from '../keys/reference.ts';
-import { standingsIn } from '../keys/standing.ts';
+import { configuredKey, openingProvider } from '../keys/resolve.ts';
 import { isDataKey } from '../kubernetes/names.ts';
 import type { WebhookKey } from '../webhook/manifests/options.ts';
 

@@ -1,6 +1,6 @@
 import { KsealError } from '../errors.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
-import { kmsEndpoint } from '../keys/gcpkms-endpoint.ts';
+import { kmsEndpoint } from '../keys/gcpkms/client.ts';
 import { isNamespace, isSecretName } from '../kubernetes/names.ts';
 import { printable } from '../text.ts';
 import { isCidr } from '../webhook/manifests/cidr.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
 import type { ManifestOptions } from '../webhook/manifests/options.ts';
 import { configFor } from './context.ts';

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { scopes } from '../jwe/binding.ts';
-import { loadOpeningKeys } from '../keys/open.ts';
+import { loadOpeningKeys } from '../keys/resolve.ts';
 import { logLevels } from '../webhook/log-level.ts';
 import { DEFAULT_MAX_SCOPE } from '../webhook/review.ts';
 import { keyContext } from './context.ts';

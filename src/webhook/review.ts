@@ -1,8 +1,8 @@
 import { KsealError } from '../errors.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
-import type { Memo } from '../memo.ts';
-import { type OpenResult, unsealData } from '../unseal.ts';
+import type { Memo } from '../unseal/cache.ts';
+import { type OpenResult, unsealData } from '../unseal/unseal.ts';
 import type { AdmissionRequest, AdmissionResponse, SecretWrite } from './admission.ts';
 import { denialOf, shortened } from './denial.ts';
 import { patchOf } from './patch.ts';

@@ -1,4 +1,4 @@
-import { createMemo, type Memo } from '../memo.ts';
+import { createMemo, type Memo } from '../unseal/cache.ts';
 import { answerPosted, type Posted } from './answer.ts';
 import { askedFor } from './asked-keys.ts';
 import { fairShare } from './fair-share.ts';

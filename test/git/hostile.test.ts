@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fetchFile } from '../../src/git/fetch.ts';
-import { fetchPublicKey } from '../../src/keys/git-key.ts';
+import { fetchPublicKey } from '../../src/keys/git.ts';
 import {
   configure,
   type GitWorld,

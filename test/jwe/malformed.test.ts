@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readCompact } from '../../src/jwe/compact.ts';
 import type { OpeningKey } from '../../src/jwe/decrypt.ts';
-import { unsealData } from '../../src/unseal.ts';
+import { unsealData } from '../../src/unseal/unseal.ts';
 import {
   boundHeader,
   compactOf,

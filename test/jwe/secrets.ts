@@ -1,7 +1,7 @@
 import { bindingTo, type Scope } from '../../src/jwe/binding.ts';
 import type { KeyState } from '../../src/jwe/decrypt.ts';
 import { encryptCompact } from '../../src/jwe/encrypt.ts';
-import { type OpenRequest, unsealData } from '../../src/unseal.ts';
+import { type OpenRequest, unsealData } from '../../src/unseal/unseal.ts';
 import { makeJwe } from '../helpers/jwe.ts';
 import { AskedKey, makePair } from './pairs.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { looksSealed } from '../../src/jwe/detect.ts';
 import { encryptCompact } from '../../src/jwe/encrypt.ts';
-import { unsealData } from '../../src/unseal.ts';
+import { unsealData } from '../../src/unseal/unseal.ts';
 import { makeJwe } from '../helpers/jwe.ts';
 import { AskedKey, makePair } from './pairs.ts';
 

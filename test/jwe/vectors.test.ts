@@ -5,7 +5,7 @@ import { compactDecrypt } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { readCompact } from '../../src/jwe/compact.ts';
 import { kidOf } from '../../src/jwe/thumbprint.ts';
-import { unsealData } from '../../src/unseal.ts';
+import { unsealData } from '../../src/unseal/unseal.ts';
 import { AskedKey } from './pairs.ts';
 import { thrownBy } from './thrown.ts';
 import { type JweVector, readVector } from './vectors.ts';

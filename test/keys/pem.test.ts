@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { kidOf } from '../../src/jwe/thumbprint.ts';
-import { looksLikeKey, readKeyText } from '../../src/keys/pem.ts';
+import { looksLikeKey, readKeyText } from '../../src/keys/key-file.ts';
 import { makePair } from '../jwe/pairs.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 

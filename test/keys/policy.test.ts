@@ -1,7 +1,6 @@
 import { createPublicKey, generateKeyPairSync, type JsonWebKey, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { readKeyText } from '../../src/keys/pem.ts';
-import { checkRsa } from '../../src/keys/policy.ts';
+import { checkRsa, readKeyText } from '../../src/keys/key-file.ts';
 import { makePair } from '../jwe/pairs.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Config, loadConfig, ruleFor } from '../../src/config.ts';
-import { publicKeyFromFile } from '../../src/keys/file.ts';
-import { standingsIn } from '../../src/keys/standing.ts';
+import { type Config, loadConfig, ruleFor } from '../../src/config/config.ts';
+import { publicKeyFromFile } from '../../src/keys/key-file.ts';
+import { standingsIn } from '../../src/keys/key-status.ts';
 import type { Allowance, AllowedKey } from '../../src/rules/rule.ts';
 import { type VerifySettings, verifyText } from '../../src/verify.ts';
 

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { MAX_BITS, MIN_BITS, WEAK_BITS } from '../../src/keys/policy.ts';
+import { MAX_BITS, MIN_BITS, WEAK_BITS } from '../../src/keys/key-file.ts';
 import { explainRule, ruleNamed } from '../../src/rules/explain.ts';
 import { rules } from '../../src/rules/index.ts';
 import { bounds } from '../../src/rules/weak-key.ts';

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { KsealError } from '../../src/errors.ts';
 import type { OpeningKey } from '../../src/jwe/decrypt.ts';
-import { fetchOpeningKeys } from '../../src/keys/gcpkms.ts';
+import { fetchOpeningKeys } from '../../src/keys/gcpkms/provider.ts';
 import { kidOfPem } from '../helpers/jwe.ts';
 import { type KmsEmulator, startKmsEmulator } from '../kms-emulator/emulator.ts';
 import { emulatorForTests } from '../kms-emulator/for-tests.ts';

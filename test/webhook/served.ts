@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
 import type { OpeningKey } from '../../src/jwe/decrypt.ts';
-import { loadOpeningKeys } from '../../src/keys/open.ts';
+import { loadOpeningKeys } from '../../src/keys/resolve.ts';
 import { type ServeOptions, serve } from '../../src/webhook/serve.ts';
 import { defaultTimes, type Times } from '../../src/webhook/times.ts';
 import { type Authority, makeAuthority } from '../helpers/certificates.ts';
