@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { main } from '../src/cli/main.ts';
-import { rules } from '../src/rules/index.ts';
+import { rules } from '../src/verify/rules/index.ts';
 import { leaksOf } from './helpers/canary.ts';
 import { testIO } from './helpers/io.ts';
 import { workplace } from './helpers/repository.ts';

@@ -6,8 +6,8 @@ import { parseKid } from '../jwe/thumbprint.ts';
 import { strictest } from '../keys/key-status.ts';
 import { parseReference } from '../keys/reference.ts';
 import { checkPin, configuredKey } from '../keys/resolve.ts';
-import type { Allowance, AllowedKey } from '../rules/rule.ts';
 import { shellWord } from '../text.ts';
+import type { Allowance, AllowedKey } from '../verify/rule.ts';
 import type { Base } from './base.ts';
 
 export interface KnownKeys {

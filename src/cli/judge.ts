@@ -1,9 +1,9 @@
 import { basename, join } from 'node:path';
 import { CONFIG_NAME, type Config, isIgnored } from '../config/config.ts';
 import { expectedErrors, KsealError } from '../errors.ts';
-import { ruleNamed } from '../rules/explain.ts';
 import type { NamedText } from '../sources/texts.ts';
-import { type Verification, verifyText } from '../verify.ts';
+import { ruleNamed } from '../verify/explain.ts';
+import { type Verification, verifyText } from '../verify/verify.ts';
 import { allowanceFor, type KnownKeys, knownKeys, refusedKids } from './allowance.ts';
 import { type Base, baseFrom } from './base.ts';
 import type { IO } from './io.ts';

@@ -1,8 +1,8 @@
 import { KsealError } from '../errors.ts';
 import { inOrder, type Report } from '../report/report.ts';
-import type { Finding, SuppressedFinding } from '../rules/rule.ts';
 import type { NamedText } from '../sources/texts.ts';
-import type { Verification } from '../verify.ts';
+import type { Finding, SuppressedFinding } from '../verify/rule.ts';
+import type { Verification } from '../verify/verify.ts';
 import type { IO } from './io.ts';
 import type { Judge } from './judge.ts';
 import type { VerifyFlags } from './verify-flags.ts';

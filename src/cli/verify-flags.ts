@@ -1,5 +1,5 @@
 import type { Format } from '../report/formats.ts';
-import type { Severity } from '../rules/rule.ts';
+import type { Severity } from '../verify/rule.ts';
 
 /** The options of `kseal verify`. */
 export interface VerifyFlags {
