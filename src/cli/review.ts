@@ -1,8 +1,12 @@
 import { KsealError, located } from '../errors.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
-import { type AdmissionRequest, answerText, MAX_REVIEW_OCTETS } from '../webhook/admission.ts';
-import { readReview } from '../webhook/read-review.ts';
+import {
+  type AdmissionRequest,
+  answerText,
+  MAX_REVIEW_OCTETS,
+  readReview,
+} from '../webhook/admission-review.ts';
 import { DEFAULT_MAX_SCOPE, review } from '../webhook/review.ts';
 import { readInput, shownPath } from './input.ts';
 import type { IO } from './io.ts';

@@ -5,7 +5,7 @@ import { standingsIn } from '../keys/key-status.ts';
 import { parseReference } from '../keys/reference.ts';
 import { configuredKey, openingProvider } from '../keys/resolve.ts';
 import { isDataKey } from '../kubernetes/names.ts';
-import type { WebhookKey } from '../webhook/manifests/options.ts';
+import type { WebhookKey } from '../webhook/install/options.ts';
 
 /**
  * What the references of `-k` become in the cluster. A configured name stands for its source,

@@ -3,8 +3,7 @@ import { parseKid } from '../jwe/thumbprint.ts';
 import { kmsEndpoint } from '../keys/gcpkms/client.ts';
 import { isNamespace, isSecretName } from '../kubernetes/names.ts';
 import { printable } from '../text.ts';
-import { isCidr } from '../webhook/manifests/cidr.ts';
-import { KONNECTIVITY } from '../webhook/manifests/network.ts';
+import { isCidr, KONNECTIVITY } from '../webhook/install/network.ts';
 
 /** The options of `kseal webhook manifests`. */
 export interface ManifestFlags {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
-import type { ManifestOptions } from '../webhook/manifests/options.ts';
+import type { ManifestOptions } from '../webhook/install/options.ts';
 import { configFor } from './context.ts';
 import { pairs } from './input.ts';
 import type { IO } from './io.ts';

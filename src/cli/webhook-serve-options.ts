@@ -3,8 +3,8 @@ import type { Scope } from '../jwe/binding.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
 import { isNamespace } from '../kubernetes/names.ts';
-import { type LogLevel, logLevels } from '../webhook/log-level.ts';
-import type { ServeOptions } from '../webhook/serve.ts';
+import type { ServeOptions } from '../webhook/server/serve.ts';
+import { type LogLevel, logLevels } from '../webhook/server/settings.ts';
 import type { IO } from './io.ts';
 import { openingReferences } from './key.ts';
 

@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander';
 import { scopes } from '../jwe/binding.ts';
 import { loadOpeningKeys } from '../keys/resolve.ts';
-import { logLevels } from '../webhook/log-level.ts';
 import { DEFAULT_MAX_SCOPE } from '../webhook/review.ts';
+import { logLevels } from '../webhook/server/settings.ts';
 import { keyContext } from './context.ts';
 import { repeated } from './input.ts';
 import type { IO } from './io.ts';
@@ -54,7 +54,7 @@ export function configure(command: Command, io: IO): void {
 
 async function start(io: IO, flags: ServeFlags): Promise<void> {
   const options = optionsFrom(io, flags);
-  const { serve } = await import('../webhook/serve.ts');
+  const { serve } = await import('../webhook/server/serve.ts');
   await serve(options, {
     logStream: io.stderr,
     onSignal: io.onSignal,

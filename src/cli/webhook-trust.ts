@@ -1,9 +1,18 @@
 import { KsealError } from '../errors.ts';
-import { issueCertificate } from '../webhook/certificates.ts';
-import { hostIn, hostsIn, NAME } from '../webhook/manifests/names.ts';
-import { endOf } from '../webhook/manifests/notes.ts';
-import type { Clients, ServingTls } from '../webhook/manifests/options.ts';
-import { checkServing, clientCasIn, type PemFile } from '../webhook/pem-certificates.ts';
+import {
+  checkServing,
+  clientCasIn,
+  issueCertificate,
+  type PemFile,
+} from '../webhook/install/certificates.ts';
+import { endOf } from '../webhook/install/notes.ts';
+import {
+  type Clients,
+  hostIn,
+  hostsIn,
+  NAME,
+  type ServingTls,
+} from '../webhook/install/options.ts';
 import { readInput } from './input.ts';
 import type { IO } from './io.ts';
 import { say } from './print.ts';

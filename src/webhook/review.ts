@@ -3,9 +3,13 @@ import type { Scope } from '../jwe/binding.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import type { Memo } from '../unseal/cache.ts';
 import { type OpenResult, unsealData } from '../unseal/unseal.ts';
-import type { AdmissionRequest, AdmissionResponse, SecretWrite } from './admission.ts';
+import {
+  type AdmissionRequest,
+  type AdmissionResponse,
+  patchOf,
+  type SecretWrite,
+} from './admission-review.ts';
 import { denialOf, shortened } from './denial.ts';
-import { patchOf } from './patch.ts';
 
 /** The widest scope that is opened unless somebody says otherwise. */
 export const DEFAULT_MAX_SCOPE: Scope = 'namespace-wide';

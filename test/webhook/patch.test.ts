@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { patchOf } from '../../src/webhook/patch.ts';
-import { readReview } from '../../src/webhook/read-review.ts';
+import { patchOf, readReview } from '../../src/webhook/admission-review.ts';
 import { review } from '../../src/webhook/review.ts';
 import { applyPatch, type Operation } from '../helpers/json-patch.ts';
 import { makeJwe } from '../helpers/jwe.ts';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { answerPosted } from '../../src/webhook/answer.ts';
-import { createLog } from '../../src/webhook/log.ts';
-import { createMetrics } from '../../src/webhook/metrics.ts';
 import { review } from '../../src/webhook/review.ts';
+import { answerPosted } from '../../src/webhook/server/handler.ts';
+import { createLog } from '../../src/webhook/server/log.ts';
+import { createMetrics } from '../../src/webhook/server/metrics.ts';
 import { leaksOf } from '../helpers/canary.ts';
 import { Capture } from '../helpers/io.ts';
 import { type AdmissionCase, makeCase } from './admission-case.ts';
