@@ -4,7 +4,7 @@ import { MAX_VALUE_OCTETS } from '../jwe/compact.ts';
 import { isDataKey } from '../kubernetes/names.ts';
 import { readEnvFile } from '../seal/env-file.ts';
 import type { NewValue } from '../seal/seal.ts';
-import { readInput, withoutFinalNewline } from './input.ts';
+import { readInput, withoutFinalNewline } from './files.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
 import { promptValue } from './prompt.ts';
