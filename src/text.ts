@@ -11,10 +11,10 @@ export function printable(text: string): string {
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The text of `octets` as strict UTF-8, keeping a BOM; undefined if it is not UTF-8. */
-export function decodeUtf8(octets: Uint8Array): string | undefined {
+/** The text of `bytes` as strict UTF-8, keeping a BOM; undefined if it is not UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
-    return strictUtf8.decode(octets);
+    return strictUtf8.decode(bytes);
   } catch {
     return undefined;
   }
@@ -30,7 +30,7 @@ const MAX_LETTERS = 64;
 const MAX_CANDIDATES = 1000;
 
 /** The candidate that `word` is most likely a slip of: one letter, or a third of them, differ. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
+export function suggest(word: string, candidates: readonly string[]): string | undefined {
   if (word.length > MAX_LETTERS) return undefined;
   const distances = candidates
     .slice(0, MAX_CANDIDATES)

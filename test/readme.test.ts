@@ -43,7 +43,7 @@ async function typed(line: string, cwd: string) {
   expect(program).toBe('kseal');
   const io = testIO({ cwd, env: { HOME: cwd }, typed: [PASSWORD, PASSWORD] });
   const code = await main(argv, io);
-  return { code, said: Buffer.concat([io.stdout.octets, io.stderr.octets]) };
+  return { code, said: Buffer.concat([io.stdout.bytes, io.stderr.bytes]) };
 }
 
 describe('README', () => {

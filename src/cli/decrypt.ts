@@ -5,7 +5,7 @@ import { type Scope, scopes } from '../jwe/binding.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { compactText } from '../jwe/detect.ts';
 import { parseKmsReference } from '../keys/gcpkms/name.ts';
-import { type Standings, standingsIn } from '../keys/key-status.ts';
+import { type KeyStatuses, keyStatuses } from '../keys/key-status.ts';
 import { parseReference } from '../keys/reference.ts';
 import { fetchKey, type KeyContext } from '../keys/resolve.ts';
 import { selectSecret } from '../manifest/read.ts';
@@ -14,7 +14,7 @@ import { unsealData } from '../unseal/unseal.ts';
 import {
   type AdmissionRequest,
   answerText,
-  MAX_REVIEW_OCTETS,
+  MAX_REVIEW_BYTES,
   readReview,
 } from '../webhook/admission-review.ts';
 import { DEFAULT_MAX_SCOPE, review } from '../webhook/review.ts';
@@ -62,7 +62,7 @@ export function configure(command: Command, io: IO): void {
     .option('-k, --key <ref>', 'a private key to open with (or KSEAL_DECRYPT_KEY)', repeated, none)
     .option('-n, --namespace <name>', 'the namespace of a manifest that names none')
     .option('--name <name>', 'which Secret, where there are several')
-    .option('--only <key>', 'open this one value and print its exact octets')
+    .option('--only <key>', 'open this one value and print its exact bytes')
     .option('--raw <file>', 'open one bare JWE, given --name, -n and --data-key')
     .option('--data-key <key>', 'with --raw: the data key that the value stood under')
     .option('--review', 'read an AdmissionReview and print what the webhook would answer')
@@ -136,9 +136,9 @@ async function openManifest(
   const manifest = await readManifestFile(io, path);
   if (flags.only !== undefined) {
     const secret = selectSecret(manifest, { name: flags.name, namespace: flags.namespace });
-    const { octets, warnings } = await unsealEntry(manifest, secret, flags.only, options);
+    const { bytes, warnings } = await unsealEntry(manifest, secret, flags.only, options);
     for (const warning of warnings) warn(io, warning);
-    return octets;
+    return bytes;
   }
   const { text, warnings, opened } = await unsealManifest(manifest, options);
   for (const warning of warnings) warn(io, warning);
@@ -160,8 +160,8 @@ async function openRaw(
   { namespace, name, dataKey = '' }: DecryptFlags,
   { keyring, policy }: UnsealOptions,
 ): Promise<Uint8Array> {
-  const octets = Buffer.from(compactText(await readInput(io, path)));
-  const data = new Map([[dataKey, octets]]);
+  const bytes = Buffer.from(compactText(await readInput(io, path)));
+  const data = new Map([[dataKey, bytes]]);
   const { opened, warnings, errors } = await unsealData({
     place: { namespace, name },
     data,
@@ -202,22 +202,22 @@ export function checkReviewFlags(
   }
 }
 
-/** Reads an AdmissionReview and returns, octet for octet, what the webhook would answer. */
+/** Reads an AdmissionReview and returns, byte for byte, what the webhook would answer. */
 export async function answerReview(
   io: IO,
   path: string,
   { acceptUnbound = false, maxScope = DEFAULT_MAX_SCOPE }: ReviewFlags,
   { keyring }: { readonly keyring: readonly OpeningKey[] },
 ): Promise<string> {
-  const request = readNamed(await readInput(io, path, MAX_REVIEW_OCTETS), shownPath(path));
+  const request = readNamed(await readInput(io, path, MAX_REVIEW_BYTES), shownPath(path));
   const acceptsUnbound = () => acceptUnbound;
   const context = { keyring, isKeyringComplete: true, acceptsUnbound, maxScope };
   return answerText((await review(request, context)).response);
 }
 
-function readNamed(octets: Uint8Array, shown: string): AdmissionRequest {
+function readNamed(bytes: Uint8Array, shown: string): AdmissionRequest {
   try {
-    return readReview(octets);
+    return readReview(bytes);
   } catch (error) {
     throw error instanceof KsealError ? located(shown, error) : error;
   }
@@ -234,12 +234,12 @@ export async function explainUnknownKids(
 ): Promise<unknown> {
   const errors = errorsOf(thrown);
   if (context.config === undefined || !errors.some(isUnknownKid)) return thrown;
-  const standings = await standingsIn(context.config);
+  const statuses = await keyStatuses(context.config);
   const isOnline = references.some((reference) => isRemote(reference, context));
   const obstacles = new Map<string, KsealError | undefined>();
   const explained: unknown[] = [];
   for (const error of errors) {
-    const name = nameOf(error, standings);
+    const name = nameOf(error, statuses);
     const source = sourceOf(name, context);
     if (isOnline && source !== undefined && !obstacles.has(source))
       obstacles.set(source, await obstacleTo(source, context));
@@ -257,9 +257,9 @@ function isRemote(reference: string, { config }: KeyContext): boolean {
   return kind === 'remote';
 }
 
-function nameOf(error: unknown, standings: Standings): string | undefined {
+function nameOf(error: unknown, statuses: KeyStatuses): string | undefined {
   const kid = isUnknownKid(error) ? error.kid : undefined;
-  return kid === undefined ? undefined : standings.of(kid).names[0];
+  return kid === undefined ? undefined : statuses.of(kid).names[0];
 }
 
 /** The one key version that a configured key lives in. */

@@ -8,10 +8,10 @@ import type { Manifest } from '../manifest/types.ts';
 import type { IO } from './io.ts';
 import { say, writeStdout } from './print.ts';
 
-/** The largest manifest that is read, in octets: many Secrets of 1 MiB, but not a disk image. */
+/** The largest manifest that is read, in bytes: many Secrets of 1 MiB, but not a disk image. */
 const MAX_MANIFEST = 32 * 1024 * 1024;
 
-/** Reads a file, or stdin for `-`; at most `limit` octets. */
+/** Reads a file, or stdin for `-`; at most `limit` bytes. */
 export async function readInput(io: IO, path: string, limit = MAX_MANIFEST): Promise<Buffer> {
   return path === '-' ? readStdin(io, limit) : readFile(resolve(io.cwd, path), path, limit);
 }
@@ -23,11 +23,11 @@ async function readStdin(io: IO, limit: number): Promise<Buffer> {
     });
   }
   const chunks: Buffer[] = [];
-  let octets = 0;
+  let bytes = 0;
   for await (const chunk of io.stdin) {
     chunks.push(chunk);
-    octets += chunk.length;
-    if (octets > limit) throw new KsealError('IO', `stdin: larger than ${limit} octets`);
+    bytes += chunk.length;
+    if (bytes > limit) throw new KsealError('IO', `stdin: larger than ${limit} bytes`);
   }
   return Buffer.concat(chunks);
 }
@@ -69,10 +69,10 @@ export function noSecret(...paths: readonly string[]): KsealError {
   });
 }
 
-/** The octets less one LF or CRLF at their end. */
-export function withoutFinalNewline(octets: Buffer): Buffer {
-  const newline = /\r?\n$/.exec(octets.subarray(-2).toString('latin1'))?.[0] ?? '';
-  return octets.subarray(0, octets.length - newline.length);
+/** The bytes less one LF or CRLF at their end. */
+export function withoutFinalNewline(bytes: Buffer): Buffer {
+  const newline = /\r?\n$/.exec(bytes.subarray(-2).toString('latin1'))?.[0] ?? '';
+  return bytes.subarray(0, bytes.length - newline.length);
 }
 
 interface Target {

@@ -14,7 +14,7 @@ import { describeBinding } from '../jwe/binding.ts';
 import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
 import { checkedKey, type KeyFile, looksLikeKey, readKeyText } from '../keys/key-file.ts';
-import { standingsIn } from '../keys/key-status.ts';
+import { keyStatuses } from '../keys/key-status.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import { problemError } from '../manifest/types.ts';
 import { isFolder, type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
@@ -74,14 +74,14 @@ async function printTextconv(io: IO, [path, second]: readonly string[]): Promise
       hint: 'kseal inspect --textconv db.yaml',
     });
   }
-  const octets = await readInput(io, path);
-  await writeStdout(io, readable(octets));
+  const bytes = await readInput(io, path);
+  await writeStdout(io, readable(bytes));
 }
 
 /** The path is left out: git gives a temporary file, whose name would change with every call. */
-function readable(octets: Uint8Array): string {
+function readable(bytes: Uint8Array): string {
   try {
-    return textconv(readManifest(decodeManifest(octets, 'it'), ''));
+    return textconv(readManifest(decodeManifest(bytes, 'it'), ''));
   } catch (thrown) {
     return notShown(
       expectedErrors(thrown)
@@ -158,7 +158,7 @@ export type KeyNames = ReadonlyMap<string, string>;
 
 export async function keyNames(config: Config | undefined): Promise<KeyNames> {
   if (config === undefined) return new Map();
-  const { kids, of } = await standingsIn(config);
+  const { kids, of } = await keyStatuses(config);
   return new Map(kids.map((kid) => [kid, of(kid).names[0] ?? '']));
 }
 
@@ -198,7 +198,7 @@ export function printedInspection(
       paint: ({ state }, padded) => paint(io, io.stdout, colours[state], padded),
     },
     { title: 'OPENS IN', cell: opensIn },
-    { title: 'OCTETS', cell: ({ plaintextOctets: size }) => size?.join(' to ') ?? '' },
+    { title: 'BYTES', cell: ({ plaintextOctets: size }) => size?.join(' to ') ?? '' },
     { title: 'BITS', cell: ({ keyBits }) => String(keyBits ?? '') },
     { title: 'NAME', cell: ({ kid }) => names.get(kid ?? '') ?? '' },
     { title: 'KEY', cell: ({ keyBits, kid }) => (keyBits ? (kid ?? UNNAMED) : '') },

@@ -12,7 +12,7 @@ import { placeIn } from '../manifest/place.ts';
 import { readManifest, selectSecret } from '../manifest/read.ts';
 import { type Manifest, type SecretDocument, secretLabel } from '../manifest/types.ts';
 import { type Sealed, type SealOptions, sealInto, sealManifest } from '../seal/seal.ts';
-import { accidentIds } from '../seal/value-warnings.ts';
+import { valueWarningIds } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import {
@@ -124,8 +124,8 @@ async function sealValues(
 
 /** The only value of a manifest whose values stand under stringData. */
 function bareJwe(text: string): string {
-  const octets = readManifest(text, '').secrets[0]?.entries[0]?.octets ?? new Uint8Array();
-  return `${Buffer.from(octets).toString('latin1')}\n`;
+  const bytes = readManifest(text, '').secrets[0]?.entries[0]?.bytes ?? new Uint8Array();
+  return `${Buffer.from(bytes).toString('latin1')}\n`;
 }
 
 function needsKey(sources: readonly Source[]): boolean {
@@ -237,7 +237,7 @@ function writeBack(io: IO, results: readonly SealedFile[]): void {
     changed.map(({ path, text }) => ({
       path: resolve(io.cwd, path),
       shown: path,
-      octets: Buffer.from(text),
+      bytes: Buffer.from(text),
     })),
   );
 }
@@ -256,7 +256,7 @@ function join(texts: readonly string[]): string {
 const sourceOptions: readonly (readonly [flags: string, kind: SourceKind, help: string])[] = [
   ['--prompt <key>', 'prompt', 'ask for the value on the terminal; it is not shown'],
   ['--stdin <key>', 'stdin', 'read the value from stdin, less one newline at its end'],
-  ['--from-file <path>', 'file', 'take the exact octets of a file; KEY=PATH names the data key'],
+  ['--from-file <path>', 'file', 'take the exact bytes of a file; KEY=PATH names the data key'],
   ['--from-env-file <path>', 'env-file', 'take KEY=VALUE lines, without quoting or expansion'],
   ['--from-literal <key=value>', 'literal', 'take the value from here, where others may see it'],
   ['--from-jwe <path>', 'jwe', 'take a JWE of another tool, or KEY=PATH; JSON becomes compact'],
@@ -303,7 +303,7 @@ function addSealOptions(command: Command, io: IO): Command {
     .option('--keep-newline', 'with --stdin: keep the newline at the end')
     .option('--allow-empty', 'with --stdin or --prompt: the value may be empty')
     .option('--strict', 'make warnings about values errors')
-    .option('--allow <id>', `silence a warning: ${accidentIds.join(', ')}`, repeated, none)
+    .option('--allow <id>', `silence a warning: ${valueWarningIds.join(', ')}`, repeated, none)
     .action((names: string[], flags: SealFlags) => dispatch(io, names, flags, sources));
 }
 
@@ -371,9 +371,9 @@ export function checkUsage(
       hint: 'read the others from files, or with --prompt KEY',
     });
   }
-  for (const id of flags.allow.filter((text) => !accidentIds.includes(text))) {
+  for (const id of flags.allow.filter((text) => !valueWarningIds.includes(text))) {
     throw new KsealError('USAGE', `--allow ${id}: no such warning`, {
-      hint: `it is one of ${accidentIds.join(', ')}`,
+      hint: `it is one of ${valueWarningIds.join(', ')}`,
     });
   }
   return target;

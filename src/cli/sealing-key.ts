@@ -6,7 +6,7 @@ import { repositoryOf } from '../git/local.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
 import { describeKid, parseKid } from '../jwe/thumbprint.ts';
-import { type Standing, standingsIn } from '../keys/key-status.ts';
+import { type KeyStatus, keyStatuses } from '../keys/key-status.ts';
 import { knownKeysPath, knownKid, rememberKey } from '../keys/known-keys.ts';
 import { parseReference } from '../keys/reference.ts';
 import { checkPin, loadPublicKey } from '../keys/resolve.ts';
@@ -136,9 +136,9 @@ async function sealingKey(
 ): Promise<{ readonly key: PublicKey; readonly knownKids: ReadonlySet<string> }> {
   const key = await loadPublicKey(reference, keyContext(io, flags, config));
   const { kid, bits } = key;
-  const standings = config && (await standingsIn(config));
-  if (config !== undefined && standings !== undefined)
-    refuseInactive(config, reference, standings.of(kid));
+  const statuses = config && (await keyStatuses(config));
+  if (config !== undefined && statuses !== undefined)
+    refuseInactive(config, reference, statuses.of(kid));
   const parsed = parseReference(reference);
   const title = parsed.kind === 'name' ? config?.keys.get(parsed.name)?.title : undefined;
   say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
@@ -153,14 +153,14 @@ async function sealingKey(
     );
   }
   checkPin(kid, pin, reference);
-  return { key, knownKids: new Set([kid, ...(standings?.unrevoked ?? [])]) };
+  return { key, knownKids: new Set([kid, ...(statuses?.unrevoked ?? [])]) };
 }
 
 function activeNames({ keys }: Config): readonly string[] {
   return [...keys].flatMap(([name, { state }]) => ((state ?? 'active') === 'active' ? name : []));
 }
 
-function refuseInactive(config: Config, reference: string, { state, names }: Standing): void {
+function refuseInactive(config: Config, reference: string, { state, names }: KeyStatus): void {
   if (state === 'active') return;
   const [active] = activeNames(config).filter((name) => !names.includes(name));
   throw new KsealError(

@@ -18,13 +18,13 @@ import { publicKeyFrom, publicKeyFromFile } from '../keys/key-file.ts';
 import { strictest } from '../keys/key-status.ts';
 import { parseReference } from '../keys/reference.ts';
 import { checkPin, configuredKey } from '../keys/resolve.ts';
+import type { Format } from '../report/formats.ts';
 import type { NamedText } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import { ruleNamed } from '../verify/explain.ts';
-import type { Allowance, AllowedKey } from '../verify/rule.ts';
+import type { AllowedKey, Policy, Severity } from '../verify/rule.ts';
 import { type Verification, verifyText } from '../verify/verify.ts';
 import type { IO } from './io.ts';
-import type { VerifyFlags } from './verify.ts';
 
 interface KnownKeys {
   /** By kid; undefined when no key is known. */
@@ -118,12 +118,12 @@ function configOf(name: string, { config, own }: Surroundings): Config | undefin
 }
 
 /** What is allowed at one file: its rule, and what holds everywhere. */
-function allowanceFor(
+function policyFor(
   file: string,
   config: Config | undefined,
   { keys, kids }: KnownKeys,
   refusedKids: ReadonlySet<string>,
-): Allowance {
+): Policy {
   const rule = config && ruleFor(config, file);
   return {
     keys,
@@ -177,9 +177,9 @@ export function judgeFrom(io: IO, flags: JudgeFlags): Judge {
     const { known, refused, severities } = await loading;
     const ignored = config !== undefined && isIgnored(config, file);
     if (ignored && refused.size === 0) return undefined;
-    const allowed = allowanceFor(file, config, known, refused);
-    const verify = (octets: NamedText['content'], suppressible?: Verification['covered']) =>
-      verifyText({ path, typed, content: octets }, allowed, { severities, suppressible });
+    const allowed = policyFor(file, config, known, refused);
+    const verify = (bytes: NamedText['content'], suppressible?: Verification['covered']) =>
+      verifyText({ path, typed, content: bytes }, allowed, { severities, suppressible });
     if (ignored) return onlyRefused(verify(content));
     // The configuration is no manifest, unless a manifest has its name.
     if (walked && basename(file) === CONFIG_NAME && isEmpty(verify(content))) return undefined;
@@ -283,9 +283,9 @@ function branch({ cwd, env }: IO, ref: string, named: string | undefined): Base 
   const readIn = (folder: string, path = join(folder, CONFIG_NAME)) => {
     const file = found(path);
     // Where a folder is a link there, nothing stands below it.
-    if (file === undefined || (file.octets === undefined && file.at !== wayTo(path)))
+    if (file === undefined || (file.bytes === undefined && file.at !== wayTo(path)))
       return undefined;
-    return parseConfig(octetsOf(file, ref), `${ref}:${relative(cwd, path)}`, folder);
+    return parseConfig(bytesOf(file, ref), `${ref}:${relative(cwd, path)}`, folder);
   };
   return {
     configFor:
@@ -297,14 +297,14 @@ function branch({ cwd, env }: IO, ref: string, named: string | undefined): Base 
           }),
     readKey: async (path, shown, read) => {
       if (!isWithin(path)) return publicKeyFromFile(path, shown, read);
-      return publicKeyFrom(octetsOf(found(path) ?? absent(ref, shown), ref), `${ref}:${shown}`);
+      return publicKeyFrom(bytesOf(found(path) ?? absent(ref, shown), ref), `${ref}:${shown}`);
     },
-    protectedText: (file) => found(file)?.octets,
+    protectedText: (file) => found(file)?.bytes,
   };
 }
 
-function octetsOf(file: FoundFile, ref: string): Uint8Array {
-  if (file.octets !== undefined) return file.octets;
+function bytesOf(file: FoundFile, ref: string): Uint8Array {
+  if (file.bytes !== undefined) return file.bytes;
   throw new KsealError('IO', `${ref}:${file.at}: is ${file.kind}`, {
     hint: `commit a regular file to ${ref} first`,
   });
@@ -341,4 +341,21 @@ function always(read: () => Config): Base['configFor'] {
     config ??= read();
     return config;
   };
+}
+
+/** The options of `kseal verify`. */
+export interface VerifyFlags {
+  readonly file: readonly string[];
+  readonly staged?: boolean;
+  readonly ref: readonly string[];
+  readonly key: readonly string[];
+  readonly config?: string;
+  readonly configFrom?: string;
+  readonly format: Format;
+  readonly json?: boolean;
+  readonly failOn: Severity;
+  readonly failIfKid: readonly string[];
+  readonly explain?: string;
+  readonly quiet?: boolean;
+  readonly maxFindings?: number;
 }

@@ -1,17 +1,17 @@
 import { type Command, Option } from 'commander';
 import { KsealError } from '../errors.ts';
 import type { LocalGit } from '../git/local.ts';
-import { type Format, formats } from '../report/formats.ts';
+import { formats } from '../report/formats.ts';
 import { inOrder, type Paint, type Report, tallyOf } from '../report/report.ts';
 import { type NamedText, textsAtRefs, textsInFiles, textsInIndex } from '../sources/texts.ts';
 import { explainRule } from '../verify/explain.ts';
-import type { Finding, Severity, SuppressedFinding } from '../verify/rule.ts';
+import type { Finding, SuppressedFinding } from '../verify/rule.ts';
 import { rules } from '../verify/rules/index.ts';
 import type { Verification } from '../verify/verify.ts';
 import { readInput, repeated } from './files.ts';
 import { type IO, version } from './io.ts';
 import { paint, writeStdout } from './print.ts';
-import { type Judge, judgeFrom } from './verify-policy.ts';
+import { type Judge, judgeFrom, type VerifyFlags } from './verify-policy.ts';
 
 /** What a run has come to so far. */
 class Totals {
@@ -193,26 +193,9 @@ function textsFor(
 
 /** What fails in front of a pipe often gives nothing, and nothing is no sound manifest. */
 async function pipedIn(io: IO): Promise<Uint8Array> {
-  const octets = await readInput(io, '-');
-  if (/\S/.test(octets.toString('latin1'))) return octets;
+  const bytes = await readInput(io, '-');
+  if (/\S/.test(bytes.toString('latin1'))) return bytes;
   throw new KsealError('IO', 'stdin: holds nothing to verify', {
     hint: 'see whether the command in front of the pipe failed',
   });
-}
-
-/** The options of `kseal verify`. */
-export interface VerifyFlags {
-  readonly file: readonly string[];
-  readonly staged?: boolean;
-  readonly ref: readonly string[];
-  readonly key: readonly string[];
-  readonly config?: string;
-  readonly configFrom?: string;
-  readonly format: Format;
-  readonly json?: boolean;
-  readonly failOn: Severity;
-  readonly failIfKid: readonly string[];
-  readonly explain?: string;
-  readonly quiet?: boolean;
-  readonly maxFindings?: number;
 }

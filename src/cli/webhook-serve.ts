@@ -106,7 +106,7 @@ function optionsFrom(io: IO, flags: ServeFlags): ServeOptions {
     metricsPort: numberIn('--metrics-port', flags.metricsPort, 65_535),
     acceptUnbound: flags.acceptUnbound.map(checkedNamespace),
     maxScope: flags.maxScope,
-    useMemo: flags.memo,
+    useCache: flags.memo,
     logLevel: logLevelIn(flags.logLevel),
     drain: numberIn('--drain', flags.drain, 600) * 1000,
   };

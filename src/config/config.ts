@@ -120,8 +120,8 @@ const nameOf = (node: YamlNode) => (node.kind === 'scalar' ? node.text : '');
  * Reads a configuration. `path` is how messages call it, `folder` the absolute folder that its
  * paths start from. Throws everything that is wrong with it as CONFIG_INVALID.
  */
-export function parseConfig(octets: Uint8Array, path: string, folder: string): Config {
-  const source = decodeUtf8(octets);
+export function parseConfig(bytes: Uint8Array, path: string, folder: string): Config {
+  const source = decodeUtf8(bytes);
   if (source === undefined) {
     throw new KsealError('CONFIG_INVALID', `${path}: is not UTF-8 text`, {
       hint: 'save it as UTF-8',

@@ -1,5 +1,5 @@
 import { KsealError, throwAll } from '../errors.ts';
-import { nearest } from '../text.ts';
+import { suggest } from '../text.ts';
 import { positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import { parseYaml } from '../yaml/parse.ts';
 
@@ -141,6 +141,6 @@ function namedEntries(map: YamlMap, fail: Fail) {
 
 function didYouMean(word: string, candidates: readonly string[]): string {
   if (candidates.length === 0) return 'leave it away, or add what it names';
-  const meant = nearest(word, candidates);
+  const meant = suggest(word, candidates);
   return meant === undefined ? `use one of ${candidates.join(', ')}` : `did you mean ${meant}?`;
 }

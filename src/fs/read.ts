@@ -29,7 +29,7 @@ export function fileError(path: string, action: 'read' | 'write', error: unknown
 
 const MIN_CHUNK = 4096;
 
-/** Reads a whole file of at most `limit` octets. `path` is absolute, `shown` as the user wrote it. */
+/** Reads a whole file of at most `limit` bytes. `path` is absolute, `shown` as the user wrote it. */
 export function readFile(path: string, shown: string, limit: number): Buffer {
   let content: Buffer;
   try {
@@ -43,24 +43,24 @@ export function readFile(path: string, shown: string, limit: number): Buffer {
     throw fileError(shown, 'read', error);
   }
   if (content.length > limit)
-    throw new KsealError('IO', `larger than ${limit} octets`, { thing: shown });
+    throw new KsealError('IO', `larger than ${limit} bytes`, { thing: shown });
   return content;
 }
 
-/** A device may have no end, so no more than `most` octets are read. */
+/** A device may have no end, so no more than `most` bytes are read. */
 function readToEnd(file: number, most: number): Buffer {
   const stats = fs.fstatSync(file);
-  // One octet more than the system says a regular file has shows its end: it is there when fewer
+  // One byte more than the system says a regular file has shows its end: it is there when fewer
   // come than are asked for. Of all else it knows no size.
   let content = Buffer.allocUnsafe(Math.min(most, Math.max(stats.size + 1, MIN_CHUNK)));
-  let octets = 0;
-  for (let ended = false; !ended && octets < most; ) {
-    if (octets === content.length) content = Buffer.concat([content], Math.min(most, 2 * octets));
-    const read = fs.readSync(file, content, octets, content.length - octets, null);
-    octets += read;
-    ended = read === 0 || (stats.isFile() && octets === stats.size);
+  let bytes = 0;
+  for (let ended = false; !ended && bytes < most; ) {
+    if (bytes === content.length) content = Buffer.concat([content], Math.min(most, 2 * bytes));
+    const read = fs.readSync(file, content, bytes, content.length - bytes, null);
+    bytes += read;
+    ended = read === 0 || (stats.isFile() && bytes === stats.size);
   }
-  return content.subarray(0, octets);
+  return content.subarray(0, bytes);
 }
 
 /** How a file is read: `readFile`, or `readRegularFile`. */

@@ -8,7 +8,7 @@ import { fileError, isFile, statOf } from './read.ts';
 interface WriteOptions {
   /** Overwrite what is there; without it an existing file is an error. */
   readonly force: boolean;
-  /** The octets are plaintext or a private key: 0600, whatever was there. */
+  /** The bytes are plaintext or a private key: 0600, whatever was there. */
   readonly confidential: boolean;
 }
 
@@ -19,18 +19,18 @@ interface WriteOptions {
 export function writeFile(
   path: string,
   shown: string,
-  octets: Uint8Array,
+  bytes: Uint8Array,
   { force, confidential }: WriteOptions,
 ): void {
   if (!force) refuseExisting(path, shown);
-  replaceFiles([{ path, shown, octets, confidential }]);
+  replaceFiles([{ path, shown, bytes, confidential }]);
 }
 
 /** A file to replace: its absolute path, how messages call it, and its new content. */
 interface Replacement {
   readonly path: string;
   readonly shown: string;
-  readonly octets: Uint8Array;
+  readonly bytes: Uint8Array;
   /** Plaintext or a private key: 0600, whatever was there. */
   readonly confidential?: boolean;
 }
@@ -103,9 +103,9 @@ interface Staged {
 }
 
 /** Writes the new content beside the file: a reader sees the old or the new, at every moment. */
-function stage({ path, shown, octets, confidential = false }: Replacement): Staged {
+function stage({ path, shown, bytes, confidential = false }: Replacement): Staged {
   if (isSpecial(path)) {
-    return { shown, temporary: undefined, commit: () => fs.writeFileSync(path, octets) };
+    return { shown, temporary: undefined, commit: () => fs.writeFileSync(path, bytes) };
   }
   const target = targetOf(path);
   const mode = fs.statSync(target, { throwIfNoEntry: false })?.mode;
@@ -113,7 +113,7 @@ function stage({ path, shown, octets, confidential = false }: Replacement): Stag
   if (mode !== undefined) fs.accessSync(target, fs.constants.W_OK);
   const temporary = siblingOf(target);
   // What stands in it may be plaintext: others see it no sooner than under its own name.
-  createWhole(temporary, octets, mode === undefined && !confidential ? 0o666 : 0o600);
+  createWhole(temporary, bytes, mode === undefined && !confidential ? 0o666 : 0o600);
   if (mode !== undefined && !confidential) fs.chmodSync(temporary, mode & 0o7777);
   return { shown, temporary, commit: () => fs.renameSync(temporary, target) };
 }
@@ -131,10 +131,10 @@ function siblingOf(target: string): string {
 }
 
 /** Creates a file that must not exist yet; if it cannot be written whole, it is removed. */
-function createWhole(path: string, octets: Uint8Array, mode: number): void {
+function createWhole(path: string, bytes: Uint8Array, mode: number): void {
   const file = fs.openSync(path, 'wx', mode);
   try {
-    fs.writeFileSync(file, octets);
+    fs.writeFileSync(file, bytes);
     fs.fsyncSync(file);
   } catch (error) {
     fs.rmSync(path, { force: true });
@@ -152,7 +152,7 @@ export function removeFile(path: string): void {
 /** A file of a folder that is written. */
 export interface FolderFile {
   readonly name: string;
-  readonly octets: Uint8Array;
+  readonly bytes: Uint8Array;
   /** A private key: 0600, whatever was there. */
   readonly confidential?: boolean;
 }

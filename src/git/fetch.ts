@@ -21,7 +21,7 @@ export interface FileAddress {
 
 interface FetchOptions {
   readonly env: Env;
-  /** The most octets the file may have. */
+  /** The most bytes the file may have. */
   readonly limit: number;
   readonly verifySignature: boolean;
   /** Ends it; without it two minutes do. */
@@ -29,7 +29,7 @@ interface FetchOptions {
 }
 
 export interface FetchedFile {
-  readonly octets: Buffer;
+  readonly bytes: Buffer;
   /** The full id of the commit it was read from. */
   readonly commit: string;
   /** What `ref` turned out to be: `refs/heads/main`, `HEAD` or a commit id. */
@@ -85,8 +85,8 @@ async function fetchInto(
   const source = { git, folder: folder.path, filter, shown };
   const { name, commit } = await fetchRef(source, ref);
   const signature = verifySignature ? await checkSignature(git, commit) : undefined;
-  const octets = await readBlob(git, await findFile(git, commit, path), path, limit);
-  return octets && { octets, commit, ref: name, signature };
+  const bytes = await readBlob(git, await findFile(git, commit, path), path, limit);
+  return bytes && { bytes, commit, ref: name, signature };
 }
 
 /** Our name for the remote: its URL is then no argument that could be taken for an option. */
@@ -234,7 +234,7 @@ async function readBlob(
 ): Promise<Buffer | undefined> {
   const size = await git('cat-file', '-s', id);
   if (size.code !== 0) return undefined;
-  if (!(Number(`${size.stdout}`) <= limit)) throw unfit(path, `larger than ${limit} octets`);
+  if (!(Number(`${size.stdout}`) <= limit)) throw unfit(path, `larger than ${limit} bytes`);
   const { code, stdout } = await git('cat-file', 'blob', id);
   return code === 0 ? stdout : undefined;
 }

@@ -58,8 +58,8 @@ export function filesAt(
 
 /** What a commit has at a path: a regular file, or what it is instead. */
 export type FoundFile =
-  | { readonly octets: Buffer }
-  | { readonly octets: undefined; readonly at: string; readonly kind: string };
+  | { readonly bytes: Buffer }
+  | { readonly bytes: undefined; readonly at: string; readonly kind: string };
 
 const links: Readonly<Record<string, string>> = {
   '120000': 'a symbolic link, and links are not followed there',
@@ -77,11 +77,11 @@ export function fileAt(git: LocalGit, commit: string, path: string): FoundFile |
   for (const line of listing.split('\0')) {
     const [, mode = '', id = '', at = ''] = /^(\d+) \w+ (\w+)\t(.*)$/s.exec(line) ?? [];
     const kind = links[mode];
-    if (kind !== undefined) return { octets: undefined, at, kind };
+    if (kind !== undefined) return { bytes: undefined, at, kind };
     if (at !== path) continue;
     found = isRegular(mode)
-      ? { octets: ask(git, ['cat-file', 'blob', id]) }
-      : { octets: undefined, at, kind: 'a folder' };
+      ? { bytes: ask(git, ['cat-file', 'blob', id]) }
+      : { bytes: undefined, at, kind: 'a folder' };
   }
   return found;
 }
@@ -241,7 +241,7 @@ function isCommitId(git: LocalGit, name: string): boolean {
 /** What a file holds; undefined for one that is larger than the limit. */
 interface GitContent {
   readonly file: GitFile;
-  readonly octets: Buffer | undefined;
+  readonly bytes: Buffer | undefined;
 }
 
 /** Reads files one after the other, through one process of git, and holds no more than one. */
@@ -266,7 +266,7 @@ export async function* contentsOf(
       // `HASH blob SIZE`, or `HASH missing`.
       const [, kind, size] = (await output.line()).split(' ');
       if (kind !== 'blob') throw lost(file.path);
-      yield { file, octets: await output.take(Number(size), limit) };
+      yield { file, bytes: await output.take(Number(size), limit) };
       await output.take(1, 1);
     }
   } finally {
@@ -303,7 +303,7 @@ class Output {
     return Buffer.concat(parts).toString('latin1');
   }
 
-  /** The next octets; undefined, but taken all the same, if they are more than `limit`. */
+  /** The next bytes; undefined, but taken all the same, if they are more than `limit`. */
   async take(length: number, limit: number): Promise<Buffer | undefined> {
     const parts: Buffer[] = [];
     let missing = length;

@@ -21,7 +21,7 @@ export interface Inspection {
   readonly kid: string | undefined;
   /** The length of the modulus in bits, as the encrypted key shows it. */
   readonly keyBits: number | undefined;
-  /** The least and the most octets that the plaintext may have: CBC shows it to within 16. */
+  /** The least and the most bytes that the plaintext may have: CBC shows it to within 16. */
   readonly plaintextOctets: readonly [number, number] | undefined;
   /** What is wrong, where the state is `damaged`. */
   readonly reason: string | undefined;
@@ -31,8 +31,8 @@ export interface Inspection {
 export function inspectManifest(manifest: Manifest, namespace: string | undefined): Inspection[] {
   return manifest.secrets.flatMap((secret) => {
     const place = placeIn(manifest.path, secret, namespace);
-    return secret.entries.map(({ field, key, octets, position }) => {
-      const { state, ...facts } = inspectValue(octets);
+    return secret.entries.map(({ field, key, bytes, position }) => {
+      const { state, ...facts } = inspectValue(bytes);
       const misplaced = facts.binding !== undefined && !admits(facts.binding, { ...place, key });
       return {
         path: manifest.path,
@@ -54,7 +54,7 @@ export function inspectManifest(manifest: Manifest, namespace: string | undefine
 export function inspectStrays({ source, path, secrets }: Manifest): readonly Inspection[] {
   const known = new Set(
     secrets.flatMap(({ entries }) =>
-      entries.map(({ octets }) => Buffer.from(octets).toString('latin1').trim()),
+      entries.map(({ bytes }) => Buffer.from(bytes).toString('latin1').trim()),
     ),
   );
   const position = positionsIn(source);
@@ -67,8 +67,8 @@ export function inspectStrays({ source, path, secrets }: Manifest): readonly Ins
 }
 
 /** Inspects a bare value, which stands in no manifest. */
-export function inspectBare(octets: Uint8Array, path: string): Inspection {
-  return { path, line: 1, secret: '', field: undefined, key: undefined, ...inspectValue(octets) };
+export function inspectBare(bytes: Uint8Array, path: string): Inspection {
+  return { path, line: 1, secret: '', field: undefined, key: undefined, ...inspectValue(bytes) };
 }
 
 type ValueFacts = Omit<Inspection, 'path' | 'line' | 'secret' | 'field' | 'key'>;
@@ -81,9 +81,9 @@ const nothing = {
   reason: undefined,
 };
 
-function inspectValue(octets: Uint8Array): ValueFacts {
+function inspectValue(bytes: Uint8Array): ValueFacts {
   try {
-    const jwe = readSealedValue(octets);
+    const jwe = readSealedValue(bytes);
     return jwe === undefined ? { ...nothing, state: 'plaintext' } : factsOf(jwe);
   } catch (error) {
     if (!(error instanceof KsealError)) throw error;
@@ -97,7 +97,7 @@ function factsOf({ header, encryptedKey, ciphertext }: CompactJwe): ValueFacts {
     binding: header.binding,
     kid: header.kid,
     keyBits: encryptedKey.length * 8,
-    // PKCS #7 padding adds 1 to 16 octets (RFC 7518 §5.2.2.1 step 2).
+    // PKCS #7 padding adds 1 to 16 bytes (RFC 7518 §5.2.2.1 step 2).
     plaintextOctets: [ciphertext.length - 16, ciphertext.length - 1],
     reason: undefined,
   };

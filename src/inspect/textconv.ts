@@ -74,11 +74,11 @@ function masked({ start, end }: YamlNode, text: string, source: string): Splice 
 }
 
 /** A plaintext gets no hash: it could be guessed by hashing. */
-function summaryOf({ octets }: Entry): string {
+function summaryOf({ bytes }: Entry): string {
   try {
-    const jwe = readSealedValue(octets);
+    const jwe = readSealedValue(bytes);
     if (jwe === undefined) return UNREAD;
-    const hash = createHash('sha256').update(octets).digest('hex').slice(0, 12);
+    const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 12);
     const { binding, kid = 'not named' } = jwe.header;
     const place = binding === undefined ? 'bound to no place' : `for ${describeBinding(binding)}`;
     return `sealed ${hash}, ${place}, key ${kid}`;

@@ -2,8 +2,8 @@ import { KsealError } from '../errors.ts';
 import { type Binding, readBinding } from './binding.ts';
 import { bufferOf, decodeBase64url, parseJsonObject } from './encoding.ts';
 
-/** The largest sealed value, in octets: a Secret of 1 MiB in base64url, with room for the rest. */
-export const MAX_VALUE_OCTETS = 1.5 * 1024 * 1024;
+/** The largest sealed value, in bytes: a Secret of 1 MiB in base64url, with room for the rest. */
+export const MAX_VALUE_BYTES = 1.5 * 1024 * 1024;
 
 /** A JWE Compact Serialization (RFC 7516 §7.1) that was read strictly, before any key is touched. */
 export interface CompactJwe {
@@ -25,11 +25,11 @@ const names = [
 ];
 
 /**
- * Reads the octets of a compact JWE. Every octet counts: a trailing newline is malformed.
+ * Reads the bytes of a compact JWE. Every byte counts: a trailing newline is malformed.
  * Throws JWE_MALFORMED or JWE_REFUSED; the message never quotes the value.
  */
-export function readCompact(octets: Uint8Array): CompactJwe {
-  const text = bufferOf(octets).toString('latin1');
+export function readCompact(bytes: Uint8Array): CompactJwe {
+  const text = bufferOf(bytes).toString('latin1');
   if (/\s/.test(text.slice(-1))) throw lineBreakBehind();
   const segments = splitSegments(text);
   const header = decodeSegment(segments, 0);
@@ -50,7 +50,7 @@ function lineBreakBehind(): KsealError {
 }
 
 function splitSegments(text: string): string[] {
-  if (text.length > MAX_VALUE_OCTETS) {
+  if (text.length > MAX_VALUE_BYTES) {
     throw new KsealError('JWE_MALFORMED', 'JWE is larger than 1.5 MiB');
   }
   // The limit bounds the work on a value of a million dots.
@@ -64,11 +64,11 @@ function splitSegments(text: string): string[] {
 }
 
 function decodeSegment(segments: readonly string[], index: number): Buffer {
-  const octets = decodeBase64url(segments[index] ?? '');
-  if (octets === undefined) {
+  const bytes = decodeBase64url(segments[index] ?? '');
+  if (bytes === undefined) {
     throw damaged(`JWE ${names[index]} is not canonical base64url`);
   }
-  return octets;
+  return bytes;
 }
 
 function damaged(message: string): KsealError {
@@ -79,7 +79,7 @@ function damaged(message: string): KsealError {
 
 /**
  * An encrypted key is as long as the modulus, 2048 to 8192 bits (the key policy).
- * RFC 7518 §5.2.3: an IV of 16 octets, a tag of 16; CBC with PKCS #7 padding fills whole blocks.
+ * RFC 7518 §5.2.3: an IV of 16 bytes, a tag of 16; CBC with PKCS #7 padding fills whole blocks.
  */
 function checkLengths({ encryptedKey, iv, ciphertext, tag }: CompactJwe): void {
   const check = (part: number, sound: boolean) => {
@@ -93,7 +93,7 @@ function checkLengths({ encryptedKey, iv, ciphertext, tag }: CompactJwe): void {
 
 const ALG = 'RSA-OAEP-256';
 const ENC = 'A128CBC-HS256';
-const MAX_OCTETS = 4096;
+const MAX_BYTES = 4096;
 
 /** A protected header that passed the policy; `binding` is absent on values from other tools. */
 export interface Header {
@@ -125,16 +125,16 @@ const ownText = new RegExp(
  * `enc`. `jku`, `jwk`, `x5u` and `x5c` are never followed: the key comes from the keyring alone.
  * Throws JWE_MALFORMED, or JWE_REFUSED for what is sound but against the policy.
  */
-export function readHeader(octets: Uint8Array): Header {
-  if (octets.length > MAX_OCTETS) {
-    throw new KsealError('JWE_MALFORMED', `protected header is larger than ${MAX_OCTETS} octets`);
+export function readHeader(bytes: Uint8Array): Header {
+  if (bytes.length > MAX_BYTES) {
+    throw new KsealError('JWE_MALFORMED', `protected header is larger than ${MAX_BYTES} bytes`);
   }
-  return readOwn(octets) ?? readUnbound(octets);
+  return readOwn(bytes) ?? readUnbound(bytes);
 }
 
-/** Reads a bound header, which equals our own text octet for octet and so has no member twice. */
-function readOwn(octets: Uint8Array): Header | undefined {
-  const match = ownText.exec(bufferOf(octets).toString('latin1'));
+/** Reads a bound header, which equals our own text byte for byte and so has no member twice. */
+function readOwn(bytes: Uint8Array): Header | undefined {
+  const match = ownText.exec(bufferOf(bytes).toString('latin1'));
   if (match === null) return undefined;
   const [, scope, namespace, name, key, kid = ''] = match;
   const binding = readBinding({ scope, namespace, name, key });
@@ -145,8 +145,8 @@ function readOwn(octets: Uint8Array): Header | undefined {
  * Reads the header of another tool. One with a member `kseal`, whatever its value, is not
  * "unbound": what is not our own text of it is malformed.
  */
-function readUnbound(octets: Uint8Array): Header {
-  const members = parseJsonObject(octets, 'protected header');
+function readUnbound(bytes: Uint8Array): Header {
+  const members = parseJsonObject(bytes, 'protected header');
   checkPolicy(members);
   const kid = Object.hasOwn(members, 'kid') ? members.kid : undefined;
   if (kid !== undefined && typeof kid !== 'string') {

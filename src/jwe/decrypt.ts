@@ -8,8 +8,8 @@ export type KeyState = 'active' | 'deprecated' | 'revoked';
 /** A private key, wherever it lives. A KMS provider implements this. */
 export interface OpeningKey {
   readonly kid: string;
-  /** The length of the modulus, and so of every encrypted key, in octets. */
-  readonly modulusOctets: number;
+  /** The length of the modulus, and so of every encrypted key, in bytes. */
+  readonly modulusBytes: number;
   readonly state: KeyState;
   /**
    * RSA-OAEP with SHA-256 (RFC 7518 §4.3); undefined when the key rejects the encrypted key. A
@@ -37,7 +37,7 @@ export async function decryptCompact(
     const unwrapped = await candidate.decryptKey(jwe.encryptedKey, deadline);
     // RFC 7516 §11.5: "the recipient MUST NOT distinguish between format, padding, and length
     // errors of encrypted keys"; it goes on with a random CEK, so that all take the same time.
-    const cek = unwrapped?.length === CEK_OCTETS ? unwrapped : randomBytes(CEK_OCTETS);
+    const cek = unwrapped?.length === CEK_BYTES ? unwrapped : randomBytes(CEK_BYTES);
     const plaintext = decryptContent(cek, jwe);
     if (plaintext !== undefined) return { plaintext, key: candidate };
   }
@@ -46,8 +46,8 @@ export async function decryptCompact(
   });
 }
 
-/** The length of an A128CBC-HS256 key in octets (RFC 7518 §5.2.3). */
-export const CEK_OCTETS = 32;
+/** The length of an A128CBC-HS256 key in bytes (RFC 7518 §5.2.3). */
+export const CEK_BYTES = 32;
 
 export interface EncryptedContent {
   readonly aad: Uint8Array;
@@ -58,7 +58,7 @@ export interface EncryptedContent {
 
 /**
  * AES_CBC_HMAC_SHA2 decryption for A128CBC-HS256 (RFC 7518 §5.2.2.2); undefined when the
- * tag or the padding is wrong. `cek` has 32 octets.
+ * tag or the padding is wrong. `cek` has 32 bytes.
  */
 export function decryptContent(cek: Uint8Array, content: EncryptedContent): Buffer | undefined {
   const { aad, iv, ciphertext, tag } = content;

@@ -1,5 +1,5 @@
 import { KsealError } from '../errors.ts';
-import { type CompactJwe, MAX_VALUE_OCTETS, readCompact } from './compact.ts';
+import { type CompactJwe, MAX_VALUE_BYTES, readCompact } from './compact.ts';
 import { bufferOf, parseJsonObject } from './encoding.ts';
 
 /**
@@ -7,9 +7,9 @@ import { bufferOf, parseJsonObject } from './encoding.ts';
  * Throws JWE_MALFORMED or JWE_REFUSED for what looks sealed but is damaged, encoded twice or in
  * a JSON serialization.
  */
-export function readSealedValue(octets: Uint8Array): CompactJwe | undefined {
-  const look = sealedLook(octets);
-  if (look === 'compact') return readCompact(octets);
+export function readSealedValue(bytes: Uint8Array): CompactJwe | undefined {
+  const look = sealedLook(bytes);
+  if (look === 'compact') return readCompact(bytes);
   if (look === 'encoded-again') {
     throw new KsealError(
       'JWE_MALFORMED',
@@ -19,7 +19,7 @@ export function readSealedValue(octets: Uint8Array): CompactJwe | undefined {
       },
     );
   }
-  if (!looksFlattened(octets)) return undefined;
+  if (!looksFlattened(bytes)) return undefined;
   throw new KsealError(
     'JWE_REFUSED',
     'is a JWE in JSON form, and only the compact form is opened',
@@ -30,45 +30,45 @@ export function readSealedValue(octets: Uint8Array): CompactJwe | undefined {
 }
 
 /** Whether a value is one that `readSealedValue` reads or throws at. */
-export function isSealedInSomeForm(octets: Uint8Array): boolean {
-  return looksSealed(octets) || looksFlattened(octets);
+export function isSealedInSomeForm(bytes: Uint8Array): boolean {
+  return looksSealed(bytes) || looksFlattened(bytes);
 }
 
-// The octets with which a sealed value begins, and those octets base64-encoded once more.
+// The bytes with which a sealed value begins, and those bytes base64-encoded once more.
 // The last two are cut to what the fixed prefixes of `data` values (webhook match
 // conditions and policy) can tell apart, so that all readers agree on every value.
 const compact = ['eyJhbGciOiJSU0E', 'eyJlbmMiOiJB']; // {"alg":"RSA and {"enc":"A
 const encodedAgain = ['ZXlKaGJHY2lPaUpTVT', 'ZXlKbGJtTWlPaUp'];
 
-/** All of them: whole groups of three octets, so that each is a fixed prefix in base64, too. */
+/** All of them: whole groups of three bytes, so that each is a fixed prefix in base64, too. */
 export const sealedBeginnings: readonly string[] = [...compact, ...encodedAgain];
 
 type SealedLook = 'no' | 'compact' | 'encoded-again';
 
 /**
- * What a value's octets look like: a compact JWE, one that was base64-encoded once more,
+ * What a value's bytes look like: a compact JWE, one that was base64-encoded once more,
  * or neither. What looks sealed is opened or refused; nothing else is touched. No JWS matches.
  */
-export function sealedLook(octets: Uint8Array): SealedLook {
-  const start = bufferOf(octets).toString('latin1', 0, 20);
+export function sealedLook(bytes: Uint8Array): SealedLook {
+  const start = bufferOf(bytes).toString('latin1', 0, 20);
   if (compact.some((prefix) => start.startsWith(prefix))) return 'compact';
   return encodedAgain.some((prefix) => start.startsWith(prefix)) ? 'encoded-again' : 'no';
 }
 
 /** The one "looks sealed" predicate of seal, verify, the webhook and its match condition. */
-export function looksSealed(octets: Uint8Array): boolean {
-  return sealedLook(octets) !== 'no';
+export function looksSealed(bytes: Uint8Array): boolean {
+  return sealedLook(bytes) !== 'no';
 }
 
 const members = ['protected', 'encrypted_key', 'iv', 'ciphertext', 'tag'] as const;
 
 /**
- * Whether `octets` are a sealed value in a JSON serialization (RFC 7516 §7.2): an object with a
+ * Whether `bytes` are a sealed value in a JSON serialization (RFC 7516 §7.2): an object with a
  * ciphertext and a protected header that looks sealed. kseal refuses it outside `--from-jwe`.
  */
-export function looksFlattened(octets: Uint8Array): boolean {
-  if (octets.length > 2 * MAX_VALUE_OCTETS) return false;
-  const text = bufferOf(octets).toString('latin1');
+export function looksFlattened(bytes: Uint8Array): boolean {
+  if (bytes.length > 2 * MAX_VALUE_BYTES) return false;
+  const text = bufferOf(bytes).toString('latin1');
   if (!/^\s*\{/.test(text) || !text.includes('"ciphertext"')) return false;
   const header = /"protected"\s*:\s*"([^"]*)"/.exec(text)?.[1];
   return header !== undefined && looksSealed(Buffer.from(header));
@@ -80,8 +80,8 @@ export function looksFlattened(octets: Uint8Array): boolean {
  * members `protected, encrypted_key, iv, ciphertext, tag`: an unprotected header or an `aad`
  * has no place in the compact form. Throws JWE_MALFORMED or JWE_REFUSED.
  */
-export function compactFromFlattened(octets: Uint8Array): string {
-  const object = parseJsonObject(octets, 'JWE in JSON');
+export function compactFromFlattened(bytes: Uint8Array): string {
+  const object = parseJsonObject(bytes, 'JWE in JSON');
   const foreign = Object.keys(object).some((name) => !members.some((member) => member === name));
   const segments = members.map((member) => object[member]);
   if (foreign || !segments.every((segment) => typeof segment === 'string')) {
@@ -99,9 +99,9 @@ export function compactFromFlattened(octets: Uint8Array): string {
  * The compact text in a file that another tool wrote: the flattened form is rewritten, the
  * compact form stays, less a newline at its end. Throws JWE_MALFORMED or JWE_REFUSED.
  */
-export function compactText(octets: Uint8Array): string {
-  const text = Buffer.from(octets).toString('latin1');
-  if (/^\s*\{/.test(text)) return compactFromFlattened(octets);
+export function compactText(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes).toString('latin1');
+  if (/^\s*\{/.test(text)) return compactFromFlattened(bytes);
   const compact = text.replace(/\r?\n$/, '');
   readCompact(Buffer.from(compact, 'latin1'));
   return compact;

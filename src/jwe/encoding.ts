@@ -8,8 +8,8 @@ const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]/g;
  * Parameter names within the JOSE Header MUST be unique"; JSON.parse lets the last one win).
  * Its own `__proto__` members stay own members. Throws JWE_MALFORMED; `what` names the object.
  */
-export function parseJsonObject(octets: Uint8Array, what: string): Record<string, unknown> {
-  const text = decodeUtf8(octets);
+export function parseJsonObject(bytes: Uint8Array, what: string): Record<string, unknown> {
+  const text = decodeUtf8(bytes);
   if (text === undefined) throw new KsealError('JWE_MALFORMED', `${what} is not UTF-8`);
   let value: unknown;
   try {
@@ -45,18 +45,18 @@ function hasDuplicateMembers(text: string): boolean {
   return false;
 }
 
-/** `octets` as a Buffer, without copying them; most are one already. */
-export function bufferOf(octets: Uint8Array): Buffer {
-  const { buffer, byteOffset, length } = octets;
-  return Buffer.isBuffer(octets) ? octets : Buffer.from(buffer, byteOffset, length);
+/** `bytes` as a Buffer, without copying them; most are one already. */
+export function bufferOf(bytes: Uint8Array): Buffer {
+  const { buffer, byteOffset, length } = bytes;
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(buffer, byteOffset, length);
 }
 
 /**
  * Decodes base64url without padding (RFC 7515 §2); undefined unless `text` is the one
- * canonical text of its octets. Buffer alone drops bad characters and spare bits silently,
+ * canonical text of its bytes. Buffer alone drops bad characters and spare bits silently,
  * which would give one value several texts.
  */
 export function decodeBase64url(text: string): Buffer | undefined {
-  const octets = Buffer.from(text, 'base64url');
-  return octets.toString('base64url') === text ? octets : undefined;
+  const bytes = Buffer.from(text, 'base64url');
+  return bytes.toString('base64url') === text ? bytes : undefined;
 }

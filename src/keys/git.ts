@@ -108,7 +108,7 @@ function invalid(reason: string): KsealError {
   });
 }
 
-/** As many octets as a key file on disk may have. */
+/** As many bytes as a key file on disk may have. */
 const LIMIT = 64 * 1024;
 
 /** Gets the public key in one file of a Git repository, at a branch, a tag or a commit. */
@@ -116,10 +116,10 @@ export const fetchPublicKey: FetchPublicKey = async (reference, { env, verifySig
   const address = parseGitReference(reference);
   const file = await fetchFile(address, { env, verifySignature, limit: LIMIT });
   const origin = `${address.shown}@${file.commit}#${address.path}`;
-  const text = file.octets.toString('latin1');
+  const text = file.bytes.toString('latin1');
   // Whatever its kind, before anything else is said of it.
   if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY/.test(text)) throw published(origin);
-  const key = await checkedKey(readKeyText(file.octets, origin), origin);
+  const key = await checkedKey(readKeyText(file.bytes, origin), origin);
   if (key.kind === 'private') throw published(origin);
   return { ...key, origin, facts: factsOf(file) };
 };

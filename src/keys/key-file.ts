@@ -45,8 +45,8 @@ const pemForms: Record<string, PemForm> = {
  * Reads a key from a file's text: one PEM block with nothing before or after it, or a public
  * RSA JWK (RFC 7517). Throws KEY_INVALID; the message names `what` and never quotes the text.
  */
-export function readKeyText(octets: Uint8Array, what: string): ReadKey {
-  const text = textOf(octets, what);
+export function readKeyText(bytes: Uint8Array, what: string): ReadKey {
+  const text = textOf(bytes, what);
   if (text.startsWith('{')) return readJwk(Buffer.from(text), what);
   const blocks = text.match(/-----BEGIN /g)?.length ?? 0;
   if (blocks > 1) throw invalid(what, 'holds several PEM blocks, and a key file must hold one');
@@ -82,23 +82,23 @@ function exactKey(pem: string, type: 'spki' | 'pkcs1'): KeyObject {
   return key;
 }
 
-function textOf(octets: Uint8Array, what: string): string {
-  if (octets.length === 0) throw invalid(what, 'is empty');
-  if ((octets[0] === 0xff && octets[1] === 0xfe) || (octets[0] === 0xfe && octets[1] === 0xff)) {
+function textOf(bytes: Uint8Array, what: string): string {
+  if (bytes.length === 0) throw invalid(what, 'is empty');
+  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
     throw invalid(
       what,
       'is UTF-16 text',
       `in PowerShell: Get-Content ${shellWord(what)} | Set-Content -Encoding ascii key.pub`,
     );
   }
-  return Buffer.from(octets)
+  return Buffer.from(bytes)
     .toString('utf8')
     .replace(/^\uFEFF/, '')
     .trim();
 }
 
-function readJwk(octets: Uint8Array, what: string): ReadKey {
-  const jwk = readBlock(() => parseJsonObject(octets, what), what);
+function readJwk(bytes: Uint8Array, what: string): ReadKey {
+  const jwk = readBlock(() => parseJsonObject(bytes, what), what);
   if (Object.hasOwn(jwk, 'd'))
     return {
       kind: 'private',
@@ -135,12 +135,12 @@ function invalid(
 }
 
 /** Whether a file begins as a key file does: PEM, or a JWK. */
-export function looksLikeKey(octets: Uint8Array): boolean {
-  const start = Buffer.from(octets.subarray(0, 4096)).toString('latin1');
+export function looksLikeKey(bytes: Uint8Array): boolean {
+  const start = Buffer.from(bytes.subarray(0, 4096)).toString('latin1');
   return /^(?:\xef\xbb\xbf)?\s*(?:-----BEGIN |\{[^{}]*"kty"\s*:)/.test(start);
 }
 
-/** The most octets a key file may have; an RSA-8192 private key has less than 7 KiB. */
+/** The most bytes a key file may have; an RSA-8192 private key has less than 7 KiB. */
 const MAX_KEY_FILE = 64 * 1024;
 
 /** A key file of either kind, read and checked against the policy, with its kid. */
@@ -176,9 +176,9 @@ export async function publicKeyFromFile(
   return publicKeyFrom(read(path, shown, MAX_KEY_FILE), shown);
 }
 
-/** The same for the octets of such a file. */
-export async function publicKeyFrom(octets: Uint8Array, shown: string): Promise<KeyFile> {
-  const file = await checkedKey(readKeyText(octets, shown), shown);
+/** The same for the bytes of such a file. */
+export async function publicKeyFrom(bytes: Uint8Array, shown: string): Promise<KeyFile> {
+  const file = await checkedKey(readKeyText(bytes, shown), shown);
   if (file.kind === 'public') return file;
   throw new KsealError('KEY_INVALID', `${shown}: is a private key where a public one belongs`, {
     hint: `openssl pkey -in ${shellWord(shown)} -pubout -out key.pub`,
@@ -223,7 +223,7 @@ export async function openingKeyFromFile(
   };
   return {
     kid,
-    modulusOctets: Math.ceil(bits / 8),
+    modulusBytes: Math.ceil(bits / 8),
     state: 'active',
     decryptKey: async (encryptedKey) => {
       const copy = await nextCopy();

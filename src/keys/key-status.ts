@@ -5,14 +5,14 @@ import type { KeyState } from '../jwe/decrypt.ts';
 import { readKeyFile } from './key-file.ts';
 
 /** What a configuration says of a kid. */
-export interface Standing {
+export interface KeyStatus {
   readonly names: readonly string[];
   /** The strictest of the states that these names have. */
   readonly state: KeyState;
 }
 
-export interface Standings {
-  readonly of: (kid: string) => Standing;
+export interface KeyStatuses {
+  readonly of: (kid: string) => KeyStatus;
   /** Every kid that a name stands for, as far as that is known here. */
   readonly kids: readonly string[];
   /** The kids that values may be sealed to. */
@@ -23,7 +23,7 @@ export interface Standings {
  * Finds out which kid each configured name stands for: its pin, else that of its file. The
  * state belongs to the kid, and so holds however the key is reached.
  */
-export async function standingsIn({ keys, folder }: Config): Promise<Standings> {
+export async function keyStatuses({ keys, folder }: Config): Promise<KeyStatuses> {
   const rows = await Promise.all(
     [...keys].map(async ([name, { kid, file, private: secret, state = 'active' }]) => ({
       name,

@@ -5,9 +5,9 @@ import { readFile } from '../fs/read.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
-import { nearest } from '../text.ts';
+import { suggest } from '../text.ts';
 import { openingKeyFromFile, publicKeyFromFile } from './key-file.ts';
-import { standingsIn, strictest } from './key-status.ts';
+import { keyStatuses, strictest } from './key-status.ts';
 import type { FetchedKey, Provider, ProviderOptions } from './provider.ts';
 import { parseReference } from './reference.ts';
 
@@ -63,13 +63,13 @@ export async function loadOpeningKeys(
   const keys = await openingKeysAt(text, context);
   const { config } = context;
   if (config === undefined) return keys;
-  const standings = await standingsIn(config);
+  const statuses = await keyStatuses(config);
   const named = config.keys.get(text);
   // A name without a pin stands for whatever keys it leads to.
   const own = named?.kid === undefined ? named?.state : undefined;
   return keys.map((key) => ({
     ...key,
-    state: strictest([standings.of(key.kid).state, own ?? 'active']),
+    state: strictest([statuses.of(key.kid).state, own ?? 'active']),
   }));
 }
 
@@ -142,7 +142,7 @@ export function configuredKey(
   const entry = config?.keys.get(name);
   if (config !== undefined && entry !== undefined) return { config, entry };
   const names = [...(config?.keys.keys() ?? [])];
-  const meant = nearest(name, names);
+  const meant = suggest(name, names);
   const among =
     config === undefined
       ? 'there is no .kseal.yaml'

@@ -37,11 +37,11 @@ export function missingKeys(
 export function forbiddenValue(
   type: string | undefined,
   key: string,
-  octets: Uint8Array,
+  bytes: Uint8Array,
 ): string | undefined {
   if (!types.get(type ?? '')?.json?.includes(key)) return undefined;
   try {
-    const value: unknown = JSON.parse(decodeUtf8(octets) ?? '');
+    const value: unknown = JSON.parse(decodeUtf8(bytes) ?? '');
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return undefined;
   } catch {
     // JSON.parse quotes the value in its message, which goes nowhere.
@@ -55,7 +55,7 @@ export const knownTypes: readonly string[] = ['Opaque', ...types.keys()];
 /** The most sealed values a Secret may hold: each costs one call to the key. */
 export const MAX_SEALED_VALUES = 256;
 
-/** What the values of a Secret may add up to (k8s.io/api core/v1 MaxSecretSize), in octets. */
+/** What the values of a Secret may add up to (k8s.io/api core/v1 MaxSecretSize), in bytes. */
 const MAX_SECRET = 1024 * 1024;
 /** Above this the sealed text may not fit the annotation of a client-side apply (256 KiB). */
 const SERVER_SIDE = 128 * 1024;
@@ -73,20 +73,20 @@ export function checkCount(sealed: number): void {
 }
 
 /** Checks what the values of a finished Secret add up to. Throws VALUE_REFUSED above 1 MiB. */
-export function checkSize(octets: number): readonly Warning[] {
-  if (octets > MAX_SECRET) {
+export function checkSize(bytes: number): readonly Warning[] {
+  if (bytes > MAX_SECRET) {
     throw new KsealError(
       'VALUE_REFUSED',
-      `the values add up to ${octets} octets, and a Secret holds at most ${MAX_SECRET}`,
+      `the values add up to ${bytes} bytes, and a Secret holds at most ${MAX_SECRET}`,
       {
         hint: 'split the Secret',
       },
     );
   }
-  if (octets <= SERVER_SIDE) return [];
+  if (bytes <= SERVER_SIDE) return [];
   return [
     {
-      message: `the values add up to ${octets} octets, which is much for kubectl apply`,
+      message: `the values add up to ${bytes} bytes, which is much for kubectl apply`,
       hint: 'apply it with: kubectl apply --server-side -f FILE',
     },
   ];

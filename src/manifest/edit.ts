@@ -17,7 +17,7 @@ import {
 
 /**
  * The source of `manifest`, which has no problems, after `edits`. Whatever is not the scalar
- * of a value that is set, or the line of an entry that is removed, stays octet for octet.
+ * of a value that is set, or the line of an entry that is removed, stays byte for byte.
  *
  * @throws KsealError VALUE_REFUSED for a value under stringData that is not UTF-8
  */
@@ -59,18 +59,18 @@ function changeOf(field: Field, { secret, renamed, values }: State, path: string
   const before = new Map(
     secret.entries
       .filter((entry) => renamed || entry.field === field)
-      .map(({ key, octets }) => [key, octets]),
+      .map(({ key, bytes }) => [key, bytes]),
   );
   const after = [...values[field]].filter(
-    ([key, octets]) => renamed || !sameOctets(octets, before.get(key)),
+    ([key, bytes]) => renamed || !sameBytes(bytes, before.get(key)),
   );
   return {
-    set: new Map(after.map(([key, octets]) => [key, textOf(field, octets, key, secret, path)])),
+    set: new Map(after.map(([key, bytes]) => [key, textOf(field, bytes, key, secret, path)])),
     remove: new Set([...before.keys()].filter((key) => !values[field].has(key))),
   };
 }
 
-function sameOctets(a: Uint8Array, b: Uint8Array | undefined): boolean {
+function sameBytes(a: Uint8Array, b: Uint8Array | undefined): boolean {
   return b !== undefined && Buffer.compare(a, b) === 0;
 }
 
@@ -80,21 +80,21 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** What stands in the source for a value: its base64 under data, its text under stringData. */
 function textOf(
   field: Field,
-  octets: Uint8Array,
+  bytes: Uint8Array,
   key: string,
   secret: SecretDocument,
   path: string,
 ): string {
-  if (field === 'data') return Buffer.from(octets).toString('base64');
+  if (field === 'data') return Buffer.from(bytes).toString('base64');
   try {
-    return utf8.decode(octets);
+    return utf8.decode(bytes);
   } catch {
     const place = where(path, secret.position, secretLabel(secret), key);
     throw new KsealError(
       'VALUE_REFUSED',
       `${place}: the value is not text, so it cannot stand under stringData`,
       {
-        hint: 'put it under data, which holds any octets',
+        hint: 'put it under data, which holds any bytes',
       },
     );
   }
@@ -118,13 +118,13 @@ function annotationSplices(
 }
 
 export type Edit =
-  /** Gives a data key the value `octets`; a key that is new comes last. */
+  /** Gives a data key the value `bytes`; a key that is new comes last. */
   | {
       readonly kind: 'set';
       readonly secret: SecretDocument;
       readonly field: Field;
       readonly key: string;
-      readonly octets: Uint8Array;
+      readonly bytes: Uint8Array;
     }
   | {
       readonly kind: 'remove';
@@ -166,10 +166,10 @@ function stateAfter(secret: SecretDocument, edits: readonly Edit[]): State {
     throw new Error('stringData cannot become a second data');
   const annotations = new Map(secret.annotations);
   const values = { data: new Map<string, Uint8Array>(), stringData: new Map<string, Uint8Array>() };
-  for (const { field, key, octets } of secret.entries)
-    values[renamed ? 'data' : field].set(key, octets);
+  for (const { field, key, bytes } of secret.entries)
+    values[renamed ? 'data' : field].set(key, bytes);
   for (const edit of edits) {
-    if (edit.kind === 'set') values[edit.field].set(edit.key, edit.octets);
+    if (edit.kind === 'set') values[edit.field].set(edit.key, edit.bytes);
     if (edit.kind === 'remove') values[edit.field].delete(edit.key);
     if (edit.kind === 'remove-annotation') annotations.delete(edit.annotation);
   }
@@ -191,19 +191,19 @@ type Content = readonly unknown[];
 
 function contentOf({ entries, annotations }: SecretDocument): Content {
   const sorted = entries
-    .map(({ field, key, octets }) => [field, key, base64(octets)].join(':'))
+    .map(({ field, key, bytes }) => [field, key, base64(bytes)].join(':'))
     .sort();
   return [...sorted, [...annotations]];
 }
 
 function wantedOf({ values, annotations }: State): Content {
   const entries = fieldNames.flatMap((field) => {
-    return [...values[field]].map(([key, octets]) => [field, key, base64(octets)].join(':'));
+    return [...values[field]].map(([key, bytes]) => [field, key, base64(bytes)].join(':'));
   });
   return [...entries.sort(), [...annotations]];
 }
 
-const base64 = (octets: Uint8Array) => Buffer.from(octets).toString('base64');
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
 
 /** All documents as plain values, but for what `contentOf` covers. */
 function outline({ roots, secrets }: Manifest): Content {

@@ -5,7 +5,7 @@ import {
   type YamlNode,
   type YamlScalar,
 } from '../yaml/node.ts';
-import { disputeAbout, isPlainNull, plainScalarTrap } from './scalars.ts';
+import { ambiguityOf, isPlainNull, plainScalarTrap } from './scalars.ts';
 import type { ProblemId } from './types.ts';
 
 /** A problem at an offset of the source, before it is known whose it is. */
@@ -106,7 +106,7 @@ function trapped(trap: string): Doubt {
 function doubtAbout(node: YamlScalar, source: string): Doubt | undefined {
   if (loneSurrogate.test(node.text))
     return ['holds half a surrogate pair', 'write the whole character'];
-  return disputeAbout(node, source);
+  return ambiguityOf(node, source);
 }
 
 // Made once: the build writes it as a call, which takes its time for each value.

@@ -136,7 +136,7 @@ function twice(entries: readonly ReadEntry[]): readonly Fault[] {
 interface ReadEntry {
   readonly field: Field;
   readonly key: string;
-  readonly octets: Uint8Array;
+  readonly bytes: Uint8Array;
   /** Of the value. */
   readonly offset: number;
   readonly keyOffset: number;
@@ -178,9 +178,9 @@ function readEntry(
   const shown = entry.colon === undefined ? undefined : key;
   if (fault !== undefined) report({ ...fault, key: shown });
   if (fault !== undefined || value.kind !== 'scalar' || key === undefined) return undefined;
-  const octets = field === 'data' ? fromBase64(value.text) : new TextEncoder().encode(value.text);
-  if (octets === undefined) report({ ...notBase64(value), key });
-  return octets && { field, key, octets, offset: value.start, keyOffset: entry.key.start };
+  const bytes = field === 'data' ? fromBase64(value.text) : new TextEncoder().encode(value.text);
+  if (bytes === undefined) report({ ...notBase64(value), key });
+  return bytes && { field, key, bytes, offset: value.start, keyOffset: entry.key.start };
 }
 
 /** The data key, if it is a legal one; only such a one is ever shown. */
@@ -200,8 +200,8 @@ function fromBase64(text: string): Uint8Array | undefined {
   // Most texts are on one line, and to look for one character is quicker than to replace two.
   const broken = text.includes('\n') || text.includes('\r');
   const bare = broken ? text.replace(/[\r\n]/g, '') : text;
-  const octets = Buffer.from(bare, 'base64');
-  return octets.toString('base64') === bare ? octets : undefined;
+  const bytes = Buffer.from(bare, 'base64');
+  return bytes.toString('base64') === bare ? bytes : undefined;
 }
 
 function notBase64({ text, start }: YamlScalar): Fault {

@@ -192,8 +192,8 @@ type PositionOf = (offset: number) => Position;
 
 function secretAt({ secret, entries: read }: ReadSecret, position: PositionOf): SecretDocument {
   const entries: Entry[] = [];
-  for (const { field, key, octets, offset } of read)
-    entries.push({ field, key, octets, position: position(offset) });
+  for (const { field, key, bytes, offset } of read)
+    entries.push({ field, key, bytes, position: position(offset) });
   return { ...secret, position: position(secret.node.start), entries };
 }
 
@@ -225,22 +225,22 @@ function problemsAt(
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
- * The text of a manifest file, `octets` being its UTF-8; a byte order mark is kept.
+ * The text of a manifest file, `bytes` being its UTF-8; a byte order mark is kept.
  *
  * @throws KsealError MANIFEST_INVALID, `path` in front, for UTF-16 and for anything not UTF-8.
  */
-export function decodeManifest(octets: Uint8Array, path: string): string {
-  if (looksUtf16(octets)) {
+export function decodeManifest(bytes: Uint8Array, path: string): string {
+  if (looksUtf16(bytes)) {
     throw new KsealError('MANIFEST_INVALID', 'the text is UTF-16, not UTF-8', {
       thing: path,
       hint: 'save it as UTF-8; in PowerShell: … | Set-Content -Encoding utf8 FILE',
     });
   }
-  const text = decoder.decode(octets);
-  if (isUtf8(octets)) return text;
+  const text = decoder.decode(bytes);
+  if (isUtf8(bytes)) return text;
   const again = new TextEncoder().encode(text);
-  const offset = octets.findIndex((octet, at) => octet !== again[at]);
-  throw new KsealError('MANIFEST_INVALID', `not UTF-8 at octet ${offset + 1}`, {
+  const offset = bytes.findIndex((byte, at) => byte !== again[at]);
+  throw new KsealError('MANIFEST_INVALID', `not UTF-8 at byte ${offset + 1}`, {
     thing: path,
     hint: 'save it as UTF-8; a binary value belongs under data, as base64',
   });

@@ -114,7 +114,7 @@ const disputes: readonly Dispute[] = [
 ];
 
 /** Why YAML readers, the package yaml being one, disagree on the string that `node` stands for. */
-export function disputeAbout(node: YamlScalar, source: string): Doubt | undefined {
+export function ambiguityOf(node: YamlScalar, source: string): Doubt | undefined {
   return disputes.find(({ concerns }) => concerns(node, source))?.doubt;
 }
 

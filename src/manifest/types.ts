@@ -37,7 +37,7 @@ export interface Entry {
   readonly field: Field;
   readonly key: string;
   /** The value itself: decoded from base64 (`data`), or as UTF-8 (`stringData`). */
-  readonly octets: Uint8Array;
+  readonly bytes: Uint8Array;
   /** Of the value. */
   readonly position: Position;
 }

@@ -7,8 +7,8 @@ import { decodeUtf8 } from '../text.ts';
  * that begin with `#` are skipped, and nothing is quoted or expanded: the value is the rest of the
  * line. Throws VALUE_REFUSED with the line number, never the line.
  */
-export function readEnvFile(octets: Uint8Array, path: string): readonly [string, string][] {
-  const text = decodeUtf8(octets);
+export function readEnvFile(bytes: Uint8Array, path: string): readonly [string, string][] {
+  const text = decodeUtf8(bytes);
   if (text === undefined || text.includes('\0')) {
     throw new KsealError('VALUE_REFUSED', `${path}: is not UTF-8 text`, {
       hint: 'in PowerShell, write it with: Set-Content -Encoding utf8',

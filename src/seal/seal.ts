@@ -23,7 +23,7 @@ import { checkPlaintext, checkSealed, type ValuePolicy } from './value-warnings.
 /** A value given from outside the manifest; `sealed`: it is a JWE, compact or flattened. */
 export interface NewValue {
   readonly key: string;
-  readonly octets: Uint8Array;
+  readonly bytes: Uint8Array;
   readonly sealed: boolean;
 }
 
@@ -40,7 +40,7 @@ function planSecret(path: string, secret: SecretDocument, options: SealOptions):
   if (rename) plan.edits.push({ kind: 'rename-field', secret });
   for (const entry of secret.entries) {
     attempt(plan, labelOf(path, secret, entry), () => {
-      const jwe = readSealedValue(entry.octets);
+      const jwe = readSealedValue(entry.bytes);
       const field = rename ? 'data' : entry.field;
       return jwe ? keep(plan, entry.key, jwe, options) : seal(plan, { ...entry, field }, options);
     });
@@ -75,12 +75,12 @@ function planChanges(
   const staying = secret.entries.filter(({ key }) => !touched.has(key));
   for (const entry of staying) {
     attempt(plan, labelOf(path, secret, entry), () => {
-      const jwe = readSealedValue(entry.octets);
+      const jwe = readSealedValue(entry.bytes);
       return jwe ? keep(plan, entry.key, jwe, options) : leavePlain(plan, entry, path);
     });
   }
-  for (const { key, octets, sealed } of values) {
-    const value = { field: fieldFor(secret, key, options), key, octets };
+  for (const { key, bytes, sealed } of values) {
+    const value = { field: fieldFor(secret, key, options), key, bytes };
     attempt(plan, labelOf(path, secret, { key }), () =>
       sealed ? takeOver(plan, value, options) : seal(plan, value, options),
     );
@@ -97,7 +97,7 @@ function holdsOnlyPlainStringData({ fields, entries }: SecretDocument): boolean 
   return (
     fields.has('stringData') &&
     !fields.has('data') &&
-    !entries.some(({ octets }) => looksSealed(octets))
+    !entries.some(({ bytes }) => looksSealed(bytes))
   );
 }
 
@@ -145,14 +145,14 @@ interface Plan {
   readonly warnings: Warning[];
   readonly errors: KsealError[];
   kept: number;
-  /** What the values add up to once they are opened, in octets, so far. */
-  octets: number;
+  /** What the values add up to once they are opened, in bytes, so far. */
+  bytes: number;
 }
 
-type Value = Pick<Entry, 'field' | 'key' | 'octets'>;
+type Value = Pick<Entry, 'field' | 'key' | 'bytes'>;
 
 function newPlan(secret: SecretDocument): Plan {
-  return { secret, edits: [], jobs: [], warnings: [], errors: [], kept: 0, octets: 0 };
+  return { secret, edits: [], jobs: [], warnings: [], errors: [], kept: 0, bytes: 0 };
 }
 
 /** Collects what `action` warns of or throws, with the place in front. */
@@ -167,11 +167,11 @@ function attempt(plan: Plan, label: string, action: () => readonly Warning[] | u
   }
 }
 
-function seal(plan: Plan, { field, key, octets }: Value, options: SealOptions): readonly Warning[] {
-  const warnings = checkPlaintext(octets, key, plan.secret.type, options.policy);
+function seal(plan: Plan, { field, key, bytes }: Value, options: SealOptions): readonly Warning[] {
+  const warnings = checkPlaintext(bytes, key, plan.secret.type, options.policy);
   const place = { ...placeOf(plan.secret, options.namespace), key };
-  plan.jobs.push({ field, key, plaintext: octets, binding: bindingTo(options.scope, place) });
-  plan.octets += octets.length;
+  plan.jobs.push({ field, key, plaintext: bytes, binding: bindingTo(options.scope, place) });
+  plan.bytes += bytes.length;
   return warnings;
 }
 
@@ -179,22 +179,22 @@ function keep(plan: Plan, key: string, jwe: CompactJwe, options: SealOptions): r
   const place = { ...placeOf(plan.secret, options.namespace), key };
   plan.kept++;
   // CBC fills up to the next whole block, so this is the least that the plaintext may have.
-  plan.octets += jwe.ciphertext.length - 16;
+  plan.bytes += jwe.ciphertext.length - 16;
   return checkSealed(jwe, place, options.knownKids);
 }
 
 function takeOver(
   plan: Plan,
-  { field, key, octets }: Value,
+  { field, key, bytes }: Value,
   options: SealOptions,
 ): readonly Warning[] {
-  const compact = Buffer.from(compactText(octets));
-  plan.edits.push({ kind: 'set', secret: plan.secret, field, key, octets: compact });
+  const compact = Buffer.from(compactText(bytes));
+  plan.edits.push({ kind: 'set', secret: plan.secret, field, key, bytes: compact });
   return keep(plan, key, readCompact(compact), options);
 }
 
-function leavePlain(plan: Plan, { octets }: Entry, path: string): readonly Warning[] {
-  plan.octets += octets.length;
+function leavePlain(plan: Plan, { bytes }: Entry, path: string): readonly Warning[] {
+  plan.bytes += bytes.length;
   return [
     {
       message: 'the value there is still plaintext',
@@ -210,7 +210,7 @@ function finish(plan: Plan, path: string, keys: readonly string[]): Plan {
     return undefined;
   });
   attempt(plan, labelOf(path, secret), () => [
-    ...checkSize(plan.octets),
+    ...checkSize(plan.bytes),
     ...missingKeys(secret.type, new Set(keys)).map((missing) => ({
       message: `type ${secret.type} requires data key ${missing}, which is missing`,
       hint: `add it: kseal seal --into ${shellWord(path || 'FILE')} --prompt KEY`,
@@ -278,8 +278,8 @@ async function carryOut(
     jobs,
     async ({ secret, field, key: dataKey, plaintext, binding }) => {
       if (key === undefined) throw new Error('a value to seal, and no key');
-      const octets = Buffer.from(await encryptCompact(plaintext, binding, key));
-      return { kind: 'set', secret, field, key: dataKey, octets } satisfies Edit;
+      const bytes = Buffer.from(await encryptCompact(plaintext, binding, key));
+      return { kind: 'set', secret, field, key: dataKey, bytes } satisfies Edit;
     },
   );
   return {

@@ -58,25 +58,25 @@ const textAccidents: readonly TextAccident[] = [
 ];
 
 /** What looks like an accident in a value, in the order of the table above. */
-export function accidentsIn(octets: Uint8Array): readonly Accident[] {
-  const [first, second] = octets;
+export function valueWarningsIn(bytes: Uint8Array): readonly Accident[] {
+  const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
     return [{ id: 'utf-16', message: 'is UTF-16 text, as PowerShell writes it' }];
   }
-  const text = decodeUtf8(octets);
+  const text = decodeUtf8(bytes);
   return text === undefined ? [] : textAccidents.filter(({ found }) => found(text));
 }
 
 /** The ids that `--allow` takes. */
-export const accidentIds: readonly string[] = ['utf-16', ...textAccidents.map(({ id }) => id)];
+export const valueWarningIds: readonly string[] = ['utf-16', ...textAccidents.map(({ id }) => id)];
 
 /** Base64 of readable text: a random password that happens to be in the alphabet is not. */
 function isBase64Text(text: string): boolean {
   const trimmed = text.trim();
   if (trimmed.length < 8 || trimmed.length % 4 !== 0) return false;
-  const octets = Buffer.from(trimmed, 'base64');
-  if (octets.toString('base64') !== trimmed) return false;
-  const decoded = decodeUtf8(octets);
+  const bytes = Buffer.from(trimmed, 'base64');
+  if (bytes.toString('base64') !== trimmed) return false;
+  const decoded = decodeUtf8(bytes);
   return decoded !== undefined && !/[\u0000-\u0008\u000E-\u001F\u007F]/.test(decoded);
 }
 
@@ -96,12 +96,12 @@ const SOPS = 'ENC[AES256_GCM,';
  * nest), one its Secret type forbids, and under `strict` an accident.
  */
 export function checkPlaintext(
-  octets: Uint8Array,
+  bytes: Uint8Array,
   key: string,
   type: string | undefined,
   { strict, allow }: ValuePolicy,
 ): readonly Warning[] {
-  if (isSealedInSomeForm(octets)) {
+  if (isSealedInSomeForm(bytes)) {
     throw new KsealError(
       'VALUE_REFUSED',
       'the value is sealed already, and sealed values do not nest',
@@ -110,18 +110,18 @@ export function checkPlaintext(
       },
     );
   }
-  if (Buffer.from(octets).subarray(0, SOPS.length).toString('latin1') === SOPS) {
+  if (Buffer.from(bytes).subarray(0, SOPS.length).toString('latin1') === SOPS) {
     throw new KsealError('VALUE_REFUSED', 'the value is encrypted by SOPS already', {
       hint: 'decrypt it first: sops decrypt FILE | kseal seal -f -',
     });
   }
-  const forbidden = forbiddenValue(type, key, octets);
+  const forbidden = forbiddenValue(type, key, bytes);
   if (forbidden !== undefined) {
     throw new KsealError('VALUE_REFUSED', `the value ${forbidden}`, {
       hint: 'correct the value, or the type',
     });
   }
-  const warnings = accidentsIn(octets)
+  const warnings = valueWarningsIn(bytes)
     .filter(({ id }) => !allow.has(id))
     .map(({ id, message }) => ({
       message: `the value ${message} [${id}]`,

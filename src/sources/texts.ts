@@ -11,11 +11,11 @@ import {
   stagedFiles,
 } from '../git/local.ts';
 
-/** The largest manifest that is read, in octets: many Secrets of 1 MiB, but not a disk image. */
+/** The largest manifest that is read, in bytes: many Secrets of 1 MiB, but not a disk image. */
 const MAX_MANIFEST = 32 * 1024 * 1024;
 
 /**
- * How many octets are read in one turn of the event loop: files are read without waiting, and
+ * How many bytes are read in one turn of the event loop: files are read without waiting, and
  * Ctrl-C is heard only between two turns.
  */
 const UNBROKEN = 64 * 1024;
@@ -119,10 +119,10 @@ async function* textsOf(
 ): AsyncGenerator<NamedText> {
   const names = new Set(named);
   const manifests = files.filter(({ path }) => names.has(path) || isManifestName(path));
-  for await (const { file, octets } of contentsOf(git, manifests, MAX_MANIFEST)) {
+  for await (const { file, bytes } of contentsOf(git, manifests, MAX_MANIFEST)) {
     const path = prefix + file.path;
     const content =
-      octets ?? new KsealError('IO', `larger than ${MAX_MANIFEST} octets`, { thing: path });
+      bytes ?? new KsealError('IO', `larger than ${MAX_MANIFEST} bytes`, { thing: path });
     const absolute = resolve(git.folder, file.path);
     yield { path, typed: file.path, file: absolute, walked: !names.has(file.path), content };
   }

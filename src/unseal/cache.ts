@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Place } from '../jwe/binding.ts';
 
-/** A value that was opened: where it stands, its sealed octets, and what they opened to. */
+/** A value that was opened: where it stands, its sealed bytes, and what they opened to. */
 export interface Opened {
   readonly place: Place;
   readonly sealed: Uint8Array;
@@ -10,7 +10,7 @@ export interface Opened {
 }
 
 /** Remembers that a value was opened, and holds nothing of it. */
-export interface Memo {
+export interface Cache {
   has(value: Opened): boolean;
   add(value: Opened): void;
 }
@@ -18,11 +18,11 @@ export interface Memo {
 const HOUR = 3_600_000;
 
 /**
- * A memo in memory of at most `capacity` values, each for one hour from when it was opened. It
+ * A cache in memory of at most `capacity` values, each for one hour from when it was opened. It
  * keeps their HMACs alone, under a key that ends with the process: to learn something from one,
  * one would have to know the plaintext already. `now` gives milliseconds.
  */
-export function createMemo(capacity = 50_000, now = () => performance.now()): Memo {
+export function createCache(capacity = 50_000, now = () => performance.now()): Cache {
   const key = randomBytes(32);
   // From HMAC to when it is forgotten; a Map keeps the order in which its entries came.
   const known = new Map<string, number>();
@@ -40,7 +40,7 @@ export function createMemo(capacity = 50_000, now = () => performance.now()): Me
   };
 }
 
-/** Each part goes in with its length in front, so that no two values give the same octets. */
+/** Each part goes in with its length in front, so that no two values give the same bytes. */
 function macOf(key: Uint8Array, { place, sealed, plaintext, kid }: Opened): string {
   const mac = createHmac('sha256', key);
   const parts = [place.namespace ?? '', place.name ?? '', place.key, kid].map((text) =>

@@ -17,15 +17,15 @@ export function candidatesFor(
 ): readonly OpeningKey[] {
   const named = keyring.find((key) => key.kid === header.kid);
   if (named !== undefined) {
-    checkLength(encryptedKey.length, named.modulusOctets);
+    checkLength(encryptedKey.length, named.modulusBytes);
     return [usable(named, allowRevoked)];
   }
   if (header.binding !== undefined) throw unknownKid(header, keyring);
   const fitting = keyring
-    .filter((key) => key.modulusOctets === encryptedKey.length)
+    .filter((key) => key.modulusBytes === encryptedKey.length)
     .filter((key) => allowRevoked || key.state !== 'revoked')
     .slice(0, MAX_TRIES);
-  const revoked = keyring.find((key) => key.modulusOctets === encryptedKey.length);
+  const revoked = keyring.find((key) => key.modulusBytes === encryptedKey.length);
   if (fitting.length === 0 && revoked !== undefined) return [usable(revoked, allowRevoked)];
   if (fitting.length === 0) throw unknownKid(header, keyring);
   return fitting;
@@ -35,7 +35,7 @@ function checkLength(actual: number, expected: number): void {
   if (actual === expected) return;
   throw new KsealError(
     'JWE_MALFORMED',
-    `JWE encrypted key has ${actual} octets, and its key makes ${expected}`,
+    `JWE encrypted key has ${actual} bytes, and its key makes ${expected}`,
   );
 }
 

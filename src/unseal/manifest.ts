@@ -49,13 +49,13 @@ export async function unsealManifest(
   return { text: editManifest(manifest, edits), warnings, opened: edits.length };
 }
 
-/** Opens one value of a Secret and returns its octets; a plain value is returned as it is. */
+/** Opens one value of a Secret and returns its bytes; a plain value is returned as it is. */
 export async function unsealEntry(
   manifest: Manifest,
   secret: SecretDocument,
   key: string,
   options: UnsealOptions,
-): Promise<{ octets: Uint8Array; warnings: readonly Warning[] }> {
+): Promise<{ bytes: Uint8Array; warnings: readonly Warning[] }> {
   const entries = secret.entries.filter((entry) => entry.key === key);
   const [entry] = entries;
   if (entry === undefined) {
@@ -73,7 +73,7 @@ export async function unsealEntry(
   );
   throwAll(errors);
   const [edit] = edits;
-  return { octets: edit?.kind === 'set' ? edit.octets : entry.octets, warnings };
+  return { bytes: edit?.kind === 'set' ? edit.bytes : entry.bytes, warnings };
 }
 
 async function unsealSecret(
@@ -83,7 +83,7 @@ async function unsealSecret(
 ) {
   const { errors, warnings, opened } = await unsealData({
     place: placeIn(path, secret, namespace),
-    data: new Map(secret.entries.map(({ key, octets }) => [key, octets])),
+    data: new Map(secret.entries.map(({ key, bytes }) => [key, bytes])),
     keyring,
     policy,
   });
@@ -98,8 +98,8 @@ async function unsealSecret(
     errors: [...errors].map(([key, error]) => located(label(key), error)),
     warnings: [...warnings].map(([key, message]) => ({ message: `${label(key)}: ${message}` })),
     edits: secret.entries.flatMap(({ field, key }): Edit[] => {
-      const octets = opened.get(key);
-      return octets === undefined ? [] : [{ kind: 'set', secret, field, key, octets }];
+      const bytes = opened.get(key);
+      return bytes === undefined ? [] : [{ kind: 'set', secret, field, key, bytes }];
     }),
   };
 }

@@ -5,7 +5,7 @@ import type { CompactJwe } from '../jwe/compact.ts';
 import { type Decrypted, decryptCompact, type OpeningKey } from '../jwe/decrypt.ts';
 import { isSealedInSomeForm, readSealedValue } from '../jwe/detect.ts';
 import { checkCount, MAX_SEALED_VALUES } from '../kubernetes/secret.ts';
-import type { Memo, Opened } from './cache.ts';
+import type { Cache, Opened } from './cache.ts';
 import { candidatesFor } from './keyring.ts';
 
 /** How many values are opened at once. */
@@ -21,7 +21,7 @@ export interface OpeningPolicy {
 
 export interface OpenRequest {
   readonly place: Omit<Place, 'key'>;
-  /** From data key to octets: what `data` holds once its base64 is decoded. */
+  /** From data key to bytes: what `data` holds once its base64 is decoded. */
   readonly data: ReadonlyMap<string, Uint8Array>;
   /** What the Secret held before, on an update. */
   readonly before?: ReadonlyMap<string, Uint8Array>;
@@ -30,7 +30,7 @@ export interface OpenRequest {
   /** When no key is asked any more, as performance.now() tells it. */
   readonly deadline?: number;
   /** With it, a value that opens to what the Secret held before costs no call. */
-  readonly memo?: Memo;
+  readonly cache?: Cache;
 }
 
 /** All or nothing: with any error, `opened` is empty. Both maps go by data key. */
@@ -43,7 +43,7 @@ export interface OpenResult {
 /** A value that passed every check that needs no key. */
 interface Ready {
   readonly key: string;
-  readonly octets: Uint8Array;
+  readonly bytes: Uint8Array;
   readonly jwe: CompactJwe;
   readonly candidates: readonly OpeningKey[];
 }
@@ -90,9 +90,9 @@ function openAll(
 
 function prepareAll(request: OpenRequest, errors: Map<string, KsealError>): Ready[] {
   const ready: Ready[] = [];
-  for (const [key, octets] of request.data) {
+  for (const [key, bytes] of request.data) {
     try {
-      const value = prepare(key, octets, request);
+      const value = prepare(key, bytes, request);
       if (value !== undefined) ready.push(value);
       checkCount(ready.length + errors.size);
     } catch (error) {
@@ -105,14 +105,14 @@ function prepareAll(request: OpenRequest, errors: Map<string, KsealError>): Read
 }
 
 /** Steps 1 to 4 of opening (design: one function, two doors); undefined: leave the value alone. */
-function prepare(key: string, octets: Uint8Array, request: OpenRequest): Ready | undefined {
-  const jwe = readSealedValue(octets);
+function prepare(key: string, bytes: Uint8Array, request: OpenRequest): Ready | undefined {
+  const jwe = readSealedValue(bytes);
   if (jwe === undefined) return undefined;
   const { place, policy, keyring, before } = request;
   const { binding } = jwe.header;
   if (binding === undefined) {
     const old = before?.get(key);
-    if (old !== undefined && Buffer.compare(old, octets) === 0) return undefined;
+    if (old !== undefined && Buffer.compare(old, bytes) === 0) return undefined;
     if (!policy.acceptUnbound) {
       throw new KsealError('JWE_REFUSED', 'is bound to no place: another tool sealed it', {
         hint: 'seal it again with kseal, or allow it with --accept-unbound',
@@ -121,7 +121,7 @@ function prepare(key: string, octets: Uint8Array, request: OpenRequest): Ready |
   } else {
     checkBinding(binding, { ...place, key }, policy.maxScope);
   }
-  return { key, octets, jwe, candidates: candidatesFor(jwe, keyring, policy) };
+  return { key, bytes, jwe, candidates: candidatesFor(jwe, keyring, policy) };
 }
 
 /** Step 5. What opens to a sealed value is refused: it would be opened twice on the next update. */
@@ -136,7 +136,7 @@ async function open(value: Ready, request: OpenRequest): Promise<Decrypted> {
       hint: 'seal the plaintext itself',
     });
   }
-  request.memo?.add(openedValue(value, request, plaintext, key));
+  request.cache?.add(openedValue(value, request, plaintext, key));
   return decrypted;
 }
 
@@ -145,18 +145,18 @@ function remembered(value: Ready, request: OpenRequest): Decrypted | undefined {
   const old = request.before?.get(value.key);
   if (old === undefined) return undefined;
   const key = value.candidates.find((candidate) =>
-    request.memo?.has(openedValue(value, request, old, candidate)),
+    request.cache?.has(openedValue(value, request, old, candidate)),
   );
   return key && { plaintext: old, key };
 }
 
 function openedValue(
-  { key, octets }: Ready,
+  { key, bytes }: Ready,
   { place }: OpenRequest,
   plaintext: Uint8Array,
   { kid }: OpeningKey,
 ): Opened {
-  return { place: { ...place, key }, sealed: octets, plaintext, kid };
+  return { place: { ...place, key }, sealed: bytes, plaintext, kid };
 }
 
 /** Lets a bug pass through as itself. */

@@ -1,4 +1,4 @@
-import type { Allowance, Fault, JudgedSecret, Remark, Rule } from './rule.ts';
+import type { Fault, JudgedSecret, Policy, Remark, Rule } from './rule.ts';
 import { rules } from './rules/index.ts';
 
 interface Checks {
@@ -17,7 +17,7 @@ const allChecks = checksOf(rules);
 const lastingChecks = checksOf(rules.filter(({ inTemplates }) => inTemplates));
 
 /** What the rules say of a Secret: of a template or a SOPS file, only what holds all the same. */
-export function checkSecret(secret: JudgedSecret, allowed: Allowance): readonly Fault[] {
+export function checkSecret(secret: JudgedSecret, allowed: Policy): readonly Fault[] {
   const checks = secret.template || secret.sops ? lastingChecks : allChecks;
   const faults: Fault[] = [];
   const add = (rule: string, remarks: readonly Remark[]) => {

@@ -179,9 +179,9 @@ function judgeProblems({ path, source, roots, problems }: Manifest): readonly Pr
 }
 
 function underMadeKey(problem: Problem, value: PlacedNode | undefined, path: string): Fault {
-  const octets = Buffer.from(value?.text ?? '');
-  const isSealed = looksSealed(octets) || looksSealed(Buffer.from(octets.toString(), 'base64'));
-  if (value === undefined || value.made || isSealed || isPlaceholder(octets))
+  const bytes = Buffer.from(value?.text ?? '');
+  const isSealed = looksSealed(bytes) || looksSealed(Buffer.from(bytes.toString(), 'base64'));
+  if (value === undefined || value.made || isSealed || isPlaceholder(bytes))
     return placeholderFault(problem);
   const hint = `seal it: ${sealCommand(path)}`;
   return { ...problem, rule: 'plaintext-value', message: 'the value is not sealed', hint };

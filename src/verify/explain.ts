@@ -1,5 +1,5 @@
 import { KsealError } from '../errors.ts';
-import { nearest } from '../text.ts';
+import { suggest } from '../text.ts';
 import type { Rule } from './rule.ts';
 import { rules } from './rules/index.ts';
 
@@ -10,7 +10,7 @@ export function ruleNamed(id: string): Rule {
   const rule = rules.find((candidate) => candidate.id === id);
   if (rule !== undefined) return rule;
   const ids = rules.map((candidate) => candidate.id);
-  const meant = nearest(id, ids);
+  const meant = suggest(id, ids);
   throw new KsealError('USAGE', `there is no rule "${id}"`, {
     hint: meant === undefined ? `the rules: ${ids.join(', ')}` : `did you mean ${meant}?`,
   });

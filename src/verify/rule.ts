@@ -49,7 +49,7 @@ export interface JudgedValue {
   readonly field: Field;
   readonly key: string;
   readonly position: Position;
-  readonly octets: Uint8Array;
+  readonly bytes: Uint8Array;
   readonly jwe: CompactJwe | undefined;
   /** As kseal writes it: a thumbprint. What other tools call a kid may be any text, and is never shown. */
   readonly kid: string | undefined;
@@ -98,7 +98,7 @@ export interface UnknownField {
 }
 
 /** What is allowed at the path of a manifest: from the configuration and the command line. */
-export interface Allowance {
+export interface Policy {
   /** The keys that are known, by kid; undefined when none is, so that kids cannot be judged. */
   readonly keys: ReadonlyMap<string, AllowedKey> | undefined;
   /** The kid that the path's rule names. */
@@ -144,9 +144,9 @@ export interface Rule {
   readonly checkValue?: (
     value: JudgedValue,
     secret: JudgedSecret,
-    allowed: Allowance,
+    allowed: Policy,
   ) => readonly Remark[];
-  readonly checkSecret?: (secret: JudgedSecret, allowed: Allowance) => readonly Remark[];
+  readonly checkSecret?: (secret: JudgedSecret, allowed: Policy) => readonly Remark[];
 }
 
 /** Most checks end with it. */
@@ -159,7 +159,7 @@ export const none: readonly Remark[] = [];
 export function misplacedPart(
   { key, jwe }: JudgedValue,
   secret: JudgedSecret,
-  allowed: Allowance,
+  allowed: Policy,
 ): 'namespace' | 'name' | 'data key' | undefined {
   const binding = jwe?.header.binding;
   if (binding === undefined || binding.scope === 'cluster-wide') return undefined;
@@ -169,7 +169,7 @@ export function misplacedPart(
   return binding.key === key ? undefined : 'data key';
 }
 
-function standsInNamespace(bound: string, { namespace }: JudgedSecret, allowed: Allowance) {
+function standsInNamespace(bound: string, { namespace }: JudgedSecret, allowed: Policy) {
   if (bound === namespace || bound === allowed.namespace) return true;
   return namespace === undefined || !isNamespace(namespace);
 }
@@ -182,7 +182,7 @@ function hasName(bound: Binding & { scope: 'strict' }, { name, generateName }: J
 /** What is said of a value whose key is in the given state. */
 export function remarkOnState(
   value: JudgedValue,
-  { keys }: Allowance,
+  { keys }: Policy,
   state: KeyState,
   hint: string,
 ): readonly Remark[] {

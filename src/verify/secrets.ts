@@ -72,13 +72,13 @@ const placeName = ({ line, column }: Position) => `${line}:${column}`;
 function valuesOf({ entries }: SecretDocument, sops: boolean): readonly JudgedValue[] {
   const values: JudgedValue[] = [];
   for (const entry of entries)
-    if (!sops || !isLeftToSops(entry.octets)) values.push(judgeValue(entry));
+    if (!sops || !isLeftToSops(entry.bytes)) values.push(judgeValue(entry));
   return values;
 }
 
 /** SOPS does not encrypt an empty text. */
-function isLeftToSops(octets: Uint8Array): boolean {
-  return octets.length === 0 || isSopsText(Buffer.from(octets).toString('latin1'));
+function isLeftToSops(bytes: Uint8Array): boolean {
+  return bytes.length === 0 || isSopsText(Buffer.from(bytes).toString('latin1'));
 }
 
 /** Whether a field is absent or empty; what cannot be read is the reader's to report. */
@@ -148,35 +148,35 @@ type Fault = NonNullable<JudgedValue['fault']>;
 
 /** Reads a value as far as that needs no key. */
 function judgeValue(entry: Entry): JudgedValue {
-  const { octets } = entry;
+  const { bytes } = entry;
   try {
-    const jwe = readSealedValue(octets);
+    const jwe = readSealedValue(bytes);
     if (jwe !== undefined) return judged(entry, jwe, undefined, false);
   } catch (error) {
     if (!(error instanceof KsealError)) throw error;
-    return judged(entry, undefined, faultOf(error, octets), false);
+    return judged(entry, undefined, faultOf(error, bytes), false);
   }
-  const fault = nearMiss(octets);
-  return judged(entry, undefined, fault, fault === undefined && isPlaceholder(octets));
+  const fault = nearMiss(bytes);
+  return judged(entry, undefined, fault, fault === undefined && isPlaceholder(bytes));
 }
 
 // Member by member: spreading an object takes many times as long.
 function judged(
-  { field, key, octets, position }: Entry,
+  { field, key, bytes, position }: Entry,
   jwe: CompactJwe | undefined,
   fault: Fault | undefined,
   placeholder: boolean,
 ): JudgedValue {
   const kid = jwe && thumbprint(jwe);
-  return { field, key, octets, position, jwe, kid, fault, placeholder };
+  return { field, key, bytes, position, jwe, kid, fault, placeholder };
 }
 
 function thumbprint({ header: { kid } }: CompactJwe): string | undefined {
   return kid !== undefined && /^[A-Za-z0-9_-]{43}$/.test(kid) ? kid : undefined;
 }
 
-function faultOf({ code, message, hint }: KsealError, octets: Uint8Array): Fault {
-  if (sealedLook(octets) === 'no' && looksFlattened(octets))
+function faultOf({ code, message, hint }: KsealError, bytes: Uint8Array): Fault {
+  if (sealedLook(bytes) === 'no' && looksFlattened(bytes))
     return { rule: 'json-serialization', message, hint };
   const rule = code === 'JWE_REFUSED' ? 'algorithm-not-allowed' : 'malformed-jwe';
   return { rule, message, hint: hint ?? 'seal the value again' };
@@ -186,8 +186,8 @@ function faultOf({ code, message, hint }: KsealError, octets: Uint8Array): Fault
  * A JWE that the webhook would not take for one, so that the program would get it in place of
  * its password.
  */
-function nearMiss(octets: Uint8Array): Fault | undefined {
-  const start = Buffer.from(octets.buffer, octets.byteOffset, Math.min(octets.length, 64));
+function nearMiss(bytes: Uint8Array): Fault | undefined {
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 64));
   const text = start.toString('latin1').replace(/^(?:\u00EF\u00BB\u00BF|[\s"'])+/, '');
   if (text.length < start.length && looksSealed(Buffer.from(text, 'latin1'))) {
     return {
@@ -196,7 +196,7 @@ function nearMiss(octets: Uint8Array): Fault | undefined {
       hint: 'remove the white space or the quotes in front of it',
     };
   }
-  if (!text.startsWith('eyJ') || !isForeignJwe(octets)) return undefined;
+  if (!text.startsWith('eyJ') || !isForeignJwe(bytes)) return undefined;
   return {
     rule: 'algorithm-not-allowed',
     message: 'is a JWE of another kind, which is not recognised and would not be opened',
@@ -205,8 +205,8 @@ function nearMiss(octets: Uint8Array): Fault | undefined {
 }
 
 /** Five segments, the first of them a header that names `alg` and `enc`: no JWS has either. */
-function isForeignJwe(octets: Uint8Array): boolean {
-  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1');
+function isForeignJwe(bytes: Uint8Array): boolean {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   const [header = '', ...rest] = text.trim().split('.', 6);
   if (rest.length !== 4 || header.length > 8192) return false;
   const members = Buffer.from(header, 'base64url').toString('latin1');

@@ -15,9 +15,7 @@ export function strayFaults(
   if (refusedKids.size === 0) return [];
   const known = new Set(
     secrets.flatMap(({ values }) =>
-      values.flatMap(({ jwe, octets }) =>
-        jwe ? Buffer.from(octets).toString('latin1').trim() : [],
-      ),
+      values.flatMap(({ jwe, bytes }) => (jwe ? Buffer.from(bytes).toString('latin1').trim() : [])),
     ),
   );
   const position = positionsIn(source);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { nearest } from '../text.ts';
+import { suggest } from '../text.ts';
 import {
   childrenOf,
   offsetsIn,
@@ -75,7 +75,7 @@ function read(
 
 /** The name itself is not shown: it may be any text. */
 function hintFor(rule: string, known: readonly string[]): string {
-  const meant = nearest(rule.split(/\s/)[0] ?? '', known);
+  const meant = suggest(rule.split(/\s/)[0] ?? '', known);
   return meant === undefined ? 'write the rule that the finding names' : `did you mean ${meant}?`;
 }
 

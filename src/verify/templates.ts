@@ -26,9 +26,9 @@ const action = /\{\{[^"'`]*?\}\}|\$\{\w+\}/g;
 const MAX_PLACEHOLDER = 4096;
 
 /** Whether a value is nothing but `{{ … }}` or `${…}`: another tool puts the value in. */
-export function isPlaceholder(octets: Uint8Array): boolean {
-  if (octets.length > MAX_PLACEHOLDER || !octets.includes(0x7b)) return false;
-  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('utf8');
+export function isPlaceholder(bytes: Uint8Array): boolean {
+  if (bytes.length > MAX_PLACEHOLDER || !bytes.includes(0x7b)) return false;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
   return text.trim() !== '' && /^[\s"']*$/.test(text.replace(action, ''));
 }
 

@@ -1,14 +1,7 @@
 import type { KsealError } from '../errors.ts';
 import { checkSecret } from './check.ts';
 import { type ForeignDocument, type JudgedText, judgeText } from './document.ts';
-import type {
-  Allowance,
-  Fault,
-  Finding,
-  JudgedSecret,
-  Severity,
-  SuppressedFinding,
-} from './rule.ts';
+import type { Fault, Finding, JudgedSecret, Policy, Severity, SuppressedFinding } from './rule.ts';
 import { rules } from './rules/index.ts';
 import { strayFaults } from './stray.ts';
 import { coversIn, type Suppression, suppressionsIn } from './suppressions.ts';
@@ -50,7 +43,7 @@ export interface Verification {
 /** Judges one text. Never throws for what it holds; what it returns never quotes a value. */
 export function verifyText(
   { path, typed = path, content }: Text,
-  allowed: Allowance,
+  allowed: Policy,
   settings: VerifySettings,
 ): Verification {
   const text = judgeText(content, path, typed, allowed.namespace);
@@ -141,7 +134,7 @@ function split(
 const notCovered =
   'its kseal-ignore counts once the branch that the rules come from has it, for this very text';
 
-function countsOf(secrets: readonly JudgedSecret[], { keys }: Allowance) {
+function countsOf(secrets: readonly JudgedSecret[], { keys }: Policy) {
   let [values, sealed] = [0, 0];
   for (const secret of secrets) {
     values += secret.sops

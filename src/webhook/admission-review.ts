@@ -3,11 +3,11 @@ import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { decodeUtf8 } from '../text.ts';
 
 /**
- * Reads the octets of an AdmissionReview v1. Throws REVIEW_INVALID for anything else; the message
+ * Reads the bytes of an AdmissionReview v1. Throws REVIEW_INVALID for anything else; the message
  * never quotes it, for it holds values.
  */
-export function readReview(octets: Uint8Array): AdmissionRequest {
-  const review = objectIn(parse(octets), 'the review');
+export function readReview(bytes: Uint8Array): AdmissionRequest {
+  const review = objectIn(parse(bytes), 'the review');
   if (review.apiVersion !== API_VERSION || review.kind !== 'AdmissionReview') {
     throw invalid(`not an AdmissionReview of ${API_VERSION}`);
   }
@@ -23,8 +23,8 @@ export function readReview(octets: Uint8Array): AdmissionRequest {
   };
 }
 
-function parse(octets: Uint8Array): unknown {
-  const text = decodeUtf8(octets);
+function parse(bytes: Uint8Array): unknown {
+  const text = decodeUtf8(bytes);
   if (text === undefined) throw invalid('not UTF-8');
   try {
     return JSON.parse(text);
@@ -73,8 +73,8 @@ function readData(
 
 /** Also true of what is no canonical base64: that is refused, and not left alone. */
 function mayBeSealed(base64: string): boolean {
-  const octets = Buffer.from(base64, 'base64');
-  return isSealedInSomeForm(octets) || octets.toString('base64') !== base64;
+  const bytes = Buffer.from(base64, 'base64');
+  return isSealedInSomeForm(bytes) || bytes.toString('base64') !== base64;
 }
 
 type Members = Readonly<Record<string, unknown>>;
@@ -111,10 +111,10 @@ function invalid(why: string): KsealError {
 const API_VERSION = 'admission.k8s.io/v1';
 
 /**
- * The most octets of a review: an API server takes objects of 3 MiB, a review holds two of them,
+ * The most bytes of a review: an API server takes objects of 3 MiB, a review holds two of them,
  * the old and the new one, and the rest is small.
  */
-export const MAX_REVIEW_OCTETS = 7 * 1024 * 1024;
+export const MAX_REVIEW_BYTES = 7 * 1024 * 1024;
 
 /** An AdmissionRequest (k8s.io/api admission/v1), as far as kseal reads it. */
 export interface AdmissionRequest {
@@ -179,10 +179,10 @@ export function answerText(response: AdmissionResponse): string {
 export function patchOf(
   opened: ReadonlyMap<string, Uint8Array>,
 ): Required<Pick<AdmissionResponse, 'patchType' | 'patch'>> {
-  const operations = [...opened].map(([key, octets]) => ({
+  const operations = [...opened].map(([key, bytes]) => ({
     op: 'replace',
     path: `/data/${escapeToken(key)}`,
-    value: Buffer.from(octets).toString('base64'),
+    value: Buffer.from(bytes).toString('base64'),
   }));
   const patch = Buffer.from(JSON.stringify(operations)).toString('base64');
   return { patchType: 'JSONPatch', patch };

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { reportOn, type VerifyFlags } from '../../src/cli/verify.ts';
+import { reportOn } from '../../src/cli/verify.ts';
+import type { VerifyFlags } from '../../src/cli/verify-policy.ts';
 import type { NamedText } from '../../src/sources/texts.ts';
 import { verifyText } from '../../src/verify/verify.ts';
 import { Capture, testIO } from '../helpers/io.ts';

@@ -157,9 +157,9 @@ describe('parseConfig', () => {
 
   test.each([
     ['UTF-16', Buffer.from(`\uFEFF${whole}`, 'utf16le')],
-    ['octets that are no text', Buffer.of(0xff, 0xfe, 0x00)],
-  ])('refuses %s', (_, octets) => {
-    expect(thrownBy(() => parse(octets))).toMatchObject({
+    ['bytes that are no text', Buffer.of(0xff, 0xfe, 0x00)],
+  ])('refuses %s', (_, bytes) => {
+    expect(thrownBy(() => parse(bytes))).toMatchObject({
       code: 'CONFIG_INVALID',
       message: '.kseal.yaml: is not UTF-8 text',
     });

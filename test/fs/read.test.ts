@@ -30,11 +30,11 @@ test('a read fits its limit or is an error that says so', () => {
   expect(readFile(at('a'), 'a', 5).toString()).toBe('12345');
   expect(thrownBy(() => readFile(at('a'), 'a', 4))).toMatchObject({
     code: 'IO',
-    message: 'a: larger than 4 octets',
+    message: 'a: larger than 4 bytes',
   });
   expect(thrownBy(() => readFile(at('large'), 'large', 4))).toMatchObject({
     code: 'IO',
-    message: 'large: larger than 4 octets',
+    message: 'large: larger than 4 bytes',
   });
 });
 
@@ -96,11 +96,11 @@ test('a regular file is one through links, too; what cannot be reached is nothin
 });
 
 test.each([5, 20_000])(
-  'a device without an end is read no further than its limit: %i octets',
+  'a device without an end is read no further than its limit: %i bytes',
   (limit) => {
     expect(thrownBy(() => readFile('/dev/zero', 'zero', limit))).toMatchObject({
       code: 'IO',
-      message: `zero: larger than ${limit} octets`,
+      message: `zero: larger than ${limit} bytes`,
     });
   },
 );

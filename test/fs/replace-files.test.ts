@@ -9,7 +9,7 @@ import { thrownBy } from '../jwe/thrown.ts';
 
 const replace = (...all: string[]) =>
   replaceFiles(
-    all.map((name) => ({ path: at(name), shown: name, octets: Buffer.from(`new ${name}`) })),
+    all.map((name) => ({ path: at(name), shown: name, bytes: Buffer.from(`new ${name}`) })),
   );
 
 describe('several files', () => {

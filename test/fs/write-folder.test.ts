@@ -6,8 +6,8 @@ import { at, make, mode, names, text } from '../helpers/written.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
 const files: readonly FolderFile[] = [
-  { name: 'open', octets: Buffer.from('1') },
-  { name: 'kept', octets: Buffer.from('2'), confidential: true },
+  { name: 'open', bytes: Buffer.from('1') },
+  { name: 'kept', bytes: Buffer.from('2'), confidential: true },
 ];
 
 function write(folder: string, force = false, written = files): void {
@@ -40,7 +40,7 @@ test('overwrites with force only, and without it writes nothing', () => {
 });
 
 test('leaves nothing behind where one of the files cannot be written', () => {
-  const wrong = [...files, { name: 'no/such/folder', octets: Buffer.from('3') }];
+  const wrong = [...files, { name: 'no/such/folder', bytes: Buffer.from('3') }];
   expect(thrownBy(() => write('a/b', false, wrong))).toMatchObject({ code: 'IO' });
   expect(names()).toEqual([]);
 });

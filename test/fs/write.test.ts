@@ -75,8 +75,8 @@ describe.each([false, true])('writing a file, confidential: %s', (confidential) 
     execFileSync('mkfifo', [at('pipe')]);
     const reader = fs.openSync(at('pipe'), 'r+');
     write('pipe', { force: false, confidential });
-    const octets = Buffer.alloc(10);
-    expect(octets.toString('utf8', 0, fs.readSync(reader, octets))).toBe('new');
+    const bytes = Buffer.alloc(10);
+    expect(bytes.toString('utf8', 0, fs.readSync(reader, bytes))).toBe('new');
     fs.closeSync(reader);
     expect([fs.statSync(at('pipe')).isFIFO(), names()]).toEqual([true, ['pipe']]);
   });

@@ -19,11 +19,11 @@ const values: Record<string, Buffer> = {
 };
 
 /** What comes of a value in a Secret: the code and message, `opened`, or `left` as it is. */
-async function outcome(octets: Buffer) {
+async function outcome(bytes: Buffer) {
   const key = new AskedKey(pair);
   const { opened, errors } = await unsealData({
     place,
-    data: new Map([['password', octets]]),
+    data: new Map([['password', bytes]]),
     keyring: [key],
     policy: { acceptUnbound: true, allowRevoked: true, maxScope: 'cluster-wide' },
   });

@@ -101,6 +101,6 @@ test('a file larger than a key file may be is refused', async () => {
   repository.commit({ 'large.pub': Buffer.alloc(64 * 1024 + 1, 'x') });
   await expect(fetchKey(world, `git+${repository.url}#large.pub`)).rejects.toMatchObject({
     code: 'KEY_INVALID',
-    message: `${repository.url}: large.pub is larger than 65536 octets`,
+    message: `${repository.url}: large.pub is larger than 65536 bytes`,
   });
 });

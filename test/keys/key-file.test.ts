@@ -71,7 +71,7 @@ describe('a private key file', () => {
     'opens what was sealed to its pair: %s',
     async (form) => {
       const key = await openingKeyFromFile(paths[form], form);
-      expect(key).toMatchObject({ kid: pair.kid, modulusOctets: 256, state: 'active' });
+      expect(key).toMatchObject({ kid: pair.kid, modulusBytes: 256, state: 'active' });
       expect(
         Buffer.from((await decryptCompact(await seal(pair), [key])).plaintext).toString(),
       ).toBe('P');
@@ -80,19 +80,19 @@ describe('a private key file', () => {
 
   test('rejects what was sealed to another key, of another length too, without an error', async () => {
     const key = await openingKeyFromFile(paths.pem, 'prod.pem');
-    for (const octets of [
+    for (const bytes of [
       (await seal(other)).encryptedKey,
       Buffer.alloc(256, 0xff),
       Buffer.alloc(9),
     ]) {
-      expect(await key.decryptKey(octets)).toBeUndefined();
+      expect(await key.decryptKey(bytes)).toBeUndefined();
     }
   });
 
-  test('of no whole octets makes encrypted keys as long as its modulus, rounded up', async () => {
+  test('of no whole bytes makes encrypted keys as long as its modulus, rounded up', async () => {
     const key = await openingKeyFromFile(save('odd.pem', odd.privatePem), 'odd.pem');
     const jwe = await seal(odd);
-    expect([key.modulusOctets, jwe.encryptedKey.length]).toEqual([257, 257]);
+    expect([key.modulusBytes, jwe.encryptedKey.length]).toEqual([257, 257]);
     expect(Buffer.from((await decryptCompact(jwe, [key])).plaintext).toString()).toBe('P');
   });
 
@@ -110,7 +110,7 @@ describe('a path that leads to no key', () => {
     ['nothing', 'missing.pub', 'cannot read: no such file'],
     ['a folder', 'folder', 'cannot read: is a folder, not a file'],
     ['a path below a file', 'prod.pub/x', 'cannot read: no such file'],
-    ['a file of more than 64 KiB', 'large.pub', 'larger than 65536 octets'],
+    ['a file of more than 64 KiB', 'large.pub', 'larger than 65536 bytes'],
   ])('%s is an error of the file', async (_, name, message) => {
     save('large.pub', pair.publicPem.padEnd(64 * 1024 + 1));
     expect(await rejectionOf(readKeyFile(join(folder, name), 'shown'))).toMatchObject({

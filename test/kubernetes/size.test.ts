@@ -4,23 +4,23 @@ import { thrownBy } from '../jwe/thrown.ts';
 
 const KIB = 1024;
 
-test.each([0, 1, 128 * KIB])('%i octets need no words', (octets) => {
-  expect(checkSize(octets)).toEqual([]);
+test.each([0, 1, 128 * KIB])('%i bytes need no words', (bytes) => {
+  expect(checkSize(bytes)).toEqual([]);
 });
 
-test.each([128 * KIB + 1, 1024 * KIB])('%i octets fit, with a hint how to apply them', (octets) => {
-  expect(checkSize(octets)).toEqual([
+test.each([128 * KIB + 1, 1024 * KIB])('%i bytes fit, with a hint how to apply them', (bytes) => {
+  expect(checkSize(bytes)).toEqual([
     {
-      message: `the values add up to ${octets} octets, which is much for kubectl apply`,
+      message: `the values add up to ${bytes} bytes, which is much for kubectl apply`,
       hint: 'apply it with: kubectl apply --server-side -f FILE',
     },
   ]);
 });
 
-test.each([1024 * KIB + 1, 5000 * KIB])('%i octets are more than a Secret holds', (octets) => {
-  expect(thrownBy(() => checkSize(octets))).toEqual({
+test.each([1024 * KIB + 1, 5000 * KIB])('%i bytes are more than a Secret holds', (bytes) => {
+  expect(thrownBy(() => checkSize(bytes))).toEqual({
     code: 'VALUE_REFUSED',
-    message: `the values add up to ${octets} octets, and a Secret holds at most 1048576`,
+    message: `the values add up to ${bytes} bytes, and a Secret holds at most 1048576`,
     hint: 'split the Secret',
   });
 });

@@ -39,7 +39,7 @@ describe('the values that a type forbids', () => {
     expect(reason).toBe(`is not a JSON object, which type ${docker} demands`);
   });
 
-  test('octets that are no UTF-8 are none', () => {
+  test('bytes that are no UTF-8 are none', () => {
     expect(
       forbiddenValue(docker, '.dockerconfigjson', Buffer.from([0x7b, 0xff, 0x7d])),
     ).toBeTruthy();

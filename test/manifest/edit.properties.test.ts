@@ -41,7 +41,7 @@ function editsOf(steps: readonly Step[], secret: SecretDocument): Edit[] {
   return steps.map(({ kind, field, key, text }) =>
     kind === 'remove'
       ? { kind, secret, field, key }
-      : { kind, secret, field, key, octets: Buffer.from(text) },
+      : { kind, secret, field, key, bytes: Buffer.from(text) },
   );
 }
 

@@ -26,7 +26,7 @@ function withValue(text: string): string {
   const [secret] = manifest.secrets;
   if (secret === undefined) throw new Error('no Secret');
   return editManifest(manifest, [
-    { kind: 'set', secret, field: 'data', key: 'password', octets: Buffer.from('abc') },
+    { kind: 'set', secret, field: 'data', key: 'password', bytes: Buffer.from('abc') },
   ]);
 }
 

@@ -79,8 +79,8 @@ test.each([
   ['UTF-16 without a mark', Buffer.from('A=1', 'utf16le')],
   ['Latin-1', Buffer.from('A=p\u00e4ss', 'latin1')],
   ['a NUL', Buffer.from('A=1\0')],
-])('%s is refused as a whole', (_, octets) => {
-  expect(thrownBy(() => read(octets))).toMatchObject({
+])('%s is refused as a whole', (_, bytes) => {
+  expect(thrownBy(() => read(bytes))).toMatchObject({
     code: 'VALUE_REFUSED',
     message: 'app.env: is not UTF-8 text',
   });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { accidentIds, accidentsIn } from '../../src/seal/value-warnings.ts';
+import { valueWarningIds, valueWarningsIn } from '../../src/seal/value-warnings.ts';
 
-const ids = (value: string | Buffer) => accidentsIn(Buffer.from(value)).map(({ id }) => id);
+const ids = (value: string | Buffer) => valueWarningsIn(Buffer.from(value)).map(({ id }) => id);
 
 interface Examples {
   readonly dirty: readonly (string | Buffer)[];
@@ -65,7 +65,7 @@ const examples: Record<string, Examples> = {
 };
 
 test('every accident has examples here', () => {
-  expect(Object.keys(examples)).toEqual(accidentIds);
+  expect(Object.keys(examples)).toEqual(valueWarningIds);
 });
 
 describe.each(Object.entries(examples))('%s', (id, { dirty, clean }) => {
@@ -92,14 +92,14 @@ test.each([
   expect(ids(value)).toEqual([]);
 });
 
-test('random passwords and random octets are no accidents', () => {
+test('random passwords and random bytes are no accidents', () => {
   const password = fc.string({
     unit: fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'),
     minLength: 24,
     maxLength: 24,
   });
-  const octets = fc.uint8Array({ minLength: 3 }).map((rest) => Buffer.from([0xfe, 0xfe, ...rest]));
-  for (const values of [password, octets]) {
+  const bytes = fc.uint8Array({ minLength: 3 }).map((rest) => Buffer.from([0xfe, 0xfe, ...rest]));
+  for (const values of [password, bytes]) {
     fc.assert(
       fc.property<[string | Buffer]>(values, (value) => {
         expect(ids(value)).toEqual([]);
@@ -125,7 +125,7 @@ test('no message holds the value, whatever the value is', () => {
   let found = 0;
   fc.assert(
     fc.property(fc.base64String({ minLength: 12, maxLength: 40 }), wrap, (value, form) => {
-      for (const { message } of accidentsIn(Buffer.from(form.replace('$', value)))) {
+      for (const { message } of valueWarningsIn(Buffer.from(form.replace('$', value)))) {
         found++;
         expect(message).not.toContain(value);
       }
@@ -137,19 +137,19 @@ test('no message holds the value, whatever the value is', () => {
 test('the messages are fixed texts, one for each id', () => {
   const texts = new Map<string, Set<string>>();
   for (const { dirty } of Object.values(examples)) {
-    for (const { id, message } of dirty.flatMap((value) => accidentsIn(Buffer.from(value)))) {
+    for (const { id, message } of dirty.flatMap((value) => valueWarningsIn(Buffer.from(value)))) {
       texts.set(id, (texts.get(id) ?? new Set()).add(message));
     }
   }
-  expect([...texts.keys()].sort()).toEqual([...accidentIds].sort());
-  expect([...texts.values()].map(({ size }) => size)).toEqual(accidentIds.map(() => 1));
+  expect([...texts.keys()].sort()).toEqual([...valueWarningIds].sort());
+  expect([...texts.values()].map(({ size }) => size)).toEqual(valueWarningIds.map(() => 1));
 });
 
 // Every pattern runs over values of up to 1 MiB: none of them may look back again and again.
 test.each([' ', '\n', '\t\r\n', '"', '.', 'x', '{{', '$\u007b', 'my key ', '\u00a0', 'change'])(
-  'a million octets of %j are looked through',
+  'a million bytes of %j are looked through',
   (part) => {
     const value = Buffer.from(`${part.repeat(1_000_000 / part.length)}\u0001`);
-    expect(accidentsIn(value).length).toBeLessThan(5);
+    expect(valueWarningsIn(value).length).toBeLessThan(5);
   },
 );

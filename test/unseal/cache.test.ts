@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createMemo, type Opened } from '../../src/unseal/cache.ts';
+import { createCache, type Opened } from '../../src/unseal/cache.ts';
 
 const value: Opened = {
   place: { namespace: 'hr', name: 'db', key: 'password' },
@@ -20,45 +20,45 @@ test.each<[string, Partial<Opened>]>([
   ['another plaintext', { plaintext: Buffer.from('CANARY-other') }],
   ['another key', { kid: 'other' }],
 ])('knows what was opened, and nothing with %s', (_, other) => {
-  const memo = createMemo();
-  expect(memo.has(value)).toBe(false);
-  memo.add(value);
-  expect([memo.has({ ...value }), memo.has({ ...value, ...other })]).toEqual([true, false]);
+  const cache = createCache();
+  expect(cache.has(value)).toBe(false);
+  cache.add(value);
+  expect([cache.has({ ...value }), cache.has({ ...value, ...other })]).toEqual([true, false]);
 });
 
-test('does not take an octet that moved from one part to the next for the same', () => {
+test('does not take an byte that moved from one part to the next for the same', () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1 }), fc.string(), (name, key) => {
-      const memo = createMemo();
-      memo.add({ ...value, place: { name, key } });
+      const cache = createCache();
+      cache.add({ ...value, place: { name, key } });
       const moved = { name: name.slice(0, -1), key: name.slice(-1) + key };
-      return memo.has({ ...value, place: moved }) === false;
+      return cache.has({ ...value, place: moved }) === false;
     }),
   );
 });
 
 test('forgets a value an hour after it was last opened', () => {
   let now = 0;
-  const memo = createMemo(10, () => now);
-  memo.add(value);
+  const cache = createCache(10, () => now);
+  cache.add(value);
   now = HOUR - 1;
-  expect(memo.has(value)).toBe(true);
-  memo.add(value);
+  expect(cache.has(value)).toBe(true);
+  cache.add(value);
   now = 2 * HOUR - 2;
-  expect(memo.has(value)).toBe(true);
+  expect(cache.has(value)).toBe(true);
   now = 2 * HOUR - 1;
-  expect(memo.has(value)).toBe(false);
+  expect(cache.has(value)).toBe(false);
 });
 
 test('forgets the oldest where it is full', () => {
-  const memo = createMemo(2);
+  const cache = createCache(2);
   const values = ['a', 'b', 'c'].map((kid) => ({ ...value, kid }));
-  for (const one of values) memo.add(one);
-  expect(values.map((one) => memo.has(one))).toEqual([false, true, true]);
+  for (const one of values) cache.add(one);
+  expect(values.map((one) => cache.has(one))).toEqual([false, true, true]);
 });
 
-test('two processes would not give the same HMAC: a memo knows its own values only', () => {
-  const memo = createMemo();
-  memo.add(value);
-  expect(createMemo().has(value)).toBe(false);
+test('two processes would not give the same HMAC: a cache knows its own values only', () => {
+  const cache = createCache();
+  cache.add(value);
+  expect(createCache().has(value)).toBe(false);
 });

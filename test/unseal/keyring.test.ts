@@ -7,12 +7,12 @@ import { thrownBy } from '../jwe/thrown.ts';
 const kidOf = (letter: string) => letter.repeat(43);
 
 /** A key that must not be asked: choosing is free. */
-function key(letter: string, modulusOctets = 256, state: KeyState = 'active'): OpeningKey {
+function key(letter: string, modulusBytes = 256, state: KeyState = 'active'): OpeningKey {
   const decryptKey = () => Promise.reject(new Error('asked'));
-  return { kid: kidOf(letter), modulusOctets, state, decryptKey };
+  return { kid: kidOf(letter), modulusBytes, state, decryptKey };
 }
 
-const octets = new Uint8Array(16);
+const bytes = new Uint8Array(16);
 function jwe(kid: string | undefined, bound: boolean, length = 256): CompactJwe {
   return {
     header: {
@@ -20,10 +20,10 @@ function jwe(kid: string | undefined, bound: boolean, length = 256): CompactJwe 
       ...(kid !== undefined && { kid }),
     },
     encryptedKey: new Uint8Array(length),
-    aad: octets,
-    iv: octets,
-    ciphertext: octets,
-    tag: octets,
+    aad: bytes,
+    iv: bytes,
+    ciphertext: bytes,
+    tag: bytes,
   };
 }
 
@@ -39,11 +39,11 @@ describe('a value whose kid is a key of the keyring', () => {
     expect(chosen(jwe(kidOf('c'), bound, 384))).toBe('c');
   });
 
-  test.each([255, 257, 384, 1])('is malformed with an encrypted key of %i octets', (length) => {
+  test.each([255, 257, 384, 1])('is malformed with an encrypted key of %i bytes', (length) => {
     for (const bound of [true, false]) {
       expect(thrownBy(() => candidatesFor(jwe(kidOf('b'), bound, length), keyring))).toMatchObject({
         code: 'JWE_MALFORMED',
-        message: `JWE encrypted key has ${length} octets, and its key makes 256`,
+        message: `JWE encrypted key has ${length} bytes, and its key makes 256`,
       });
     }
   });
@@ -103,7 +103,7 @@ describe('an unbound value that names none of the keys', () => {
     expect(chosen(jwe(undefined, false), some, { allowRevoked: true })).toBe('abc');
   });
 
-  test.each([255, 512])('is an error where no key makes %i octets, and quotes no kid', (length) => {
+  test.each([255, 512])('is an error where no key makes %i bytes, and quotes no kid', (length) => {
     const { code, message } = thrownBy(() => candidatesFor(jwe('CANARY', false, length), keyring));
     expect(code).toBe('KEY_UNKNOWN');
     expect(message).toContain('it names none of the keys given, and none has the right length');

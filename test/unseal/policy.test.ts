@@ -158,10 +158,10 @@ describe('many values', () => {
     const second = new Promise<void>((resolve) => {
       answered = resolve;
     });
-    const { kid, modulusOctets, state } = key;
+    const { kid, modulusBytes, state } = key;
     const slow: OpeningKey = {
       kid,
-      modulusOctets,
+      modulusBytes,
       state,
       decryptKey: async (encryptedKey) => {
         const isFirst = key.asked.length === 0;

@@ -4,7 +4,7 @@ import { encryptCompact } from '../../src/jwe/encrypt.ts';
 import { unsealData } from '../../src/unseal/unseal.ts';
 import { flipBit, makeJwe } from '../helpers/jwe.ts';
 import { AskedKey } from '../jwe/pairs.ts';
-import { type Data, octetsOf, opens, refuses, secrets } from '../jwe/secrets.ts';
+import { bytesOf, type Data, opens, refuses, secrets } from '../jwe/secrets.ts';
 
 const { pair, other, open, outcome, seal } = await secrets();
 
@@ -36,17 +36,17 @@ describe('the values of a Secret', () => {
     },
   );
 
-  test('are any octets', async () => {
+  test('are any bytes', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (octets) => {
-        const sealed = await encryptCompact(octets, { scope: 'cluster-wide' }, pair);
+      fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (bytes) => {
+        const sealed = await encryptCompact(bytes, { scope: 'cluster-wide' }, pair);
         const { opened } = await unsealData({
           place: {},
-          data: octetsOf({ a: sealed }),
+          data: bytesOf({ a: sealed }),
           keyring: [new AskedKey(pair)],
           policy: { acceptUnbound: false, allowRevoked: false, maxScope: 'cluster-wide' },
         });
-        expect(Buffer.from(opened.get('a') ?? 'none')).toEqual(Buffer.from(octets));
+        expect(Buffer.from(opened.get('a') ?? 'none')).toEqual(Buffer.from(bytes));
       }),
       { numRuns: 30 },
     );

@@ -126,8 +126,8 @@ test('a value that is shorter or longer than its key makes is malformed', () => 
 
 describe('every malformed value is told once, and never as sound', () => {
   const forms = [...malformedTexts, ...malformedHeaders, ...malformedBindings];
-  test.each(forms.map((form) => [form.name, form] as const))('%s', (_, { octets }) => {
-    const found = brokenBy(manifest(`data:\n  password: ${octets.toString('base64') || '""'}`));
+  test.each(forms.map((form) => [form.name, form] as const))('%s', (_, { bytes }) => {
+    const found = brokenBy(manifest(`data:\n  password: ${bytes.toString('base64') || '""'}`));
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(/^5 (?:malformed-jwe|algorithm-not-allowed|plaintext-value)$/);
   });

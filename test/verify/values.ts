@@ -1,4 +1,4 @@
-import type { Allowance } from '../../src/verify/rule.ts';
+import type { Policy } from '../../src/verify/rule.ts';
 import { verifyText } from '../../src/verify/verify.ts';
 import { kidOfPem, makeJwe } from '../helpers/jwe.ts';
 import { defaults, openAllowance, readFixture } from './fixtures.ts';
@@ -35,7 +35,7 @@ export function keysNamed(names: Record<string, 'active' | 'deprecated' | 'revok
 }
 
 /** The rules that a text breaks, each as `LINE rule`. */
-export function brokenBy(text: string, allowed: Partial<Allowance> = {}): string[] {
+export function brokenBy(text: string, allowed: Partial<Policy> = {}): string[] {
   const { findings } = verifyText(
     { path: 'db.yaml', content: Buffer.from(text) },
     { ...openAllowance, ...allowed },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { KsealError } from '../../src/errors.ts';
-import type { Allowance } from '../../src/verify/rule.ts';
+import type { Policy } from '../../src/verify/rule.ts';
 import { type VerifySettings, verifyText } from '../../src/verify/verify.ts';
 import { makeJwe } from '../helpers/jwe.ts';
 import { defaults, openAllowance, readFixture } from './fixtures.ts';
@@ -8,12 +8,12 @@ import { base64, keysNamed, kid, manifest, pem, sealedValue, strict, withValue }
 
 function verify(
   content: string | Uint8Array | KsealError,
-  allowed: Partial<Allowance> = {},
+  allowed: Partial<Policy> = {},
   settings: VerifySettings = defaults,
 ) {
-  const octets = typeof content === 'string' ? Buffer.from(content) : content;
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
   return verifyText(
-    { path: 'db.yaml', content: octets },
+    { path: 'db.yaml', content: bytes },
     { ...openAllowance, ...allowed },
     settings,
   );
@@ -59,9 +59,9 @@ describe('what cannot be read', () => {
   test.each([
     ['UTF-16', Buffer.from('\uFEFFkind: Secret', 'utf16le'), 'UTF-16'],
     ['UTF-16 without a mark', Buffer.from('kind: Secret', 'utf16le'), 'UTF-16'],
-    ['Latin-1', Buffer.from([0x61, 0x3a, 0x20, 0xfc]), 'not UTF-8 at octet 4'],
-  ])('%s is named as such', (_, octets, said) => {
-    const { findings } = verify(octets);
+    ['Latin-1', Buffer.from([0x61, 0x3a, 0x20, 0xfc]), 'not UTF-8 at byte 4'],
+  ])('%s is named as such', (_, bytes, said) => {
+    const { findings } = verify(bytes);
     expect(findings).toMatchObject([
       { rule: 'unreadable', message: expect.stringContaining(said) },
     ]);
@@ -165,9 +165,9 @@ test('of a text that is no YAML, the first fault is told', () => {
 });
 
 describe('size', () => {
-  const sized = (octets: number) =>
+  const sized = (bytes: number) =>
     makeJwe(
-      Buffer.alloc(octets),
+      Buffer.alloc(bytes),
       pem('prod'),
       JSON.stringify({
         alg: 'RSA-OAEP-256',
@@ -184,8 +184,8 @@ describe('size', () => {
     [128 * 1024 + 16, ['warning too-large']],
     [1024 * 1024 + 15, ['warning too-large']],
     [1024 * 1024 + 16, ['error too-large']],
-  ])('%d octets', (octets, found) => {
-    expect(severities(withValue(sized(octets)))).toEqual(found);
+  ])('%d bytes', (bytes, found) => {
+    expect(severities(withValue(sized(bytes)))).toEqual(found);
   });
 
   test.each([

@@ -94,7 +94,7 @@ test('a bug refuses the Secret, and neither its user nor the log reads its messa
   const log = createLog(stream, 'debug');
   const bug = {
     kid: keys.kid('k'),
-    modulusOctets: 384,
+    modulusBytes: 384,
     state: 'active' as const,
     decryptKey: () => Promise.reject(new TypeError('CANARY-bug is not a function')),
   };

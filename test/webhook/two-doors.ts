@@ -106,10 +106,10 @@ async function start(options: CaseOptions): Promise<CountingWebhook> {
 /** `code once` is the failure of the first question alone. */
 function failingKey(key: AskedKey, failure = ''): OpeningKey {
   const [code, once] = failure.split(' ');
-  const { kid, modulusOctets, state } = key;
+  const { kid, modulusBytes, state } = key;
   return {
     kid,
-    modulusOctets,
+    modulusBytes,
     state,
     decryptKey: async (encryptedKey) => {
       const cek = await key.decryptKey(encryptedKey);

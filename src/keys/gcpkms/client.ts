@@ -6,7 +6,7 @@ import { noCredentials } from './errors.ts';
 /** The clients of this process, by endpoint. An idle channel does not keep the process alive. */
 const clients = new Map<string, Promise<KeyManagementServiceClient>>();
 
-/** The most octets an answer may have; a page of 1000 key versions has less. */
+/** The most bytes an answer may have; a page of 1000 key versions has less. */
 const MAX_ANSWER = 4 * 1024 * 1024;
 
 /** For one request of a token, in milliseconds: less than for the call that waits for it. */

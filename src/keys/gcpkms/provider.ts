@@ -98,7 +98,7 @@ async function openingKey(session: Session, name: string): Promise<OpeningKey> {
   const { kid, bits } = await publicKeyOf(session, name);
   return {
     kid,
-    modulusOctets: Math.ceil(bits / 8),
+    modulusBytes: Math.ceil(bits / 8),
     state: 'active',
     decryptKey: (encryptedKey, deadline) => decryptWith(session, name, encryptedKey, deadline),
   };

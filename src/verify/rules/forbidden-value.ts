@@ -9,9 +9,9 @@ export const forbiddenValue: Rule = {
   wrong: 'type: kubernetes.io/dockerconfigjson\nstringData:\n  .dockerconfigjson: user:password',
   right:
     'type: kubernetes.io/dockerconfigjson\ndata:\n  .dockerconfigjson: ZXlKaGJHY2lPaUpTVTBF…   # sealed: {"auths":{…}}',
-  checkValue: ({ position, key, octets, jwe, fault, placeholder }, { type }) => {
+  checkValue: ({ position, key, bytes, jwe, fault, placeholder }, { type }) => {
     if (jwe !== undefined || fault !== undefined || placeholder) return none;
-    const reason = reasonAgainst(type, key, octets);
+    const reason = reasonAgainst(type, key, bytes);
     if (reason === undefined) return none;
     return [
       { position, key, message: `the value ${reason}`, hint: 'correct the value, or the type' },

@@ -14,7 +14,7 @@ export const malformedJwe: Rule = {
     if (jwe === undefined || bits === undefined) return faultOf(value, 'malformed-jwe');
     const [actual, expected] = [jwe.encryptedKey.length, Math.ceil(bits / 8)];
     if (actual === expected) return none;
-    const message = `JWE encrypted key has ${actual} octets, and its key makes ${expected}`;
+    const message = `JWE encrypted key has ${actual} bytes, and its key makes ${expected}`;
     return [{ position, key, message, hint: 'seal the value again' }];
   },
 };

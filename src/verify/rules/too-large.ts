@@ -11,21 +11,21 @@ export const tooLarge: Rule = {
   right: '# two Secrets; or for up to 1 MiB: kubectl apply --server-side -f FILE',
   covers: 'line',
   checkSecret: ({ values, position }) => {
-    let [sealed, octets] = [0, 0];
+    let [sealed, bytes] = [0, 0];
     for (const value of values) {
       if (value.jwe !== undefined) sealed++;
-      octets += leastOctets(value);
+      bytes += leastBytes(value);
     }
     const tooMany = said(position, () => checkCount(sealed));
-    const tooMuch = said(position, () => checkSize(octets));
+    const tooMuch = said(position, () => checkSize(bytes));
     return tooMany.length + tooMuch.length === 0 ? none : [...tooMany, ...tooMuch];
   },
 };
 
 /** CBC fills up to the next whole block, so this is the least that a plaintext may have. */
-function leastOctets({ jwe, fault, octets }: JudgedValue): number {
+function leastBytes({ jwe, fault, bytes }: JudgedValue): number {
   if (fault !== undefined) return 0; // What it would be, nobody knows.
-  return jwe === undefined ? octets.length : jwe.ciphertext.length - 16;
+  return jwe === undefined ? bytes.length : jwe.ciphertext.length - 16;
 }
 
 function said(

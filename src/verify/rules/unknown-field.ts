@@ -1,4 +1,4 @@
-import { nearest } from '../../text.ts';
+import { suggest } from '../../text.ts';
 import type { Remark, Rule, UnknownField } from '../rule.ts';
 
 export const unknownField: Rule = {
@@ -24,7 +24,7 @@ export const knownFields: Readonly<Record<UnknownField['parent'], readonly strin
 };
 
 function remarkOn({ name, parent, position }: UnknownField): Remark {
-  const meant = nearest(name, knownFields[parent]);
+  const meant = suggest(name, knownFields[parent]);
   const elsewhere = Object.values(knownFields).flat().includes(name) && name !== meant;
   const values = parent === 'metadata' ? '' : ', or indent it, if it is a data key';
   const hint = elsewhere

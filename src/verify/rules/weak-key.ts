@@ -1,4 +1,4 @@
-import type { Allowance, JudgedValue, Remark, Rule } from '../rule.ts';
+import type { JudgedValue, Policy, Remark, Rule } from '../rule.ts';
 
 /** As `keys/policy.ts` has it; a test compares the two. */
 export const bounds = { least: 2048, advised: 3072, most: 8192 };
@@ -26,7 +26,7 @@ export const weakKey: Rule = {
 const isWeak = (bits: number) => bits < bounds.advised || bits > bounds.most;
 
 /** The modulus is as long as the encrypted key, where the key itself is not known. */
-function bitsOf(value: JudgedValue, { keys }: Allowance): number | undefined {
+function bitsOf(value: JudgedValue, { keys }: Policy): number | undefined {
   if (value.jwe === undefined) return undefined;
   return keys?.get(value.kid ?? '')?.bits ?? value.jwe.encryptedKey.length * 8;
 }

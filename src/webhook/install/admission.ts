@@ -9,7 +9,7 @@ interface TextRange {
 
 /** What the base64 texts under `data` that look sealed begin with, as ranges. */
 export const sealedRanges: readonly TextRange[] = sealedBeginnings
-  .map((octets) => Buffer.from(octets).toString('base64'))
+  .map((bytes) => Buffer.from(bytes).toString('base64'))
   .map((from) => ({ from, below: successor(from) }));
 
 /** The least text that is greater than all those that begin with `prefix`. */

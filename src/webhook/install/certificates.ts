@@ -117,8 +117,8 @@ function pem(certificate: IssuedX509): string {
 }
 
 /** The certificates of CAs that clients are trusted through. Throws CERTIFICATE_INVALID. */
-export function clientCasIn(octets: Uint8Array, what: string): readonly X509Certificate[] {
-  const certificates = certificatesIn(octets, what);
+export function clientCasIn(bytes: Uint8Array, what: string): readonly X509Certificate[] {
+  const certificates = certificatesIn(bytes, what);
   for (const certificate of certificates) {
     refuseExpired(certificate, what);
     if (certificate.ca) continue;
@@ -130,7 +130,7 @@ export function clientCasIn(octets: Uint8Array, what: string): readonly X509Cert
   return certificates;
 }
 
-/** The files of `--tls files`, as octets and with the names that messages call them by. */
+/** The files of `--tls files`, as bytes and with the names that messages call them by. */
 interface ServingFiles {
   readonly certificate: PemFile;
   readonly key: PemFile;
@@ -138,7 +138,7 @@ interface ServingFiles {
 }
 
 export interface PemFile {
-  readonly octets: Uint8Array;
+  readonly bytes: Uint8Array;
   readonly shown: string;
 }
 
@@ -148,10 +148,10 @@ export interface PemFile {
  * Throws CERTIFICATE_INVALID.
  */
 export function checkServing({ certificate, key, ca }: ServingFiles, host: string): void {
-  const [leaf, ...intermediates] = certificatesIn(certificate.octets, certificate.shown);
-  const roots = certificatesIn(ca.octets, ca.shown);
+  const [leaf, ...intermediates] = certificatesIn(certificate.bytes, certificate.shown);
+  const roots = certificatesIn(ca.bytes, ca.shown);
   checkTls(
-    { cert: Buffer.from(certificate.octets), key: Buffer.from(key.octets), ca: undefined },
+    { cert: Buffer.from(certificate.bytes), key: Buffer.from(key.bytes), ca: undefined },
     { cert: certificate.shown, key: key.shown, clientCa: undefined },
   );
   // Go takes a host from the alternative names alone.

@@ -1,5 +1,5 @@
 import { KsealError } from '../../errors.ts';
-import { createMemo, type Memo } from '../../unseal/cache.ts';
+import { type Cache, createCache } from '../../unseal/cache.ts';
 import { type AdmissionRequest, answerText, readReview } from '../admission-review.ts';
 import { bugStatus, lateStatus } from '../denial.ts';
 import { type Review, type ReviewContext, review } from '../review.ts';
@@ -69,7 +69,7 @@ interface Judged extends Review {
 
 async function judged(posted: Posted, answering: Answering): Promise<Judged> {
   const request = read(posted, answering);
-  const deadline = posted.begun + reviewBudget(posted.timeout);
+  const deadline = posted.begun + reviewDeadline(posted.timeout);
   const context = answering.contextFor(request.namespace, deadline);
   const done = review(request, context).then(
     (answer): Judged => ({ ...answer, request, result: resultOf(answer) }),
@@ -115,23 +115,23 @@ const QUESTIONS = 64;
 
 export interface ReviewerOptions extends Pick<ReviewContext, 'maxScope'> {
   readonly acceptUnbound: readonly string[];
-  readonly useMemo: boolean;
+  readonly useCache: boolean;
 }
 
-/** Answers posted reviews, all of them with one memo and one share of the keys. */
+/** Answers posted reviews, all of them with one cache and one share of the keys. */
 export function createReviewer(
-  { acceptUnbound, maxScope, useMemo }: ReviewerOptions,
+  { acceptUnbound, maxScope, useCache }: ReviewerOptions,
   { keyring, metrics, log }: { keyring: Keyring; metrics: Metrics; log: Log },
 ): (posted: Posted) => Promise<string> {
   const share = fairShare(QUESTIONS);
-  const memo = useMemo ? countingHits(createMemo(), metrics) : undefined;
+  const cache = useCache ? countingHits(createCache(), metrics) : undefined;
   const contextFor = (namespace: string, deadline: number): ReviewContext => ({
     keyring: askedFor(namespace, keyring.keys(), { share, metrics }),
     isKeyringComplete: keyring.isComplete(),
     acceptsUnbound: (name) => acceptUnbound.includes(name),
     maxScope,
     deadline,
-    ...(memo === undefined ? {} : { memo }),
+    ...(cache === undefined ? {} : { cache }),
   });
   return async (posted) => {
     metrics.inFlight.inc();
@@ -139,12 +139,12 @@ export function createReviewer(
   };
 }
 
-function countingHits(memo: Memo, { memoHits }: Metrics): Memo {
+function countingHits(cache: Cache, { cacheHits }: Metrics): Cache {
   return {
-    ...memo,
+    ...cache,
     has(value) {
-      const isKnown = memo.has(value);
-      if (isKnown) memoHits.inc();
+      const isKnown = cache.has(value);
+      if (isKnown) cacheHits.inc();
       return isKnown;
     },
   };
@@ -165,7 +165,7 @@ const DURATION = /^(?:(\d{1,2})m)?(\d{1,2})s$/;
  * the URL. The API server rounds it up to whole seconds, so that it may stop waiting a second
  * earlier, and the way back takes time too.
  */
-export function reviewBudget(timeout: string | undefined): number {
+export function reviewDeadline(timeout: string | undefined): number {
   const [, minutes = '0', rest = '0'] = DURATION.exec(timeout ?? '') ?? [];
   const given = Number(minutes) * 60 + Number(rest);
   const seconds = given >= 1 && given <= MOST_SECONDS ? given : DEFAULT_SECONDS;

@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import Fastify from 'fastify';
 import { KsealError } from '../../errors.ts';
-import { MAX_REVIEW_OCTETS } from '../admission-review.ts';
+import { MAX_REVIEW_BYTES } from '../admission-review.ts';
 import type { Posted } from './handler.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -34,7 +34,7 @@ export interface Mutate {
 export async function mutateServer(options: MutateOptions): Promise<Mutate> {
   const app = Fastify<Server>({
     serverFactory: (handler) => createServer(serverOptions(options), handler),
-    bodyLimit: MAX_REVIEW_OCTETS,
+    bodyLimit: MAX_REVIEW_BYTES,
     // While it drains it still answers.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: false },
@@ -70,8 +70,8 @@ export async function mutateServer(options: MutateOptions): Promise<Mutate> {
   app.post<{ Querystring: { timeout?: unknown } }>('/mutate', async ({ body, query }, reply) => {
     const timeout = typeof query.timeout === 'string' ? query.timeout : undefined;
     const begun = performance.now() - reply.elapsedTime;
-    const octets = body instanceof Uint8Array ? body : new Uint8Array();
-    const text = await options.answer({ body: octets, timeout, begun });
+    const bytes = body instanceof Uint8Array ? body : new Uint8Array();
+    const text = await options.answer({ body: bytes, timeout, begun });
     return reply.type('application/json').send(text);
   });
   await app.ready();
@@ -177,9 +177,9 @@ function admittedTo(server: Server): Admitted {
 }
 
 /** What the bodies that are under way may add up to; a 503 for the rest keeps memory bounded. */
-const MAX_OCTETS_UNDER_WAY = 64 * 1024 * 1024;
+const MAX_BYTES_UNDER_WAY = 64 * 1024 * 1024;
 /** What a request counts for at least, with its connection and its review. */
-const LEAST_OCTETS = 32 * 1024;
+const LEAST_BYTES = 32 * 1024;
 
 type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
@@ -193,29 +193,29 @@ interface Bodies {
 
 /** Counts a body as long as it says it is, and one that does not say as the longest there may be. */
 function bodiesUnderWay(): Bodies {
-  let octets = 0;
+  let bytes = 0;
   let waiting: (() => void)[] = [];
   const leave = (weight: number) => {
-    octets -= weight;
-    if (octets > 0) return;
+    bytes -= weight;
+    if (bytes > 0) return;
     for (const tell of waiting) tell();
     waiting = [];
   };
   return {
     async admit({ headers }, reply) {
-      const length = Number(headers['content-length'] ?? MAX_REVIEW_OCTETS);
-      if (length > MAX_REVIEW_OCTETS) {
+      const length = Number(headers['content-length'] ?? MAX_REVIEW_BYTES);
+      if (length > MAX_REVIEW_BYTES) {
         return reply.code(413).send({ error: 'the body is too large' });
       }
-      const weight = Math.max(length, LEAST_OCTETS);
-      if (octets + weight > MAX_OCTETS_UNDER_WAY) {
+      const weight = Math.max(length, LEAST_BYTES);
+      if (bytes + weight > MAX_BYTES_UNDER_WAY) {
         return reply.code(503).header('retry-after', 1).send({ error: 'too much at once' });
       }
-      octets += weight;
+      bytes += weight;
       reply.raw.once('close', () => leave(weight));
     },
     none: async () => {
-      if (octets > 0) await new Promise<void>((tell) => waiting.push(tell));
+      if (bytes > 0) await new Promise<void>((tell) => waiting.push(tell));
     },
   };
 }

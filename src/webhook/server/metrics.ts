@@ -35,9 +35,9 @@ export function createMetrics() {
       buckets: [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
       registers,
     }),
-    memoHits: counter(
+    cacheHits: counter(
       'kseal_memo_hits_total',
-      'Values answered from the memo, with no question',
+      'Values answered from the cache, with no question',
       [],
     ),
     keys: gauge('kseal_keys', 'Keys that open'),

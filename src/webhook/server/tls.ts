@@ -148,8 +148,8 @@ function fingerprintOf({ cert, key, ca }: Omit<TlsMaterial, 'notAfter'>): string
 }
 
 /** Reads the certificates of a PEM text. Throws CERTIFICATE_INVALID, which never quotes the text. */
-export function certificatesIn(octets: Uint8Array, what: string): readonly X509Certificate[] {
-  const text = Buffer.from(octets).toString('latin1');
+export function certificatesIn(bytes: Uint8Array, what: string): readonly X509Certificate[] {
+  const text = Buffer.from(bytes).toString('latin1');
   const labels = [...text.matchAll(/-----BEGIN ([^-]*)-----/g)].map(([, label = '']) => label);
   const other = labels.find((label) => label !== 'CERTIFICATE');
   if (other?.includes('PRIVATE KEY')) {

@@ -10,15 +10,15 @@ const command = Buffer.from(
   'hex',
 );
 
-// RFC 3720 B.4 lists the octets as they are sent, least significant first.
+// RFC 3720 B.4 lists the bytes as they are sent, least significant first.
 test.each([
-  ['32 octets of zeroes', new Uint8Array(32), 0x8a9136aa],
-  ['32 octets of ones', new Uint8Array(32).fill(0xff), 0x62a8ab43],
-  ['32 octets, counting up', counting, 0x46dd794e],
-  ['32 octets, counting down', counting.toReversed(), 0x113fdb5c],
+  ['32 bytes of zeroes', new Uint8Array(32), 0x8a9136aa],
+  ['32 bytes of ones', new Uint8Array(32).fill(0xff), 0x62a8ab43],
+  ['32 bytes, counting up', counting, 0x46dd794e],
+  ['32 bytes, counting down', counting.toReversed(), 0x113fdb5c],
   ['an iSCSI command', command, 0xd9963a56],
   ['the check value of the CRC catalogue', Buffer.from('123456789'), 0xe3069283],
   ['nothing', new Uint8Array(0), 0],
-])('CRC32C of %s', (_, octets, checksum) => {
-  expect(crc32c(octets)).toBe(checksum);
+])('CRC32C of %s', (_, bytes, checksum) => {
+  expect(crc32c(bytes)).toBe(checksum);
 });

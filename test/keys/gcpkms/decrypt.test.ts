@@ -39,10 +39,10 @@ const wrapped = (name = one) => wrapCek(emulator, name, cek);
 
 describe('which keys', () => {
   test('a version stands for itself: no list is asked for', async () => {
-    const { kid, modulusOctets, state } = await open(versionOf(HR, 2));
-    expect({ kid: kid.length, modulusOctets, state }).toEqual({
+    const { kid, modulusBytes, state } = await open(versionOf(HR, 2));
+    expect({ kid: kid.length, modulusBytes, state }).toEqual({
       kid: 43,
-      modulusOctets: 256,
+      modulusBytes: 256,
       state: 'active',
     });
     expect(emulator.calls).toMatchObject([{ method: 'GetPublicKey', name: versionOf(HR, 2) }]);
@@ -100,7 +100,7 @@ describe('decryptKey', () => {
 
   test.each([
     ['sealed to another key', () => wrapped(versionOf(HR, 2))],
-    ['of random octets', () => randomBytes(256)],
+    ['of random bytes', () => randomBytes(256)],
     ['too short', () => randomBytes(16)],
   ])('rejects an encrypted key %s, in one call', async (_, ciphertext) => {
     expect(await key.decryptKey(ciphertext())).toBeUndefined();

@@ -74,7 +74,7 @@ describe('the certificates', () => {
     expect(days).toBe(30);
     const serials = [leaf, root, new X509Certificate(client.ca)].map((one) => one.serialNumber);
     expect(new Set(serials).size).toBe(3);
-    // RFC 5280 § 4.1.2.2: positive, at most 20 octets; 64 bits of chance or more.
+    // RFC 5280 § 4.1.2.2: positive, at most 20 bytes; 64 bits of chance or more.
     for (const serial of serials) expect(serial).toMatch(/^[0-9A-F]{16,40}$/);
   });
 });

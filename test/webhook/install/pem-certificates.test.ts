@@ -24,7 +24,7 @@ const [sound, elsewhere, old, other] = await Promise.all([
   issue([host]),
 ]);
 
-const file = (text: string, shown: string) => ({ octets: Buffer.from(text), shown });
+const file = (text: string, shown: string) => ({ bytes: Buffer.from(text), shown });
 
 /** What is wrong with serving files; undefined: nothing. */
 function faultOf({ certificate = sound.certificate, key = sound.key, ca = sound.ca }) {

@@ -42,11 +42,11 @@ describe.each(places)('the ranges of %s', (_, text) => {
   test('hold those texts under data that look sealed, and no others', () => {
     let sealed = 0;
     fc.assert(
-      fc.property(value, (octets) => {
-        const base64 = Buffer.from(octets).toString('base64');
+      fc.property(value, (bytes) => {
+        const base64 = Buffer.from(bytes).toString('base64');
         const isIn = ranges.some(([from, below]) => base64 >= from && base64 < below);
         sealed += Number(isIn);
-        expect(isIn).toBe(looksSealed(octets));
+        expect(isIn).toBe(looksSealed(bytes));
       }),
       { numRuns: 2000 },
     );

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { reviewBudget } from '../../../src/webhook/server/handler.ts';
+import { reviewDeadline } from '../../../src/webhook/server/handler.ts';
 
 test.each([
   ['1s', 500],
@@ -11,7 +11,7 @@ test.each([
   ['30s', 28_500],
   ['0m30s', 28_500],
 ])('W20: of %s it takes %d ms', (timeout, budget) => {
-  expect(reviewBudget(timeout)).toBe(budget);
+  expect(reviewDeadline(timeout)).toBe(budget);
 });
 
 test.each([
@@ -41,19 +41,19 @@ test.each([
   'NaN',
   '0x5s',
 ])('W20: a timeout of %j, which no API server sends, is taken for 10 s', (timeout) => {
-  expect(reviewBudget(timeout)).toBe(8_500);
+  expect(reviewDeadline(timeout)).toBe(8_500);
 });
 
 test('W20: whatever it says, the answer comes before the API server stops waiting', () => {
   fc.assert(
     fc.property(fc.string(), (timeout) => {
-      const budget = reviewBudget(timeout);
+      const budget = reviewDeadline(timeout);
       return budget >= 500 && budget <= 28_500;
     }),
   );
   for (let seconds = 1; seconds <= 30; seconds++) {
     // It may have been rounded up by almost a second.
     const wait = Math.max(seconds - 1, 0.75) * 1000;
-    expect(reviewBudget(`${seconds}s`)).toBeLessThan(wait);
+    expect(reviewDeadline(`${seconds}s`)).toBeLessThan(wait);
   }
 });

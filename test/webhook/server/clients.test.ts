@@ -163,8 +163,8 @@ describe('W29: other authorities of clients', () => {
   /** Puts new TLS files to use: under these authorities of clients. */
   async function use(mutating: Mutating, { cert: ca }: Pick<Authority, 'cert'>) {
     const { cert, key } = await mutating.authority.issue({ hosts: ['127.0.0.1'] });
-    const [certOctets, keyOctets, caOctets] = [cert, key, ca].map((text) => Buffer.from(text));
-    mutating.use({ cert: certOctets, key: keyOctets, ca: caOctets, notAfter: 0 } as TlsMaterial);
+    const [certBytes, keyBytes, caBytes] = [cert, key, ca].map((text) => Buffer.from(text));
+    mutating.use({ cert: certBytes, key: keyBytes, ca: caBytes, notAfter: 0 } as TlsMaterial);
   }
 
   test('are in use as soon as they are there', async () => {

@@ -160,7 +160,7 @@ describe('W24: clients that go away', () => {
 describe('W27: clients that dawdle', () => {
   const times = { handshake: 150, headers: 150, request: 300, check: 20 };
 
-  /** Sends one octet after the other until the connection ends. */
+  /** Sends one byte after the other until the connection ends. */
   async function drip(socket: TLSSocket, text: string): Promise<string> {
     const answer = readToEnd(socket);
     let sent = 0;
@@ -170,7 +170,7 @@ describe('W27: clients that dawdle', () => {
     return answer.finally(() => clearInterval(timer));
   }
 
-  test('50 connections of a header octet every so often: closed, and others served meanwhile', async () => {
+  test('50 connections of a header byte every so often: closed, and others served meanwhile', async () => {
     const mutating = await startMutating({ times });
     const sockets = await Promise.all(Array.from({ length: 50 }, () => tlsConnection(mutating)));
     const dripping = Promise.all(
@@ -190,7 +190,7 @@ describe('W27: clients that dawdle', () => {
     expect((await dripping).every((text) => /^(HTTP\/1\.1 408 |$)/.test(text))).toBe(true);
   });
 
-  test('a body of an octet every so often', async () => {
+  test('a body of an byte every so often', async () => {
     const mutating = await startMutating({ times });
     const socket = await tlsConnection(mutating);
     socket.write(`${head}Content-Length: 1000\r\n\r\n`);

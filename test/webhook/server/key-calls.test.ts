@@ -5,11 +5,11 @@ import { askedFor, fairShare } from '../../../src/webhook/server/key-calls.ts';
 import { createMetrics } from '../../../src/webhook/server/metrics.ts';
 import { valueIn } from './served.ts';
 
-const octets = Buffer.from('encrypted key');
+const bytes = Buffer.from('encrypted key');
 
 function asked(decryptKey: OpeningKey['decryptKey'], total = 2) {
   const metrics = createMetrics();
-  const key: OpeningKey = { kid: 'k', modulusOctets: 256, state: 'deprecated', decryptKey };
+  const key: OpeningKey = { kid: 'k', modulusBytes: 256, state: 'deprecated', decryptKey };
   const [first] = askedFor('hr', [key], { share: fairShare(total), metrics });
   if (first === undefined) throw new Error('no key');
   const count = async (outcome: string) =>
@@ -25,11 +25,11 @@ test('passes on the question and its deadline, and the answer; the key stays wha
   const deadline = performance.now() + 60_000;
   const { key, count } = asked(async (...args) => {
     seen.push(args);
-    return octets;
+    return bytes;
   });
-  expect(await key.decryptKey(octets, deadline)).toBe(octets);
-  expect(seen).toEqual([[octets, deadline]]);
-  expect(key).toMatchObject({ kid: 'k', modulusOctets: 256, state: 'deprecated' });
+  expect(await key.decryptKey(bytes, deadline)).toBe(bytes);
+  expect(seen).toEqual([[bytes, deadline]]);
+  expect(key).toMatchObject({ kid: 'k', modulusBytes: 256, state: 'deprecated' });
   expect(await count('answered')).toBe(1);
 });
 
@@ -38,13 +38,13 @@ test.each<[string, () => Promise<undefined>, string]>([
   ['has a bug', () => Promise.reject(new TypeError('CANARY')), 'failed'],
 ])('a key that %s is counted as such', async (_, decryptKey, outcome) => {
   const { key, count } = asked(decryptKey);
-  await key.decryptKey(octets).catch(() => {});
+  await key.decryptKey(bytes).catch(() => {});
   expect(await count(outcome)).toBe(1);
 });
 
 test('a key that rejects what it is asked is counted as one that answers: who reads the metrics must not learn which', async () => {
   const { key, count } = asked(async () => undefined);
-  expect(await key.decryptKey(octets)).toBeUndefined();
+  expect(await key.decryptKey(bytes)).toBeUndefined();
   expect(await count('answered')).toBe(1);
 });
 
@@ -57,10 +57,10 @@ test('W20: what has waited for its turn until the deadline is not asked any more
       answer = resolve;
     });
   });
-  const first = key.decryptKey(octets);
+  const first = key.decryptKey(bytes);
   await vi.waitFor(() => expect(asks).toBe(1), { interval: 1 });
-  const second = key.decryptKey(octets, performance.now());
-  answer(octets);
+  const second = key.decryptKey(bytes, performance.now());
+  answer(bytes);
   await first;
   await expect(second).rejects.toMatchObject({ code: 'KEY_DEADLINE' });
   expect(asks).toBe(1);

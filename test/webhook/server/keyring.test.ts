@@ -6,7 +6,7 @@ import { keyringOf } from '../../../src/webhook/server/keyring.ts';
 const none: ReadonlyMap<string, KeyState> = new Map();
 const keyOf = (kid: string, state: KeyState = 'active'): OpeningKey => ({
   kid,
-  modulusOctets: 256,
+  modulusBytes: 256,
   state,
   decryptKey: async () => undefined,
 });

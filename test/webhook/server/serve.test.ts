@@ -164,7 +164,7 @@ test('a bug inside a review: refused with 500, logged without its message, and t
   const decryptKey = vi.fn(async (): Promise<Uint8Array> => {
     throw new RangeError('CANARY-message');
   });
-  const key: OpeningKey = { kid: kidOfPem(pem), modulusOctets: 256, state: 'active', decryptKey };
+  const key: OpeningKey = { kid: kidOfPem(pem), modulusBytes: 256, state: 'active', decryptKey };
   const served = await startServed({ references: ['a'], loadKeys: async () => [key] });
   const { status, text } = await post(served, reviewFor(pem));
   expect(status).toBe(200);

@@ -87,7 +87,7 @@ export async function startServed(serving: Serving): Promise<Served> {
     metricsPort: 0,
     acceptUnbound: [],
     maxScope: 'namespace-wide',
-    useMemo: true,
+    useCache: true,
     logLevel: 'debug',
     drain: 0,
     ...more,
