@@ -1,6 +1,6 @@
-import { dirname, relative, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type Config, findConfig, loadConfig } from '../config/config.ts';
+import { type Config, configsAbove, type FindConfig, loadConfig } from '../config/config.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
 import type { Scope } from '../jwe/binding.ts';
@@ -30,20 +30,20 @@ export function addKeyOptions(command: Command): Command {
     .option('--verify-signature', 'take a key from Git only out of a commit with a good signature');
 }
 
-/**
- * The configuration that holds for `file`, as the user wrote it: the one that was named, else
- * the nearest above the folder of the file, else above the current folder.
- */
-export function configFor(
-  io: IO,
-  { config }: KeyFlags,
-  file: string | undefined,
-): Config | undefined {
-  const named = config ?? io.env.KSEAL_CONFIG;
-  if (named) return loadConfig(resolve(io.cwd, named), named, readFile);
-  const folder = file === undefined || file === '-' ? io.cwd : dirname(resolve(io.cwd, file));
-  const found = findConfig(folder);
-  return found === undefined ? undefined : loadConfig(found, relative(io.cwd, found) || found);
+/** Finds configurations: the one that `--config` or KSEAL_CONFIG names, or else the nearest. */
+export function findConfig(io: IO, { config = io.env.KSEAL_CONFIG }: KeyFlags): FindConfig {
+  if (!config) return configsAbove(io.cwd);
+  let loaded: Config | undefined;
+  return () => {
+    loaded ??= loadConfig(resolve(io.cwd, config), config, readFile);
+    return loaded;
+  };
+}
+
+/** The configuration for `file`, a path as the user typed it, or else for the current folder. */
+export function configFor(io: IO, flags: KeyFlags, file: string | undefined): Config | undefined {
+  const isInFolder = file === undefined || file === '-';
+  return findConfig(io, flags)(isInFolder ? io.cwd : dirname(resolve(io.cwd, file)));
 }
 
 export function keyContext(io: IO, flags: KeyFlags, config: Config | undefined): KeyContext {
