@@ -13,7 +13,7 @@ import { notShown, textconv } from '../inspect/textconv.ts';
 import { describeBinding } from '../jwe/binding.ts';
 import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
-import { checkedKey, type KeyFile, looksLikeKey, readKeyText } from '../keys/key-file.ts';
+import { type KeyFile, looksLikeKey, parseKey } from '../keys/key-file.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import { problemError } from '../manifest/types.ts';
@@ -129,7 +129,7 @@ async function inspectText(
   if (looksLikeKey(content)) {
     return {
       values: [],
-      keys: [{ path: shown, ...(await checkedKey(readKeyText(content, shown), shown)) }],
+      keys: [{ path: shown, ...(await parseKey(content, shown)) }],
     };
   }
   if (isSealedInSomeForm(content)) {

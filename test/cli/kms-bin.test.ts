@@ -92,7 +92,7 @@ test('another host is asked only where the flag names it, and that is said', asy
   const fetch = `fetch-pubkey gcpkms://${one}`;
   const flag = await kseal(cwd, `${fetch} --kms-endpoint kms.example.com`, { env });
   expect([flag.code, `${flag.stdout}`]).toEqual([4, '']);
-  expect(`${flag.stderr}`).toMatch(/^kseal: asking Cloud KMS at kms\.example\.com:443$/m);
+  expect(`${flag.stderr}`).toMatch(/^kseal: using Cloud KMS at kms\.example\.com:443$/m);
   expect(`${flag.stderr}`).toMatch(/error: GOOGLE_APPLICATION_CREDENTIALS names .*none\.json/);
   const variable = await kseal(cwd, fetch, {
     env: { ...env, KSEAL_KMS_ENDPOINT: 'kms.example.com' },

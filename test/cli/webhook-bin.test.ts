@@ -138,7 +138,7 @@ describe('W31: a start that fails', () => {
     const { code, stderr } = await runBin([...serveFlags, '-k', 'none.pem'], { cwd });
     expect([code, `${stderr}`]).toEqual([
       2,
-      'kseal: error: none.pem: cannot read: no such file\nkseal: hint: check the path\n',
+      'kseal: error: none.pem: no such file\nkseal: hint: check the path\n',
     ]);
   });
 });

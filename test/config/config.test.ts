@@ -238,7 +238,7 @@ describe('configsAbove', () => {
   ])('does not ignore %s in its place', (_, name, problem) => {
     expect(thrownBy(() => configsAbove(folder)(join(folder, name)))).toMatchObject({
       code: 'IO',
-      message: `${name}/.kseal.yaml: cannot read: ${problem}`,
+      message: `${name}/.kseal.yaml: ${problem}`,
     });
   });
 });

@@ -84,7 +84,7 @@ test('what is no key, or breaks the key policy, is refused with its origin', asy
     'ec.pub': publicKey.export({ type: 'spki', format: 'pem' }),
   });
   for (const [path, what] of [
-    ['none.pub', 'holds no key in PEM or JWK form'],
+    ['none.pub', 'not a key in PEM or JWK format'],
     ['empty.pub', 'is empty'],
     ['ec.pub', 'is not an RSA encryption key but ec'],
   ]) {

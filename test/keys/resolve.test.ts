@@ -70,7 +70,7 @@ test('a path in the configuration starts from its folder', async () => {
 
 test('an error shows the path as it was written', async () => {
   const { message } = await rejectionOf(load['to open']('../no/../missing.pem'));
-  expect(message).toBe('../no/../missing.pem: cannot read: no such file');
+  expect(message).toBe('../no/../missing.pem: no such file');
 });
 
 describe.each(Object.entries(load))('a key %s', (_, from) => {

@@ -90,7 +90,7 @@ describe('the manifests in a folder', () => {
     make('a.yaml');
     expect(thrownBy(() => manifestsIn(join(folder, name), 'shown'))).toMatchObject({
       code: 'IO',
-      message: `shown: cannot read: ${reason}`,
+      message: `shown: ${reason}`,
     });
   });
 });

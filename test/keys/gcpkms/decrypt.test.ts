@@ -119,10 +119,10 @@ describe('decryptKey', () => {
 
 describe('what arrives is checked (D2, W22)', () => {
   const damages = [
-    ['unverified', 'the checksum of the encrypted key did not arrive'],
-    ['wrong-checksum', 'the checksum of the content key is wrong or missing'],
-    ['missing-checksum', 'the checksum of the content key is wrong or missing'],
-    ['damaged-request', 'the encrypted key did not arrive as it was sent'],
+    ['unverified', 'Cloud KMS received no checksum of the encrypted key'],
+    ['wrong-checksum', 'wrong or missing checksum of the content key'],
+    ['missing-checksum', 'wrong or missing checksum of the content key'],
+    ['damaged-request', 'Cloud KMS received a different encrypted key'],
   ] as const;
 
   test.each(damages)('%s once or twice: asked again', async (fault) => {
@@ -138,7 +138,7 @@ describe('what arrives is checked (D2, W22)', () => {
     emulator.fault('AsymmetricDecrypt', fault);
     await expect(key.decryptKey(wrapped())).rejects.toMatchObject({
       code: 'KEY_UNAVAILABLE',
-      message: `${one}: damaged on the way: ${why}`,
+      message: `${one}: damaged in transit: ${why}`,
       hint: expect.stringMatching(/^run it again; /),
     });
     expect(emulator.calls).toHaveLength(3);
@@ -177,7 +177,7 @@ describe('versions that are not enabled', () => {
     emulator.setState(one, 'DISABLED');
     await expect(key.decryptKey(wrapped())).rejects.toMatchObject({
       code: 'KEY_UNAVAILABLE',
-      message: `${one}: this key version is DISABLED`,
+      message: `${one}: key version is DISABLED`,
       hint: 'gcloud kms keys versions enable 1 --key hr --keyring kseal --location europe-west3 --project acme-prod',
     });
     emulator.setState(one, 'ENABLED');
@@ -194,7 +194,7 @@ describe('versions that are not enabled', () => {
     emulator.setState(versionOf(HR, 3), state);
     await expect(open(versionOf(HR, 3))).rejects.toMatchObject({
       code: 'KEY_UNAVAILABLE',
-      message: `${versionOf(HR, 3)}: this key version is ${state}`,
+      message: `${versionOf(HR, 3)}: key version is ${state}`,
       hint: expect.stringContaining(`gcloud kms keys versions ${command} 3 --key hr `),
     });
     expect(emulator.calls).toHaveLength(1);

@@ -30,7 +30,7 @@ test.each([
   ['127.255.255.254', '127.255.255.254', 443],
   ['[::1]:9010', '[::1]', 9010],
 ])('%s is this machine: plain text, by flag and by environment', (given, host, port) => {
-  const notes = [`asking Cloud KMS at ${host}:${port}, in plain text and without credentials`];
+  const notes = [`using Cloud KMS at ${host}:${port}, in plain text and without credentials`];
   for (const way of [{ flag: given }, { variable: given }]) {
     expect(endpointOf(way)).toEqual({ host, port, loopback: true, notes });
   }
@@ -49,7 +49,7 @@ test.each([
 ])('%s is another machine: never plain text, by flag only', (given) => {
   expect(endpointOf({ flag: given })).toMatchObject({
     loopback: false,
-    notes: [`asking Cloud KMS at ${given}`],
+    notes: [`using Cloud KMS at ${given}`],
   });
   expect(() => endpointOf({ variable: given })).toThrow(
     expect.objectContaining({

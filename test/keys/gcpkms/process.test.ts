@@ -163,7 +163,7 @@ describe('on this machine', () => {
     const result = await open({ KSEAL_KMS_ENDPOINT: '127.0.0.1:1' });
     expect(result).toMatchObject({ code: 'KEY_UNAVAILABLE' });
     expect(result.stderr).toBe(
-      'asking Cloud KMS at 127.0.0.1:1, in plain text and without credentials\n',
+      'using Cloud KMS at 127.0.0.1:1, in plain text and without credentials\n',
     );
   });
 });
@@ -224,7 +224,7 @@ describe('credentials', () => {
     const result = await foreign({ GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: '' });
     expect(result).toMatchObject({
       code: 'KEY_UNAVAILABLE',
-      message: `${one}: Cloud KMS is not asked: the certificate of its endpoint is not trusted`,
+      message: `${one}: the certificate of the Cloud KMS endpoint is not trusted`,
       hint: expect.stringContaining('GRPC_DEFAULT_SSL_ROOTS_FILE_PATH'),
     });
     expect(tls.calls).toEqual([]);
@@ -246,7 +246,7 @@ describe('credentials', () => {
     tokens.stop();
     expect(await foreign()).toMatchObject({
       code: 'KEY_UNAVAILABLE',
-      message: "Google's token service cannot be reached",
+      message: "cannot reach Google's token service",
     });
   });
 });

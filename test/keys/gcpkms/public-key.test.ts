@@ -86,7 +86,7 @@ describe('which version', () => {
     emulator.addVersion(name, { id: 7, state: 'DESTROYED' });
     await expect(fetchKey(name)).rejects.toMatchObject({
       code: 'KEY_UNAVAILABLE',
-      message: `${name}: no version of this key is ENABLED`,
+      message: `${name}: no key version is ENABLED`,
       hint: expect.stringMatching(/^gcloud kms keys versions list --key hr-\d+ --keyring kseal /),
     });
   });
@@ -101,9 +101,9 @@ describe('which version', () => {
 
 describe('what arrives is checked (K3)', () => {
   const damages = [
-    ['wrong-checksum', 'the checksum of the public key is wrong or missing'],
-    ['missing-checksum', 'the checksum of the public key is wrong or missing'],
-    ['wrong-name', 'the answer is about another key'],
+    ['wrong-checksum', 'wrong or missing checksum of the public key'],
+    ['missing-checksum', 'wrong or missing checksum of the public key'],
+    ['wrong-name', 'the answer is for another key'],
   ] as const;
 
   test.each(damages)('%s once or twice: asked again', async (fault) => {
@@ -119,7 +119,7 @@ describe('what arrives is checked (K3)', () => {
     emulator.fault('GetPublicKey', fault);
     await expect(fetchKey(versionOf(HR, 1))).rejects.toMatchObject({
       code: 'KEY_UNAVAILABLE',
-      message: `${versionOf(HR, 1)}: damaged on the way: ${why}`,
+      message: `${versionOf(HR, 1)}: damaged in transit: ${why}`,
     });
     expect(asked()).toHaveLength(3);
   });
@@ -129,7 +129,7 @@ describe('what arrives is checked (K3)', () => {
     expect((await fetchKey(HR)).origin).toBe(versionOf(HR, 10));
     emulator.fault('ListCryptoKeyVersions', 'wrong-name');
     await expect(fetchKey(HR)).rejects.toMatchObject({
-      message: `${HR}: damaged on the way: the list has versions of another key`,
+      message: `${HR}: damaged in transit: the list contains versions of another key`,
     });
   });
 
@@ -201,7 +201,7 @@ describe('which keys', () => {
     ['not an RSA encryption key but ec', ec.export({ type: 'spki', format: 'pem' }).toString()],
     ['not a public key', pemOf(2048).privateKey],
     ['holds several PEM blocks', pemOf(2048).publicKey.repeat(2)],
-    ['holds no key in PEM or JWK form', 'CANARY-not-a-key'],
+    ['not a key in PEM or JWK format', 'CANARY-not-a-key'],
   ])('a key that is %s, with a sound checksum', async (why, pem) => {
     const name = versionOf(cryptoKey({ pem }), 1);
     const error = await fetchKey(name).catch((thrown) => thrown);
