@@ -2,6 +2,7 @@ import type { KeyManagementServiceClient } from '@google-cloud/kms';
 import { within } from '../../deadline.ts';
 import { KsealError } from '../../errors.ts';
 import type { ProviderOptions } from '../provider.ts';
+import { defaultLimits } from './call.ts';
 import { noCredentials } from './errors.ts';
 
 /** By endpoint. An idle channel does not keep the process alive. */
@@ -11,7 +12,7 @@ const clients = new Map<string, Promise<KeyManagementServiceClient>>();
 const MAX_ANSWER = 4 * 1024 * 1024;
 
 /** For one token request, in milliseconds: less than the limit of the call that waits for it. */
-const TOKEN_TIMEOUT = 4_000;
+const tokenTimeout = () => 0.8 * defaultLimits.call;
 
 /**
  * The client for an endpoint, with credentials. `project` spares the client the search for a
@@ -44,7 +45,7 @@ async function open(
     apiEndpoint: host,
     port,
     projectId,
-    clientOptions: { transporterOptions: { timeout: TOKEN_TIMEOUT } },
+    clientOptions: { transporterOptions: { timeout: tokenTimeout() } },
     'grpc.max_receive_message_length': MAX_ANSWER,
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.service_config_disable_resolution': 1,
@@ -72,7 +73,7 @@ async function endTokenRequests(client: KeyManagementServiceClient): Promise<voi
   const request = auth.refreshTokenNoCache?.bind(auth);
   if (request === undefined) return;
   auth.refreshTokenNoCache = (token) =>
-    within(TOKEN_TIMEOUT, request(token), () => {
+    within(tokenTimeout(), request(token), () => {
       throw new Error('network timeout');
     });
 }
