@@ -107,6 +107,12 @@ describe.each(methods)('%s answers', (method) => {
   });
 });
 
+test('the attempt after a call without an answer succeeds', async () => {
+  emulator.fault('GetPublicKey', 'hang', 1);
+  await uses.GetPublicKey({ ...quick, call: 1_000 });
+  expect(emulator.calls.length).toBeGreaterThan(1);
+});
+
 test.each([
   ['GetPublicKey', 'viewPublicKey', 'publicKeyViewer'],
   ['AsymmetricDecrypt', 'useToDecrypt', 'cryptoKeyDecrypter'],
