@@ -280,15 +280,19 @@ describe.each(pages)('%s', (page) => {
     for (const line of [...inline, ...shown]) {
       const [, command] = /^kseal ((?:webhook )?[a-z-]+)/.exec(line) ?? [];
       if (command === undefined) continue;
-      const io = testIO({ cwd: root });
-      expect(await main([...command.split(' '), '--help'], io), line).toBe(0);
-      const options = line.match(/(?<= )-{1,2}[a-z][a-z-]*/g) ?? [];
-      const known = new Set(io.stdout.text.match(/(?<=[ ,])-{1,2}[a-z][a-z-]*/g));
+      const known = await optionsOf(command);
+      const given = line.match(/(?<= )-{1,2}[a-z][a-z-]*/g) ?? [];
       expect(
-        [...options].filter((option) => !known.has(option)),
+        [...given].filter((option) => !known.has(option)),
         line,
       ).toEqual([]);
     }
+  });
+
+  test('every option in its sentences is one of kseal', async () => {
+    const known = new Set([...(await allOptions()), ...foreignOptions]);
+    const named = [...proseOf(page).matchAll(/`(--[a-z-]+)/g)].map(([, option = '']) => option);
+    expect(named.filter((option) => !known.has(option))).toEqual([]);
   });
 
   test('its links lead somewhere', () => {
@@ -308,6 +312,27 @@ describe.each(pages)('%s', (page) => {
     }
   });
 });
+
+/** Options of other programs, of which the pages speak by themselves. */
+const foreignOptions = [
+  '--admission-control-config-file',
+  '--dry-run',
+  '--force-conflicts',
+  '--server-side',
+];
+
+/** The options that the help of a command lists. */
+async function optionsOf(command: string): Promise<ReadonlySet<string>> {
+  const io = testIO({ cwd: root });
+  expect(await main([...command.split(' '), '--help'], io), command).toBe(0);
+  return new Set(io.stdout.text.match(/(?<=[ ,])-{1,2}[a-z][a-z-]*/g));
+}
+
+async function allOptions(): Promise<string[]> {
+  const commands = ['keygen', 'fetch-pubkey', 'keys', 'seal', 'inspect', 'verify', 'decrypt'];
+  const all = [...commands, 'webhook serve', 'webhook manifests', 'help'].map(optionsOf);
+  return (await Promise.all(all)).flatMap((options) => [...options]);
+}
 
 /** The anchors of the headings of a page, as GitHub makes them. */
 function anchorsOf(page: string): string[] {
