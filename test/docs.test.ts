@@ -82,7 +82,7 @@ beforeAll(async () => {
 }, 30_000);
 afterAll(() => kms.stop());
 
-/** What a page takes for granted besides the key pairs `prod` and `next`. */
+/** Prepares the folder of a page that expects more than the key pairs `prod` and `next`. */
 const standIns: Readonly<Record<string, (place: Workplace) => unknown>> = {
   'docs/kms-manager.md': ({ git }) => git('init', '-q', '-b', 'main'),
   'docs/cluster.md': async ({ write }) => {
@@ -90,14 +90,14 @@ const standIns: Readonly<Record<string, (place: Workplace) => unknown>> = {
   },
   'docs/format.md': async ({ folder, write }) => {
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-    // As jose-util prints it.
+    // The output of jose-util.
     const key = createPublicKey(readFileSync(join(folder, 'prod.pub')));
     const jwe = await new FlattenedEncrypt(Buffer.from('correct horse'))
       .setProtectedHeader({ alg: 'RSA-OAEP-256', enc: 'A128CBC-HS256' })
       .encrypt(key);
     write({ 'password.jwe': JSON.stringify(jwe) });
   },
-  // The other tools print what they would print for a Secret of this name.
+  // The scripts print the output of the real tools for these arguments, and fail for others.
   'docs/migrating.md': ({ folder, write }) => {
     write({
       'secrets/web.yaml': plainSecret('web', 'CANARY-web'),
@@ -125,7 +125,7 @@ function program(folder: string, name: string, args: string, output: string): vo
   writeFileSync(join(folder, '.bin', name), script, { mode: 0o755 });
 }
 
-/** What `kubectl get secret -o yaml` prints for a Secret that came from a SealedSecret. */
+/** Output of `kubectl get secret -o yaml` for a Secret made from a SealedSecret. */
 function secretInCluster(name: string): string {
   const value = Buffer.from('CANARY-live').toString('base64');
   return `apiVersion: v1
@@ -149,7 +149,7 @@ type: Opaque
 `;
 }
 
-/** What `kubeseal --recovery-unseal -o yaml` prints. */
+/** Output of `kubeseal --recovery-unseal -o yaml`. */
 function unsealedByKubeseal(name: string): string {
   return `apiVersion: v1
 data:
@@ -172,13 +172,13 @@ function ownedBy(name: string, uid: string): string {
     uid: "${uid}"`;
 }
 
-/** The kids that the pages abbreviate, and the files of their keys. */
+/** The kids that the pages abbreviate, with the possible files of their keys. */
 const abbreviated: readonly (readonly [string, readonly string[]])[] = [
   ['0kX…', ['keys/prod.pub']],
   ['qT7…', ['keys/prod-2.pub', 'next.pub']],
 ];
 
-/** A text of a page as a reader would type it: with the whole kids of the keys at hand. */
+/** A text of a page with its abbreviated kids completed, as a reader would type it. */
 async function completed(text: string, folder: string): Promise<string> {
   let result = text;
   for (const [short, files] of abbreviated) {
@@ -193,14 +193,14 @@ async function completed(text: string, folder: string): Promise<string> {
 
 interface Outcome {
   readonly code: number | null;
-  /** All that was printed, on stdout, stderr and the terminal. */
+  /** The text on stderr, the terminal and stdout. */
   readonly printed: string;
 }
 
-/** Shell syntax, outside of single quotes, that splitWords does not know. */
+/** Shell syntax that splitWords does not support. */
 const shellSyntax = /[|<>;&$"*`\\]/;
 
-/** A command of kseal alone runs in this process, which is quicker; all others run in a shell. */
+/** Runs a plain kseal command in this process, which is faster, and any other in a shell. */
 async function run(command: string, { folder, run: spawn }: Workplace): Promise<Outcome> {
   const env = { HOME: folder, KSEAL_KMS_ENDPOINT: kms.endpoint };
   const bare = command.replace(/ # .*/, '').replaceAll(/'[^']*'/g, '');
@@ -211,7 +211,7 @@ async function run(command: string, { folder, run: spawn }: Workplace): Promise<
   return { code, printed: `${stderr}${stdout}` };
 }
 
-/** At a prompt, a person types the value twice. */
+/** Runs kseal; a person types the value twice at each prompt. */
 async function runHere(command: string, cwd: string, env: Record<string, string>) {
   const confirmation = command.includes('# answer yes') ? ['yes'] : [];
   const typed = command.includes('--prompt') ? [...confirmation, PASSWORD, PASSWORD] : undefined;
@@ -222,7 +222,7 @@ async function runHere(command: string, cwd: string, env: Record<string, string>
   return { code, printed: `${io.stderr.text}${shown}${io.stdout.text}` };
 }
 
-/** Runs a command of a page, which must exit as the page says and must not show a value. */
+/** Runs a command of a page. Checks its exit code, and that it prints no value. */
 async function perform(line: string, place: Workplace): Promise<string> {
   const command = await completed(line, place.folder);
   const { code, printed } = await run(command, place);
@@ -234,7 +234,7 @@ async function perform(line: string, place: Workplace): Promise<string> {
   return printed;
 }
 
-/** Runs the lines after `$`. The others must be among what is printed; `…` matches any text. */
+/** Runs the lines after `$`. The other lines must be printed; `…` matches any text. */
 async function performDialogue(text: string, place: Workplace): Promise<void> {
   for (const part of text.split(/^\$ /m).slice(1)) {
     const [command = '', ...shown] = part.trimEnd().split('\n');
@@ -252,7 +252,7 @@ const escaped = (text: string) => text.replaceAll(/[$()*+.?[\\\]^{|}]/g, '\\$&')
 describe.each(pages)('%s', (page) => {
   const blocks = blocksOf(page);
 
-  test('its commands do what it says, in its order', async () => {
+  test('every command works as printed', async () => {
     const place = workplace();
     for (const [from, to] of [
       ['big', 'prod'],
@@ -272,7 +272,7 @@ describe.each(pages)('%s', (page) => {
     }
   }, 60_000);
 
-  test('every option in a command that is not run is an option of that command', async () => {
+  test('commands that are not run have valid options', async () => {
     const inline = [...proseOf(page).matchAll(/`(kseal [^`]+)`/g)].map(([, code = '']) => code);
     const shown = blocks
       .filter(({ language, file }) => language === 'text' && file === undefined)
@@ -289,13 +289,13 @@ describe.each(pages)('%s', (page) => {
     }
   });
 
-  test('every option in its sentences is one of kseal', async () => {
+  test('options in the text exist', async () => {
     const known = new Set([...(await allOptions()), ...foreignOptions]);
     const named = [...proseOf(page).matchAll(/`(--[a-z-]+)/g)].map(([, option = '']) => option);
     expect(named.filter((option) => !known.has(option))).toEqual([]);
   });
 
-  test('its links lead somewhere', () => {
+  test('links lead to a file and a heading', () => {
     const text = proseOf(page).replaceAll(/`[^`\n]*`/g, '');
     const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
     for (const [link, path = '', anchor] of links) {
@@ -305,7 +305,7 @@ describe.each(pages)('%s', (page) => {
     }
   });
 
-  test('the npm scripts that it names exist', () => {
+  test('npm scripts exist', () => {
     const { scripts } = JSON.parse(read('package.json'));
     for (const [, name = ''] of read(page).matchAll(/\bnpm (?:run )?((?<=run )[\w:]+|test)/g)) {
       expect(scripts).toHaveProperty([name]);
@@ -313,7 +313,7 @@ describe.each(pages)('%s', (page) => {
   });
 });
 
-/** Options of other programs, of which the pages speak by themselves. */
+/** Options of other programs that the pages mention. */
 const foreignOptions = [
   '--admission-control-config-file',
   '--dry-run',
@@ -344,7 +344,7 @@ function anchorsOf(page: string): string[] {
   );
 }
 
-test('README has at most 600 words and leads to every page', () => {
+test('README has at most 600 words and links to every page', () => {
   const readme = read('README.md');
   expect(readme.split(/\s+/).filter(Boolean).length).toBeLessThanOrEqual(600);
   for (const page of pages.slice(1)) expect(readme).toContain(`](${page})`);
@@ -358,7 +358,7 @@ function rowsOf(page: string): string[][] {
 }
 
 // `npm run docs` writes the table.
-test('the table of rules in docs/ci.md says what the rules say', async () => {
+test('the table of rules in docs/ci.md is up to date', async () => {
   const io = testIO({ cwd: root, stdin: Buffer.from('kind: ConfigMap\n') });
   expect(await main(['verify', '-', '--format', 'sarif'], io)).toBe(0);
   const rows = JSON.parse(io.stdout.text).runs[0].tool.driver.rules.map(
@@ -377,7 +377,7 @@ interface SarifRule {
   readonly defaultConfiguration: { readonly level: string };
 }
 
-test('docs/ci.md explains every exit code', () => {
+test('docs/ci.md lists every exit code', () => {
   const codes = rowsOf('docs/ci.md').flatMap(([first]) =>
     /^\d+$/.test(`${first}`) ? Number(first) : [],
   );
@@ -385,7 +385,7 @@ test('docs/ci.md explains every exit code', () => {
   expect(codes).toEqual([...used].sort((a, b) => a - b));
 });
 
-test('every environment variable and every metric is explained', () => {
+test('every environment variable and every metric is listed', () => {
   const code = sourceFiles(join(root, 'src')).map((file) => file.code);
   const named = (pattern: RegExp) => new Set(code.flatMap((text) => text.match(pattern) ?? []));
   const explained = [...rowsOf('docs/ci.md'), ...rowsOf('docs/cluster.md')].map(([name]) => name);
@@ -407,7 +407,7 @@ describe('docs/format.md', () => {
     ),
   );
 
-  test('its vector is what it says', async () => {
+  test('the test vector decrypts, and its parts agree', async () => {
     const jwk: JsonWebKey = JSON.parse(fileIn('vector.jwk'));
     const key = createPrivateKey({ key: jwk, format: 'jwk' });
     const jwe = fileIn('vector.jwe');
@@ -425,7 +425,7 @@ describe('docs/format.md', () => {
     expect(cek.toString('hex')).toBe(cells.get('CEK'));
   });
 
-  test('its prefixes in `data` are the base64 of those in a value', async () => {
+  test('the prefixes are those of the match condition', async () => {
     const rows = rowsOf('docs/format.md').filter(([first]) => /^(?:eyJ|ZXl)/.test(`${first}`));
     expect(rows).toHaveLength(4);
     for (const [bytes = '', data] of rows) {
