@@ -1,5 +1,5 @@
 import type { Finding } from '../verify/rule.ts';
-import { type Reporter, tallyOf } from './report.ts';
+import { jsonText, type Reporter, tallyOf } from './report.ts';
 
 /**
  * JSON for scripts, with the schema fixtures/report/report.schema.json. `version` changes if a
@@ -41,17 +41,4 @@ function memberOf({ code, severity, path, position, secret, key, message, hint }
     message,
     hint: hint ?? null,
   };
-}
-
-/** Returns JSON in which control and direction characters are escaped, so that it can be shown. */
-export function jsonText(value: unknown): string {
-  const text = JSON.stringify(value, null, 2).replace(
-    /[\u007F-\u009F\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => character.split('').map(escapeOf).join(''),
-  );
-  return `${text}\n`;
-}
-
-function escapeOf(unit: string): string {
-  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
