@@ -47,6 +47,7 @@ export interface KmsEmulator {
   readonly calls: Call[];
   version(name: string): KeyVersion | undefined;
   addVersion: KeyStore['add'];
+  makeKeys: KeyStore['makeKeys'];
   setState(name: string, state: string): void;
   /** Makes the next `times` calls of a method fail; without `times` all of them. */
   fault(method: Method, fault: Fault, times?: number): void;
@@ -74,6 +75,7 @@ export async function startKmsEmulator(options: EmulatorOptions): Promise<KmsEmu
     calls,
     version: (name) => store.version(name),
     addVersion: (cryptoKey, spec) => store.add(cryptoKey, spec),
+    makeKeys: () => store.makeKeys(),
     setState: (name, state) => store.setState(name, state),
     fault: (method, fault, times = Number.POSITIVE_INFINITY) => faults.add(method, fault, times),
     clearFaults: () => faults.clear(),

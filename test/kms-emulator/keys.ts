@@ -44,11 +44,6 @@ export class KeyVersion {
     if (this.#spec.pem !== undefined || privateKey === undefined) return this.#spec.pem ?? '';
     return createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString();
   }
-
-  toJSON() {
-    const { name, algorithm, protectionLevel, state, pem } = this;
-    return { name, algorithm, protectionLevel, state, pem };
-  }
 }
 
 /** Crypto keys by their full name, each with its versions. */
@@ -106,6 +101,11 @@ export class KeyStore {
     const version = new KeyVersion(name, spec, this.#count++);
     this.#versions.set(cryptoKey, [...versions, version]);
     return version;
+  }
+
+  /** Makes the keys that would otherwise be made on first use. */
+  makeKeys(): void {
+    for (const version of [...this.#versions.values()].flat()) void version.privateKey;
   }
 
   /** The versions of a crypto key in the order they were made; undefined where there is none. */
