@@ -8,11 +8,11 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { compileFunction } from 'node:vm';
-import { buildSync } from 'esbuild';
+import { build, stop } from 'esbuild';
 
 /** Loads emulator.ts without writing a file, which a killed process would leave. */
-function load() {
-  const { outputFiles } = buildSync({
+async function load() {
+  const { outputFiles } = await build({
     entryPoints: [join(import.meta.dirname, 'emulator.ts')],
     bundle: true,
     write: false,
@@ -21,6 +21,7 @@ function load() {
     format: 'cjs',
     define: { 'import.meta.url': JSON.stringify(import.meta.url) },
   });
+  await stop();
   const module = { exports: {} };
   const run = compileFunction(outputFiles[0].text, ['require', 'module']);
   run(createRequire(import.meta.url), module);
@@ -32,7 +33,8 @@ function answer(emulator, [name, ...args]) {
   return emulator.calls.map((call) => ({ ...call, ciphertext: call.ciphertext?.toString('hex') }));
 }
 
-const emulator = await load().startKmsEmulator(JSON.parse(process.argv[2]));
+const { startKmsEmulator } = await load();
+const emulator = await startKmsEmulator(JSON.parse(process.argv[2]));
 // The callers' time limits allow for an answer, not for the generation of a key.
 emulator.makeKeys();
 process.stdout.write(`${emulator.endpoint}\n`);
