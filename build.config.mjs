@@ -7,7 +7,7 @@ const { version } = JSON.parse(await readFile(new URL('package.json', import.met
 await rm(new URL('dist', import.meta.url), { recursive: true, force: true });
 await build({
   absWorkingDir: import.meta.dirname,
-  entryPoints: ['src/cli/main.ts', 'src/cli/system.ts'],
+  entryPoints: ['src/cli/main.ts', 'src/cli/io.ts'],
   outdir: 'dist',
   bundle: true,
   splitting: true,

@@ -95,7 +95,8 @@ export function located(where: string, error: KsealError): KsealError {
   return new KsealError(code, message, { hint, cause, kid, thing: where });
 }
 
-/** `text` as one word of a POSIX shell, for hints that can be typed as they stand. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+/** Said on stderr; the command goes on. */
+export interface Warning {
+  readonly message: string;
+  readonly hint?: string | undefined;
 }

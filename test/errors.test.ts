@@ -8,9 +8,9 @@ import {
   exitCodes,
   KsealError,
   located,
-  shellWord,
   throwAll,
 } from '../src/errors.ts';
+import { shellWord } from '../src/text.ts';
 import { thrownBy } from './jwe/thrown.ts';
 
 const error = (code: ErrorCode) => new KsealError(code, code);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { main } from '../src/cli/main.ts';
-import { rules } from '../src/rules/index.ts';
+import { rules } from '../src/verify/rules/index.ts';
 import { leaksOf } from './helpers/canary.ts';
 import { testIO } from './helpers/io.ts';
 import { workplace } from './helpers/repository.ts';
@@ -43,7 +43,7 @@ async function typed(line: string, cwd: string) {
   expect(program).toBe('kseal');
   const io = testIO({ cwd, env: { HOME: cwd }, typed: [PASSWORD, PASSWORD] });
   const code = await main(argv, io);
-  return { code, said: Buffer.concat([io.stdout.octets, io.stderr.octets]) };
+  return { code, said: Buffer.concat([io.stdout.bytes, io.stderr.bytes]) };
 }
 
 describe('README', () => {

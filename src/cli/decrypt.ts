@@ -1,18 +1,42 @@
 import { type Command, Option } from 'commander';
-import { KsealError, located } from '../errors.ts';
+import type { ConfiguredKey } from '../config/config.ts';
+import { errorsOf, KsealError, located } from '../errors.ts';
 import { type Scope, scopes } from '../jwe/binding.ts';
-import { compactText } from '../jwe/flattened.ts';
-import { selectSecret } from '../manifest/select.ts';
-import { unsealData } from '../unseal.ts';
-import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal-manifest.ts';
-import { addKeyOptions, configFor, type KeyFlags, keyContext } from './context.ts';
-import { noSecret, readInput, readManifestFile, repeated, shownPath } from './input.ts';
+import type { OpeningKey } from '../jwe/decrypt.ts';
+import { compactText } from '../jwe/detect.ts';
+import { parseKmsReference } from '../keys/gcpkms/name.ts';
+import { type KeyStatuses, keyStatuses } from '../keys/key-status.ts';
+import { parseReference } from '../keys/reference.ts';
+import { fetchKey, type KeyContext } from '../keys/resolve.ts';
+import { selectSecret } from '../manifest/read.ts';
+import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal/manifest.ts';
+import { unsealData } from '../unseal/unseal.ts';
+import {
+  type AdmissionRequest,
+  answerText,
+  MAX_REVIEW_BYTES,
+  readReview,
+} from '../webhook/admission-review.ts';
+import { DEFAULT_MAX_SCOPE, review } from '../webhook/review.ts';
+import {
+  checkOutput,
+  noSecret,
+  readInput,
+  readManifestFile,
+  repeated,
+  shownPath,
+  writeResult,
+} from './files.ts';
 import type { IO } from './io.ts';
-import { openingKeys, openingReferences } from './key.ts';
-import { checkOutput, writeResult } from './output.ts';
+import {
+  addKeyOptions,
+  configFor,
+  type KeyFlags,
+  keyContext,
+  openingKeys,
+  openingReferences,
+} from './options.ts';
 import { say, warn } from './print.ts';
-import { answerReview, checkReviewFlags } from './review.ts';
-import { explainUnknownKids } from './unknown-key.ts';
 
 interface DecryptFlags extends KeyFlags {
   readonly key: readonly string[];
@@ -38,7 +62,7 @@ export function configure(command: Command, io: IO): void {
     .option('-k, --key <ref>', 'a private key to open with (or KSEAL_DECRYPT_KEY)', repeated, none)
     .option('-n, --namespace <name>', 'the namespace of a manifest that names none')
     .option('--name <name>', 'which Secret, where there are several')
-    .option('--only <key>', 'open this one value and print its exact octets')
+    .option('--only <key>', 'open this one value and print its exact bytes')
     .option('--raw <file>', 'open one bare JWE, given --name, -n and --data-key')
     .option('--data-key <key>', 'with --raw: the data key that the value stood under')
     .option('--review', 'read an AdmissionReview and print what the webhook would answer')
@@ -112,9 +136,9 @@ async function openManifest(
   const manifest = await readManifestFile(io, path);
   if (flags.only !== undefined) {
     const secret = selectSecret(manifest, { name: flags.name, namespace: flags.namespace });
-    const { octets, warnings } = await unsealEntry(manifest, secret, flags.only, options);
+    const { bytes, warnings } = await unsealEntry(manifest, secret, flags.only, options);
     for (const warning of warnings) warn(io, warning);
-    return octets;
+    return bytes;
   }
   const { text, warnings, opened } = await unsealManifest(manifest, options);
   for (const warning of warnings) warn(io, warning);
@@ -136,8 +160,8 @@ async function openRaw(
   { namespace, name, dataKey = '' }: DecryptFlags,
   { keyring, policy }: UnsealOptions,
 ): Promise<Uint8Array> {
-  const octets = Buffer.from(compactText(await readInput(io, path)));
-  const data = new Map([[dataKey, octets]]);
+  const bytes = Buffer.from(compactText(await readInput(io, path)));
+  const data = new Map([[dataKey, bytes]]);
   const { opened, warnings, errors } = await unsealData({
     place: { namespace, name },
     data,
@@ -151,5 +175,123 @@ async function openRaw(
   if (plaintext !== undefined) return plaintext;
   throw new KsealError('JWE_REFUSED', `${shownPath(path)}: is no sealed value`, {
     hint: 'for a manifest leave --raw away',
+  });
+}
+
+interface ReviewFlags {
+  readonly review?: boolean;
+  readonly acceptUnbound?: boolean;
+  readonly maxScope?: Scope;
+}
+
+/** What only a manifest has or only the terminal may do, and an AdmissionReview does not know. */
+const foreign = ['only', 'raw', 'name', 'namespace', 'dataKey', 'allowRevoked'] as const;
+
+/** Refuses options that go with --review only, or not with it. Throws USAGE. */
+export function checkReviewFlags(
+  flags: ReviewFlags & { readonly [name in (typeof foreign)[number]]?: unknown },
+): void {
+  const hint = 'kseal decrypt --help';
+  const wrong = foreign.find((name) => flags.review && flags[name] !== undefined);
+  if (wrong !== undefined) {
+    const flag = `--${wrong.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new KsealError('USAGE', `${flag} does not go with --review`, { hint });
+  }
+  if (flags.maxScope !== undefined && !flags.review) {
+    throw new KsealError('USAGE', '--max-scope goes with --review', { hint });
+  }
+}
+
+/** Reads an AdmissionReview and returns, byte for byte, what the webhook would answer. */
+export async function answerReview(
+  io: IO,
+  path: string,
+  { acceptUnbound = false, maxScope = DEFAULT_MAX_SCOPE }: ReviewFlags,
+  { keyring }: { readonly keyring: readonly OpeningKey[] },
+): Promise<string> {
+  const request = readNamed(await readInput(io, path, MAX_REVIEW_BYTES), shownPath(path));
+  const acceptsUnbound = () => acceptUnbound;
+  const context = { keyring, isKeyringComplete: true, acceptsUnbound, maxScope };
+  return answerText((await review(request, context)).response);
+}
+
+function readNamed(bytes: Uint8Array, shown: string): AdmissionRequest {
+  try {
+    return readReview(bytes);
+  } catch (error) {
+    throw error instanceof KsealError ? located(shown, error) : error;
+  }
+}
+
+/**
+ * Adds to each error about a kid that none of `references` has what the configuration knows of
+ * it: its name and, if a remote key was asked anyway, why its key version in a KMS does not open.
+ */
+export async function explainUnknownKids(
+  thrown: unknown,
+  references: readonly string[],
+  context: KeyContext,
+): Promise<unknown> {
+  const errors = errorsOf(thrown);
+  if (context.config === undefined || !errors.some(isUnknownKid)) return thrown;
+  const statuses = await keyStatuses(context.config);
+  const isOnline = references.some((reference) => isRemote(reference, context));
+  const obstacles = new Map<string, KsealError | undefined>();
+  const explained: unknown[] = [];
+  for (const error of errors) {
+    const name = nameOf(error, statuses);
+    const source = sourceOf(name, context);
+    if (isOnline && source !== undefined && !obstacles.has(source))
+      obstacles.set(source, await obstacleTo(source, context));
+    explained.push(named(error, name, obstacles.get(source ?? ''), context));
+  }
+  return explained.length === 1 ? explained[0] : new AggregateError(explained);
+}
+
+function isUnknownKid(error: unknown): error is KsealError {
+  return error instanceof KsealError && error.code === 'KEY_UNKNOWN' && error.kid !== undefined;
+}
+
+function isRemote(reference: string, { config }: KeyContext): boolean {
+  const { kind } = parseReference(config?.keys.get(reference)?.source ?? reference);
+  return kind === 'remote';
+}
+
+function nameOf(error: unknown, statuses: KeyStatuses): string | undefined {
+  const kid = isUnknownKid(error) ? error.kid : undefined;
+  return kid === undefined ? undefined : statuses.of(kid).names[0];
+}
+
+/** The one key version that a configured key lives in. */
+function sourceOf(name: string | undefined, { config }: KeyContext): string | undefined {
+  const { source }: ConfiguredKey = config?.keys.get(name ?? '') ?? {};
+  if (source === undefined || !/^gcpkms:/i.test(source)) return undefined;
+  return parseKmsReference(source).isVersion ? source : undefined;
+}
+
+/** Why a key version cannot be used, in the words of its provider. */
+async function obstacleTo(source: string, context: KeyContext): Promise<KsealError | undefined> {
+  try {
+    await fetchKey(source, context.cwd, context);
+    return undefined;
+  } catch (error) {
+    if (error instanceof KsealError) return error;
+    throw error;
+  }
+}
+
+function named(
+  error: unknown,
+  name: string | undefined,
+  obstacle: KsealError | undefined,
+  { config }: KeyContext,
+): unknown {
+  if (!(error instanceof KsealError) || name === undefined) return error;
+  const { source, private: file }: ConfiguredKey = config?.keys.get(name) ?? {};
+  const opens = file !== undefined || source !== undefined;
+  const message = `${error.message}; in ${config?.path} it is key ${name}`;
+  return new KsealError(error.code, obstacle ? `${message}: ${obstacle.message}` : message, {
+    hint: obstacle?.hint ?? (opens ? `-k ${name}` : error.hint),
+    cause: obstacle?.cause,
   });
 }

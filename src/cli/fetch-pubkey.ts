@@ -1,22 +1,26 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { Config } from '../config.ts';
-import { KsealError } from '../errors.ts';
-import { isFile } from '../files.ts';
-import { describeKid } from '../jwe/kid.ts';
-import { readKeyFile } from '../keys/file.ts';
-import { checkPin, configuredKey, fetchKey } from '../keys/open.ts';
+import type { Config, ConfiguredKey } from '../config/config.ts';
+import { expectedErrors, KsealError, throwAll } from '../errors.ts';
+import { isFile } from '../fs/read.ts';
+import { writeFile } from '../fs/write.ts';
+import { describeKid } from '../jwe/thumbprint.ts';
+import {
+  type KeyFormat,
+  keyFormats,
+  publicKeyFromFile,
+  publicKeyText,
+  readKeyFile,
+} from '../keys/key-file.ts';
 import type { FetchedKey } from '../keys/provider.ts';
-import { type KeyFormat, keyFormats, publicKeyText } from '../keys/public-text.ts';
 import { parseReference } from '../keys/reference.ts';
-import { writeFile } from '../write-files.ts';
-import { checkKeys } from './check-keys.ts';
-import { addKeyOptions, configFor, type KeyFlags, keyContext } from './context.ts';
+import { checkPin, configuredKey, fetchKey, type KeyContext } from '../keys/resolve.ts';
+import { printable } from '../text.ts';
 import type { IO } from './io.ts';
-import { warnIfWeak } from './key.ts';
-import { say, writeStdout } from './print.ts';
-import { pinOf } from './trust.ts';
+import { addKeyOptions, configFor, type KeyFlags, keyContext, warnIfWeak } from './options.ts';
+import { say, warn, writeStdout } from './print.ts';
+import { pinOf } from './sealing-key.ts';
 
 interface FetchFlags extends KeyFlags {
   readonly output?: string;
@@ -139,4 +143,74 @@ async function kidIn(path: string, shown: string): Promise<string | undefined> {
 function asJson({ kid, bits, origin, facts, ...key }: FetchedKey): string {
   const pem = publicKeyText({ ...key, kid }, 'pem');
   return `${JSON.stringify({ kid, fingerprint: describeKid(kid), bits, origin, facts: Object.fromEntries(facts), pem }, null, 2)}\n`;
+}
+
+/** What a place says that a key is. */
+interface Witness {
+  readonly place: string;
+  readonly kid: string;
+}
+
+/**
+ * `kseal fetch-pubkey --check`: proves that the file, the source and the pin of each configured
+ * key are one key. Throws KEY_MISMATCH, with all fingerprints, for each that is not.
+ */
+export async function checkKeys(io: IO, names: readonly string[], flags: KeyFlags): Promise<void> {
+  const config = configFor(io, flags, undefined);
+  const context = keyContext(io, flags, config);
+  const chosen = names.length > 0 ? names : [...(config?.keys.keys() ?? [])];
+  if (chosen.length === 0) {
+    throw new KsealError('USAGE', 'no keys are configured', {
+      hint: 'name them under keys: in .kseal.yaml',
+    });
+  }
+  const errors: KsealError[] = [];
+  const agreements: string[] = [];
+  for (const name of chosen) {
+    try {
+      const { config: found, entry } = configuredKey(name, config);
+      const witnesses = await witnessesOf(entry, found, context);
+      checkAgreement(name, witnesses);
+      if (witnesses.length < 2) {
+        warn(io, {
+          message: `key ${name} has nothing to compare`,
+          hint: 'give it a file, a source and a kid',
+        });
+      } else {
+        const places = witnesses.map(({ place }) => place).join(', ');
+        agreements.push(`${name}: ${describeKid(witnesses[0]?.kid ?? '')}: ${places} agree`);
+      }
+    } catch (thrown) {
+      errors.push(...expectedErrors(thrown));
+    }
+  }
+  throwAll(errors);
+  await writeStdout(io, agreements.map((line) => `${printable(line)}\n`).join(''));
+}
+
+async function witnessesOf(
+  entry: ConfiguredKey,
+  config: Config,
+  context: KeyContext,
+): Promise<readonly Witness[]> {
+  const { file, source, kid } = entry;
+  const witnesses: Witness[] = [];
+  if (file !== undefined) {
+    const key = await publicKeyFromFile(resolve(config.folder, file), file);
+    witnesses.push({ place: `file ${file}`, kid: key.kid });
+  }
+  if (source !== undefined) {
+    const key = await fetchKey(source, config.folder, context);
+    witnesses.push({ place: `source ${key.origin}`, kid: key.kid });
+  }
+  if (kid !== undefined) witnesses.push({ place: `pin in ${config.path}`, kid });
+  return witnesses;
+}
+
+function checkAgreement(name: string, witnesses: readonly Witness[]): void {
+  if (new Set(witnesses.map(({ kid }) => kid)).size < 2) return;
+  const seen = witnesses.map(({ place, kid }) => `${place} is ${describeKid(kid)}`).join('; ');
+  throw new KsealError('KEY_MISMATCH', `key ${name} is not one key: ${seen}`, {
+    hint: 'do not seal to it; ask the KMS manager which of them is right',
+  });
 }

@@ -1,22 +1,28 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { CONFIG_NAME } from '../config.ts';
+import { CONFIG_NAME, type Config } from '../config/config.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
-import { type Inspection, inspectBare, inspectManifest, inspectStrays } from '../inspect.ts';
-import { isSealedInSomeForm } from '../jwe/sealed-value.ts';
-import { checkedKey } from '../keys/file.ts';
-import { looksLikeKey, readKeyText } from '../keys/pem.ts';
-import { decodeManifest } from '../manifest/decode.ts';
-import { problemError } from '../manifest/problem.ts';
-import { readManifest } from '../manifest/read.ts';
-import { isFolder } from '../sources/folder.ts';
-import { type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
-import { notShown, textconv } from '../textconv.ts';
-import { configFor, type KeyFlags } from './context.ts';
-import { readInput, repeated, withoutFinalNewline } from './input.ts';
-import { byKey, type Found, keyNames, printedInspection } from './inspect-text.ts';
+import {
+  type Inspection,
+  inspectBare,
+  inspectManifest,
+  inspectStrays,
+  type ValueState,
+} from '../inspect/inspect.ts';
+import { notShown, textconv } from '../inspect/textconv.ts';
+import { describeBinding } from '../jwe/binding.ts';
+import { isSealedInSomeForm } from '../jwe/detect.ts';
+import { describeKid } from '../jwe/thumbprint.ts';
+import { checkedKey, type KeyFile, looksLikeKey, readKeyText } from '../keys/key-file.ts';
+import { keyStatuses } from '../keys/key-status.ts';
+import { decodeManifest, readManifest } from '../manifest/read.ts';
+import { problemError } from '../manifest/types.ts';
+import { isFolder, type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
+import { printable } from '../text.ts';
+import { readInput, repeated, withoutFinalNewline } from './files.ts';
 import type { IO } from './io.ts';
-import { warn, writeStdout } from './print.ts';
+import { configFor, type KeyFlags } from './options.ts';
+import { type Colour, type Column, paint, say, tableOf, warn, writeStdout } from './print.ts';
 
 export interface InspectFlags extends KeyFlags {
   readonly file: readonly string[];
@@ -68,14 +74,14 @@ async function printTextconv(io: IO, [path, second]: readonly string[]): Promise
       hint: 'kseal inspect --textconv db.yaml',
     });
   }
-  const octets = await readInput(io, path);
-  await writeStdout(io, readable(octets));
+  const bytes = await readInput(io, path);
+  await writeStdout(io, readable(bytes));
 }
 
 /** The path is left out: git gives a temporary file, whose name would change with every call. */
-function readable(octets: Uint8Array): string {
+function readable(bytes: Uint8Array): string {
   try {
-    return textconv(readManifest(decodeManifest(octets, 'it'), ''));
+    return textconv(readManifest(decodeManifest(bytes, 'it'), ''));
   } catch (thrown) {
     return notShown(
       expectedErrors(thrown)
@@ -139,4 +145,117 @@ async function inspectText(
     keys: [],
     problems,
   };
+}
+
+/** What was found: values of manifests, and keys that were given as files. */
+export interface Found {
+  readonly values: readonly Inspection[];
+  readonly keys: readonly (KeyFile & { readonly path: string })[];
+}
+
+/** From kid to the name that the configuration gives it. */
+export type KeyNames = ReadonlyMap<string, string>;
+
+export async function keyNames(config: Config | undefined): Promise<KeyNames> {
+  if (config === undefined) return new Map();
+  const { kids, of } = await keyStatuses(config);
+  return new Map(kids.map((kid) => [kid, of(kid).names[0] ?? '']));
+}
+
+const colours: Record<ValueState, Colour> = {
+  sealed: 'green',
+  unbound: 'yellow',
+  misplaced: 'red',
+  damaged: 'red',
+  plaintext: 'red',
+};
+
+const place: readonly Column<Inspection>[] = [
+  { title: 'FILE', cell: ({ path, line }) => `${path}:${line}` },
+  { title: 'SECRET', cell: ({ secret }) => secret },
+  { title: 'DATA KEY', cell: ({ key }) => key ?? '' },
+];
+
+/** What `kseal inspect` prints: a line a key file, then a table of the values. */
+export function printedInspection(
+  io: IO,
+  { values, keys }: Found,
+  names: KeyNames,
+  json: boolean,
+): string {
+  if (json)
+    return asJson({ values: values.map((value) => named(value, names)), keys: keys.map(keyFacts) });
+  const lines = keys.map(
+    ({ path, kind, form, bits, kid }) =>
+      `${printable(path)}: ${kind} key, ${form}, RSA-${bits}, ${describeKid(kid)}\n`,
+  );
+  if (values.length === 0 && keys.length === 0) say(io, 'note', 'no Secret found');
+  const columns: readonly Column<Inspection>[] = [
+    ...place,
+    {
+      title: 'STATE',
+      cell: ({ state }) => state,
+      paint: ({ state }, padded) => paint(io, io.stdout, colours[state], padded),
+    },
+    { title: 'OPENS IN', cell: opensIn },
+    { title: 'BYTES', cell: ({ plaintextOctets: size }) => size?.join(' to ') ?? '' },
+    { title: 'BITS', cell: ({ keyBits }) => String(keyBits ?? '') },
+    { title: 'NAME', cell: ({ kid }) => names.get(kid ?? '') ?? '' },
+    { title: 'KEY', cell: ({ keyBits, kid }) => (keyBits ? (kid ?? UNNAMED) : '') },
+  ];
+  return lines.join('') + (values.length > 0 ? tableOf(values, columns) : '');
+}
+
+/**
+ * What `kseal inspect --by-key` prints: for each key what needs it, and so what its loss would
+ * cost. A configured key to which nothing is sealed is listed, too.
+ */
+export function byKey(_io: IO, { values }: Found, names: KeyNames, json: boolean): string {
+  const groups = new Map<string, Inspection[]>([...names.keys()].map((kid) => [kid, []]));
+  for (const value of values.filter(({ keyBits }) => keyBits !== undefined)) {
+    const kid = value.kid ?? UNNAMED;
+    const group = groups.get(kid);
+    if (group === undefined) groups.set(kid, [value]);
+    else group.push(value);
+  }
+  const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
+  if (json) {
+    return asJson({
+      keys: sorted.map(([kid, group]) => ({
+        kid: kid === UNNAMED ? null : kid,
+        name: names.get(kid) ?? null,
+        values: group,
+      })),
+    });
+  }
+  if (sorted.length === 0) return 'no sealed value found\n';
+  const blocks = sorted.map(([kid, group]) => {
+    const name = names.get(kid);
+    const count = `${group.length} ${group.length === 1 ? 'value' : 'values'}`;
+    const table = group.length === 0 ? '' : tableOf(group, place).replace(/^(?=.)/gm, '  ');
+    return `${printable(kid)}${name ? ` (${name})` : ''}: ${count}\n${table}`;
+  });
+  return blocks.join('\n');
+}
+
+const UNNAMED = '(not named)';
+
+function named(value: Inspection, names: KeyNames) {
+  return { ...value, keyName: names.get(value.kid ?? '') };
+}
+
+function keyFacts({ path, kind, form, bits, kid }: Found['keys'][number]) {
+  return { path, kind, form, bits, kid, fingerprint: describeKid(kid) };
+}
+
+function asJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+function opensIn({ key, state, binding, reason }: Inspection): string {
+  if (reason !== undefined) return reason;
+  if (state === 'unbound') return 'wherever unbound values are accepted';
+  if (binding === undefined) return '';
+  const here = key !== undefined && state === 'sealed' && binding.scope === 'strict';
+  return `${here ? 'here only' : describeBinding(binding)} (${binding.scope})`;
 }

@@ -3,10 +3,11 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Command } from 'commander';
-import { KsealError, shellWord } from '../errors.ts';
-import { describeKid, kidOf } from '../jwe/kid.ts';
-import { MAX_BITS, MIN_BITS, WEAK_BITS } from '../keys/policy.ts';
-import { checkWritable, removeFile, writeFile } from '../write-files.ts';
+import { KsealError } from '../errors.ts';
+import { checkWritable, removeFile, writeFile } from '../fs/write.ts';
+import { describeKid, kidOf } from '../jwe/thumbprint.ts';
+import { MAX_BITS, MIN_BITS, WEAK_BITS } from '../keys/key-file.ts';
+import { shellWord } from '../text.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
 

@@ -1,12 +1,11 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { Config, ConfiguredKey } from '../config.ts';
+import type { Config, ConfiguredKey } from '../config/config.ts';
 import { errorsOf, KsealError } from '../errors.ts';
-import { publicKeyFromFile } from '../keys/file.ts';
-import { addKeyOptions, configFor, type KeyFlags } from './context.ts';
+import { publicKeyFromFile } from '../keys/key-file.ts';
 import type { IO } from './io.ts';
-import { writeStdout } from './print.ts';
-import { type Column, tableOf } from './table.ts';
+import { addKeyOptions, configFor, type KeyFlags } from './options.ts';
+import { type Column, tableOf, writeStdout } from './print.ts';
 
 interface KeysFlags extends KeyFlags {
   readonly json?: boolean;

@@ -1,6 +1,5 @@
-import type { IO } from './io.ts';
+import { type IO, version } from './io.ts';
 import { reportErrors, writeStdout } from './print.ts';
-import { version } from './version.ts';
 
 /** Runs one command line; returns the exit code. Never throws. */
 export async function main(argv: readonly string[], io: IO): Promise<number> {

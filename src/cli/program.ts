@@ -1,8 +1,7 @@
 import { debuglog } from 'node:util';
 import { Command, CommanderError, Help, type Option } from 'commander';
 import { KsealError } from '../errors.ts';
-import type { IO } from './io.ts';
-import { version } from './version.ts';
+import { type IO, version } from './io.ts';
 
 interface CommandModule {
   /** `exit` sets the exit code of a command whose answer is one. */

@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
 import { KsealError } from '../errors.ts';
-import { MAX_VALUE_OCTETS } from '../jwe/compact.ts';
-import { isDataKey } from '../jwe/names.ts';
-import type { NewValue } from '../seal-plan.ts';
-import { readEnvFile } from '../secret/env-file.ts';
-import { readInput, withoutFinalNewline } from './input.ts';
+import { MAX_VALUE_BYTES } from '../jwe/compact.ts';
+import { isDataKey } from '../kubernetes/names.ts';
+import { readEnvFile } from '../seal/env-file.ts';
+import type { NewValue } from '../seal/seal.ts';
+import { readInput, withoutFinalNewline } from './files.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
 import { promptValue } from './prompt.ts';
@@ -50,7 +50,7 @@ const readers: Record<SourceKind, Reader> = {
   },
   jwe: async (io, text) => {
     const { key, path } = keyAndPath(text);
-    return [{ key, octets: await readInput(io, path, 2 * MAX_VALUE_OCTETS), sealed: true }];
+    return [{ key, bytes: await readInput(io, path, 2 * MAX_VALUE_BYTES), sealed: true }];
   },
 };
 
@@ -87,8 +87,8 @@ export function stdinReaders(sources: readonly Source[]): number {
   ).length;
 }
 
-function plain(key: string, octets: Uint8Array): NewValue {
-  return { key, octets, sealed: false };
+function plain(key: string, bytes: Uint8Array): NewValue {
+  return { key, bytes, sealed: false };
 }
 
 async function readStdinValue(io: IO, key: string, { keepNewline }: ReadOptions): Promise<Buffer> {
@@ -101,16 +101,16 @@ async function readStdinValue(io: IO, key: string, { keepNewline }: ReadOptions)
       },
     );
   }
-  const octets = await readInput(io, '-');
-  const value = keepNewline ? octets : withoutFinalNewline(octets);
-  if (value.length < octets.length) {
+  const bytes = await readInput(io, '-');
+  const value = keepNewline ? bytes : withoutFinalNewline(bytes);
+  if (value.length < bytes.length) {
     say(io, 'note', `data key "${key}": removed the newline at the end (--keep-newline keeps it)`);
   }
   return value;
 }
 
-function notEmpty(key: string, octets: Buffer, { allowEmpty }: ReadOptions): Buffer {
-  if (octets.length > 0 || allowEmpty) return octets;
+function notEmpty(key: string, bytes: Buffer, { allowEmpty }: ReadOptions): Buffer {
+  if (bytes.length > 0 || allowEmpty) return bytes;
   throw new KsealError('VALUE_REFUSED', `data key "${key}": the value is empty`, {
     hint: 'if that is meant, add --allow-empty',
   });

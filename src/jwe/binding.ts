@@ -1,5 +1,5 @@
 import { KsealError } from '../errors.ts';
-import { isDataKey, isNamespace, isSecretName } from './names.ts';
+import { isDataKey, isNamespace, isSecretName } from '../kubernetes/names.ts';
 
 /** From narrow to wide: how far from the place it was sealed for a value may be opened. */
 export const scopes = ['strict', 'namespace-wide', 'cluster-wide'] as const;

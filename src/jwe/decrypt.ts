@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { createDecipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { KsealError } from '../errors.ts';
 import type { CompactJwe } from './compact.ts';
-import { CEK_OCTETS, decryptContent } from './content.ts';
 
 /** `active` opens; `deprecated` opens with a warning; `revoked` opens only where that is allowed. */
 export type KeyState = 'active' | 'deprecated' | 'revoked';
@@ -9,8 +8,8 @@ export type KeyState = 'active' | 'deprecated' | 'revoked';
 /** A private key, wherever it lives. A KMS provider implements this. */
 export interface OpeningKey {
   readonly kid: string;
-  /** The length of the modulus, and so of every encrypted key, in octets. */
-  readonly modulusOctets: number;
+  /** The length of the modulus, and so of every encrypted key, in bytes. */
+  readonly modulusBytes: number;
   readonly state: KeyState;
   /**
    * RSA-OAEP with SHA-256 (RFC 7518 §4.3); undefined when the key rejects the encrypted key. A
@@ -38,11 +37,50 @@ export async function decryptCompact(
     const unwrapped = await candidate.decryptKey(jwe.encryptedKey, deadline);
     // RFC 7516 §11.5: "the recipient MUST NOT distinguish between format, padding, and length
     // errors of encrypted keys"; it goes on with a random CEK, so that all take the same time.
-    const cek = unwrapped?.length === CEK_OCTETS ? unwrapped : randomBytes(CEK_OCTETS);
+    const cek = unwrapped?.length === CEK_BYTES ? unwrapped : randomBytes(CEK_BYTES);
     const plaintext = decryptContent(cek, jwe);
     if (plaintext !== undefined) return { plaintext, key: candidate };
   }
   throw new KsealError('DECRYPTION_FAILED', 'decryption failed', {
     hint: 'the value is damaged or was sealed to another key; seal it again',
   });
+}
+
+/** The length of an A128CBC-HS256 key in bytes (RFC 7518 §5.2.3). */
+export const CEK_BYTES = 32;
+
+export interface EncryptedContent {
+  readonly aad: Uint8Array;
+  readonly iv: Uint8Array;
+  readonly ciphertext: Uint8Array;
+  readonly tag: Uint8Array;
+}
+
+/**
+ * AES_CBC_HMAC_SHA2 decryption for A128CBC-HS256 (RFC 7518 §5.2.2.2); undefined when the
+ * tag or the padding is wrong. `cek` has 32 bytes.
+ */
+export function decryptContent(cek: Uint8Array, content: EncryptedContent): Buffer | undefined {
+  const { aad, iv, ciphertext, tag } = content;
+  // §5.2.2.1 step 1: MAC_KEY is the initial half of K, ENC_KEY the final half.
+  const macKey = cek.subarray(0, 16);
+  const encKey = cek.subarray(16, 32);
+  // §5.2.2.1 step 4: AL is the length of the AAD in bits, as a 64-bit big-endian integer.
+  const al = Buffer.alloc(8);
+  al.writeBigUInt64BE(BigInt(aad.length) * 8n);
+  const mac = createHmac('sha256', macKey)
+    .update(aad)
+    .update(iv)
+    .update(ciphertext)
+    .update(al)
+    .digest();
+  // §5.2.2.2 step 2: the tag decides before anything is decrypted, or the padding would tell
+  // an attacker about the plaintext (CVE-2021-29444).
+  if (!timingSafeEqual(mac.subarray(0, 16), tag)) return undefined;
+  const decipher = createDecipheriv('aes-128-cbc', encKey, iv);
+  try {
+    return Buffer.concat([decipher.update(ciphertext), decipher.final()]);
+  } catch {
+    return undefined;
+  }
 }

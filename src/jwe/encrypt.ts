@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { CompactEncrypt } from 'jose';
 import type { Binding } from './binding.ts';
-import { protectedHeader } from './header.ts';
+import { protectedHeader } from './compact.ts';
 
 /** A public key that values are sealed to. */
 export interface PublicKey {

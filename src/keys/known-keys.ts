@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { KsealError } from '../errors.ts';
-import { fileError, readFile } from '../files.ts';
-import { parseKid } from '../jwe/kid.ts';
-import { writeFile } from '../write-files.ts';
+import { fileError, readFile } from '../fs/read.ts';
+import { writeFile } from '../fs/write.ts';
+import { parseKid } from '../jwe/thumbprint.ts';
 
 // The pin in a repository stops accidents, but whoever may write there can change key and pin
 // together. So each user remembers, outside any repository, which kid a key name stood for.

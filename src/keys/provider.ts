@@ -1,5 +1,5 @@
 import type { OpeningKey } from '../jwe/decrypt.ts';
-import type { KeyFile } from './file.ts';
+import type { KeyFile } from './key-file.ts';
 
 /** A public key from afar, checked against the key policy. */
 export interface FetchedKey extends KeyFile {

@@ -1,6 +1,5 @@
-import type { Finding } from '../rules/rule.ts';
-import type { Reporter } from './report.ts';
-import { placeOf, printable, sentenceOf, summaryOf } from './words.ts';
+import type { Finding } from '../verify/rule.ts';
+import { placeOf, printable, type Reporter, sentenceOf, summaryOf } from './report.ts';
 
 /**
  * Workflow commands of GitHub Actions: a finding is shown at its line of the pull request. The log

@@ -1,5 +1,4 @@
-import type { Finding } from '../rules/rule.ts';
-import { jsonText } from './json-text.ts';
+import type { Finding } from '../verify/rule.ts';
 import { type Reporter, tallyOf } from './report.ts';
 
 /**
@@ -42,4 +41,20 @@ function memberOf({ rule, severity, path, position, secret, key, message, hint }
     message,
     hint: hint ?? null,
   };
+}
+
+/**
+ * `value` as JSON that can be shown: control and direction characters are escapes, which any
+ * reader of JSON undoes.
+ */
+export function jsonText(value: unknown): string {
+  const text = JSON.stringify(value, null, 2).replace(
+    /[\u007F-\u009F\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => character.split('').map(escapeOf).join(''),
+  );
+  return `${text}\n`;
+}
+
+function escapeOf(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

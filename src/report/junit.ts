@@ -1,6 +1,13 @@
-import type { Finding, SuppressedFinding } from '../rules/rule.ts';
-import { byPath, type Report, type Reporter } from './report.ts';
-import { counted, placeOf, printable, sentenceOf } from './words.ts';
+import type { Finding, SuppressedFinding } from '../verify/rule.ts';
+import {
+  byPath,
+  counted,
+  placeOf,
+  printable,
+  type Report,
+  type Reporter,
+  sentenceOf,
+} from './report.ts';
 
 /** A file is a test: it keeps its name over time, so that GitLab and Jenkins see it mended. */
 interface TestCase {

@@ -1,10 +1,7 @@
-import type { Finding } from '../rules/rule.ts';
-import { fingerprintsOf } from './fingerprint.ts';
-import { jsonText } from './json-text.ts';
-import type { Report, Reporter, Tool } from './report.ts';
-import { descriptorOf, messageOf } from './sarif-rule.ts';
-import { uriOf } from './uri.ts';
-import { printable, sentenceOf } from './words.ts';
+import { createHash } from 'node:crypto';
+import type { Finding, Rule } from '../verify/rule.ts';
+import { jsonText } from './json.ts';
+import { inOrder, printable, type Report, type Reporter, sentenceOf, type Tool } from './report.ts';
 
 const SCHEMA =
   'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json';
@@ -82,4 +79,66 @@ function locationOf({ path, position }: Finding, artifacts: ReadonlyMap<string, 
       region: { startLine: position.line, startColumn: position.column },
     },
   };
+}
+
+/** A rule as SARIF describes it (§3.49). */
+function descriptorOf({ id, severity, summary, why, wrong, right }: Rule) {
+  return {
+    id,
+    shortDescription: { text: summary },
+    fullDescription: { text: why },
+    help: {
+      text: `${why}\n\nWrong:\n\n${wrong}\n\nRight:\n\n${right}\n`,
+      markdown: `${why}\n\n**Wrong**\n\n${fenced(wrong)}\n\n**Right**\n\n${fenced(right)}\n`,
+    },
+    defaultConfiguration: { level: severity },
+    properties: { tags: ['security', 'kubernetes'] },
+  };
+}
+
+/** A fence is longer than any run of backticks within it (CommonMark §4.5). */
+function fenced(yaml: string): string {
+  const longest = Math.max(0, ...(yaml.match(/`+/g) ?? []).map(({ length }) => length));
+  const fence = '`'.repeat(Math.max(3, longest + 1));
+  return `${fence}yaml\n${yaml}\n${fence}`;
+}
+
+/**
+ * A message of a result (§3.11). `{0}` would be a placeholder, so braces are doubled (§3.11.5), and
+ * `[text](destination)` a link (§3.11.6), which a name from a file must not set; it has no escape.
+ */
+function messageOf(text: string): { readonly text: string } {
+  return {
+    text: text.replaceAll('](', '] (').replaceAll('{', '{{').replaceAll('}', '}}'),
+  };
+}
+
+/** A path, as the user named it, as a URI reference (RFC 3986): relative unless the path is not. */
+export function uriOf(path: string): string {
+  const encoded = path
+    .replace(/^(?:\.\/+)+/, '')
+    .replace(/\p{Cs}/gu, '\uFFFD')
+    .split('/')
+    .map(encodeURIComponent)
+    .join('/');
+  if (path.startsWith('/')) return `file://${encoded}`;
+  return /^[A-Za-z]:\//.test(path) ? `file:///${encoded.replace('%3A', ':')}` : encoded;
+}
+
+/**
+ * What a finding is known by from run to run: its rule, file, Secret and data key, and of several
+ * equal ones the how-manieth it is. Neither its line nor any value is part of it.
+ */
+function fingerprintsOf(findings: readonly Finding[]): Map<Finding, string> {
+  const counts = new Map<string, number>();
+  return new Map(
+    inOrder(findings).map((finding) => {
+      const { rule, path, secret, key } = finding;
+      const identity = JSON.stringify([rule, path, secret ?? null, key ?? null]);
+      const ordinal = counts.get(identity) ?? 0;
+      counts.set(identity, ordinal + 1);
+      const hash = createHash('sha256').update(`${identity}${ordinal}`).digest('hex');
+      return [finding, hash.slice(0, 32)];
+    }),
+  );
 }

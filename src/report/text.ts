@@ -1,6 +1,14 @@
-import type { Finding, Severity } from '../rules/rule.ts';
-import { byPath, type Paint, type Report, type Reporter, tallyOf } from './report.ts';
-import { printable, sentenceOf, summaryOf } from './words.ts';
+import type { Finding, Severity } from '../verify/rule.ts';
+import {
+  byPath,
+  type Paint,
+  printable,
+  type Report,
+  type Reporter,
+  sentenceOf,
+  summaryOf,
+  tallyOf,
+} from './report.ts';
 
 const colours = { error: 'red', warning: 'yellow' } as const;
 

@@ -1,17 +1,21 @@
-import { relative, resolve, sep } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join, relative, resolve, sep } from 'node:path';
 import { expectedErrors, KsealError } from '../errors.ts';
-import { readFile } from '../files.ts';
-import type { LocalGit } from '../git/ask.ts';
-import { commitOf } from '../git/commit.ts';
-import { contentsOf } from '../git/contents.ts';
-import { filesAt, type GitFile, stagedFiles } from '../git/objects.ts';
-import { isFolder, isManifestName, manifestsIn } from './folder.ts';
+import { fileError, readFile, statOf } from '../fs/read.ts';
+import {
+  commitOf,
+  contentsOf,
+  filesAt,
+  type GitFile,
+  type LocalGit,
+  stagedFiles,
+} from '../git/local.ts';
 
-/** The largest manifest that is read, in octets: many Secrets of 1 MiB, but not a disk image. */
-export const MAX_MANIFEST = 32 * 1024 * 1024;
+/** The largest manifest that is read, in bytes: many Secrets of 1 MiB, but not a disk image. */
+const MAX_MANIFEST = 32 * 1024 * 1024;
 
 /**
- * How many octets are read in one turn of the event loop: files are read without waiting, and
+ * How many bytes are read in one turn of the event loop: files are read without waiting, and
  * Ctrl-C is heard only between two turns.
  */
 const UNBROKEN = 64 * 1024;
@@ -115,10 +119,10 @@ async function* textsOf(
 ): AsyncGenerator<NamedText> {
   const names = new Set(named);
   const manifests = files.filter(({ path }) => names.has(path) || isManifestName(path));
-  for await (const { file, octets } of contentsOf(git, manifests, MAX_MANIFEST)) {
+  for await (const { file, bytes } of contentsOf(git, manifests, MAX_MANIFEST)) {
     const path = prefix + file.path;
     const content =
-      octets ?? new KsealError('IO', `larger than ${MAX_MANIFEST} octets`, { thing: path });
+      bytes ?? new KsealError('IO', `larger than ${MAX_MANIFEST} bytes`, { thing: path });
     const absolute = resolve(git.folder, file.path);
     yield { path, typed: file.path, file: absolute, walked: !names.has(file.path), content };
   }
@@ -126,4 +130,46 @@ async function* textsOf(
 
 function slashed(path: string): string {
   return sep === '/' ? path : path.replaceAll(sep, '/');
+}
+
+/** What holds no manifests. */
+const skipped = new Set(['.git', 'node_modules']);
+// Whatever its case: to Windows there is no difference.
+const manifestName = /\.(?:ya?ml|json)$/i;
+
+/** Whether a folder's file of this path is taken for a manifest. */
+function isManifestName(path: string): boolean {
+  return manifestName.test(path) && !path.split('/').some((part) => skipped.has(part));
+}
+
+/** Whether `path` is a folder; what does not exist or cannot be reached is none. */
+export function isFolder(path: string): boolean {
+  return statOf(path)?.isDirectory() ?? false;
+}
+
+/**
+ * The manifests below a folder, sorted: files that end in `.yaml`, `.yml` or `.json`. Links to
+ * folders are not followed, so no loop has an end to look for, and neither are links to pipes and
+ * devices, whose end would be looked for in vain. `shown` is the folder as the user wrote it; each
+ * name begins with it. Throws IO for a folder that cannot be read.
+ */
+export function manifestsIn(path: string, shown: string): readonly string[] {
+  return entriesOf(path, shown).flatMap((entry) => {
+    if (skipped.has(entry.name)) return [];
+    if (entry.isDirectory()) return manifestsIn(join(path, entry.name), join(shown, entry.name));
+    // A link that leads nowhere is kept, so that reading it says so.
+    const isFile = entry.isSymbolicLink()
+      ? (statOf(join(path, entry.name))?.isFile() ?? true)
+      : entry.isFile();
+    return isFile && manifestName.test(entry.name) ? [join(shown, entry.name)] : [];
+  });
+}
+
+function entriesOf(path: string, shown: string) {
+  try {
+    const entries = readdirSync(path, { withFileTypes: true });
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  } catch (error) {
+    throw fileError(shown, 'read', error);
+  }
 }

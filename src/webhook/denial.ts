@@ -1,6 +1,6 @@
 import type { ErrorCode, KsealError } from '../errors.ts';
-import { printable } from '../printable.ts';
-import type { Status } from './admission.ts';
+import { printable } from '../text.ts';
+import type { Status } from './admission-review.ts';
 
 /** What the API server and its client are told of an error. */
 interface Row {

@@ -1,11 +1,15 @@
 import { KsealError } from '../errors.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
-import type { Memo } from '../memo.ts';
-import { type OpenResult, unsealData } from '../unseal.ts';
-import type { AdmissionRequest, AdmissionResponse, SecretWrite } from './admission.ts';
+import type { Cache } from '../unseal/cache.ts';
+import { type OpenResult, unsealData } from '../unseal/unseal.ts';
+import {
+  type AdmissionRequest,
+  type AdmissionResponse,
+  patchOf,
+  type SecretWrite,
+} from './admission-review.ts';
 import { denialOf, shortened } from './denial.ts';
-import { patchOf } from './patch.ts';
 
 /** The widest scope that is opened unless somebody says otherwise. */
 export const DEFAULT_MAX_SCOPE: Scope = 'namespace-wide';
@@ -20,7 +24,7 @@ export interface ReviewContext {
   readonly maxScope: Scope;
   /** When no key is asked any more, as performance.now() tells it. */
   readonly deadline?: number;
-  readonly memo?: Memo;
+  readonly cache?: Cache;
 }
 
 /** An answer, and what may be told of it in a log: names and codes, never a value. */
@@ -57,7 +61,7 @@ export async function review(request: AdmissionRequest, context: ReviewContext):
       maxScope: context.maxScope,
     },
     ...(context.deadline === undefined ? {} : { deadline: context.deadline }),
-    ...(context.memo === undefined ? {} : { memo: context.memo }),
+    ...(context.cache === undefined ? {} : { cache: context.cache }),
   });
   return result.errors.size > 0 ? denied(request, result.errors, context) : allowed(uid, result);
 }
@@ -101,8 +105,8 @@ function decodeData(data: SecretWrite['data']) {
   const errors = new Map<string, KsealError>();
   const error = new KsealError('MANIFEST_INVALID', 'is not canonical base64');
   for (const [key, text] of data) {
-    const octets = Buffer.from(text, 'base64');
-    if (octets.toString('base64') === text) decoded.set(key, octets);
+    const bytes = Buffer.from(text, 'base64');
+    if (bytes.toString('base64') === text) decoded.set(key, bytes);
     else errors.set(key, error);
     // No API server sends one; half a million would keep everybody else waiting.
     if (errors.size === MOST_ERRORS) break;

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { reportOn } from '../../src/cli/report-on.ts';
-import type { VerifyFlags } from '../../src/cli/verify-flags.ts';
+import { reportOn } from '../../src/cli/verify.ts';
+import type { VerifyFlags } from '../../src/cli/verify-policy.ts';
 import type { NamedText } from '../../src/sources/texts.ts';
-import { verifyText } from '../../src/verify.ts';
+import { verifyText } from '../../src/verify/verify.ts';
 import { Capture, testIO } from '../helpers/io.ts';
-import { openAllowance } from '../rules/fixtures.ts';
+import { openAllowance } from '../verify/fixtures.ts';
 
 const flags: VerifyFlags = {
   ...{ file: [], ref: [], key: [], failIfKid: [] },

@@ -99,7 +99,7 @@ test('a blob that is too large is a finding, and one that is missing is an error
   expect([large.code, `${large.stdout}`]).toEqual([
     1,
     expect.stringMatching(
-      /^b\.json\n {2}1:1 +error +unreadable +larger than 33554432 octets$[\s\S]* 1 of 3 files/m,
+      /^b\.json\n {2}1:1 +error +unreadable +larger than 33554432 bytes$[\s\S]* 1 of 3 files/m,
     ),
   ]);
   const blob = (await git('hash-object', 'c.yaml')).trim();

@@ -11,9 +11,15 @@ import { bin, runBin, unprivileged } from '../helpers/spawn.ts';
 import { serveFlags, startWebhookProcess } from '../helpers/webhook-process.ts';
 import { emulatorForTests } from '../kms-emulator/for-tests.ts';
 import { HR, versionOf } from '../kms-emulator/harness.ts';
-import { keepingAgent, post, readToEnd, tcpConnection, tlsConnection } from '../webhook/https.ts';
 import { answered, creation, sealed } from '../webhook/reviews.ts';
-import { valueIn, writeServingPair } from '../webhook/served.ts';
+import {
+  keepingAgent,
+  post,
+  readToEnd,
+  tcpConnection,
+  tlsConnection,
+} from '../webhook/server/https.ts';
+import { valueIn, writeServingPair } from '../webhook/server/served.ts';
 
 // What ships, as a process of its own: its signals, its surroundings, and what it says.
 

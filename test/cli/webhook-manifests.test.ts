@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { main } from '../../src/cli/main.ts';
-import { issueCertificate } from '../../src/webhook/certificates.ts';
+import { issueCertificate } from '../../src/webhook/install/certificates.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { testIO } from '../helpers/io.ts';
 import { startBin } from '../helpers/spawn.ts';

@@ -40,7 +40,7 @@ test('takes a file at HEAD, a branch, a tag, a full ref and a commit', async () 
     [second, ['second', second, second]],
   ] as const) {
     const file = await fetchFrom(world, repository, ref === undefined ? {} : { ref });
-    expect([`${file.octets}`, file.commit, file.ref]).toEqual(wanted);
+    expect([`${file.bytes}`, file.commit, file.ref]).toEqual(wanted);
   }
 });
 
@@ -57,7 +57,7 @@ test('a name that is a branch and a tag is refused until the reference says whic
   });
   const branch = await fetchFrom(world, repository, { ref: 'refs/heads/main' });
   const tag = await fetchFrom(world, repository, { ref: 'refs/tags/main' });
-  expect([`${branch.octets}`, `${tag.octets}`]).toEqual(['ours', 'theirs']);
+  expect([`${branch.bytes}`, `${tag.bytes}`]).toEqual(['ours', 'theirs']);
 });
 
 test('a ref that is not there, or leads to no commit', async () => {
@@ -132,7 +132,7 @@ test('a path that leads to no regular file is refused, and the component named',
     ['linked/prod.pub', 'KEY_INVALID', `linked is ${link}`],
     ['sub', 'KEY_INVALID', `sub is ${submodule}`],
     ['sub/prod.pub', 'KEY_INVALID', `sub is ${submodule}`],
-    ['keys/large.pub', 'KEY_INVALID', 'keys/large.pub is larger than 100 octets'],
+    ['keys/large.pub', 'KEY_INVALID', 'keys/large.pub is larger than 100 bytes'],
   ] as const;
   await Promise.all(
     table.map(([path, code, what]) =>
@@ -148,12 +148,12 @@ test('a path that leads to no regular file is refused, and the component named',
 test('an executable file, odd names and the largest size allowed are fine', async () => {
   const world = gitWorld();
   const repository = new Repository(world);
-  const octets = Buffer.from([0, 255, 10, 13, ...Buffer.alloc(96, 'x')]);
+  const bytes = Buffer.from([0, 255, 10, 13, ...Buffer.alloc(96, 'x')]);
   const path = ':(top)ü #% "k"/-*.pub';
-  repository.commit({ [path]: octets });
+  repository.commit({ [path]: bytes });
   repository.git('update-index', '--chmod=+x', '--', `./${path}`);
   repository.git('commit', '--quiet', '--message=mode');
-  expect((await fetchFrom(world, repository, { path })).octets).toEqual(octets);
+  expect((await fetchFrom(world, repository, { path })).bytes).toEqual(bytes);
 });
 
 test('a repository around us changes nothing, and git traces nothing', async () => {
@@ -181,7 +181,7 @@ test('a repository around us changes nothing, and git traces nothing', async () 
   };
   const before = readdirSync(git, { recursive: true });
   const file = await fetchFrom(world, repository, { env });
-  expect(`${file.octets}`).toBe('key');
+  expect(`${file.bytes}`).toBe('key');
   expect(readdirSync(git, { recursive: true })).toEqual(before);
   expect(readdirSync(world.folder)).not.toContain('trace');
 });
@@ -196,7 +196,7 @@ test('settings of the user that would print, prune or rename change nothing', as
   );
   const repository = new Repository(world);
   repository.commit({ 'keys/prod.pub': 'key' });
-  expect(`${(await fetchFrom(world, repository, { ref: 'main' })).octets}`).toBe('key');
+  expect(`${(await fetchFrom(world, repository, { ref: 'main' })).bytes}`).toBe('key');
 });
 
 test('several at a time do not disturb each other', async () => {
@@ -209,7 +209,7 @@ test('several at a time do not disturb each other', async () => {
   process.on('warning', hear);
   const files = await Promise.all(paths.map((path) => fetchFrom(world, repository, { path })));
   process.off('warning', hear);
-  expect(files.map(({ octets }) => `${octets}`)).toEqual(paths);
+  expect(files.map(({ bytes }) => `${bytes}`)).toEqual(paths);
   expect([warned, process.listenerCount('SIGHUP')]).toEqual([[], 0]);
 });
 

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fetchFile } from '../../src/git/fetch.ts';
-import { fetchPublicKey } from '../../src/keys/git-key.ts';
+import { fetchPublicKey } from '../../src/keys/git.ts';
 import {
   configure,
   type GitWorld,
@@ -136,12 +136,12 @@ test('K5: nothing of the repository is run', async () => {
   const { command, wasRun } = marker(world);
   const { url } = trapped(world, command);
   const address = { url, protocols: ['file'], ref: 'main', path: 'keys/prod.pub', shown: url };
-  const { octets } = await fetchFile(address, {
+  const { bytes } = await fetchFile(address, {
     env: world.env,
     limit: 100,
     verifySignature: false,
   });
-  expect([`${octets}`, wasRun()]).toEqual(['key', false]);
+  expect([`${bytes}`, wasRun()]).toEqual(['key', false]);
 });
 
 test('hooks that the user has for every repository stay out', async () => {
@@ -157,9 +157,9 @@ test('hooks that the user has for every repository stay out', async () => {
   configure(world, `[init]\n templateDir = ${join(world.folder, 'template')}\n`);
   configure(world, `[core]\n hooksPath = ${hooks}\n`);
   const address = { protocols: ['file'], ref: undefined, path: 'keys/prod.pub' };
-  const { octets } = await fetchFile(
+  const { bytes } = await fetchFile(
     { ...address, url: repository.url, shown: repository.url },
     { env: { ...world.env, GIT_TEMPLATE_DIR: hooks }, limit: 100, verifySignature: false },
   );
-  expect([`${octets}`, wasRun()]).toEqual(['key', false]);
+  expect([`${bytes}`, wasRun()]).toEqual(['key', false]);
 });

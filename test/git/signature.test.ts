@@ -51,7 +51,7 @@ test.each(['TRUST_MARGINAL', 'TRUST_FULLY', 'TRUST_ULTIMATE'])(
     const { repository, commit } = signed(world, 'PGP');
     sayingGpg(world, [`GOODSIG ${id}`, valid, `${trust} 0 pgp`], 0);
     const file = await fetchSigned(world, repository);
-    expect([file.commit, `${file.octets}`, file.signature]).toEqual([
+    expect([file.commit, `${file.bytes}`, file.signature]).toEqual([
       commit,
       'key',
       { signer: 'Ann Signer <ann@example.org>', fingerprint },

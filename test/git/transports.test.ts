@@ -47,7 +47,7 @@ test('https through git http-backend', async () => {
   const { host, trust } = await startGitServer(world);
   const env = { ...world.env, ...trust };
   const file = await fetchFrom(`https://${host}/keys.git/.git`, { env });
-  expect([`${file.octets}`, file.commit]).toEqual(['key', commit]);
+  expect([`${file.bytes}`, file.commit]).toEqual(['key', commit]);
 });
 
 test('a server that leaves nothing out is asked once', async () => {
@@ -63,7 +63,7 @@ test('a server that can leaves out all blobs but the one', async () => {
   const { host, trust, requests } = await startGitServer(world);
   const env = { ...world.env, ...trust };
   const file = await fetchFrom(`https://${host}/keys.git/.git`, { env });
-  expect(`${file.octets}`).toBe('key');
+  expect(`${file.bytes}`).toBe('key');
   // For the branch, and for the blob.
   expect(requests.filter((request) => request.startsWith('GET'))).toHaveLength(2);
 });
@@ -75,7 +75,7 @@ test('a server that leaves blobs out and then holds them back is asked for all',
   const { host, trust } = await startGitServer(world);
   const env = { ...world.env, ...trust };
   const file = await fetchFrom(`https://${host}/keys.git/.git`, { env });
-  expect(`${file.octets}`).toBe('key');
+  expect(`${file.bytes}`).toBe('key');
 });
 
 test('the credential helper of the user signs in', async () => {
@@ -95,14 +95,14 @@ test('the credential helper of the user signs in', async () => {
   });
   const helper = program(world, 'helper', ['echo username=ann', 'echo password=pass']);
   configure(world, `[credential]\n helper = ${helper}\n`);
-  expect(`${(await fetchFrom(url, { env })).octets}`).toBe('key');
+  expect(`${(await fetchFrom(url, { env })).bytes}`).toBe('key');
 });
 
 test('git+ssh through the ssh command of the user', async () => {
   const { world, repository, commit } = withKey();
   const env = sshIn(world);
   const file = await fetchFrom(`ssh://git@host.example:2222${repository.path}`, { env });
-  expect([`${file.octets}`, file.commit]).toEqual(['key', commit]);
+  expect([`${file.bytes}`, file.commit]).toEqual(['key', commit]);
   const said = readFileSync(join(world.folder, 'ssh-said'), 'utf8').split('\n');
   expect(said).toEqual(expect.arrayContaining(['-p', '2222', 'git@host.example']));
 });
@@ -116,7 +116,7 @@ test('a connection that ssh keeps open for later holds nothing up', async () => 
   const env = { ...world.env, GIT_SSH_COMMAND, GIT_SSH_VARIANT: 'ssh' };
   try {
     const file = await fetchFrom(`ssh://host.example${repository.path}`, { env });
-    expect(`${file.octets}`).toBe('key');
+    expect(`${file.bytes}`).toBe('key');
   } finally {
     for (const pid of readFileSync(pids, 'utf8').split('\n').filter(Boolean)) {
       process.kill(Number(pid));
@@ -131,7 +131,7 @@ test('url.<base>.insteadOf of the user works between https and ssh', async () =>
     world,
     `[url "ssh://git@host.example${repository.path}"]\n insteadOf = https://keys/\n`,
   );
-  expect(`${(await fetchFrom('https://keys/', { env })).octets}`).toBe('key');
+  expect(`${(await fetchFrom('https://keys/', { env })).bytes}`).toBe('key');
 });
 
 const https = 'leads to a transport that is not allowed';

@@ -5,7 +5,7 @@ import { canariesIn, encodingsOf, leaksOf } from './canary.ts';
 
 const canary = Buffer.from('CANARY-hr-password-7');
 
-/** A secret within other octets, so that no encoding of it stands alone. */
+/** A secret within other bytes, so that no encoding of it stands alone. */
 function surrounded(secret: Buffer, before: number): Buffer {
   return Buffer.concat([Buffer.alloc(before, 'x'), secret, Buffer.from('yz')]);
 }
@@ -15,9 +15,9 @@ const planted: Record<string, (secret: Buffer) => string | Buffer> = {
   hex: (secret) => surrounded(secret, 2).toString('hex'),
   'hex as a Buffer is printed': (secret) => inspect(surrounded(secret, 2)),
   'upper-case hex': (secret) => surrounded(secret, 2).toString('hex').toUpperCase(),
-  'a JSON list of octets': (secret) => JSON.stringify([...surrounded(secret, 1)]),
-  'a printed list of octets': (secret) => [...surrounded(secret, 1)].join(', '),
-  'octets with spaces': (secret) => [...surrounded(secret, 1)].join(' '),
+  'a JSON list of bytes': (secret) => JSON.stringify([...surrounded(secret, 1)]),
+  'a printed list of bytes': (secret) => [...surrounded(secret, 1)].join(', '),
+  'bytes with spaces': (secret) => [...surrounded(secret, 1)].join(' '),
   ...Object.fromEntries(
     [0, 1, 2, 3].flatMap(
       (before) =>

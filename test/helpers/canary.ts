@@ -12,13 +12,13 @@ export function canariesIn(text: string): string[] {
 }
 
 /**
- * The part of a base64 text that `octets` alone decide when `before` other octets stand in
+ * The part of a base64 text that `bytes` alone decide when `before` other bytes stand in
  * front of them: the characters at both ends share bits with their neighbours.
  */
-function base64Core(octets: Buffer, before: number): string {
-  const text = Buffer.concat([Buffer.alloc(before), octets]).toString('base64');
+function base64Core(bytes: Buffer, before: number): string {
+  const text = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64');
   const first = Math.ceil((before * 8) / 6);
-  const end = Math.floor(((before + octets.length) * 8) / 6);
+  const end = Math.floor(((before + bytes.length) * 8) / 6);
   return text.slice(first, end);
 }
 
@@ -39,7 +39,7 @@ export function encodingsOf(secret: Buffer): Map<string, Buffer> {
     ['comma', ','],
     ['space', ' '],
   ] as const) {
-    texts.set(`decimal octets with ${name}`, [...secret].join(separator));
+    texts.set(`decimal bytes with ${name}`, [...secret].join(separator));
   }
   const encodings = new Map<string, Buffer>(
     [...texts].map(([name, text]) => [name, Buffer.from(text, 'latin1')]),

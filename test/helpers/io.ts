@@ -11,12 +11,12 @@ export class Capture extends Writable {
     done();
   }
 
-  get octets(): Buffer {
+  get bytes(): Buffer {
     return Buffer.concat(this.#chunks);
   }
 
   get text(): string {
-    return this.octets.toString('utf8');
+    return this.bytes.toString('utf8');
   }
 }
 

@@ -26,8 +26,8 @@ export function makeJwe(plaintext: Buffer, publicPem: string | Buffer, header: s
   const mac = createHmac('sha256', cek.subarray(0, 16));
   const tag = mac.update(Buffer.concat([Buffer.from(aad), iv, ciphertext, bits])).digest();
   const encryptedKey = publicEncrypt({ key: publicPem, ...oaep }, cek);
-  const octets = [encryptedKey, iv, ciphertext, tag.subarray(0, 16)];
-  return [aad, ...octets.map((part) => part.toString('base64url'))].join('.');
+  const bytes = [encryptedKey, iv, ciphertext, tag.subarray(0, 16)];
+  return [aad, ...bytes.map((part) => part.toString('base64url'))].join('.');
 }
 
 /** The CEK in a compact JWE; undefined if `privatePem` does not open it. */
@@ -49,12 +49,12 @@ export function jwesIn(text: string): string[] {
   return [text, ...decoded].flatMap((part) => part.match(COMPACT) ?? []);
 }
 
-/** Changes one bit in octet `at` of segment `segment` of a compact JWE. */
+/** Changes one bit in byte `at` of segment `segment` of a compact JWE. */
 export function flipBit(jwe: string, segment: number, at: number): string {
   const segments = jwe.split('.');
-  const octets = Buffer.from(segments[segment] ?? '', 'base64url');
-  octets[at] = (octets[at] ?? 0) ^ 1;
-  segments[segment] = octets.toString('base64url');
+  const bytes = Buffer.from(segments[segment] ?? '', 'base64url');
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  segments[segment] = bytes.toString('base64url');
   return segments.join('.');
 }
 

@@ -83,7 +83,7 @@ const ksealCommands: Record<string, ScriptCommand> = {
     run: (script, [pattern], negated) => expectMatch(script, 'shown', pattern, negated),
   },
   'stdout-is': {
-    usage: 'stdout-is FILE: the same octets; `stdout-is` alone: nothing',
+    usage: 'stdout-is FILE: the same bytes; `stdout-is` alone: nothing',
     run: (script, [file]) => {
       const wanted = file === undefined ? Buffer.alloc(0) : read(script, file);
       const run = lastRun(script);

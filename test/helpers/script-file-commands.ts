@@ -43,12 +43,12 @@ class Paths {
     return resolve(this.#cwd, this.#args[index] ?? '');
   }
 
-  octets(index: number): Buffer {
+  bytes(index: number): Buffer {
     return fs.readFileSync(this.at(index));
   }
 
   text(index: number): string {
-    return this.octets(index).toString();
+    return this.bytes(index).toString();
   }
 
   write(index: number, content: string | Buffer): void {
@@ -57,7 +57,7 @@ class Paths {
 }
 
 export const fileCommands: Record<string, ScriptCommand> = {
-  cmp: question('cmp A B: the same octets', (p) => p.octets(0).equals(p.octets(1))),
+  cmp: question('cmp A B: the same bytes', (p) => p.bytes(0).equals(p.bytes(1))),
   exists: question('exists FILE', (p) => fs.existsSync(p.at(0))),
   grep: question('grep REGEX FILE', (p, [regex = '']) => new RegExp(regex, 'm').test(p.text(1))),
   mode: question('mode FILE OCTAL', (p, [, mode = '']) => modeOf(p.at(0)) === mode),
@@ -94,11 +94,9 @@ export const fileCommands: Record<string, ScriptCommand> = {
   insert: onFiles('insert FILE REGEX OTHER: the same, with the text of OTHER', (p, [, regex]) =>
     p.write(0, replaced(p.text(0), regex, p.text(2).trimEnd().replaceAll('$', '$$$$'))),
   ),
-  encode: onFiles('encode A B: B is A in base64', (p) =>
-    p.write(1, p.octets(0).toString('base64')),
-  ),
+  encode: onFiles('encode A B: B is A in base64', (p) => p.write(1, p.bytes(0).toString('base64'))),
   decode: onFiles('decode A B: and back', (p) => p.write(1, Buffer.from(p.text(0), 'base64'))),
-  fill: onFiles('fill FILE LENGTH: octets of every value, in disorder', (p, [, length]) =>
+  fill: onFiles('fill FILE LENGTH: bytes of every value, in disorder', (p, [, length]) =>
     p.write(0, Buffer.from(Array.from({ length: Number(length) }, (_, i) => (i * 167 + 13) % 256))),
   ),
   lines: onFiles('lines FILE COUNT TEXT: so many lines, N in them being the number', (p, a) =>
@@ -110,11 +108,11 @@ export const fileCommands: Record<string, ScriptCommand> = {
   trim: onFiles('trim FILE: without its last line break', (p) =>
     p.write(0, p.text(0).replace(/\n$/, '')),
   ),
-  flip: onFiles('flip FILE SEGMENT OCTET: one bit of a bare JWE', (p, [, segment, octet]) =>
-    p.write(0, flipBit(p.text(0), Number(segment), Number(octet))),
+  flip: onFiles('flip FILE SEGMENT BYTE: one bit of a bare JWE', (p, [, segment, byte]) =>
+    p.write(0, flipBit(p.text(0), Number(segment), Number(byte))),
   ),
   jwe: onFiles('jwe PLAINTEXT OUT PUBLIC-KEY HEADER: a JWE of another tool', (p, a) =>
-    p.write(1, makeJwe(p.octets(0), p.octets(2), a[3] ?? '')),
+    p.write(1, makeJwe(p.bytes(0), p.bytes(2), a[3] ?? '')),
   ),
   certificate: onFiles(
     'certificate NAME KIND: NAME.crt and NAME.key; it is sound, expired or nameless',

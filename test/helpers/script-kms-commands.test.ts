@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { main } from '../../src/cli/main.ts';
-import { defaultLimits } from '../../src/keys/gcpkms-call.ts';
+import { defaultLimits } from '../../src/keys/gcpkms/call.ts';
 import { startKmsEmulator } from '../kms-emulator/emulator.ts';
 import { cekOf, jwesIn } from './jwe.ts';
 import { type Main, runScript } from './script.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { status } from '@grpc/grpc-js';
-import { defaultLimits } from '../../src/keys/gcpkms-call.ts';
+import { defaultLimits } from '../../src/keys/gcpkms/call.ts';
 import {
   type Call,
   type Fault,

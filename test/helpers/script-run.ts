@@ -37,8 +37,8 @@ export async function runKseal(script: Script, argv: readonly string[]): Promise
     argv,
     exit,
     thrown: io.thrown,
-    stdout: io.stdout.octets,
-    stderr: io.stderr.octets,
+    stdout: io.stdout.bytes,
+    stderr: io.stderr.bytes,
     shown: io.terminal?.shown ?? Buffer.alloc(0),
     before,
     after: snapshot(folder),
@@ -93,6 +93,6 @@ function* temporaryFaults({ temporary }: Script, { after }: Run): Iterable<strin
 /** A run for the message of a failed test. */
 export function describeRun({ argv, exit, stdout, stderr }: Run): string {
   const outputs = { stdout, stderr };
-  const shown = Object.entries(outputs).map(([name, octets]) => `--- ${name}\n${octets}`);
+  const shown = Object.entries(outputs).map(([name, bytes]) => `--- ${name}\n${bytes}`);
   return [`kseal ${argv.join(' ')}: exit ${exit}`, ...shown].join('\n');
 }

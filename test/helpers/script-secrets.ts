@@ -4,10 +4,10 @@ import type { Script } from './script.ts';
 import type { Run } from './script-run.ts';
 import { changedPaths, snapshot } from './snapshot.ts';
 
-/** A place where octets came out of a command. */
+/** A place where bytes came out of a command. */
 interface Outlet {
   readonly name: string;
-  readonly octets: Buffer;
+  readonly bytes: Buffer;
   /** What stood there before: a secret that a script put into a file itself is not leaked. */
   readonly old: Buffer;
   /** Where a plaintext may come out: that is what decrypt is for. */
@@ -30,10 +30,10 @@ export function checkSecrets(script: Script, canaries: readonly string[], path: 
   if (leaks.length > 0) throw new Error(leaks.join('\n'));
 }
 
-function leak({ octets, old }: Outlet, secret: string | Buffer): string[] {
+function leak({ bytes, old }: Outlet, secret: string | Buffer): string[] {
   const before = leaksOf(Buffer.from(secret), old);
   const name = typeof secret === 'string' ? secret : `the CEK ${secret.toString('hex')}`;
-  return leaksOf(Buffer.from(secret), octets)
+  return leaksOf(Buffer.from(secret), bytes)
     .filter((encoding) => !before.includes(encoding))
     .map((encoding) => `${name} as ${encoding}`);
 }
@@ -43,14 +43,14 @@ function outletsOf({ argv, stdout, stderr, shown, before, after }: Run): Outlet[
   const opens = argv.find((word) => !word.startsWith('-')) === 'decrypt';
   const files = changedPaths(before, after).map((name) => ({
     name,
-    octets: after.get(name)?.content ?? nothing,
+    bytes: after.get(name)?.content ?? nothing,
     old: before.get(name)?.content ?? nothing,
     target: opens,
   }));
   return [
-    { name: 'stdout', octets: stdout, old: nothing, target: opens },
-    { name: 'stderr', octets: stderr, old: nothing, target: false },
-    { name: 'the terminal', octets: shown, old: nothing, target: false },
+    { name: 'stdout', bytes: stdout, old: nothing, target: opens },
+    { name: 'stderr', bytes: stderr, old: nothing, target: false },
+    { name: 'the terminal', bytes: shown, old: nothing, target: false },
     ...files,
   ];
 }
@@ -62,7 +62,7 @@ function ceksOf({ folder, runs, pems: others }: Script): Buffer[] {
   const pems = [...ours.map(([, file]) => file.content), ...others];
   const texts = new Set([
     ...[...files.values()].map((file) => file.content.toString('latin1')),
-    ...runs.flatMap((run) => outletsOf(run).map(({ octets }) => octets.toString('latin1'))),
+    ...runs.flatMap((run) => outletsOf(run).map(({ bytes }) => bytes.toString('latin1'))),
   ]);
   const jwes = new Set([...texts].flatMap(jwesIn));
   return [...jwes].flatMap((jwe) => {

@@ -92,7 +92,7 @@ describe('a script fails', () => {
       /x\.txtar:3: .*\nstdout does not match/,
     ],
     ['a pattern that matches', "stdin two\nkseal copy\n! stdout '^some'", /stdout matches/],
-    ['other octets', 'stdin two\nkseal copy\nstdout-is one', /not the same/],
+    ['other bytes', 'stdin two\nkseal copy\nstdout-is one', /not the same/],
     ['files that differ', 'cmp one two', /it does not/],
     ['files that are the same', '! cmp one one', /it does/],
     ['a replacement of nothing', 'replace two nothing x', /does not match/],
@@ -135,7 +135,7 @@ describe('a script passes', () => {
     ['the plaintext that decrypt prints', 'kseal decrypt\nstdout CANARY-one'],
     ['a plaintext that was in the file before', 'cp one out\nkseal write CANARY-one'],
     ['file commands', 'cp two a\nreplace a some any\ngrep ^anything a\nchanged-lines two a 1'],
-    ['octets and links', 'encode two a\ndecode a b\ncmp two b\nln b l\nis-link l\n! exists c'],
+    ['bytes and links', 'encode two a\ndecode a b\ncmp two b\nln b l\nis-link l\n! exists c'],
   ])('with %s', async (_, commands) => {
     await run(`${commands}\n${files}`);
   });

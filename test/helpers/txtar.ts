@@ -16,7 +16,7 @@ const MARKER = /^-- (\S+)(?: (bare|base64))? --$/;
 /**
  * Reads a script in the form of Go's testscript (txtar): commands first, then files. A file
  * begins at `-- name --` and runs to the next marker. `-- name bare --`: without the last line
- * break; `-- name base64 --`: any octets, written in base64.
+ * break; `-- name base64 --`: any bytes, written in base64.
  */
 export function parseTxtar(text: string): ScriptText {
   // The line break in front lets a file begin the script, and makes the first line number 1.

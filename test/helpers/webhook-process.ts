@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest';
-import { writeServingPair } from '../webhook/served.ts';
+import { writeServingPair } from '../webhook/server/served.ts';
 import { makeAuthority } from './certificates.ts';
 import { type Ended, type Spawned, type Surroundings, startBin } from './spawn.ts';
 

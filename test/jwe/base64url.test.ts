@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeBase64url } from '../../src/jwe/base64url.ts';
+import { decodeBase64url } from '../../src/jwe/encoding.ts';
 
-test('any octets come back from their canonical text', () => {
+test('any bytes come back from their canonical text', () => {
   fc.assert(
-    fc.property(fc.uint8Array(), (octets) => {
-      const text = Buffer.from(octets).toString('base64url');
-      expect(decodeBase64url(text)).toEqual(Buffer.from(octets));
+    fc.property(fc.uint8Array(), (bytes) => {
+      const text = Buffer.from(bytes).toString('base64url');
+      expect(decodeBase64url(text)).toEqual(Buffer.from(bytes));
     }),
   );
 });
@@ -16,9 +16,9 @@ test('whatever is read has no other text', () => {
   let read = 0;
   fc.assert(
     fc.property(fc.string({ unit: character, maxLength: 6 }), (text) => {
-      const octets = decodeBase64url(text);
-      if (octets !== undefined) read++;
-      expect([undefined, text]).toContain(octets?.toString('base64url'));
+      const bytes = decodeBase64url(text);
+      if (bytes !== undefined) read++;
+      expect([undefined, text]).toContain(bytes?.toString('base64url'));
     }),
     { numRuns: 2000 },
   );
@@ -36,7 +36,7 @@ test.each([
   ['a space within', 'YW Jj'],
   ['a newline at the end', 'YWJj\n'],
   ['a character of no alphabet', 'YW!Jj'],
-  ['an octet above 127', 'YW\u00ffJj'],
+  ['an byte above 127', 'YW\u00ffJj'],
   ['a character that only looks right', 'YW\u0430Jj'],
 ])('%s is undefined', (_, text) => {
   expect(decodeBase64url(text)).toBeUndefined();

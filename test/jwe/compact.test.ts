@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { MAX_VALUE_OCTETS, readCompact } from '../../src/jwe/compact.ts';
+import { MAX_VALUE_BYTES, readCompact } from '../../src/jwe/compact.ts';
 import { boundHeader, compactOf, KID, soundParts } from './malformed.ts';
 
 const text = compactOf([boundHeader, ...soundParts.slice(1)]);
 
-test('every segment is read as its octets, and the AAD as its text', () => {
+test('every segment is read as its bytes, and the AAD as its text', () => {
   const jwe = readCompact(Buffer.from(text));
   const { encryptedKey, iv, ciphertext, tag } = jwe;
   expect([encryptedKey, iv, ciphertext, tag]).toEqual(soundParts.slice(1));
@@ -22,19 +22,19 @@ test('a part of a larger buffer is read, and nothing around it', () => {
 });
 
 test('the largest value has 1.5 MiB', () => {
-  const withCiphertext = (octets: number) =>
+  const withCiphertext = (bytes: number) =>
     compactOf([
       boundHeader,
       ...soundParts.slice(1, 3),
-      Buffer.alloc(octets),
+      Buffer.alloc(bytes),
       ...soundParts.slice(4),
     ]);
-  const room = MAX_VALUE_OCTETS - withCiphertext(0).length;
-  const octets = Math.floor((room * 3) / 4 / 16) * 16;
-  const largest = withCiphertext(octets);
-  expect(largest.length).toBeGreaterThan(MAX_VALUE_OCTETS - 22);
-  expect(readCompact(Buffer.from(largest)).ciphertext).toHaveLength(octets);
-  const larger = withCiphertext(octets + 16);
-  expect(larger.length).toBeGreaterThan(MAX_VALUE_OCTETS);
+  const room = MAX_VALUE_BYTES - withCiphertext(0).length;
+  const bytes = Math.floor((room * 3) / 4 / 16) * 16;
+  const largest = withCiphertext(bytes);
+  expect(largest.length).toBeGreaterThan(MAX_VALUE_BYTES - 22);
+  expect(readCompact(Buffer.from(largest)).ciphertext).toHaveLength(bytes);
+  const larger = withCiphertext(bytes + 16);
+  expect(larger.length).toBeGreaterThan(MAX_VALUE_BYTES);
   expect(() => readCompact(Buffer.from(larger))).toThrow('larger than 1.5 MiB');
 });

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CEK_OCTETS, decryptContent, type EncryptedContent } from '../../src/jwe/content.ts';
+import { CEK_BYTES, decryptContent, type EncryptedContent } from '../../src/jwe/decrypt.ts';
 import { type JweVector, readVector } from './vectors.ts';
 
 /** RFC 7518 §5.2.2.1 by hand; `padded` takes the place of the padded plaintext. */
@@ -26,7 +26,7 @@ function pad(plaintext: Uint8Array): Buffer {
   return Buffer.concat([plaintext, Buffer.alloc(missing, missing)]);
 }
 
-const octets = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 
 describe('RFC 7518 appendix B.1', () => {
   const vector =
@@ -56,7 +56,7 @@ describe('RFC 7518 appendix B.1', () => {
   });
 
   test('no bit of its key can change', () => {
-    for (let bit = 0; bit < CEK_OCTETS * 8; bit++) {
+    for (let bit = 0; bit < CEK_BYTES * 8; bit++) {
       const key = hex('K');
       key[bit >> 3] = (key[bit >> 3] ?? 0) ^ (1 << (bit & 7));
       // The tag does not cover the second half of the key: that half spoils the plaintext.
@@ -77,8 +77,8 @@ test.each(['rfc7516-a.2', 'rfc7520-5.1'])('the published CEK opens the content o
 test('any plaintext, AAD, key and IV come back as they were', () => {
   fc.assert(
     fc.property(
-      octets(32),
-      octets(16),
+      bytes(32),
+      bytes(16),
       fc.uint8Array({ maxLength: 300 }),
       fc.uint8Array({ maxLength: 300 }),
       (cek, iv, aad, plaintext) => {
@@ -100,9 +100,9 @@ describe('content that its writer padded badly', () => {
     Buffer.concat([Buffer.alloc(16 - last.length, 9), Buffer.from(last)]);
 
   test.each([
-    ['a last octet of 0', block([0])],
-    ['a last octet of 17', block([17])],
-    ['octets that differ', block([3, 2, 3])],
+    ['a last byte of 0', block([0])],
+    ['a last byte of 17', block([17])],
+    ['bytes that differ', block([3, 2, 3])],
     ['more padding than there is', block([255])],
   ])('%s: undefined, although the tag is right', (_, padded) => {
     expect(decryptContent(cek, encrypt(cek, iv, aad, padded))).toBeUndefined();

@@ -75,7 +75,7 @@ describe('a value that does not open', () => {
     ...Object.fromEntries(
       [1, 16, 31, 33, 64].map((length) => {
         const cek = randomBytes(64);
-        return [`a CEK of ${length} octets`, craft({ cek, wrapped: cek.subarray(0, length) })];
+        return [`a CEK of ${length} bytes`, craft({ cek, wrapped: cek.subarray(0, length) })];
       }),
     ),
     'another tag': { ...sound, tag: craft().tag },

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { type Binding, bindingTo, scopes } from '../../src/jwe/binding.ts';
 import { readCompact } from '../../src/jwe/compact.ts';
 import { decryptCompact } from '../../src/jwe/decrypt.ts';
+import { looksSealed } from '../../src/jwe/detect.ts';
 import { encryptCompact } from '../../src/jwe/encrypt.ts';
-import { looksSealed } from '../../src/jwe/looks-sealed.ts';
 import { cekOf } from '../helpers/jwe.ts';
 import { AskedKey, makePair } from './pairs.ts';
 
@@ -17,7 +17,7 @@ const seal = (plaintext: Uint8Array) => encryptCompact(plaintext, binding, pair)
 const open = async (jwe: string) =>
   (await decryptCompact(readCompact(Buffer.from(jwe)), [key])).plaintext;
 
-test.each(scopes)('the header of a %s value is these octets', async (scope) => {
+test.each(scopes)('the header of a %s value is these bytes', async (scope) => {
   const bound = bindingTo(scope, { namespace: 'hr', name: 'db', key: 'password' });
   const jwe = await encryptCompact(Buffer.from('x'), bound, pair);
   const header = Buffer.from(jwe.split('.')[0] ?? '', 'base64url').toString();
@@ -30,11 +30,11 @@ describe('what kseal seals', () => {
   const values: Record<string, Buffer> = {
     ...Object.fromEntries(
       [0, 1, 15, 16, 17, 31, 32, 33, 64 * 1024, 700_000].map((size) => [
-        `${size} octets`,
+        `${size} bytes`,
         Buffer.alloc(size, 'p'),
       ]),
     ),
-    'all 256 octets': Buffer.from(Array.from({ length: 256 }, (_, octet) => octet)),
+    'all 256 bytes': Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)),
     NUL: Buffer.alloc(3),
     'invalid UTF-8': Buffer.from([0xff, 0xc0, 0x80, 0xed, 0xa0, 0x80]),
     'an emoji': Buffer.from('\u{1f511}'),
@@ -43,7 +43,7 @@ describe('what kseal seals', () => {
     'a byte order mark': Buffer.from('\ufeffpassword'),
   };
 
-  test.each(Object.entries(values))('opens to the same octets: %s', async (_, plaintext) => {
+  test.each(Object.entries(values))('opens to the same bytes: %s', async (_, plaintext) => {
     expect(Buffer.compare(await open(await seal(plaintext)), plaintext)).toBe(0);
   });
 
@@ -60,7 +60,7 @@ describe('what kseal seals', () => {
     );
   });
 
-  test('shows the length of the plaintext to within 16 octets, and no more', async () => {
+  test('shows the length of the plaintext to within 16 bytes, and no more', async () => {
     const lengths = [0, 1, 14, 15, 16, 31, 32].map(async (length) => {
       const jwe = await seal(Buffer.alloc(length));
       return readCompact(Buffer.from(jwe)).ciphertext.length;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { findSealed } from '../../src/jwe/find-sealed.ts';
+import { findSealed } from '../../src/jwe/detect.ts';
 
 const header = (members: object) => Buffer.from(JSON.stringify(members)).toString('base64url');
 const kid = '0'.repeat(43);

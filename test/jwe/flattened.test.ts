@@ -2,7 +2,7 @@ import { FlattenedEncrypt, GeneralEncrypt } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { readCompact } from '../../src/jwe/compact.ts';
 import { decryptCompact } from '../../src/jwe/decrypt.ts';
-import { compactFromFlattened, compactText, looksFlattened } from '../../src/jwe/flattened.ts';
+import { compactFromFlattened, compactText, looksFlattened } from '../../src/jwe/detect.ts';
 import { AskedKey, makePair } from './pairs.ts';
 import { thrownBy } from './thrown.ts';
 

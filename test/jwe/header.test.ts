@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KsealError } from '../../src/errors.ts';
 import { type Binding, scopes } from '../../src/jwe/binding.ts';
-import { type Header, protectedHeader, readHeader } from '../../src/jwe/header.ts';
+import { type Header, protectedHeader, readHeader } from '../../src/jwe/compact.ts';
 import { KID, unboundHeader } from './malformed.ts';
-import { headerOfOctets } from './malformed-headers.ts';
+import { headerOfBytes } from './malformed-headers.ts';
 
 const read = (text: string) => readHeader(Buffer.from(text));
 
@@ -34,14 +34,11 @@ describe('a bound header', () => {
     expect(Object.keys(bindings)).toEqual(scopes);
   });
 
-  test.each(Object.values(bindings))(
-    'is written in these octets, and read: %j',
-    (binding, text) => {
-      const header = `{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256","kseal":${text},"kid":"${KID}"}`;
-      expect(JSON.stringify(protectedHeader(binding, KID))).toBe(header);
-      expect(read(header)).toEqual({ binding, kid: KID });
-    },
-  );
+  test.each(Object.values(bindings))('is written in these bytes, and read: %j', (binding, text) => {
+    const header = `{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256","kseal":${text},"kid":"${KID}"}`;
+    expect(JSON.stringify(protectedHeader(binding, KID))).toBe(header);
+    expect(read(header)).toEqual({ binding, kid: KID });
+  });
 
   test.each(['__proto__', 'constructor', 'toString', '.hidden', 'a.b', 'A_b-1', 'x'.repeat(253)])(
     'may name the data key %s',
@@ -102,7 +99,7 @@ describe('a header of another tool', () => {
     ['names that only look equal', unboundHeader(',"Alg":1,"alg ":1,"\\u0430lg":1'), { kid: KID }],
     ['texts that hold names', unboundHeader(',"x":"\\"alg\\":","y":["alg","alg"]'), { kid: KID }],
     ['any language', unboundHeader(',"x":"密码\u{1f511}"'), { kid: KID }],
-    ['4 KiB exactly', headerOfOctets(4096), { kid: KID }],
+    ['4 KiB exactly', headerOfBytes(4096), { kid: KID }],
     [
       'a thousand lists',
       unboundHeader(`,"x":${'['.repeat(1000)}${']'.repeat(1000)}`),

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeUtf8, parseJsonObject } from '../../src/jwe/json.ts';
+import { parseJsonObject } from '../../src/jwe/encoding.ts';
+import { decodeUtf8 } from '../../src/text.ts';
 import { thrownBy } from './thrown.ts';
 
 const parse = (text: string) => parseJsonObject(Buffer.from(text), 'header');
@@ -82,9 +83,9 @@ test('any text is UTF-8, a byte order mark is kept, and what is no UTF-8 is unde
   );
   expect(decodeUtf8(Buffer.from('\ufeffa'))).toBe('\ufeffa');
   fc.assert(
-    fc.property(fc.uint8Array(), (octets) => {
-      const text = decodeUtf8(octets);
-      const lossless = Buffer.from(octets).equals(Buffer.from(Buffer.from(octets).toString()));
+    fc.property(fc.uint8Array(), (bytes) => {
+      const text = decodeUtf8(bytes);
+      const lossless = Buffer.from(bytes).equals(Buffer.from(Buffer.from(bytes).toString()));
       expect(text !== undefined).toBe(lossless);
     }),
   );

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { looksSealed, sealedLook } from '../../src/jwe/detect.ts';
 import { encryptCompact } from '../../src/jwe/encrypt.ts';
-import { looksSealed, sealedLook } from '../../src/jwe/looks-sealed.ts';
 import { makePair } from './pairs.ts';
 
 /** How a value that looks sealed begins under `data`; webhook and policy compare with these. */
@@ -12,14 +12,14 @@ const prefixes = [
   'WlhsS2JHSnRUV2xQYVVw',
 ];
 
-const beginsSo = (octets: Uint8Array) => {
-  const data = Buffer.from(octets).toString('base64');
+const beginsSo = (bytes: Uint8Array) => {
+  const data = Buffer.from(bytes).toString('base64');
   return prefixes.some((prefix) => data.startsWith(prefix));
 };
 
 const encodeAgain = (text: string) => Buffer.from(text).toString('base64');
 
-/** Octets near a prefix: cut anywhere, with a few octets changed, and anything behind. */
+/** Bytes near a prefix: cut anywhere, with a few bytes changed, and anything behind. */
 const near = fc
   .record({
     prefix: fc.constantFrom(...prefixes),
@@ -28,32 +28,32 @@ const near = fc
     rest: fc.uint8Array({ maxLength: 12 }),
   })
   .map(({ prefix, cut, changes, rest }) => {
-    const octets = Buffer.from(prefix, 'base64').subarray(0, cut);
-    for (const [at, octet] of changes) if (at < octets.length) octets[at] = octet;
-    return Buffer.concat([octets, rest]);
+    const bytes = Buffer.from(prefix, 'base64').subarray(0, cut);
+    for (const [at, byte] of changes) if (at < bytes.length) bytes[at] = byte;
+    return Buffer.concat([bytes, rest]);
   });
 
-test('octets look sealed exactly when their base64 begins with one of the four prefixes', () => {
+test('bytes look sealed exactly when their base64 begins with one of the four prefixes', () => {
   const seen = { yes: 0, no: 0 };
   fc.assert(
-    fc.property(fc.oneof({ weight: 9, arbitrary: near }, fc.uint8Array()), (octets) => {
-      expect(looksSealed(octets)).toBe(beginsSo(octets));
-      seen[beginsSo(octets) ? 'yes' : 'no']++;
+    fc.property(fc.oneof({ weight: 9, arbitrary: near }, fc.uint8Array()), (bytes) => {
+      expect(looksSealed(bytes)).toBe(beginsSo(bytes));
+      seen[beginsSo(bytes) ? 'yes' : 'no']++;
     }),
     { numRuns: 5000 },
   );
   expect(Math.min(seen.yes, seen.no)).toBeGreaterThan(500);
 });
 
-test('every octet of a prefix counts, and none behind it', () => {
+test('every byte of a prefix counts, and none behind it', () => {
   for (const prefix of prefixes) {
-    const octets = Buffer.from(prefix, 'base64');
-    expect(octets.toString('base64')).toBe(prefix);
-    expect(looksSealed(octets)).toBe(true);
-    expect(looksSealed(Buffer.concat([octets, Buffer.from([0])]))).toBe(true);
-    expect(looksSealed(octets.subarray(0, -1))).toBe(false);
-    for (let bit = 0; bit < octets.length * 8; bit++) {
-      const changed = Buffer.from(octets);
+    const bytes = Buffer.from(prefix, 'base64');
+    expect(bytes.toString('base64')).toBe(prefix);
+    expect(looksSealed(bytes)).toBe(true);
+    expect(looksSealed(Buffer.concat([bytes, Buffer.from([0])]))).toBe(true);
+    expect(looksSealed(bytes.subarray(0, -1))).toBe(false);
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const changed = Buffer.from(bytes);
       changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
       expect(looksSealed(changed)).toBe(beginsSo(changed));
     }

@@ -70,14 +70,14 @@ const duplicates: Row[] = [
   row('a member twice among odd texts', unboundHeader(',"x":{"{,:":"\\":{","y":"a","{,:":1}')),
 ];
 
-/** The header with `octets` in a value, where only text may be. */
-const holding = (octets: number[]) => {
+/** The header with `bytes` in a value, where only text may be. */
+const holding = (bytes: number[]) => {
   const [before = '', after = ''] = unboundHeader(',"x":"@"').split('@');
-  return Buffer.concat([Buffer.from(before), Buffer.from(octets), Buffer.from(after)]);
+  return Buffer.concat([Buffer.from(before), Buffer.from(bytes), Buffer.from(after)]);
 };
 
 const encoding: Row[] = [
-  row('an octet that is no UTF-8', holding([0xff])),
+  row('an byte that is no UTF-8', holding([0xff])),
   row('UTF-8 longer than need be', holding([0xc1, 0x81])),
   row('UTF-8 of half a character', holding([0xe2, 0x82])),
   row('UTF-8 of a surrogate', holding([0xed, 0xa0, 0x80])),
@@ -103,7 +103,7 @@ const json: Row[] = [
   row('a name without quotes', unboundHeader(',x:1')),
   row('NaN', unboundHeader(',"x":NaN')),
   row('more than 4 KiB', unboundHeader(`,"x":"${'y'.repeat(4096)}"`)),
-  row('one octet more than 4 KiB', headerOfOctets(4097)),
+  row('one byte more than 4 KiB', headerOfBytes(4097)),
   row(
     'lists a hundred thousand deep',
     `${unboundHeader().slice(0, -1)},"x":${'['.repeat(100_000)}`,
@@ -114,9 +114,9 @@ const json: Row[] = [
   ),
 ];
 
-/** A sound header of exactly so many octets. */
-export function headerOfOctets(octets: number): string {
-  const filler = 'y'.repeat(octets - unboundHeader(',"x":""').length);
+/** A sound header of exactly so many bytes. */
+export function headerOfBytes(bytes: number): string {
+  const filler = 'y'.repeat(bytes - unboundHeader(',"x":""').length);
   return unboundHeader(`,"x":"${filler}"`);
 }
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { readCompact } from '../../src/jwe/compact.ts';
 import type { OpeningKey } from '../../src/jwe/decrypt.ts';
-import { unsealData } from '../../src/unseal.ts';
+import { unsealData } from '../../src/unseal/unseal.ts';
 import {
   boundHeader,
   compactOf,
   KID,
-  MODULUS_OCTETS,
+  MODULUS_BYTES,
   malformedTexts,
   segmentNames,
   soundParts,
@@ -20,7 +20,7 @@ import { thrownBy } from './thrown.ts';
 function countingKey(): OpeningKey & { calls: number } {
   return {
     kid: KID,
-    modulusOctets: MODULUS_OCTETS,
+    modulusBytes: MODULUS_BYTES,
     state: 'active',
     calls: 0,
     async decryptKey() {
@@ -30,12 +30,12 @@ function countingKey(): OpeningKey & { calls: number } {
   };
 }
 
-/** Opens a Secret that holds `octets`, as widely as the policy can allow. */
-async function open(octets: Buffer) {
+/** Opens a Secret that holds `bytes`, as widely as the policy can allow. */
+async function open(bytes: Buffer) {
   const key = countingKey();
   const result = await unsealData({
     place: { namespace: 'hr', name: 'db' },
-    data: new Map([['password', octets]]),
+    data: new Map([['password', bytes]]),
     keyring: [key],
     policy: { acceptUnbound: true, allowRevoked: true, maxScope: 'cluster-wide' },
   });
@@ -52,14 +52,14 @@ test.each([
   expect([errors.get('password')?.code, calls]).toEqual(['DECRYPTION_FAILED', 1]);
 });
 
-test('every lenient form of a segment is the same octets to a lenient reader', () => {
+test('every lenient form of a segment is the same bytes to a lenient reader', () => {
   const lenient = malformedTexts.filter(({ name }) => name.includes(': '));
   expect(lenient).toHaveLength(segmentNames.length * 7);
-  for (const { name, octets } of lenient) {
-    const segments = octets.toString('latin1').split('.');
+  for (const { name, bytes } of lenient) {
+    const segments = bytes.toString('latin1').split('.');
     const decoded = segments.map((segment) => Buffer.from(segment, 'base64url'));
     expect(decoded, name).toEqual(soundParts);
-    expect(octets.toString('latin1'), name).not.toBe(compactOf(soundParts));
+    expect(bytes.toString('latin1'), name).not.toBe(compactOf(soundParts));
   }
 });
 
@@ -73,13 +73,13 @@ describe.each([
   });
 
   describe.each(forms.map((form) => [form.name, form] as const))('%s', (_name, form) => {
-    const { code, octets, unlikeSealed } = form;
+    const { code, bytes, unlikeSealed } = form;
     test(`is ${code}`, () => {
-      expect(thrownBy(() => readCompact(octets)).code).toBe(code);
+      expect(thrownBy(() => readCompact(bytes)).code).toBe(code);
     });
 
     test(unlikeSealed ? 'is left alone in a Secret' : 'asks no key', async () => {
-      const { opened, errors, calls } = await open(octets);
+      const { opened, errors, calls } = await open(bytes);
       expect([opened.size, calls]).toEqual([0, 0]);
       expect(errors.get('password')?.code).toBe(unlikeSealed ? undefined : code);
     });
@@ -88,7 +88,7 @@ describe.each([
 
 test('the messages are these and no others, so none of them quotes a value', () => {
   const forms = [...malformedTexts, ...malformedHeaders, ...malformedBindings];
-  const said = forms.map(({ octets }) => thrownBy(() => readCompact(octets)).message);
+  const said = forms.map(({ bytes }) => thrownBy(() => readCompact(bytes)).message);
   expect([...new Set(said)].sort()).toMatchInlineSnapshot(`
     [
       "JWE authentication tag has the wrong length",
@@ -106,7 +106,7 @@ test('the messages are these and no others, so none of them quotes a value', () 
       "critical extensions (crit) are refused",
       "protected header has a binding that kseal did not write",
       "protected header has a member twice",
-      "protected header is larger than 4096 octets",
+      "protected header is larger than 4096 bytes",
       "protected header is not JSON",
       "protected header is not UTF-8",
       "protected header is not a JSON object",

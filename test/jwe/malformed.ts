@@ -4,16 +4,16 @@ import type { ErrorCode } from '../../src/errors.ts';
 export interface Form {
   readonly name: string;
   readonly code: ErrorCode;
-  readonly octets: Buffer;
+  readonly bytes: Buffer;
   /** Its beginning is not that of a sealed value, so whoever opens a Secret leaves it alone. */
   readonly unlikeSealed: boolean;
 }
 
 /** The kid that the forms name, so that a reader that misses the fault would ask its key. */
 export const KID = 'k'.repeat(43);
-export const MODULUS_OCTETS = 256;
+export const MODULUS_BYTES = 256;
 
-const base64url = (octets: string | Buffer) => Buffer.from(octets).toString('base64url');
+const base64url = (bytes: string | Buffer) => Buffer.from(bytes).toString('base64url');
 
 export const boundHeader = `{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256","kseal":{"scope":"strict","namespace":"hr","name":"db","key":"password"},"kid":"${KID}"}`;
 
@@ -21,12 +21,12 @@ export const boundHeader = `{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256","kseal":
 export const unboundHeader = (more = '') =>
   `{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256"${more},"kid":"${KID}"}`;
 
-// Octets of ones: in base64url they need the characters that base64 writes otherwise, and
+// Bytes of ones: in base64url they need the characters that base64 writes otherwise, and
 // each segment ends in spare bits. The header's "??" does the same for it.
-const ones = (octets: number) => Buffer.alloc(octets, 0xff);
+const ones = (bytes: number) => Buffer.alloc(bytes, 0xff);
 export const soundParts: readonly Buffer[] = [
   Buffer.from(unboundHeader(',"x":"???~~~???"')),
-  ones(MODULUS_OCTETS),
+  ones(MODULUS_BYTES),
   ones(16),
   ones(16),
   ones(16),
@@ -64,7 +64,7 @@ const structure: Row[] = [
   ['quotes around it', `"${sound}"`, 'unlike sealed'],
 ];
 
-/** The same octets in texts that lenient readers take for them, for each segment. */
+/** The same bytes in texts that lenient readers take for them, for each segment. */
 const lenient: Row[] = segmentNames.flatMap((name, index) => {
   const segments = sound.split('.');
   const text = segments[index] ?? '';
@@ -73,7 +73,7 @@ const lenient: Row[] = segmentNames.flatMap((name, index) => {
     'a space within': `${text.slice(0, 20)} ${text.slice(20)}`,
     'a line break within': `${text.slice(0, 20)}\n${text.slice(20)}`,
     'a bad character within': `${text.slice(0, 20)}!${text.slice(20)}`,
-    'an octet above 127 within': `${text.slice(0, 20)}\u00ff${text.slice(20)}`,
+    'an byte above 127 within': `${text.slice(0, 20)}\u00ff${text.slice(20)}`,
     'the alphabet of base64': text.replaceAll('_', '/').replaceAll('-', '+'),
     'spare bits': text.slice(0, -1) + nextCharacter(text.slice(-1)),
   };
@@ -90,9 +90,9 @@ function nextCharacter(character: string): string {
 
 const lengths: Row[] = [
   ['no encrypted key', withPart(1, ones(0))],
-  ...[0, 12, 15, 17, 32].map((n): Row => [`an iv of ${n} octets`, withPart(2, ones(n))]),
-  ...[0, 1, 15, 17, 31].map((n): Row => [`a ciphertext of ${n} octets`, withPart(3, ones(n))]),
-  ...[0, 8, 15, 17, 32].map((n): Row => [`a tag of ${n} octets`, withPart(4, ones(n))]),
+  ...[0, 12, 15, 17, 32].map((n): Row => [`an iv of ${n} bytes`, withPart(2, ones(n))]),
+  ...[0, 1, 15, 17, 31].map((n): Row => [`a ciphertext of ${n} bytes`, withPart(3, ones(n))]),
+  ...[0, 8, 15, 17, 32].map((n): Row => [`a tag of ${n} bytes`, withPart(4, ones(n))]),
 ];
 
 /** Every form that is refused before a key is asked, except for those of headers. */
@@ -102,7 +102,7 @@ export function formsOf(rows: readonly Row[]): Form[] {
   return rows.map(([name, text, ...marks]) => ({
     name,
     code: marks.includes('refused') ? 'JWE_REFUSED' : 'JWE_MALFORMED',
-    octets: Buffer.from(text, text.startsWith('\ufeff') ? 'utf8' : 'latin1'),
+    bytes: Buffer.from(text, text.startsWith('\ufeff') ? 'utf8' : 'latin1'),
     unlikeSealed: marks.includes('unlike sealed'),
   }));
 }

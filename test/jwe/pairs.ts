@@ -26,7 +26,7 @@ export async function makePair(bits = 2048): Promise<Pair> {
 /** A private key, by node:crypto alone, that remembers what it was asked. */
 export class AskedKey implements OpeningKey {
   readonly kid: string;
-  readonly modulusOctets: number;
+  readonly modulusBytes: number;
   readonly state: KeyState;
   /** Everything that was given to the key. */
   readonly asked: Uint8Array[] = [];
@@ -37,7 +37,7 @@ export class AskedKey implements OpeningKey {
 
   constructor(pair: Pick<Pair, 'privateKey' | 'kid' | 'bits'>, state: KeyState = 'active') {
     this.kid = pair.kid;
-    this.modulusOctets = Math.ceil(pair.bits / 8);
+    this.modulusBytes = Math.ceil(pair.bits / 8);
     this.state = state;
     this.#key = pair.privateKey;
   }

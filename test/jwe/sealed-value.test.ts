@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readCompact } from '../../src/jwe/compact.ts';
-import { readSealedValue } from '../../src/jwe/sealed-value.ts';
+import { readSealedValue } from '../../src/jwe/detect.ts';
 import { boundHeader, withHeader } from './malformed.ts';
 import { thrownBy } from './thrown.ts';
 

@@ -1,14 +1,14 @@
 import { bindingTo, type Scope } from '../../src/jwe/binding.ts';
 import type { KeyState } from '../../src/jwe/decrypt.ts';
 import { encryptCompact } from '../../src/jwe/encrypt.ts';
-import { type OpenRequest, unsealData } from '../../src/unseal.ts';
+import { type OpenRequest, unsealData } from '../../src/unseal/unseal.ts';
 import { makeJwe } from '../helpers/jwe.ts';
 import { AskedKey, makePair } from './pairs.ts';
 
 /** What `data` of a Secret holds, decoded. */
 export type Data = Readonly<Record<string, string | Buffer>>;
 
-export const octetsOf = (data: Data) =>
+export const bytesOf = (data: Data) =>
   new Map(Object.entries(data).map(([key, value]) => [key, Buffer.from(value)]));
 
 /** How a Secret is opened, where it is not as strictly as can be, by one active key. */
@@ -45,12 +45,12 @@ export async function secrets() {
     const key = new AskedKey(pair, state);
     const { opened, warnings, errors } = await unsealData({
       place,
-      data: octetsOf(data),
-      ...(before && { before: octetsOf(before) }),
+      data: bytesOf(data),
+      ...(before && { before: bytesOf(before) }),
       keyring: keyring ?? [key],
       policy: { acceptUnbound: false, allowRevoked: false, maxScope: 'cluster-wide', ...policy },
     });
-    const texts = [...opened].map(([name, octets]) => [name, Buffer.from(octets).toString()]);
+    const texts = [...opened].map(([name, bytes]) => [name, Buffer.from(bytes).toString()]);
     const codes = [...errors].map(([name, { code }]) => [name, code]);
     return {
       opened: Object.fromEntries(texts) as Record<string, string>,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { looksSealed } from '../../src/jwe/detect.ts';
 import { encryptCompact } from '../../src/jwe/encrypt.ts';
-import { looksSealed } from '../../src/jwe/looks-sealed.ts';
-import { unsealData } from '../../src/unseal.ts';
+import { unsealData } from '../../src/unseal/unseal.ts';
 import { makeJwe } from '../helpers/jwe.ts';
 import { AskedKey, makePair } from './pairs.ts';
 
@@ -19,11 +19,11 @@ const values: Record<string, Buffer> = {
 };
 
 /** What comes of a value in a Secret: the code and message, `opened`, or `left` as it is. */
-async function outcome(octets: Buffer) {
+async function outcome(bytes: Buffer) {
   const key = new AskedKey(pair);
   const { opened, errors } = await unsealData({
     place,
-    data: new Map([['password', octets]]),
+    data: new Map([['password', bytes]]),
     keyring: [key],
     policy: { acceptUnbound: true, allowRevoked: true, maxScope: 'cluster-wide' },
   });

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { compactDecrypt } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { readCompact } from '../../src/jwe/compact.ts';
-import { kidOf } from '../../src/jwe/kid.ts';
-import { unsealData } from '../../src/unseal.ts';
+import { kidOf } from '../../src/jwe/thumbprint.ts';
+import { unsealData } from '../../src/unseal/unseal.ts';
 import { AskedKey } from './pairs.ts';
 import { thrownBy } from './thrown.ts';
 import { type JweVector, readVector } from './vectors.ts';
@@ -33,7 +33,7 @@ test('there is no vector that no test knows', () => {
 describe.each(['rfc7516-a.2', 'rfc7520-5.1', 'rfc7520-5.2'])('%s', (name) => {
   const vector = readVector<JweVector>(name);
   const privateKey = createPrivateKey({ key: vector.key, format: 'jwk' });
-  const octets = Buffer.from(vector.jwe);
+  const bytes = Buffer.from(vector.jwe);
 
   test('is what its title says', async () => {
     const [header = '', encryptedKey = ''] = vector.jwe.split('.');
@@ -51,7 +51,7 @@ describe.each(['rfc7516-a.2', 'rfc7520-5.1', 'rfc7520-5.2'])('%s', (name) => {
   });
 
   test('is refused by the reader, which names the member', () => {
-    expect(thrownBy(() => readCompact(octets))).toMatchObject({
+    expect(thrownBy(() => readCompact(bytes))).toMatchObject({
       code: 'JWE_REFUSED',
       message: 'protected header member alg must be RSA-OAEP-256',
     });
@@ -64,7 +64,7 @@ describe.each(['rfc7516-a.2', 'rfc7520-5.1', 'rfc7520-5.2'])('%s', (name) => {
     const key = new AskedKey({ privateKey, kid, bits });
     const { opened, errors } = await unsealData({
       place: { namespace: 'hr', name: 'db' },
-      data: new Map([['password', octets]]),
+      data: new Map([['password', bytes]]),
       keyring: [key],
       policy: { acceptUnbound: true, allowRevoked: true, maxScope: 'cluster-wide' },
     });

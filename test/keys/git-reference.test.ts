@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseGitReference } from '../../src/keys/git-reference.ts';
+import { parseGitReference } from '../../src/keys/git.ts';
 
 test.each([
   [

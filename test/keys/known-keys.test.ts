@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { knownKeysPath, knownKid, readKnownKeys, rememberKey } from '../../src/keys/known-keys.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
-const [A, B] = [1, 2].map((octet) => Buffer.alloc(32, octet).toString('base64url')) as [
+const [A, B] = [1, 2].map((byte) => Buffer.alloc(32, byte).toString('base64url')) as [
   string,
   string,
 ];

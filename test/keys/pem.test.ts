@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { kidOf } from '../../src/jwe/kid.ts';
-import { looksLikeKey, readKeyText } from '../../src/keys/pem.ts';
+import { kidOf } from '../../src/jwe/thumbprint.ts';
+import { looksLikeKey, readKeyText } from '../../src/keys/key-file.ts';
 import { makePair } from '../jwe/pairs.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 

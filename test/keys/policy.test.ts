@@ -1,7 +1,6 @@
 import { createPublicKey, generateKeyPairSync, type JsonWebKey, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { readKeyText } from '../../src/keys/pem.ts';
-import { checkRsa } from '../../src/keys/policy.ts';
+import { checkRsa, readKeyText } from '../../src/keys/key-file.ts';
 import { makePair } from '../jwe/pairs.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
@@ -14,20 +13,20 @@ function written(jwk: JsonWebKey): Buffer[] {
   return [Buffer.from(pem), Buffer.from(JSON.stringify(jwk))];
 }
 
-const check = (octets: Buffer) => checkRsa(readKeyText(octets, 'prod.pub').key, 'prod.pub');
+const check = (bytes: Buffer) => checkRsa(readKeyText(bytes, 'prod.pub').key, 'prod.pub');
 
 /** An odd modulus of exactly so many bits; nobody knows its factors. */
 function modulus(bits: number): string {
-  const octets = randomBytes(Math.ceil(bits / 8));
+  const bytes = randomBytes(Math.ceil(bits / 8));
   const top = (bits - 1) % 8;
-  octets[0] = ((octets[0] ?? 0) & ((1 << top) - 1)) | (1 << top);
-  octets[octets.length - 1] = (octets.at(-1) ?? 0) | 1;
-  return octets.toString('base64url');
+  bytes[0] = ((bytes[0] ?? 0) & ((1 << top) - 1)) | (1 << top);
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) | 1;
+  return bytes.toString('base64url');
 }
 
 describe('the public exponent', () => {
   test('65537 is accepted', () => {
-    for (const octets of written(good)) expect(check(octets)).toBe(2048);
+    for (const bytes of written(good)) expect(check(bytes)).toBe(2048);
   });
 
   // With exponent 1 the encrypted key is the padded CEK itself, for anyone to read.
@@ -43,8 +42,8 @@ describe('the public exponent', () => {
     [65538, 'AQAC'],
     [4294967297, 'AQAAAAE'],
   ])('%i is refused by its name', (exponent, e) => {
-    for (const octets of written({ ...good, e })) {
-      expect(thrownBy(() => check(octets))).toEqual({
+    for (const bytes of written({ ...good, e })) {
+      expect(thrownBy(() => check(bytes))).toEqual({
         code: 'KEY_INVALID',
         message: `prod.pub: RSA public exponent ${exponent}, not 65537`,
         hint: 'use an RSA key of 3072 or 4096 bits',
@@ -67,12 +66,12 @@ describe('the public exponent', () => {
 
 describe('the modulus', () => {
   test.each([2048, 2049, 3072, 4096, 8191, 8192])('of %i bits is accepted', (bits) => {
-    for (const octets of written({ ...good, n: modulus(bits) })) expect(check(octets)).toBe(bits);
+    for (const bytes of written({ ...good, n: modulus(bits) })) expect(check(bytes)).toBe(bits);
   });
 
   test.each([512, 1024, 2040, 2047, 8193, 16384])('of %i bits is refused by its length', (bits) => {
-    for (const octets of written({ ...good, n: modulus(bits) })) {
-      expect(thrownBy(() => check(octets))).toMatchObject({
+    for (const bytes of written({ ...good, n: modulus(bits) })) {
+      expect(thrownBy(() => check(bytes))).toMatchObject({
         code: 'KEY_INVALID',
         message: `prod.pub: RSA modulus of ${bits} bits, outside 2048 to 8192`,
       });
@@ -81,8 +80,8 @@ describe('the modulus', () => {
 
   test('zeros in front are refused, so they do not make it longer', () => {
     const n = Buffer.concat([Buffer.alloc(128), Buffer.from(modulus(1024), 'base64url')]);
-    const octets = Buffer.from(JSON.stringify({ ...good, n: n.toString('base64url') }));
-    expect(thrownBy(() => check(octets)).message).toContain('not canonical base64url');
+    const bytes = Buffer.from(JSON.stringify({ ...good, n: n.toString('base64url') }));
+    expect(thrownBy(() => check(bytes)).message).toContain('not canonical base64url');
   });
 });
 

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
-import { fetchPublicKey } from '../../src/keys/gcpkms.ts';
-import { connect } from '../../src/keys/gcpkms-client.ts';
+import { connect } from '../../src/keys/gcpkms/client.ts';
+import { fetchPublicKey } from '../../src/keys/gcpkms/provider.ts';
 import { startKmsEmulator } from './emulator.ts';
 import { HR, optionsFor, versionOf } from './harness.ts';
 

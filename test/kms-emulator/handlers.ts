@@ -1,6 +1,6 @@
 import { constants, privateDecrypt } from 'node:crypto';
 import type { ServiceError } from '@grpc/grpc-js';
-import { crc32c } from '../../src/keys/crc32c.ts';
+import { crc32c } from '../../src/keys/gcpkms/call.ts';
 import { type Method, statusError } from './faults.ts';
 import { type KeyStore, type KeyVersion, oaepHash, purposeOf } from './keys.ts';
 

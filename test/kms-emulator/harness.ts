@@ -1,5 +1,5 @@
 import { constants, publicEncrypt } from 'node:crypto';
-import type { Limits } from '../../src/keys/gcpkms-call.ts';
+import type { Limits } from '../../src/keys/gcpkms/call.ts';
 import type { ProviderOptions } from '../../src/keys/provider.ts';
 import type { KmsEmulator } from './emulator.ts';
 

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KsealError } from '../../src/errors.ts';
-import { decodeManifest } from '../../src/manifest/decode.ts';
+import { decodeManifest } from '../../src/manifest/read.ts';
 
-function errorOf(octets: Uint8Array): KsealError {
+function errorOf(bytes: Uint8Array): KsealError {
   try {
-    decodeManifest(octets, 'db.yaml');
+    decodeManifest(bytes, 'db.yaml');
   } catch (error) {
     if (error instanceof KsealError) return error;
   }
@@ -40,8 +40,8 @@ describe('decodeManifest', () => {
     ],
     ['little-endian', utf16],
     ['big-endian', Buffer.from(utf16).swap16()],
-  ])('names UTF-16, %s, and the fix in PowerShell', (_, octets) => {
-    const error = errorOf(octets);
+  ])('names UTF-16, %s, and the fix in PowerShell', (_, bytes) => {
+    const error = errorOf(bytes);
     expect(error.code).toBe('MANIFEST_INVALID');
     expect(error.message).toBe('db.yaml: the text is UTF-16, not UTF-8');
     expect(error.hint).toContain('Set-Content -Encoding utf8');
@@ -52,9 +52,9 @@ describe('decodeManifest', () => {
     [[0x61, 0xc3], 2],
     [[0x61, 0x62, 0xed, 0xa0, 0x80], 3],
     [[0x61, 0x62, 0xc0, 0x80], 3],
-  ])('names the place in %j that is not UTF-8', (octets, place) => {
-    const error = errorOf(Uint8Array.from(octets));
+  ])('names the place in %j that is not UTF-8', (bytes, place) => {
+    const error = errorOf(Uint8Array.from(bytes));
     expect(error.code).toBe('MANIFEST_INVALID');
-    expect(error.message).toBe(`db.yaml: not UTF-8 at octet ${place}`);
+    expect(error.message).toBe(`db.yaml: not UTF-8 at byte ${place}`);
   });
 });

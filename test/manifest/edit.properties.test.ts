@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { type Edit, editManifest } from '../../src/manifest/edit.ts';
-import type { Field, SecretDocument } from '../../src/manifest/manifest.ts';
 import { readManifest } from '../../src/manifest/read.ts';
+import type { Field, SecretDocument } from '../../src/manifest/types.ts';
 import { contentOf, layouts, linesOf, textOf, type Value, values } from './random-secret.ts';
 
 interface Step {
@@ -41,7 +41,7 @@ function editsOf(steps: readonly Step[], secret: SecretDocument): Edit[] {
   return steps.map(({ kind, field, key, text }) =>
     kind === 'remove'
       ? { kind, secret, field, key }
-      : { kind, secret, field, key, octets: Buffer.from(text) },
+      : { kind, secret, field, key, bytes: Buffer.from(text) },
   );
 }
 

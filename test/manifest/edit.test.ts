@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { checkEdited } from '../../src/manifest/check-edited.ts';
-import { type Edit, editManifest } from '../../src/manifest/edit.ts';
-import { statesAfter } from '../../src/manifest/edit-state.ts';
-import type { Manifest, SecretDocument } from '../../src/manifest/manifest.ts';
+import { checkEdited, type Edit, editManifest, statesAfter } from '../../src/manifest/edit.ts';
 import { readManifest } from '../../src/manifest/read.ts';
 import { applySplices } from '../../src/manifest/splice.ts';
+import type { Manifest, SecretDocument } from '../../src/manifest/types.ts';
 
 const source = `apiVersion: v1
 kind: Secret
@@ -22,7 +20,7 @@ function read(text: string): { manifest: Manifest; secret: SecretDocument } {
 }
 
 function set(secret: SecretDocument, key: string, text: string | Uint8Array): Edit {
-  return { kind: 'set', secret, field: 'stringData', key, octets: Buffer.from(text) };
+  return { kind: 'set', secret, field: 'stringData', key, bytes: Buffer.from(text) };
 }
 
 describe('editManifest', () => {
@@ -43,7 +41,7 @@ describe('editManifest', () => {
     const { manifest, secret } = read(text);
     expect(
       editManifest(manifest, [
-        { kind: 'set', secret, field: 'data', key: 'a', octets: Buffer.from('ABC') },
+        { kind: 'set', secret, field: 'data', key: 'a', bytes: Buffer.from('ABC') },
       ]),
     ).toBe(text);
   });
@@ -54,14 +52,14 @@ describe('editManifest', () => {
     expect(edited).toBe(source.replace('a: x', 'a: z'));
   });
 
-  it('refuses octets under stringData that are not UTF-8, and says where', () => {
+  it('refuses bytes under stringData that are not UTF-8, and says where', () => {
     const { manifest, secret } = read(source);
     expect(() => editManifest(manifest, [set(secret, 'a', Uint8Array.of(0xff))])).toThrow(
       expect.objectContaining({
         code: 'VALUE_REFUSED',
         message:
           'db.yaml:1:1: Secret db, data key "a": the value is not text, so it cannot stand under stringData',
-        hint: 'put it under data, which holds any octets',
+        hint: 'put it under data, which holds any bytes',
       }),
     );
   });

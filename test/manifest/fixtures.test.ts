@@ -2,18 +2,18 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Edit, editManifest } from '../../src/manifest/edit.ts';
-import type { Manifest } from '../../src/manifest/manifest.ts';
 import { readManifest } from '../../src/manifest/read.ts';
+import type { Manifest } from '../../src/manifest/types.ts';
 
 const folder = new URL('../../fixtures/manifests', import.meta.url).pathname;
 
-/** An edit as it stands in edits.json: the Secret by its number, the octets as text or base64. */
+/** An edit as it stands in edits.json: the Secret by its number, the bytes as text or base64. */
 type WrittenEdit = Omit<Edit, 'secret'> & { secret: number; text?: string; base64?: string };
 
 function editsOf(manifest: Manifest, written: readonly WrittenEdit[]): Edit[] {
   return written.map(({ secret, text, base64, ...rest }) => {
-    const octets = Buffer.from(text ?? base64 ?? '', text === undefined ? 'base64' : 'utf8');
-    return { ...rest, octets, secret: manifest.secrets[secret] } as Edit;
+    const bytes = Buffer.from(text ?? base64 ?? '', text === undefined ? 'base64' : 'utf8');
+    return { ...rest, bytes, secret: manifest.secrets[secret] } as Edit;
   });
 }
 
@@ -29,7 +29,7 @@ describe.each(readdirSync(folder))('fixtures/manifests/%s', (name) => {
     expect(manifest.problems).toEqual([]);
   });
 
-  it('is edited to the octet', () => {
+  it('is edited to the byte', () => {
     expect(editManifest(manifest, editsOf(manifest, JSON.parse(read('edits.'))))).toBe(
       read('out.'),
     );

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { plaintextAnnotations } from '../../src/manifest/last-applied.ts';
-import type { SecretDocument } from '../../src/manifest/manifest.ts';
 import { readManifest } from '../../src/manifest/read.ts';
+import { plaintextAnnotations } from '../../src/manifest/read-secret.ts';
+import type { SecretDocument } from '../../src/manifest/types.ts';
 
 const kubectl = 'kubectl.kubernetes.io/last-applied-configuration';
 const kubecfg = 'kubecfg.ksonnet.io/last-applied-configuration';

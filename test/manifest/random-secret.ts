@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Field } from '../../src/manifest/manifest.ts';
+import type { Field } from '../../src/manifest/types.ts';
 
 // Secrets with random values, written in random styles, each line knowing whose it is.
 

@@ -19,7 +19,7 @@ function secretsIn(source: string): unknown[] {
   expect(problems).toEqual([]);
   return secrets.map(({ name, entries }) => [
     name,
-    ...entries.map(({ field, key, octets }) => `${field}.${key}=${Buffer.from(octets)}`),
+    ...entries.map(({ field, key, bytes }) => `${field}.${key}=${Buffer.from(bytes)}`),
   ]);
 }
 
@@ -58,7 +58,7 @@ data: { password: dGlnZXI= }
         { field: 'data', key: 'password', position: { line: 13, column: 19 } },
       ],
     });
-    expect(secrets[0]?.entries.map(({ octets }) => Buffer.from(octets).toString())).toEqual([
+    expect(secrets[0]?.entries.map(({ bytes }) => Buffer.from(bytes).toString())).toEqual([
       'scott',
       'tiger',
     ]);
@@ -97,11 +97,11 @@ data: { password: dGlnZXI= }
     ]);
   });
 
-  it('holds the octets of any text and of any base64, with line breaks in it', () => {
+  it('holds the bytes of any text and of any base64, with line breaks in it', () => {
     const text = 'é😀\u0000\u0085\n';
     const source = `${head}stringData:\n  a: "é😀\\0\\N\\n"\n  b: "\\ud83d\\ude00"\ndata:\n  c: |\n    AAEC\n    /w==\n`;
     const [secret] = readManifest(source, 'x').secrets;
-    expect(secret?.entries.map(({ octets }) => Buffer.from(octets))).toEqual([
+    expect(secret?.entries.map(({ bytes }) => Buffer.from(bytes))).toEqual([
       Buffer.from(text),
       Buffer.from('😀'),
       Buffer.from([0, 1, 2, 255]),

@@ -14,7 +14,7 @@ describe.each(reporters)('%s', (_, reporter) => {
   });
 
   test('takes of a finding what is meant for the reader', () => {
-    const planted = { ...finding(), value: 'CANARY-value', octets: Buffer.from('CANARY-octets') };
+    const planted = { ...finding(), value: 'CANARY-value', bytes: Buffer.from('CANARY-bytes') };
     const output = reporter(
       report({
         findings: [planted],

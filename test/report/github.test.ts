@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { github } from '../../src/report/github.ts';
-import { placeOf, printable, sentenceOf } from '../../src/report/words.ts';
+import { placeOf, printable, sentenceOf } from '../../src/report/report.ts';
 import { anyReport, finding, mixed, plain, report, tool } from './sample.ts';
 
 interface Command {

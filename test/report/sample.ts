@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Report, Tool } from '../../src/report/report.ts';
-import type { Finding, Rule } from '../../src/rules/rule.ts';
+import type { Finding, Rule } from '../../src/verify/rule.ts';
 
 export function finding(changes: Partial<Finding> = {}): Finding {
   return {

@@ -5,8 +5,7 @@ import ajvFormats from 'ajv-formats';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Report } from '../../src/report/report.ts';
-import { sarif } from '../../src/report/sarif.ts';
-import { uriOf } from '../../src/report/uri.ts';
+import { sarif, uriOf } from '../../src/report/sarif.ts';
 import { anyReport, finding, mixed, plain, report, tool } from './sample.ts';
 
 const published = createRequire(import.meta.url).resolve(

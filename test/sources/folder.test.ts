@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { isFolder, manifestsIn } from '../../src/sources/folder.ts';
+import { isFolder, manifestsIn } from '../../src/sources/texts.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
 let folder = '';

@@ -123,9 +123,9 @@ function headerOf(name: string, spec: ValueSpec, to: string): string {
 
 const names = ['protected', 'encrypted_key', 'iv', 'ciphertext', 'tag'];
 
-/** What may be done to a JWE: `flip 4 0` changes a bit in octet 0 of segment 4. */
+/** What may be done to a JWE: `flip 4 0` changes a bit in byte 0 of segment 4. */
 const steps: Readonly<Record<string, (jwe: string, ...args: string[]) => string>> = {
-  flip: (jwe, segment, octet) => flipBit(jwe, Number(segment), Number(octet)),
+  flip: (jwe, segment, byte) => flipBit(jwe, Number(segment), Number(byte)),
   base64,
   newline: (jwe) => `${jwe}\n`,
   cut: (jwe, length) => jwe.slice(0, Number(length)),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { answerText } from '../../src/webhook/admission.ts';
+import { answerText } from '../../src/webhook/admission-review.ts';
 
 test('an answer is one line of JSON with the response alone', () => {
   expect(answerText({ uid: '"\n', allowed: true })).toBe(

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { patchOf } from '../../src/webhook/patch.ts';
-import { readReview } from '../../src/webhook/read-review.ts';
+import { patchOf, readReview } from '../../src/webhook/admission-review.ts';
 import { review } from '../../src/webhook/review.ts';
 import { applyPatch, type Operation } from '../helpers/json-patch.ts';
 import { makeJwe } from '../helpers/jwe.ts';
@@ -12,10 +11,10 @@ const pair = await makePair();
 const operationsIn = (patch: string): Operation[] =>
   JSON.parse(Buffer.from(patch, 'base64').toString());
 
-const base64 = (octets: Uint8Array | string) => Buffer.from(octets).toString('base64');
+const base64 = (bytes: Uint8Array | string) => Buffer.from(bytes).toString('base64');
 
-/** A value in a Secret: its octets, and whether they are sealed. */
-const value = fc.record({ octets: fc.uint8Array({ maxLength: 40 }), isSealed: fc.boolean() });
+/** A value in a Secret: its bytes, and whether they are sealed. */
+const value = fc.record({ bytes: fc.uint8Array({ maxLength: 40 }), isSealed: fc.boolean() });
 
 const key = fc.oneof(
   fc.constantFrom('a.b', '__proto__', 'constructor', 'a/b', 'm~n', '~1', '~01', '/', '', '0', '-'),
@@ -32,9 +31,9 @@ const rest = fc.record({
 const header = (kid: string) =>
   `{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256","kseal":{"scope":"namespace-wide","namespace":"hr"},"kid":"${kid}"}`;
 
-function standing({ octets, isSealed }: { octets: Uint8Array; isSealed: boolean }) {
-  if (!isSealed) return base64(octets);
-  return base64(makeJwe(Buffer.from(octets), pair.publicPem, header(pair.kid)));
+function standing({ bytes, isSealed }: { bytes: Uint8Array; isSealed: boolean }) {
+  if (!isSealed) return base64(bytes);
+  return base64(makeJwe(Buffer.from(bytes), pair.publicPem, header(pair.kid)));
 }
 
 test('the patch opens what is sealed, and changes nothing else', async () => {
@@ -47,7 +46,7 @@ test('the patch opens what is sealed, and changes nothing else', async () => {
         const values = new Map(entries);
         const data = Object.fromEntries([...values].map(([name, one]) => [name, standing(one)]));
         const opened = Object.fromEntries(
-          [...values].map(([name, one]) => [name, base64(one.octets)]),
+          [...values].map(([name, one]) => [name, base64(one.bytes)]),
         );
         const object = { ...more, data };
         const { patch, allowed } = await answerTo(object);
@@ -100,8 +99,8 @@ describe('a patch', () => {
   });
 
   test('is padded base64 of the standard alphabet, without line breaks, in both layers', () => {
-    const octets = Buffer.alloc(3000, 0xfb);
-    const { patch } = patchOf(new Map([['k', octets]]));
+    const bytes = Buffer.alloc(3000, 0xfb);
+    const { patch } = patchOf(new Map([['k', bytes]]));
     for (const text of [patch, String(operationsIn(patch)[0]?.value)])
       expect(Buffer.from(text, 'base64').toString('base64')).toBe(text);
   });

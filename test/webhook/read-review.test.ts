@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readReview } from '../../src/webhook/read-review.ts';
+import { readReview } from '../../src/webhook/admission-review.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
 const secret = { group: '', version: 'v1', kind: 'Secret' };

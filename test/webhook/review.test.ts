@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { answerPosted } from '../../src/webhook/answer.ts';
-import { createLog } from '../../src/webhook/log.ts';
-import { createMetrics } from '../../src/webhook/metrics.ts';
 import { review } from '../../src/webhook/review.ts';
+import { answerPosted } from '../../src/webhook/server/handler.ts';
+import { createLog } from '../../src/webhook/server/log.ts';
+import { createMetrics } from '../../src/webhook/server/metrics.ts';
 import { leaksOf } from '../helpers/canary.ts';
 import { Capture } from '../helpers/io.ts';
 import { type AdmissionCase, makeCase } from './admission-case.ts';
@@ -94,7 +94,7 @@ test('a bug refuses the Secret, and neither its user nor the log reads its messa
   const log = createLog(stream, 'debug');
   const bug = {
     kid: keys.kid('k'),
-    modulusOctets: 384,
+    modulusBytes: 384,
     state: 'active' as const,
     decryptKey: () => Promise.reject(new TypeError('CANARY-bug is not a function')),
   };

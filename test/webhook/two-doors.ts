@@ -13,8 +13,8 @@ import { type TestIO, testIO } from '../helpers/io.ts';
 import { kidOfPem } from '../helpers/jwe.ts';
 import { AskedKey } from '../jwe/pairs.ts';
 import type { CaseOptions, Keys } from './admission-case.ts';
-import { type Answer, post } from './https.ts';
-import { type Served, startServed, writeServingPair } from './served.ts';
+import { type Answer, post } from './server/https.ts';
+import { type Served, startServed, writeServingPair } from './server/served.ts';
 
 /** The keys that both doors open with; `big` is the one that nobody knows. */
 export const openers = ['k', 'other', 'small'] as const;
@@ -106,10 +106,10 @@ async function start(options: CaseOptions): Promise<CountingWebhook> {
 /** `code once` is the failure of the first question alone. */
 function failingKey(key: AskedKey, failure = ''): OpeningKey {
   const [code, once] = failure.split(' ');
-  const { kid, modulusOctets, state } = key;
+  const { kid, modulusBytes, state } = key;
   return {
     kid,
-    modulusOctets,
+    modulusBytes,
     state,
     decryptKey: async (encryptedKey) => {
       const cek = await key.decryptKey(encryptedKey);

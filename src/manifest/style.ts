@@ -1,0 +1,100 @@
+import type { YamlMap } from '../yaml/node.ts';
+import { scalarSource } from './scalars.ts';
+import { indentation, lineStart } from './splice.ts';
+
+/** An entry to be written, its value a string or a mapping. */
+export interface Addition {
+  readonly key: string;
+  readonly value: string | readonly Addition[];
+}
+
+/** How new text is written so that it fits in with what is around it. */
+export interface Style {
+  readonly eol: string;
+  /** Every string stands in double quotes. */
+  readonly json: boolean;
+  /** White space that one level of nesting is indented by. */
+  readonly unit: string;
+  /** What stands between a key and its value, and between two entries on one line, in flow style. */
+  readonly colon: string;
+  readonly comma: string;
+}
+
+/** The style of the Secret whose mapping is `root`. */
+export function styleOf(source: string, root: YamlMap): Style {
+  const json =
+    root.flow && root.entries.every(({ key }) => key.kind === 'scalar' && key.style === 'double');
+  const colon = root.entries[0]?.colon ?? 0;
+  const tight = json && !/\s/.test(source.charAt(colon + 1));
+  return {
+    eol: /\r?\n/.exec(source)?.[0] ?? '\n',
+    json,
+    unit: (root.flow ? flowUnit(source, root) : blockUnit(source, root)) || '  ',
+    colon: tight ? ':' : ': ',
+    comma: tight ? ',' : ', ',
+  };
+}
+
+/** The indentation of the entries of a block mapping. */
+export function blockIndent(source: string, { start, entries }: YamlMap): string {
+  const at = entries.at(-1)?.start ?? start;
+  return ' '.repeat(source.slice(lineStart(source, at), at).replace('\uFEFF', '').length);
+}
+
+function blockUnit(source: string, root: YamlMap): string {
+  const nested = root.entries
+    .map(({ value }) => value)
+    .find((value) => value.kind === 'map' && !value.flow);
+  return nested?.kind === 'map'
+    ? blockIndent(source, nested).slice(blockIndent(source, root).length)
+    : '';
+}
+
+function flowUnit(source: string, root: YamlMap): string {
+  const inner = indentation(source, root.entries[0]?.start ?? root.start);
+  return inner.slice(indentation(source, root.start).length);
+}
+
+/** The lines of new entries of a block mapping, without line ends. */
+export function blockLines(
+  additions: readonly Addition[],
+  indent: string,
+  style: Style,
+): readonly string[] {
+  return additions.flatMap(({ key, value }) => {
+    const name = `${indent}${scalarSource(key, 'plain')}:`;
+    if (typeof value === 'string') return [`${name} ${scalarSource(value, 'plain')}`];
+    return [name, ...blockLines(value, indent + style.unit, style)];
+  });
+}
+
+/**
+ * New entries of a flow mapping, without the commas between them.
+ *
+ * @param indent their indentation if they stand on lines of their own
+ */
+export function flowEntries(
+  additions: readonly Addition[],
+  indent: string | undefined,
+  style: Style,
+): readonly string[] {
+  const quotes = style.json ? 'double' : 'plain';
+  return additions.map(({ key, value }) => {
+    const text =
+      typeof value === 'string' ? scalarSource(value, quotes) : flowMap(value, indent, style);
+    return `${scalarSource(key, quotes)}${style.colon}${text}`;
+  });
+}
+
+/** A new flow mapping; `indent`: that of the line it begins in, if it may take several lines. */
+export function flowMap(
+  additions: readonly Addition[],
+  indent: string | undefined,
+  style: Style,
+): string {
+  if (additions.length === 0) return '{}';
+  if (indent === undefined) return `{${flowEntries(additions, indent, style).join(style.comma)}}`;
+  const newLine = style.eol + indent;
+  const entries = flowEntries(additions, indent + style.unit, style);
+  return `{${newLine}${style.unit}${entries.join(`,${newLine}${style.unit}`)}${newLine}}`;
+}

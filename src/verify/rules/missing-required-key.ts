@@ -1,0 +1,19 @@
+import { missingKeys } from '../../kubernetes/secret.ts';
+import type { Rule } from '../rule.ts';
+
+export const missingRequiredKey: Rule = {
+  id: 'missing-required-key',
+  severity: 'error',
+  summary: 'a Secret without a data key that its type requires',
+  why: 'Kubernetes refuses a Secret of a built-in type that lacks one of its data keys: kubernetes.io/tls needs tls.crt and tls.key, kubernetes.io/ssh-auth needs ssh-privatekey, and so on.',
+  wrong: 'type: kubernetes.io/tls\ndata:\n  tls.crt: ZXlKaGJHY2lPaUpTVTBF…',
+  right:
+    'type: kubernetes.io/tls\ndata:\n  tls.crt: ZXlKaGJHY2lPaUpTVTBF…\n  tls.key: ZXlKaGJHY2lPaUpTVTBF…',
+  covers: 'line',
+  checkSecret: ({ type, dataKeys, placeOf, position }) =>
+    missingKeys(type, dataKeys).map((missing) => ({
+      position: placeOf('type') ?? position,
+      message: `type ${type} requires data key ${missing}, which is missing`,
+      hint: 'add it: kseal seal --into FILE --prompt KEY; or correct the type',
+    })),
+};

@@ -1,3 +1,0 @@
-export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
-
-export type LogLevel = (typeof logLevels)[number];

@@ -1,0 +1,167 @@
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { refuseExisting, removeFile, writeFile } from '../../src/fs/write.ts';
+import { at, make, mode, names, text } from '../helpers/written.ts';
+import { thrownBy } from '../jwe/thrown.ts';
+
+function write(name: string, options: { force?: boolean; confidential?: boolean } = {}): void {
+  const { force = true, confidential = false } = options;
+  writeFile(at(name), name, Buffer.from('new'), { force, confidential });
+}
+
+function withUmask(umask: number, run: () => void): void {
+  const before = process.umask(umask);
+  try {
+    run();
+  } finally {
+    process.umask(before);
+  }
+}
+
+describe.each([false, true])('writing a file, confidential: %s', (confidential) => {
+  test('makes a new one, and leaves nothing else behind', () => {
+    write('a', { force: false, confidential });
+    expect([text('a'), names()]).toEqual(['new', ['a']]);
+  });
+
+  test('replaces what is there with force, and leaves nothing else behind', () => {
+    make('a', 'old and longer');
+    write('a', { confidential });
+    expect([text('a'), names()]).toEqual(['new', ['a']]);
+  });
+
+  test('without force is an error where a file is, which stays', () => {
+    make('a');
+    const said = thrownBy(() => write('a', { force: false, confidential }));
+    expect(said).toEqual({
+      code: 'OUTPUT_EXISTS',
+      message: 'a: exists already',
+      hint: 'add --force to overwrite it',
+    });
+    expect([text('a'), names()]).toEqual(['old', ['a']]);
+  });
+
+  test('follows links, one after the other, and keeps them', () => {
+    fs.mkdirSync(at('real'));
+    make('real/a');
+    fs.symlinkSync('real/a', at('b'));
+    fs.symlinkSync(at('b'), at('c'));
+    expect(thrownBy(() => write('c', { force: false, confidential })).code).toBe('OUTPUT_EXISTS');
+    write('c', { confidential });
+    expect([text('real/a'), fs.readlinkSync(at('b'))]).toEqual(['new', 'real/a']);
+    expect(names()).toEqual(['b', 'c', 'real', 'real/a']);
+  });
+
+  test('follows a link to a file that is still to be made', () => {
+    fs.mkdirSync(at('real'));
+    fs.symlinkSync('../real/a', at('real/b'));
+    fs.symlinkSync('real/b', at('c'));
+    write('c', { force: false, confidential });
+    expect([text('real/a'), fs.lstatSync(at('c')).isSymbolicLink()]).toEqual(['new', true]);
+    expect(names()).toEqual(['c', 'real', 'real/a', 'real/b']);
+  });
+
+  test('follows a link upwards from where it is, not from where the path seems to be', () => {
+    fs.mkdirSync(at('x/y'), { recursive: true });
+    fs.symlinkSync('x/y', at('short'));
+    fs.symlinkSync('../a', at('x/y/link'));
+    write('short/link', { confidential });
+    expect(fs.existsSync(at('a'))).toBe(false);
+    expect(text('x/a')).toBe('new');
+  });
+
+  test('writes to a pipe as it is, without force', () => {
+    execFileSync('mkfifo', [at('pipe')]);
+    const reader = fs.openSync(at('pipe'), 'r+');
+    write('pipe', { force: false, confidential });
+    const bytes = Buffer.alloc(10);
+    expect(bytes.toString('utf8', 0, fs.readSync(reader, bytes))).toBe('new');
+    fs.closeSync(reader);
+    expect([fs.statSync(at('pipe')).isFIFO(), names()]).toEqual([true, ['pipe']]);
+  });
+
+  test('writes to a device as it is, and says when that is full', () => {
+    const options = { force: false, confidential };
+    writeFile('/dev/null', '/dev/null', Buffer.from('new'), options);
+    fs.symlinkSync('/dev/full', at('full'));
+    expect(thrownBy(() => write('full', options))).toMatchObject({
+      code: 'IO',
+      message: 'full: cannot write: the disk is full',
+    });
+    expect(names()).toEqual(['full']);
+  });
+
+  test.each([
+    ['folder', 'is a folder, not a file'],
+    ['missing/a', 'no such file'],
+    ['file/a', 'no such file'],
+    ['new/', undefined],
+    ['loop', 'its links go round in a circle'],
+    ['n'.repeat(300), 'the name is too long'],
+  ])('that cannot be is an error, and nothing changes: %s', (name, reason) => {
+    fs.mkdirSync(at('folder'));
+    make('file');
+    fs.symlinkSync('loop', at('loop'));
+    const { code, message } = thrownBy(() => write(name, { confidential }));
+    expect(code).toBe('IO');
+    expect(message).toContain(`${name}: cannot write: ${reason ?? ''}`);
+    expect([text('file'), names()]).toEqual(['old', ['file', 'folder', 'loop']]);
+  });
+});
+
+describe('the mode of a file', () => {
+  test.each([0o600, 0o640, 0o664, 0o755])('%o stays when it is replaced', (fileMode) => {
+    make('a', 'old', fileMode);
+    withUmask(0o077, () => write('a'));
+    expect([mode('a'), text('a')]).toEqual([fileMode.toString(8), 'new']);
+  });
+
+  test.each([
+    [0o022, '644'],
+    [0o077, '600'],
+    [0, '666'],
+  ])('that is new follows the umask %o', (umask, wanted) => {
+    withUmask(umask, () => write('a'));
+    expect(mode('a')).toBe(wanted);
+  });
+
+  test.each([0, 0o022, 0o077])(
+    'that is confidential is 600 under umask %o, whatever was there',
+    (umask) => {
+      make('a', 'old', 0o666);
+      make('real', 'old', 0o777);
+      fs.symlinkSync('real', at('b'));
+      withUmask(umask, () => {
+        for (const name of ['a', 'b', 'c']) write(name, { confidential: true });
+      });
+      expect(['a', 'b', 'c'].map(mode)).toEqual(['600', '600', '600']);
+    },
+  );
+
+  test('that is confidential is a new file: who has the old one open sees nothing of it', () => {
+    make('a');
+    const reader = fs.openSync(at('a'), 'r');
+    write('a', { confidential: true });
+    expect(fs.readFileSync(reader, 'utf8')).toBe('old');
+    fs.closeSync(reader);
+  });
+});
+
+test('what may be overwritten can be asked beforehand', () => {
+  make('a');
+  fs.symlinkSync('a', at('link'));
+  for (const name of ['a', 'link']) {
+    expect(thrownBy(() => refuseExisting(at(name), name)).code).toBe('OUTPUT_EXISTS');
+  }
+  for (const path of [at('gone'), at('.'), '/dev/null', at('a/x')]) {
+    expect(() => refuseExisting(path, path)).not.toThrow();
+  }
+});
+
+test('removing a file that is not there is no error', () => {
+  make('a');
+  removeFile(at('a'));
+  removeFile(at('a'));
+  expect(names()).toEqual([]);
+});

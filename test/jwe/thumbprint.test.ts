@@ -1,0 +1,29 @@
+import { createPublicKey, type JsonWebKey } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { describeKid, kidOf } from '../../src/jwe/thumbprint.ts';
+import { makePair } from './pairs.ts';
+import { readVector } from './vectors.ts';
+
+const vector = readVector<{ key: JsonWebKey; thumbprint: string }>('rfc7638-3.1');
+
+test('the key of RFC 7638 §3.1 has its thumbprint', async () => {
+  const key = createPublicKey({ key: vector.key, format: 'jwk' });
+  expect(await kidOf(key)).toBe(vector.thumbprint);
+});
+
+test('a kid is that of the key, however the key was written, and 43 characters long', async () => {
+  const pair = await makePair();
+  const jwk = { ...pair.key.export({ format: 'jwk' }), kid: 'x', use: 'enc', alg: 'RSA-OAEP-256' };
+  const pkcs1 = pair.key.export({ type: 'pkcs1', format: 'pem' });
+  const keys = [pair.key, createPublicKey(pkcs1), createPublicKey({ key: jwk, format: 'jwk' })];
+  for (const key of keys) expect(await kidOf(key)).toBe(pair.kid);
+  expect(await kidOf(createPublicKey(pair.privateKey))).toBe(pair.kid);
+  expect(pair.kid).toMatch(/^[A-Za-z0-9_-]{43}$/);
+});
+
+test('to people a kid is 16 groups of four hex digits, with the kid behind', () => {
+  const hex = Buffer.from(vector.thumbprint, 'base64url').toString('hex');
+  const shown = describeKid(vector.thumbprint);
+  expect(shown).toMatch(/^([0-9a-f]{4} ){16}\(NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs\)$/);
+  expect(shown.replaceAll(' ', '').slice(0, 64)).toBe(hex);
+});

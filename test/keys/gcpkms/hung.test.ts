@@ -1,0 +1,33 @@
+import { expect, test, vi } from 'vitest';
+import { fetchOpeningKeys } from '../../../src/keys/gcpkms/provider.ts';
+import { HR, quick, versionOf } from '../../kms-emulator/harness.ts';
+
+/** The client's search for credentials: it hangs, fails, then is done. */
+const initialize = vi.hoisted(() => vi.fn());
+
+vi.mock('@google-cloud/kms', () => ({
+  KeyManagementServiceClient: class {
+    initialize = initialize;
+    getPublicKey = () => Promise.reject(Object.assign(new Error('x'), { code: 5 }));
+  },
+}));
+
+test('a client that hangs or fails while it is made is made anew the next time, and then kept', async () => {
+  const options = {
+    env: { KSEAL_KMS_ENDPOINT: 'localhost:1' },
+    kmsEndpoint: undefined,
+    verifySignature: false,
+    note: () => {},
+  };
+  const read = (total = quick.total) =>
+    fetchOpeningKeys(`gcpkms://${versionOf(HR, 1)}`, options, { ...quick, total });
+  initialize.mockImplementationOnce(() => new Promise(() => {}));
+  await expect(read(20)).rejects.toMatchObject({ code: 'KEY_DEADLINE' });
+  initialize.mockRejectedValueOnce(new Error('CANARY'));
+  await expect(read()).rejects.toMatchObject({ code: 'KEY_CREDENTIALS' });
+  initialize.mockResolvedValue(undefined);
+  for (let i = 0; i < 2; i++) {
+    await expect(read()).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
+  }
+  expect(initialize).toHaveBeenCalledTimes(3);
+});

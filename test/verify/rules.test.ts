@@ -1,0 +1,79 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { MAX_BITS, MIN_BITS, WEAK_BITS } from '../../src/keys/key-file.ts';
+import { explainRule, ruleNamed } from '../../src/verify/explain.ts';
+import { rules } from '../../src/verify/rules/index.ts';
+import { bounds } from '../../src/verify/rules/weak-key.ts';
+import { thrownBy } from '../jwe/thrown.ts';
+
+const ids = rules.map(({ id }) => id);
+
+test('there is one file for each rule, and each is in the table once', () => {
+  const files = readdirSync(join(import.meta.dirname, '../../src/verify/rules'));
+  expect([...ids, 'index'].map((name) => `${name}.ts`).sort()).toEqual(files.sort());
+});
+
+test.each(rules.map((rule) => [rule.id, rule] as const))('%s says what it is about', (id, rule) => {
+  expect(id).toMatch(/^[a-z]+(-[a-z]+)*$/);
+  expect(rule.summary).toMatch(/^(a|an|something|values|sealed) [^.]*$/);
+  expect(rule.summary.length).toBeLessThan(90);
+  expect(rule.why).toMatch(/^[A-Zk][\s\S]*\.$/);
+  for (const example of [rule.wrong, rule.right]) expect(example).toMatch(/^\S[\s\S]*\S$/);
+  expect(rule.wrong).not.toBe(rule.right);
+});
+
+test('the bounds of weak-key are those of the key policy', () => {
+  expect(bounds).toEqual({ least: MIN_BITS, advised: WEAK_BITS, most: MAX_BITS });
+});
+
+describe('explainRule', () => {
+  test.each(ids)('%s', (id) => {
+    const text = explainRule(id);
+    const { summary, wrong, right, always } = ruleNamed(id);
+    expect(text.startsWith(`${id} (`)).toBe(true);
+    for (const part of [summary, ...wrong.split('\n'), ...right.split('\n')])
+      expect(text).toContain(part);
+    expect(text.includes(`# kseal-ignore ${id}: REASON`)).toBe(!always);
+    expect(text).toMatch(/[^\n]\n$/);
+  });
+
+  test('wraps the reason and keeps the examples', () => {
+    const lines = explainRule('missing-name').split('\n');
+    expect(lines).toEqual([
+      'missing-name (error): a Secret without a name',
+      '',
+      'Kubernetes refuses a Secret that has neither a name nor a generateName, and a',
+      'value sealed with scope strict is bound to the name.',
+      '',
+      'Wrong:',
+      '  kind: Secret',
+      '  metadata:',
+      '    namespace: hr',
+      '',
+      'Right:',
+      '  kind: Secret',
+      '  metadata:',
+      '    name: db',
+      '    namespace: hr',
+      '',
+      'To silence one finding, with the reason for it, on its line or the one above:',
+      '  # kseal-ignore missing-name: REASON',
+      'To change it everywhere, in .kseal.yaml:',
+      '  verify: { rules: { missing-name: off } }     # or warning, or error',
+      '',
+    ]);
+  });
+
+  test.each([
+    ['plaintext-valeu', 'did you mean plaintext-value?'],
+    ['wrongkey', 'did you mean wrong-key?'],
+    ['nonsense-altogether', `the rules: ${ids.join(', ')}`],
+  ])('%s is no rule', (word, hint) => {
+    expect(thrownBy(() => explainRule(word))).toMatchObject({
+      code: 'USAGE',
+      message: `there is no rule "${word}"`,
+      hint,
+    });
+  });
+});

@@ -1,0 +1,207 @@
+import { describe, expect, test } from 'vitest';
+import { KsealError } from '../../src/errors.ts';
+import type { Policy } from '../../src/verify/rule.ts';
+import { type VerifySettings, verifyText } from '../../src/verify/verify.ts';
+import { makeJwe } from '../helpers/jwe.ts';
+import { defaults, openAllowance, readFixture } from './fixtures.ts';
+import { base64, keysNamed, kid, manifest, pem, sealedValue, strict, withValue } from './values.ts';
+
+function verify(
+  content: string | Uint8Array | KsealError,
+  allowed: Partial<Policy> = {},
+  settings: VerifySettings = defaults,
+) {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+  return verifyText(
+    { path: 'db.yaml', content: bytes },
+    { ...openAllowance, ...allowed },
+    settings,
+  );
+}
+
+const withoutValues = 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: hr\n';
+
+test('a Secret may hold more faults than a function takes arguments', () => {
+  const values = Array.from({ length: 130_000 }, (_, at) => `  k${at}: v\n`).join('');
+  const { findings } = verify(`${withoutValues}stringData:\n${values}`);
+  expect(findings.filter(({ rule }) => rule === 'plaintext-value')).toHaveLength(130_000);
+});
+
+describe('what cannot be read', () => {
+  test('an error of the file system becomes a finding, its path in front removed', () => {
+    const error = new KsealError('IO', 'cannot read: permission denied', {
+      thing: 'db.yaml',
+      hint: 'h',
+    });
+    expect(verify(error)).toEqual({
+      findings: [
+        {
+          rule: 'unreadable',
+          severity: 'error',
+          path: 'db.yaml',
+          position: { line: 1, column: 1 },
+          secret: undefined,
+          key: undefined,
+          message: 'cannot read: permission denied',
+          hint: 'h',
+        },
+      ],
+      suppressed: [],
+      covered: new Set(),
+      foreign: [],
+      secrets: 0,
+      values: 0,
+      sealed: 0,
+      unjudgedKids: 0,
+    });
+  });
+
+  test.each([
+    ['UTF-16', Buffer.from('\uFEFFkind: Secret', 'utf16le'), 'UTF-16'],
+    ['UTF-16 without a mark', Buffer.from('kind: Secret', 'utf16le'), 'UTF-16'],
+    ['Latin-1', Buffer.from([0x61, 0x3a, 0x20, 0xfc]), 'not UTF-8 at byte 4'],
+  ])('%s is named as such', (_, bytes, said) => {
+    const { findings } = verify(bytes);
+    expect(findings).toMatchObject([
+      { rule: 'unreadable', message: expect.stringContaining(said) },
+    ]);
+  });
+});
+
+describe('severities', () => {
+  const text = withValue(sealedValue({ kseal: undefined }), '{ name: DB }');
+  const severitiesOf = (settings: [string, 'off' | 'warning' | 'error'][], source = text) =>
+    verify(source, {}, { severities: new Map(settings) }).findings.map(
+      ({ rule, severity }) => `${severity} ${rule}`,
+    );
+
+  test('come from the rule', () => {
+    expect(severitiesOf([])).toEqual(['error invalid-name', 'error unbound-value']);
+  });
+
+  test('or from the configuration', () => {
+    expect(
+      severitiesOf([
+        ['invalid-name', 'off'],
+        ['unbound-value', 'warning'],
+      ]),
+    ).toEqual(['warning unbound-value']);
+  });
+
+  test('of a text that cannot be parsed depend on its words, unless they are configured', () => {
+    expect(severitiesOf([], 'a: b: c')).toEqual(['warning unparsable']);
+    expect(severitiesOf([], 'a: b: c\n# kind Secret')).toEqual(['error unparsable']);
+    expect(severitiesOf([], 'a: b: c\n# kind SecretList')).toEqual(['error unparsable']);
+    expect(severitiesOf([], '\u00A0\n{"kind":"Secret"}')).toEqual(['error unparsable']);
+    expect(severitiesOf([], '{"kind":"Secret"}: ')).toEqual(['error unparsable']);
+    expect(severitiesOf([], 'a text of no kind')).toEqual([]);
+    expect(severitiesOf([], 'apiVersion: v1\nkind: "Secret\u00A0"')).toEqual([
+      'error misspelt-kind',
+    ]);
+    expect(severitiesOf([['unparsable', 'error']], 'a: b: c')).toEqual(['error unparsable']);
+    expect(severitiesOf([['unparsable', 'warning']], 'a: b: c\n# kind Secret')).toEqual([
+      'warning unparsable',
+    ]);
+  });
+
+  test('nothing silences what --fail-if-kid asks for, nor a suppression that is none', () => {
+    const value = sealedValue();
+    const source = `${withValue(value)}# kseal-ignore refused-key: r\n`.replace(
+      /(password: .*)/,
+      '$1 # kseal-ignore refused-key: r',
+    );
+    const off = new Map([
+      ['refused-key', 'off'],
+      ['bad-suppression', 'off'],
+    ] as const);
+    const { findings } = verify(
+      source,
+      { refusedKids: new Set([kid('prod')]) },
+      { severities: off },
+    );
+    expect(findings.map(({ rule }) => rule)).toEqual([
+      'refused-key',
+      'bad-suppression',
+      'bad-suppression',
+    ]);
+  });
+});
+
+test('without a key known, kids are counted as not judged', () => {
+  const text = manifest(`data:\n  password: ${base64(sealedValue({}, 'stranger'))}\n  b: eA==`);
+  expect(verify(text)).toMatchObject({ values: 2, sealed: 1, unjudgedKids: 1 });
+  expect(verify(text, { keys: keysNamed({ prod: 'active' }) })).toMatchObject({
+    sealed: 1,
+    unjudgedKids: 0,
+  });
+});
+
+test('findings stand in the order of the text, then of the rules', () => {
+  const text = [
+    withValue(sealedValue({ kseal: undefined, kid: undefined }), '{ name: A_B }'),
+    manifest('type: kubernetes.io/tls\nstringData: { b: x, a: y }', '{}'),
+  ].join('---\n');
+  expect(
+    verify(text).findings.map(
+      ({ position: p, rule, key }) => `${p.line}:${p.column} ${rule} ${key}`,
+    ),
+  ).toEqual([
+    '3:13 invalid-name undefined',
+    '5:13 missing-kid password',
+    '5:13 unbound-value password',
+    '9:1 missing-name undefined',
+    '10:1 missing-required-key undefined',
+    '10:1 missing-required-key undefined',
+    '11:18 plaintext-value b',
+    '11:24 plaintext-value a',
+  ]);
+});
+
+test('of a text that is no YAML, the first fault is told', () => {
+  const { findings } = verify('kind: Secret\na: "\\q"\nb: "\\q"\nc: [}\n');
+  expect(findings.map(({ position, rule }) => `${position.line} ${rule}`)).toEqual([
+    '2 unparsable',
+  ]);
+});
+
+describe('size', () => {
+  const sized = (bytes: number) =>
+    makeJwe(
+      Buffer.alloc(bytes),
+      pem('prod'),
+      JSON.stringify({
+        alg: 'RSA-OAEP-256',
+        enc: 'A128CBC-HS256',
+        kseal: strict,
+        kid: kid('prod'),
+      }),
+    );
+  const severities = (text: string) =>
+    verify(text).findings.map(({ rule, severity }) => `${severity} ${rule}`);
+
+  test.each([
+    [128 * 1024 + 15, []],
+    [128 * 1024 + 16, ['warning too-large']],
+    [1024 * 1024 + 15, ['warning too-large']],
+    [1024 * 1024 + 16, ['error too-large']],
+  ])('%d bytes', (bytes, found) => {
+    expect(severities(withValue(sized(bytes)))).toEqual(found);
+  });
+
+  test.each([
+    [256, []],
+    [257, ['error too-large']],
+  ])('%d sealed values', (count, found) => {
+    const value = base64(sealedValue({ kseal: { scope: 'namespace-wide', namespace: 'hr' } }));
+    const lines = Array.from({ length: count }, (_, i) => `  k${i}: ${value}`);
+    expect(severities(manifest(`data:\n${lines.join('\n')}`))).toEqual(found);
+  });
+});
+
+test('hints name the file, in a form that can be typed', () => {
+  const hint = (path: string) =>
+    verifyText({ path, content: readFixture('dirty/plaintext-data.yaml') }, openAllowance, defaults)
+      .findings[0]?.hint;
+  expect(hint('a b.yaml')).toContain("kseal seal -f 'a b.yaml' -i");
+  expect(hint('-')).toContain('kseal seal -f -;');
+});

@@ -1,0 +1,246 @@
+import { describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { issueCertificate } from '../../../src/webhook/install/certificates.ts';
+import { baseFiles, clusterObjects, manifestText } from '../../../src/webhook/install/files.ts';
+import type { KubernetesObject, ManifestOptions } from '../../../src/webhook/install/options.ts';
+import { optionsWith, passedOn } from './options.ts';
+import { checkSchema } from './schema.ts';
+
+const issued = await issueCertificate({
+  ...{ commonName: 'a', usage: 'clientAuth' },
+  ...{ validFrom: new Date(), days: 1 },
+});
+
+const full = optionsWith({
+  namespace: 'sealing',
+  replicas: 3,
+  keys: [
+    { kind: 'file', name: 'prod.pem', path: 'my keys/prod.pem' },
+    { kind: 'remote', reference: 'gcpkms://projects/p/key' },
+  ],
+  keySecret: 'kseal-keys',
+  tls: { kind: 'pair', ...issued },
+  clients: { kind: 'certified', ca: issued.ca, names: ['kube-apiserver', 'a $(B)'], made: issued },
+  apiServerFrom: ['10.0.0.2/32', 'konnectivity'],
+  serviceAccountAnnotations: { 'iam.gke.io/gcp-service-account': 'kseal@p.example' },
+  serve: {
+    acceptUnbound: ['legacy', 'older'],
+    maxScope: 'strict',
+    deprecatedKids: ['-old'],
+    revokedKids: ['bad'],
+    logLevel: 'debug',
+    memo: false,
+    kmsEndpoint: 'kms.example:443',
+  },
+});
+
+function objectsOf(options: ManifestOptions): KubernetesObject[] {
+  return [...clusterObjects(options).values()].flat().map(({ object }) => object);
+}
+
+/** The one object of a kind, as loosely as tests read it. */
+// biome-ignore lint/suspicious/noExplicitAny: any field of any kind
+function only(kind: string, options: ManifestOptions): any {
+  const found = objectsOf(options).filter((object) => object.kind === kind);
+  expect(found).toHaveLength(1);
+  return found[0];
+}
+
+function podOf(options: ManifestOptions) {
+  const pod = only('Deployment', options).spec.template.spec;
+  return { ...pod, container: pod.containers[0] };
+}
+
+describe.each([
+  ['the fewest options', optionsWith()],
+  ['all options', full],
+])('with %s', (_, options) => {
+  test.each(objectsOf(options).map((object) => [object.kind, object.metadata.name, object]))(
+    '%s %s is what its schema allows',
+    (_kind, _name, object) => checkSchema(object as KubernetesObject),
+  );
+
+  test('the YAML holds these objects, in this order', () => {
+    const documents = parseAllDocuments(manifestText(options), { version: '1.1' });
+    expect(documents.map((document) => document.toJS())).toEqual(objectsOf(options));
+  });
+
+  test('the kustomize base names the files that hold these objects', () => {
+    const files = new Map(baseFiles(options, 'base').map(({ name, text }) => [name, text]));
+    const documents = (name: string) => parseAllDocuments(files.get(name) ?? '');
+    const [kustomization] = documents('kustomization.yaml').map((document) => document.toJS());
+    const objects = kustomization.resources.flatMap(documents);
+    expect(objects.map((document: { toJS(): unknown }) => document.toJS())).toEqual(
+      objectsOf(options),
+    );
+  });
+
+  test('everything is in the one namespace, or in none', () => {
+    for (const { metadata } of objectsOf(options)) {
+      expect([undefined, options.namespace]).toContain(metadata.namespace);
+    }
+  });
+
+  test('pods are what the Pod Security Standard "restricted" demands, and more', () => {
+    const pod = podOf(options);
+    expect(pod).toMatchObject({
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+    });
+    expect(pod.container.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    });
+    expect(only('Namespace', options).metadata.labels).toMatchObject({
+      'pod-security.kubernetes.io/enforce': 'restricted',
+    });
+  });
+
+  test('every file that is named to the container is in a volume, and read-only', () => {
+    const { container, volumes } = podOf(options);
+    const paths = container.args.flatMap(
+      (arg: string) => /=(\/etc\/.*)\/[^/]+$/.exec(arg)?.[1] ?? [],
+    );
+    const mounts = container.volumeMounts;
+    expect(mounts.map(({ mountPath }: { mountPath: string }) => mountPath).sort()).toEqual(
+      [...new Set(paths)].sort(),
+    );
+    expect(mounts.map(({ name }: { name: string }) => name)).toEqual(
+      volumes.map(({ name }: { name: string }) => name),
+    );
+    for (const mount of mounts) expect(mount).toMatchObject({ readOnly: true });
+  });
+
+  test('what selects pods selects these', () => {
+    const { labels } = only('Deployment', options).spec.template.metadata;
+    const deployment = only('Deployment', options).spec.selector.matchLabels;
+    const budget = only('PodDisruptionBudget', options).spec.selector.matchLabels;
+    for (const selector of [only('Service', options).spec.selector, deployment, budget]) {
+      expect(labels).toMatchObject(selector);
+    }
+  });
+
+  test('the webhook fails closed, has no effect besides, and leaves out its own namespace alone', () => {
+    const [webhook, ...others] = only('MutatingWebhookConfiguration', options).webhooks;
+    expect(others).toEqual([]);
+    expect(webhook).toMatchObject({
+      name: `kseal-webhook.${options.namespace}.svc`,
+      failurePolicy: 'Fail',
+      sideEffects: 'None',
+      timeoutSeconds: 10,
+      matchPolicy: 'Equivalent',
+      admissionReviewVersions: ['v1'],
+      namespaceSelector: {
+        matchExpressions: [
+          { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: [options.namespace] },
+        ],
+      },
+      clientConfig: { service: { namespace: options.namespace, path: '/mutate', port: 443 } },
+    });
+    expect(webhook.objectSelector).toBeUndefined();
+  });
+});
+
+test.each([
+  ['a wrong type', { maxUnavailable: true }, /maxUnavailable/],
+  ['a slip of the pen', { maxUnavailible: 1 }, /unknown to its schema: \/spec\/maxUnavailible$/],
+])('the schemas notice %s', (_, spec, message) => {
+  const budget = only('PodDisruptionBudget', full);
+  expect(() => checkSchema({ ...budget, spec: { ...budget.spec, ...spec } })).toThrow(message);
+});
+
+test('the policy leaves out nothing, and denies', () => {
+  const { spec } = only('ValidatingAdmissionPolicy', full);
+  expect(spec).toMatchObject({ failurePolicy: 'Fail', validations: [{ reason: 'Forbidden' }] });
+  expect(Object.keys(spec.matchConstraints).sort()).toEqual(['matchPolicy', 'resourceRules']);
+  expect(only('ValidatingAdmissionPolicyBinding', full).spec).toEqual({
+    policyName: only('ValidatingAdmissionPolicy', full).metadata.name,
+    validationActions: ['Deny'],
+  });
+  // A message names the data keys; values are looked at in the conditions only.
+  expect(spec.validations[0].messageExpression).not.toContain('data[');
+});
+
+test('the autoscaler alone says how many pods there are', () => {
+  expect(only('Deployment', full).spec).not.toHaveProperty('replicas');
+  expect(only('HorizontalPodAutoscaler', full).spec).toMatchObject({ minReplicas: 3 });
+});
+
+test('probes of the container that lives ask nothing that depends on keys', () => {
+  const { startupProbe, livenessProbe, readinessProbe } = podOf(full).container;
+  const paths = [startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet.path);
+  expect(paths).toEqual(['/livez', '/livez', '/readyz']);
+});
+
+test('webhook serve gets all that was said, each in one argument', () => {
+  expect(podOf(full).container.args).toEqual([
+    ...['webhook', 'serve', '--key=/etc/kseal/keys/prod.pem', '--key=gcpkms://projects/p/key'],
+    ...['--tls-cert=/etc/kseal/tls/tls.crt', '--tls-key=/etc/kseal/tls/tls.key'],
+    ...['--port=8443', '--metrics-port=9090', '--client-ca=/etc/kseal/client-ca/ca.crt'],
+    // Kubernetes would replace a $(B).
+    ...['--client-name=kube-apiserver', '--client-name=a $$(B)'],
+    ...['--accept-unbound=legacy', '--accept-unbound=older', '--max-scope=strict'],
+    ...['--deprecated-kid=-old', '--revoked-kid=bad', '--log-level=debug', '--no-memo'],
+    '--kms-endpoint=kms.example:443',
+  ]);
+  expect(podOf(optionsWith()).container.args).toEqual([
+    ...['webhook', 'serve', '--key=gcpkms://projects/p/key'],
+    ...['--tls-cert=/etc/kseal/tls/tls.crt', '--tls-key=/etc/kseal/tls/tls.key'],
+    ...['--port=8443', '--metrics-port=9090', '--allow-any-client'],
+  ]);
+});
+
+test('a NetworkPolicy is there only if it is said who the API server is', () => {
+  expect(objectsOf(optionsWith()).map(({ kind }) => kind)).not.toContain('NetworkPolicy');
+  const [reviews, probes] = only('NetworkPolicy', full).spec.ingress;
+  expect(reviews.ports).toEqual([{ protocol: 'TCP', port: 8443 }]);
+  expect(reviews.from).toHaveLength(2);
+  expect(probes).toEqual({ ports: [{ protocol: 'TCP', port: 9090 }] });
+});
+
+test('the API server trusts the CA that cert-manager puts in, or the one that is given', () => {
+  const injected = only('MutatingWebhookConfiguration', optionsWith());
+  expect(injected.metadata.annotations).toEqual({
+    'cert-manager.io/inject-ca-from': 'kseal/kseal-webhook',
+  });
+  const given = only('MutatingWebhookConfiguration', full);
+  expect(given.metadata.annotations).toBeUndefined();
+  const { caBundle } = given.webhooks[0].clientConfig;
+  expect(Buffer.from(caBundle, 'base64').toString()).toBe(issued.ca);
+});
+
+describe('private keys', () => {
+  const files = baseFiles(full, 'base');
+  const holdsKey = (text: string) =>
+    [
+      text,
+      ...(text.match(/[\w+/=]{40,}/g) ?? []).map((base64) => `${Buffer.from(base64, 'base64')}`),
+    ].some((part) => part.includes('PRIVATE KEY'));
+
+  test('are in files of their own, which are marked, ignored by git, and not in the base', () => {
+    const marked = files.filter(({ confidential }) => confidential).map(({ name }) => name);
+    expect(files.filter(({ text }) => holdsKey(text)).map(({ name }) => name)).toEqual(marked);
+    expect(marked).toEqual(['tls.key', 'apiserver-kubeconfig.yaml']);
+    const ignored = files.find(({ name }) => name === '.gitignore')?.text;
+    expect(ignored).toBe(marked.map((name) => `/${name}\n`).join(''));
+    const base = files.find(({ name }) => name === 'kustomization.yaml')?.text ?? '';
+    for (const name of marked) expect(base).not.toContain(`- ${name}`);
+  });
+
+  test('are never in the YAML for stdout', () => {
+    expect(holdsKey(manifestText(full))).toBe(false);
+  });
+
+  test('of the serving certificate go into the Secret that the pods mount', () => {
+    const base = files.find(({ name }) => name === 'kustomization.yaml')?.text;
+    const { secretName } = podOf(full).volumes[0].secret;
+    expect(base).toContain(`kubectl -n sealing create secret tls ${secretName} `);
+  });
+});
+
+test('options that hold nothing are not passed on', () => {
+  const options = optionsWith({ serve: { ...passedOn, memo: false } });
+  expect(podOf(options).container.args.slice(-2)).toEqual(['--allow-any-client', '--no-memo']);
+});

@@ -1,0 +1,213 @@
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createLog } from '../../../src/webhook/server/log.ts';
+import { createMetrics } from '../../../src/webhook/server/metrics.ts';
+import {
+  checkTls,
+  readTlsFiles,
+  type TlsMaterial,
+  tlsLook,
+} from '../../../src/webhook/server/tls.ts';
+import { makeAuthority, type Pair } from '../../helpers/certificates.ts';
+import { Capture } from '../../helpers/io.ts';
+import { creation } from '../reviews.ts';
+import { keepingAgent, post } from './https.ts';
+import { freshFolder, type Served, startServed, valueIn } from './served.ts';
+
+const hosts = ['127.0.0.1'];
+
+/** A folder with tls.crt and tls.key, what looks at them, and what became of each look. */
+async function watching() {
+  const authority = await makeAuthority();
+  const folder = freshFolder();
+  const files = {
+    cert: join(folder, 'tls.crt'),
+    key: join(folder, 'tls.key'),
+    clientCa: undefined,
+  };
+  const write = ({ cert, key }: Pair) => {
+    writeFileSync(files.cert, cert);
+    writeFileSync(files.key, key);
+  };
+  const first = await authority.issue({ hosts });
+  write(first);
+  const stream = new Capture();
+  const metrics = createMetrics();
+  const used: TlsMaterial[] = [];
+  const inUse = checkTls(readTlsFiles(files), files);
+  const watch = { files, metrics, log: createLog(stream, 'info') };
+  const look = tlsLook(watch, inUse, (tls) => used.push(tls));
+  const reloads = async (result: 'done' | 'failed') =>
+    valueIn(
+      await metrics.registry.metrics(),
+      `kseal_certificate_reloads_total{result="${result}"}`,
+    );
+  return { authority, files, write, first, look, used, stream, reloads };
+}
+
+describe('one look at the TLS files', () => {
+  test('the same as before: nothing', async () => {
+    const { look, used, stream } = await watching();
+    look();
+    expect([used, stream.text]).toEqual([[], '']);
+  });
+
+  test('W28: a new pair is used, and told', async () => {
+    const { authority, write, look, used, stream, reloads } = await watching();
+    const next = await authority.issue({ hosts });
+    write(next);
+    look();
+    look();
+    expect(used.map(({ cert }) => `${cert}`)).toEqual([next.cert]);
+    expect(stream.text.match(/new TLS files are in use/g)).toHaveLength(1);
+    expect([await reloads('done'), await reloads('failed')]).toEqual([1, 0]);
+  });
+
+  test('W28: half a swap: the old pair stays, metric and log say so; then the new one', async () => {
+    const { authority, files, write, look, used, stream, reloads } = await watching();
+    const next = await authority.issue({ hosts });
+    writeFileSync(files.cert, next.cert);
+    look();
+    look();
+    expect(used).toEqual([]);
+    expect(stream.text.match(/the old ones stay in use: .*is not the key of/g)).toHaveLength(1);
+    expect(await reloads('failed')).toBe(1);
+    write(next);
+    look();
+    expect(used).toHaveLength(1);
+  });
+
+  test('a file that is gone: told once; then it is back', async () => {
+    const { files, first, authority, write, look, used, stream, reloads } = await watching();
+    rmSync(files.key);
+    look();
+    look();
+    expect(stream.text.match(/no such file/g)).toHaveLength(1);
+    expect(await reloads('failed')).toBe(1);
+    writeFileSync(files.key, first.key);
+    write(await authority.issue({ hosts }));
+    look();
+    expect(used).toHaveLength(1);
+  });
+
+  test('one that expired or names no host: the old one stays', async () => {
+    const { authority, write, look, used, reloads } = await watching();
+    for (const leaf of [{ hosts, expires: -1 }, { hosts: [] }]) {
+      write(await authority.issue(leaf));
+      look();
+    }
+    expect([used, await reloads('failed')]).toEqual([[], 2]);
+  });
+
+  test('what the server cannot use: the old one stays', async () => {
+    const { authority, files, write } = await watching();
+    const stream = new Capture();
+    const watch = { files, metrics: createMetrics(), log: createLog(stream, 'info') };
+    const look = tlsLook(watch, checkTls(readTlsFiles(files), files), () => {
+      throw new Error('CANARY');
+    });
+    write(await authority.issue({ hosts }));
+    look();
+    expect(stream.text).toContain('the old ones stay in use: they cannot be used');
+    expect(stream.text).not.toContain('CANARY');
+  });
+});
+
+/** Puts files where a mounted Secret has them, and swaps them as the kubelet does. */
+function swapIn(folder: string, files: Readonly<Record<string, string>>, version: string): void {
+  mkdirSync(join(folder, `..${version}`));
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(join(folder, `..${version}`, name), text);
+  }
+  symlinkSync(`..${version}`, join(folder, '..data_tmp'));
+  renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
+}
+
+/** The serial number of the certificate that a new connection is shown. */
+function serialAt({ port, ca }: Served): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, ca }, () => {
+      resolve(socket.getPeerCertificate().serialNumber);
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+}
+
+/** Posts reviews without a pause until it is told to stop; returns the statuses. */
+function load(served: Served) {
+  const agent = keepingAgent(4);
+  let isOver = false;
+  const statuses: number[] = [];
+  const one = async (more: { agent?: typeof agent }) => {
+    while (!isOver) statuses.push((await post(served, creation({ a: 'eA==' }), more)).status);
+  };
+  // Some keep their connections, some make a new one each time.
+  const all = Promise.all([one({ agent }), one({ agent }), one({}), one({})]);
+  onTestFinished(() => {
+    isOver = true;
+  });
+  return {
+    statuses,
+    stop: () => {
+      isOver = true;
+      return all;
+    },
+  };
+}
+
+test('W28: a pair swapped in under load, as the kubelet does: in use, and no request fails', async () => {
+  const authority = await makeAuthority();
+  const folder = freshFolder();
+  const names = ['tls.crt', 'tls.key', 'ca.crt'];
+  for (const name of names) symlinkSync(join('..data', name), join(folder, name));
+  const pairOf = async () => {
+    const { cert, key } = await authority.issue({ hosts, use: 'server' });
+    return { 'tls.crt': cert, 'tls.key': key, 'ca.crt': authority.cert };
+  };
+  swapIn(folder, await pairOf(), 'one');
+  const served = await startServed({ authority, folder, times: { tlsLook: 20 } });
+  const { statuses, stop } = load(served);
+  const first = await serialAt(served);
+  let last = first;
+  for (const version of ['two', 'three', 'four']) {
+    swapIn(folder, await pairOf(), version);
+    const before = last;
+    await vi.waitFor(async () => {
+      last = await serialAt(served);
+      expect(last).not.toBe(before);
+    }, 10_000);
+  }
+  const enough = statuses.length + 50;
+  await vi.waitFor(() => expect(statuses.length).toBeGreaterThan(enough), 10_000);
+  await stop();
+  expect(new Set(statuses)).toEqual(new Set([200]));
+  expect(await served.metric('kseal_certificate_reloads_total{result="done"}')).toBe(3);
+
+  // A key of another certificate: the pair in use stays.
+  const [mixed, other] = [await pairOf(), await pairOf()];
+  swapIn(folder, { ...mixed, 'tls.key': other['tls.key'] }, 'five');
+  const failed = 'kseal_certificate_reloads_total{result="failed"}';
+  await vi.waitFor(async () => expect(await served.metric(failed)).toBe(1), 10_000);
+  expect(await serialAt(served)).toBe(last);
+  expect(served.text()).toContain('is not the key of');
+});
+
+test('W29: the authorities of clients are read anew too', async () => {
+  const served = await startServed({ clientCa: true, times: { tlsLook: 20 } });
+  const others = await makeAuthority('CN=others');
+  const leaf = { subject: 'CN=kube-apiserver', use: 'client' } as const;
+  const [ours, theirs] = [await served.authority.issue(leaf), await others.issue(leaf)];
+  const body = creation({ a: 'eA==' });
+  expect((await post(served, body, { ...ours })).status).toBe(200);
+  await expect(post(served, body, { ...theirs })).rejects.toThrow();
+  writeFileSync(join(served.folder, 'ca.crt'), others.cert);
+  await vi.waitFor(
+    async () => expect((await post(served, body, { ...theirs })).status).toBe(200),
+    10_000,
+  );
+  await expect(post(served, body, { ...ours })).rejects.toThrow();
+  expect(await served.metric('kseal_client_authentication')).toBe(1);
+});

@@ -1,0 +1,243 @@
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { positionsIn, type YamlMap, type YamlNode } from '../../src/yaml/node.ts';
+import { parseYaml } from '../../src/yaml/parse.ts';
+
+function rootOf(source: string): YamlNode {
+  const { roots, errors } = parseYaml(source);
+  expect(errors).toEqual([]);
+  const [root] = roots;
+  if (root === undefined) throw new Error('no document');
+  return root;
+}
+
+function mapOf(source: string): YamlMap {
+  const root = rootOf(source);
+  if (root.kind !== 'map') throw new Error('not a mapping');
+  return root;
+}
+
+/** The source of each value of the root mapping. */
+function valueSources(source: string): string[] {
+  return mapOf(source).entries.map(({ value }) => source.slice(value.start, value.end));
+}
+
+/** The codes of the errors in `source`, each with line and column. */
+function errorsIn(source: string): string[] {
+  const position = positionsIn(source);
+  return parseYaml(source).errors.map(({ code, offset }) => {
+    const { line, column } = position(offset);
+    return `${code} ${line}:${column}`;
+  });
+}
+
+describe('nodes', () => {
+  it('know their place in the source', () => {
+    const source = 'a: 1 # c\nb: "x"\nc: \'y\'\nd: |- # c\n  z\ne: [1, {f: g}]\n';
+    expect(valueSources(source)).toEqual(['1', '"x"', "'y'", '|- # c\n  z\n', '[1, {f: g}]']);
+  });
+
+  it('count a byte order mark and CRLF in their offsets', () => {
+    expect(valueSources('\uFEFFa: 1\r\nb: |\r\n  x\r\nc: 2\r\n')).toEqual([
+      '1',
+      '|\r\n  x\r\n',
+      '2',
+    ]);
+  });
+
+  it('end block collections with their last content', () => {
+    const source = 'a:\n  b: 1 # c\n  # c\n\n---\nd: 2\n';
+    expect(valueSources(source.slice(0, source.indexOf('---')))).toEqual(['b: 1']);
+  });
+
+  it('hold the text of a scalar and no resolved value', () => {
+    const source = 'a: 0123\nb: true\nc: "\\x41"\nd: >\n  x\n  y\ne:\n';
+    const scalars = mapOf(source).entries.map(({ value }) => value);
+    expect(scalars).toMatchObject([
+      { text: '0123', style: 'plain' },
+      { text: 'true', style: 'plain' },
+      { text: 'A', style: 'double' },
+      { text: 'x y\n', style: 'block' },
+      { text: '', style: 'plain' },
+    ]);
+  });
+
+  it('begin an entry at its question mark, and know its colon', () => {
+    const source = 'a: 1\n? b\n: 2\n';
+    expect(mapOf(source).entries).toMatchObject([
+      { start: 0, colon: 1 },
+      { start: 5, colon: 9 },
+    ]);
+  });
+
+  it('keep anchors, tags and the targets of aliases, of which none is expanded', () => {
+    const [first, second] = mapOf('a: &x !t 1\nb: *x\n').entries;
+    expect(first?.value).toMatchObject({ anchor: 'x', tag: '!t', text: '1' });
+    expect(second?.value).toMatchObject({ kind: 'alias' });
+    expect(second?.value.kind === 'alias' && second.value.target).toBe(first?.value);
+  });
+
+  it('come from every document', () => {
+    expect(parseYaml('a: 1\n---\n- b\n...\n---\n').roots.map(({ kind }) => kind)).toEqual([
+      'map',
+      'seq',
+      'scalar',
+    ]);
+  });
+
+  it('allow several merge keys, which are the business of readers', () => {
+    expect(errorsIn('a: &a {}\nb: &b {}\nc:\n  <<: *a\n  <<: *b\n')).toEqual([]);
+  });
+});
+
+describe('positions', () => {
+  it('count lines and columns from 1, without the byte order mark', () => {
+    const source = '\uFEFFab\r\ncd\n';
+    expect([0, 1, 2, 5, 6, 8].map(positionsIn(source))).toEqual([
+      { line: 1, column: 1 },
+      { line: 1, column: 1 },
+      { line: 1, column: 2 },
+      { line: 2, column: 1 },
+      { line: 2, column: 2 },
+      { line: 3, column: 1 },
+    ]);
+  });
+});
+
+describe('errors', () => {
+  it.each([
+    ['a: 1\nb: 2\na: 3\n', ['DUPLICATE_KEY 3:1']],
+    ['{"a": 1, "b": 2, a: 3}', ['DUPLICATE_KEY 1:18']],
+    ['a: *b\n', ['BAD_ALIAS 1:4']],
+    ['a:\n\t- b\n', ['TAB_AS_INDENT 2:1']],
+    ['a: "x\n', ['MISSING_CHAR 2:1']],
+    ['a: "\\q"\n', ['BAD_DQ_ESCAPE 1:5']],
+    ["a: 'x''\nb: 'y\n  '\n", ['MISSING_CHAR 1:8']],
+    ['a: "x\\"\nb: "y\n  "\n', ['MISSING_CHAR 1:8']],
+    ['{?a: b}', ['BAD_SCALAR_START 1:2']],
+    ['a: @x\n', ['BAD_SCALAR_START 1:4']],
+    ['a: 1\n b: 2\n', ['BLOCK_AS_IMPLICIT_KEY 1:4', 'MULTILINE_IMPLICIT_KEY 1:4']],
+    ['%YAML\n', ['BAD_DIRECTIVE 1:1']],
+    ['a: b\n---#\n{"c":"d"}\n', ['SEPARATOR 2:1']],
+  ])('in %j are %j', (source, expected) => {
+    expect(errorsIn(source)).toEqual(expected);
+  });
+
+  it.each(["a: 'x'''\n", "a: ''\n", "a: ''''\n", 'a: "\\\\"\n', 'a: ""\n', '{"?a": b}'])(
+    'do not come from %j',
+    (source) => {
+      expect(errorsIn(source)).toEqual([]);
+    },
+  );
+
+  it.each(['0000', '001b', '007f', '0085', '2028', '2029', 'fffe', 'feff', '000d'])(
+    'come from the character U+%s wherever it is',
+    (code) => {
+      const character = String.fromCodePoint(Number.parseInt(code, 16));
+      expect(errorsIn(`a: 1\nb: "x${character}y"\n`)).toEqual(['CHARACTER 2:6']);
+      expect(errorsIn(`a: 1 # ${character}y\n`)).toEqual(['CHARACTER 1:8']);
+    },
+  );
+
+  it('are collected, at most 20 of them', () => {
+    expect(errorsIn('a: *x\nb: *y\n')).toHaveLength(2);
+    expect(errorsIn('a: *x\n'.repeat(100))).toHaveLength(20);
+  });
+
+  it('never quote the source', () => {
+    const canary = 'CANARY-yaml';
+    const sources = [
+      `@${canary}`,
+      `"\\q${canary}"`,
+      `*${canary}`,
+      `[${canary}`,
+      `"${canary}`,
+      `${canary}: ${canary}: 1`,
+    ];
+    const errors = sources.map((source) => parseYaml(`a: ${source}\n`).errors);
+    expect(errors.every((found) => found.length > 0)).toBe(true);
+    expect(JSON.stringify(errors)).not.toContain(canary);
+  });
+
+  it('do not print the source even where the package is asked to', () => {
+    const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
+    const dir = vi.spyOn(console, 'dir').mockImplementation(() => undefined);
+    vi.stubEnv('LOG_TOKENS', '1');
+    vi.stubEnv('LOG_STREAM', '1');
+    parseYaml('a: secret\n');
+    expect([log.mock.calls, dir.mock.calls]).toEqual([[], []]);
+    vi.unstubAllEnvs();
+    vi.restoreAllMocks();
+  });
+});
+
+describe('bounds', () => {
+  it.each(['[', '{a: ', '- ', '? ', 'a: ', ': '])('refuse %j nested 20,000 times', (opening) => {
+    expect(errorsIn(opening.repeat(20_000))).toEqual([expect.stringContaining('NESTING')]);
+  });
+
+  it('allow what is nested 90 times', () => {
+    expect(errorsIn(`${'['.repeat(90)}${']'.repeat(90)}`)).toEqual([]);
+  });
+
+  it('refuse aliases that expand to a billion nodes, within 2 s and 200 MB', () => {
+    const row = (name: string, item: string) =>
+      `${name}: &${name} [${Array(9).fill(item).join(', ')}]\n`;
+    const bomb = [...'abcdefgh'].map((name, at, all) =>
+      row(name, at === 0 ? 'x' : `*${all[at - 1]}`),
+    );
+    const [start, memory] = [performance.now(), process.memoryUsage().rss];
+    expect(errorsIn(bomb.join(''))).toEqual(['ALIAS_EXPANSION 1:1']);
+    expect(performance.now() - start).toBeLessThan(2000);
+    expect(process.memoryUsage().rss - memory).toBeLessThan(200 * 2 ** 20);
+  });
+
+  it('refuse an alias within what it names', () => {
+    expect(errorsIn('a: &x\n  - *x\n')).toEqual(['ALIAS_EXPANSION 1:1']);
+  });
+
+  it('allow aliases that expand to little', () => {
+    expect(errorsIn(`a: &a [${'x, '.repeat(100)}]\nb: [${'*a, '.repeat(100)}]\n`)).toEqual([]);
+  });
+
+  it.each([
+    ['a plain scalar', `a: ${'x'.repeat(1.5e6)}\n`],
+    ['a double-quoted scalar', `a: "${'x'.repeat(1.5e6)}"\n`],
+    ['a single-quoted scalar of quotes', `a: '${"''".repeat(7e5)}'\n`],
+    ['a block scalar', `a: |\n${'  0123456789\n'.repeat(1.5e5)}`],
+    ['empty lines', `a: 1\n${'\n'.repeat(1e5)}`],
+    ['comments', `a:\n${'  # c\n'.repeat(1e5)}  b: 1\n`],
+    ['many keys', Array.from({ length: 2e4 }, (_, at) => `k${at}: v\n`).join('')],
+  ])('allow %s of great length', (_, source) => {
+    expect(errorsIn(source)).toEqual([]);
+  });
+});
+
+describe('any text', () => {
+  const piece = fc.oneof(
+    fc.constantFrom(
+      ...'\n \t:-?,[]{}#&*!|>\'"%@`\\',
+      '  ',
+      ': ',
+      '- ',
+      '---\n',
+      '...\n',
+      '<<: ',
+      '\r\n',
+    ),
+    fc.string({ unit: 'binary', maxLength: 3 }),
+  );
+
+  it('is parsed or refused, and never throws', () => {
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 60 }), (pieces) => {
+        const source = pieces.join('');
+        for (const { offset } of parseYaml(source).errors) {
+          expect(offset).toBeGreaterThanOrEqual(0);
+          expect(offset).toBeLessThanOrEqual(source.length + 1);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
