@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { main } from '../dist/main.js';
 import { systemIO } from '../dist/io.js';
+import { main } from '../dist/main.js';
 
 // A handler lets a write that has begun end before the process does. A server has its own.
 process.on('SIGINT', () => {

@@ -94,9 +94,3 @@ export function located(where: string, error: KsealError): KsealError {
   const { code, message, hint, cause, kid } = error;
   return new KsealError(code, message, { hint, cause, kid, thing: where });
 }
-
-/** Said on stderr; the command goes on. */
-export interface Warning {
-  readonly message: string;
-  readonly hint?: string | undefined;
-}

@@ -8,7 +8,7 @@ import { parseKmsReference } from '../keys/gcpkms/name.ts';
 import { type KeyStatuses, keyStatuses } from '../keys/key-status.ts';
 import { parseReference } from '../keys/reference.ts';
 import { fetchKey, type KeyContext } from '../keys/resolve.ts';
-import { selectSecret } from '../manifest/read.ts';
+import { noSecret, selectSecret } from '../manifest/read.ts';
 import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal/manifest.ts';
 import { unsealData } from '../unseal/unseal.ts';
 import {
@@ -20,7 +20,6 @@ import {
 import { DEFAULT_MAX_SCOPE, review } from '../webhook/review.ts';
 import {
   checkOutput,
-  noSecret,
   readInput,
   readManifestFile,
   repeated,
@@ -36,7 +35,7 @@ import {
   openingKeys,
   openingReferences,
 } from './options.ts';
-import { say, warn } from './print.ts';
+import { say, warn, warnAbout } from './print.ts';
 
 interface DecryptFlags extends KeyFlags {
   readonly key: readonly string[];
@@ -137,12 +136,12 @@ async function openManifest(
   if (flags.only !== undefined) {
     const secret = selectSecret(manifest, { name: flags.name, namespace: flags.namespace });
     const { bytes, warnings } = await unsealEntry(manifest, secret, flags.only, options);
-    for (const warning of warnings) warn(io, warning);
+    warnAbout(io, manifest.path, warnings);
     return bytes;
   }
   const { text, warnings, opened } = await unsealManifest(manifest, options);
-  for (const warning of warnings) warn(io, warning);
-  if (manifest.secrets.length === 0) throw noSecret(path);
+  warnAbout(io, manifest.path, warnings);
+  if (manifest.secrets.length === 0) throw noSecret(shownPath(path));
   if (opened === 0) warn(io, { message: `${shownPath(path)}: holds no sealed value` });
   if (opened > 0 && flags.output === undefined && !io.stdout.isTTY) {
     say(

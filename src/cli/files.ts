@@ -62,13 +62,6 @@ export async function readManifestFile(io: IO, path: string): Promise<Manifest> 
   return readManifest(decodeManifest(await readInput(io, path), shown), shown);
 }
 
-/** The error for a manifest without a Secret, where one was to be sealed or opened. */
-export function noSecret(...paths: readonly string[]): KsealError {
-  return new KsealError('MANIFEST_INVALID', `${paths.map(shownPath).join(', ')}: holds no Secret`, {
-    hint: 'check that the documents have apiVersion: v1 and kind: Secret',
-  });
-}
-
 /** The bytes less one LF or CRLF at their end. */
 export function withoutFinalNewline(bytes: Buffer): Buffer {
   const newline = /\r?\n$/.exec(bytes.subarray(-2).toString('latin1'))?.[0] ?? '';

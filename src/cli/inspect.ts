@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CONFIG_NAME, type Config } from '../config/config.ts';
+import { errorFor } from '../diagnostic.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
 import {
   type Inspection,
@@ -16,7 +17,6 @@ import { describeKid } from '../jwe/thumbprint.ts';
 import { checkedKey, type KeyFile, looksLikeKey, readKeyText } from '../keys/key-file.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
-import { problemError } from '../manifest/types.ts';
 import { isFolder, type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
 import { printable } from '../text.ts';
 import { readInput, repeated, withoutFinalNewline } from './files.ts';
@@ -137,7 +137,7 @@ async function inspectText(
     return { values: [inspectBare(value, shown)], keys: [] };
   }
   const manifest = readManifest(decodeManifest(content, shown), shown);
-  const problems = manifest.problems.map((problem) => problemError(shown, problem));
+  const problems = manifest.problems.map((problem) => errorFor(shown, problem));
   if (!anywhere) throwAll(problems);
   const values = inspectManifest(manifest, namespace);
   return {

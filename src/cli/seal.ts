@@ -8,16 +8,15 @@ import { bindingTo, type Scope, scopes } from '../jwe/binding.ts';
 import { compactText } from '../jwe/detect.ts';
 import { isSecretName } from '../kubernetes/names.ts';
 import { newManifest } from '../manifest/edit.ts';
-import { placeIn } from '../manifest/place.ts';
-import { readManifest, selectSecret } from '../manifest/read.ts';
+import { placeOf } from '../manifest/place.ts';
+import { noSecret, readManifest, selectSecret } from '../manifest/read.ts';
 import { type Manifest, type SecretDocument, secretLabel } from '../manifest/types.ts';
 import { type Sealed, type SealOptions, sealInto, sealManifest } from '../seal/seal.ts';
-import { valueWarningIds } from '../seal/value-warnings.ts';
+import { valueWarningCodes } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import {
   checkOutput,
-  noSecret,
   pairs,
   readInput,
   readManifestFile,
@@ -27,7 +26,7 @@ import {
 } from './files.ts';
 import type { IO } from './io.ts';
 import { addKeyOptions, sayScope } from './options.ts';
-import { say, warn } from './print.ts';
+import { say, warnAbout } from './print.ts';
 import { type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
 
@@ -99,7 +98,7 @@ async function sealValues(
   sources: readonly Source[],
   setting: Setting,
 ): Promise<Sealed> {
-  const place = placeIn(manifest.path, secret, setting.namespace);
+  const place = placeOf(manifest.path, secret, setting.namespace);
   // What would make every value fail is said before the first one is asked for.
   bindingTo(setting.scope, { ...place, key: 'any' });
   const label = secretLabel({ ...secret, ...place });
@@ -118,7 +117,7 @@ async function sealValues(
     setting.key,
     sealOptions(flags, setting),
   );
-  for (const warning of sealed.warnings) warn(io, warning);
+  warnAbout(io, manifest.path, sealed.warnings);
   return sealed;
 }
 
@@ -164,9 +163,9 @@ export async function sealFiles(
   const inputs = arguments_.flatMap((path) => expand(io, path, flags));
   const results = await sealAll(io, inputs, flags);
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
-    throw noSecret(...arguments_);
+    throw noSecret(...arguments_.map(shownPath));
   }
-  for (const { warnings } of results) for (const warning of warnings) warn(io, warning);
+  for (const { manifest, warnings } of results) warnAbout(io, manifest.path, warnings);
   if (flags.inPlace) writeBack(io, results);
   else
     await writeResult(io, join(results.map(({ text }) => text)), { ...flags, confidential: false });
@@ -303,7 +302,7 @@ function addSealOptions(command: Command, io: IO): Command {
     .option('--keep-newline', 'with --stdin: keep the newline at the end')
     .option('--allow-empty', 'with --stdin or --prompt: the value may be empty')
     .option('--strict', 'make warnings about values errors')
-    .option('--allow <id>', `silence a warning: ${valueWarningIds.join(', ')}`, repeated, none)
+    .option('--allow <id>', `silence a warning: ${valueWarningCodes.join(', ')}`, repeated, none)
     .action((names: string[], flags: SealFlags) => dispatch(io, names, flags, sources));
 }
 
@@ -371,9 +370,9 @@ export function checkUsage(
       hint: 'read the others from files, or with --prompt KEY',
     });
   }
-  for (const id of flags.allow.filter((text) => !valueWarningIds.includes(text))) {
+  for (const id of flags.allow.filter((text) => !valueWarningCodes.includes(text))) {
     throw new KsealError('USAGE', `--allow ${id}: no such warning`, {
-      hint: `it is one of ${valueWarningIds.join(', ')}`,
+      hint: `it is one of ${valueWarningCodes.join(', ')}`,
     });
   }
   return target;

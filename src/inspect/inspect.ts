@@ -2,7 +2,7 @@ import { KsealError } from '../errors.ts';
 import { admits, type Binding } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import { findSealed, readSealedValue } from '../jwe/detect.ts';
-import { placeIn } from '../manifest/place.ts';
+import { placeOf } from '../manifest/place.ts';
 import { type Field, type Manifest, secretLabel } from '../manifest/types.ts';
 import { positionsIn } from '../yaml/node.ts';
 
@@ -30,7 +30,7 @@ export interface Inspection {
 /** Inspects every value of a manifest. `namespace` is that of manifests that name none. */
 export function inspectManifest(manifest: Manifest, namespace: string | undefined): Inspection[] {
   return manifest.secrets.flatMap((secret) => {
-    const place = placeIn(manifest.path, secret, namespace);
+    const place = placeOf(manifest.path, secret, namespace);
     return secret.entries.map(({ field, key, bytes, position }) => {
       const { state, ...facts } = inspectValue(bytes);
       const misplaced = facts.binding !== undefined && !admits(facts.binding, { ...place, key });

@@ -1,4 +1,5 @@
-import { KsealError, type Warning } from '../errors.ts';
+import type { Words } from '../diagnostic.ts';
+import { KsealError } from '../errors.ts';
 import { decodeUtf8 } from '../text.ts';
 
 /** What Kubernetes demands of a Secret of one type (kubernetes/pkg/apis/core/validation, ValidateSecret). */
@@ -73,7 +74,7 @@ export function checkCount(sealed: number): void {
 }
 
 /** Checks what the values of a finished Secret add up to. Throws VALUE_REFUSED above 1 MiB. */
-export function checkSize(bytes: number): readonly Warning[] {
+export function checkSize(bytes: number): readonly Words[] {
   if (bytes > MAX_SECRET) {
     throw new KsealError(
       'VALUE_REFUSED',

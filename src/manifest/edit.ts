@@ -1,4 +1,5 @@
-import { KsealError } from '../errors.ts';
+import { errorFor } from '../diagnostic.ts';
+import { decodeUtf8 } from '../text.ts';
 import type { YamlNode } from '../yaml/node.ts';
 import { addEntries, type Change, changeField } from './edit-mapping.ts';
 import { entryNamed } from './nodes.ts';
@@ -6,14 +7,7 @@ import { readManifest } from './read.ts';
 import { scalarSplices } from './scalars.ts';
 import { applySplices, type Splice } from './splice.ts';
 import { type Addition, blockLines, flowMap, type Style, styleOf } from './style.ts';
-import {
-  type Field,
-  fieldNames,
-  type Manifest,
-  type SecretDocument,
-  secretLabel,
-  where,
-} from './types.ts';
+import { type Field, fieldNames, locationIn, type Manifest, type SecretDocument } from './types.ts';
 
 /**
  * The source of `manifest`, which has no problems, after `edits`. Whatever is not the scalar
@@ -74,10 +68,7 @@ function sameBytes(a: Uint8Array, b: Uint8Array | undefined): boolean {
   return b !== undefined && Buffer.compare(a, b) === 0;
 }
 
-// A byte order mark is part of a value like any other character.
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** What stands in the source for a value: its base64 under data, its text under stringData. */
+/** Returns the source text of a value: base64 under `data`, the text itself under `stringData`. */
 function textOf(
   field: Field,
   bytes: Uint8Array,
@@ -86,18 +77,11 @@ function textOf(
   path: string,
 ): string {
   if (field === 'data') return Buffer.from(bytes).toString('base64');
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    const place = where(path, secret.position, secretLabel(secret), key);
-    throw new KsealError(
-      'VALUE_REFUSED',
-      `${place}: the value is not text, so it cannot stand under stringData`,
-      {
-        hint: 'put it under data, which holds any bytes',
-      },
-    );
-  }
+  const text = decodeUtf8(bytes);
+  if (text !== undefined) return text;
+  const message = 'binary values cannot be stored under stringData';
+  const problem = { ...locationIn(secret, { key }), message, hint: 'put it under data' };
+  throw errorFor(path, problem, 'VALUE_REFUSED');
 }
 
 function rename(source: string, { secret, renamed }: State): readonly Splice[] {

@@ -1,14 +1,9 @@
-import { expectedErrors, KsealError, located, throwAll, type Warning } from '../errors.ts';
+import { type Diagnostic, errorFor, locationOf } from '../diagnostic.ts';
+import { expectedErrors, type KsealError, located, throwAll } from '../errors.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { type Edit, editManifest } from '../manifest/edit.ts';
-import { placeIn } from '../manifest/place.ts';
-import {
-  type Manifest,
-  problemError,
-  type SecretDocument,
-  secretLabel,
-  where,
-} from '../manifest/types.ts';
+import { placeOf } from '../manifest/place.ts';
+import { locationIn, type Manifest, type SecretDocument } from '../manifest/types.ts';
 import { type OpeningPolicy, unsealData } from './unseal.ts';
 
 export interface UnsealOptions {
@@ -21,7 +16,7 @@ export interface UnsealOptions {
 interface Unsealed {
   /** The whole text of the manifest, with its sealed values opened. */
   readonly text: string;
-  readonly warnings: readonly Warning[];
+  readonly warnings: readonly Diagnostic[];
   /** How many values were opened. */
   readonly opened: number;
 }
@@ -31,9 +26,9 @@ export async function unsealManifest(
   manifest: Manifest,
   options: UnsealOptions,
 ): Promise<Unsealed> {
-  throwAll(manifest.problems.map((problem) => problemError(manifest.path, problem)));
+  throwAll(manifest.problems.map((problem) => errorFor(manifest.path, problem)));
   const errors: KsealError[] = [];
-  const warnings: Warning[] = [];
+  const warnings: Diagnostic[] = [];
   const edits: Edit[] = [];
   for (const secret of manifest.secrets) {
     try {
@@ -55,16 +50,14 @@ export async function unsealEntry(
   secret: SecretDocument,
   key: string,
   options: UnsealOptions,
-): Promise<{ bytes: Uint8Array; warnings: readonly Warning[] }> {
+): Promise<{ bytes: Uint8Array; warnings: readonly Diagnostic[] }> {
   const entries = secret.entries.filter((entry) => entry.key === key);
   const [entry] = entries;
   if (entry === undefined) {
     const present = secret.entries.map((candidate) => candidate.key).join(', ') || 'none';
-    throw new KsealError(
-      'USAGE',
-      `${where(manifest.path, secret.position, secretLabel(secret))}: no data key "${key}"; it has: ${present}`,
-      { hint: 'check the spelling' },
-    );
+    const message = `no data key "${key}"; data keys: ${present}`;
+    const problem = { ...locationIn(secret), message, hint: 'check the spelling' };
+    throw errorFor(manifest.path, problem, 'USAGE');
   }
   const { errors, warnings, edits } = await unsealSecret(
     manifest.path,
@@ -82,21 +75,16 @@ async function unsealSecret(
   { keyring, policy, namespace }: UnsealOptions,
 ) {
   const { errors, warnings, opened } = await unsealData({
-    place: placeIn(path, secret, namespace),
+    place: placeOf(path, secret, namespace),
     data: new Map(secret.entries.map(({ key, bytes }) => [key, bytes])),
     keyring,
     policy,
   });
-  const labels = new Map(
-    secret.entries.map(({ key, position }) => [
-      key,
-      where(path, position, secretLabel(secret), key),
-    ]),
-  );
-  const label = (key: string) => labels.get(key) ?? path;
+  const locations = new Map(secret.entries.map((entry) => [entry.key, locationIn(secret, entry)]));
+  const at = (key: string) => locations.get(key) ?? locationIn(secret);
   return {
-    errors: [...errors].map(([key, error]) => located(label(key), error)),
-    warnings: [...warnings].map(([key, message]) => ({ message: `${label(key)}: ${message}` })),
+    errors: [...errors].map(([key, error]) => located(locationOf(path, at(key)), error)),
+    warnings: [...warnings].map(([key, message]) => ({ ...at(key), code: 'key-state', message })),
     edits: secret.entries.flatMap(({ field, key }): Edit[] => {
       const bytes = opened.get(key);
       return bytes === undefined ? [] : [{ kind: 'set', secret, field, key, bytes }];

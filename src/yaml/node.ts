@@ -1,11 +1,6 @@
+import type { Position } from '../diagnostic.ts';
 // What a YAML text is read into: plain nodes that know where they stand in the source, so
 // that callers edit the source by offset and never print a document anew.
-
-/** Both count from 1; `column` counts UTF-16 code units and leaves a byte order mark out. */
-export interface Position {
-  readonly line: number;
-  readonly column: number;
-}
 
 /** Offsets into the source in UTF-16 code units, `end` exclusive; tags, anchors and comments lie outside. */
 export interface Located {

@@ -43,7 +43,7 @@ describe('decodeManifest', () => {
   ])('names UTF-16, %s, and the fix in PowerShell', (_, bytes) => {
     const error = errorOf(bytes);
     expect(error.code).toBe('MANIFEST_INVALID');
-    expect(error.message).toBe('db.yaml: the text is UTF-16, not UTF-8');
+    expect(error.message).toBe('db.yaml: UTF-16 text, not UTF-8');
     expect(error.hint).toContain('Set-Content -Encoding utf8');
   });
 
@@ -55,6 +55,6 @@ describe('decodeManifest', () => {
   ])('names the place in %j that is not UTF-8', (bytes, place) => {
     const error = errorOf(Uint8Array.from(bytes));
     expect(error.code).toBe('MANIFEST_INVALID');
-    expect(error.message).toBe(`db.yaml: not UTF-8 at byte ${place}`);
+    expect(error.message).toBe(`db.yaml: invalid UTF-8 at byte ${place}`);
   });
 });

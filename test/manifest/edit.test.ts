@@ -58,8 +58,8 @@ describe('editManifest', () => {
       expect.objectContaining({
         code: 'VALUE_REFUSED',
         message:
-          'db.yaml:1:1: Secret db, data key "a": the value is not text, so it cannot stand under stringData',
-        hint: 'put it under data, which holds any bytes',
+          'db.yaml:1:1: Secret db, data key "a": binary values cannot be stored under stringData',
+        hint: 'put it under data',
       }),
     );
   });

@@ -5,11 +5,11 @@ import { readManifest } from '../../src/manifest/read.ts';
 const head = 'apiVersion: v1\nkind: Secret\n';
 const sealed = `${Buffer.from('{"alg":"RSA-OAEP-256"}').toString('base64url')}.a.b.c.d`;
 
-/** The problems of `source` as `id line:column secret key`. */
+/** The problems of `source` as `code line:column secret key`. */
 function problemsIn(source: string): string[] {
-  return readManifest(source, 'db.yaml').problems.map(({ id, position, secret, key }) => {
+  return readManifest(source, 'db.yaml').problems.map(({ code, position, secret, key }) => {
     const place = `${position.line}:${position.column}`;
-    return [id, place, secret, key].filter((part) => part !== undefined).join(' ');
+    return [code, place, secret, key].filter((part) => part !== undefined).join(' ');
   });
 }
 
@@ -170,59 +170,59 @@ describe('a problem', () => {
     ['apiVersion: v2\nkind: Secret\n', 'wrong-version 1:1 (no name)'],
     ['apiVersion: /v1\nkind: Secret\n', 'wrong-version 1:1 (no name)'],
     ['kind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n', 'wrong-version 1:1'],
-    ['apiVersion: v1\nkind: !!str Secret\n', 'unsupported 2:13 (no name)'],
-    ['a: &k Secret\napiVersion: v1\nkind: *k\n', 'unsupported 3:7 (no name)'],
-    ['a: &k {kind: Secret}\n<<: *k\n', 'unsupported 2:1'],
+    ['apiVersion: v1\nkind: !!str Secret\n', 'unsupported-yaml 2:13 (no name)'],
+    ['a: &k Secret\napiVersion: v1\nkind: *k\n', 'unsupported-yaml 3:7 (no name)'],
+    ['a: &k {kind: Secret}\n<<: *k\n', 'unsupported-yaml 2:1'],
     [
       'kind: Pod\n<<: [{a: b}, {apiVersion: v1, kind: List, items: [{kind: Secret}]}]\n',
-      'unsupported 2:1',
+      'unsupported-yaml 2:1',
     ],
     [
       'apiVersion: v1\nkind: List\nitems:\n- &s {kind: Pod, spec: &t {apiVersion: v1, kind: Secret}}\n- *t\n',
-      'unsupported 5:3',
+      'unsupported-yaml 5:3',
     ],
     [
       'i: &i [{apiVersion: v1, kind: Secret}]\napiVersion: v1\nkind: List\nitems: *i\n',
-      'unsupported 4:8',
+      'unsupported-yaml 4:8',
     ],
     ['apiVersion: v1\nkind: List\nitems: {a: b}\n', 'wrong-type 3:8'],
     [
       'apiVersion: v1\nkind: List\nitems:\n<<: [{apiVersion: v1, kind: Secret}]\n',
-      'unsupported 4:1',
+      'unsupported-yaml 4:1',
     ],
     ['apiVersion: v1\nkind: List\nitems:\n- x\n', 'wrong-type 4:3'],
     [
       'apiVersion: v1\nkind: List\n<<: {a: b}\nitems:\n- {apiVersion: v1, kind: Secret}\n',
-      'unsupported 3:1',
+      'unsupported-yaml 3:1',
     ],
   ])('with what is a Secret, in %j', (source, expected) => {
     expect(problemsIn(source)).toEqual([expected]);
   });
 
   it.each([
-    ['<<: {type: a}\n', 'unsupported 3:1 (no name)'],
-    ['metadata: &m {name: db}\n', 'unsupported 3:14 db'],
+    ['<<: {type: a}\n', 'unsupported-yaml 3:1 (no name)'],
+    ['metadata: &m {name: db}\n', 'unsupported-yaml 3:14 db'],
     ['metadata: x\n', 'wrong-type 3:11 (no name)'],
     ['metadata: {name: 1}\n', 'ambiguous-scalar 3:18 1'],
     ['metadata: {name: db, namespace: no}\n', 'ambiguous-scalar 3:33 no/db'],
     ['metadata: {name: [db]}\n', 'not-a-scalar 3:18 (no name)'],
-    ['metadata: {labels: {a: &a b}, name: *a}\n', 'unsupported 3:37 (no name)'],
-    ['metadata: {name: db, <<: {namespace: hr}}\n', 'unsupported 3:22 db'],
-    ['metadata: {name: db, annotations: {<<: {a: b}}}\n', 'unsupported 3:36 db'],
-    ['metadata: {labels: &l {a: b}, annotations: *l}\n', 'unsupported 3:44 (no name)'],
-    ['metadata: {annotations: {a: &a b}}\n', 'unsupported 3:32 (no name)'],
+    ['metadata: {labels: {a: &a b}, name: *a}\n', 'unsupported-yaml 3:37 (no name)'],
+    ['metadata: {name: db, <<: {namespace: hr}}\n', 'unsupported-yaml 3:22 db'],
+    ['metadata: {name: db, annotations: {<<: {a: b}}}\n', 'unsupported-yaml 3:36 db'],
+    ['metadata: {labels: &l {a: b}, annotations: *l}\n', 'unsupported-yaml 3:44 (no name)'],
+    ['metadata: {annotations: {a: &a b}}\n', 'unsupported-yaml 3:32 (no name)'],
     ['type: 1\n', 'ambiguous-scalar 3:7 (no name)'],
-    ['? [a]\n: b\n', 'unsupported 3:3 (no name)'],
+    ['? [a]\n: b\n', 'unsupported-yaml 3:3 (no name)'],
     ['Data: {a: b}\n', 'unknown-field 3:1 (no name)'],
     ['stringdata: {a: b}\n', 'unknown-field 3:1 (no name)'],
     ['metadata: {type: Opaque}\n', 'unknown-field 3:12 (no name)'],
     ['metadata: {name: db, stringData: {a: b}}\n', 'unknown-field 3:22 db'],
     ['data: [a]\n', 'wrong-type 3:7 (no name)'],
     ['stringData: a\n', 'wrong-type 3:13 (no name)'],
-    ['data: &d {a: QQ==}\n', 'unsupported 3:10 (no name)'],
-    ['data: !!map {a: QQ==}\n', 'unsupported 3:13 (no name)'],
-    ['metadata: {labels: &l {a: QQ==}}\ndata: *l\n', 'unsupported 4:7 (no name)'],
-    ['data: {<<: {a: QQ==}}\n', 'unsupported 3:8 (no name)'],
+    ['data: &d {a: QQ==}\n', 'unsupported-yaml 3:10 (no name)'],
+    ['data: !!map {a: QQ==}\n', 'unsupported-yaml 3:13 (no name)'],
+    ['metadata: {labels: &l {a: QQ==}}\ndata: *l\n', 'unsupported-yaml 4:7 (no name)'],
+    ['data: {<<: {a: QQ==}}\n', 'unsupported-yaml 3:8 (no name)'],
   ])('with a field, in %j', (fields, expected) => {
     expect(problemsIn(head + fields)).toEqual([expected]);
   });
@@ -237,8 +237,8 @@ describe('a problem', () => {
     ['yes', 'invalid-data-key 3:14 (no name)'],
     ['~', 'invalid-data-key 3:14 (no name)'],
     ['[a]', 'invalid-data-key 3:14 (no name)'],
-    ['!!str a', 'unsupported 3:20 (no name)'],
-    ['&k a', 'unsupported 3:17 (no name)'],
+    ['!!str a', 'unsupported-yaml 3:20 (no name)'],
+    ['&k a', 'unsupported-yaml 3:17 (no name)'],
   ])('with the data key %j', (key, expected) => {
     expect(problemsIn(`${head}stringData: {${key}: x}\n`)).toEqual([expected]);
   });
@@ -266,7 +266,7 @@ describe('a problem', () => {
     'with the node %j',
     (value) => {
       const [problem] = readManifest(`${head}stringData: {k: ${value}}\n`, 'x').problems;
-      expect(problem).toMatchObject({ id: 'unsupported', key: 'k' });
+      expect(problem).toMatchObject({ code: 'unsupported-yaml', key: 'k' });
     },
   );
 
@@ -312,7 +312,7 @@ describe('a problem', () => {
   it('with YAML itself is unparsable, and no Secret is read', () => {
     const { secrets, problems } = readManifest(`${head}data: {a: *b}\n`, 'x');
     expect(secrets).toEqual([]);
-    expect(problems).toMatchObject([{ id: 'unparsable', position: { line: 3, column: 11 } }]);
+    expect(problems).toMatchObject([{ code: 'unparsable', position: { line: 3, column: 11 } }]);
   });
 
   it('is one of many, in source order', () => {
