@@ -76,7 +76,7 @@ export async function localKeyRatio() {
   return median(ratios);
 }
 
-/** The time for a Secret of 20 values divided by that for one value, with a KMS that takes 50 ms. */
+/** The ratio of the times for 20 values and for one value, with a KMS that takes 50 ms. */
 export async function kmsRatio() {
   const key = 'projects/p/locations/l/keyRings/r/cryptoKeys/k';
   const kms = spawn(process.execPath, [emulator, JSON.stringify({ keys: { [key]: [{}] } })], {

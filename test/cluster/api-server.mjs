@@ -46,7 +46,7 @@ export async function startApiServer({ folder, programs, admission, auditRules, 
   };
 }
 
-/** Creates the certificates. Resolves to the CA, the administrator, and flags that name the files. */
+/** Creates the certificates. Resolves to the CA, the administrator, and flags with file names. */
 async function writeCertificates(write) {
   const ca = await certificateAuthority('kseal-test-cluster');
   const serving = await ca.issue('CN=kube-apiserver', [{ type: 'ip', value: '127.0.0.1' }]);

@@ -1,5 +1,5 @@
-// The programs of a cluster. Each version of Kubernetes is built once, from Go modules, into a cache
-// outside the repository.
+// The programs of a cluster. Each version of Kubernetes is built once, from Go modules, into a
+// cache outside the repository.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';

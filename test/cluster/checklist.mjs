@@ -29,7 +29,7 @@ export function refused({ code, stderr }, ...parts) {
   for (const part of parts) assert.ok(stderr.includes(part), `no ${part} in: ${stderr}`);
 }
 
-/** Asserts that the webhook refused, with this metav1.StatusReason, and named these names. */
+/** Asserts that the webhook refused with a metav1.StatusReason, and mentioned all `names`. */
 export function denied(result, reason, ...names) {
   const webhook = 'admission webhook "kseal-webhook.kseal.svc" denied the request: ';
   refused(result, `Error from server (${reason}): `, webhook, ...names);

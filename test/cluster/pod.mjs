@@ -1,5 +1,5 @@
-// Replaces the kubelet for the webhook's Deployment: reads it from the API server, writes its volumes
-// to a folder, and runs bin/kseal.js with the arguments of its container.
+// Replaces the kubelet for the webhook's Deployment: reads it from the API server, writes its
+// volumes to a folder, and runs bin/kseal.js with the arguments of its container.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, startService } from './services.mjs';

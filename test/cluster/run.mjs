@@ -1,7 +1,7 @@
 // Tests the admission webhook with a real API server: `npm run test:cluster`. Starts etcd,
-// kube-apiserver and the webhook on 127.0.0.1, installs the output of `kseal webhook manifests` with
-// the commands in its notes, and uses kubectl. The programs are built from Go modules the first
-// time, and only they remain afterwards.
+// kube-apiserver and the webhook on 127.0.0.1, installs the output of `kseal webhook manifests`
+// with the commands in its notes, and uses kubectl. The programs are built from Go modules the
+// first time. Only the programs remain afterwards.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

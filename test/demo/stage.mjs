@@ -9,7 +9,7 @@ import { styleText } from 'node:util';
 
 const bin = join(import.meta.dirname, '../../bin/kseal.js');
 
-/** The time limit of each step, long enough for a busy machine; milliseconds. */
+/** The time limit of a step, long enough for a busy machine; milliseconds. */
 export const LIMIT = 60_000;
 
 const children = new Set();

@@ -4,7 +4,7 @@ import { HR } from './harness.ts';
 
 /**
  * Starts one emulator, with one version of HR, for all tests of a file. Each test starts without
- * faults and recorded calls. The returned function throws until the first test starts.
+ * faults or recorded calls. The returned function throws until the first test starts.
  */
 export function emulatorForTests(): () => KmsEmulator {
   let emulator: KmsEmulator | undefined;

@@ -1,5 +1,5 @@
-// Resolves one more name to this machine, like an entry in the hosts file. Loaded by a test, or into
-// a program with `node --import`. kseal treats the name like a host of Google: it uses TLS and sends
+// Resolves one more name to this machine, like an entry in the hosts file. Imported by a test, or
+// with `node --import`. kseal treats the name like a host of Google: it uses TLS and sends
 // credentials. An IP address would not do, because it is not a TLS server name (RFC 6066 §3).
 import dns from 'node:dns';
 
