@@ -49,8 +49,8 @@ export function print(text, style) {
   process.stdout.write(`${shown}\n`);
 }
 
-/** Breaks lines of more than 78 columns at blanks. */
-const wrap = (text) => text.replace(/(?=.{79})(.{20,74}) +/g, '$1\n    ');
+/** Breaks lines of more than 74 columns at blanks. */
+const wrap = (text) => text.replace(/(?=.{75})(.{10,73}) +/g, '$1\n    ');
 
 export function persona(name, text) {
   title = name;
@@ -122,7 +122,7 @@ export function startKseal(line) {
 const filters = {
   '': (text) => text,
   ' 2>&1 | tail -n 1': (text) => text.trimEnd().split('\n').at(-1),
-  ' | cut -c -76': (text) => text.replace(/^(.{76}).*/gm, '$1'),
+  ' | cut -c -74': (text) => text.replace(/^(.{74}).*/gm, '$1'),
 };
 
 /** Runs kseal, prints its output, and checks its exit code. Resolves to the output. */
