@@ -92,7 +92,7 @@ describe('a value that is sealed already', () => {
     const move = () => checkSealed(sealed({ binding, kid }), { ...place, name: 'db2' }, undefined);
     expect(thrownBy(move)).toMatchObject({
       code: 'BINDING_MISMATCH',
-      message: 'sealed for hr/db, data key "password", but stands in hr/db2, data key "password"',
+      message: 'sealed for hr/db, data key "password", found in hr/db2, data key "password"',
     });
   });
 

@@ -11,7 +11,7 @@ export async function refusing({ seal, apply, create, isThere, ...world }, check
   const moved = (metadata) => ({ ...db, metadata });
 
   await check('a copy in another namespace is refused, in our words', async () => {
-    const where = 'sealed for hr/db, data key "password", but stands in other/db';
+    const where = 'sealed for hr/db, data key "password", found in other/db';
     refused(await apply(moved({ name: 'db', namespace: 'other' })), ours, where);
     const dryRun = ['--dry-run=server', '-o', 'yaml'];
     refused(await create(moved({ name: 'db', namespace: 'other' }), ...dryRun), ours);
@@ -19,18 +19,18 @@ export async function refusing({ seal, apply, create, isThere, ...world }, check
   });
 
   await check('a copy under another name is refused', async () => {
-    refused(await apply(moved({ name: 'db-2', namespace: 'hr' })), ours, 'but stands in hr/db-2');
+    refused(await apply(moved({ name: 'db-2', namespace: 'hr' })), ours, 'found in hr/db-2');
   });
 
   await check('a Secret that claims to be in deletion is looked at like any other', async () => {
     const metadata = { name: 'claims', namespace: 'hr', deletionTimestamp: '2026-01-01T00:00:00Z' };
-    refused(await create(moved(metadata)), ours, 'but stands in hr/claims');
+    refused(await create(moved(metadata)), ours, 'found in hr/claims');
     assert.equal(await isThere('hr', 'claims'), false);
   });
 
   await check('a strict value under generateName is refused', async () => {
     const generated = moved({ generateName: 'db-', namespace: 'hr' });
-    refused(await create(generated), ours, 'give the Secret a metadata.name');
+    refused(await create(generated), ours, 'set metadata.name');
   });
 
   await check('one damaged value refuses the whole Secret', async () => {
