@@ -6,14 +6,14 @@ export const scopes = ['strict', 'namespace-wide', 'cluster-wide'] as const;
 
 export type Scope = (typeof scopes)[number];
 
-/** Where a value is: a manifest may omit the namespace, and under generateName it has no name. */
+/** The place of a value: a manifest may omit the namespace, and under generateName it has no name. */
 export interface Place {
   readonly namespace?: string | undefined;
   readonly name?: string | undefined;
   readonly key: string;
 }
 
-/** Where a sealed value can be opened: the member `kseal` of its protected header. */
+/** The places where a sealed value can be opened: the member `kseal` of its protected header. */
 export type Binding =
   | {
       readonly scope: 'strict';

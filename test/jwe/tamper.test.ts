@@ -18,7 +18,7 @@ const values: Record<string, Buffer> = {
   ),
 };
 
-/** What comes of a value in a Secret: the code and message, `opened`, or `left` as it is. */
+/** The error of a value in a Secret, or else `opened` or `left`. */
 async function outcome(bytes: Buffer) {
   const key = new AskedKey(pair);
   const { opened, errors } = await unsealData({
@@ -28,19 +28,19 @@ async function outcome(bytes: Buffer) {
     policy: { acceptUnbound: true, allowRevoked: true, maxScope: 'cluster-wide' },
   });
   const error = errors.get('password');
-  const said = error && `${error.code}: ${error.message} (${error.hint})`;
-  return { said: said ?? (opened.size > 0 ? 'opened' : 'left'), calls: key.asked.length };
+  const result = error && `${error.code}: ${error.message} (${error.hint})`;
+  return { result: result ?? (opened.size > 0 ? 'opened' : 'left'), calls: key.asked.length };
 }
 
 const damaged =
-  'DECRYPTION_FAILED: decryption failed (the value is damaged or was sealed to another key; seal it again)';
+  'DECRYPTION_FAILED: decryption failed (seal the value again; it is damaged or sealed to another key)';
 
-/** Puts the outcome of `changed` into `seen`, and holds it to the rule. */
+/** Checks the outcome of `changed`, and counts its code in `seen`. */
 async function check(changed: Buffer, seen: Map<string, number>) {
-  const { said, calls } = await outcome(changed);
-  const code = said.split(':')[0] ?? '';
+  const { result, calls } = await outcome(changed);
+  const code = result.split(':')[0] ?? '';
   seen.set(code, (seen.get(code) ?? 0) + 1);
-  if (code === 'DECRYPTION_FAILED') expect([said, calls]).toEqual([damaged, 1]);
+  if (code === 'DECRYPTION_FAILED') expect([result, calls]).toEqual([damaged, 1]);
   else if (code === 'left') expect([looksSealed(changed), calls]).toEqual([false, 0]);
   else expect([code, calls]).toEqual([expect.stringMatching(/^(JWE|KEY|BINDING)_/), 0]);
 }
@@ -53,8 +53,8 @@ describe.each(Object.entries(values))('a value %s', (_, value) => {
     (starts[index + 1] ?? value.length + 1) - 1,
   ]);
 
-  test('opens as long as nobody touches it', async () => {
-    expect(await outcome(value)).toEqual({ said: 'opened', calls: 1 });
+  test('opens unchanged', async () => {
+    expect(await outcome(value)).toEqual({ result: 'opened', calls: 1 });
   });
 
   test.each([
@@ -63,9 +63,9 @@ describe.each(Object.entries(values))('a value %s', (_, value) => {
     [2, 'initialization vector'],
     [3, 'ciphertext'],
     [4, 'authentication tag'],
-  ])('never opens with one bit of segment %i changed, the %s', async (segment, name) => {
+  ])('does not open with any one bit of segment %i, the %s, changed', async (segment, name) => {
     const [start = 0, end = 0] = segments[segment] ?? [];
-    // Asking the key is slow, and the low bits lead from most characters to others of base64url.
+    // Using the key is slow, and the low bits turn most characters into others of base64url.
     const bits = name === 'encrypted key' ? 3 : 8;
     const seen = new Map<string, number>();
     for (let at = start; at < end; at++) {
@@ -75,12 +75,12 @@ describe.each(Object.entries(values))('a value %s', (_, value) => {
         await check(changed, seen);
       }
     }
-    // Each segment has changes that only the key or the tag can find.
+    // Each segment has changes that only the key or the tag can detect.
     if (name !== 'header') expect(seen.get('DECRYPTION_FAILED')).toBeGreaterThan(20);
     expect([...seen.values()].reduce((sum, n) => sum + n)).toBe((end - start) * bits);
   });
 
-  test('never opens with a character taken out or put in', async () => {
+  test('does not open with a character removed or inserted', async () => {
     const seen = new Map<string, number>();
     for (let at = 0; at < value.length; at += 7) {
       await check(Buffer.concat([value.subarray(0, at), value.subarray(at + 1)]), seen);
@@ -92,7 +92,7 @@ describe.each(Object.entries(values))('a value %s', (_, value) => {
     expect(seen.get('JWE_MALFORMED')).toBeGreaterThan(50);
   });
 
-  test('never opens with two segments exchanged', async () => {
+  test('does not open with two segments swapped', async () => {
     const parts = value.toString().split('.');
     const seen = new Map<string, number>();
     for (let a = 0; a < 5; a++) {
@@ -101,7 +101,7 @@ describe.each(Object.entries(values))('a value %s', (_, value) => {
         await check(Buffer.from(order.join('.')), seen);
       }
     }
-    // The IV and the tag have one length, and so have those of the shortest ciphertext.
+    // The IV, the tag and the shortest ciphertext have the same length.
     expect(seen.get('DECRYPTION_FAILED')).toBe(3);
   });
 });
