@@ -62,7 +62,7 @@ describe('a plaintext', () => {
     const type = 'kubernetes.io/dockerconfigjson';
     expect(thrownBy(() => plain('CANARY', relaxed, type, '.dockerconfigjson'))).toEqual({
       code: 'VALUE_REFUSED',
-      message: `the value is not a JSON object, which type ${type} demands`,
+      message: `the value is not a JSON object, as type ${type} requires`,
       hint: 'correct the value, or the type',
     });
     expect(plain('{"auths":{}}', strict, type, '.dockerconfigjson')).toEqual([]);
