@@ -8,7 +8,7 @@ import {
 import { ambiguityOf, isPlainNull, plainScalarTrap } from './scalars.ts';
 import type { ProblemId } from './types.ts';
 
-/** A problem at an offset of the source, before it is known whose it is. */
+/** A problem at an offset of the source, before it is assigned to a Secret. */
 export interface Fault {
   readonly id: ProblemId;
   readonly message: string;
@@ -19,12 +19,12 @@ export interface Fault {
 
 export type Report = (fault: Fault | undefined) => void;
 
-/** The entry of `map` that is literally called `name`. */
+/** The first entry of `map` with the key `name`. */
 export function entryNamed(map: YamlMap, name: string): YamlEntry | undefined {
   return map.entries.find(({ key }) => key.kind === 'scalar' && key.text === name);
 }
 
-/** All entries that are called so: a key that is there twice is wrong, but hides none. */
+/** All entries with the key `name`: a duplicate is an error, but must not hide the other. */
 export function entriesNamed(map: YamlMap, name: string): readonly YamlEntry[] {
   return map.entries.filter(({ key }) => key.kind === 'scalar' && key.text === name);
 }
@@ -37,14 +37,14 @@ export function isNull(node: YamlNode): boolean {
   return node.kind === 'scalar' && node.style === 'plain' && isPlainNull(node.text);
 }
 
-/** An alias or an explicit tag at a place that kseal reads: readers differ on what is there. */
+/** The problem of an alias or a tag, which YAML readers read differently, in a place that matters. */
 export function indirection(node: YamlNode, what: string): Fault | undefined {
   if (node.kind === 'alias') return unsupported(`an alias as ${what}`, 'write it out', node);
   if (node.tag !== undefined) return unsupported(`a tag on ${what}`, 'remove the tag', node);
   return undefined;
 }
 
-/** An indirection, or an anchor: what is edited here would change wherever its alias stands. */
+/** The same, and the problem of an anchor: an edit would change every alias of it, too. */
 export function notEditable(node: YamlNode, what: string): Fault | undefined {
   if (node.kind === 'alias' || node.anchor === undefined) return indirection(node, what);
   return unsupported(`an anchor on ${what}`, 'remove the anchor, and write its aliases out', node);
@@ -54,7 +54,7 @@ function unsupported(message: string, hint: string, { start }: YamlNode): Fault 
   return { id: 'unsupported', message, hint, offset: start };
 }
 
-/** Merge keys, and keys that are aliased, anchored or tagged, in a mapping that kseal reads. */
+/** The problems of merge keys, and of keys with an alias, anchor or tag. */
 export function indirectKeys(map: YamlMap, what: string): readonly Fault[] {
   const faults: Fault[] = [];
   for (const { key } of map.entries) {
@@ -66,7 +66,7 @@ export function indirectKeys(map: YamlMap, what: string): readonly Fault[] {
   return faults;
 }
 
-/** Those, and keys that are no strings at all, in a mapping whose keys are fields. */
+/** The same, and the problems of keys that are not strings, for a mapping whose keys are fields. */
 export function oddKeys(map: YamlMap, what: string): readonly Fault[] {
   const faults = [...indirectKeys(map, what)];
   for (const { key } of map.entries) {
@@ -77,9 +77,9 @@ export function oddKeys(map: YamlMap, what: string): readonly Fault[] {
 }
 
 /**
- * Reports why `node` is not read as the same string by every YAML reader.
+ * The problem of a node that YAML readers do not all read as the same string.
  *
- * @param source the text that `node` was read from
+ * @param source the text that `node` is from
  */
 export function notAString(node: YamlNode, source: string, what: string): Fault | undefined {
   if (node.kind === 'alias') return indirection(node, what);
@@ -109,7 +109,7 @@ function doubtAbout(node: YamlScalar, source: string): Doubt | undefined {
   return ambiguityOf(node, source);
 }
 
-// Made once: the build writes it as a call, which takes its time for each value.
+// A constant, because the build turns the literal into a constructor call.
 const loneSurrogate = /\p{Cs}/u;
 
 const nouns = { map: 'mapping', seq: 'sequence' };

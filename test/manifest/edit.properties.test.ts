@@ -18,7 +18,7 @@ const text = fc.oneof(
   fc.constantFrom('', 'true', '0123', 'a\n', 'eyJ.a-b.c', '\u05b7\u05b7', "it's"),
 );
 
-/** Random edits of the values `all`, and of two keys that are not there. */
+/** Random edits of the values `all` and of two new keys. */
 function stepsOn(all: readonly Value[]): fc.Arbitrary<Step[]> {
   const added = [
     { field: 'data', key: 'new1' } as const,
@@ -45,7 +45,7 @@ function editsOf(steps: readonly Step[], secret: SecretDocument): Edit[] {
   );
 }
 
-/** The Secret in `source` as plain data, by the package yaml alone. */
+/** The Secret in `source` as plain data, read by the package yaml alone. */
 function plainSecret(source: string) {
   const objects = parseAllDocuments(source.replace('\uFEFF', '')).map((document) =>
     document.toJS(),
@@ -61,7 +61,7 @@ function plainSecret(source: string) {
   return { values: [...decoded, ...texts].sort(), rest };
 }
 
-it('changes the values that it should, and no other', () => {
+it('changes exactly the values in the edits', () => {
   fc.assert(
     fc.property(cases, ([all, layout, steps]) => {
       const source = textOf(linesOf(all, layout), layout);
@@ -86,7 +86,7 @@ it('changes the values that it should, and no other', () => {
   );
 }, 30_000);
 
-it('keeps every line that is not of a value it changes, byte order mark and line ends', () => {
+it('keeps the lines of all other values, the byte order mark and the line ends', () => {
   fc.assert(
     fc.property(cases, ([all, layout, steps]) => {
       const lines = linesOf(all, layout);

@@ -8,11 +8,11 @@ test.each([
   [{ name: 'db' }, 'hr', { name: 'db', namespace: 'hr' }],
   [{ name: 'db' }, undefined, { name: 'db', namespace: undefined }],
   [{}, 'hr', { name: undefined, namespace: 'hr' }],
-])('a manifest that says %j, with -n %s, stands in %j', (identity, given, place) => {
+])('a manifest with %j and -n %s has the place %j', (identity, given, place) => {
   expect(placeOf(identity, given)).toEqual(place);
 });
 
-test('two namespaces that differ are an error that names both', () => {
+test('two different namespaces are an error that names both', () => {
   expect(thrownBy(() => placeOf({ name: 'db', namespace: 'hr' }, 'ops'))).toEqual({
     code: 'BINDING_MISMATCH',
     message: '-n says ops, but the manifest says namespace hr',
@@ -20,7 +20,7 @@ test('two namespaces that differ are an error that names both', () => {
   });
 });
 
-test('an empty namespace is not the absence of one', () => {
+test('an empty namespace is different from no namespace', () => {
   expect(thrownBy(() => placeOf({ namespace: '' }, 'hr')).code).toBe('BINDING_MISMATCH');
   expect(placeOf({ namespace: '' }, undefined).namespace).toBe('');
 });

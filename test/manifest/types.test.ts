@@ -11,7 +11,7 @@ describe('secretLabel', () => {
     [{ ...none, generateName: 'db-' }, 'generateName db-*'],
     [{ ...none, namespace: 'hr' }, '(no name)'],
     [none, '(no name)'],
-  ])('calls %j %j', (names, expected) => {
+  ])('for %j is %j', (names, expected) => {
     expect(secretLabel(names)).toBe(expected);
   });
 });
@@ -25,7 +25,7 @@ describe('where', () => {
     expect(where('db.yaml', position)).toBe('db.yaml:11:13');
   });
 
-  it('shows no character that a terminal would obey', () => {
+  it('escapes characters that a terminal would obey', () => {
     expect(where('a\x1b[2J.yaml', position, 'x\u202Ey\u2028\x9b')).toBe(
       'a\\u{1b}[2J.yaml:11:13: Secret x\\u{202e}y\\u{2028}\\u{9b}',
     );
@@ -33,7 +33,7 @@ describe('where', () => {
 });
 
 describe('problemError', () => {
-  it('has the place in front, and the hint', () => {
+  it('has the place in front and a hint', () => {
     const problem = {
       id: 'null-value',
       message: 'the value is null',
