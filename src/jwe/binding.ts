@@ -29,7 +29,7 @@ const partRules = {
   namespace: {
     noun: 'namespace',
     isValid: isNamespace,
-    ifMissing: 'pass the namespace with -n',
+    ifMissing: 'pass the namespace: -n NAMESPACE',
     ifInvalid: 'use at most 63 lower-case letters, digits and "-"',
   },
   name: {
