@@ -49,9 +49,9 @@ test('an object with a duplicate member at any depth is malformed, and no other'
         message: 'header has a duplicate member',
       });
     }),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
-  expect(duplicates).toBeGreaterThan(100);
+  expect(duplicates).toBeGreaterThan(30);
 });
 
 test('a member __proto__ is a member like any other', () => {
