@@ -55,13 +55,13 @@ interface Ready {
  */
 export async function unsealData(request: OpenRequest): Promise<OpenResult> {
   const errors = new Map<string, KsealError>();
-  const ready = prepareAll(request, errors);
   const opened = new Map<string, Uint8Array>();
   const warnings = new Map<string, string>();
-  const toOpen = errors.size === 0 ? ready : [];
-  const results = await openAll(toOpen, request);
+  const ready = prepareAll(request, errors);
+  if (errors.size > 0) return { opened, warnings, errors };
+  const results = await openAll(ready, request);
   // In the order of the data rather than of the answers, so that the result is always the same.
-  for (const [index, { key }] of toOpen.entries()) {
+  for (const [index, { key }] of ready.entries()) {
     const result = results[index];
     if (result instanceof KsealError) errors.set(key, result);
     else if (result !== undefined) {
@@ -125,42 +125,23 @@ function prepare(key: string, bytes: Uint8Array, request: OpenRequest): Ready | 
 }
 
 /** Refuses a value that opens to a sealed one, which the next update would open again. */
-async function open(value: Ready, request: OpenRequest): Promise<Decrypted> {
-  const { jwe, candidates } = value;
-  const known = cached(value, request);
-  if (known !== undefined) return known;
-  const decrypted = await decryptCompact(jwe, candidates, request.deadline);
-  const { plaintext, key } = decrypted;
-  if (isSealedInSomeForm(plaintext)) {
-    throw new KsealError(
-      'JWE_REFUSED',
-      'opens to another sealed value; sealed values do not nest',
-      {
-        hint: 'seal the original plaintext',
-      },
-    );
+async function open(
+  { key, bytes, jwe, candidates }: Ready,
+  { place, before, cache, deadline }: OpenRequest,
+): Promise<Decrypted> {
+  const opened = (plaintext: Uint8Array, { kid }: OpeningKey): Opened => {
+    return { place: { ...place, key }, sealed: bytes, plaintext, kid };
+  };
+  const old = before?.get(key);
+  const known = old && candidates.find((candidate) => cache?.has(opened(old, candidate)));
+  if (old !== undefined && known !== undefined) return { plaintext: old, key: known };
+  const decrypted = await decryptCompact(jwe, candidates, deadline);
+  if (isSealedInSomeForm(decrypted.plaintext)) {
+    const problem = 'opens to another sealed value; sealed values do not nest';
+    throw new KsealError('JWE_REFUSED', problem, { hint: 'seal the original plaintext' });
   }
-  request.cache?.add(openedValue(value, request, plaintext, key));
+  cache?.add(opened(decrypted.plaintext, decrypted.key));
   return decrypted;
-}
-
-/** The old value, if the cache knows that the new one opens to it. */
-function cached(value: Ready, request: OpenRequest): Decrypted | undefined {
-  const old = request.before?.get(value.key);
-  if (old === undefined) return undefined;
-  const key = value.candidates.find((candidate) =>
-    request.cache?.has(openedValue(value, request, old, candidate)),
-  );
-  return key && { plaintext: old, key };
-}
-
-function openedValue(
-  { key, bytes }: Ready,
-  { place }: OpenRequest,
-  plaintext: Uint8Array,
-  { kid }: OpeningKey,
-): Opened {
-  return { place: { ...place, key }, sealed: bytes, plaintext, kid };
 }
 
 /** Rethrows a bug. */
