@@ -24,8 +24,7 @@ export interface Decrypted {
   readonly key: OpeningKey;
 }
 
-/** The parts of a JWE that its content encryption key covers. */
-export type EncryptedContent = Pick<CompactJwe, 'aad' | 'iv' | 'ciphertext' | 'tag'>;
+type EncryptedContent = Pick<CompactJwe, 'aad' | 'iv' | 'ciphertext' | 'tag'>;
 
 /** The length of an A128CBC-HS256 key in bytes (RFC 7518 §5.2.3). */
 const CEK_BYTES = 32;

@@ -19,7 +19,7 @@ export interface OpeningPolicy {
   readonly maxScope: Scope;
 }
 
-export interface OpenRequest {
+interface OpenRequest {
   readonly place: Omit<Place, 'key'>;
   /** The decoded `data` of the Secret, by data key. */
   readonly data: ReadonlyMap<string, Uint8Array>;

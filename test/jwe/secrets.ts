@@ -1,7 +1,7 @@
 import { bindingTo, type Scope } from '../../src/jwe/binding.ts';
 import type { KeyState } from '../../src/jwe/decrypt.ts';
 import { encryptCompact } from '../../src/jwe/encrypt.ts';
-import { type OpenRequest, unsealData } from '../../src/unseal/unseal.ts';
+import { unsealData } from '../../src/unseal/unseal.ts';
 import { makeJwe } from '../helpers/jwe.ts';
 import { AskedKey, makePair } from './pairs.ts';
 
@@ -10,6 +10,8 @@ export type Data = Readonly<Record<string, string | Buffer>>;
 
 export const bytesOf = (data: Data) =>
   new Map(Object.entries(data).map(([key, value]) => [key, Buffer.from(value)]));
+
+type OpenRequest = Parameters<typeof unsealData>[0];
 
 /** Options that replace the defaults: one active key, and the strictest policy except for scopes. */
 type More = Partial<Omit<OpenRequest, 'data' | 'before' | 'policy'>> &
