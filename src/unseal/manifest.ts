@@ -9,19 +9,19 @@ import { type OpeningPolicy, unsealData } from './unseal.ts';
 export interface UnsealOptions {
   readonly keyring: readonly OpeningKey[];
   readonly policy: OpeningPolicy;
-  /** The namespace of manifests that name none. */
+  /** The namespace of Secrets without one. */
   readonly namespace: string | undefined;
 }
 
 interface Unsealed {
-  /** The whole text of the manifest, with its sealed values opened. */
+  /** The text of the manifest with its sealed values opened. */
   readonly text: string;
   readonly warnings: readonly Diagnostic[];
-  /** How many values were opened. */
+  /** The number of values that were opened. */
   readonly opened: number;
 }
 
-/** Opens every sealed value of a manifest, all or none. Throws all that is wrong at once. */
+/** Opens every sealed value of a manifest, all or none. Throws every error at once. */
 export async function unsealManifest(
   manifest: Manifest,
   options: UnsealOptions,
@@ -44,7 +44,7 @@ export async function unsealManifest(
   return { text: editManifest(manifest, edits), warnings, opened: edits.length };
 }
 
-/** Opens one value of a Secret and returns its bytes; a plain value is returned as it is. */
+/** Opens one value of a Secret and returns its bytes; a plain value is returned unchanged. */
 export async function unsealEntry(
   manifest: Manifest,
   secret: SecretDocument,

@@ -63,7 +63,7 @@ describe('a plaintext', () => {
     const type = 'kubernetes.io/dockerconfigjson';
     expect(thrownBy(() => plain('CANARY', relaxed, type, '.dockerconfigjson'))).toEqual({
       code: 'VALUE_REFUSED',
-      message: `the value is not a JSON object, which type ${type} demands`,
+      message: `the value is not a JSON object, as type ${type} requires`,
       hint: 'correct the value, or the type',
     });
     expect(plain('{"auths":{}}', strict, type, '.dockerconfigjson')).toEqual([]);
@@ -93,7 +93,7 @@ describe('a sealed value', () => {
     const move = () => checkSealed(sealed({ binding, kid }), { ...place, name: 'db2' }, undefined);
     expect(thrownBy(move)).toMatchObject({
       code: 'BINDING_MISMATCH',
-      message: 'sealed for hr/db, data key "password", but stands in hr/db2, data key "password"',
+      message: 'sealed for hr/db, data key "password", found in hr/db2, data key "password"',
     });
   });
 

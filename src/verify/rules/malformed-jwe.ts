@@ -27,7 +27,7 @@ export const malformedJwe: Rule = {
     if (jwe === undefined || bits === undefined) return none;
     const [actual, expected] = [jwe.encryptedKey.length, Math.ceil(bits / 8)];
     if (actual === expected) return none;
-    const message = `JWE encrypted key has ${actual} bytes, but its RSA key makes ${expected}`;
+    const message = `JWE encrypted key has ${actual} bytes, expected ${expected}`;
     return [{ position, key, message, hint: 'seal the value again' }];
   },
 };
