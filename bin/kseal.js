@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-import { main } from '../dist/main.js';
 import { systemIO } from '../dist/io.js';
+import { main } from '../dist/main.js';
 
-// A handler lets a write that has begun end before the process does. A server has its own.
+// A handler, unlike the default action, lets a write finish first. A server adds its own handler.
 process.on('SIGINT', () => {
   if (process.listenerCount('SIGINT') === 1) process.exit(130);
 });
 process.exitCode = await main(process.argv.slice(2), systemIO());
-// All is written. A socket that hangs, of a token service say, must not keep the process waiting.
+// All output is written. An open socket, for example to a token service, must not delay the exit.
 setTimeout(() => process.exit(), 1000).unref();

@@ -62,12 +62,6 @@ export class KsealError extends Error {
   }
 }
 
-/** A problem that does not stop the command; printed on stderr. */
-export interface Warning {
-  readonly message: string;
-  readonly hint?: string | undefined;
-}
-
 /** Returns `thrown` if it is a KsealError. Throws anything else again: it is a bug. */
 export function expected(thrown: unknown): KsealError {
   if (thrown instanceof KsealError) return thrown;

@@ -1,14 +1,13 @@
 import { type Command, Option } from 'commander';
 import type { ConfiguredKey } from '../config/config.ts';
-import { errorsOf, KsealError, located } from '../errors.ts';
+import { errorsOf, expectedErrors, KsealError, located } from '../errors.ts';
 import { type Scope, scopes } from '../jwe/binding.ts';
-import type { OpeningKey } from '../jwe/decrypt.ts';
 import { compactText } from '../jwe/detect.ts';
 import { parseKmsReference } from '../keys/gcpkms/name.ts';
-import { type KeyStatuses, keyStatuses } from '../keys/key-status.ts';
+import { keyStatuses } from '../keys/key-status.ts';
 import { parseReference } from '../keys/reference.ts';
 import { fetchKey, type KeyContext } from '../keys/resolve.ts';
-import { selectSecret } from '../manifest/read.ts';
+import { noSecret, selectSecret } from '../manifest/read.ts';
 import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal/manifest.ts';
 import { unsealData } from '../unseal/unseal.ts';
 import {
@@ -20,7 +19,6 @@ import {
 import { DEFAULT_MAX_SCOPE, review } from '../webhook/review.ts';
 import {
   checkOutput,
-  noSecret,
   readInput,
   readManifestFile,
   repeated,
@@ -36,7 +34,7 @@ import {
   openingKeys,
   openingReferences,
 } from './options.ts';
-import { say, warn } from './print.ts';
+import { say, warn, warnAbout } from './print.ts';
 
 interface DecryptFlags extends KeyFlags {
   readonly key: readonly string[];
@@ -57,23 +55,21 @@ interface DecryptFlags extends KeyFlags {
 export function configure(command: Command, io: IO): void {
   const none: readonly string[] = [];
   addKeyOptions(command)
-    .argument('[file]', 'the manifest; - or nothing is stdin')
+    .argument('[file]', 'the manifest; default: - (stdin)')
     .option('-f, --file <file>', 'the manifest', repeated, none)
     .option('-k, --key <ref>', 'a private key to open with (or KSEAL_DECRYPT_KEY)', repeated, none)
-    .option('-n, --namespace <name>', 'the namespace of a manifest that names none')
-    .option('--name <name>', 'which Secret, where there are several')
-    .option('--only <key>', 'open this one value and print its exact bytes')
-    .option('--raw <file>', 'open one bare JWE, given --name, -n and --data-key')
-    .option('--data-key <key>', 'with --raw: the data key that the value stood under')
+    .option('-n, --namespace <name>', 'the namespace of a manifest without one')
+    .option('--name <name>', 'with --only: the Secret, if the manifest has several')
+    .option('--only <key>', 'open one value and print its exact bytes')
+    .option('--raw <file>', 'open a bare JWE, sealed for --name, -n and --data-key')
+    .option('--data-key <key>', 'with --raw: the data key that the JWE was sealed for')
     .option('--review', 'read an AdmissionReview and print what the webhook would answer')
     .addOption(
-      new Option('--max-scope <scope>', 'with --review: the widest scope that is opened').choices(
-        scopes,
-      ),
+      new Option('--max-scope <scope>', 'with --review: the widest scope to open').choices(scopes),
     )
-    .option('-o, --output <file>', 'write here (mode 0600) instead of stdout')
-    .option('--force', 'overwrite an output that exists')
-    .option('--accept-unbound', 'open values of other tools, which are bound to no place')
+    .option('-o, --output <file>', 'write to this file (mode 0600) instead of stdout')
+    .option('--force', 'overwrite an existing output file')
+    .option('--accept-unbound', 'open values of other tools, which are not bound to a Secret')
     .option('--allow-revoked', 'open values that are sealed to a revoked key')
     .action((file: string | undefined, flags: DecryptFlags) => decrypt(io, file, flags));
 }
@@ -84,7 +80,7 @@ async function decrypt(io: IO, argument: string | undefined, flags: DecryptFlags
   const references = openingReferences(io, flags.key);
   checkOutput(io, flags, {
     manifests: [path],
-    hint: 'give another name: a plaintext never replaces what is sealed',
+    hint: 'use another file: plaintext never replaces sealed values',
     others: references,
   });
   const config = configFor(io, flags, path);
@@ -103,19 +99,30 @@ async function decrypt(io: IO, argument: string | undefined, flags: DecryptFlags
   await writeResult(io, result, { ...flags, confidential: true });
 }
 
-/** The one input; several, or none on a terminal, are usage errors. */
+/** The options for manifests or for the terminal only, which --review does not take. */
+const notForReview = ['only', 'raw', 'name', 'namespace', 'dataKey', 'allowRevoked'] as const;
+
+function checkReviewFlags(flags: DecryptFlags): void {
+  if (flags.maxScope !== undefined && !flags.review) throw badFlag('--max-scope requires --review');
+  const wrong = notForReview.find((name) => flags.review && flags[name] !== undefined);
+  if (wrong === undefined) return;
+  const flag = wrong.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw badFlag(`--${flag} cannot be used with --review`);
+}
+
+/** The path of the one input. Throws USAGE if there are several, or none on a terminal. */
 function inputOf(io: IO, argument: string | undefined, flags: DecryptFlags): string {
   const { file, raw, name, only, dataKey } = flags;
   const inputs = [argument, ...file, raw].filter((path) => path !== undefined);
   if (inputs.length > 1) {
-    throw new KsealError('USAGE', 'one manifest at a time', {
-      hint: 'run kseal decrypt once a file',
+    throw new KsealError('USAGE', 'several files to decrypt', {
+      hint: 'run kseal decrypt once for each file',
     });
   }
-  if (raw === undefined && dataKey !== undefined) throw onlyWith('--data-key', '--raw FILE');
+  if (raw === undefined && dataKey !== undefined) throw badFlag('--data-key requires --raw FILE');
   if (raw === undefined && only === undefined && name !== undefined)
-    throw onlyWith('--name', '--only KEY');
-  if (raw !== undefined && only !== undefined) throw onlyWith('--only', 'a manifest');
+    throw badFlag('--name requires --only KEY');
+  if (raw !== undefined && only !== undefined) throw badFlag('--only cannot be used with --raw');
   const [path = '-'] = inputs;
   if (path === '-' && io.stdin.isTTY) {
     throw new KsealError('USAGE', 'no manifest given', { hint: 'kseal decrypt FILE -k key.pem' });
@@ -123,8 +130,8 @@ function inputOf(io: IO, argument: string | undefined, flags: DecryptFlags): str
   return path;
 }
 
-function onlyWith(flag: string, other: string): KsealError {
-  return new KsealError('USAGE', `${flag} goes with ${other}`, { hint: 'kseal decrypt --help' });
+function badFlag(problem: string): KsealError {
+  return new KsealError('USAGE', problem, { hint: 'kseal decrypt --help' });
 }
 
 async function openManifest(
@@ -137,18 +144,18 @@ async function openManifest(
   if (flags.only !== undefined) {
     const secret = selectSecret(manifest, { name: flags.name, namespace: flags.namespace });
     const { bytes, warnings } = await unsealEntry(manifest, secret, flags.only, options);
-    for (const warning of warnings) warn(io, warning);
+    warnAbout(io, manifest.path, warnings);
     return bytes;
   }
   const { text, warnings, opened } = await unsealManifest(manifest, options);
-  for (const warning of warnings) warn(io, warning);
-  if (manifest.secrets.length === 0) throw noSecret(path);
-  if (opened === 0) warn(io, { message: `${shownPath(path)}: holds no sealed value` });
+  warnAbout(io, manifest.path, warnings);
+  if (manifest.secrets.length === 0) throw noSecret(shownPath(path));
+  if (opened === 0) warn(io, { message: `${shownPath(path)}: no sealed values` });
   if (opened > 0 && flags.output === undefined && !io.stdout.isTTY) {
     say(
       io,
       'note',
-      'kubectl apply would keep this plaintext in an annotation; kubectl create does not, nor does apply --server-side',
+      'kubectl apply keeps this plaintext in an annotation; kubectl create and apply --server-side do not',
     );
   }
   return text;
@@ -173,41 +180,18 @@ async function openRaw(
   if (error !== undefined) throw located(shownPath(path), error);
   const plaintext = opened.get(dataKey);
   if (plaintext !== undefined) return plaintext;
-  throw new KsealError('JWE_REFUSED', `${shownPath(path)}: is no sealed value`, {
-    hint: 'for a manifest leave --raw away',
+  throw new KsealError('JWE_REFUSED', 'not a sealed value', {
+    thing: shownPath(path),
+    hint: 'for a manifest, omit --raw',
   });
 }
 
-interface ReviewFlags {
-  readonly review?: boolean;
-  readonly acceptUnbound?: boolean;
-  readonly maxScope?: Scope;
-}
-
-/** What only a manifest has or only the terminal may do, and an AdmissionReview does not know. */
-const foreign = ['only', 'raw', 'name', 'namespace', 'dataKey', 'allowRevoked'] as const;
-
-/** Refuses options that go with --review only, or not with it. Throws USAGE. */
-export function checkReviewFlags(
-  flags: ReviewFlags & { readonly [name in (typeof foreign)[number]]?: unknown },
-): void {
-  const hint = 'kseal decrypt --help';
-  const wrong = foreign.find((name) => flags.review && flags[name] !== undefined);
-  if (wrong !== undefined) {
-    const flag = `--${wrong.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    throw new KsealError('USAGE', `${flag} does not go with --review`, { hint });
-  }
-  if (flags.maxScope !== undefined && !flags.review) {
-    throw new KsealError('USAGE', '--max-scope goes with --review', { hint });
-  }
-}
-
-/** Reads an AdmissionReview and returns, byte for byte, what the webhook would answer. */
-export async function answerReview(
+/** Returns the webhook's answer to an AdmissionReview, byte for byte. */
+async function answerReview(
   io: IO,
   path: string,
-  { acceptUnbound = false, maxScope = DEFAULT_MAX_SCOPE }: ReviewFlags,
-  { keyring }: { readonly keyring: readonly OpeningKey[] },
+  { acceptUnbound = false, maxScope = DEFAULT_MAX_SCOPE }: DecryptFlags,
+  { keyring }: UnsealOptions,
 ): Promise<string> {
   const request = readNamed(await readInput(io, path, MAX_REVIEW_BYTES), shownPath(path));
   const acceptsUnbound = () => acceptUnbound;
@@ -224,31 +208,40 @@ function readNamed(bytes: Uint8Array, shown: string): AdmissionRequest {
 }
 
 /**
- * Adds to each error about a kid that none of `references` has what the configuration knows of
- * it: its name and, if a remote key was asked anyway, why its key version in a KMS does not open.
+ * Adds to each error about an unknown kid its name in the configuration and, if any of
+ * `references` is remote, the reason why its key version in the KMS cannot be used.
  */
-export async function explainUnknownKids(
+async function explainUnknownKids(
   thrown: unknown,
   references: readonly string[],
   context: KeyContext,
 ): Promise<unknown> {
+  const { config } = context;
   const errors = errorsOf(thrown);
-  if (context.config === undefined || !errors.some(isUnknownKid)) return thrown;
-  const statuses = await keyStatuses(context.config);
+  if (config === undefined || !errors.some(isUnknownKid)) return thrown;
+  const statuses = await keyStatuses(config);
   const isOnline = references.some((reference) => isRemote(reference, context));
   const obstacles = new Map<string, KsealError | undefined>();
+  const explain = async (error: unknown) => {
+    if (!isUnknownKid(error)) return error;
+    const [name = ''] = statuses.of(error.kid).names;
+    const key = config.keys.get(name);
+    if (key === undefined) return error;
+    if (isOnline && !obstacles.has(name)) obstacles.set(name, await obstacleTo(key, context));
+    const obstacle = obstacles.get(name);
+    const problem = `${error.message}; in ${config.path} it is key ${name}`;
+    const canOpen = key.private !== undefined || key.source !== undefined;
+    return new KsealError(error.code, obstacle ? `${problem}: ${obstacle.message}` : problem, {
+      hint: obstacle?.hint ?? (canOpen ? `-k ${name}` : error.hint),
+      cause: obstacle?.cause,
+    });
+  };
   const explained: unknown[] = [];
-  for (const error of errors) {
-    const name = nameOf(error, statuses);
-    const source = sourceOf(name, context);
-    if (isOnline && source !== undefined && !obstacles.has(source))
-      obstacles.set(source, await obstacleTo(source, context));
-    explained.push(named(error, name, obstacles.get(source ?? ''), context));
-  }
+  for (const error of errors) explained.push(await explain(error));
   return explained.length === 1 ? explained[0] : new AggregateError(explained);
 }
 
-function isUnknownKid(error: unknown): error is KsealError {
+function isUnknownKid(error: unknown): error is KsealError & { readonly kid: string } {
   return error instanceof KsealError && error.code === 'KEY_UNKNOWN' && error.kid !== undefined;
 }
 
@@ -257,41 +250,16 @@ function isRemote(reference: string, { config }: KeyContext): boolean {
   return kind === 'remote';
 }
 
-function nameOf(error: unknown, statuses: KeyStatuses): string | undefined {
-  const kid = isUnknownKid(error) ? error.kid : undefined;
-  return kid === undefined ? undefined : statuses.of(kid).names[0];
-}
-
-/** The one key version that a configured key lives in. */
-function sourceOf(name: string | undefined, { config }: KeyContext): string | undefined {
-  const { source }: ConfiguredKey = config?.keys.get(name ?? '') ?? {};
-  if (source === undefined || !/^gcpkms:/i.test(source)) return undefined;
-  return parseKmsReference(source).isVersion ? source : undefined;
-}
-
-/** Why a key version cannot be used, in the words of its provider. */
-async function obstacleTo(source: string, context: KeyContext): Promise<KsealError | undefined> {
+/** The error with which its provider refuses a key version in a KMS; undefined for any other key. */
+async function obstacleTo(
+  { source = '' }: ConfiguredKey,
+  context: KeyContext,
+): Promise<KsealError | undefined> {
+  if (!/^gcpkms:/i.test(source) || !parseKmsReference(source).isVersion) return undefined;
   try {
     await fetchKey(source, context.cwd, context);
     return undefined;
   } catch (error) {
-    if (error instanceof KsealError) return error;
-    throw error;
+    return expectedErrors(error)[0];
   }
-}
-
-function named(
-  error: unknown,
-  name: string | undefined,
-  obstacle: KsealError | undefined,
-  { config }: KeyContext,
-): unknown {
-  if (!(error instanceof KsealError) || name === undefined) return error;
-  const { source, private: file }: ConfiguredKey = config?.keys.get(name) ?? {};
-  const opens = file !== undefined || source !== undefined;
-  const message = `${error.message}; in ${config?.path} it is key ${name}`;
-  return new KsealError(error.code, obstacle ? `${message}: ${obstacle.message}` : message, {
-    hint: obstacle?.hint ?? (opens ? `-k ${name}` : error.hint),
-    cause: obstacle?.cause,
-  });
 }

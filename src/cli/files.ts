@@ -63,14 +63,6 @@ export async function readManifestFile(io: IO, path: string): Promise<Manifest> 
   return readManifest(decodeManifest(await readInput(io, path), shown), shown);
 }
 
-/** The error for manifests without a Secret, if one is needed. */
-export function noSecret(...paths: readonly string[]): KsealError {
-  return new KsealError('MANIFEST_INVALID', 'contains no Secret', {
-    thing: paths.map(shownPath).join(', '),
-    hint: 'check that the documents have apiVersion: v1 and kind: Secret',
-  });
-}
-
 /** The bytes without one LF or CRLF at their end. */
 export function withoutFinalNewline(bytes: Buffer): Buffer {
   const newline = /\r?\n$/.exec(bytes.subarray(-2).toString('latin1'))?.[0] ?? '';

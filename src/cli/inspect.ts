@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CONFIG_NAME, type Config } from '../config/config.ts';
+import { errorFor } from '../diagnostic.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
 import {
   type Inspection,
@@ -16,7 +17,6 @@ import { describeKid } from '../jwe/thumbprint.ts';
 import { type KeyFile, looksLikeKey, parseKey } from '../keys/key-file.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
-import { problemError } from '../manifest/types.ts';
 import { isFolder, type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
 import { printable } from '../text.ts';
 import { readInput, repeated, withoutFinalNewline } from './files.ts';
@@ -24,7 +24,7 @@ import type { IO } from './io.ts';
 import { configFor, type KeyFlags } from './options.ts';
 import { type Colour, type Column, paint, say, tableOf, warn, writeStdout } from './print.ts';
 
-export interface InspectFlags extends KeyFlags {
+interface InspectFlags extends KeyFlags {
   readonly file: readonly string[];
   readonly ref: readonly string[];
   readonly namespace?: string;
@@ -36,21 +36,13 @@ export interface InspectFlags extends KeyFlags {
 export function configure(command: Command, io: IO): void {
   const none: readonly string[] = [];
   command
-    .argument('[path...]', 'manifests, folders, key files, or a bare JWE; - or nothing is stdin')
-    .option('-f, --file <file>', 'a further path', repeated, none)
-    .option('-n, --namespace <name>', 'the namespace of manifests that name none')
-    .option(
-      '--ref <ref>',
-      'look at a branch, tag or commit, without checking it out',
-      repeated,
-      none,
-    )
-    .option('--by-key', 'list what is sealed to each key')
+    .argument('[path...]', 'manifests, folders, key files or a bare JWE; default: - (stdin)')
+    .option('-f, --file <file>', 'another path', repeated, none)
+    .option('-n, --namespace <name>', 'the namespace of manifests without one')
+    .option('--ref <ref>', 'inspect a branch, tag or commit, not the work tree', repeated, none)
+    .option('--by-key', 'list the values that are sealed to each key')
     .option('--textconv', 'print one manifest for git diff, without its values')
-    .option(
-      '--config <file>',
-      'the configuration, in place of the .kseal.yaml above (KSEAL_CONFIG)',
-    )
+    .option('--config <file>', 'the configuration, instead of .kseal.yaml (KSEAL_CONFIG)')
     .option('--json', 'print JSON')
     .action((paths: string[], flags: InspectFlags) =>
       inspect(io, [...paths, ...flags.file], flags),
@@ -64,8 +56,8 @@ async function inspect(io: IO, paths: readonly string[], flags: InspectFlags): P
   const isWithin = first !== undefined && isFolder(resolve(io.cwd, first));
   const config = configFor(io, flags, isWithin ? join(first, CONFIG_NAME) : first);
   const names = await keyNames(config);
-  const print = flags.byKey ? byKey : printedInspection;
-  await writeStdout(io, print(io, found, names, flags.json ?? false));
+  const { json = false } = flags;
+  await writeStdout(io, flags.byKey ? byKey(found, names, json) : byFile(io, found, names, json));
 }
 
 async function printTextconv(io: IO, [path, second]: readonly string[]): Promise<void> {
@@ -75,20 +67,23 @@ async function printTextconv(io: IO, [path, second]: readonly string[]): Promise
     });
   }
   const bytes = await readInput(io, path);
-  await writeStdout(io, readable(bytes));
+  await writeStdout(io, summarized(bytes));
 }
 
-/** The path is left out: git gives a temporary file, whose name would change with every call. */
-function readable(bytes: Uint8Array): string {
+/** Omits the path: git passes a temporary file, whose name would change with every call. */
+function summarized(bytes: Uint8Array): string {
   try {
-    return textconv(readManifest(decodeManifest(bytes, 'it'), ''));
+    return textconv(readManifest(decodeManifest(bytes, ''), ''));
   } catch (thrown) {
-    return notShown(
-      expectedErrors(thrown)
-        .map(({ message }) => message)
-        .join('; '),
-    );
+    const problems = expectedErrors(thrown).map(({ problem }) => problem);
+    return notShown(problems.join('; '));
   }
+}
+
+/** The values in manifests, and the keys in key files. */
+interface Found {
+  readonly values: readonly Inspection[];
+  readonly keys: readonly (KeyFile & { readonly path: string })[];
 }
 
 async function findAll(io: IO, paths: readonly string[], flags: InspectFlags): Promise<Found> {
@@ -99,9 +94,9 @@ async function findAll(io: IO, paths: readonly string[], flags: InspectFlags): P
       const found = await inspectText(text, flags);
       for (const value of found.values) values.push(value);
       keys.push(...found.keys);
-      throwAll(found.problems ?? []);
+      throwAll(found.problems);
     } catch (thrown) {
-      // One template in a folder must not hide the rest; a file that was named must be readable.
+      // A template in a folder must not hide the rest, but a path on the command line must be valid.
       if (!text.walked) throw thrown;
       const [{ message, hint } = {}] = expectedErrors(thrown);
       warn(io, { message: `not inspected: ${message}`, hint });
@@ -122,45 +117,35 @@ function textsFor(
 }
 
 async function inspectText(
-  { path: shown, content }: NamedText,
-  { namespace, byKey: anywhere }: InspectFlags,
-): Promise<Found & { readonly problems?: readonly KsealError[] }> {
+  { path, content }: NamedText,
+  { namespace, byKey: withStrays }: InspectFlags,
+): Promise<Found & { readonly problems: readonly KsealError[] }> {
   if (content instanceof KsealError) throw content;
   if (looksLikeKey(content)) {
-    return {
-      values: [],
-      keys: [{ path: shown, ...(await parseKey(content, shown)) }],
-    };
+    return { values: [], keys: [{ path, ...(await parseKey(content, path)) }], problems: [] };
   }
   if (isSealedInSomeForm(content)) {
     const value = withoutFinalNewline(Buffer.from(content));
-    return { values: [inspectBare(value, shown)], keys: [] };
+    return { values: [inspectBare(value, path)], keys: [], problems: [] };
   }
-  const manifest = readManifest(decodeManifest(content, shown), shown);
-  const problems = manifest.problems.map((problem) => problemError(shown, problem));
-  if (!anywhere) throwAll(problems);
+  const manifest = readManifest(decodeManifest(content, path), path);
+  const problems = manifest.problems.map((problem) => errorFor(path, problem));
+  if (!withStrays) throwAll(problems);
   const values = inspectManifest(manifest, namespace);
-  return {
-    values: anywhere ? [...values, ...inspectStrays(manifest)] : values,
-    keys: [],
-    problems,
-  };
+  const strays = withStrays ? inspectStrays(manifest) : [];
+  return { values: [...values, ...strays], keys: [], problems };
 }
 
-/** What was found: values of manifests, and keys that were given as files. */
-export interface Found {
-  readonly values: readonly Inspection[];
-  readonly keys: readonly (KeyFile & { readonly path: string })[];
-}
+/** The names that the configuration gives to keys, by kid. */
+type KeyNames = ReadonlyMap<string, string>;
 
-/** From kid to the name that the configuration gives it. */
-export type KeyNames = ReadonlyMap<string, string>;
-
-export async function keyNames(config: Config | undefined): Promise<KeyNames> {
+async function keyNames(config: Config | undefined): Promise<KeyNames> {
   if (config === undefined) return new Map();
   const { kids, of } = await keyStatuses(config);
   return new Map(kids.map((kid) => [kid, of(kid).names[0] ?? '']));
 }
+
+const NO_KID = '(no kid)';
 
 const colours: Record<ValueState, Colour> = {
   sealed: 'green',
@@ -170,28 +155,30 @@ const colours: Record<ValueState, Colour> = {
   plaintext: 'red',
 };
 
-const place: readonly Column<Inspection>[] = [
+const placeColumns: readonly Column<Inspection>[] = [
   { title: 'FILE', cell: ({ path, line }) => `${path}:${line}` },
   { title: 'SECRET', cell: ({ secret }) => secret },
   { title: 'DATA KEY', cell: ({ key }) => key ?? '' },
 ];
 
-/** What `kseal inspect` prints: a line a key file, then a table of the values. */
-export function printedInspection(
-  io: IO,
-  { values, keys }: Found,
-  names: KeyNames,
-  json: boolean,
-): string {
-  if (json)
-    return asJson({ values: values.map((value) => named(value, names)), keys: keys.map(keyFacts) });
+/** A line for each key file, then a table of the values. */
+function byFile(io: IO, { values, keys }: Found, names: KeyNames, json: boolean): string {
+  const nameOf = ({ kid }: Inspection) => names.get(kid ?? '');
+  if (json) {
+    return asJson({
+      values: values.map((value) => ({ ...value, keyName: nameOf(value) })),
+      keys: keys.map(({ path, kind, form, bits, kid }) => {
+        return { path, kind, form, bits, kid, fingerprint: describeKid(kid) };
+      }),
+    });
+  }
   const lines = keys.map(
     ({ path, kind, form, bits, kid }) =>
       `${printable(path)}: ${kind} key, ${form}, RSA-${bits}, ${describeKid(kid)}\n`,
   );
   if (values.length === 0 && keys.length === 0) say(io, 'note', 'no Secret found');
   const columns: readonly Column<Inspection>[] = [
-    ...place,
+    ...placeColumns,
     {
       title: 'STATE',
       cell: ({ state }) => state,
@@ -200,20 +187,25 @@ export function printedInspection(
     { title: 'OPENS IN', cell: opensIn },
     { title: 'BYTES', cell: ({ plaintextOctets: size }) => size?.join(' to ') ?? '' },
     { title: 'BITS', cell: ({ keyBits }) => String(keyBits ?? '') },
-    { title: 'NAME', cell: ({ kid }) => names.get(kid ?? '') ?? '' },
-    { title: 'KEY', cell: ({ keyBits, kid }) => (keyBits ? (kid ?? UNNAMED) : '') },
+    { title: 'NAME', cell: (value) => nameOf(value) ?? '' },
+    { title: 'KEY', cell: ({ keyBits, kid }) => (keyBits ? (kid ?? NO_KID) : '') },
   ];
   return lines.join('') + (values.length > 0 ? tableOf(values, columns) : '');
 }
 
-/**
- * What `kseal inspect --by-key` prints: for each key what needs it, and so what its loss would
- * cost. A configured key to which nothing is sealed is listed, too.
- */
-export function byKey(_io: IO, { values }: Found, names: KeyNames, json: boolean): string {
+function opensIn({ key, state, binding, reason }: Inspection): string {
+  if (reason !== undefined) return reason;
+  if (state === 'unbound') return 'anywhere that accepts unbound values';
+  if (binding === undefined) return '';
+  const here = key !== undefined && state === 'sealed' && binding.scope === 'strict';
+  return `${here ? 'here only' : describeBinding(binding)} (${binding.scope})`;
+}
+
+/** The values that would be lost with each key; configured keys without values are included. */
+function byKey({ values }: Found, names: KeyNames, json: boolean): string {
   const groups = new Map<string, Inspection[]>([...names.keys()].map((kid) => [kid, []]));
   for (const value of values.filter(({ keyBits }) => keyBits !== undefined)) {
-    const kid = value.kid ?? UNNAMED;
+    const kid = value.kid ?? NO_KID;
     const group = groups.get(kid);
     if (group === undefined) groups.set(kid, [value]);
     else group.push(value);
@@ -222,7 +214,7 @@ export function byKey(_io: IO, { values }: Found, names: KeyNames, json: boolean
   if (json) {
     return asJson({
       keys: sorted.map(([kid, group]) => ({
-        kid: kid === UNNAMED ? null : kid,
+        kid: kid === NO_KID ? null : kid,
         name: names.get(kid) ?? null,
         values: group,
       })),
@@ -232,30 +224,12 @@ export function byKey(_io: IO, { values }: Found, names: KeyNames, json: boolean
   const blocks = sorted.map(([kid, group]) => {
     const name = names.get(kid);
     const count = `${group.length} ${group.length === 1 ? 'value' : 'values'}`;
-    const table = group.length === 0 ? '' : tableOf(group, place).replace(/^(?=.)/gm, '  ');
+    const table = group.length === 0 ? '' : tableOf(group, placeColumns).replace(/^(?=.)/gm, '  ');
     return `${printable(kid)}${name ? ` (${name})` : ''}: ${count}\n${table}`;
   });
   return blocks.join('\n');
 }
 
-const UNNAMED = '(not named)';
-
-function named(value: Inspection, names: KeyNames) {
-  return { ...value, keyName: names.get(value.kid ?? '') };
-}
-
-function keyFacts({ path, kind, form, bits, kid }: Found['keys'][number]) {
-  return { path, kind, form, bits, kid, fingerprint: describeKid(kid) };
-}
-
 function asJson(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
-}
-
-function opensIn({ key, state, binding, reason }: Inspection): string {
-  if (reason !== undefined) return reason;
-  if (state === 'unbound') return 'wherever unbound values are accepted';
-  if (binding === undefined) return '';
-  const here = key !== undefined && state === 'sealed' && binding.scope === 'strict';
-  return `${here ? 'here only' : describeBinding(binding)} (${binding.scope})`;
 }

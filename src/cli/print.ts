@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
-import { errorsOf, exitCodeOf, KsealError, type Warning } from '../errors.ts';
+import { type Diagnostic, locationOf, type Words } from '../diagnostic.ts';
+import { errorsOf, exitCodeOf, KsealError } from '../errors.ts';
 import { fileError } from '../fs/read.ts';
 import { withoutCredentials } from '../git/errors.ts';
 import { printable } from '../text.ts';
@@ -16,9 +17,17 @@ export function say(io: IO, kind: 'error' | 'warning' | 'hint' | 'note', text: s
   io.stderr.write(`kseal: ${label}${printable(withoutCredentials(text))}\n`);
 }
 
-export function warn(io: IO, { message, hint }: Warning): void {
+export function warn(io: IO, { message, hint }: Words): void {
   say(io, 'warning', message);
   if (hint !== undefined) say(io, 'hint', hint);
+}
+
+/** Prints warnings about the manifest `path`. */
+export function warnAbout(io: IO, path: string, diagnostics: readonly Diagnostic[]): void {
+  for (const diagnostic of diagnostics) {
+    const { message, hint } = diagnostic;
+    warn(io, { message: `${locationOf(path, diagnostic)}: ${message}`, hint });
+  }
 }
 
 /** Colours `text` on a terminal, unless NO_COLOR is set (https://no-color.org). */

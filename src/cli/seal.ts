@@ -8,16 +8,15 @@ import { bindingTo, type Scope, scopes } from '../jwe/binding.ts';
 import { compactText } from '../jwe/detect.ts';
 import { isSecretName } from '../kubernetes/names.ts';
 import { newManifest } from '../manifest/edit.ts';
-import { placeIn } from '../manifest/place.ts';
-import { readManifest, selectSecret } from '../manifest/read.ts';
+import { placeOf } from '../manifest/place.ts';
+import { noSecret, readManifest, selectSecret } from '../manifest/read.ts';
 import { type Manifest, type SecretDocument, secretLabel } from '../manifest/types.ts';
 import { type Sealed, type SealOptions, sealInto, sealManifest } from '../seal/seal.ts';
-import { valueWarningIds } from '../seal/value-warnings.ts';
+import { valueWarningCodes } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import {
   checkOutput,
-  noSecret,
   pairs,
   readInput,
   readManifestFile,
@@ -27,12 +26,211 @@ import {
 } from './files.ts';
 import type { IO } from './io.ts';
 import { addKeyOptions, sayScope } from './options.ts';
-import { say, warn } from './print.ts';
+import { say, warnAbout } from './print.ts';
 import { type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
 
-/** `kseal seal NAME`: makes a manifest, or with `--raw` one bare JWE. */
-export async function sealNew(
+/** The options of `kseal seal`. */
+interface SealFlags extends SettingFlags {
+  readonly into?: string;
+  readonly remove: readonly string[];
+  readonly file: readonly string[];
+  readonly inPlace?: boolean;
+  readonly output?: string;
+  readonly force?: boolean;
+  readonly type?: string;
+  readonly label: readonly string[];
+  readonly annotation: readonly string[];
+  readonly raw?: boolean;
+  readonly keepNewline?: boolean;
+  readonly allowEmpty?: boolean;
+  readonly strict?: boolean;
+  readonly allow: readonly string[];
+}
+
+/** The sources of values. */
+const sourceOptions: readonly (readonly [flags: string, kind: SourceKind, help: string])[] = [
+  ['--prompt <key>', 'prompt', 'ask for the value on the terminal, without showing it'],
+  ['--stdin <key>', 'stdin', 'read the value from stdin, without its final newline'],
+  ['--from-file <path>', 'file', 'read the exact bytes of a file; KEY=PATH sets the data key'],
+  ['--from-env-file <path>', 'env-file', 'read KEY=VALUE lines, without quoting or expansion'],
+  [
+    '--from-literal <key=value>',
+    'literal',
+    'take the value from the command line, where others can see it',
+  ],
+  ['--from-jwe <path>', 'jwe', 'read a JWE of another tool (KEY=PATH); JSON becomes compact'],
+];
+
+export function configure(command: Command, io: IO): void {
+  addKeyOptions(addSealOptions(command, io));
+}
+
+function addSealOptions(command: Command, io: IO): Command {
+  const none: readonly string[] = [];
+  const sources: Source[] = [];
+  command
+    .usage(
+      `NAME -n NAMESPACE -k REF --prompt KEY   create a manifest
+       kseal seal --into FILE -k REF --prompt KEY        add or replace a value
+       kseal seal -f FILE -k REF                         seal a manifest's plaintext values`,
+    )
+    .argument('[name...]', 'the Secret, or with -f more files')
+    .option('-n, --namespace <name>', 'the namespace of the Secret')
+    .option('-k, --key <ref>', 'the public key to seal to (KSEAL_SEAL_KEY)')
+    .option('--pin <kid>', 'the fingerprint that the key must have')
+    .option('--into <file>', 'add, replace or remove values of this manifest, in place')
+    .option('--remove <key>', 'with --into: remove a data key', repeated, none)
+    .option('-f, --file <file>', 'seal the values of this manifest; - is stdin', repeated, none)
+    .option('-i, --in-place', 'with -f: write back to the same files, also in folders')
+    .option('-o, --output <file>', 'write here instead of stdout')
+    .option('--force', 'overwrite an output that exists');
+  for (const [flags, kind, help] of sourceOptions) {
+    command.option(flags, help, (text) => void sources.push({ kind, text }));
+  }
+  return command
+    .addOption(
+      new Option('--scope <scope>', 'where the values can be opened (default: strict)').choices(
+        scopes,
+      ),
+    )
+    .option('--string-data', 'write the JWE itself under stringData')
+    .option('--type <type>', 'type of a new Secret')
+    .option('--label <key=value>', 'label of a new Secret', repeated, none)
+    .option('--annotation <key=value>', 'annotation of a new Secret', repeated, none)
+    .option('--raw', 'print the bare JWE of one value, not a manifest')
+    .option('--keep-newline', 'with --stdin: keep the final newline')
+    .option('--allow-empty', 'with --stdin or --prompt: allow an empty value')
+    .option('--strict', 'treat warnings about values as errors')
+    .option('--allow <id>', `silence a warning: ${valueWarningCodes.join(', ')}`, repeated, none)
+    .action((names: string[], flags: SealFlags) => dispatch(io, names, flags, sources));
+}
+
+function dispatch(io: IO, names: string[], flags: SealFlags, sources: Source[]): Promise<void> {
+  const target = checkUsage(io, names, flags, sources);
+  const [name] = names;
+  if (target === 'file') return sealFiles(io, [...flags.file, ...names], flags);
+  if (target === 'into') return sealIntoFile(io, name, flags, sources);
+  return name === undefined ? rewriteJwe(io, flags, sources) : sealNew(io, name, flags, sources);
+}
+
+/** The target: a new manifest, an existing one, the values in files, or a bare JWE. */
+type SealTarget = 'new' | 'into' | 'file' | 'jwe';
+
+interface Restricted {
+  readonly flag: string;
+  readonly given: (flags: SealFlags) => boolean;
+  readonly targets: readonly SealTarget[];
+}
+
+/** The options for some targets only. */
+const restricted: readonly Restricted[] = [
+  { flag: '--remove', given: ({ remove }) => remove.length > 0, targets: ['into'] },
+  { flag: '--in-place', given: ({ inPlace }) => inPlace === true, targets: ['file'] },
+  { flag: '--type', given: ({ type }) => type !== undefined, targets: ['new'] },
+  { flag: '--label', given: ({ label }) => label.length > 0, targets: ['new'] },
+  { flag: '--annotation', given: ({ annotation }) => annotation.length > 0, targets: ['new'] },
+  { flag: '--raw', given: ({ raw }) => raw === true, targets: ['new', 'jwe'] },
+];
+
+/** Returns the target, and checks that the other options fit it. Throws USAGE. */
+function checkUsage(
+  io: IO,
+  names: readonly string[],
+  flags: SealFlags,
+  sources: readonly Source[],
+): SealTarget {
+  const target = targetOf(names, flags, sources);
+  for (const { flag, given, targets } of restricted) {
+    if (given(flags) && !targets.includes(target)) throw misplaced(flag, target);
+  }
+  if (target === 'file') checkFiles(flags, sources);
+  else checkValues(io, names, target, flags, sources);
+  const files = [...flags.file, ...(target === 'file' ? names : []), flags.into ?? ''];
+  if (stdinReaders(sources) + files.filter((file) => file === '-').length > 1) {
+    throw new KsealError('USAGE', 'only one input can be stdin', {
+      hint: 'read the others from files, or with --prompt KEY',
+    });
+  }
+  for (const id of flags.allow.filter((text) => !valueWarningCodes.includes(text))) {
+    throw new KsealError('USAGE', `--allow ${id}: no such warning`, {
+      hint: `use one of ${valueWarningCodes.join(', ')}`,
+    });
+  }
+  return target;
+}
+
+function targetOf(
+  names: readonly string[],
+  { file, into }: SealFlags,
+  sources: readonly Source[],
+): SealTarget {
+  if (file.length > 0 && into !== undefined) {
+    throw new KsealError('USAGE', '-f and --into are mutually exclusive', {
+      hint: 'use -f to seal the values in a file, --into to add a value to it',
+    });
+  }
+  if (file.length > 0) return 'file';
+  if (into !== undefined) return 'into';
+  if (names.length > 0) return 'new';
+  if (sources.length === 1 && sources[0]?.kind === 'jwe') return 'jwe';
+  throw new KsealError('USAGE', 'nothing to seal into', {
+    hint: 'kseal seal NAME -n NAMESPACE -k REF --prompt KEY',
+  });
+}
+
+function misplaced(flag: string, target: SealTarget): KsealError {
+  const meant = { new: 'a NAME', into: '--into', file: '-f', jwe: '--from-jwe alone' }[target];
+  return new KsealError('USAGE', `${flag} cannot be combined with ${meant}`, {
+    hint: 'kseal seal --help',
+  });
+}
+
+function checkFiles({ inPlace, output }: SealFlags, sources: readonly Source[]): void {
+  if (sources.length > 0) {
+    throw new KsealError('USAGE', '-f takes its values from the manifest', {
+      hint: 'to add a value to a manifest: kseal seal --into FILE',
+    });
+  }
+  if (inPlace && output !== undefined) {
+    throw new KsealError('USAGE', '-i and -o are mutually exclusive', {
+      hint: 'omit one of them',
+    });
+  }
+}
+
+function checkValues(
+  io: IO,
+  names: readonly string[],
+  target: SealTarget,
+  flags: SealFlags,
+  sources: readonly Source[],
+): void {
+  const [name = '', second] = names;
+  if (target === 'new' && (/\.(?:ya?ml|json)$/.test(name) || isFile(resolve(io.cwd, name)))) {
+    const line =
+      sources.length > 0
+        ? `kseal seal --into ${shellWord(name)}`
+        : `kseal seal -f ${shellWord(name)} -i`;
+    throw new KsealError('USAGE', 'is a file, not the name of a Secret', {
+      thing: name,
+      hint: `did you mean: ${line}`,
+    });
+  }
+  if (second !== undefined) {
+    throw new KsealError('USAGE', 'one Secret at a time', {
+      hint: 'to seal several files: kseal seal -f FILE -f FILE',
+    });
+  }
+  if (sources.length === 0 && flags.remove.length === 0) {
+    throw new KsealError('USAGE', 'no value given', {
+      hint: 'to type it on the terminal: --prompt password',
+    });
+  }
+}
+
+/** `kseal seal NAME`: creates a manifest, or with `--raw` one bare JWE. */
+async function sealNew(
   io: IO,
   name: string,
   flags: SealFlags,
@@ -56,8 +254,8 @@ export async function sealNew(
   await writeResult(io, result, { ...flags, confidential: false });
 }
 
-/** `kseal seal --into FILE`: changes values of one Secret of a manifest, in place unless `-o` is given. */
-export async function sealIntoFile(
+/** `kseal seal --into FILE`: changes values of one Secret, in place unless `-o` is given. */
+async function sealIntoFile(
   io: IO,
   name: string | undefined,
   flags: SealFlags,
@@ -67,7 +265,7 @@ export async function sealIntoFile(
   refuseMissing(io, path);
   checkOutput(io, flags, {
     manifests: [path],
-    hint: 'leave -o away: --into writes in place',
+    hint: 'omit -o: --into writes in place',
     others: [flags.key, ...sourcePaths(sources)],
   });
   const manifest = await readManifestFile(io, path);
@@ -78,19 +276,15 @@ export async function sealIntoFile(
   await writeResult(io, text, { ...target, confidential: false });
 }
 
-/** `kseal seal --from-jwe FILE` alone: prints a JWE of another tool in its compact form. */
-export async function rewriteJwe(
-  io: IO,
-  flags: SealFlags,
-  [source]: readonly Source[],
-): Promise<void> {
+/** `kseal seal --from-jwe FILE`: prints a JWE of another tool in compact form. */
+async function rewriteJwe(io: IO, flags: SealFlags, [source]: readonly Source[]): Promise<void> {
   const path = source?.text ?? '-';
-  checkOutput(io, flags, { manifests: [path], hint: 'give another name', others: [] });
+  checkOutput(io, flags, { manifests: [path], hint: 'choose another name', others: [] });
   const compact = compactText(await readInput(io, path));
   await writeResult(io, `${compact}\n`, { ...flags, confidential: false });
 }
 
-/** Says the place and the scope, then reads the values and seals them. */
+/** Prints the place and the scope, then reads and seals the values. */
 async function sealValues(
   io: IO,
   manifest: Manifest,
@@ -99,15 +293,15 @@ async function sealValues(
   sources: readonly Source[],
   setting: Setting,
 ): Promise<Sealed> {
-  const place = placeIn(manifest.path, secret, setting.namespace);
-  // What would make every value fail is said before the first one is asked for.
+  const place = placeOf(manifest.path, secret, setting.namespace);
+  // Fails before the first value is asked for if every value would fail.
   bindingTo(setting.scope, { ...place, key: 'any' });
   const label = secretLabel({ ...secret, ...place });
   if (sources.length > 0)
     sayScope(io, setting.scope, `for Secret ${label}${manifest.path && ` in ${manifest.path}`}`);
   const values = await readValues(io, sources, flags);
   if (flags.raw && values.length !== 1) {
-    throw new KsealError('USAGE', `--raw prints one value, and ${values.length} are given`, {
+    throw new KsealError('USAGE', `--raw takes one value, got ${values.length}`, {
       hint: 'seal them one by one',
     });
   }
@@ -118,11 +312,11 @@ async function sealValues(
     setting.key,
     sealOptions(flags, setting),
   );
-  for (const warning of sealed.warnings) warn(io, warning);
+  warnAbout(io, manifest.path, sealed.warnings);
   return sealed;
 }
 
-/** The only value of a manifest whose values stand under stringData. */
+/** Returns the only value of a manifest, which is under stringData. */
 function bareJwe(text: string): string {
   const bytes = readManifest(text, '').secrets[0]?.entries[0]?.bytes ?? new Uint8Array();
   return `${Buffer.from(bytes).toString('latin1')}\n`;
@@ -134,15 +328,24 @@ function needsKey(sources: readonly Source[]): boolean {
 
 function refuseMissing(io: IO, path: string): void {
   if (path === '-' || existsSync(resolve(io.cwd, path))) return;
-  throw new KsealError('IO', `${path}: no such file to seal into`, {
-    hint: `to make it: kseal seal NAME -n NAMESPACE -k REF --prompt KEY -o ${shellWord(path)}`,
+  throw new KsealError('IO', 'no such file', {
+    thing: path,
+    hint: `to create it: kseal seal NAME -n NAMESPACE -k REF --prompt KEY -o ${shellWord(path)}`,
   });
 }
 
 function noName(name: string): KsealError {
-  return new KsealError('USAGE', `${JSON.stringify(name)} cannot be the name of a Secret`, {
+  return new KsealError('USAGE', `invalid name for a Secret: ${JSON.stringify(name)}`, {
     hint: 'use at most 253 lower-case letters, digits, "-" and "."',
   });
+}
+
+function sealOptions(flags: SealFlags, setting: Setting): SealOptions {
+  return {
+    ...setting,
+    stringData: setting.stringData || flags.raw === true,
+    policy: { strict: flags.strict ?? false, allow: new Set(flags.allow) },
+  };
 }
 
 interface SealedFile extends Sealed {
@@ -150,29 +353,25 @@ interface SealedFile extends Sealed {
   readonly manifest: Manifest;
 }
 
-/** `kseal seal -f`: seals the plaintext values of manifests. Nothing is written before all are sealed. */
-export async function sealFiles(
-  io: IO,
-  arguments_: readonly string[],
-  flags: SealFlags,
-): Promise<void> {
+/** `kseal seal -f`: seals the plaintext values of manifests, and writes once all are sealed. */
+async function sealFiles(io: IO, arguments_: readonly string[], flags: SealFlags): Promise<void> {
   checkOutput(io, flags, {
     manifests: arguments_,
-    hint: 'to write back to the same file: -i',
+    hint: 'to write back to the same file, use -i',
     others: [flags.key],
   });
   const inputs = arguments_.flatMap((path) => expand(io, path, flags));
   const results = await sealAll(io, inputs, flags);
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
-    throw noSecret(...arguments_);
+    throw noSecret(...arguments_.map(shownPath));
   }
-  for (const { warnings } of results) for (const warning of warnings) warn(io, warning);
+  for (const { manifest, warnings } of results) warnAbout(io, manifest.path, warnings);
   if (flags.inPlace) writeBack(io, results);
   else
     await writeResult(io, join(results.map(({ text }) => text)), { ...flags, confidential: false });
   for (const { path, manifest, sealed, kept } of results) {
     if (manifest.secrets.length === 0) continue;
-    const already = kept === 0 ? '' : `, ${kept} sealed already`;
+    const already = kept === 0 ? '' : `, ${kept} already sealed`;
     say(
       io,
       'note',
@@ -183,39 +382,40 @@ export async function sealFiles(
 
 interface Input {
   readonly path: string;
-  /** It was found in a folder, not named. */
+  /** It was found in a folder, not named on the command line. */
   readonly walked: boolean;
 }
 
 function expand(io: IO, path: string, { inPlace }: SealFlags): readonly Input[] {
   if (path === '-' && inPlace) {
     throw new KsealError('USAGE', '-i cannot write back to stdin', {
-      hint: 'leave -i away: the result goes to stdout',
+      hint: 'omit -i to print the result',
     });
   }
   if (path === '-' || !isFolder(resolve(io.cwd, path))) return [{ path, walked: false }];
   if (inPlace)
     return manifestsIn(resolve(io.cwd, path), path).map((found) => ({ path: found, walked: true }));
-  throw new KsealError('USAGE', `${path}: is a folder`, {
-    hint: `to seal all in it, in place: kseal seal -f ${shellWord(path)} -i`,
+  throw new KsealError('USAGE', 'is a folder', {
+    thing: path,
+    hint: `to seal all files in it in place: kseal seal -f ${shellWord(path)} -i`,
   });
 }
 
-/** Seals every file, and only then throws what is wrong with any of them. */
+/** Seals every file, and then throws all their errors. */
 async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Promise<SealedFile[]> {
   const settingFor = settingsFrom(io, flags);
-  const said = new Set<Scope>();
+  const printed = new Set<Scope>();
   const results: SealedFile[] = [];
-  // What is wrong with the key or the configuration is one error, which every file that needs it throws.
+  // A Set, because every file that needs a bad key or configuration throws the same error.
   const errors = new Set<KsealError>();
   for (const { path, walked } of inputs) {
     try {
       const found = walked ? await readManifestFile(io, path) : undefined;
-      // A folder holds other files too, and those need no key.
+      // Other files in a folder need no key.
       if (found?.secrets.length === 0 && found.problems.length === 0) continue;
       const setting = await settingFor([flags.output, path]);
-      if (!said.has(setting.scope)) sayScope(io, setting.scope);
-      said.add(setting.scope);
+      if (!printed.has(setting.scope)) sayScope(io, setting.scope);
+      printed.add(setting.scope);
       const manifest = found ?? (await readManifestFile(io, path));
       const sealed = await sealManifest(manifest, setting.key, sealOptions(flags, setting));
       results.push({ ...sealed, path, manifest });
@@ -230,7 +430,7 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
   return results;
 }
 
-/** All files or none; one that is unchanged is not touched. */
+/** Writes all files or none, without those that are unchanged. */
 function writeBack(io: IO, results: readonly SealedFile[]): void {
   const changed = results.filter(({ manifest, text }) => text !== manifest.source);
   replaceFiles(
@@ -242,7 +442,7 @@ function writeBack(io: IO, results: readonly SealedFile[]): void {
   );
 }
 
-/** One YAML stream of several: JSON is YAML, so this works for it too. */
+/** Joins texts to one YAML stream. JSON is YAML, so it can be joined as well. */
 function join(texts: readonly string[]): string {
   const [first = '', ...rest] = texts;
   return rest.reduce((stream, text) => {
@@ -250,208 +450,4 @@ function join(texts: readonly string[]): string {
     const document = text.replace(/^\uFEFF/, '');
     return `${stream}${end}${/^---\s/.test(document) ? '' : '---\n'}${document}`;
   }, first);
-}
-
-/** The value sources, in the words of `--help`. */
-const sourceOptions: readonly (readonly [flags: string, kind: SourceKind, help: string])[] = [
-  ['--prompt <key>', 'prompt', 'ask for the value on the terminal; it is not shown'],
-  ['--stdin <key>', 'stdin', 'read the value from stdin, less one newline at its end'],
-  ['--from-file <path>', 'file', 'take the exact bytes of a file; KEY=PATH names the data key'],
-  ['--from-env-file <path>', 'env-file', 'take KEY=VALUE lines, without quoting or expansion'],
-  ['--from-literal <key=value>', 'literal', 'take the value from here, where others may see it'],
-  ['--from-jwe <path>', 'jwe', 'take a JWE of another tool, or KEY=PATH; JSON becomes compact'],
-];
-
-export function configure(command: Command, io: IO): void {
-  addKeyOptions(addSealOptions(command, io));
-}
-
-function addSealOptions(command: Command, io: IO): Command {
-  const none: readonly string[] = [];
-  const sources: Source[] = [];
-  command
-    .usage(
-      `NAME -n NAMESPACE -k REF --prompt KEY   make a manifest
-       kseal seal --into FILE -k REF --prompt KEY        add or replace a value
-       kseal seal -f FILE -k REF                         seal a manifest's plaintext values`,
-    )
-    .argument('[name...]', 'the Secret; with -f, further files')
-    .option('-n, --namespace <name>', 'the namespace that the Secret is for')
-    .option('-k, --key <ref>', 'the public key to seal to (KSEAL_SEAL_KEY)')
-    .option('--pin <kid>', 'the fingerprint that the key must have')
-    .option('--into <file>', 'add, replace or remove values of this manifest, in place')
-    .option('--remove <key>', 'with --into: remove a data key', repeated, none)
-    .option('-f, --file <file>', 'seal the values of this manifest; - is stdin', repeated, none)
-    .option('-i, --in-place', 'with -f: write back to the same files; folders are walked')
-    .option('-o, --output <file>', 'write here instead of stdout')
-    .option('--force', 'overwrite an output that exists');
-  for (const [flags, kind, help] of sourceOptions) {
-    command.option(flags, help, (text) => void sources.push({ kind, text }));
-  }
-  return command
-    .addOption(
-      new Option(
-        '--scope <scope>',
-        'how far from here the values may be opened (default: strict)',
-      ).choices(scopes),
-    )
-    .option('--string-data', 'write the JWE itself under stringData')
-    .option('--type <type>', 'type of a new Secret')
-    .option('--label <key=value>', 'label of a new Secret', repeated, none)
-    .option('--annotation <key=value>', 'annotation of a new Secret', repeated, none)
-    .option('--raw', 'print the bare JWE of one value instead of a manifest')
-    .option('--keep-newline', 'with --stdin: keep the newline at the end')
-    .option('--allow-empty', 'with --stdin or --prompt: the value may be empty')
-    .option('--strict', 'make warnings about values errors')
-    .option('--allow <id>', `silence a warning: ${valueWarningIds.join(', ')}`, repeated, none)
-    .action((names: string[], flags: SealFlags) => dispatch(io, names, flags, sources));
-}
-
-function dispatch(io: IO, names: string[], flags: SealFlags, sources: Source[]): Promise<void> {
-  const target = checkUsage(io, names, flags, sources);
-  const [name] = names;
-  if (target === 'file') return sealFiles(io, [...flags.file, ...names], flags);
-  if (target === 'into') return sealIntoFile(io, name, flags, sources);
-  return name === undefined ? rewriteJwe(io, flags, sources) : sealNew(io, name, flags, sources);
-}
-
-/** What `kseal seal` was given, as commander hands it over. */
-export interface SealFlags extends SettingFlags {
-  readonly into?: string;
-  readonly remove: readonly string[];
-  readonly file: readonly string[];
-  readonly inPlace?: boolean;
-  readonly output?: string;
-  readonly force?: boolean;
-  readonly type?: string;
-  readonly label: readonly string[];
-  readonly annotation: readonly string[];
-  readonly raw?: boolean;
-  readonly keepNewline?: boolean;
-  readonly allowEmpty?: boolean;
-  readonly strict?: boolean;
-  readonly allow: readonly string[];
-}
-
-/** What is sealed into: a new manifest, an existing one, the values of files, or a bare JWE. */
-export type SealTarget = 'new' | 'into' | 'file' | 'jwe';
-
-interface Restricted {
-  readonly flag: string;
-  readonly given: (flags: SealFlags) => boolean;
-  readonly targets: readonly SealTarget[];
-}
-
-/** The options that go with some targets only. */
-const restricted: readonly Restricted[] = [
-  { flag: '--remove', given: ({ remove }) => remove.length > 0, targets: ['into'] },
-  { flag: '--in-place', given: ({ inPlace }) => inPlace === true, targets: ['file'] },
-  { flag: '--type', given: ({ type }) => type !== undefined, targets: ['new'] },
-  { flag: '--label', given: ({ label }) => label.length > 0, targets: ['new'] },
-  { flag: '--annotation', given: ({ annotation }) => annotation.length > 0, targets: ['new'] },
-  { flag: '--raw', given: ({ raw }) => raw === true, targets: ['new', 'jwe'] },
-];
-
-/** Finds the target and checks that the rest goes with it. Throws USAGE with the next keystroke. */
-export function checkUsage(
-  io: IO,
-  names: readonly string[],
-  flags: SealFlags,
-  sources: readonly Source[],
-): SealTarget {
-  const target = targetOf(names, flags, sources);
-  for (const { flag, given, targets } of restricted) {
-    if (given(flags) && !targets.includes(target)) throw misplaced(flag, target);
-  }
-  if (target === 'file') checkFiles(flags, sources);
-  else checkValues(io, names, target, flags, sources);
-  const files = [...flags.file, ...(target === 'file' ? names : []), flags.into ?? ''];
-  if (stdinReaders(sources) + files.filter((file) => file === '-').length > 1) {
-    throw new KsealError('USAGE', 'only one thing can be read from stdin', {
-      hint: 'read the others from files, or with --prompt KEY',
-    });
-  }
-  for (const id of flags.allow.filter((text) => !valueWarningIds.includes(text))) {
-    throw new KsealError('USAGE', `--allow ${id}: no such warning`, {
-      hint: `it is one of ${valueWarningIds.join(', ')}`,
-    });
-  }
-  return target;
-}
-
-function targetOf(
-  names: readonly string[],
-  { file, into }: SealFlags,
-  sources: readonly Source[],
-): SealTarget {
-  if (file.length > 0 && into !== undefined) {
-    throw new KsealError('USAGE', '-f and --into exclude each other', {
-      hint: '-f seals what is in a file, --into adds to it',
-    });
-  }
-  if (file.length > 0) return 'file';
-  if (into !== undefined) return 'into';
-  if (names.length > 0) return 'new';
-  if (sources.length === 1 && sources[0]?.kind === 'jwe') return 'jwe';
-  throw new KsealError('USAGE', 'nothing to seal into', {
-    hint: 'kseal seal NAME -n NAMESPACE -k REF --prompt KEY',
-  });
-}
-
-function misplaced(flag: string, target: SealTarget): KsealError {
-  const meant = { new: 'a NAME', into: '--into', file: '-f', jwe: '--from-jwe alone' }[target];
-  return new KsealError('USAGE', `${flag} does not go with ${meant}`, {
-    hint: 'kseal seal --help',
-  });
-}
-
-function checkFiles({ inPlace, output }: SealFlags, sources: readonly Source[]): void {
-  if (sources.length > 0) {
-    throw new KsealError('USAGE', '-f takes its values from the manifest', {
-      hint: 'to add a value to a manifest: kseal seal --into FILE',
-    });
-  }
-  if (inPlace && output !== undefined) {
-    throw new KsealError('USAGE', '-i and -o exclude each other', {
-      hint: 'leave one of them away',
-    });
-  }
-}
-
-function checkValues(
-  io: IO,
-  names: readonly string[],
-  target: SealTarget,
-  flags: SealFlags,
-  sources: readonly Source[],
-): void {
-  const [name = '', second] = names;
-  if (target === 'new' && (/\.(?:ya?ml|json)$/.test(name) || isFile(resolve(io.cwd, name)))) {
-    const line =
-      sources.length > 0
-        ? `kseal seal --into ${shellWord(name)}`
-        : `kseal seal -f ${shellWord(name)} -i`;
-    throw new KsealError('USAGE', `${name}: is a file, and a Secret's name belongs here`, {
-      hint: `did you mean: ${line}`,
-    });
-  }
-  if (second !== undefined) {
-    throw new KsealError('USAGE', 'one Secret at a time', {
-      hint: 'for files: kseal seal -f FILE -f FILE',
-    });
-  }
-  if (sources.length === 0 && flags.remove.length === 0) {
-    throw new KsealError('USAGE', 'no value given', {
-      hint: 'to be asked for it: --prompt password',
-    });
-  }
-}
-
-/** The verb's options. */
-export function sealOptions(flags: SealFlags, setting: Setting): SealOptions {
-  return {
-    ...setting,
-    stringData: setting.stringData || flags.raw === true,
-    policy: { strict: flags.strict ?? false, allow: new Set(flags.allow) },
-  };
 }

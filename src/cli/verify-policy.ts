@@ -10,7 +10,7 @@ import {
   parseConfig,
   ruleFor,
 } from '../config/config.ts';
-import { expectedErrors, KsealError } from '../errors.ts';
+import { KsealError } from '../errors.ts';
 import { type ReadFile, readFile } from '../fs/read.ts';
 import { commitOf, type FoundFile, fileAt, type LocalGit, wayToTop } from '../git/local.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
@@ -18,53 +18,145 @@ import { publicKeyFrom, publicKeyFromFile } from '../keys/key-file.ts';
 import { strictest } from '../keys/key-status.ts';
 import { parseReference } from '../keys/reference.ts';
 import { checkPin, configuredKey } from '../keys/resolve.ts';
-import type { Format } from '../report/formats.ts';
 import type { NamedText } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
-import { ruleNamed } from '../verify/explain.ts';
-import type { AllowedKey, Policy, Severity } from '../verify/rule.ts';
+import { unknownRule } from '../verify/explain.ts';
+import type { AllowedKey, Policy } from '../verify/rule.ts';
 import { type Verification, verifyText } from '../verify/verify.ts';
 import type { IO } from './io.ts';
 
-interface KnownKeys {
-  /** By kid; undefined when no key is known. */
-  readonly keys: ReadonlyMap<string, AllowedKey> | undefined;
-  /** From configured name to kid. */
-  readonly kids: ReadonlyMap<string, string>;
+/** The options that decide what a file is checked against. */
+export interface PolicyFlags {
+  readonly key: readonly string[];
+  readonly config?: string;
+  readonly configFrom?: string;
+  readonly failIfKid: readonly string[];
 }
 
-/** The scope that the webhook opens unless it is told otherwise. */
+/** Judges one text; undefined if the configuration excludes it. */
+export type Judge = (text: NamedText) => Promise<Verification | undefined>;
+
+/** Returns the judge of a run: it applies to each text the nearest configuration above it. */
+export function judgeFrom(io: IO, flags: PolicyFlags): Judge {
+  const origin = originFrom(io, flags);
+  const standards = new Map<Config | undefined, Promise<Standard>>();
+  return async ({ path, typed, file, walked, content }) => {
+    const config = origin.configFor(file);
+    const loading = standards.get(config) ?? standardOf(io, origin, config, flags);
+    standards.set(config, loading);
+    const standard = await loading;
+    const ignored = config !== undefined && isIgnored(config, file);
+    if (ignored && standard.refusedKids.size === 0) return undefined;
+    const policy = policyFor(file, config, standard);
+    const { severities } = standard;
+    const verify = (bytes: NamedText['content'], suppressible?: Verification['covered']) =>
+      verifyText({ path, typed, content: bytes }, policy, { severities, suppressible });
+    if (ignored) return onlyRefused(verify(content));
+    // The configuration is not a manifest, unless a manifest has its name.
+    if (walked && basename(file) === CONFIG_NAME && isEmpty(verify(content))) return undefined;
+    if (origin.protectedText === undefined || !mentionsIgnore(content)) return verify(content);
+    // A suppression counts if the protected branch has it for the same text.
+    return verify(content, verify(origin.protectedText(file) ?? new Uint8Array()).covered);
+  };
+}
+
+/** Keeps what `--fail-if-kid` asks for, which holds for excluded files too. */
+function onlyRefused(result: Verification): Verification | undefined {
+  const findings = result.findings.filter(({ code }) => code === 'refused-key');
+  return findings.length > 0 ? { ...result, findings, suppressed: [] } : undefined;
+}
+
+function isEmpty({ secrets, findings, suppressed, foreign }: Verification): boolean {
+  return secrets + findings.length + suppressed.length + foreign.length === 0;
+}
+
+/** Whether a text may suppress anything; most need no look at the protected branch. */
+function mentionsIgnore(content: NamedText['content']): boolean {
+  if (content instanceof KsealError) return false;
+  const { buffer, byteOffset, length } = content;
+  return Buffer.from(buffer, byteOffset, length).includes('kseal-ignore');
+}
+
+/** The part of the policy that all files with the same configuration share. */
+interface Standard extends Pick<Policy, 'keys' | 'refusedKids'> {
+  /** From configured name to kid. */
+  readonly kids: ReadonlyMap<string, string>;
+  readonly severities: NonNullable<Config['verify']['rules']>;
+}
+
+async function standardOf(
+  { cwd }: IO,
+  origin: Origin,
+  config: Config | undefined,
+  { key, failIfKid }: PolicyFlags,
+): Promise<Standard> {
+  const severities = config?.verify.rules ?? new Map();
+  for (const id of severities.keys()) checkRule(id, config?.path ?? '');
+  const { configFor, readKey } = origin;
+  const lookup = { cwd, config, own: configFor(join(cwd, CONFIG_NAME)), readKey };
+  const { keys, kids } = await knownKeys(key, lookup);
+  const refused = await Promise.all(failIfKid.map((text) => refusedKid(text, lookup)));
+  return { keys, kids, refusedKids: new Set(refused), severities };
+}
+
+function checkRule(id: string, path: string): void {
+  const error = unknownRule(id);
+  if (error === undefined) return;
+  const { message, hint } = error;
+  throw new KsealError('CONFIG_INVALID', `verify.rules: ${message}`, { thing: path, hint });
+}
+
+/** The widest scope that the webhook opens by default. */
 const DEFAULT_MAX_SCOPE = 'namespace-wide';
 
-/** What the words of a command line are looked up in. */
-interface Surroundings {
+function policyFor(
+  file: string,
+  config: Config | undefined,
+  { keys, kids, refusedKids }: Standard,
+): Policy {
+  const rule = config && ruleFor(config, file);
+  return {
+    keys,
+    wantedKid: rule?.key === undefined ? undefined : kids.get(rule.key),
+    namespace: rule?.namespace,
+    field: rule?.field,
+    maxScope: rule?.scope ?? DEFAULT_MAX_SCOPE,
+    refusedKids,
+  };
+}
+
+/** Where the key references of a command line are looked up. */
+interface KeyLookup {
   readonly cwd: string;
-  /** The configuration that holds for the files in question. */
+  /** The configuration of the files to verify. */
   readonly config: Config | undefined;
-  /** That of the current folder: a name on the command line may come from there, too. */
+  /** The configuration of the current folder, which may have further names. */
   readonly own: Config | undefined;
-  readonly readKey: Base['readKey'];
+  readonly readKey: Origin['readKey'];
 }
 
 /**
- * The keys that values may be sealed to: those that `--key` names, else those of the
- * configuration. Asks no network. Throws KEY_MISMATCH for a file that is not the pinned key.
+ * Returns the keys that values may be sealed to: those of `--key`, else of the configuration.
+ * Stays offline. Throws KEY_MISMATCH for a file that is not the pinned key.
  */
-async function knownKeys(given: readonly string[], surroundings: Surroundings): Promise<KnownKeys> {
-  const { config, readKey } = surroundings;
+async function knownKeys(
+  given: readonly string[],
+  lookup: KeyLookup,
+): Promise<Pick<Standard, 'keys' | 'kids'>> {
+  const { config } = lookup;
   const configured = new Map<string, AllowedKey>();
   const kids = new Map<string, string>();
   for (const [name, entry] of config?.keys ?? []) {
-    const { kid, bits } = await configuredFacts(name, entry, config, readKey);
+    const { kid, bits } = await configuredFacts(name, entry, config, lookup);
     kids.set(name, kid);
     const same = configured.get(kid);
-    // The state belongs to the kid, whatever names it has.
+    // The state belongs to the kid, under all its names.
     const state = strictest([entry.state ?? 'active', same?.state ?? 'active']);
     configured.set(kid, { name: same?.name ?? name, state, bits: bits ?? same?.bits });
   }
   const keys = given.length === 0 ? configured : new Map<string, AllowedKey>();
   for (const reference of given) {
-    const { kid, bits } = await givenFacts(reference, surroundings);
+    const { kid, bits } = await givenFacts(reference, lookup);
     const { name, state = 'active' } = configured.get(kid) ?? {};
     keys.set(kid, { name, state, bits });
   }
@@ -80,7 +172,7 @@ async function configuredFacts(
   name: string,
   { file, kid }: ConfiguredKey,
   config: Config | undefined,
-  readKey: Base['readKey'],
+  { readKey }: KeyLookup,
 ): Promise<KeyFacts> {
   if (file !== undefined) {
     const facts = await readKey(resolve(config?.folder ?? '', file), file);
@@ -88,175 +180,64 @@ async function configuredFacts(
     return facts;
   }
   if (kid !== undefined) return { kid };
-  throw new KsealError(
-    'CONFIG_INVALID',
-    `${config?.path}: key ${name} has no file and no kid, so what is sealed to it is not known offline`,
-    { hint: `add file: keys/${name}.pub, then: kseal fetch-pubkey ${name}` },
-  );
+  throw new KsealError('CONFIG_INVALID', `key ${name} has neither file nor kid`, {
+    thing: config?.path,
+    hint: `add file: keys/${name}.pub, then: kseal fetch-pubkey ${name}`,
+  });
 }
 
-async function givenFacts(text: string, surroundings: Surroundings): Promise<KeyFacts> {
-  const { cwd, config, readKey } = surroundings;
+async function givenFacts(text: string, lookup: KeyLookup): Promise<KeyFacts> {
   const reference = parseReference(text);
   if (reference.kind === 'file')
-    return readKey(resolve(cwd, reference.path), reference.path, readFile);
+    return lookup.readKey(resolve(lookup.cwd, reference.path), reference.path, readFile);
   if (reference.kind === 'name') {
-    const { config: found, entry } = configuredKey(
-      reference.name,
-      configOf(reference.name, surroundings) ?? config,
-    );
-    return configuredFacts(reference.name, entry, found, readKey);
+    const { name } = reference;
+    const { config, entry } = configuredKey(name, configWith(name, lookup) ?? lookup.config);
+    return configuredFacts(name, entry, config, lookup);
   }
-  const message = 'verify asks no network, and this key is behind it';
-  throw new KsealError('KEY_REFERENCE_INVALID', message, {
+  throw new KsealError('KEY_REFERENCE_INVALID', 'verify works offline and cannot fetch this key', {
     hint: `kseal fetch-pubkey ${shellWord(text)} -o key.pub, then: --key key.pub`,
   });
 }
 
-function configOf(name: string, { config, own }: Surroundings): Config | undefined {
+function configWith(name: string, { config, own }: KeyLookup): Config | undefined {
   return [config, own].find((candidate) => candidate?.keys.has(name));
 }
 
-/** What is allowed at one file: its rule, and what holds everywhere. */
-function policyFor(
-  file: string,
-  config: Config | undefined,
-  { keys, kids }: KnownKeys,
-  refusedKids: ReadonlySet<string>,
-): Policy {
-  const rule = config && ruleFor(config, file);
-  return {
-    keys,
-    wantedKid: rule?.key === undefined ? undefined : kids.get(rule.key),
-    namespace: rule?.namespace,
-    field: rule?.field,
-    maxScope: rule?.scope ?? DEFAULT_MAX_SCOPE,
-    refusedKids,
-  };
-}
-
-/** Reads `--fail-if-kid`: a fingerprint in either form, or a configured name. */
-async function refusedKids(
-  given: readonly string[],
-  surroundings: Surroundings,
-): Promise<ReadonlySet<string>> {
-  return new Set(await Promise.all(given.map((text) => refusedKid(text, surroundings))));
-}
-
-async function refusedKid(text: string, surroundings: Surroundings): Promise<string> {
-  const config = configOf(text, surroundings);
+/** Parses `--fail-if-kid`: a fingerprint in either form, or a configured name. */
+async function refusedKid(text: string, lookup: KeyLookup): Promise<string> {
+  const config = configWith(text, lookup);
   const entry = config?.keys.get(text);
-  if (entry !== undefined)
-    return (await configuredFacts(text, entry, config, surroundings.readKey)).kid;
+  if (entry !== undefined) return (await configuredFacts(text, entry, config, lookup)).kid;
   const kid = parseKid(text);
   if (kid !== undefined) return kid;
   const message = '--fail-if-kid takes a kid of 43 characters, 64 hex digits, or a configured name';
-  throw new KsealError('USAGE', message, { hint: 'kseal keys lists them' });
+  throw new KsealError('USAGE', message, { hint: 'to list them: kseal keys' });
 }
 
-/** Judges one text; undefined for one that the configuration passes over. */
-export type Judge = (text: NamedText) => Promise<Verification | undefined>;
-
-/** What all files are held to that share a configuration. */
-interface Standard {
-  readonly known: KnownKeys;
-  readonly refused: ReadonlySet<string>;
-  readonly severities: NonNullable<Config['verify']['rules']>;
-}
-
-type JudgeFlags = Pick<VerifyFlags, 'key' | 'config' | 'configFrom' | 'failIfKid'>;
-
-/** Makes the judge of a run: each text is held to the configuration nearest above it. */
-export function judgeFrom(io: IO, flags: JudgeFlags): Judge {
-  const base = baseFrom(io, flags);
-  const standards = new Map<Config | undefined, Promise<Standard>>();
-  return async ({ path, typed, file, walked, content }) => {
-    const config = base.configFor(file);
-    const loading = standards.get(config) ?? standardOf(io, base, config, flags);
-    standards.set(config, loading);
-    const { known, refused, severities } = await loading;
-    const ignored = config !== undefined && isIgnored(config, file);
-    if (ignored && refused.size === 0) return undefined;
-    const allowed = policyFor(file, config, known, refused);
-    const verify = (bytes: NamedText['content'], suppressible?: Verification['covered']) =>
-      verifyText({ path, typed, content: bytes }, allowed, { severities, suppressible });
-    if (ignored) return onlyRefused(verify(content));
-    // The configuration is no manifest, unless a manifest has its name.
-    if (walked && basename(file) === CONFIG_NAME && isEmpty(verify(content))) return undefined;
-    if (base.protectedText === undefined || !ignores(content)) return verify(content);
-    // What a text silences counts as far as the protected branch silences the same.
-    return verify(content, verify(base.protectedText(file) ?? new Uint8Array()).covered);
-  };
-}
-
-/** What is asked for by `--fail-if-kid` is told of files that are passed over, too. */
-function onlyRefused(result: Verification): Verification | undefined {
-  const findings = result.findings.filter(({ rule }) => rule === 'refused-key');
-  return findings.length > 0 ? { ...result, findings, suppressed: [] } : undefined;
-}
-
-/** Whether there was nothing to judge. */
-function isEmpty({ secrets, findings, suppressed, foreign }: Verification): boolean {
-  return secrets + findings.length + suppressed.length + foreign.length === 0;
-}
-
-/** Most texts silence nothing, and need no look at the protected branch. */
-function ignores(content: NamedText['content']): boolean {
-  if (content instanceof KsealError) return false;
-  const { buffer, byteOffset, length } = content;
-  return Buffer.from(buffer, byteOffset, length).includes('kseal-ignore');
-}
-
-async function standardOf(
-  { cwd }: IO,
-  base: Base,
-  config: Config | undefined,
-  { key, failIfKid }: JudgeFlags,
-): Promise<Standard> {
-  const severities = config?.verify.rules ?? new Map();
-  for (const id of severities.keys()) checkRule(id, config?.path ?? '');
-  const { configFor, readKey } = base;
-  const surroundings = { cwd, config, own: configFor(join(cwd, CONFIG_NAME)), readKey };
-  const known = await knownKeys(key, surroundings);
-  return { known, refused: await refusedKids(failIfKid, surroundings), severities };
-}
-
-function checkRule(id: string, path: string): void {
-  try {
-    ruleNamed(id);
-  } catch (thrown) {
-    const [error] = expectedErrors(thrown);
-    throw new KsealError('CONFIG_INVALID', `${path}: verify.rules: ${error?.message}`, {
-      hint: error?.hint,
-    });
-  }
-}
-
-/** What verify takes rules and keys from: the work tree, or a branch that no pull request changes. */
-interface Base {
-  /** The configuration that holds for a file; the same object for all files that share it. */
+/** The origin of rules and keys: the work tree, or a branch that a pull request cannot change. */
+interface Origin {
+  /** Returns the configuration for a file; the same object for all files that share it. */
   readonly configFor: (file: string) => Config | undefined;
-  /** Reads a public key; `shown` is the path as it was written, `read` as for `publicKeyFromFile`. */
+  /** Reads a public key; `shown` is the path as written, `read` as in `publicKeyFromFile`. */
   readonly readKey: (
     path: string,
     shown: string,
     read?: ReadFile,
   ) => Promise<{ kid: string; bits: number }>;
-  /** What the protected branch has in place of a file; absent where there is no such branch. */
+  /** Returns a file on the protected branch; absent if there is no such branch. */
   readonly protectedText?: (file: string) => Uint8Array | undefined;
 }
 
-interface BaseFlags {
-  readonly config?: string;
-  readonly configFrom?: string;
-}
-
-function baseFrom(io: IO, { config = io.env.KSEAL_CONFIG, configFrom: ref }: BaseFlags): Base {
+function originFrom(
+  io: IO,
+  { config = io.env.KSEAL_CONFIG, configFrom: ref }: PolicyFlags,
+): Origin {
   const named = config ? resolve(io.cwd, config) : undefined;
   return ref === undefined ? workTree(io, named) : branch(io, ref, named);
 }
 
-function workTree({ cwd }: IO, named: string | undefined): Base {
+function workTree({ cwd }: IO, named: string | undefined): Origin {
   const read = (path: string, how?: ReadFile) => loadConfig(path, relative(cwd, path) || path, how);
   const readIn = (folder: string) => {
     const path = join(folder, CONFIG_NAME);
@@ -269,8 +250,8 @@ function workTree({ cwd }: IO, named: string | undefined): Base {
   };
 }
 
-/** Whatever lies within the repository is read at `ref`, key files that `--key` names too. */
-function branch({ cwd, env }: IO, ref: string, named: string | undefined): Base {
+/** Reads everything in the repository at `ref`, including the key files of `--key`. */
+function branch({ cwd, env }: IO, ref: string, named: string | undefined): Origin {
   const git: LocalGit = { folder: cwd, env };
   const commit = commitOf(git, ref);
   const top = resolve(cwd, wayToTop(git));
@@ -282,7 +263,7 @@ function branch({ cwd, env }: IO, ref: string, named: string | undefined): Base 
   const found = (path: string) => (isWithin(path) ? fileAt(git, commit, wayTo(path)) : undefined);
   const readIn = (folder: string, path = join(folder, CONFIG_NAME)) => {
     const file = found(path);
-    // Where a folder is a link there, nothing stands below it.
+    // A folder that is a link on that branch contains nothing.
     if (file === undefined || (file.bytes === undefined && file.at !== wayTo(path)))
       return undefined;
     return parseConfig(bytesOf(file, ref), `${ref}:${relative(cwd, path)}`, folder);
@@ -305,22 +286,24 @@ function branch({ cwd, env }: IO, ref: string, named: string | undefined): Base 
 
 function bytesOf(file: FoundFile, ref: string): Uint8Array {
   if (file.bytes !== undefined) return file.bytes;
-  throw new KsealError('IO', `${ref}:${file.at}: is ${file.kind}`, {
+  throw new KsealError('IO', `is ${file.kind}`, {
+    thing: `${ref}:${file.at}`,
     hint: `commit a regular file to ${ref} first`,
   });
 }
 
 function absent(ref: string, shown: string): never {
-  throw new KsealError('IO', `${ref}:${shown}: no such file`, {
+  throw new KsealError('IO', 'no such file', {
+    thing: `${ref}:${shown}`,
     hint: `commit it to ${ref} first`,
   });
 }
 
-/** Looks for a configuration in the folder of a file and above, and reads each one once. */
+/** Searches the folder of a file and its parents for a configuration, and reads each once. */
 function nearest(
   readIn: (folder: string) => Config | undefined,
   isTop: (folder: string) => boolean,
-): Base['configFor'] {
+): Origin['configFor'] {
   const known = new Map<string, Config | undefined>();
   const find = (folder: string): Config | undefined => {
     if (!known.has(folder)) {
@@ -335,27 +318,10 @@ function nearest(
   return (file) => find(dirname(file));
 }
 
-function always(read: () => Config): Base['configFor'] {
+function always(read: () => Config): Origin['configFor'] {
   let config: Config | undefined;
   return () => {
     config ??= read();
     return config;
   };
-}
-
-/** The options of `kseal verify`. */
-export interface VerifyFlags {
-  readonly file: readonly string[];
-  readonly staged?: boolean;
-  readonly ref: readonly string[];
-  readonly key: readonly string[];
-  readonly config?: string;
-  readonly configFrom?: string;
-  readonly format: Format;
-  readonly json?: boolean;
-  readonly failOn: Severity;
-  readonly failIfKid: readonly string[];
-  readonly explain?: string;
-  readonly quiet?: boolean;
-  readonly maxFindings?: number;
 }

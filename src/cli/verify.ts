@@ -1,149 +1,74 @@
 import { type Command, Option } from 'commander';
+import { compareText } from '../diagnostic.ts';
 import { KsealError } from '../errors.ts';
 import type { LocalGit } from '../git/local.ts';
-import { formats } from '../report/formats.ts';
-import { inOrder, type Paint, type Report, tallyOf } from '../report/report.ts';
+import { github } from '../report/github.ts';
+import { json } from '../report/json.ts';
+import { junit } from '../report/junit.ts';
+import {
+  counted,
+  type Paint,
+  type Report,
+  type Reporter,
+  sorted,
+  tallyOf,
+} from '../report/report.ts';
+import { sarif } from '../report/sarif.ts';
+import { text } from '../report/text.ts';
 import { type NamedText, textsAtRefs, textsInFiles, textsInIndex } from '../sources/texts.ts';
 import { explainRule } from '../verify/explain.ts';
-import type { Finding, SuppressedFinding } from '../verify/rule.ts';
+import type { Finding, Severity, SuppressedFinding } from '../verify/rule.ts';
 import { rules } from '../verify/rules/index.ts';
-import type { Verification } from '../verify/verify.ts';
 import { readInput, repeated } from './files.ts';
 import { type IO, version } from './io.ts';
 import { paint, writeStdout } from './print.ts';
-import { type Judge, judgeFrom, type VerifyFlags } from './verify-policy.ts';
+import { type Judge, judgeFrom, type PolicyFlags } from './verify-policy.ts';
 
-/** What a run has come to so far. */
-class Totals {
-  readonly findings: Finding[] = [];
-  readonly suppressed: SuppressedFinding[] = [];
-  readonly files: string[] = [];
-  /** From another tool to how many documents are left to it. */
-  readonly foreign = new Map<string, number>();
-  secrets = 0;
-  values = 0;
-  sealed = 0;
-  unjudgedKids = 0;
+/** The formats that `--format` takes. */
+export const formats = { text, json, sarif, github, junit } as const satisfies Readonly<
+  Record<string, Reporter>
+>;
 
-  add(path: string, result: Verification): void {
-    this.files.push(path);
-    for (const finding of result.findings) this.findings.push(finding);
-    for (const finding of result.suppressed) this.suppressed.push(finding);
-    for (const { tool } of result.foreign)
-      this.foreign.set(tool, (this.foreign.get(tool) ?? 0) + 1);
-    this.secrets += result.secrets;
-    this.values += result.values;
-    this.sealed += result.sealed;
-    this.unjudgedKids += result.unjudgedKids;
-  }
-}
-
-/**
- * Judges one text after the other, so that memory does not grow with their number. Throws IO
- * where nothing was read: an empty glob must not look like a sound repository.
- */
-export async function reportOn(
-  io: IO,
-  texts: AsyncIterable<NamedText>,
-  judge: Judge,
-  { staged = false, maxFindings, failOn }: VerifyFlags,
-): Promise<Report> {
-  const totals = new Totals();
-  const progress = new Progress(io);
-  // The next commit may well hold no manifest, and a file that is ignored may be named all the same.
-  let mayBeNone = staged;
-  try {
-    for await (const text of texts) {
-      const result = await judge(text);
-      if (result !== undefined) totals.add(text.path, result);
-      else if (!text.walked) mayBeNone = true;
-      progress.step();
-    }
-  } finally {
-    progress.end();
-  }
-  if (totals.files.length === 0 && !mayBeNone) {
-    throw new KsealError('IO', 'no manifest was found to verify', {
-      hint: 'name a folder that holds .yaml, .yml or .json files, and see verify.ignore in .kseal.yaml',
-    });
-  }
-  const findings = inOrder(totals.findings);
-  const shown = maxFindings ?? findings.length;
-  return {
-    findings: findings.slice(0, shown),
-    hidden: findings.slice(shown),
-    suppressed: inOrder(totals.suppressed),
-    files: totals.files,
-    secrets: totals.secrets,
-    values: totals.values,
-    sealed: totals.sealed,
-    failOn,
-    notes: notesOn(totals),
-  };
-}
-
-function notesOn({ unjudgedKids, foreign }: Totals): readonly string[] {
-  const tools = [...foreign].sort(([a], [b]) => (a < b ? -1 : 1));
-  const counted = `${unjudgedKids} sealed value${unjudgedKids === 1 ? '' : 's'}`;
-  return [
-    unjudgedKids === 0
-      ? []
-      : `no key is known, so the keys of ${counted} were not judged; name one: --key keys/prod.pub`,
-    tools.length === 0
-      ? []
-      : `left to other tools: ${tools.map(([tool, count]) => `${count} of ${tool}`).join(', ')}`,
-  ].flat();
-}
-
-/** How far a long run is: on a terminal only, and wiped when the run ends. */
-class Progress {
-  readonly #io: IO;
-  #files = 0;
-
-  constructor(io: IO) {
-    this.#io = io;
-  }
-
-  step(): void {
-    this.#files++;
-    if (this.#files % 500 === 0) this.#show(`${this.#files} files`);
-  }
-
-  end(): void {
-    if (this.#files >= 500) this.#show('');
-  }
-
-  #show(text: string): void {
-    if (this.#io.stderr.isTTY) this.#io.stderr.write(`\r\x1b[K${text}`);
-  }
+export interface VerifyFlags extends PolicyFlags {
+  readonly file: readonly string[];
+  readonly staged?: boolean;
+  readonly ref: readonly string[];
+  readonly format: keyof typeof formats;
+  readonly json?: boolean;
+  readonly failOn: Severity;
+  readonly explain?: string;
+  readonly quiet?: boolean;
+  readonly maxFindings?: number;
 }
 
 export function configure(command: Command, io: IO, exit: (code: number) => void): void {
   const none: readonly string[] = [];
   command
-    .argument('[path...]', 'manifests and folders; without any the current folder; - is stdin')
-    .option('-f, --file <file>', 'a further path', repeated, none)
-    .option('--staged', 'what the next commit adds or changes, as the index has it')
-    .option('--ref <ref>', 'a branch, tag or commit, without checking it out', repeated, none)
+    .argument('[path...]', 'manifests and folders (default: the current folder); - is stdin')
+    .option('-f, --file <file>', 'another path', repeated, none)
+    .option('--staged', 'verify the staged content of the files in the next commit')
+    .option('--ref <ref>', 'verify a branch, tag or commit, without a checkout', repeated, none)
     .option('-k, --key <ref>', 'a public key that values may be sealed to', repeated, none)
     .option(
       '--config <file>',
-      'the configuration, in place of the .kseal.yaml above (KSEAL_CONFIG)',
+      'the configuration, instead of the nearest .kseal.yaml (KSEAL_CONFIG)',
     )
     .option('--config-from <ref>', 'take rules, keys and suppressions from a protected branch')
     .addOption(
-      new Option('--format <format>', 'how to print').choices(Object.keys(formats)).default('text'),
+      new Option('--format <format>', 'output format')
+        .choices(Object.keys(formats))
+        .default('text'),
     )
     .addOption(new Option('--json', 'the same as --format json').conflicts('format'))
     .addOption(
-      new Option('--fail-on <severity>', 'what makes the exit code 1')
+      new Option('--fail-on <severity>', 'the severity from which the exit code is 1')
         .choices(['error', 'warning'])
         .default('error'),
     )
-    .option('--fail-if-kid <kid>', 'report every value that is sealed to this key', repeated, none)
-    .option('--max-findings <n>', 'print no more than so many', positive)
-    .option('--quiet', 'print nothing when nothing was found')
-    .option('--explain <rule>', 'say what a rule is for, with an example')
+    .option('--fail-if-kid <kid>', 'report every value sealed to this key', repeated, none)
+    .option('--max-findings <n>', 'print at most this many findings', positive)
+    .option('--quiet', 'print nothing if there are no findings')
+    .option('--explain <rule>', 'print the reason for a rule, with an example')
     .action(async (paths: string[], flags: VerifyFlags) =>
       exit(await verify(io, [...paths, ...flags.file], flags)),
     );
@@ -151,12 +76,12 @@ export function configure(command: Command, io: IO, exit: (code: number) => void
 
 function positive(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new KsealError('USAGE', '--max-findings takes a number from 1 on', {
+  throw new KsealError('USAGE', '--max-findings takes a positive number', {
     hint: '--max-findings 100',
   });
 }
 
-/** Returns the exit code: 1 for findings of the severity that `--fail-on` names. */
+/** Returns the exit code: 1 for findings with the severity of `--fail-on`. */
 async function verify(io: IO, paths: readonly string[], flags: VerifyFlags): Promise<number> {
   if (flags.explain !== undefined) {
     await writeStdout(io, explainRule(flags.explain));
@@ -182,8 +107,8 @@ function textsFor(
   const sources = [staged && '--staged', ref.length > 0 && '--ref', paths.includes('-') && '-'];
   const [first, second] = sources.filter(Boolean);
   if (second !== undefined) {
-    throw new KsealError('USAGE', `${first} and ${second} exclude each other`, {
-      hint: 'run it once for each',
+    throw new KsealError('USAGE', `${first} and ${second} are mutually exclusive`, {
+      hint: 'run kseal verify once for each',
     });
   }
   if (staged) return textsInIndex(git, paths);
@@ -191,11 +116,101 @@ function textsFor(
   return textsInFiles(io.cwd, paths.length > 0 ? paths : ['.'], () => pipedIn(io));
 }
 
-/** What fails in front of a pipe often gives nothing, and nothing is no sound manifest. */
+/** Reads stdin, which is empty if the command before the pipe failed. */
 async function pipedIn(io: IO): Promise<Uint8Array> {
   const bytes = await readInput(io, '-');
   if (/\S/.test(bytes.toString('latin1'))) return bytes;
-  throw new KsealError('IO', 'stdin: holds nothing to verify', {
-    hint: 'see whether the command in front of the pipe failed',
+  throw new KsealError('IO', 'nothing to verify', {
+    thing: 'stdin',
+    hint: 'check whether the command before the pipe failed',
   });
+}
+
+/**
+ * Judges one text after another, so that memory does not grow with their number. Throws IO if
+ * nothing was read: an empty glob must not look like a sound repository.
+ */
+export async function reportOn(
+  io: IO,
+  texts: AsyncIterable<NamedText>,
+  judge: Judge,
+  { staged = false, maxFindings, failOn }: VerifyFlags,
+): Promise<Report> {
+  const findings: Finding[] = [];
+  const suppressed: SuppressedFinding[] = [];
+  const files: string[] = [];
+  const foreign = new Map<string, number>();
+  const totals = { secrets: 0, values: 0, sealed: 0, unjudgedKids: 0 };
+  const progress = progressOn(io);
+  // The next commit may contain no manifest, and an ignored file may be named on the command line.
+  let mayBeNone = staged;
+  try {
+    for await (const text of texts) {
+      const result = await judge(text);
+      progress.step();
+      if (result === undefined) {
+        mayBeNone ||= !text.walked;
+        continue;
+      }
+      files.push(text.path);
+      for (const finding of result.findings) findings.push(finding);
+      for (const finding of result.suppressed) suppressed.push(finding);
+      for (const { tool } of result.foreign) foreign.set(tool, (foreign.get(tool) ?? 0) + 1);
+      totals.secrets += result.secrets;
+      totals.values += result.values;
+      totals.sealed += result.sealed;
+      totals.unjudgedKids += result.unjudgedKids;
+    }
+  } finally {
+    progress.end();
+  }
+  if (files.length === 0 && !mayBeNone) {
+    throw new KsealError('IO', 'no manifest to verify', {
+      hint: 'name a folder with .yaml, .yml or .json files, or check verify.ignore in .kseal.yaml',
+    });
+  }
+  const { unjudgedKids, ...counts } = totals;
+  const all = sorted(findings);
+  const shown = maxFindings ?? all.length;
+  return {
+    findings: all.slice(0, shown),
+    hidden: all.slice(shown),
+    suppressed: sorted(suppressed),
+    files,
+    ...counts,
+    failOn,
+    notes: [...notesOnKids(unjudgedKids), ...notesOnTools(foreign)],
+  };
+}
+
+function notesOnKids(count: number): readonly string[] {
+  if (count === 0) return [];
+  const values = counted(count, 'sealed value');
+  return [
+    `no keys known: the keys of ${values} were not checked; name them with --key keys/prod.pub`,
+  ];
+}
+
+function notesOnTools(foreign: ReadonlyMap<string, number>): readonly string[] {
+  if (foreign.size === 0) return [];
+  const tools = [...foreign].sort(([a], [b]) => compareText(a, b));
+  const counts = tools.map(([tool, count]) => `${count} ${tool}`);
+  return [`documents of other tools, not judged: ${counts.join(', ')}`];
+}
+
+/** Shows the progress of a long run on a terminal, and clears it at the end. */
+function progressOn({ stderr }: IO): { step(): void; end(): void } {
+  let files = 0;
+  const show = (text: string) => {
+    if (stderr.isTTY) stderr.write(`\r\x1b[K${text}`);
+  };
+  return {
+    step() {
+      files++;
+      if (files % 500 === 0) show(`${files} files`);
+    },
+    end() {
+      if (files >= 500) show('');
+    },
+  };
 }

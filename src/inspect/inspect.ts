@@ -1,46 +1,49 @@
 import { KsealError } from '../errors.ts';
 import { admits, type Binding } from '../jwe/binding.ts';
-import type { CompactJwe } from '../jwe/compact.ts';
 import { findSealed, readSealedValue } from '../jwe/detect.ts';
-import { placeIn } from '../manifest/place.ts';
+import { placeOf } from '../manifest/place.ts';
 import { type Field, type Manifest, secretLabel } from '../manifest/types.ts';
 import { positionsIn } from '../yaml/node.ts';
 
-/** `sealed`: sound, and for this place. No key is asked, so whether it opens is not known. */
+/** A `sealed` value is well-formed and in its place; only its key can tell whether it opens. */
 export type ValueState = 'sealed' | 'misplaced' | 'unbound' | 'damaged' | 'plaintext';
 
-/** What can be told of a value without any key. Its content is never part of it. */
-export interface Inspection {
-  readonly path: string;
-  readonly line: number;
-  readonly secret: string;
-  readonly field: Field | undefined;
-  readonly key: string | undefined;
+/** Everything that is known about a value without a key; never its content. */
+interface ValueFacts {
   readonly state: ValueState;
-  readonly binding: Binding | undefined;
-  readonly kid: string | undefined;
-  /** The length of the modulus in bits, as the encrypted key shows it. */
-  readonly keyBits: number | undefined;
-  /** The least and the most bytes that the plaintext may have: CBC shows it to within 16. */
-  readonly plaintextOctets: readonly [number, number] | undefined;
-  /** What is wrong, where the state is `damaged`. */
-  readonly reason: string | undefined;
+  readonly binding?: Binding | undefined;
+  readonly kid?: string | undefined;
+  /** The length of the modulus in bits, from the length of the encrypted key. */
+  readonly keyBits?: number;
+  /** The least and the most bytes of the plaintext: CBC reveals its length to within 16. */
+  readonly plaintextOctets?: readonly [number, number];
+  /** The problem of a damaged value. */
+  readonly reason?: string;
 }
 
-/** Inspects every value of a manifest. `namespace` is that of manifests that name none. */
+export interface Inspection extends ValueFacts {
+  readonly path: string;
+  readonly line: number;
+  /** How the Secret is called; empty for a value outside of a Secret. */
+  readonly secret: string;
+  readonly field?: Field;
+  readonly key?: string;
+}
+
+/** Inspects every value of a manifest; `namespace` is for Secrets without one. */
 export function inspectManifest(manifest: Manifest, namespace: string | undefined): Inspection[] {
   return manifest.secrets.flatMap((secret) => {
-    const place = placeIn(manifest.path, secret, namespace);
+    const place = placeOf(manifest.path, secret, namespace);
     return secret.entries.map(({ field, key, bytes, position }) => {
       const { state, ...facts } = inspectValue(bytes);
-      const misplaced = facts.binding !== undefined && !admits(facts.binding, { ...place, key });
+      const isMisplaced = facts.binding !== undefined && !admits(facts.binding, { ...place, key });
       return {
         path: manifest.path,
         line: position.line,
         secret: secretLabel(secret),
         field,
         key,
-        state: misplaced ? 'misplaced' : state,
+        state: isMisplaced ? 'misplaced' : state,
         ...facts,
       };
     });
@@ -48,8 +51,8 @@ export function inspectManifest(manifest: Manifest, namespace: string | undefine
 }
 
 /**
- * Inspects what looks sealed in a text and is the value of no Secret in it: in Helm values, in a
- * template, or in what cannot be read. It needs its key all the same.
+ * Inspects everything in a text that looks sealed but is not the value of a Secret, as in Helm
+ * values, templates and text that cannot be parsed: it needs its key all the same.
  */
 export function inspectStrays({ source, path, secrets }: Manifest): readonly Inspection[] {
   const known = new Set(
@@ -60,45 +63,29 @@ export function inspectStrays({ source, path, secrets }: Manifest): readonly Ins
   const position = positionsIn(source);
   return findSealed(source)
     .filter(({ jwe }) => !known.has(jwe))
-    .map(({ jwe, offset }) => ({
-      ...inspectBare(Buffer.from(jwe), path),
-      line: position(offset).line,
-    }));
+    .map(({ jwe, offset }) => inspectBare(Buffer.from(jwe), path, position(offset).line));
 }
 
-/** Inspects a bare value, which stands in no manifest. */
-export function inspectBare(bytes: Uint8Array, path: string): Inspection {
-  return { path, line: 1, secret: '', field: undefined, key: undefined, ...inspectValue(bytes) };
+/** Inspects a value outside of a Secret. */
+export function inspectBare(bytes: Uint8Array, path: string, line = 1): Inspection {
+  return { path, line, secret: '', ...inspectValue(bytes) };
 }
 
-type ValueFacts = Omit<Inspection, 'path' | 'line' | 'secret' | 'field' | 'key'>;
-
-const nothing = {
-  binding: undefined,
-  kid: undefined,
-  keyBits: undefined,
-  plaintextOctets: undefined,
-  reason: undefined,
-};
-
-function inspectValue(bytes: Uint8Array): ValueFacts {
+export function inspectValue(bytes: Uint8Array): ValueFacts {
   try {
     const jwe = readSealedValue(bytes);
-    return jwe === undefined ? { ...nothing, state: 'plaintext' } : factsOf(jwe);
+    if (jwe === undefined) return { state: 'plaintext' };
+    const { header, encryptedKey, ciphertext } = jwe;
+    return {
+      state: header.binding === undefined ? 'unbound' : 'sealed',
+      binding: header.binding,
+      kid: header.kid,
+      keyBits: encryptedKey.length * 8,
+      // PKCS #7 padding adds 1 to 16 bytes (RFC 7518 §5.2.2.1 step 2).
+      plaintextOctets: [ciphertext.length - 16, ciphertext.length - 1],
+    };
   } catch (error) {
     if (!(error instanceof KsealError)) throw error;
-    return { ...nothing, state: 'damaged', reason: error.message };
+    return { state: 'damaged', reason: error.message };
   }
-}
-
-function factsOf({ header, encryptedKey, ciphertext }: CompactJwe): ValueFacts {
-  return {
-    state: header.binding === undefined ? 'unbound' : 'sealed',
-    binding: header.binding,
-    kid: header.kid,
-    keyBits: encryptedKey.length * 8,
-    // PKCS #7 padding adds 1 to 16 bytes (RFC 7518 §5.2.2.1 step 2).
-    plaintextOctets: [ciphertext.length - 16, ciphertext.length - 1],
-    reason: undefined,
-  };
 }

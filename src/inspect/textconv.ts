@@ -1,21 +1,22 @@
 import { createHash } from 'node:crypto';
-import { KsealError } from '../errors.ts';
 import { describeBinding } from '../jwe/binding.ts';
-import { readSealedValue } from '../jwe/detect.ts';
 import { nameOf } from '../manifest/nodes.ts';
 import { applySplices, type Splice } from '../manifest/splice.ts';
 import type { Entry, Manifest } from '../manifest/types.ts';
 import type { YamlEntry, YamlMap, YamlNode } from '../yaml/node.ts';
+import { inspectValue } from './inspect.ts';
+
+const UNREAD = 'NOT SEALED (not shown)';
 
 /**
- * The text of a manifest for `git diff`: in place of each value of a Secret stands what can be
- * told of it without a key, with a short hash of the sealed text, so that a change shows. A
- * Secret that cannot be parsed is not shown at all: where its values are is not known.
+ * Returns a manifest for `git diff`, in which a summary replaces each value of a Secret: everything
+ * that is known without a key, and a short hash of the sealed text that shows every change. Text
+ * that may hold a Secret but cannot be parsed is not shown, because its values cannot be found.
  */
 export function textconv({ source, roots, secrets, problems }: Manifest): string {
   if (roots.length === 0 && source.includes('Secret') && source.includes('kind')) {
     const [{ message, position } = { message: 'is empty', position: undefined }] = problems;
-    return notShown(position ? `${message}, in line ${position.line}` : message);
+    return notShown(position ? `line ${position.line}: ${message}` : message);
   }
   const entries = new Map(secrets.map(({ node, entries: own }) => [node, own]));
   const maps = new Set([...entries.keys(), ...roots.flatMap(secretsIn)]);
@@ -25,12 +26,12 @@ export function textconv({ source, roots, secrets, problems }: Manifest): string
   );
 }
 
-/** What git shows of a text that kseal cannot read, and that may hold plaintext. */
+/** The replacement for a text that may hold plaintext but cannot be read. */
 export function notShown(reason: string): string {
-  return `not shown, for it may hold plaintext: ${reason}\nto see it all the same: git diff --no-textconv\n`;
+  return `not shown because it may hold plaintext: ${reason}\nto see it anyway: git diff --no-textconv\n`;
 }
 
-/** Mappings that were meant to be Secrets, whatever else is wrong with them. */
+/** The mappings that are meant to be Secrets, even if they are malformed. */
 function secretsIn(node: YamlNode): readonly YamlMap[] {
   if (node.kind === 'seq') return node.items.flatMap(secretsIn);
   if (node.kind !== 'map') return [];
@@ -41,7 +42,7 @@ function secretsIn(node: YamlNode): readonly YamlMap[] {
   return isSecret ? [node] : node.entries.flatMap(({ value }) => secretsIn(value));
 }
 
-/** Fields of values, also where they are misspelt or stand in the wrong place. */
+/** The names of fields with values, even if they are misspelt or misplaced. */
 const valueField = /^(?:string)?data$/i;
 
 function splicesOf(map: YamlMap, known: readonly Entry[], source: string): readonly Splice[] {
@@ -57,9 +58,7 @@ function splicesOf(map: YamlMap, known: readonly Entry[], source: string): reado
   });
 }
 
-const UNREAD = 'NOT SEALED (not shown)';
-
-/** Values that strayed into metadata, and the annotation in which kubectl keeps what it applied. */
+/** Masks values misplaced in metadata, and the annotation in which kubectl keeps what it applied. */
 function metadataSplices(node: YamlNode, source: string): readonly Splice[] {
   if (node.kind !== 'map') return [];
   const isHidden = ({ key }: YamlEntry) =>
@@ -73,17 +72,12 @@ function masked({ start, end }: YamlNode, text: string, source: string): Splice 
   return { start, end, text: source.slice(start, end).endsWith('\n') ? `${text}\n` : text };
 }
 
-/** A plaintext gets no hash: it could be guessed by hashing. */
+/** A plaintext gets no hash, because anyone who guesses it could confirm the guess. */
 function summaryOf({ bytes }: Entry): string {
-  try {
-    const jwe = readSealedValue(bytes);
-    if (jwe === undefined) return UNREAD;
-    const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 12);
-    const { binding, kid = 'not named' } = jwe.header;
-    const place = binding === undefined ? 'bound to no place' : `for ${describeBinding(binding)}`;
-    return `sealed ${hash}, ${place}, key ${kid}`;
-  } catch (error) {
-    if (!(error instanceof KsealError)) throw error;
-    return `DAMAGED: ${error.message}`;
-  }
+  const { state, binding, kid, reason } = inspectValue(bytes);
+  if (state === 'plaintext') return UNREAD;
+  if (state === 'damaged') return `DAMAGED: ${reason}`;
+  const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 12);
+  const place = binding ? `for ${describeBinding(binding)}` : 'not bound to a Secret';
+  return `sealed ${hash}, ${place}, ${kid === undefined ? 'no kid' : `key ${kid}`}`;
 }

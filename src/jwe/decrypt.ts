@@ -2,31 +2,36 @@ import { createDecipheriv, createHmac, randomBytes, timingSafeEqual } from 'node
 import { KsealError } from '../errors.ts';
 import type { CompactJwe } from './compact.ts';
 
-/** `active` opens; `deprecated` opens with a warning; `revoked` opens only where that is allowed. */
+/** `active` opens; `deprecated` opens with a warning; `revoked` opens only if that is allowed. */
 export type KeyState = 'active' | 'deprecated' | 'revoked';
 
-/** A private key, wherever it lives. A KMS provider implements this. */
+/** A private key, in a file or a KMS. */
 export interface OpeningKey {
   readonly kid: string;
   /** The length of the modulus, and so of every encrypted key, in bytes. */
   readonly modulusBytes: number;
   readonly state: KeyState;
   /**
-   * RSA-OAEP with SHA-256 (RFC 7518 §4.3); undefined when the key rejects the encrypted key. A
-   * key that is asked over a network gives up at `deadline`, as performance.now() tells it.
+   * Decrypts with RSA-OAEP and SHA-256 (RFC 7518 §4.3); undefined if the key rejects the encrypted
+   * key. A remote key gives up at `deadline`, in milliseconds on the clock of performance.now().
    */
   decryptKey(encryptedKey: Uint8Array, deadline?: number): Promise<Uint8Array | undefined>;
 }
 
 export interface Decrypted {
   readonly plaintext: Uint8Array;
-  /** The key that opened it. */
+  /** The key that opened the value. */
   readonly key: OpeningKey;
 }
 
+type EncryptedContent = Pick<CompactJwe, 'aad' | 'iv' | 'ciphertext' | 'tag'>;
+
+/** The length of an A128CBC-HS256 key in bytes (RFC 7518 §5.2.3). */
+const CEK_BYTES = 32;
+
 /**
- * Decrypts `jwe` with the first of `candidates` that fits. Only the encrypted key is given to a
- * key. Throws DECRYPTION_FAILED, the same for a bad encrypted key, tag or padding.
+ * Decrypts `jwe` with the first of `candidates` that fits; a key only ever sees the encrypted key.
+ * Throws DECRYPTION_FAILED, with the same message for a bad encrypted key, tag or padding.
  */
 export async function decryptCompact(
   jwe: CompactJwe,
@@ -36,29 +41,19 @@ export async function decryptCompact(
   for (const candidate of candidates) {
     const unwrapped = await candidate.decryptKey(jwe.encryptedKey, deadline);
     // RFC 7516 §11.5: "the recipient MUST NOT distinguish between format, padding, and length
-    // errors of encrypted keys"; it goes on with a random CEK, so that all take the same time.
+    // errors of encrypted keys". A random CEK makes all of them take the same time.
     const cek = unwrapped?.length === CEK_BYTES ? unwrapped : randomBytes(CEK_BYTES);
     const plaintext = decryptContent(cek, jwe);
     if (plaintext !== undefined) return { plaintext, key: candidate };
   }
   throw new KsealError('DECRYPTION_FAILED', 'decryption failed', {
-    hint: 'the value is damaged or was sealed to another key; seal it again',
+    hint: 'seal the value again; it is damaged or sealed to another key',
   });
 }
 
-/** The length of an A128CBC-HS256 key in bytes (RFC 7518 §5.2.3). */
-export const CEK_BYTES = 32;
-
-export interface EncryptedContent {
-  readonly aad: Uint8Array;
-  readonly iv: Uint8Array;
-  readonly ciphertext: Uint8Array;
-  readonly tag: Uint8Array;
-}
-
 /**
- * AES_CBC_HMAC_SHA2 decryption for A128CBC-HS256 (RFC 7518 §5.2.2.2); undefined when the
- * tag or the padding is wrong. `cek` has 32 bytes.
+ * Decrypts A128CBC-HS256 (RFC 7518 §5.2.2.2) with a CEK of 32 bytes; undefined if the tag or the
+ * padding is wrong.
  */
 export function decryptContent(cek: Uint8Array, content: EncryptedContent): Buffer | undefined {
   const { aad, iv, ciphertext, tag } = content;
@@ -74,8 +69,8 @@ export function decryptContent(cek: Uint8Array, content: EncryptedContent): Buff
     .update(ciphertext)
     .update(al)
     .digest();
-  // §5.2.2.2 step 2: the tag decides before anything is decrypted, or the padding would tell
-  // an attacker about the plaintext (CVE-2021-29444).
+  // §5.2.2.2 step 2: the tag is checked first, or the padding would reveal the plaintext to an
+  // attacker (CVE-2021-29444).
   if (!timingSafeEqual(mac.subarray(0, 16), tag)) return undefined;
   const decipher = createDecipheriv('aes-128-cbc', encKey, iv);
   try {

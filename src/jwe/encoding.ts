@@ -1,12 +1,10 @@
 import { KsealError } from '../errors.ts';
 import { decodeUtf8 } from '../text.ts';
 
-const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]/g;
-
 /**
- * Reads a JSON object whose members are unique at every depth (RFC 7515 §4: "The Header
- * Parameter names within the JOSE Header MUST be unique"; JSON.parse lets the last one win).
- * Its own `__proto__` members stay own members. Throws JWE_MALFORMED; `what` names the object.
+ * Parses a JSON object whose members are unique at every depth (RFC 7515 §4: "The Header
+ * Parameter names within the JOSE Header MUST be unique"; JSON.parse keeps the last one). A member
+ * `__proto__` is a member like any other. Throws JWE_MALFORMED; `what` names the object.
  */
 export function parseJsonObject(bytes: Uint8Array, what: string): Record<string, unknown> {
   const text = decodeUtf8(bytes);
@@ -20,14 +18,16 @@ export function parseJsonObject(bytes: Uint8Array, what: string): Record<string,
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new KsealError('JWE_MALFORMED', `${what} is not a JSON object`);
   }
-  // What was there twice is lost in the value, so that its text would not be the same.
+  // A duplicate is lost in the value, so a text that comes back unchanged has none.
   if (JSON.stringify(value) !== text && hasDuplicateMembers(text)) {
-    throw new KsealError('JWE_MALFORMED', `${what} has a member twice`);
+    throw new KsealError('JWE_MALFORMED', `${what} has a duplicate member`);
   }
   return value as Record<string, unknown>;
 }
 
-/** Whether any object in `text`, which is valid JSON, has two members of one name. */
+const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]/g;
+
+/** Whether any object in `text`, which is valid JSON, has two members with the same name. */
 function hasDuplicateMembers(text: string): boolean {
   const open: Set<string>[] = [];
   let previous = '';
@@ -45,16 +45,16 @@ function hasDuplicateMembers(text: string): boolean {
   return false;
 }
 
-/** `bytes` as a Buffer, without copying them; most are one already. */
+/** Returns `bytes` as a Buffer without copying them. */
 export function bufferOf(bytes: Uint8Array): Buffer {
   const { buffer, byteOffset, length } = bytes;
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(buffer, byteOffset, length);
 }
 
 /**
- * Decodes base64url without padding (RFC 7515 §2); undefined unless `text` is the one
- * canonical text of its bytes. Buffer alone drops bad characters and spare bits silently,
- * which would give one value several texts.
+ * Decodes base64url without padding (RFC 7515 §2); undefined unless `text` is the canonical
+ * encoding. Buffer alone ignores bad characters and spare bits, so a value would have several
+ * encodings.
  */
 export function decodeBase64url(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url');

@@ -3,10 +3,11 @@ import { CompactEncrypt } from 'jose';
 import type { Binding } from './binding.ts';
 import { protectedHeader } from './compact.ts';
 
-/** A public key that values are sealed to. */
+/** A public key to seal to. */
 export interface PublicKey {
   readonly kid: string;
   readonly key: KeyObject;
+  /** The length of the modulus in bits. */
   readonly bits: number;
 }
 

@@ -2,20 +2,20 @@ import type { KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
 import { decodeBase64url } from './encoding.ts';
 
-/** The kid of a public key: its JWK SHA-256 thumbprint in base64url (RFC 7638), 43 characters. */
+/** The kid of a public key: its SHA-256 JWK thumbprint (RFC 7638) as 43 base64url characters. */
 export function kidOf(publicKey: KeyObject): Promise<string> {
   return calculateJwkThumbprint(publicKey.export({ format: 'jwk' }) as { kty: string }, 'sha256');
 }
 
-/** A kid as people compare it: 16 groups of four hex digits, with the kid behind. */
+/** The fingerprint of a key, the form that people compare: 16 groups of four hex digits, then the kid. */
 export function describeKid(kid: string): string {
   const hex = Buffer.from(kid, 'base64url').toString('hex');
   return `${hex.match(/.{4}/g)?.join(' ') ?? ''} (${kid})`;
 }
 
 /**
- * Reads a pin in either form people have it in: the kid itself, or its 64 hex digits; spaces and
- * colons do not count. Returns the kid; undefined for anything else.
+ * Parses a fingerprint: a kid, or 64 hex digits; spaces and colons are ignored. Returns the kid;
+ * undefined for any other text.
  */
 export function parseKid(text: string): string | undefined {
   const bare = text.replace(/[\s:]/g, '');

@@ -1,20 +1,19 @@
-// The names that a binding may hold, as the Kubernetes API server checks them. None of
-// them can hold a character that JSON would have to escape.
+// Names as the Kubernetes API server checks them. No name that a binding can hold has a character
+// that JSON would escape.
+
+const dnsLabel = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
 
 /** A namespace: a DNS label (RFC 1123; k8s.io/apimachinery IsDNS1123Label). */
 export function isNamespace(text: string): boolean {
-  return text.length <= 63 && /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/.test(text);
+  return text.length <= 63 && dnsLabel.test(text);
 }
 
 /** A Secret's name: a DNS subdomain (RFC 1123; k8s.io/apimachinery IsDNS1123Subdomain). */
 export function isSecretName(text: string): boolean {
-  return (
-    text.length <= 253 &&
-    text.split('.').every((label) => /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/.test(label))
-  );
+  return text.length <= 253 && text.split('.').every((label) => dnsLabel.test(label));
 }
 
-/** A Secret data key (k8s.io/apimachinery IsConfigMapKey): also `__proto__` and `.hidden`. */
+/** A Secret data key (k8s.io/apimachinery IsConfigMapKey); `__proto__` and `.hidden` are valid. */
 export function isDataKey(text: string): boolean {
   return (
     text.length <= 253 && /^[-._a-zA-Z0-9]+$/.test(text) && text !== '.' && !text.startsWith('..')

@@ -1,93 +1,78 @@
-import { KsealError, type Warning } from '../errors.ts';
+import type { Words } from '../diagnostic.ts';
+import { KsealError } from '../errors.ts';
 import { decodeUtf8 } from '../text.ts';
 
-/** What Kubernetes demands of a Secret of one type (kubernetes/pkg/apis/core/validation, ValidateSecret). */
+/** The content that a Secret of one type must have (kubernetes/pkg/apis/core/validation, ValidateSecret). */
 interface SecretType {
   /** Each group needs at least one of its data keys. */
   readonly required: readonly (readonly string[])[];
-  /** Data keys whose value must be a JSON object. */
-  readonly json?: readonly string[];
+  /** The data key whose value must be a JSON object. */
+  readonly json?: string;
 }
 
-const anyType: SecretType = { required: [] };
-
-const types: ReadonlyMap<string, SecretType> = new Map([
+const types: ReadonlyMap<string | undefined, SecretType> = new Map([
   ['kubernetes.io/tls', { required: [['tls.crt'], ['tls.key']] }],
   [
     'kubernetes.io/dockerconfigjson',
-    { required: [['.dockerconfigjson']], json: ['.dockerconfigjson'] },
+    { required: [['.dockerconfigjson']], json: '.dockerconfigjson' },
   ],
-  ['kubernetes.io/dockercfg', { required: [['.dockercfg']], json: ['.dockercfg'] }],
+  ['kubernetes.io/dockercfg', { required: [['.dockercfg']], json: '.dockercfg' }],
   ['kubernetes.io/basic-auth', { required: [['username', 'password']] }],
   ['kubernetes.io/ssh-auth', { required: [['ssh-privatekey']] }],
 ]);
 
-/** The data keys that a type requires and that are missing, each in words. */
+/** The data keys that `type` requires and that `keys` lacks, as `"a"` or `"a" or "b"`. */
 export function missingKeys(
   type: string | undefined,
   keys: ReadonlySet<string>,
 ): readonly string[] {
-  const { required } = types.get(type ?? '') ?? anyType;
+  const required = types.get(type)?.required ?? [];
   return required
     .filter((group) => !group.some((key) => keys.has(key)))
     .map((group) => group.map((key) => `"${key}"`).join(' or '));
 }
 
-/** Why a type forbids this value, for instance "is not a JSON object"; undefined if it does not. */
+/** The problem of a value that `type` forbids, such as "is not a JSON object, …"; else undefined. */
 export function forbiddenValue(
   type: string | undefined,
   key: string,
   bytes: Uint8Array,
 ): string | undefined {
-  if (!types.get(type ?? '')?.json?.includes(key)) return undefined;
+  if (types.get(type)?.json !== key) return undefined;
   try {
     const value: unknown = JSON.parse(decodeUtf8(bytes) ?? '');
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return undefined;
   } catch {
-    // JSON.parse quotes the value in its message, which goes nowhere.
+    // The error of JSON.parse quotes the value, so it is dropped.
   }
-  return `is not a JSON object, which type ${type} demands`;
+  return `is not a JSON object, as type ${type} requires`;
 }
 
-/** The type names that kseal checks, for messages. */
-export const knownTypes: readonly string[] = ['Opaque', ...types.keys()];
-
-/** The most sealed values a Secret may hold: each costs one call to the key. */
+/** The most sealed values that are opened in one Secret: each costs a call to the key. */
 export const MAX_SEALED_VALUES = 256;
 
-/** What the values of a Secret may add up to (k8s.io/api core/v1 MaxSecretSize), in bytes. */
+/** Throws VALUE_REFUSED for a Secret with more sealed values than are opened. */
+export function checkCount(sealed: number): void {
+  if (sealed <= MAX_SEALED_VALUES) return;
+  const problem = `more than ${MAX_SEALED_VALUES} sealed values in one Secret`;
+  throw new KsealError('VALUE_REFUSED', problem, { hint: 'split the Secret' });
+}
+
+/** The most bytes that the values of a Secret may total (k8s.io/api core/v1 MaxSecretSize). */
 const MAX_SECRET = 1024 * 1024;
 /** Above this the sealed text may not fit the annotation of a client-side apply (256 KiB). */
 const SERVER_SIDE = 128 * 1024;
 
-/** Throws VALUE_REFUSED where a Secret would hold more sealed values than are opened. */
-export function checkCount(sealed: number): void {
-  if (sealed <= MAX_SEALED_VALUES) return;
-  throw new KsealError(
-    'VALUE_REFUSED',
-    `more than ${MAX_SEALED_VALUES} sealed values in one Secret`,
-    {
-      hint: 'split the Secret',
-    },
-  );
-}
-
-/** Checks what the values of a finished Secret add up to. Throws VALUE_REFUSED above 1 MiB. */
-export function checkSize(bytes: number): readonly Warning[] {
+/**
+ * Checks the size of a finished Secret, whose values total `bytes` bytes, and returns the warnings.
+ * Throws VALUE_REFUSED above 1 MiB.
+ */
+export function checkSize(bytes: number): readonly Words[] {
   if (bytes > MAX_SECRET) {
-    throw new KsealError(
-      'VALUE_REFUSED',
-      `the values add up to ${bytes} bytes, and a Secret holds at most ${MAX_SECRET}`,
-      {
-        hint: 'split the Secret',
-      },
-    );
+    const problem = `the values total ${bytes} bytes, more than the ${MAX_SECRET} that fit a Secret`;
+    throw new KsealError('VALUE_REFUSED', problem, { hint: 'split the Secret' });
   }
   if (bytes <= SERVER_SIDE) return [];
-  return [
-    {
-      message: `the values add up to ${bytes} bytes, which is much for kubectl apply`,
-      hint: 'apply it with: kubectl apply --server-side -f FILE',
-    },
-  ];
+  const message = `the values total ${bytes} bytes, which may be too large for kubectl apply`;
+  return [{ message, hint: 'kubectl apply --server-side -f FILE' }];
 }

@@ -1,8 +1,10 @@
 import type { YamlEntry, YamlMap } from '../yaml/node.ts';
+import { nameOf } from './nodes.ts';
 import { scalarSplices } from './scalars.ts';
 import { indentation, isFirstOnLine, lineStart, match, type Splice } from './splice.ts';
 import {
   type Addition,
+  additionsOf,
   blockIndent,
   blockLines,
   flowEntries,
@@ -10,268 +12,245 @@ import {
   type Style,
 } from './style.ts';
 
-/** What is to become of the entries of one mapping, by key; those not named stay. */
+/** Changes to the entries of one mapping, by key; all other entries stay. */
 export interface Change {
-  /** Strings, for keys that are there and for new ones, which come last in this order. */
+  /** The new strings of keys; keys that are not in the mapping are added last, in this order. */
   readonly set: ReadonlyMap<string, string>;
   readonly remove: ReadonlySet<string>;
 }
 
 /** Changes the mapping that is the value of `field`, an entry of `parent`. */
 export function changeField(
-  source: string,
   parent: YamlMap,
   field: YamlEntry,
   change: Change,
   style: Style,
 ): readonly Splice[] {
   const map = field.value;
-  if (map.kind !== 'map' || map.entries.length === 0) {
-    return fill(source, parent, field, additionsOf(change, new Set()), style);
-  }
-  const keyed = map.entries.map((entry) => ({
-    entry,
-    key: entry.key.kind === 'scalar' ? entry.key.text : '',
-  }));
-  const replaced = keyed.flatMap(({ entry, key }) => {
+  const entries = map.kind === 'map' ? map.entries : [];
+  const replaced: Splice[] = [];
+  const removed = new Set<YamlEntry>();
+  const added = new Map(change.set);
+  for (const entry of entries) {
+    const key = nameOf(entry.key) ?? '';
     const text = change.set.get(key);
-    return text === undefined || entry.value.kind !== 'scalar'
-      ? []
-      : scalarSplices(source, entry.value, text);
-  });
-  const removed = keyed.filter(({ key }) => change.remove.has(key)).map(({ entry }) => entry);
-  const additions = additionsOf(change, new Set(keyed.map(({ key }) => key)));
-  return [...replaced, ...resize(source, map, field, removed, additions, style)];
+    if (text !== undefined && entry.value.kind === 'scalar')
+      replaced.push(...scalarSplices(style.source, entry.value, text));
+    if (change.remove.has(key)) removed.add(entry);
+    added.delete(key);
+  }
+  const additions = additionsOf(added);
+  if (map.kind !== 'map' || entries.length === 0) return fill(parent, field, additions, style);
+  const resized = map.flow
+    ? resizeFlow(map, removed, additions, style)
+    : resizeBlock(map, field, removed, additions, style);
+  return [...replaced, ...resized];
 }
 
-/** Adds entries behind the last one of a mapping that is not empty. */
+/** Adds entries after the last one of a mapping that is not empty. */
 export function addEntries(
-  source: string,
   map: YamlMap,
   additions: readonly Addition[],
   style: Style,
 ): readonly Splice[] {
+  if (map.flow) return resizeFlow(map, new Set(), additions, style);
   if (additions.length === 0) return [];
-  if (map.flow) return changeFlow(source, map, new Set(), additions, style);
-  return [addToBlock(source, map, additions, style)];
+  return [addLines(map.end, blockLines(additions, blockIndent(style.source, map), style), style)];
 }
 
-function additionsOf({ set }: Change, present: ReadonlySet<string>): readonly Addition[] {
-  return [...set].filter(([key]) => !present.has(key)).map(([key, value]) => ({ key, value }));
-}
-
-function resize(
-  source: string,
-  map: YamlMap,
-  field: YamlEntry,
-  removed: readonly YamlEntry[],
-  additions: readonly Addition[],
-  style: Style,
-): readonly Splice[] {
-  if (removed.length + additions.length === 0) return [];
-  if (map.flow) return changeFlow(source, map, new Set(removed), additions, style);
-  const emptied = removed.length === map.entries.length && additions.length === 0;
-  return [
-    ...removeFromBlock(source, map, new Set(removed), field, emptied),
-    ...addEntries(source, map, additions, style),
-  ];
-}
-
-/** Puts the first entries where there are none: `data:`, `data: null` or `data: {}`. */
+/** Adds the first entries to an empty value: `data:`, `data: null` or `data: {}`. */
 function fill(
-  source: string,
   parent: YamlMap,
   field: YamlEntry,
   additions: readonly Addition[],
   style: Style,
 ): readonly Splice[] {
   if (additions.length === 0) return [];
+  const { source } = style;
   const { start, colon, value } = field;
   if (parent.flow) {
-    const line = isFirstOnLine(source, start) ? indentation(source, start) : undefined;
-    return [fillFlow(source, field, additions, line, style)];
+    const indent = isFirstOnLine(source, start) ? indentation(source, start) : undefined;
+    return [fillFlow(field, additions, indent, style)];
   }
-  const indent = blockIndent(source, parent);
-  const behindColon = (colon ?? value.start) + 1;
-  const gap = source.slice(behindColon, value.start);
+  const afterColon = (colon ?? value.start) + 1;
+  const gap = source.slice(afterColon, value.start);
   const old = source.slice(value.start, value.end);
-  if (/[#\n]/.test(gap + old)) return [fillFlow(source, field, additions, undefined, style)];
-  const lines = blockLines(additions, indent + style.unit, style);
+  if (/[#\n]/.test(gap + old)) return [fillFlow(field, additions, undefined, style)];
+  const lines = blockLines(additions, blockIndent(source, parent) + style.unit, style);
   // White space before a comment has to stay: `data:# c` would be a key.
-  const empty = old === '' ? [] : [{ start: behindColon, end: value.end, text: '' }];
-  return [...empty, addLines(source, value.end, lines, style)];
+  const emptied = old === '' ? [] : [{ start: afterColon, end: value.end, text: '' }];
+  return [...emptied, addLines(value.end, lines, style)];
 }
 
 function fillFlow(
-  source: string,
-  { colon, value }: YamlEntry,
+  { colon, value: { start, end } }: YamlEntry,
   additions: readonly Addition[],
   indent: string | undefined,
   style: Style,
 ): Splice {
-  if (source.slice(value.start, value.end).includes('#')) {
+  const { source } = style;
+  if (source.slice(start, end).includes('#')) {
     const text = `${flowEntries(additions, undefined, style).join(style.comma)},`;
-    return { start: value.start + 1, end: value.start + 1, text };
+    return { start: start + 1, end: start + 1, text };
   }
-  const before = value.start - 1 === colon && !style.json ? ' ' : '';
-  const after = source.charAt(value.end) === '#' ? ' ' : '';
-  const text = before + flowMap(additions, indent, style) + after;
-  return { start: value.start, end: value.end, text };
+  const before = start - 1 === colon && !style.json ? ' ' : '';
+  const after = source.charAt(end) === '#' ? ' ' : '';
+  return { start, end, text: before + flowMap(additions, indent, style) + after };
 }
 
-/** Adds entries behind the last one of a block mapping. */
-function addToBlock(
-  source: string,
-  map: YamlMap,
-  additions: readonly Addition[],
-  style: Style,
-): Splice {
-  return addLines(source, map.end, blockLines(additions, blockIndent(source, map), style), style);
-}
-
-/** Adds lines behind the line in which the content before `offset` ends. */
-function addLines(source: string, offset: number, lines: readonly string[], style: Style): Splice {
+/** Adds lines after the line in which the content before `offset` ends. */
+function addLines(offset: number, lines: readonly string[], { source, eol }: Style): Splice {
   const at = lineEnd(source, offset);
-  const { eol } = style;
   const text = isUnended(source, at) ? eol + lines.join(eol) : lines.join(eol) + eol;
   return { start: at, end: at, text };
 }
 
-/**
- * Removes entries of the block mapping `map`, each with the comment behind it.
- *
- * @param parent the entry whose value `map` is; it becomes `{}` if `emptied`
- */
-function removeFromBlock(
-  source: string,
+/** Removes entries of a block mapping, the value of `field`, and adds new ones after the last. */
+function resizeBlock(
   map: YamlMap,
+  field: YamlEntry,
   removed: ReadonlySet<YamlEntry>,
-  parent: YamlEntry,
-  emptied: boolean,
+  additions: readonly Addition[],
+  style: Style,
 ): readonly Splice[] {
+  const splices = [...addEntries(map, additions, style)];
   let before: YamlEntry | undefined;
-  const lines = map.entries.flatMap((entry) => {
-    if (removed.has(entry)) return blockRemoval(source, entry, before);
-    before = entry;
-    return [];
-  });
-  if (!emptied || parent.colon === undefined) return lines;
-  return [{ start: parent.colon + 1, end: parent.colon + 1, text: ' {}' }, ...lines];
+  for (const entry of map.entries) {
+    if (removed.has(entry)) splices.push(...blockRemoval(entry, before, style));
+    else before = entry;
+  }
+  const afterColon = (field.colon ?? -1) + 1;
+  if (before === undefined && additions.length === 0 && afterColon > 0)
+    splices.push({ start: afterColon, end: afterColon, text: ' {}' });
+  return splices;
 }
 
-/** @param before the nearest entry before it that stays */
+/**
+ * Removes an entry and the comment after it.
+ *
+ * @param before the nearest entry before it that stays
+ */
 function blockRemoval(
-  source: string,
   { start, value }: YamlEntry,
   before: YamlEntry | undefined,
+  { source }: Style,
 ): readonly Splice[] {
   if (!isFirstOnLine(source, start)) {
-    // Behind a `?` or `:`, which stays where it is, and so does the line break.
-    const broken = source.slice(start, value.end).endsWith('\n');
-    const end = broken ? source.slice(0, value.end).trimEnd().length : value.end;
+    // A `?` or `:` before the entry stays, and so does the line break.
+    const isBroken = source.slice(start, value.end).endsWith('\n');
+    const end = isBroken ? source.slice(0, value.end).trimEnd().length : value.end;
     return [{ start, end, text: '' }];
   }
   const end = lineEnd(source, value.end);
   const first = lineStart(source, start);
-  // A block scalar before it ends with its line break, and would go on in empty lines behind.
-  const block = before !== undefined && source.charAt(before.value.end - 1) === '\n';
-  const empty = block ? match(/(?:[ \t]*\r?\n)*/y, source, end).length : 0;
-  // A file without a final line break is to have none without its last line, either.
-  const unended = !block && isUnended(source, end);
-  const lineBreak = unended ? match(/\r?\n/y, source, first - 2).length || 1 : 0;
+  // A block scalar before the entry ends with its line break, and would continue in empty lines.
+  const isAfterBlock = before !== undefined && source.charAt(before.value.end - 1) === '\n';
+  const empty = isAfterBlock ? match(/(?:[ \t]*\r?\n)*/y, source, end).length : 0;
+  // A file without a final line break must not get one when its last line is removed.
+  const isLast = !isAfterBlock && isUnended(source, end);
+  const lineBreak = isLast ? match(/\r?\n/y, source, first - 2).length || 1 : 0;
   return [
     { start: first - lineBreak, end, text: '' },
     { start: end, end: end + empty, text: '' },
   ];
 }
 
-/** The offset behind the line, comment included, in which the content before `offset` ends. */
+/** The offset after the line, including a comment, in which the content before `offset` ends. */
 function lineEnd(source: string, offset: number): number {
   if (source.charAt(offset - 1) === '\n') return offset; // A block scalar ends with its line.
-  const end = offset + match(/[ \t]*(?:#[^\n]*)?(?:\r?\n|$)/y, source, offset).length;
+  const end = offset + restOfLine(source, offset).length;
   if (end === offset && end < source.length) throw new Error(`no line end at offset ${offset}`);
   return end;
+}
+
+/** White space, a comment and the line break after `offset`; empty if there is anything else. */
+function restOfLine(source: string, offset: number): string {
+  return match(/[ \t]*(?:#[^\n]*)?(?:\r?\n|$)/y, source, offset);
 }
 
 const isUnended = (source: string, offset: number) =>
   offset === source.length && !source.endsWith('\n');
 
-/** Removes and adds entries of a flow mapping, and the commas that this takes. */
-function changeFlow(
-  source: string,
+/** Removes entries of a flow mapping, adds new ones after the last, and keeps the commas right. */
+function resizeFlow(
   map: YamlMap,
   removed: ReadonlySet<YamlEntry>,
   additions: readonly Addition[],
   style: Style,
 ): readonly Splice[] {
+  const { source } = style;
   const last = map.entries.findLast((entry) => !removed.has(entry));
-  if (last === undefined) return [refill(source, map, additions, style)];
-  const removals = [...removed].map((entry) => flowRemoval(source, entry));
-  const trailing = commaBehind(source, map.entries.at(-1) ?? last) !== undefined;
-  const comma = commaBehind(source, last);
-  const wanted = trailing || additions.length > 0;
+  if (last === undefined) return [refill(map, additions, style)];
+  const removals = [...removed].map((entry) => flowRemoval(entry, style));
+  const isTrailing = commaAfter(map.entries.at(-1) ?? last, source) !== undefined;
+  const comma = commaAfter(last, source);
+  const needsComma = isTrailing || additions.length > 0;
   const punctuation =
-    wanted && comma === undefined
+    needsComma && comma === undefined
       ? [{ start: endOf(last), end: endOf(last), text: ',' }]
-      : !wanted && comma !== undefined
+      : !needsComma && comma !== undefined
         ? [{ start: comma, end: comma + 1, text: '' }]
         : [];
-  return [...removals, ...punctuation, ...flowAddition(source, last, additions, trailing, style)];
+  return [...removals, ...punctuation, ...flowAddition(last, additions, isTrailing, style)];
 }
 
 function flowAddition(
-  source: string,
   last: YamlEntry,
   additions: readonly Addition[],
-  trailing: boolean,
+  isTrailing: boolean,
   style: Style,
 ): readonly Splice[] {
   if (additions.length === 0) return [];
-  const comma = commaBehind(source, last);
-  const behind = comma === undefined ? endOf(last) : comma + 1;
-  const ownLine = isFirstOnLine(source, last.start);
-  const indent = ownLine ? indentation(source, last.start) : undefined;
-  const start = ownLine
-    ? behind + match(/[ \t]*(?:#[^\n]*?)?(?=\r?\n)/y, source, behind).length
-    : behind;
+  const { source } = style;
+  const after = endWithComma(last, source);
+  const isOwnLine = isFirstOnLine(source, last.start);
+  const indent = isOwnLine ? indentation(source, last.start) : undefined;
+  const comment = isOwnLine ? match(/[ \t]*(?:#[^\n]*?)?(?=\r?\n)/y, source, after) : '';
+  const start = after + comment.length;
   const gap = indent === undefined ? style.comma.slice(1) : style.eol + indent;
-  const text = gap + flowEntries(additions, indent, style).join(`,${gap}`) + (trailing ? ',' : '');
-  return [{ start, end: start, text }];
+  const entries = flowEntries(additions, indent, style).join(`,${gap}`);
+  return [{ start, end: start, text: gap + entries + (isTrailing ? ',' : '') }];
 }
 
-/** The splice that removes an entry: its whole lines, or it and a comma on either side. */
-function flowRemoval(source: string, entry: YamlEntry): Splice {
-  const comma = commaBehind(source, entry);
-  const end = comma === undefined ? endOf(entry) : comma + 1;
-  const rest = match(/[ \t]*(?:#[^\n]*)?\r?\n/y, source, end);
+/** Removes an entry: its whole lines, or the entry and a comma on either side. */
+function flowRemoval(entry: YamlEntry, { source }: Style): Splice {
+  const end = endWithComma(entry, source);
+  const rest = restOfLine(source, end);
+  const first = lineStart(source, entry.start);
   if (rest !== '' && isFirstOnLine(source, entry.start)) {
-    return { start: lineStart(source, entry.start), end: end + rest.length, text: '' };
+    return { start: first, end: end + rest.length, text: '' };
   }
-  if (comma !== undefined && rest === '') {
+  if (end > endOf(entry) && rest === '') {
     return { start: entry.start, end: end + match(/[ \t]*/y, source, end).length, text: '' };
   }
-  const before = source.slice(lineStart(source, entry.start), entry.start);
-  return { start: entry.start - (before.length - before.trimEnd().length), end, text: '' };
+  const before = source.slice(first, entry.start);
+  return { start: first + before.trimEnd().length, end, text: '' };
 }
 
-/** A flow mapping that none of its entries stay in. */
+/** Replaces all entries of a flow mapping. */
 function refill(
-  source: string,
   { start, end, entries }: YamlMap,
   additions: readonly Addition[],
   style: Style,
 ): Splice {
-  const severalLines = source.slice(start, entries[0]?.start).includes('\n');
-  const indent = severalLines ? indentation(source, start) : undefined;
+  const { source } = style;
+  const isMultiline = source.slice(start, entries[0]?.start).includes('\n');
+  const indent = isMultiline ? indentation(source, start) : undefined;
   return { start, end, text: flowMap(additions, indent, style) };
 }
 
-function commaBehind(source: string, entry: YamlEntry): number | undefined {
+/** The offset after an entry and its comma, if it has one. */
+function endWithComma(entry: YamlEntry, source: string): number {
+  const comma = commaAfter(entry, source);
+  return comma === undefined ? endOf(entry) : comma + 1;
+}
+
+function commaAfter(entry: YamlEntry, source: string): number | undefined {
   const upTo = match(/(?:[ \t\r\n]|#[^\n]*\n)*,/y, source, endOf(entry));
   return upTo === '' ? undefined : endOf(entry) + upTo.length - 1;
 }
 
-/** An empty value ends before the white space that has to stand between it and a comment. */
+/** An empty value ends before the white space that must separate it from a comment. */
 function endOf({ key, colon, value }: YamlEntry): number {
   if (value.end > value.start) return value.end;
   return colon === undefined ? key.end : colon + 1;

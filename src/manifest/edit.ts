@@ -1,25 +1,44 @@
-import { KsealError } from '../errors.ts';
+import { errorFor } from '../diagnostic.ts';
+import { decodeUtf8 } from '../text.ts';
 import type { YamlNode } from '../yaml/node.ts';
 import { addEntries, type Change, changeField } from './edit-mapping.ts';
 import { entryNamed } from './nodes.ts';
 import { readManifest } from './read.ts';
 import { scalarSplices } from './scalars.ts';
 import { applySplices, type Splice } from './splice.ts';
-import { type Addition, blockLines, flowMap, type Style, styleOf } from './style.ts';
+import { type Addition, additionsOf, blockLines, flowMap, type Style, styleOf } from './style.ts';
 import {
+  type Entry,
   type Field,
   fieldNames,
+  locationIn,
   type Manifest,
   type SecretDocument,
-  secretLabel,
-  where,
 } from './types.ts';
 
+type Value = Pick<Entry, 'field' | 'key' | 'bytes'>;
+
+export type Edit = { readonly secret: SecretDocument } & (
+  | ({ readonly kind: 'set' } & Value)
+  | ({ readonly kind: 'remove' } & Omit<Value, 'bytes'>)
+  /** Renames `stringData` to `data` in a Secret without `data`; the other edits then say `data`. */
+  | { readonly kind: 'rename-field' }
+  | { readonly kind: 'remove-annotation'; readonly annotation: string }
+);
+
+/** A Secret after its edits. */
+interface State {
+  readonly secret: SecretDocument;
+  /** Whether `stringData` becomes `data`. */
+  readonly renamed: boolean;
+  readonly values: Readonly<Record<Field, ReadonlyMap<string, Uint8Array>>>;
+  readonly annotations: ReadonlyMap<string, string>;
+}
+
 /**
- * The source of `manifest`, which has no problems, after `edits`. Whatever is not the scalar
- * of a value that is set, or the line of an entry that is removed, stays byte for byte.
- *
- * @throws KsealError VALUE_REFUSED for a value under stringData that is not UTF-8
+ * Applies `edits` in order to a manifest without problems and returns its new source. A new data
+ * key comes last. Everything but the scalars of set values and the lines of removed entries stays
+ * byte for byte. Throws VALUE_REFUSED for a value under stringData that is not UTF-8.
  */
 export function editManifest(manifest: Manifest, edits: readonly Edit[]): string {
   if (manifest.problems.length > 0) throw new Error('a manifest with problems cannot be edited');
@@ -32,124 +51,7 @@ export function editManifest(manifest: Manifest, edits: readonly Edit[]): string
   return edited;
 }
 
-function splicesFor({ source, path }: Manifest, state: State): readonly Splice[] {
-  const { node } = state.secret;
-  const style = styleOf(source, node);
-  const missing: Addition[] = [];
-  const changed = fieldNames.flatMap((field) => {
-    const change = changeOf(field, state, path);
-    const present = state.renamed ? (field === 'data' ? 'stringData' : undefined) : field;
-    const entry = present && entryNamed(node, present);
-    if (entry !== undefined) return changeField(source, node, entry, change, style);
-    if (change.set.size > 0) missing.push({ key: field, value: pairs(change.set) });
-    return [];
-  });
-  return [
-    ...changed,
-    ...addEntries(source, node, missing, style),
-    ...rename(source, state),
-    ...annotationSplices(source, state, style),
-  ];
-}
-
-const pairs = (texts: ReadonlyMap<string, string>): readonly Addition[] =>
-  [...texts].map(([key, value]) => ({ key, value }));
-
-function changeOf(field: Field, { secret, renamed, values }: State, path: string): Change {
-  const before = new Map(
-    secret.entries
-      .filter((entry) => renamed || entry.field === field)
-      .map(({ key, bytes }) => [key, bytes]),
-  );
-  const after = [...values[field]].filter(
-    ([key, bytes]) => renamed || !sameBytes(bytes, before.get(key)),
-  );
-  return {
-    set: new Map(after.map(([key, bytes]) => [key, textOf(field, bytes, key, secret, path)])),
-    remove: new Set([...before.keys()].filter((key) => !values[field].has(key))),
-  };
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array | undefined): boolean {
-  return b !== undefined && Buffer.compare(a, b) === 0;
-}
-
-// A byte order mark is part of a value like any other character.
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** What stands in the source for a value: its base64 under data, its text under stringData. */
-function textOf(
-  field: Field,
-  bytes: Uint8Array,
-  key: string,
-  secret: SecretDocument,
-  path: string,
-): string {
-  if (field === 'data') return Buffer.from(bytes).toString('base64');
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    const place = where(path, secret.position, secretLabel(secret), key);
-    throw new KsealError(
-      'VALUE_REFUSED',
-      `${place}: the value is not text, so it cannot stand under stringData`,
-      {
-        hint: 'put it under data, which holds any bytes',
-      },
-    );
-  }
-}
-
-function rename(source: string, { secret, renamed }: State): readonly Splice[] {
-  const key = renamed ? entryNamed(secret.node, 'stringData')?.key : undefined;
-  return key?.kind === 'scalar' ? scalarSplices(source, key, 'data') : [];
-}
-
-function annotationSplices(
-  source: string,
-  { secret, annotations }: State,
-  style: Style,
-): readonly Splice[] {
-  const remove = new Set([...secret.annotations.keys()].filter((name) => !annotations.has(name)));
-  const metadata = entryNamed(secret.node, 'metadata')?.value;
-  const field = metadata?.kind === 'map' ? entryNamed(metadata, 'annotations') : undefined;
-  if (remove.size === 0 || metadata?.kind !== 'map' || field === undefined) return [];
-  return changeField(source, metadata, field, { set: new Map(), remove }, style);
-}
-
-export type Edit =
-  /** Gives a data key the value `bytes`; a key that is new comes last. */
-  | {
-      readonly kind: 'set';
-      readonly secret: SecretDocument;
-      readonly field: Field;
-      readonly key: string;
-      readonly bytes: Uint8Array;
-    }
-  | {
-      readonly kind: 'remove';
-      readonly secret: SecretDocument;
-      readonly field: Field;
-      readonly key: string;
-    }
-  /** Turns `stringData` into `data`, for a Secret without `data`; the other edits then say `data`. */
-  | { readonly kind: 'rename-field'; readonly secret: SecretDocument }
-  | {
-      readonly kind: 'remove-annotation';
-      readonly secret: SecretDocument;
-      readonly annotation: string;
-    };
-
-/** What a Secret is to hold once it is edited. */
-interface State {
-  readonly secret: SecretDocument;
-  /** Whether `stringData` is to become `data`. */
-  readonly renamed: boolean;
-  readonly values: Readonly<Record<Field, ReadonlyMap<string, Uint8Array>>>;
-  readonly annotations: ReadonlyMap<string, string>;
-}
-
-/** What the Secrets of `manifest` are to hold after `edits`, which are applied in their order. */
+/** The Secrets of a manifest after `edits`. */
 export function statesAfter({ secrets }: Manifest, edits: readonly Edit[]): readonly State[] {
   const grouped = new Map(secrets.map((secret) => [secret, [] as Edit[]]));
   for (const edit of edits) {
@@ -176,37 +78,95 @@ function stateAfter(secret: SecretDocument, edits: readonly Edit[]): State {
   return { secret, renamed, values, annotations };
 }
 
-/** Throws, as for a bug, unless `text` holds what was meant, and all else that `before` holds. */
-export function checkEdited(before: Manifest, states: readonly State[], text: string): void {
-  const after = readManifest(text, before.path);
-  const sound =
-    after.problems.length === 0 &&
-    JSON.stringify(after.secrets.map(contentOf)) === JSON.stringify(states.map(wantedOf)) &&
-    JSON.stringify(outline(after)) === JSON.stringify(outline(before));
-  if (!sound)
-    throw new Error('the edited manifest does not hold what was meant; nothing was written');
-}
-
-type Content = readonly unknown[];
-
-function contentOf({ entries, annotations }: SecretDocument): Content {
-  const sorted = entries
-    .map(({ field, key, bytes }) => [field, key, base64(bytes)].join(':'))
-    .sort();
-  return [...sorted, [...annotations]];
-}
-
-function wantedOf({ values, annotations }: State): Content {
-  const entries = fieldNames.flatMap((field) => {
-    return [...values[field]].map(([key, bytes]) => [field, key, base64(bytes)].join(':'));
+function splicesFor({ source, path }: Manifest, state: State): readonly Splice[] {
+  const { node } = state.secret;
+  const style = styleOf(source, node);
+  const missing: Addition[] = [];
+  const changed = fieldNames.flatMap((field) => {
+    const change = changeOf(field, state, path);
+    const present = state.renamed ? (field === 'data' ? 'stringData' : undefined) : field;
+    const entry = present && entryNamed(node, present);
+    if (entry !== undefined) return changeField(node, entry, change, style);
+    if (change.set.size > 0) missing.push({ key: field, value: additionsOf(change.set) });
+    return [];
   });
-  return [...entries.sort(), [...annotations]];
+  return [
+    ...changed,
+    ...addEntries(node, missing, style),
+    ...renameSplices(source, state),
+    ...annotationSplices(state, style),
+  ];
+}
+
+function changeOf(field: Field, { secret, renamed, values }: State, path: string): Change {
+  const before = new Map(
+    secret.entries
+      .filter((entry) => renamed || entry.field === field)
+      .map(({ key, bytes }) => [key, bytes]),
+  );
+  const after = [...values[field]].filter(([key, bytes]) => {
+    const old = before.get(key);
+    return renamed || old === undefined || Buffer.compare(bytes, old) !== 0;
+  });
+  return {
+    set: new Map(after.map(([key, bytes]) => [key, textOf({ field, key, bytes }, secret, path)])),
+    remove: new Set([...before.keys()].filter((key) => !values[field].has(key))),
+  };
+}
+
+/** The text of a value in the source: base64 under data, the value itself under stringData. */
+function textOf({ field, key, bytes }: Value, secret: SecretDocument, path: string): string {
+  if (field === 'data') return base64(bytes);
+  const text = decodeUtf8(bytes);
+  if (text !== undefined) return text;
+  const message = 'the value is not UTF-8, which stringData requires';
+  const problem = { ...locationIn(secret, { key }), message, hint: 'put it under data' };
+  throw errorFor(path, problem, 'VALUE_REFUSED');
 }
 
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
 
-/** All documents as plain values, but for what `contentOf` covers. */
-function outline({ roots, secrets }: Manifest): Content {
+function renameSplices(source: string, { secret, renamed }: State): readonly Splice[] {
+  const key = renamed ? entryNamed(secret.node, 'stringData')?.key : undefined;
+  return key?.kind === 'scalar' ? scalarSplices(source, key, 'data') : [];
+}
+
+function annotationSplices({ secret, annotations }: State, style: Style): readonly Splice[] {
+  const remove = new Set([...secret.annotations.keys()].filter((name) => !annotations.has(name)));
+  const metadata = entryNamed(secret.node, 'metadata')?.value;
+  const field = metadata?.kind === 'map' ? entryNamed(metadata, 'annotations') : undefined;
+  if (remove.size === 0 || metadata?.kind !== 'map' || field === undefined) return [];
+  return changeField(metadata, field, { set: new Map(), remove }, style);
+}
+
+/** Throws an Error unless `text` is `before` with exactly the Secrets in `states`. */
+export function checkEdited(before: Manifest, states: readonly State[], text: string): void {
+  const after = readManifest(text, before.path);
+  const isSound =
+    after.problems.length === 0 &&
+    isEqual(
+      after.secrets.map(({ entries, annotations }) => contentOf(entries, annotations)),
+      states.map((state) => contentOf(valuesOf(state), state.annotations)),
+    ) &&
+    isEqual(outline(after), outline(before));
+  if (!isSound) throw new Error('the edited manifest is not as intended; nothing was written');
+}
+
+const isEqual = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+
+function valuesOf({ values }: State): readonly Value[] {
+  return fieldNames.flatMap((field) =>
+    [...values[field]].map(([key, bytes]) => ({ field, key, bytes })),
+  );
+}
+
+function contentOf(values: readonly Value[], annotations: ReadonlyMap<string, string>): unknown {
+  const texts = values.map(({ field, key, bytes }) => [field, key, base64(bytes)].join(':'));
+  return [texts.sort(), [...annotations]];
+}
+
+/** All documents as plain values, without the parts in `contentOf`. */
+function outline({ roots, secrets }: Manifest): unknown {
   const covered = new Set<YamlNode>();
   for (const { node } of secrets) {
     const metadata = entryNamed(node, 'metadata')?.value;
@@ -220,15 +180,14 @@ function outline({ roots, secrets }: Manifest): Content {
 function outlineOf(node: YamlNode, covered: ReadonlySet<YamlNode>): unknown {
   const { kind, anchor, tag } = node;
   if (kind === 'alias') return { kind, target: node.target.anchor };
-  if (kind === 'seq')
-    return { kind, anchor, tag, items: node.items.map((item) => outlineOf(item, covered)) };
   if (kind === 'scalar') return { text: node.text, plain: node.style === 'plain', anchor, tag };
-  const entries = node.entries.filter(({ key }) => !covered.has(key));
-  const outlined = entries.map(({ key, value }) => [
-    outlineOf(key, covered),
-    outlineOf(value, covered),
-  ]);
-  return { kind, anchor, tag, entries: outlined };
+  const children =
+    kind === 'seq'
+      ? node.items.map((item) => outlineOf(item, covered))
+      : node.entries
+          .filter(({ key }) => !covered.has(key))
+          .map(({ key, value }) => [outlineOf(key, covered), outlineOf(value, covered)]);
+  return { kind, anchor, tag, children };
 }
 
 interface NewSecret {
@@ -237,36 +196,31 @@ interface NewSecret {
   readonly type: string | undefined;
   readonly labels: ReadonlyMap<string, string>;
   readonly annotations: ReadonlyMap<string, string>;
-  /** JSON in place of YAML, indented by two spaces. */
+  /** Whether to write JSON, indented by two spaces, instead of YAML. */
   readonly json: boolean;
 }
 
-/** The text of a Secret without values, into which `editManifest` puts them. */
+/** Writes the manifest of a Secret without values, for `editManifest` to add them. */
 export function newManifest(secret: NewSecret): string {
-  const style = { eol: '\n', json: secret.json, unit: '  ', colon: ': ', comma: ', ' };
+  const { name, namespace, type, labels, annotations, json } = secret;
+  const style = { source: '', eol: '\n', json, unit: '  ', colon: ': ', comma: ', ' };
   const metadata = [
-    ...optional('name', secret.name),
-    ...optional('namespace', secret.namespace),
-    ...mapping('labels', secret.labels),
-    ...mapping('annotations', secret.annotations),
+    ...optional('name', name),
+    ...optional('namespace', namespace),
+    ...optional('labels', additionsOf(labels)),
+    ...optional('annotations', additionsOf(annotations)),
   ];
   const entries = [
     ...optional('apiVersion', 'v1'),
     ...optional('kind', 'Secret'),
-    { key: 'metadata', value: metadata },
-    ...optional('type', secret.type),
+    ...optional('metadata', metadata),
+    ...optional('type', type),
   ];
-  const text = secret.json
-    ? flowMap(entries, '', style)
-    : blockLines(entries, '', style).join('\n');
+  const text = json ? flowMap(entries, '', style) : blockLines(entries, '', style).join('\n');
   return `${text}\n`;
 }
 
-function optional(key: string, value: string | undefined): readonly Addition[] {
-  return value === undefined ? [] : [{ key, value }];
-}
-
-function mapping(key: string, texts: ReadonlyMap<string, string>): readonly Addition[] {
-  const value = [...texts].map(([name, text]) => ({ key: name, value: text }));
-  return value.length === 0 ? [] : [{ key, value }];
+function optional(key: string, value: Addition['value'] | undefined): readonly Addition[] {
+  const isEmpty = typeof value === 'object' && value.length === 0;
+  return value === undefined || isEmpty ? [] : [{ key, value }];
 }

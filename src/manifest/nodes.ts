@@ -1,3 +1,6 @@
+// Looks at single YAML nodes: their names, and whether every YAML reader agrees on them.
+
+import type { Diagnostic, Position } from '../diagnostic.ts';
 import {
   isMergeKey,
   type YamlEntry,
@@ -6,95 +9,103 @@ import {
   type YamlScalar,
 } from '../yaml/node.ts';
 import { ambiguityOf, isPlainNull, plainScalarTrap } from './scalars.ts';
-import type { ProblemId } from './types.ts';
+import type { ReaderCode } from './types.ts';
 
-/** A problem at an offset of the source, before it is known whose it is. */
-export interface Fault {
-  readonly id: ProblemId;
-  readonly message: string;
-  readonly hint?: string;
-  readonly offset: number;
-  readonly key?: string | undefined;
+/** The text that nodes were read from. */
+export interface Source {
+  readonly text: string;
+  /** Returns the position of an offset. */
+  readonly position: (offset: number) => Position;
 }
 
-export type Report = (fault: Fault | undefined) => void;
+type Problem = Diagnostic<ReaderCode>;
 
-/** The entry of `map` that is literally called `name`. */
+/** Returns the problem `code` at the beginning of a node. */
+export function problemAt(
+  { start }: { readonly start: number },
+  { position }: Source,
+  code: ReaderCode,
+  message: string,
+  hint?: string,
+): Problem {
+  return { code, position: position(start), message, hint };
+}
+
+/** Returns the first entry of `map` with the literal key `name`. */
 export function entryNamed(map: YamlMap, name: string): YamlEntry | undefined {
   return map.entries.find(({ key }) => key.kind === 'scalar' && key.text === name);
 }
 
-/** All entries that are called so: a key that is there twice is wrong, but hides none. */
+/** Returns all entries with that key: a duplicate is an error, but must not hide the others. */
 export function entriesNamed(map: YamlMap, name: string): readonly YamlEntry[] {
   return map.entries.filter(({ key }) => key.kind === 'scalar' && key.text === name);
 }
 
+/** Returns the text of a scalar; undefined for any other node. */
 export function nameOf(node: YamlNode): string | undefined {
   return node.kind === 'scalar' ? node.text : undefined;
 }
 
+/** Whether every YAML reader takes the node for null. */
 export function isNull(node: YamlNode): boolean {
   return node.kind === 'scalar' && node.style === 'plain' && isPlainNull(node.text);
 }
 
-/** An alias or an explicit tag at a place that kseal reads: readers differ on what is there. */
-export function indirection(node: YamlNode, what: string): Fault | undefined {
-  if (node.kind === 'alias') return unsupported(`an alias as ${what}`, 'write it out', node);
-  if (node.tag !== undefined) return unsupported(`a tag on ${what}`, 'remove the tag', node);
+/** Reports an alias or an explicit tag, on whose meaning YAML readers differ. */
+export function indirection(node: YamlNode, source: Source, what: string): Problem | undefined {
+  if (node.kind === 'alias') return unsupported(node, source, `alias as ${what}`, 'write it out');
+  if (node.tag !== undefined) return unsupported(node, source, `tag on ${what}`, 'remove the tag');
   return undefined;
 }
 
-/** An indirection, or an anchor: what is edited here would change wherever its alias stands. */
-export function notEditable(node: YamlNode, what: string): Fault | undefined {
-  if (node.kind === 'alias' || node.anchor === undefined) return indirection(node, what);
-  return unsupported(`an anchor on ${what}`, 'remove the anchor, and write its aliases out', node);
+/** Reports an indirection, or an anchor: an edit of this node would also change its aliases. */
+export function notEditable(node: YamlNode, source: Source, what: string): Problem | undefined {
+  if (node.kind === 'alias' || node.anchor === undefined) return indirection(node, source, what);
+  const hint = 'remove the anchor, and write out its aliases';
+  return unsupported(node, source, `anchor on ${what}`, hint);
 }
 
-function unsupported(message: string, hint: string, { start }: YamlNode): Fault {
-  return { id: 'unsupported', message, hint, offset: start };
+function unsupported(node: YamlNode, source: Source, message: string, hint: string): Problem {
+  return problemAt(node, source, 'unsupported-yaml', message, hint);
 }
 
-/** Merge keys, and keys that are aliased, anchored or tagged, in a mapping that kseal reads. */
-export function indirectKeys(map: YamlMap, what: string): readonly Fault[] {
-  const faults: Fault[] = [];
+/** Reports merge keys, and keys that are aliased, anchored or tagged, in a mapping. */
+export function indirectKeys(map: YamlMap, source: Source, what: string): readonly Problem[] {
+  const problems: Problem[] = [];
   for (const { key } of map.entries) {
-    const fault = isMergeKey(key)
-      ? unsupported(`a merge key in ${what}`, 'write the merged entries out', key)
-      : notEditable(key, `a key of ${what}`);
-    if (fault !== undefined) faults.push(fault);
+    const problem = isMergeKey(key)
+      ? unsupported(key, source, `merge key in ${what}`, 'write out the merged entries')
+      : notEditable(key, source, `a key of ${what}`);
+    if (problem !== undefined) problems.push(problem);
   }
-  return faults;
+  return problems;
 }
 
-/** Those, and keys that are no strings at all, in a mapping whose keys are fields. */
-export function oddKeys(map: YamlMap, what: string): readonly Fault[] {
-  const faults = [...indirectKeys(map, what)];
+/** Reports these, and keys that are not strings, in a mapping whose keys are field names. */
+export function oddKeys(map: YamlMap, source: Source, what: string): readonly Problem[] {
+  const problems = [...indirectKeys(map, source, what)];
   for (const { key } of map.entries) {
     if ((key.kind !== 'scalar' && key.kind !== 'alias') || isNull(key))
-      faults.push(unsupported(`a key of ${what} that is not a name`, 'remove it', key));
+      problems.push(unsupported(key, source, `key of ${what} is not a string`, 'remove it'));
   }
-  return faults;
+  return problems;
 }
 
-/**
- * Reports why `node` is not read as the same string by every YAML reader.
- *
- * @param source the text that `node` was read from
- */
-export function notAString(node: YamlNode, source: string, what: string): Fault | undefined {
-  if (node.kind === 'alias') return indirection(node, what);
-  const fault = (id: ProblemId, message: string, hint: string): Fault => {
-    return { id, message: `${what} ${message}`, hint, offset: node.start };
-  };
+/** Reports why YAML readers do not all take `node` for the same string. */
+export function notAString(node: YamlNode, source: Source, what: string): Problem | undefined {
+  if (node.kind === 'alias') return indirection(node, source, what);
   if (node.kind !== 'scalar') {
-    const message = `is a ${nouns[node.kind]}, not a string`;
-    return fault('not-a-scalar', message, 'check the indentation, or quote it');
+    const message = `${what} is a ${node.kind === 'map' ? 'mapping' : 'sequence'}, not a string`;
+    const hint = 'check the indentation, or put it in quotes';
+    return problemAt(node, source, 'not-a-scalar', message, hint);
   }
   const trap = node.style === 'plain' ? plainScalarTrap(node.text) : undefined;
-  if (trap === 'null')
-    return fault('null-value', 'is null', 'give it a value, or write "" for an empty one');
+  if (trap === 'null') {
+    const hint = 'write a value, or "" for an empty one';
+    return problemAt(node, source, 'null-value', `${what} is null`, hint);
+  }
   const doubt = trap === undefined ? doubtAbout(node, source) : trapped(trap);
-  return doubt && fault('ambiguous-scalar', ...doubt);
+  return doubt && problemAt(node, source, 'ambiguous-scalar', `${what} ${doubt[0]}`, doubt[1]);
 }
 
 type Doubt = readonly [message: string, hint: string];
@@ -103,13 +114,11 @@ function trapped(trap: string): Doubt {
   return [`is not a string: without quotes, YAML readers take it for ${trap}`, 'quote it'];
 }
 
-function doubtAbout(node: YamlScalar, source: string): Doubt | undefined {
+function doubtAbout(node: YamlScalar, { text }: Source): Doubt | undefined {
   if (loneSurrogate.test(node.text))
-    return ['holds half a surrogate pair', 'write the whole character'];
-  return ambiguityOf(node, source);
+    return ['contains half a surrogate pair', 'write the whole character'];
+  return ambiguityOf(node, text);
 }
 
-// Made once: the build writes it as a call, which takes its time for each value.
+// A constant, because the build turns the literal into a constructor call for each value.
 const loneSurrogate = /\p{Cs}/u;
-
-const nouns = { map: 'mapping', seq: 'sequence' };

@@ -1,43 +1,20 @@
-import { expectedErrors, KsealError, located } from '../errors.ts';
+import { errorFor } from '../diagnostic.ts';
 import type { Place } from '../jwe/binding.ts';
-import { type SecretDocument, secretLabel, where } from './types.ts';
+import { locationIn, type SecretDocument } from './types.ts';
 
-/** The place of a Secret, as `placeOf`, with file, line and Secret in front of what it throws. */
-export function placeIn(
+/**
+ * Returns the place of a Secret: its name and namespace, or `-n` if the manifest names no
+ * namespace. Throws BINDING_MISMATCH if both name one and they differ.
+ */
+export function placeOf(
   path: string,
   secret: SecretDocument,
   given: string | undefined,
 ): Omit<Place, 'key'> {
-  try {
-    return placeOf(secret, given);
-  } catch (thrown) {
-    const [error] = expectedErrors(thrown);
-    throw error && located(where(path, secret.position, secretLabel(secret)), error);
-  }
-}
-
-/** Where a manifest says that its Secret will stand. */
-interface Identity {
-  readonly name?: string | undefined;
-  readonly namespace?: string | undefined;
-}
-
-/**
- * The place of a Secret: its manifest's words, and where these name no namespace, `-n`.
- * Throws BINDING_MISMATCH when both name one and they differ.
- */
-export function placeOf(
-  { name, namespace }: Identity,
-  given: string | undefined,
-): Omit<Place, 'key'> {
-  if (namespace !== undefined && given !== undefined && namespace !== given) {
-    throw new KsealError(
-      'BINDING_MISMATCH',
-      `-n says ${given}, but the manifest says namespace ${namespace}`,
-      {
-        hint: `leave -n away, or correct metadata.namespace`,
-      },
-    );
-  }
-  return { name, namespace: namespace ?? given };
+  const { name, namespace } = secret;
+  if (namespace === undefined || given === undefined || namespace === given)
+    return { name, namespace: namespace ?? given };
+  const message = `namespace ${namespace} contradicts -n ${given}`;
+  const hint = 'omit -n, or correct metadata.namespace';
+  throw errorFor(path, { ...locationIn(secret), message, hint }, 'BINDING_MISMATCH');
 }

@@ -1,154 +1,189 @@
 import { isUtf8 } from 'node:buffer';
+import { byPosition, type Diagnostic, errorFor } from '../diagnostic.ts';
 import { KsealError, throwAll } from '../errors.ts';
-import {
-  isMergeKey,
-  type Position,
-  positionsIn,
-  type YamlMap,
-  type YamlNode,
-} from '../yaml/node.ts';
+import { isMergeKey, positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import { parseYaml, type YamlError } from '../yaml/parse.ts';
 import {
   entriesNamed,
   entryNamed,
-  type Fault,
   indirection,
   indirectKeys,
   isNull,
   nameOf,
+  problemAt,
+  type Source,
 } from './nodes.ts';
-import { type ReadSecret, readSecret } from './read-secret.ts';
-import {
-  type Entry,
-  type Manifest,
-  type Problem,
-  problemError,
-  type SecretDocument,
-  secretLabel,
-} from './types.ts';
+import { readSecret } from './read-secret.ts';
+import { type Manifest, type ReaderCode, type SecretDocument, secretLabel } from './types.ts';
 
-/** A mapping that is a Secret, and what is wrong with how it says so. */
+type Problem = Diagnostic<ReaderCode>;
+
+/**
+ * Reads the Secrets of a YAML or JSON text with any number of documents, Lists included, and
+ * skips all other objects. Never throws for the content of the text: see `problems`, which are in
+ * source order.
+ *
+ * @param path the name of the text in messages
+ */
+export function readManifest(text: string, path: string): Manifest {
+  const { roots, errors } = parseYaml(text);
+  const source = { text, position: positionsIn(text) };
+  const problems: Problem[] = [];
+  const secrets: SecretDocument[] = [];
+  for (const root of roots) {
+    const found = findSecrets(root, source);
+    for (const problem of found.problems) problems.push(problem);
+    for (const { node, problems: own } of found.secrets) {
+      const read = readSecret(node, source);
+      secrets.push(read.secret);
+      const secret = secretLabel(read.secret);
+      for (const problem of own) problems.push({ ...problem, secret });
+      for (const problem of read.problems) problems.push(problem);
+    }
+  }
+  if (errors.length > 0) problems.push(...yamlProblems(errors, source, problems));
+  return { path, source: text, secrets, problems: problems.sort(byPosition), roots };
+}
+
+/** Returns the errors of the YAML reader, except where a more exact problem is known. */
+function yamlProblems(
+  errors: readonly YamlError[],
+  source: Source,
+  known: readonly Problem[],
+): readonly Problem[] {
+  return errors
+    .map(({ code, message, offset }) => {
+      const id = code === 'DUPLICATE_KEY' ? 'duplicate-key' : 'unparsable';
+      return problemAt({ start: offset }, source, id, message);
+    })
+    .filter((problem) => !known.some((other) => byPosition(other, problem) === 0));
+}
+
+/** A mapping that is a Secret, and what is wrong with its apiVersion and kind. */
 interface FoundSecret {
   readonly node: YamlMap;
-  readonly faults: readonly Fault[];
+  readonly problems: readonly Problem[];
 }
 
 interface Search {
   readonly secrets: readonly FoundSecret[];
-  /** What may be a Secret, or hide one, and cannot be read as such. */
-  readonly faults: readonly Fault[];
+  /** Nodes that may be, or hide, a Secret that cannot be read as one. */
+  readonly problems: readonly Problem[];
 }
 
-const nothing: Search = { secrets: [], faults: [] };
+const nothing: Search = { secrets: [], problems: [] };
 
 /**
- * The Secrets in a document: itself, or the items of a List or SecretList, at any depth.
+ * Finds the Secrets of a document: itself, or the items of a List or SecretList at any depth.
  *
- * @param assumed the kind of an object that names none: the items of a SecretList need not
+ * @param assumed the kind of an object that names none: items of a SecretList may omit it
  */
-function findSecrets(node: YamlNode, assumed?: string): Search {
-  if (node.kind === 'alias') return refused(findSecrets(node.target, assumed), node, 'an alias');
+function findSecrets(node: YamlNode, source: Source, assumed?: string): Search {
+  if (node.kind === 'alias')
+    return refused(findSecrets(node.target, source, assumed), node, source, 'alias');
   if (node.kind !== 'map') return nothing;
-  // Kinds of other API groups may be called Secret too. To kubectl `/v1` is of the same as `v1`.
+  // Other API groups have kinds named Secret. kubectl reads `/v1` as `v1`.
   const versions = textsNamed(node, 'apiVersion');
   if (versions.length > 0 && versions.every((version) => /^[^/]+\//.test(version)))
-    return hidden(node);
+    return hidden(node, source);
   const kind = kindOf(node, assumed);
-  const faults = identityFaults(node, assumed);
+  const problems = identityProblems(node, source, assumed);
   if (kind === 'Secret') {
-    const self = { secrets: [{ node, faults }], faults: [] };
-    return entriesNamed(node, 'kind').length > 1 ? together([self, hidden(node)]) : self;
+    const self = { secrets: [{ node, problems }], problems: [] };
+    return entriesNamed(node, 'kind').length > 1 ? together([self, hidden(node, source)]) : self;
   }
-  if (kind !== 'List' && kind !== 'SecretList') return hidden(node);
-  const inside = itemsOf(node, kind);
-  if (isEmpty(inside)) return merged(node);
-  return { ...inside, faults: [...faults, ...indirectKeys(node, `a ${kind}`), ...inside.faults] };
+  if (kind !== 'List' && kind !== 'SecretList') return hidden(node, source);
+  const inside = itemsOf(node, source, kind);
+  if (isEmpty(inside)) return merged(node, source);
+  const odd = indirectKeys(node, source, `a ${kind}`);
+  return { ...inside, problems: [...problems, ...odd, ...inside.problems] };
 }
 
 function together(searches: readonly Search[]): Search {
   return {
     secrets: searches.flatMap(({ secrets }) => secrets),
-    faults: searches.flatMap(({ faults }) => faults),
+    problems: searches.flatMap(({ problems }) => problems),
   };
 }
 
-function itemsOf(list: YamlMap, kind: 'List' | 'SecretList'): Search {
+function itemsOf(list: YamlMap, source: Source, kind: 'List' | 'SecretList'): Search {
   const all = entriesNamed(list, 'items').filter(({ value }) => !isNull(value));
   return together(
     all.map(({ value }) =>
       value.kind === 'alias'
-        ? refused(itemsIn(value.target, kind), value, 'an alias')
-        : itemsIn(value, kind),
+        ? refused(itemsIn(value.target, source, kind), value, source, 'alias')
+        : itemsIn(value, source, kind),
     ),
   );
 }
 
-function itemsIn(items: YamlNode, kind: 'List' | 'SecretList'): Search {
-  if (items.kind !== 'seq') return notAnObject(items, `the items of a ${kind} are not a sequence`);
+function itemsIn(items: YamlNode, source: Source, kind: 'List' | 'SecretList'): Search {
+  const wrong = (node: YamlNode, message: string): Search => {
+    const hint = 'write objects, each with a - before it';
+    return { secrets: [], problems: [problemAt(node, source, 'wrong-type', message, hint)] };
+  };
+  if (items.kind !== 'seq') return wrong(items, `the items of a ${kind} are not a sequence`);
   const assumed = kind === 'SecretList' ? 'Secret' : undefined;
   return together(
     items.items.map((item) => {
-      if (item.kind === 'map' || item.kind === 'alias') return findSecrets(item, assumed);
-      return notAnObject(item, `an item of a ${kind} is not an object`);
+      if (item.kind === 'map' || item.kind === 'alias') return findSecrets(item, source, assumed);
+      return wrong(item, `an item of a ${kind} is not an object`);
     }),
   );
 }
 
-function notAnObject({ start }: YamlNode, message: string): Search {
-  const hint = 'write objects, each with a - before it';
-  return { secrets: [], faults: [{ id: 'wrong-type', message, hint, offset: start }] };
-}
-
-/** An object of another kind: kubectl takes whatever has `items` for a list all the same. */
-function hidden(node: YamlMap): Search {
+/** Searches an object of another kind: kubectl treats any object with `items` as a list. */
+function hidden(node: YamlMap, source: Source): Search {
   const inside = entriesNamed(node, 'items').map(({ value }) => {
     const list = value.kind === 'alias' ? value.target : value;
-    const found = together(list.kind === 'seq' ? list.items.map((item) => findSecrets(item)) : []);
-    return value.kind === 'alias' ? refused(found, value, 'an alias') : found;
+    const items = list.kind === 'seq' ? list.items : [];
+    const found = together(items.map((item) => findSecrets(item, source)));
+    return value.kind === 'alias' ? refused(found, value, source, 'alias') : found;
   });
-  return together([merged(node), ...inside]);
+  return together([merged(node, source), ...inside]);
 }
 
-/** What a merge key brings in may make a Secret of an object that does not look like one. */
-function merged(node: YamlMap): Search {
+/** A merge key can turn an object that does not look like a Secret into one. */
+function merged(node: YamlMap, source: Source): Search {
   const searches = node.entries
     .filter(({ key }) => isMergeKey(key))
     .map(({ key, value }) => {
-      const source = value.kind === 'alias' ? value.target : value;
-      const parts = source.kind === 'seq' ? source.items : [source];
-      const inside = parts.map((part) => findSecrets(part)).find((search) => !isEmpty(search));
-      return refused(inside ?? nothing, key, 'a merge key');
+      const base = value.kind === 'alias' ? value.target : value;
+      const parts = base.kind === 'seq' ? base.items : [base];
+      const inside = parts
+        .map((part) => findSecrets(part, source))
+        .find((search) => !isEmpty(search));
+      return refused(inside ?? nothing, key, source, 'merge key');
     });
-  return { secrets: [], faults: searches.flatMap(({ faults }) => faults) };
+  return together(searches);
 }
 
-function refused(search: Search, { start }: YamlNode, construct: string): Search {
+function refused(search: Search, node: YamlNode, source: Source, construct: string): Search {
   if (isEmpty(search)) return nothing;
-  const message = `${construct} stands for a Secret or for a List of them`;
-  return {
-    secrets: [],
-    faults: [{ id: 'unsupported', message, hint: 'write it out', offset: start }],
-  };
+  const message = `${construct} in place of a Secret, or of a List of Secrets`;
+  const problem = problemAt(node, source, 'unsupported-yaml', message, 'write it out');
+  return { secrets: [], problems: [problem] };
 }
 
-const isEmpty = ({ secrets, faults }: Search) => secrets.length + faults.length === 0;
+const isEmpty = ({ secrets, problems }: Search) => secrets.length + problems.length === 0;
 
-function identityFaults(node: YamlMap, assumed: string | undefined): readonly Fault[] {
-  const faults = ['apiVersion', 'kind'].flatMap((name): readonly Fault[] => {
+function identityProblems(
+  node: YamlMap,
+  source: Source,
+  assumed: string | undefined,
+): readonly Problem[] {
+  const problems = ['apiVersion', 'kind'].flatMap((name): readonly Problem[] => {
     const value = entryNamed(node, name)?.value;
-    const fault = value && indirection(value, name);
-    return fault === undefined ? [] : [fault];
+    const problem = value && indirection(value, source, name);
+    return problem === undefined ? [] : [problem];
   });
   const versions = textsNamed(node, 'apiVersion');
-  if (versions.includes('v1') || (versions.length === 0 && assumed !== undefined)) return faults;
+  if (versions.includes('v1') || (versions.length === 0 && assumed !== undefined)) return problems;
   const message = `kind ${kindOf(node, assumed)} without apiVersion v1`;
-  return [
-    ...faults,
-    { id: 'wrong-version', message, hint: 'write apiVersion: v1', offset: node.start },
-  ];
+  return [...problems, problemAt(node, source, 'wrong-version', message, 'write apiVersion: v1')];
 }
 
-/** Of the branches of a template, each with its own kind, one may be a Secret. */
+/** Returns the kind of an object. An unrendered template may have several, one of them Secret. */
 function kindOf(node: YamlMap, assumed: string | undefined): string | undefined {
   const kinds = textsNamed(node, 'kind');
   return kinds.find((kind) => searched.has(kind)) ?? kinds[0] ?? assumed;
@@ -156,7 +191,7 @@ function kindOf(node: YamlMap, assumed: string | undefined): string | undefined 
 
 const searched = new Set(['Secret', 'List', 'SecretList']);
 
-/** The texts of a field, aliases followed; null, absence and an empty text are the same. */
+/** Returns the texts of a field, following aliases, without null and empty ones. */
 function textsNamed(map: YamlMap, name: string): readonly string[] {
   const texts: string[] = [];
   for (const { key, value } of map.entries) {
@@ -167,71 +202,17 @@ function textsNamed(map: YamlMap, name: string): readonly string[] {
   return texts;
 }
 
-/**
- * Reads the Secrets of a YAML or JSON text of any number of documents, Lists included. All
- * other objects are passed over. Never throws for what the text holds: see `problems`.
- *
- * @param path how the text is called in messages
- */
-export function readManifest(source: string, path: string): Manifest {
-  const { roots, errors } = parseYaml(source);
-  const found: Fault[] = [];
-  const read: ReadSecret[] = [];
-  for (const root of roots) {
-    const { secrets, faults } = findSecrets(root);
-    for (const fault of faults) found.push(fault);
-    for (const { node, faults: known } of secrets) read.push(readSecret(node, source, known));
-  }
-  const position = positionsIn(source);
-  const secrets: SecretDocument[] = [];
-  for (const secret of read) secrets.push(secretAt(secret, position));
-  return { path, source, secrets, problems: problemsAt(found, read, errors, position), roots };
-}
-
-type PositionOf = (offset: number) => Position;
-
-function secretAt({ secret, entries: read }: ReadSecret, position: PositionOf): SecretDocument {
-  const entries: Entry[] = [];
-  for (const { field, key, bytes, offset } of read)
-    entries.push({ field, key, bytes, position: position(offset) });
-  return { ...secret, position: position(secret.node.start), entries };
-}
-
-type LocatedProblem = Omit<Problem, 'position'> & { readonly offset: number };
-
-/** In source order; a key that is twice in one mapping is named as precisely as possible. */
-function problemsAt(
-  found: readonly Fault[],
-  read: readonly ReadSecret[],
-  errors: readonly YamlError[],
-  position: PositionOf,
-): readonly Problem[] {
-  const problems: LocatedProblem[] = [];
-  const add = (fault: Fault, secret?: string) =>
-    problems.push({ hint: undefined, key: undefined, ...fault, secret });
-  for (const fault of found) add(fault);
-  for (const { faults, label } of read) for (const fault of faults) add(fault, label);
-  const known = new Set(problems.map(({ offset }) => offset));
-  for (const { code, message, offset } of errors) {
-    const id = code === 'DUPLICATE_KEY' ? 'duplicate-key' : 'unparsable';
-    if (!known.has(offset)) add({ id, message, offset });
-  }
-  return problems
-    .sort((a, b) => a.offset - b.offset)
-    .map(({ offset, ...problem }) => ({ ...problem, position: position(offset) }));
-}
-
-// A byte order mark stays, so that an edited manifest keeps it.
+// Keeps a byte order mark, so that an edited manifest keeps it as well.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
- * The text of a manifest file, `bytes` being its UTF-8; a byte order mark is kept.
+ * Decodes the UTF-8 text of a manifest file, and keeps a byte order mark.
  *
- * @throws KsealError MANIFEST_INVALID, `path` in front, for UTF-16 and for anything not UTF-8.
+ * @throws KsealError MANIFEST_INVALID for UTF-16 and for anything that is not UTF-8
  */
 export function decodeManifest(bytes: Uint8Array, path: string): string {
   if (looksUtf16(bytes)) {
-    throw new KsealError('MANIFEST_INVALID', 'the text is UTF-16, not UTF-8', {
+    throw new KsealError('MANIFEST_INVALID', 'UTF-16 text, not UTF-8', {
       thing: path,
       hint: 'save it as UTF-8; in PowerShell: … | Set-Content -Encoding utf8 FILE',
     });
@@ -240,9 +221,9 @@ export function decodeManifest(bytes: Uint8Array, path: string): string {
   if (isUtf8(bytes)) return text;
   const again = new TextEncoder().encode(text);
   const offset = bytes.findIndex((byte, at) => byte !== again[at]);
-  throw new KsealError('MANIFEST_INVALID', `not UTF-8 at byte ${offset + 1}`, {
+  throw new KsealError('MANIFEST_INVALID', `invalid UTF-8 at byte ${offset + 1}`, {
     thing: path,
-    hint: 'save it as UTF-8; a binary value belongs under data, as base64',
+    hint: 'save it as UTF-8; put binary values under data, as base64',
   });
 }
 
@@ -257,12 +238,12 @@ interface Wanted {
 }
 
 /**
- * The one Secret of a manifest that is meant: its only one, or the one that `name` and, if that
- * does not decide, `namespace` choose. Throws MANIFEST_INVALID or USAGE.
+ * Returns the Secret that is meant: the only one of the manifest, or the one with `name` and, if
+ * several have it, `namespace`. Throws MANIFEST_INVALID or USAGE.
  */
 export function selectSecret(manifest: Manifest, { name, namespace }: Wanted): SecretDocument {
   const { path, secrets, problems } = manifest;
-  throwAll(problems.map((problem) => problemError(path, problem)));
+  throwAll(problems.map((problem) => errorFor(path, problem)));
   const named = secrets.filter((secret) => name === undefined || secret.name === name);
   const chosen =
     named.length > 1 && namespace !== undefined
@@ -270,17 +251,24 @@ export function selectSecret(manifest: Manifest, { name, namespace }: Wanted): S
       : named;
   const [secret, second] = chosen;
   if (secret !== undefined && second === undefined) return secret;
+  if (secrets.length === 0) throw noSecret(path);
   const present = secrets.map(secretLabel).join(', ');
-  if (secret !== undefined) {
-    throw new KsealError('USAGE', `${path}: holds several Secrets: ${present}`, {
-      hint: 'say which one by name, and with -n NAMESPACE if need be',
+  if (secret === undefined) {
+    throw new KsealError('USAGE', `no Secret ${name ?? ''}, only ${present}`, {
+      thing: path,
+      hint: 'check the name',
     });
   }
-  if (secrets.length === 0)
-    throw new KsealError('MANIFEST_INVALID', `${path}: holds no Secret`, {
-      hint: 'check that it has kind: Secret',
-    });
-  throw new KsealError('USAGE', `${path}: holds no Secret ${name ?? ''}, but ${present}`, {
-    hint: 'check the name',
+  throw new KsealError('USAGE', `several Secrets: ${present}`, {
+    thing: path,
+    hint: 'choose one by name, and by -n NAMESPACE if several have that name',
+  });
+}
+
+/** Returns the error for manifests without a Secret to seal or open. */
+export function noSecret(...paths: readonly string[]): KsealError {
+  return new KsealError('MANIFEST_INVALID', 'no Secret found', {
+    thing: paths.join(', '),
+    hint: 'check that each document has apiVersion: v1 and kind: Secret',
   });
 }

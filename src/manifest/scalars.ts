@@ -1,8 +1,8 @@
 import type { YamlScalar } from '../yaml/node.ts';
 import { match, type Splice } from './splice.ts';
 
-// What a plain scalar would be to a YAML 1.1 reader (kubectl: go-yaml 2 in sigs.k8s.io/yaml)
-// or to a YAML 1.2 reader, if not a string (yaml.org/type; go-yaml resolve.go; YAML 1.2 §10.3).
+// Plain scalars that are not strings to a YAML 1.1 reader (kubectl: go-yaml 2 in sigs.k8s.io/yaml)
+// or to a YAML 1.2 reader (yaml.org/type; go-yaml resolve.go; YAML 1.2 §10.3).
 const plainNull = /^(?:~|null|Null|NULL)?$/;
 const traps: readonly { what: string; pattern: RegExp }[] = [
   { what: 'null', pattern: plainNull },
@@ -22,17 +22,17 @@ const traps: readonly { what: string; pattern: RegExp }[] = [
   { what: 'a default value', pattern: /^=$/ },
 ];
 
-/** What some YAML reader takes the plain scalar `text` for; undefined if for a string all do. */
+/** The type of the plain scalar `text` to some YAML reader; undefined if all read a string. */
 export function plainScalarTrap(text: string): string | undefined {
   return traps.find(({ pattern }) => pattern.test(text))?.what;
 }
 
-/** Whether null, to every YAML reader, is what the plain scalar `text` stands for. */
+/** Whether every YAML reader reads null from the plain scalar `text`. */
 export function isPlainNull(text: string): boolean {
   return plainNull.test(text);
 }
 
-/** Whether true, to a YAML reader, is what the plain scalar `text` stands for. */
+/** Whether some YAML reader reads true from the plain scalar `text`. */
 export function isPlainTrue(text: string): boolean {
   return /^(?:y|yes|on|true)$/i.test(text);
 }
@@ -40,8 +40,8 @@ export function isPlainTrue(text: string): boolean {
 type Quotes = 'plain' | 'single' | 'double';
 
 /**
- * The source of a scalar that every reader, in block and flow context, takes for the string
- * `text`. Where it cannot be plain or in single quotes, it stands in double quotes.
+ * Writes a scalar that every reader, in block and flow context, reads as the string `text`. It is
+ * in double quotes if it cannot have the given ones.
  */
 export function scalarSource(text: string, quotes: Quotes): string {
   const isString = plainScalarTrap(text) === undefined && !emptyNumber.test(text);
@@ -50,15 +50,15 @@ export function scalarSource(text: string, quotes: Quotes): string {
   return doubleQuoted(text);
 }
 
-// Where no digit stands in front, one reader of YAML 1.1 still finds a number (the package yaml:
-// NaN). Who wrote it meant a string, as kubectl takes it for; here it costs but two quotes.
+// Without a digit in front, kubectl reads a string, but the package yaml reads NaN in YAML 1.1.
+// Such scalars are accepted as strings, but written in quotes.
 const emptyNumber = /^[-+]?(?:\.[\d_]*)?(?:e[-+]?\d+)?$/i;
 
-// Narrower than the YAML grammar, and wide enough for names, base64 and JWEs.
+// Narrower than the YAML grammar, but wide enough for names, base64 and JWEs.
 const safePlain = /^(?:[A-Za-z0-9_+/]|\.[A-Za-z0-9_])[-A-Za-z0-9_+/=.@]*$/;
 const safeSingle = /^[\x20-\x7E]*$/;
 
-/** A JSON string that is a YAML string too: no raw line breaks of YAML 1.1, nothing unprintable. */
+/** A JSON string that is a YAML string, too: it escapes the line breaks of YAML 1.1. */
 function doubleQuoted(text: string): string {
   return JSON.stringify(text).replace(
     /[\u007F-\u009F\u2028\u2029\uFEFF\uFFFE\uFFFF]/g,
@@ -66,19 +66,17 @@ function doubleQuoted(text: string): string {
   );
 }
 
-type Doubt = readonly [message: string, hint: string];
-
-interface Dispute {
-  readonly doubt: Doubt;
+interface Ambiguity {
+  readonly problem: readonly [message: string, hint: string];
   readonly concerns: (node: YamlScalar, source: string) => boolean;
 }
 
 // Found by comparing yaml 2.9.1 with PyYAML 6.0.3 and kubectl 1.32 on random scalars.
-const disputes: readonly Dispute[] = [
+const ambiguities: readonly Ambiguity[] = [
   {
-    doubt: [
-      'ends with the file, and YAML readers disagree on its last line break',
-      'end the file with a line break, or write |- in place of |',
+    problem: [
+      'ends the file without a line break, which YAML readers read differently',
+      'end the file with a line break, or write |- instead of |',
     ],
     concerns: ({ style, start, end }, source) =>
       style === 'block' &&
@@ -87,15 +85,18 @@ const disputes: readonly Dispute[] = [
       !blockHeader(source, start).includes('-'),
   },
   {
-    doubt: ['ends in lines of spaces, on which YAML readers disagree', 'remove the spaces'],
+    problem: [
+      'ends with lines of spaces, which YAML readers read differently',
+      'remove the spaces',
+    ],
     concerns: (node, source) =>
       node.style === 'block' &&
       (/\d/.test(blockHeader(source, node.start)) || node.text.trim() === '') &&
       /\n[ \t]+(?:\r?\n|$)/.test(emptyLinesAtEnd(node, source)),
   },
   {
-    doubt: [
-      'ends with the file in a line of spaces, on which YAML readers disagree',
+    problem: [
+      'ends the file with a line of spaces, which YAML readers read differently',
       'remove the spaces',
     ],
     concerns: ({ style, start, end }, source) =>
@@ -104,8 +105,8 @@ const disputes: readonly Dispute[] = [
       /^(?:[ \t]*\r?\n)*[ \t]+$/.test(source.slice(end)),
   },
   {
-    doubt: [
-      'has an empty line behind a \\, on which YAML readers disagree',
+    problem: [
+      'has an empty line after a \\, which YAML readers read differently',
       'write \\n for the line break',
     ],
     concerns: ({ style, start, end }, source) =>
@@ -113,27 +114,27 @@ const disputes: readonly Dispute[] = [
   },
 ];
 
-/** Why YAML readers, the package yaml being one, disagree on the string that `node` stands for. */
-export function ambiguityOf(node: YamlScalar, source: string): Doubt | undefined {
-  return disputes.find(({ concerns }) => concerns(node, source))?.doubt;
+/** The problem and hint of a scalar that YAML readers do not all read as the same string. */
+export function ambiguityOf(node: YamlScalar, source: string): Ambiguity['problem'] | undefined {
+  return ambiguities.find(({ concerns }) => concerns(node, source))?.problem;
 }
 
-/** The indicators of a block scalar: `|`, `>-`, `|2+` and the like. */
+/** The header of a block scalar: `|`, `>-`, `|2+` and the like. */
 function blockHeader(source: string, start: number): string {
   return match(/[|>][-+0-9]*/y, source, start);
 }
 
-/** From the last line break before an empty line on, as far as empty lines go. */
+/** The white space at the end of a block scalar and in the empty lines after it. */
 function emptyLinesAtEnd({ start, end }: YamlScalar, source: string): string {
   const lines = source.slice(start, end) + match(/(?:[ \t]*\r?\n)*(?:[ \t]+$)?/y, source, end);
   return lines.slice(lines.trimEnd().length);
 }
 
-/** Puts the string `text` in the place of a scalar, in its quotes if it has any. */
+/** Replaces a scalar by the string `text`, in the same quotes if possible. */
 export function scalarSplices(source: string, node: YamlScalar, text: string): readonly Splice[] {
   const { start, end, style } = node;
   if (style !== 'block') return [{ start, end, text: scalarSource(text, style) }];
-  // What stands behind the header, perhaps a comment, now stands behind the value.
+  // A comment after the header comes after the value.
   const headerEnd = start + blockHeader(source, start).length;
   const lineEnd = headerEnd + match(/[^\n]*?(?=\r?\n|$)/y, source, headerEnd).length;
   const bodyStart = lineEnd + match(/\r?\n/y, source, lineEnd).length;

@@ -1,11 +1,11 @@
-/** A piece of text put in place of what stands between two offsets. */
-export interface Splice {
-  readonly start: number;
-  readonly end: number;
+import type { Range } from '../yaml/node.ts';
+
+/** The replacement of a range of a text. */
+export interface Splice extends Range {
   readonly text: string;
 }
 
-/** Applies `splices` in any order. Removals may overlap; anything else that does is a bug. */
+/** Applies `splices`, which may be in any order. Only removals may overlap. */
 export function applySplices(source: string, splices: readonly Splice[]): string {
   let [result, at] = ['', 0];
   for (const { start, end, text } of [...splices].sort(
@@ -18,22 +18,22 @@ export function applySplices(source: string, splices: readonly Splice[]): string
   return result + source.slice(at);
 }
 
-/** The offset of the first character of the line that `offset` is in. */
+/** The offset at which the line of `offset` begins. */
 export function lineStart(source: string, offset: number): number {
   return source.lastIndexOf('\n', offset - 1) + 1;
 }
 
-/** The white space that the line of `offset` begins with. */
+/** The white space at the beginning of the line of `offset`. */
 export function indentation(source: string, offset: number): string {
   return match(/[ \t\uFEFF]*/y, source, lineStart(source, offset)).replaceAll('\uFEFF', '');
 }
 
-/** Whether nothing but white space stands before `offset` on its line. */
+/** Whether there is only white space before `offset` on its line. */
 export function isFirstOnLine(source: string, offset: number): boolean {
   return /^[ \t\uFEFF]*$/.test(source.slice(lineStart(source, offset), offset));
 }
 
-/** What the sticky `pattern` matches at `offset`, or nothing. */
+/** The match of the sticky `pattern` at `offset`, or an empty string. */
 export function match(pattern: RegExp, source: string, offset: number): string {
   pattern.lastIndex = offset;
   return pattern.exec(source)?.[0] ?? '';

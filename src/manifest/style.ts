@@ -2,20 +2,26 @@ import type { YamlMap } from '../yaml/node.ts';
 import { scalarSource } from './scalars.ts';
 import { indentation, lineStart } from './splice.ts';
 
-/** An entry to be written, its value a string or a mapping. */
+/** A new entry whose value is a string or a mapping. */
 export interface Addition {
   readonly key: string;
   readonly value: string | readonly Addition[];
 }
 
-/** How new text is written so that it fits in with what is around it. */
+/** New entries from keys and strings. */
+export function additionsOf(texts: ReadonlyMap<string, string>): readonly Addition[] {
+  return [...texts].map(([key, value]) => ({ key, value }));
+}
+
+/** A text, and the style of new text in it. */
 export interface Style {
+  readonly source: string;
   readonly eol: string;
-  /** Every string stands in double quotes. */
+  /** Whether every string is in double quotes. */
   readonly json: boolean;
-  /** White space that one level of nesting is indented by. */
+  /** The indentation of one level of nesting. */
   readonly unit: string;
-  /** What stands between a key and its value, and between two entries on one line, in flow style. */
+  /** The separators of key and value, and of two entries on one line, in flow style. */
   readonly colon: string;
   readonly comma: string;
 }
@@ -27,12 +33,24 @@ export function styleOf(source: string, root: YamlMap): Style {
   const colon = root.entries[0]?.colon ?? 0;
   const tight = json && !/\s/.test(source.charAt(colon + 1));
   return {
+    source,
     eol: /\r?\n/.exec(source)?.[0] ?? '\n',
     json,
-    unit: (root.flow ? flowUnit(source, root) : blockUnit(source, root)) || '  ',
+    unit: unitOf(source, root) || '  ',
     colon: tight ? ':' : ': ',
     comma: tight ? ',' : ', ',
   };
+}
+
+function unitOf(source: string, root: YamlMap): string {
+  if (root.flow) {
+    const inner = indentation(source, root.entries[0]?.start ?? root.start);
+    return inner.slice(indentation(source, root.start).length);
+  }
+  const nested = root.entries
+    .map(({ value }) => value)
+    .find((value): value is YamlMap => value.kind === 'map' && !value.flow);
+  return nested ? blockIndent(source, nested).slice(blockIndent(source, root).length) : '';
 }
 
 /** The indentation of the entries of a block mapping. */
@@ -41,21 +59,7 @@ export function blockIndent(source: string, { start, entries }: YamlMap): string
   return ' '.repeat(source.slice(lineStart(source, at), at).replace('\uFEFF', '').length);
 }
 
-function blockUnit(source: string, root: YamlMap): string {
-  const nested = root.entries
-    .map(({ value }) => value)
-    .find((value) => value.kind === 'map' && !value.flow);
-  return nested?.kind === 'map'
-    ? blockIndent(source, nested).slice(blockIndent(source, root).length)
-    : '';
-}
-
-function flowUnit(source: string, root: YamlMap): string {
-  const inner = indentation(source, root.entries[0]?.start ?? root.start);
-  return inner.slice(indentation(source, root.start).length);
-}
-
-/** The lines of new entries of a block mapping, without line ends. */
+/** The lines of new entries of a block mapping, without line breaks. */
 export function blockLines(
   additions: readonly Addition[],
   indent: string,
@@ -71,7 +75,7 @@ export function blockLines(
 /**
  * New entries of a flow mapping, without the commas between them.
  *
- * @param indent their indentation if they stand on lines of their own
+ * @param indent their indentation, if each is on its own line
  */
 export function flowEntries(
   additions: readonly Addition[],
@@ -86,7 +90,11 @@ export function flowEntries(
   });
 }
 
-/** A new flow mapping; `indent`: that of the line it begins in, if it may take several lines. */
+/**
+ * A new flow mapping.
+ *
+ * @param indent the indentation of its first line, if it may take several lines
+ */
 export function flowMap(
   additions: readonly Addition[],
   indent: string | undefined,

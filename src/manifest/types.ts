@@ -1,6 +1,5 @@
-import { type ErrorCode, KsealError } from '../errors.ts';
-import { printable } from '../text.ts';
-import type { Position, YamlMap, YamlNode } from '../yaml/node.ts';
+import type { Diagnostic, Location, Position } from '../diagnostic.ts';
+import type { YamlMap, YamlNode } from '../yaml/node.ts';
 
 export type Field = 'data' | 'stringData';
 export const fieldNames: readonly Field[] = ['data', 'stringData'];
@@ -12,7 +11,7 @@ export interface Manifest {
   readonly source: string;
   /** In source order, those within Lists too. Complete only where there are no problems. */
   readonly secrets: readonly SecretDocument[];
-  readonly problems: readonly Problem[];
+  readonly problems: readonly Diagnostic<ReaderCode>[];
   /** All documents, for `editManifest`. */
   readonly roots: readonly YamlNode[];
 }
@@ -42,11 +41,11 @@ export interface Entry {
   readonly position: Position;
 }
 
-/** What the reader of a manifest can find; all decisions go by these, and none by a message. */
-export type ProblemId =
+/** What the reader of a manifest can report. */
+export type ReaderCode =
   | 'unparsable'
   | 'duplicate-key'
-  | 'unsupported'
+  | 'unsupported-yaml'
   | 'wrong-type'
   | 'wrong-version'
   | 'null-value'
@@ -58,25 +57,14 @@ export type ProblemId =
   | 'duplicate-data-key'
   | 'unknown-field';
 
-/** What keeps a manifest from being sealed. Neither `message` nor `hint` ever quotes a value. */
-export interface Problem {
-  readonly id: ProblemId;
-  readonly message: string;
-  readonly hint: string | undefined;
-  readonly position: Position;
-  /** How the Secret is called (`secretLabel`), if the problem is within one. */
-  readonly secret: string | undefined;
-  /** The data key, if the problem is at one that is a legal data key. */
-  readonly key: string | undefined;
-}
-
+/** The names in the metadata of a Secret. */
 export interface Names {
   readonly name: string | undefined;
   readonly generateName: string | undefined;
   readonly namespace: string | undefined;
 }
 
-/** How a Secret is called in messages: `hr/db`, `db`, `generateName db-*` or `(no name)`. */
+/** Returns the name of a Secret for messages: `hr/db`, `db`, `generateName db-*` or `(no name)`. */
 export function secretLabel({ name, generateName, namespace }: Names): string {
   const inNamespace = namespace === undefined ? '' : `${namespace}/`;
   if (name !== undefined) return inNamespace + name;
@@ -84,19 +72,8 @@ export function secretLabel({ name, generateName, namespace }: Names): string {
   return '(no name)';
 }
 
-/** The beginning of a message: `deploy/db.yaml:11:13: Secret hr/db, data key "password"`. */
-export function where(path: string, position: Position, secret?: string, key?: string): string {
-  const place = `${path}:${position.line}:${position.column}`;
-  const inSecret = secret === undefined ? '' : `: Secret ${secret}`;
-  return printable(`${place}${inSecret}${key === undefined ? '' : `, data key "${key}"`}`);
-}
-
-/** The error of `problem`, with code MANIFEST_INVALID unless another is given. */
-export function problemError(
-  path: string,
-  problem: Problem,
-  code: ErrorCode = 'MANIFEST_INVALID',
-): KsealError {
-  const place = where(path, problem.position, problem.secret, problem.key);
-  return new KsealError(code, `${place}: ${problem.message}`, { hint: problem.hint });
+/** Returns where a Secret, or one of its values, is in its manifest. */
+export function locationIn(secret: SecretDocument, entry?: Partial<Entry>): Location {
+  const { key, position = secret.position } = entry ?? {};
+  return { position, secret: secretLabel(secret), key };
 }

@@ -1,9 +1,9 @@
 import type { Finding } from '../verify/rule.ts';
-import { placeOf, printable, type Reporter, sentenceOf, summaryOf } from './report.ts';
+import { pointOf, printable, type Reporter, sentenceOf, summaryOf } from './report.ts';
 
 /**
- * Workflow commands of GitHub Actions: a finding is shown at its line of the pull request. The log
- * shows the message alone, so the message says the place as well.
+ * Workflow commands of GitHub Actions, which show a finding at its line of the pull request. The
+ * log shows only the message, so the message repeats the position.
  */
 export const github: Reporter = (report) =>
   [
@@ -15,18 +15,18 @@ export const github: Reporter = (report) =>
     .join('');
 
 function commandOf(finding: Finding): string {
-  const { severity, path, position, rule, hint } = finding;
+  const { severity, path, position, code, hint } = finding;
   const properties = [
     `file=${property(printable(path))}`,
     `line=${position.line}`,
     `col=${position.column}`,
-    `title=${property(`kseal ${rule}`)}`,
+    `title=${property(`kseal ${code}`)}`,
   ];
-  const lines = [`${placeOf(finding)}: ${sentenceOf(finding)}`, ...(hint ? [`hint: ${hint}`] : [])];
+  const lines = [`${pointOf(finding)}: ${sentenceOf(finding)}`, ...(hint ? [`hint: ${hint}`] : [])];
   return `::${severity} ${properties.join(',')}::${data(lines.map(printable).join('\n'))}`;
 }
 
-/** The escapes of the package @actions/core: the runner undoes these and no others. */
+/** Escapes text as @actions/core does: the runner decodes these escapes and no others. */
 function data(text: string): string {
   return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
 }

@@ -2,14 +2,14 @@ import type { Finding, SuppressedFinding } from '../verify/rule.ts';
 import {
   byPath,
   counted,
-  placeOf,
+  pointOf,
   printable,
   type Report,
   type Reporter,
   sentenceOf,
 } from './report.ts';
 
-/** A file is a test: it keeps its name over time, so that GitLab and Jenkins see it mended. */
+/** A file is a test case: its name is stable, so that GitLab and Jenkins see it fixed. */
 interface TestCase {
   readonly path: string;
   readonly findings: readonly Finding[];
@@ -17,7 +17,7 @@ interface TestCase {
   readonly suppressed: readonly SuppressedFinding[];
 }
 
-/** JUnit XML as Jenkins reads it (fixtures/report/junit.xsd), GitLab too. */
+/** JUnit XML as Jenkins and GitLab read it (fixtures/report/junit.xsd). */
 export const junit: Reporter = (report) => {
   const cases = casesOf(report).map((test) => ({ test, failed: hasFailed(test, report) }));
   const failures = cases.filter(({ failed }) => failed).length;
@@ -55,7 +55,7 @@ function hasFailed({ findings, hidden }: TestCase, { failOn }: Report): boolean 
   );
 }
 
-/** GitLab shows of a test what stands in its one failure; Jenkins the rest as well. */
+/** GitLab shows only the failure of a test case, Jenkins also its output. */
 function elementOf(test: TestCase, failed: boolean): string[] {
   const found = [
     ...test.findings.flatMap(linesOf),
@@ -78,13 +78,13 @@ function failureAttributes({ findings, hidden }: TestCase): string {
   if (first === undefined) return '';
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
   const message = `${printable(sentenceOf(first))}${more}`;
-  return ` type="${escaped(first.rule)}" message="${escaped(message)}"`;
+  return ` type="${escaped(first.code)}" message="${escaped(message)}"`;
 }
 
 function linesOf(finding: Finding): string[] {
-  const { severity, rule, hint } = finding;
+  const { severity, code, hint } = finding;
   return [
-    `${placeOf(finding)}: ${severity} ${rule}: ${sentenceOf(finding)}`,
+    `${pointOf(finding)}: ${severity} ${code}: ${sentenceOf(finding)}`,
     ...(hint === undefined ? [] : [`  hint: ${hint}`]),
   ].map(printable);
 }
@@ -94,7 +94,7 @@ function block(indent: string, name: string, attributes: string, lines: string[]
   return [`${indent}<${name}${attributes}>${lines.map(escaped).join('\n')}</${name}>`];
 }
 
-/** `printable` has taken away already what XML 1.0 cannot hold at all. */
+/** Escapes text after `printable`, which replaces the characters that XML 1.0 forbids. */
 function escaped(text: string): string {
   const references: Readonly<Record<string, string>> = {
     '&': '&amp;',

@@ -1,21 +1,22 @@
+import { compareText, inOrder } from '../diagnostic.ts';
 import { printable as oneLine } from '../text.ts';
 import type { Finding, Rule, Severity, SuppressedFinding } from '../verify/rule.ts';
 
-/** What a run of verify found. The reporters put it into words; they know nothing else. */
+/** The result of a run of verify: the only input of the reporters. */
 export interface Report {
-  /** In the order in which they are shown: `inOrder`. */
+  /** In the order of `sorted`. */
   readonly findings: readonly Finding[];
-  /** Those beyond `--max-findings`: counted, but not shown. */
+  /** The findings beyond `--max-findings`, which are counted but not shown. */
   readonly hidden: readonly Finding[];
   readonly suppressed: readonly SuppressedFinding[];
-  /** Every path that was read, or should have been. */
+  /** The paths that were read, and those that could not be. */
   readonly files: readonly string[];
   readonly secrets: number;
   readonly values: number;
   readonly sealed: number;
-  /** From which severity on a file fails, where a format has such a thing. */
+  /** The severity from which a file fails, in formats that have failures. */
   readonly failOn: Severity;
-  /** What the reader should know about the run itself, a sentence each. */
+  /** Sentences about the run itself. */
   readonly notes: readonly string[];
 }
 
@@ -25,32 +26,21 @@ export interface Tool {
   readonly rules: readonly Rule[];
 }
 
-/** Colours a text, or returns it as it is. */
+/** Colours a text, or returns it unchanged. */
 export type Paint = (colour: 'red' | 'yellow' | 'cyan' | 'green', text: string) => string;
 
-/** A format of `kseal verify`: the whole output, with its last line ended. */
+/** Returns the output of `kseal verify` in one format, with a final newline. */
 export type Reporter = (report: Report, tool: Tool, paint: Paint) => string;
 
-/** By path, line, column and rule, whatever the locale. */
-export function inOrder<F extends Finding>(findings: readonly F[]): readonly F[] {
-  return findings.toSorted(
-    (a, b) =>
-      compare(a.path, b.path) ||
-      a.position.line - b.position.line ||
-      a.position.column - b.position.column ||
-      compare(a.rule, b.rule),
-  );
-}
-
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
+/** Sorts findings by path, position and rule. */
+export function sorted<F extends Finding>(findings: readonly F[]): readonly F[] {
+  return findings.toSorted((a, b) => compareText(a.path, b.path) || inOrder(a, b));
 }
 
 interface Tally {
   readonly errors: number;
   readonly warnings: number;
-  /** The files with a finding. */
+  /** The number of files with a finding. */
   readonly faulty: number;
   readonly files: number;
 }
@@ -68,7 +58,7 @@ export function tallyOf({ findings, hidden, files }: Report): Tally {
   };
 }
 
-/** Puts what belongs to one file together; files in the order of their first finding. */
+/** Groups findings by file, in the order of the first finding of each. */
 export function byPath<F extends Finding>(findings: readonly F[]): Map<string, F[]> {
   const groups = new Map<string, F[]>();
   for (const finding of findings) {
@@ -79,7 +69,7 @@ export function byPath<F extends Finding>(findings: readonly F[]): Map<string, F
   return groups;
 }
 
-/** What is wrong, and in what: `Secret hr/db, data key "password": the value is not sealed`. */
+/** Returns `Secret hr/db, data key "password": the value is not sealed`. */
 export function sentenceOf({ secret, key, message }: Finding): string {
   const place = [
     secret === undefined ? [] : [`Secret ${secret}`],
@@ -88,12 +78,12 @@ export function sentenceOf({ secret, key, message }: Finding): string {
   return place.length === 0 ? message : `${place.join(', ')}: ${message}`;
 }
 
-/** `deploy/db.yaml:11:13`. */
-export function placeOf({ path, position }: Finding): string {
+/** Returns `deploy/db.yaml:11:13`. */
+export function pointOf({ path, position }: Finding): string {
   return `${path}:${position.line}:${position.column}`;
 }
 
-/** `text` as one line that steers neither a terminal nor GitHub's runner, which obeys `##[command]`. */
+/** Returns one line that controls neither a terminal nor GitHub's runner (`##[command]`). */
 export function printable(text: string): string {
   return oneLine(text).replaceAll('##[', '#\\u{23}[');
 }
@@ -102,13 +92,13 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** `3 errors, 1 warning in 2 of 40 files; 120 of 121 values are sealed`. */
+/** Returns `3 errors, 1 warning in 2 of 40 files; 120 of 121 values are sealed`. */
 export function summaryOf(report: Report): string {
   const { errors, warnings, faulty, files } = tallyOf(report);
   const kinds = [
-    errors === 0 ? [] : [counted(errors, 'error')],
-    warnings === 0 ? [] : [counted(warnings, 'warning')],
-  ].flat();
+    ...(errors === 0 ? [] : [counted(errors, 'error')]),
+    ...(warnings === 0 ? [] : [counted(warnings, 'warning')]),
+  ];
   const { hidden, suppressed } = report;
   return [
     kinds.length === 0
@@ -128,4 +118,17 @@ function sealedPart({ secrets, values, sealed }: Report): string {
   if (values === 1)
     return sealed === 1 ? 'the only value is sealed' : 'the only value is not sealed';
   return `${sealed === values ? 'all' : `${sealed} of`} ${values} values are sealed`;
+}
+
+/** Returns JSON in which control and direction characters are escaped, so that it can be shown. */
+export function jsonText(value: unknown): string {
+  const text = JSON.stringify(value, null, 2).replace(
+    /[\u007F-\u009F\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => character.split('').map(escapeOf).join(''),
+  );
+  return `${text}\n`;
+}
+
+function escapeOf(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Finding, Rule } from '../verify/rule.ts';
-import { jsonText } from './json.ts';
-import { inOrder, printable, type Report, type Reporter, sentenceOf, type Tool } from './report.ts';
+import {
+  jsonText,
+  printable,
+  type Report,
+  type Reporter,
+  sentenceOf,
+  sorted,
+  type Tool,
+} from './report.ts';
 
 const SCHEMA =
   'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json';
@@ -46,13 +53,12 @@ function resultsOf(report: Report, { rules }: Tool, uris: readonly string[]) {
   const ruleIndices = new Map(rules.map(({ id }, index) => [id, index]));
   const artifactIndices = new Map(uris.map((uri, index) => [uri, index]));
   const resultOf = (finding: Finding) => ({
-    ruleId: finding.rule,
-    ruleIndex: ruleIndices.get(finding.rule),
+    ruleId: finding.code,
+    ruleIndex: ruleIndices.get(finding.code),
     level: finding.severity,
     message: messageOf(wordsOf(finding)),
     locations: [locationOf(finding, artifactIndices)],
-    // Under a name of our own: GitHub's `primaryLocationLineHash` is a hash of the line, and its
-    // uploader warns of every value that it has not computed itself.
+    // Not GitHub's `primaryLocationLineHash`: its uploader warns about hashes of other tools.
     partialFingerprints: { 'ksealFinding/v1': fingerprints.get(finding) },
   });
   return [
@@ -81,7 +87,7 @@ function locationOf({ path, position }: Finding, artifacts: ReadonlyMap<string, 
   };
 }
 
-/** A rule as SARIF describes it (§3.49). */
+/** Describes a rule (§3.49). */
 function descriptorOf({ id, severity, summary, why, wrong, right }: Rule) {
   return {
     id,
@@ -96,7 +102,7 @@ function descriptorOf({ id, severity, summary, why, wrong, right }: Rule) {
   };
 }
 
-/** A fence is longer than any run of backticks within it (CommonMark §4.5). */
+/** Fences code; a fence is longer than any run of backticks in it (CommonMark §4.5). */
 function fenced(yaml: string): string {
   const longest = Math.max(0, ...(yaml.match(/`+/g) ?? []).map(({ length }) => length));
   const fence = '`'.repeat(Math.max(3, longest + 1));
@@ -104,8 +110,8 @@ function fenced(yaml: string): string {
 }
 
 /**
- * A message of a result (§3.11). `{0}` would be a placeholder, so braces are doubled (§3.11.5), and
- * `[text](destination)` a link (§3.11.6), which a name from a file must not set; it has no escape.
+ * Returns a message (§3.11). Braces are doubled, because `{0}` is a placeholder (§3.11.5). A name
+ * from a file must not make a link (§3.11.6), for which there is no escape.
  */
 function messageOf(text: string): { readonly text: string } {
   return {
@@ -113,7 +119,7 @@ function messageOf(text: string): { readonly text: string } {
   };
 }
 
-/** A path, as the user named it, as a URI reference (RFC 3986): relative unless the path is not. */
+/** Returns a path as a URI reference (RFC 3986), which is relative if the path is. */
 export function uriOf(path: string): string {
   const encoded = path
     .replace(/^(?:\.\/+)+/, '')
@@ -126,15 +132,15 @@ export function uriOf(path: string): string {
 }
 
 /**
- * What a finding is known by from run to run: its rule, file, Secret and data key, and of several
- * equal ones the how-manieth it is. Neither its line nor any value is part of it.
+ * Returns hashes that identify findings from run to run: of the rule, file, Secret and data key,
+ * and a counter for equal ones. Neither line nor value is part of them.
  */
 function fingerprintsOf(findings: readonly Finding[]): Map<Finding, string> {
   const counts = new Map<string, number>();
   return new Map(
-    inOrder(findings).map((finding) => {
-      const { rule, path, secret, key } = finding;
-      const identity = JSON.stringify([rule, path, secret ?? null, key ?? null]);
+    sorted(findings).map((finding) => {
+      const { code, path, secret, key } = finding;
+      const identity = JSON.stringify([code, path, secret ?? null, key ?? null]);
       const ordinal = counts.get(identity) ?? 0;
       counts.set(identity, ordinal + 1);
       const hash = createHash('sha256').update(`${identity}${ordinal}`).digest('hex');

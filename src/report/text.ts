@@ -12,7 +12,7 @@ import {
 
 const colours = { error: 'red', warning: 'yellow' } as const;
 
-/** For people: a block a file, and at the end how much there is. */
+/** Text for people: a block for each file, and a summary. */
 export const text: Reporter = (report, _tool, paint) => {
   const widths = widthsOf(report.findings);
   const blocks = [...byPath(report.findings)].map(
@@ -36,23 +36,23 @@ function widthsOf(findings: readonly Finding[]): Widths {
   return {
     place: widest(lineAndColumn),
     severity: widest(({ severity }) => severity),
-    rule: widest(({ rule }) => rule),
+    rule: widest(({ code }) => code),
   };
 }
 
-/** A line of a log that begins with `::` is a command to a runner of GitHub Actions. */
+/** Returns a path that GitHub's runner does not take for a command, as it does `::`. */
 function heading(path: string): string {
   return printable(/^\s*::/.test(path) ? `./${path}` : path);
 }
 
-/** A finding, and its hint unless the next finding of the file has the same. */
+/** Prints a finding, and its hint unless the next finding of the file has the same. */
 function rowOf(findings: readonly Finding[], { place, severity, rule }: Widths, paint: Paint) {
   return (finding: Finding, index: number): string => {
     const cells = [
       ' ',
       lineAndColumn(finding).padEnd(place),
       paint(colours[finding.severity], finding.severity.padEnd(severity)),
-      finding.rule.padEnd(rule),
+      finding.code.padEnd(rule),
       printable(sentenceOf(finding)),
     ];
     const { hint } = finding;

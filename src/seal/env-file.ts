@@ -3,14 +3,15 @@ import { isDataKey } from '../kubernetes/names.ts';
 import { decodeUtf8 } from '../text.ts';
 
 /**
- * Reads `KEY=VALUE` lines as `kubectl create secret --from-env-file` does: blank lines and lines
- * that begin with `#` are skipped, and nothing is quoted or expanded: the value is the rest of the
- * line. Throws VALUE_REFUSED with the line number, never the line.
+ * Parses `KEY=VALUE` lines as `kubectl create secret --from-env-file` does: skips blank lines and
+ * comments, and takes the rest of each line as the value, without quoting or expansion. Throws
+ * VALUE_REFUSED with the line number, never the line.
  */
 export function readEnvFile(bytes: Uint8Array, path: string): readonly [string, string][] {
   const text = decodeUtf8(bytes);
   if (text === undefined || text.includes('\0')) {
-    throw new KsealError('VALUE_REFUSED', `${path}: is not UTF-8 text`, {
+    throw new KsealError('VALUE_REFUSED', 'not UTF-8 text', {
+      thing: path,
       hint: 'in PowerShell, write it with: Set-Content -Encoding utf8',
     });
   }
@@ -22,8 +23,9 @@ export function readEnvFile(bytes: Uint8Array, path: string): readonly [string, 
     if (/^\s*(#|$)/.test(line)) continue;
     const [, key, value] = /^\s*([^=\s]+)=(.*)$/s.exec(line) ?? [];
     if (key === undefined || value === undefined || !isDataKey(key)) {
-      throw new KsealError('VALUE_REFUSED', `${path}:${index + 1}: is not a KEY=VALUE line`, {
-        hint: 'a value of several lines belongs in a file of its own: --from-file KEY=PATH',
+      throw new KsealError('VALUE_REFUSED', 'not a KEY=VALUE line', {
+        thing: `${path}:${index + 1}`,
+        hint: 'put a value of several lines into its own file: --from-file KEY=PATH',
       });
     }
     pairs.push([key, value]);

@@ -1,117 +1,41 @@
-import { KsealError, type Warning } from '../errors.ts';
+import type { Diagnostic, Words } from '../diagnostic.ts';
+import { KsealError } from '../errors.ts';
 import { checkBinding, type Place } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { forbiddenValue } from '../kubernetes/secret.ts';
 import { decodeUtf8 } from '../text.ts';
 
-/** Something about a value that is rarely meant; never the value itself. */
-interface Accident {
-  readonly id: string;
-  readonly message: string;
-}
-
-interface TextAccident extends Accident {
-  readonly found: (text: string) => boolean;
-}
-
-const pattern = (re: RegExp) => (text: string) => re.test(text);
-
-/** Accidents in values that are text. A value of several lines is a file: it ends in a newline. */
-const textAccidents: readonly TextAccident[] = [
-  { id: 'empty', message: 'is empty', found: (text) => text === '' },
-  {
-    id: 'trailing-newline',
-    message: 'ends with a newline, which most programs take for part of the password',
-    found: pattern(/^[^\n]*\r?\n$/),
-  },
-  {
-    id: 'surrounding-space',
-    message: 'begins or ends with white space',
-    found: pattern(/^\s*[ \t]|^[ \t]|[ \t]\r?\n?$/),
-  },
-  {
-    id: 'bom',
-    message: 'begins with a byte order mark',
-    found: (text) => text.startsWith('\uFEFF'),
-  },
-  { id: 'crlf', message: 'has Windows line ends (CR LF)', found: pattern(/\r\n/) },
-  {
-    id: 'invisible-space',
-    message: 'holds a non-breaking or invisible space',
-    found: pattern(/[\u00A0\u2007\u202F\u200B-\u200D\u2060]|.\uFEFF/),
-  },
-  { id: 'smart-quotes', message: 'holds typographic quotes', found: pattern(/[\u2018-\u201F]/) },
-  {
-    id: 'quoted',
-    message: 'is in quotes, which will be part of the value',
-    found: pattern(/^(["'])[^\n]*\1\n?$/),
-  },
-  { id: 'base64', message: 'is base64 already, and would be encoded twice', found: isBase64Text },
-  {
-    id: 'placeholder',
-    message: 'looks like a placeholder',
-    found: pattern(
-      /^\s*(?:change[-_ ]?(?:me|it)|replace[-_ ]?me|(?:insert|your|my)[-_ ].*(?:password|secret|token|key|here)|todo|tbd|fixme|x{3,}|\*{3,}|\.{3,}|placeholder|dummy|example|<[^<>\n]*>|\$\{[^}\n]*\}|\{\{[^\n]*\}\})\s*$/i,
-    ),
-  },
-];
-
-/** What looks like an accident in a value, in the order of the table above. */
-export function valueWarningsIn(bytes: Uint8Array): readonly Accident[] {
-  const [first, second] = bytes;
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
-    return [{ id: 'utf-16', message: 'is UTF-16 text, as PowerShell writes it' }];
-  }
-  const text = decodeUtf8(bytes);
-  return text === undefined ? [] : textAccidents.filter(({ found }) => found(text));
-}
-
-/** The ids that `--allow` takes. */
-export const valueWarningIds: readonly string[] = ['utf-16', ...textAccidents.map(({ id }) => id)];
-
-/** Base64 of readable text: a random password that happens to be in the alphabet is not. */
-function isBase64Text(text: string): boolean {
-  const trimmed = text.trim();
-  if (trimmed.length < 8 || trimmed.length % 4 !== 0) return false;
-  const bytes = Buffer.from(trimmed, 'base64');
-  if (bytes.toString('base64') !== trimmed) return false;
-  const decoded = decodeUtf8(bytes);
-  return decoded !== undefined && !/[\u0000-\u0008\u000E-\u001F\u007F]/.test(decoded);
-}
-
 export interface ValuePolicy {
-  /** Accidents are errors. */
+  /** Warnings about values are errors. */
   readonly strict: boolean;
-  /** Accident ids that are not reported. */
+  /** The codes of warnings to omit. */
   readonly allow: ReadonlySet<string>;
 }
 
-/** How each value begins that SOPS has encrypted. */
-const SOPS = 'ENC[AES256_GCM,';
+type ValueWarning = Words & Pick<Diagnostic, 'code'>;
+
+const SOPS_PREFIX = 'ENC[AES256_GCM,';
 
 /**
- * Checks a plaintext before it is sealed and returns the warnings about it.
- * Throws VALUE_REFUSED for what cannot work: a value that is sealed already (sealed values do not
- * nest), one its Secret type forbids, and under `strict` an accident.
+ * Checks a plaintext before it is sealed, and returns warnings about it.
+ *
+ * @throws KsealError VALUE_REFUSED for a value that is already sealed or encrypted by SOPS, one
+ *   that its Secret type forbids, and under `strict` one with a warning
  */
 export function checkPlaintext(
   bytes: Uint8Array,
   key: string,
   type: string | undefined,
   { strict, allow }: ValuePolicy,
-): readonly Warning[] {
+): readonly ValueWarning[] {
   if (isSealedInSomeForm(bytes)) {
-    throw new KsealError(
-      'VALUE_REFUSED',
-      'the value is sealed already, and sealed values do not nest',
-      {
-        hint: `to take it over as it is: --from-jwe ${key}=FILE`,
-      },
-    );
+    throw new KsealError('VALUE_REFUSED', 'already sealed, and sealed values cannot be nested', {
+      hint: `to take over a sealed value: --from-jwe ${key}=FILE`,
+    });
   }
-  if (Buffer.from(bytes).subarray(0, SOPS.length).toString('latin1') === SOPS) {
-    throw new KsealError('VALUE_REFUSED', 'the value is encrypted by SOPS already', {
+  if (Buffer.from(bytes).subarray(0, SOPS_PREFIX.length).toString('latin1') === SOPS_PREFIX) {
+    throw new KsealError('VALUE_REFUSED', 'already encrypted by SOPS', {
       hint: 'decrypt it first: sops decrypt FILE | kseal seal -f -',
     });
   }
@@ -121,11 +45,12 @@ export function checkPlaintext(
       hint: 'correct the value, or the type',
     });
   }
-  const warnings = valueWarningsIn(bytes)
-    .filter(({ id }) => !allow.has(id))
-    .map(({ id, message }) => ({
-      message: `the value ${message} [${id}]`,
-      hint: `if that is meant: --allow ${id}`,
+  const warnings = warningsAbout(bytes)
+    .filter(({ code }) => !allow.has(code))
+    .map(({ code, message }) => ({
+      code,
+      message: `the value ${message} [${code}]`,
+      hint: `if that is intended: --allow ${code}`,
     }));
   const [first] = warnings;
   if (strict && first !== undefined)
@@ -134,29 +59,101 @@ export function checkPlaintext(
 }
 
 /**
- * Checks that a value that is sealed already may stay as it is: it opens at this very place, and
- * its key is known. Returns the warnings. `knownKids` undefined: no key was given to judge by.
- * Throws BINDING_MISMATCH or KEY_UNKNOWN.
+ * Checks that a sealed value may stay: that it opens at `place`, and that its key is one of
+ * `knownKids` (undefined: any key). Returns warnings. Throws BINDING_MISMATCH or KEY_UNKNOWN.
  */
 export function checkSealed(
   { header }: CompactJwe,
   place: Place,
   knownKids: ReadonlySet<string> | undefined,
-): readonly Warning[] {
+): readonly ValueWarning[] {
   if (header.binding === undefined) {
-    return [
-      {
-        message:
-          'the sealed value is bound to no place; it opens only where unbound values are accepted',
-        hint: 'seal the plaintext with kseal to bind it',
-      },
-    ];
+    const message =
+      'the sealed value is not bound to a Secret; it opens only where unbound values are accepted';
+    return [{ code: 'unbound-value', message, hint: 'to bind it, seal the plaintext with kseal' }];
   }
   checkBinding(header.binding, place);
   if (knownKids !== undefined && !knownKids.has(header.kid ?? '')) {
-    throw new KsealError('KEY_UNKNOWN', `is sealed to another key, ${header.kid}`, {
-      hint: 'give that key, or open everything and seal it again: kseal decrypt FILE -k OLD | kseal seal -f - -k NEW',
+    throw new KsealError('KEY_UNKNOWN', `sealed to another key, ${header.kid}`, {
+      hint: 'give that key, or seal everything again: kseal decrypt FILE -k OLD | kseal seal -f - -k NEW',
     });
   }
   return [];
+}
+
+/** Something about a value that is rarely intended; the message completes "the value". */
+interface TextCheck {
+  readonly code: string;
+  readonly message: string;
+  readonly found: (text: string) => boolean;
+}
+
+const pattern = (re: RegExp) => (text: string) => re.test(text);
+
+/** The checks of values that are text. Several lines are a file, which ends with a newline. */
+const textChecks: readonly TextCheck[] = [
+  { code: 'empty', message: 'is empty', found: (text) => text === '' },
+  {
+    code: 'trailing-newline',
+    message: 'ends with a newline, which most programs treat as part of the password',
+    found: pattern(/^[^\n]*\r?\n$/),
+  },
+  {
+    code: 'surrounding-space',
+    message: 'begins or ends with white space',
+    found: pattern(/^\s*[ \t]|^[ \t]|[ \t]\r?\n?$/),
+  },
+  {
+    code: 'bom',
+    message: 'begins with a byte order mark',
+    found: (text) => text.startsWith('\uFEFF'),
+  },
+  { code: 'crlf', message: 'has Windows line endings (CR LF)', found: pattern(/\r\n/) },
+  {
+    code: 'invisible-space',
+    message: 'contains a non-breaking or invisible space',
+    found: pattern(/[\u00A0\u2007\u202F\u200B-\u200D\u2060]|.\uFEFF/),
+  },
+  {
+    code: 'smart-quotes',
+    message: 'contains typographic quotes',
+    found: pattern(/[\u2018-\u201F]/),
+  },
+  {
+    code: 'quoted',
+    message: 'is in quotes, which become part of the value',
+    found: pattern(/^(["'])[^\n]*\1\n?$/),
+  },
+  { code: 'base64', message: 'is base64, and would be encoded twice', found: isBase64Text },
+  {
+    code: 'placeholder',
+    message: 'looks like a placeholder',
+    found: pattern(
+      /^\s*(?:change[-_ ]?(?:me|it)|replace[-_ ]?me|(?:insert|your|my)[-_ ].*(?:password|secret|token|key|here)|todo|tbd|fixme|x{3,}|\*{3,}|\.{3,}|placeholder|dummy|example|<[^<>\n]*>|\$\{[^}\n]*\}|\{\{[^\n]*\}\})\s*$/i,
+    ),
+  },
+];
+
+/** The codes that `--allow` takes. */
+export const valueWarningCodes: readonly string[] = [
+  'utf-16',
+  ...textChecks.map(({ code }) => code),
+];
+
+function warningsAbout(bytes: Uint8Array): readonly Pick<TextCheck, 'code' | 'message'>[] {
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
+    return [{ code: 'utf-16', message: 'is UTF-16 text, as written by PowerShell' }];
+  const text = decodeUtf8(bytes);
+  return text === undefined ? [] : textChecks.filter(({ found }) => found(text));
+}
+
+/** Whether `text` is base64 of readable text; a random password in that alphabet is not. */
+function isBase64Text(text: string): boolean {
+  const trimmed = text.trim();
+  if (trimmed.length < 8 || trimmed.length % 4 !== 0) return false;
+  const bytes = Buffer.from(trimmed, 'base64');
+  if (bytes.toString('base64') !== trimmed) return false;
+  const decoded = decodeUtf8(bytes);
+  return decoded !== undefined && !/[\u0000-\u0008\u000E-\u001F\u007F]/.test(decoded);
 }

@@ -1,15 +1,16 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Place } from '../jwe/binding.ts';
 
-/** A value that was opened: where it stands, its sealed bytes, and what they opened to. */
+/** A value that was opened: its place, its sealed bytes and what they opened to. */
 export interface Opened {
   readonly place: Place;
   readonly sealed: Uint8Array;
   readonly plaintext: Uint8Array;
+  /** The key that opened it. */
   readonly kid: string;
 }
 
-/** Remembers that a value was opened, and holds nothing of it. */
+/** Remembers which values were opened without storing them. */
 export interface Cache {
   has(value: Opened): boolean;
   add(value: Opened): void;
@@ -18,13 +19,13 @@ export interface Cache {
 const HOUR = 3_600_000;
 
 /**
- * A cache in memory of at most `capacity` values, each for one hour from when it was opened. It
- * keeps their HMACs alone, under a key that ends with the process: to learn something from one,
- * one would have to know the plaintext already. `now` gives milliseconds.
+ * Creates a cache in memory of at most `capacity` values, each for one hour after it was last
+ * opened. It stores only HMACs under a random key that lives as long as the process, so nobody can
+ * learn a plaintext from it. `now` returns milliseconds.
  */
 export function createCache(capacity = 50_000, now = () => performance.now()): Cache {
   const key = randomBytes(32);
-  // From HMAC to when it is forgotten; a Map keeps the order in which its entries came.
+  // From HMAC to expiry; a Map keeps its entries in insertion order.
   const known = new Map<string, number>();
   return {
     has: (value) => (known.get(macOf(key, value)) ?? 0) > now(),
@@ -32,15 +33,15 @@ export function createCache(capacity = 50_000, now = () => performance.now()): C
       const mac = macOf(key, value);
       known.delete(mac);
       known.set(mac, now() + HOUR);
-      for (const [oldest, end] of known) {
-        if (known.size <= capacity && end > now()) return;
+      for (const [oldest, expiry] of known) {
+        if (known.size <= capacity && expiry > now()) return;
         known.delete(oldest);
       }
     },
   };
 }
 
-/** Each part goes in with its length in front, so that no two values give the same bytes. */
+/** Each part is preceded by its length, so that no two values have the same input. */
 function macOf(key: Uint8Array, { place, sealed, plaintext, kid }: Opened): string {
   const mac = createHmac('sha256', key);
   const parts = [place.namespace ?? '', place.name ?? '', place.key, kid].map((text) =>

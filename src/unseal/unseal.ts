@@ -8,32 +8,32 @@ import { checkCount, MAX_SEALED_VALUES } from '../kubernetes/secret.ts';
 import type { Cache, Opened } from './cache.ts';
 import { candidatesFor } from './keyring.ts';
 
-/** How many values are opened at once. */
+/** The most values that are opened at the same time. */
 const PARALLEL = 16;
 
 export interface OpeningPolicy {
-  /** Open values of other JOSE tools, which are bound to no place. */
+  /** Open values that another tool sealed, which are not bound to a Secret. */
   readonly acceptUnbound: boolean;
   readonly allowRevoked: boolean;
   /** The widest scope that is opened. */
   readonly maxScope: Scope;
 }
 
-export interface OpenRequest {
+interface OpenRequest {
   readonly place: Omit<Place, 'key'>;
-  /** From data key to bytes: what `data` holds once its base64 is decoded. */
+  /** The decoded `data` of the Secret, by data key. */
   readonly data: ReadonlyMap<string, Uint8Array>;
-  /** What the Secret held before, on an update. */
+  /** The decoded `data` before an update. */
   readonly before?: ReadonlyMap<string, Uint8Array>;
   readonly keyring: readonly OpeningKey[];
   readonly policy: OpeningPolicy;
-  /** When no key is asked any more, as performance.now() tells it. */
+  /** When to stop calling keys, in milliseconds on the clock of performance.now(). */
   readonly deadline?: number;
-  /** With it, a value that opens to what the Secret held before costs no call. */
+  /** Saves the key call for a value that opens to what the Secret held before. */
   readonly cache?: Cache;
 }
 
-/** All or nothing: with any error, `opened` is empty. Both maps go by data key. */
+/** All maps go by data key; with any error, `opened` is empty. */
 export interface OpenResult {
   readonly opened: ReadonlyMap<string, Uint8Array>;
   readonly warnings: ReadonlyMap<string, string>;
@@ -49,19 +49,19 @@ interface Ready {
 }
 
 /**
- * Opens the sealed values of one Secret: the one function behind `decrypt` and the admission
- * webhook. Values that do not look sealed are left alone. A key is only asked once every value
- * has passed the checks that cost nothing, and no more once one cannot be asked.
+ * Opens the sealed values of one Secret, all or none, for `decrypt` and the webhook alike. Other
+ * values are left alone. No key is called before every value passed the checks that need no key,
+ * nor after a key was unavailable.
  */
 export async function unsealData(request: OpenRequest): Promise<OpenResult> {
   const errors = new Map<string, KsealError>();
-  const ready = prepareAll(request, errors);
   const opened = new Map<string, Uint8Array>();
   const warnings = new Map<string, string>();
-  const toOpen = errors.size === 0 ? ready : [];
-  const results = await openAll(toOpen, request);
-  // In the order of the data, and not in that in which keys answered: the same every time.
-  for (const [index, { key }] of toOpen.entries()) {
+  const ready = prepareAll(request, errors);
+  if (errors.size > 0) return { opened, warnings, errors };
+  const results = await openAll(ready, request);
+  // In the order of the data rather than of the answers, so that the result is always the same.
+  for (const [index, { key }] of ready.entries()) {
     const result = results[index];
     if (result instanceof KsealError) errors.set(key, result);
     else if (result !== undefined) {
@@ -73,17 +73,17 @@ export async function unsealData(request: OpenRequest): Promise<OpenResult> {
   return { opened: errors.size === 0 ? opened : new Map(), warnings, errors };
 }
 
-/** Undefined: not asked, for a KMS that fails is spared further questions about a lost Secret. */
+/** Each result in order; undefined: skipped, because an earlier KMS call for this Secret failed. */
 function openAll(
   values: readonly Ready[],
   request: OpenRequest,
 ): Promise<readonly (Decrypted | KsealError | undefined)[]> {
-  let isAnswered = true;
+  let isAvailable = true;
   return pLimit(PARALLEL).map(values, async (value) => {
-    if (!isAnswered) return undefined;
+    if (!isAvailable) return undefined;
     const result = await open(value, request).catch(expected);
     if (result instanceof KsealError && exitCodeOf(result) === exitCodes.KEY_UNAVAILABLE)
-      isAnswered = false;
+      isAvailable = false;
     return result;
   });
 }
@@ -97,14 +97,14 @@ function prepareAll(request: OpenRequest, errors: Map<string, KsealError>): Read
       checkCount(ready.length + errors.size);
     } catch (error) {
       errors.set(key, expected(error));
-      // Damaged ones count too: a hundred thousand of them would keep everybody else waiting.
+      // Damaged values count too, or a hundred thousand of them would keep the webhook busy.
       if (ready.length + errors.size > MAX_SEALED_VALUES) break;
     }
   }
   return ready;
 }
 
-/** Steps 1 to 4 of opening (design: one function, two doors); undefined: leave the value alone. */
+/** Checks a value as far as possible without a key; undefined if it must be left alone. */
 function prepare(key: string, bytes: Uint8Array, request: OpenRequest): Ready | undefined {
   const jwe = readSealedValue(bytes);
   if (jwe === undefined) return undefined;
@@ -114,8 +114,8 @@ function prepare(key: string, bytes: Uint8Array, request: OpenRequest): Ready | 
     const old = before?.get(key);
     if (old !== undefined && Buffer.compare(old, bytes) === 0) return undefined;
     if (!policy.acceptUnbound) {
-      throw new KsealError('JWE_REFUSED', 'is bound to no place: another tool sealed it', {
-        hint: 'seal it again with kseal, or allow it with --accept-unbound',
+      throw new KsealError('JWE_REFUSED', 'not bound to a Secret: sealed by another tool', {
+        hint: 'seal it again with kseal, or pass --accept-unbound',
       });
     }
   } else {
@@ -124,42 +124,27 @@ function prepare(key: string, bytes: Uint8Array, request: OpenRequest): Ready | 
   return { key, bytes, jwe, candidates: candidatesFor(jwe, keyring, policy) };
 }
 
-/** Step 5. What opens to a sealed value is refused: it would be opened twice on the next update. */
-async function open(value: Ready, request: OpenRequest): Promise<Decrypted> {
-  const { jwe, candidates } = value;
-  const known = remembered(value, request);
-  if (known !== undefined) return known;
-  const decrypted = await decryptCompact(jwe, candidates, request.deadline);
-  const { plaintext, key } = decrypted;
-  if (isSealedInSomeForm(plaintext)) {
-    throw new KsealError('JWE_REFUSED', 'opens to another sealed value, and these do not nest', {
-      hint: 'seal the plaintext itself',
-    });
+/** Refuses a value that opens to a sealed one, which the next update would open again. */
+async function open(
+  { key, bytes, jwe, candidates }: Ready,
+  { place, before, cache, deadline }: OpenRequest,
+): Promise<Decrypted> {
+  const opened = (plaintext: Uint8Array, { kid }: OpeningKey): Opened => {
+    return { place: { ...place, key }, sealed: bytes, plaintext, kid };
+  };
+  const old = before?.get(key);
+  const known = old && candidates.find((candidate) => cache?.has(opened(old, candidate)));
+  if (old !== undefined && known !== undefined) return { plaintext: old, key: known };
+  const decrypted = await decryptCompact(jwe, candidates, deadline);
+  if (isSealedInSomeForm(decrypted.plaintext)) {
+    const problem = 'opens to another sealed value; sealed values do not nest';
+    throw new KsealError('JWE_REFUSED', problem, { hint: 'seal the original plaintext' });
   }
-  request.cache?.add(openedValue(value, request, plaintext, key));
+  cache?.add(opened(decrypted.plaintext, decrypted.key));
   return decrypted;
 }
 
-/** What the Secret held before, if that is known to be what the value opens to. */
-function remembered(value: Ready, request: OpenRequest): Decrypted | undefined {
-  const old = request.before?.get(value.key);
-  if (old === undefined) return undefined;
-  const key = value.candidates.find((candidate) =>
-    request.cache?.has(openedValue(value, request, old, candidate)),
-  );
-  return key && { plaintext: old, key };
-}
-
-function openedValue(
-  { key, bytes }: Ready,
-  { place }: OpenRequest,
-  plaintext: Uint8Array,
-  { kid }: OpeningKey,
-): Opened {
-  return { place: { ...place, key }, sealed: bytes, plaintext, kid };
-}
-
-/** Lets a bug pass through as itself. */
+/** Rethrows a bug. */
 function expected(error: unknown): KsealError {
   if (error instanceof KsealError) return error;
   throw error;

@@ -1,71 +1,64 @@
+import type { Diagnostic, Position } from '../diagnostic.ts';
 import { KsealError } from '../errors.ts';
 import { looksSealed } from '../jwe/detect.ts';
 import { decodeManifest } from '../manifest/read.ts';
-import type { Manifest, Problem } from '../manifest/types.ts';
-import { lastAtMost, type Position, positionsIn, type YamlNode } from '../yaml/node.ts';
-import { type Fault, type JudgedSecret, sealCommand, sealInTemplate } from './rule.ts';
-import { rules } from './rules/index.ts';
-import {
-  type ForeignTool,
-  foreignTool,
-  isSops,
-  isSopsText,
-  judgeSecrets,
-  misspeltKinds,
-} from './secrets.ts';
-import {
-  holdsAction,
-  isBraces,
-  isPlaceholder,
-  isWithin,
-  mayBeSecret,
-  placeholderFault,
-  readTemplates,
-  type TemplateDocument,
-  templateFault,
-} from './templates.ts';
+import type { Manifest, ReaderCode } from '../manifest/types.ts';
+import { positionsIn, rangesAt, type YamlNode } from '../yaml/node.ts';
+import type { JudgedText, ReaderProblem } from './rule.ts';
+import { type ForeignTool, foreignTool, isSops, isSopsText, judgeSecrets } from './secrets.ts';
+import { type Suppression, suppressionsIn } from './suppressions.ts';
+import { holdsAction, isBraces, isPlaceholder, readTemplates } from './templates.ts';
 
-/** A document that another tool sealed or fills in, and that is left alone. */
+/** A document that belongs to another tool. */
 export interface ForeignDocument {
   readonly tool: ForeignTool;
   readonly position: Position;
 }
 
-/** A text as far as it can be read, and what is wrong with it before any Secret is checked. */
-export interface JudgedText {
-  readonly source: string;
-  readonly roots: readonly YamlNode[];
-  readonly secrets: readonly JudgedSecret[];
-  readonly faults: readonly Fault[];
+/** A text for the rules, with what only the report needs. */
+export interface ReadText extends JudgedText {
+  readonly suppressions: readonly Suppression[];
   readonly foreign: readonly ForeignDocument[];
 }
 
 /**
- * Reads a text, or takes the reason why it could not be read. `typed` is how a command line calls
- * it, `namespace` that of the path's rule. Never throws for what the text holds.
+ * Reads a text for the rules. Never throws for its content.
+ *
+ * @param content the bytes of the text, or the error of reading them
+ * @param typed the path for a command line
+ * @param namespace the namespace of the rule for the path
+ * @param suppressible the ids of the rules that comments can silence
  */
 export function judgeText(
   content: Uint8Array | KsealError,
-  path: string,
   typed: string,
   namespace: string | undefined,
-): JudgedText {
-  const source = decode(content, path);
-  if (source instanceof KsealError) {
-    const faults = [unreadable(source)];
-    return { source: '', roots: [], secrets: [], faults, foreign: [] };
-  }
-  const { manifest, templates } = readTemplates(source, typed);
+  suppressible: readonly string[],
+): ReadText {
+  const source = decode(content, typed);
+  if (source instanceof KsealError) return { ...emptyText, path: typed, unreadable: source };
+  const { manifest, templates, isMade } = readTemplates(source, typed);
   const { roots } = manifest;
-  const isTemplate = isWithin(templates);
-  const secrets = judgeSecrets(manifest, namespace, isTemplate);
-  const faults = textFaults(manifest, secrets, templates, isTemplate);
-  const foreign = located(manifest, foreignTool).map(({ found, position }) => ({
-    tool: found,
-    position,
-  }));
-  return { source, roots, secrets, faults, foreign };
+  const templateAt = rangesAt(templates);
+  const inTemplate = ({ line }: Position) => templateAt(line) !== undefined;
+  const { suppressions, badSuppressions } = suppressionsIn(source, roots, suppressible);
+  return {
+    path: typed,
+    source,
+    roots,
+    problems: problemsIn(manifest, inTemplate, isMade),
+    secrets: judgeSecrets(manifest, { namespace, inTemplate, isMade }),
+    templates,
+    suppressions,
+    badSuppressions,
+    foreign: foreignDocuments(manifest),
+  };
 }
+
+const emptyText = {
+  ...{ source: '', roots: [], problems: [], secrets: [], templates: [] },
+  ...{ suppressions: [], badSuppressions: [], foreign: [] },
+};
 
 function decode(content: Uint8Array | KsealError, path: string): string | KsealError {
   if (content instanceof KsealError) return content;
@@ -77,228 +70,93 @@ function decode(content: Uint8Array | KsealError, path: string): string | KsealE
   }
 }
 
-/** The path stands in front of each finding anyway. */
-function unreadable({ problem, hint }: KsealError): Fault {
-  return { rule: 'unreadable', position: { line: 1, column: 1 }, message: problem, hint };
-}
-
-function textFaults(
-  manifest: Manifest,
-  secrets: readonly JudgedSecret[],
-  templates: readonly TemplateDocument[],
-  inTemplate: (position: Position) => boolean,
-): readonly Fault[] {
-  const problems = judgeProblems(manifest).flatMap((fault) => {
-    if (!inTemplate(fault.position)) return [fault];
-    if (!isLasting(fault)) return [];
-    return [fault.rule === 'plaintext-value' ? { ...fault, hint: sealInTemplate } : fault];
-  });
-  const placeholders: Fault[] = [];
-  for (const { label: secret, values, template } of secrets)
-    for (const { placeholder, key, position } of values)
-      if (placeholder && !template) placeholders.push(placeholderFault({ key, position, secret }));
-  return [
-    ...problems.filter(({ rule }) => rule !== 'template'),
-    ...templates.flatMap(({ position, hidden }) =>
-      position === undefined ? [] : [templateFault(position, hidden)],
-    ),
-    ...firstInEach(manifest, [
-      ...problems.filter(({ rule }) => rule === 'template'),
-      ...placeholders,
-    ]),
-    ...judgeRoots(manifest),
-    ...misspelt(manifest),
-  ];
-}
-
-/** The first fault of each document. */
-function firstInEach({ roots, source }: Manifest, faults: readonly Fault[]): readonly Fault[] {
-  if (faults.length < 2) return faults;
+function foreignDocuments({ roots, source }: Manifest): readonly ForeignDocument[] {
   const position = positionsIn(source);
-  const starts = roots.map(({ start }) => position(start).line);
-  const first = new Map<number, Fault>();
-  for (const fault of [...faults].sort(byPosition)) {
-    const document = lastAtMost(starts, fault.position.line);
-    if (!first.has(document)) first.set(document, fault);
-  }
-  return [...first.values()];
-}
-
-function byPosition({ position: a }: Fault, { position: b }: Fault): number {
-  return a.line - b.line || a.column - b.column;
-}
-
-function misspelt({ roots, secrets, source }: Manifest): readonly Fault[] {
-  const known = new Set<YamlNode>(secrets.map(({ node }) => node));
-  const found = roots.flatMap((root) => misspeltKinds(root, known));
-  if (found.length === 0) return [];
-  const position = positionsIn(source);
-  return found.map(({ start }) => ({
-    rule: 'misspelt-kind',
-    position: position(start),
-    message: 'an object that looks like a Secret, but is none to Kubernetes',
-    hint: 'write exactly: kind: Secret',
-  }));
-}
-
-/** The documents in which `search` finds something, and where they begin. */
-function located<T>(
-  { roots, source }: Manifest,
-  search: (root: YamlNode) => T | undefined,
-): readonly { found: T; position: Position }[] {
-  const position = positionsIn(source);
-  const results: { found: T; position: Position }[] = [];
+  const found: ForeignDocument[] = [];
   for (const root of roots) {
-    const found = search(root);
-    if (found !== undefined) results.push({ found, position: position(root.start) });
+    const tool = foreignTool(root);
+    if (tool !== undefined) found.push({ tool, position: position(root.start) });
   }
-  return results;
+  return found;
 }
 
-/** What the reader found, with the rule that it breaks. */
-interface ProblemFault extends Fault, Pick<Problem, 'id'> {}
-
-/** What the reader could not make sense of, each with the one rule that it breaks. */
-function judgeProblems({ path, source, roots, problems }: Manifest): readonly ProblemFault[] {
+/** Returns the problems of the manifest reader, with what the rules have to know about them. */
+function problemsIn(
+  { source, roots, problems }: Manifest,
+  inTemplate: (position: Position) => boolean,
+  isMade: (text: string) => boolean,
+): readonly ReaderProblem[] {
   if (problems.length === 0) return [];
-  const nodeAt = nodesIn(source, roots);
+  // If the text is not YAML, all errors but the first tend to follow from that one.
+  const reported = roots.length === 0 ? problems.slice(0, 1) : problems;
+  const textAt = textsIn(source, roots, isMade);
   const sops = roots.some((root) => root.kind === 'map' && isSops(root));
-  // Without roots the text is no YAML, and all but the first error follow from that one.
-  const told = roots.length === 0 ? problems.slice(0, 1) : problems;
-  return told.flatMap((problem): readonly ProblemFault[] => {
-    if (isUnparsable(problem.id)) return [unparsable(problem, source)];
-    const { text, made, under } = nodeAt(problem.position);
+  return reported.flatMap((problem): readonly ReaderProblem[] => {
+    const { text, made, under } = textAt(problem.position);
     if (sops && isSopsText(text)) return [];
-    // What another tool makes of a key is no matter, but what stands under it is.
-    if (problem.id === 'invalid-data-key' && (made || holdsAction(text)))
-      return [{ ...underMadeKey(problem, under, path), id: problem.id }];
-    if (made || isPlaceholder(Buffer.from(text)))
-      return [{ ...placeholderFault(problem), id: problem.id }];
-    return [problem.key === undefined ? otherFault(problem) : valueFault(problem, text, path)];
+    const common = { ...problem, inTemplate: inTemplate(problem.position) };
+    // Another tool makes the key, so the problem is only about the value under it.
+    if (problem.code === 'invalid-data-key' && (made || holdsAction(text)))
+      return [{ ...common, ...underMadeKey(problem, under), madeKey: true }];
+    const isReplaced = made || isPlaceholder(Buffer.from(text));
+    const holds = isReplaced ? 'placeholder' : looksSealedInData(text) ? 'sealed' : 'text';
+    return [{ ...common, holds, madeKey: false }];
   });
 }
 
-function underMadeKey(problem: Problem, value: PlacedNode | undefined, path: string): Fault {
-  const bytes = Buffer.from(value?.text ?? '');
-  const isSealed = looksSealed(bytes) || looksSealed(Buffer.from(bytes.toString(), 'base64'));
-  if (value === undefined || value.made || isSealed || isPlaceholder(bytes))
-    return placeholderFault(problem);
-  const hint = `seal it: ${sealCommand(path)}`;
-  return { ...problem, rule: 'plaintext-value', message: 'the value is not sealed', hint };
+function underMadeKey(
+  { position }: Diagnostic<ReaderCode>,
+  under: PlacedText | undefined,
+): Pick<ReaderProblem, 'holds' | 'position' | 'key'> {
+  const bytes = Buffer.from(under?.text ?? '');
+  if (under === undefined || under.made || isPlaceholder(bytes))
+    return { holds: 'placeholder', position };
+  const isSealed = looksSealed(bytes) || looksSealed(Buffer.from(under.text, 'base64'));
+  return { holds: isSealed ? 'placeholder' : 'text', position: under.position, key: under.key };
 }
 
-function unparsable(problem: Problem, source: string): ProblemFault {
-  return {
-    ...problem,
-    rule: 'unparsable',
-    hint: problem.id === 'duplicate-key' ? 'remove one of them' : correctIt,
-    severity: mayBeSecret(source) ? 'error' : 'warning',
-  };
+/** Whether a text, or the beginning of the base64 that it is, looks sealed. */
+function looksSealedInData(text: string): boolean {
+  return looksSealed(Buffer.from(text)) || looksSealed(Buffer.from(text.slice(0, 64), 'base64'));
 }
 
-function isUnparsable(id: Problem['id']): boolean {
-  return id === 'unparsable' || id === 'duplicate-key';
-}
-
-const correctIt = 'correct the YAML there, or leave the file out: verify.ignore in .kseal.yaml';
-
-/**
- * Documents that are no objects and name a Secret all the same. What is one plain text to YAML may
- * be JSON to kubectl, which looks for its `{` behind any kind of space.
- */
-function judgeRoots({ source, roots }: Manifest): readonly Fault[] {
-  const odd = roots.filter((root) => !isObject(root, source));
-  if (odd.length === 0) return [];
-  const position = positionsIn(source);
-  return odd
-    .filter(({ start, end }) => mayBeSecret(source.slice(start, end)))
-    .map(({ start }) => ({
-      rule: 'unparsable',
-      position: position(start),
-      message: 'no object, though it names a Secret',
-      hint: correctIt,
-    }));
-}
-
-function isObject(root: YamlNode, source: string): boolean {
-  if (root.kind !== 'map') return root.kind !== 'scalar';
-  return root.entries.every(({ key }) => key.kind !== 'map' || isBraces(key, source));
-}
-
-/** Whether what is wrong with a template stays wrong, whatever it is rendered to. */
-function isLasting({ rule, key, id }: ProblemFault): boolean {
-  // Of two branches of a template only one is rendered.
-  if (rule === 'unparsable') return id !== 'duplicate-key';
-  if (rule === 'invalid-value') return key !== undefined && id !== 'null-value';
-  return lastingRules.has(rule);
-}
-
-const lastingRules = new Set(rules.filter(({ inTemplates }) => inTemplates).map(({ id }) => id));
-
-interface PlacedNode {
-  /** On all its lines; never shown. */
+interface PlacedText {
   readonly text: string;
-  /** Whether an action makes it, in whole or in part. */
+  /** An action of a template makes it, in whole or in part. */
   readonly made: boolean;
-  /** The value, where the node is a key. */
-  readonly under: PlacedNode | undefined;
+  readonly position: Position;
+  /** The source of the key, if it is the value of an entry. */
+  readonly key: string | undefined;
+  /** The value, if it is a key. */
+  readonly under: PlacedText | undefined;
 }
 
-/** Whether a part of a scalar was an action that is no more in its text. */
-function isTakenOut(node: YamlNode, shown: string): boolean {
-  const isLine = node.kind === 'scalar' && node.style !== 'block';
-  return isLine && shown.includes('{{') && !node.text.includes('{{');
-}
-
-/** What stands at a position. */
-function nodesIn(source: string, roots: readonly YamlNode[]): (position: Position) => PlacedNode {
-  const position = positionsIn(source);
+/** Returns the text at a position. */
+function textsIn(
+  source: string,
+  roots: readonly YamlNode[],
+  isMade: (text: string) => boolean,
+): (position: Position) => PlacedText {
+  const positionOf = positionsIn(source);
   const name = ({ line, column }: Position) => `${line}:${column}`;
-  const nodes = new Map<string, PlacedNode>();
-  const add = (node: YamlNode, inAction: boolean, under?: PlacedNode): PlacedNode => {
+  const texts = new Map<string, PlacedText>();
+  const add = (node: YamlNode, inAction: boolean, key?: string, under?: PlacedText): PlacedText => {
     const shown = source.slice(node.start, node.end);
     const text = node.kind === 'scalar' ? node.text : shown;
-    const made = inAction || isBraces(node, source) || isTakenOut(node, shown);
-    const placed = { text, made, under };
-    // A collection begins where the first thing in it does, and that is what is meant.
+    const made = inAction || isBraces(node, source) || isMade(text);
+    const position = positionOf(node.start);
+    const placed = { text, made, position, key, under };
+    // A collection begins where its first node does, and that node is meant.
     if (node.kind === 'map')
-      for (const entry of node.entries) add(entry.key, made, add(entry.value, made));
+      for (const entry of node.entries) {
+        const keySource = source.slice(entry.key.start, entry.key.end);
+        add(entry.key, made, undefined, add(entry.value, made, keySource));
+      }
     if (node.kind === 'seq') for (const item of node.items) add(item, made);
-    const at = name(position(node.start));
-    if (node.kind === 'scalar' || !nodes.has(at)) nodes.set(at, placed);
+    if (node.kind === 'scalar' || !texts.has(name(position))) texts.set(name(position), placed);
     return placed;
   };
   for (const root of roots) add(root, false);
-  return (at) => nodes.get(name(at)) ?? { text: '', made: false, under: undefined };
-}
-
-const otherRules: Readonly<Partial<Record<Problem['id'], string>>> = {
-  unsupported: 'unsupported-yaml',
-  'wrong-type': 'invalid-value',
-  'wrong-version': 'invalid-value',
-  'null-value': 'invalid-value',
-  'not-a-scalar': 'invalid-value',
-  'ambiguous-scalar': 'invalid-value',
-  'not-base64': 'invalid-value',
-};
-
-function otherFault(problem: Problem): ProblemFault {
-  return { ...problem, rule: otherRules[problem.id] ?? problem.id };
-}
-
-/** A value that is not even read may be a plaintext all the same, and that weighs more. */
-function valueFault(problem: Problem, text: string, path: string): ProblemFault {
-  const { id, message, hint } = problem;
-  if (id !== 'ambiguous-scalar' && id !== 'not-base64') return otherFault(problem);
-  if (looksSealed(Buffer.from(text)) || looksSealed(Buffer.from(text.slice(0, 64), 'base64'))) {
-    const again = 'it may have been cut or changed while copying; seal the value again';
-    const said = `looks like a sealed value, but ${message}`;
-    return { ...problem, rule: 'malformed-jwe', message: said, hint: again };
-  }
-  return {
-    ...problem,
-    rule: 'plaintext-value',
-    message: `the value is not sealed; besides, ${message}`,
-    hint: `${hint ?? 'correct it'}; then: ${sealCommand(path)}`,
-  };
+  const nothing = { text: '', made: false, key: undefined, under: undefined };
+  return (position) => texts.get(name(position)) ?? { ...nothing, position };
 }

@@ -5,24 +5,30 @@ import { rules } from './rules/index.ts';
 
 const WIDTH = 80;
 
-/** The rule of that id. Throws USAGE for another word, with the rule that may have been meant. */
+/** Returns the rule with that id. Throws USAGE with a suggestion if there is none. */
 export function ruleNamed(id: string): Rule {
   const rule = rules.find((candidate) => candidate.id === id);
   if (rule !== undefined) return rule;
-  const ids = rules.map((candidate) => candidate.id);
+  throw unknownRule(id);
+}
+
+/** Returns the error for an id that no rule has, with a suggestion. */
+export function unknownRule(id: string): KsealError | undefined {
+  const ids = rules.map((rule) => rule.id);
+  if (ids.includes(id)) return undefined;
   const meant = suggest(id, ids);
-  throw new KsealError('USAGE', `there is no rule "${id}"`, {
+  return new KsealError('USAGE', `unknown rule "${id}"`, {
     hint: meant === undefined ? `the rules: ${ids.join(', ')}` : `did you mean ${meant}?`,
   });
 }
 
-/** What `kseal verify --explain` says about a rule, its last line ended. Throws USAGE. */
+/** Returns the text of `kseal verify --explain`, with a final newline. Throws USAGE. */
 export function explainRule(id: string): string {
   const { severity, summary, why, wrong, right, always } = ruleNamed(id);
   const silence = always
-    ? ['Nothing silences it.']
+    ? ['This rule cannot be silenced.']
     : [
-        'To silence one finding, with the reason for it, on its line or the one above:',
+        'To silence one finding, give the reason on its line or the line above:',
         `  # kseal-ignore ${id}: REASON`,
         'To change it everywhere, in .kseal.yaml:',
         `  verify: { rules: { ${id}: off } }     # or warning, or error`,

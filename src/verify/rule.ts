@@ -1,176 +1,197 @@
+import type { Diagnostic, Location, Position, Words } from '../diagnostic.ts';
+import type { KsealError } from '../errors.ts';
 import type { Binding, Scope } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
 import { isNamespace, isSecretName } from '../kubernetes/names.ts';
-import type { Field } from '../manifest/types.ts';
+import type { Field, ReaderCode } from '../manifest/types.ts';
 import { shellWord } from '../text.ts';
-import type { Position } from '../yaml/node.ts';
-
-export type Severity = 'error' | 'warning';
-
-/** One thing that is wrong at one place. `message` and `hint` never quote a value. */
-export interface Finding {
-  readonly rule: string;
-  readonly severity: Severity;
-  /** As the user named it, with `/`. */
-  readonly path: string;
-  readonly position: Position;
-  /** How the Secret is called: `hr/db`. */
-  readonly secret: string | undefined;
-  readonly key: string | undefined;
-  readonly message: string;
-  readonly hint: string | undefined;
-}
-
-/** A finding that a comment `# kseal-ignore RULE: reason` silences. */
-export interface SuppressedFinding extends Finding {
-  /** As it stands in the comment. */
-  readonly reason: string;
-}
-
-/** What a rule says about a place; the runner adds the path, the Secret and the rule. */
-export interface Remark {
-  readonly position: Position;
-  readonly key?: string | undefined;
-  readonly message: string;
-  readonly hint?: string | undefined;
-  /** Where it is not that of the rule. */
-  readonly severity?: Severity | undefined;
-}
-
-/** What the reader of the text found, with the rule that it breaks. */
-export interface Fault extends Remark {
-  readonly rule: string;
-  readonly secret?: string | undefined;
-}
-
-/** A value of a Secret, read as far as that needs no key. At most one of jwe, fault and placeholder is there. */
-export interface JudgedValue {
-  readonly field: Field;
-  readonly key: string;
-  readonly position: Position;
-  readonly bytes: Uint8Array;
-  readonly jwe: CompactJwe | undefined;
-  /** As kseal writes it: a thumbprint. What other tools call a kid may be any text, and is never shown. */
-  readonly kid: string | undefined;
-  /** Why what looks sealed, or was meant to, is not read, and the rule that this breaks. */
-  readonly fault:
-    | { readonly rule: string; readonly message: string; readonly hint: string | undefined }
-    | undefined;
-  /** Nothing but `{{ … }}` or `${…}`, which another tool replaces. */
-  readonly placeholder: boolean;
-}
-
-/** A Secret of a manifest. */
-export interface JudgedSecret {
-  readonly path: string;
-  readonly label: string;
-  readonly position: Position;
-  readonly name: string | undefined;
-  readonly generateName: string | undefined;
-  /** That of the manifest, else that of the path's rule. */
-  readonly namespace: string | undefined;
-  /** Neither a name nor a generateName stands there; one that cannot be read is no lack. */
-  readonly lacksName: boolean;
-  readonly lacksNamespace: boolean;
-  readonly type: string | undefined;
-  readonly immutable: boolean;
-  /** Where a field stands, such as `type` or `metadata.namespace`; undefined if it is not there. */
-  readonly placeOf: (field: string) => Position | undefined;
-  /** Fields that no Secret has, but for those that the reader reports. */
-  readonly unknownFields: readonly UnknownField[];
-  /** The last-applied annotations that hold a value in plaintext, or cannot be read. */
-  readonly plaintextAnnotations: readonly { name: string; position: Position }[];
-  /** As written, also those whose values cannot be read. */
-  readonly dataKeys: ReadonlySet<string>;
-  readonly values: readonly JudgedValue[];
-  /** It is to be rendered before it is known what it says. */
-  readonly template: boolean;
-  /** SOPS encrypts it: what SOPS left alone is all that is to be judged. */
-  readonly sops: boolean;
-}
-
-export interface UnknownField {
-  /** Never shown: with an indentation gone wrong, it may be anything. */
-  readonly name: string;
-  readonly parent: 'a Secret' | 'metadata';
-  readonly position: Position;
-}
-
-/** What is allowed at the path of a manifest: from the configuration and the command line. */
-export interface Policy {
-  /** The keys that are known, by kid; undefined when none is, so that kids cannot be judged. */
-  readonly keys: ReadonlyMap<string, AllowedKey> | undefined;
-  /** The kid that the path's rule names. */
-  readonly wantedKid: string | undefined;
-  /** The namespace and the field that the path's rule names. */
-  readonly namespace: string | undefined;
-  readonly field: Field | undefined;
-  readonly maxScope: Scope;
-  /** Kids that `--fail-if-kid` names. */
-  readonly refusedKids: ReadonlySet<string>;
-}
-
-export interface AllowedKey {
-  /** Its configured name, if it has one. */
-  readonly name: string | undefined;
-  readonly state: KeyState;
-  readonly bits: number | undefined;
-}
+import type { YamlNode } from '../yaml/node.ts';
+import type { BadSuppression } from './suppressions.ts';
+import type { TemplateDocument } from './templates.ts';
 
 /**
- * A rule of `kseal verify`: one file, plain data first. A rule without a check is broken by what
- * the reader of the text finds (`src/judged/`), before there is a Secret to check.
+ * A rule of `kseal verify`: one file with the checks, the words and the examples for `--explain`,
+ * and the only place that reports its id.
  */
 export interface Rule {
   readonly id: string;
   readonly severity: Severity;
   /** One line for lists and SARIF. */
   readonly summary: string;
-  /** For `--explain`: why it matters, and an example of wrong and of right. */
+  /** For `--explain`: why it matters, and a wrong and a right example. */
   readonly why: string;
   readonly wrong: string;
   readonly right: string;
-  /** No configuration and no comment silences it. */
+  /** Neither configuration nor comment silences it. */
   readonly always?: true;
   /**
-   * What a suppression of it on a protected branch covers: the entry or the object at its place
-   * (the default), its line, where it says nothing of values, or the whole text, where it may say
-   * something of any.
+   * The text that a suppression on a protected branch covers: the entry or object at its position
+   * (default), its line, for rules that are not about values, or the whole text.
    */
   readonly covers?: 'line' | 'text';
-  /** It is true of a template too, whatever that is rendered to. */
+  /** It holds for a template too, however that is rendered. */
   readonly inTemplates?: true;
+  readonly checkText?: (text: JudgedText, policy: Policy) => readonly Violation[];
+  /** Takes a problem of the manifest reader; undefined if it belongs to another rule. */
+  readonly checkProblem?: (problem: ReaderProblem, text: JudgedText) => Violation | undefined;
+  readonly checkSecret?: (secret: JudgedSecret, policy: Policy) => readonly Violation[];
   readonly checkValue?: (
     value: JudgedValue,
     secret: JudgedSecret,
-    allowed: Policy,
-  ) => readonly Remark[];
-  readonly checkSecret?: (secret: JudgedSecret, allowed: Policy) => readonly Remark[];
+    policy: Policy,
+  ) => readonly Violation[];
 }
 
-/** Most checks end with it. */
-export const none: readonly Remark[] = [];
+export type Severity = 'error' | 'warning';
+
+/** A violation of a rule; `verify` adds the id of the rule, and the Secret if there is one. */
+export interface Violation extends Location, Words {
+  /** Only if it is not the severity of the rule. */
+  readonly severity?: Severity | undefined;
+}
+
+/** The result of most checks. */
+export const none: readonly Violation[] = [];
+
+/** A violation of the rule `code` in a file. */
+export interface Finding extends Diagnostic {
+  readonly severity: Severity;
+  /** As the user typed it, with `/`. */
+  readonly path: string;
+}
+
+/** A finding that a comment `# kseal-ignore RULE: reason` silences. */
+export interface SuppressedFinding extends Finding {
+  readonly reason: string;
+}
+
+/** A text for the rules, read as far as possible. */
+export interface JudgedText {
+  /** The path for a command line. */
+  readonly path: string;
+  readonly source: string;
+  /** The error if the text cannot be read or decoded; everything else is empty then. */
+  readonly unreadable?: KsealError;
+  readonly roots: readonly YamlNode[];
+  readonly problems: readonly ReaderProblem[];
+  readonly secrets: readonly JudgedSecret[];
+  readonly templates: readonly TemplateDocument[];
+  readonly badSuppressions: readonly BadSuppression[];
+}
+
+/** A problem that the manifest reader reports. */
+export interface ReaderProblem extends Diagnostic<ReaderCode> {
+  /** The text there is a placeholder, looks sealed, or is any other. */
+  readonly holds: 'placeholder' | 'sealed' | 'text';
+  /** Another tool makes the data key, and the problem is about the value under it. */
+  readonly madeKey: boolean;
+  readonly inTemplate: boolean;
+}
+
+/** A value of a Secret. At most one of `jwe`, `defect` and `placeholder` is set. */
+export interface JudgedValue {
+  readonly field: Field;
+  readonly key: string;
+  readonly position: Position;
+  readonly bytes: Uint8Array;
+  readonly jwe: CompactJwe | undefined;
+  /** The kid if it is a thumbprint. Other tools use any text, which is never shown. */
+  readonly kid: string | undefined;
+  /** The reason why a value that looks sealed, or was meant to be, cannot be opened. */
+  readonly defect: Defect | undefined;
+  /** It consists of `{{ … }}` and `${…}`, which another tool replaces. */
+  readonly placeholder: boolean;
+}
+
+export interface Defect {
+  readonly kind: 'flattened' | 'refused' | 'damaged' | 'prefixed' | 'foreign';
+  /** The error of the strict reader, for the first three kinds. */
+  readonly error: KsealError | undefined;
+}
+
+export interface JudgedSecret {
+  readonly path: string;
+  readonly label: string;
+  readonly position: Position;
+  readonly name: string | undefined;
+  readonly generateName: string | undefined;
+  /** The namespace of the manifest, else of the rule for the path. */
+  readonly namespace: string | undefined;
+  /** It has neither name nor generateName. An unreadable name is not a missing one. */
+  readonly lacksName: boolean;
+  readonly lacksNamespace: boolean;
+  readonly type: string | undefined;
+  readonly immutable: boolean;
+  /** Returns the position of a field such as `type` or `metadata.namespace`. */
+  readonly positionOf: (field: string) => Position | undefined;
+  /** Unknown fields, without those that the manifest reader reports. */
+  readonly unknownFields: readonly UnknownField[];
+  /** The last-applied annotations that contain plaintext, or that cannot be read. */
+  readonly plaintextAnnotations: readonly { name: string; position: Position }[];
+  /** All data keys, even if their values cannot be read. */
+  readonly dataKeys: ReadonlySet<string>;
+  readonly values: readonly JudgedValue[];
+  readonly inTemplate: boolean;
+  /** SOPS encrypts it; `values` are only those that SOPS left alone. */
+  readonly sops: boolean;
+}
+
+export interface UnknownField {
+  /** Never shown: with wrong indentation, it may be a value. */
+  readonly name: string;
+  readonly parent: 'a Secret' | 'metadata';
+  readonly position: Position;
+}
+
+/** The policy for the path of a manifest, from the configuration and the command line. */
+export interface Policy {
+  /** The known keys, by kid; undefined if there are none, so that kids cannot be judged. */
+  readonly keys: ReadonlyMap<string, AllowedKey> | undefined;
+  /** The kid of the key that the rule for the path names. */
+  readonly wantedKid: string | undefined;
+  /** The namespace and field of the rule for the path. */
+  readonly namespace: string | undefined;
+  readonly field: Field | undefined;
+  readonly maxScope: Scope;
+  /** The kids of `--fail-if-kid`. */
+  readonly refusedKids: ReadonlySet<string>;
+}
+
+export interface AllowedKey {
+  readonly name: string | undefined;
+  readonly state: KeyState;
+  readonly bits: number | undefined;
+}
+
+/** Returns the command that seals the plaintext values of a file. */
+export function sealCommand(path: string): string {
+  return path === '-' ? 'kseal seal -f -' : `kseal seal -f ${shellWord(path)} -i`;
+}
+
+/** How to seal a value in a template. */
+export const sealInTemplate =
+  'put the output of kseal seal NAME -n NAMESPACE --prompt KEY --raw into values.yaml, and {{ .Values.… }} here';
 
 /**
- * The first part of its binding that a value does not stand in. A part that the Secret lacks or
- * has wrong is one fault of the Secret, and none of each of its values: it matches anything.
+ * Returns the first part of its binding that a value contradicts. Parts that the Secret itself
+ * lacks or has wrong match anything: they are one violation of the Secret, not of each value.
  */
 export function misplacedPart(
   { key, jwe }: JudgedValue,
   secret: JudgedSecret,
-  allowed: Policy,
+  policy: Policy,
 ): 'namespace' | 'name' | 'data key' | undefined {
   const binding = jwe?.header.binding;
   if (binding === undefined || binding.scope === 'cluster-wide') return undefined;
-  if (!standsInNamespace(binding.namespace, secret, allowed)) return 'namespace';
+  if (!isInNamespace(binding.namespace, secret, policy)) return 'namespace';
   if (binding.scope === 'namespace-wide') return undefined;
   if (!hasName(binding, secret)) return 'name';
   return binding.key === key ? undefined : 'data key';
 }
 
-function standsInNamespace(bound: string, { namespace }: JudgedSecret, allowed: Policy) {
-  if (bound === namespace || bound === allowed.namespace) return true;
+function isInNamespace(bound: string, { namespace }: JudgedSecret, policy: Policy): boolean {
+  if (bound === namespace || bound === policy.namespace) return true;
   return namespace === undefined || !isNamespace(namespace);
 }
 
@@ -179,32 +200,15 @@ function hasName(bound: Binding & { scope: 'strict' }, { name, generateName }: J
   return bound.name === name || !isSecretName(name);
 }
 
-/** What is said of a value whose key is in the given state. */
-export function remarkOnState(
-  value: JudgedValue,
+/** Reports a value whose key is in the given state. */
+export function keyInState(
+  { position, key, kid }: JudgedValue,
   { keys }: Policy,
   state: KeyState,
   hint: string,
-): readonly Remark[] {
-  const { kid } = value;
+): readonly Violation[] {
   const known = kid === undefined ? undefined : keys?.get(kid);
   if (known?.state !== state) return none;
   const name = known.name === undefined ? kid : `${known.name} (${kid})`;
-  const message = `sealed to key ${name}, which is ${state}`;
-  return [{ position: value.position, key: value.key, message, hint }];
-}
-
-/** Why a value is not read, if that is what `rule` is about. */
-export function faultOf({ position, key, fault }: JudgedValue, rule: string): readonly Remark[] {
-  if (fault?.rule !== rule) return none;
-  return [{ position, key, message: fault.message, hint: fault.hint }];
-}
-
-/** What to do with a value that stands in a template. */
-export const sealInTemplate =
-  'put what kseal seal NAME -n NAMESPACE --prompt KEY --raw prints into values.yaml, and {{ .Values.… }} here';
-
-/** The command that seals what is in plaintext in a file. */
-export function sealCommand(path: string): string {
-  return path === '-' ? 'kseal seal -f -' : `kseal seal -f ${shellWord(path)} -i`;
+  return [{ position, key, message: `sealed to ${state} key ${name}`, hint }];
 }

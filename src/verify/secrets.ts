@@ -1,3 +1,6 @@
+// Reads Secrets and their values for the rules, as far as that needs no key.
+
+import type { Position } from '../diagnostic.ts';
 import { KsealError } from '../errors.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import { looksFlattened, looksSealed, readSealedValue, sealedLook } from '../jwe/detect.ts';
@@ -10,42 +13,49 @@ import {
   type SecretDocument,
   secretLabel,
 } from '../manifest/types.ts';
-import { type Position, positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
-import type { JudgedSecret, JudgedValue, UnknownField } from './rule.ts';
+import { positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
+import type { Defect, JudgedSecret, JudgedValue, UnknownField } from './rule.ts';
 import { knownFields } from './rules/unknown-field.ts';
 import { isPlaceholder } from './templates.ts';
 
-/** The Secrets of a manifest as rules see them. `namespace` is that of the path's rule. */
+/** The context of a text that its Secrets are read in. */
+export interface SecretContext {
+  /** The namespace of the rule for the path. */
+  readonly namespace: string | undefined;
+  readonly inTemplate: (position: Position) => boolean;
+  /** Whether a text contains a masked action of a template. */
+  readonly isMade: (text: string) => boolean;
+}
+
+/** Reads the Secrets of a manifest for the rules. */
 export function judgeSecrets(
-  manifest: Manifest,
-  namespace: string | undefined,
-  inTemplate: (position: Position) => boolean,
+  { path, source, secrets, problems }: Manifest,
+  context: SecretContext,
 ): readonly JudgedSecret[] {
-  const position = positionsIn(manifest.source);
-  const reported = new Set(manifest.problems.map((problem) => placeName(problem.position)));
-  const secrets: JudgedSecret[] = [];
-  for (const secret of manifest.secrets) {
-    const judged = judgeSecret(manifest, secret, position, reported, namespace);
-    secrets.push({ ...judged, template: inTemplate(secret.position) });
-  }
-  return secrets;
+  const position = positionsIn(source);
+  const reported = new Set(problems.map((problem) => positionName(problem.position)));
+  const judged: JudgedSecret[] = [];
+  for (const secret of secrets)
+    judged.push(judgeSecret(path, secret, { ...context, position, reported }));
+  return judged;
 }
 
 type PositionOf = (offset: number) => Position;
 
+const positionName = ({ line, column }: Position) => `${line}:${column}`;
+
 function judgeSecret(
-  { path, source }: Manifest,
+  path: string,
   secret: SecretDocument,
-  position: PositionOf,
-  reported: ReadonlySet<string>,
-  namespace: string | undefined,
-): Omit<JudgedSecret, 'template'> {
+  context: SecretContext & { position: PositionOf; reported: ReadonlySet<string> },
+): JudgedSecret {
+  const { namespace, inTemplate, isMade, position, reported } = context;
   const { node, name, generateName, type, immutable } = secret;
   const sops = isSops(node);
   const metadata = entryNamed(node, 'metadata')?.value;
   const unknown = [
-    ...unknownIn(node, 'a Secret', source, position),
-    ...unknownIn(metadata, 'metadata', source, position),
+    ...unknownIn(node, 'a Secret', isMade, position),
+    ...unknownIn(metadata, 'metadata', isMade, position),
   ];
   return {
     path,
@@ -58,30 +68,17 @@ function judgeSecret(
     lacksNamespace: lacks(metadata, 'namespace') && namespace === undefined,
     type,
     immutable,
-    placeOf: (field) => placeIn(node, field, position),
-    unknownFields: unknown.filter((field) => !reported.has(placeName(field.position))),
+    positionOf: (field) => positionOfField(node, field, position),
+    unknownFields: unknown.filter((field) => !reported.has(positionName(field.position))),
     plaintextAnnotations: annotationsOf(secret, metadata, position),
     dataKeys: dataKeysOf(node),
-    values: valuesOf(secret, sops),
+    values: valuesOf(secret, sops, isMade),
+    inTemplate: inTemplate(secret.position),
     sops,
   };
 }
 
-const placeName = ({ line, column }: Position) => `${line}:${column}`;
-
-function valuesOf({ entries }: SecretDocument, sops: boolean): readonly JudgedValue[] {
-  const values: JudgedValue[] = [];
-  for (const entry of entries)
-    if (!sops || !isLeftToSops(entry.bytes)) values.push(judgeValue(entry));
-  return values;
-}
-
-/** SOPS does not encrypt an empty text. */
-function isLeftToSops(bytes: Uint8Array): boolean {
-  return bytes.length === 0 || isSopsText(Buffer.from(bytes).toString('latin1'));
-}
-
-/** Whether a field is absent or empty; what cannot be read is the reader's to report. */
+/** Whether a field is absent or empty. A field that cannot be read is the reader's to report. */
 function lacks(map: YamlNode | undefined, name: string): boolean {
   if (map === undefined || isNull(map)) return true;
   if (map.kind !== 'map') return false;
@@ -89,22 +86,20 @@ function lacks(map: YamlNode | undefined, name: string): boolean {
   return value === undefined || isNull(value) || nameOf(value) === '';
 }
 
-/** The position of a field of the Secret or, with `metadata.` in front, of its metadata. */
-function placeIn(node: YamlMap, field: string, position: PositionOf): Position | undefined {
-  const metadata = entryNamed(node, 'metadata')?.value;
+function positionOfField(node: YamlMap, field: string, position: PositionOf): Position | undefined {
   const name = field.replace(/^metadata\./, '');
-  const map = name === field ? node : metadata;
+  const map = name === field ? node : entryNamed(node, 'metadata')?.value;
   const entry = map?.kind === 'map' ? entryNamed(map, name) : undefined;
   return entry && position(entry.key.start);
 }
 
-// kustomize patches hold $patch and the like; a wrong apiVersion is the reader's to report.
-const passedOver = /^(?:\$.*|<<|sops|apiversion)$/i;
+// kustomize patches have $patch and the like; a wrong apiVersion is the reader's to report.
+const exempt = /^(?:\$.*|<<|sops|apiversion)$/i;
 
 function unknownIn(
   map: YamlNode | undefined,
   parent: UnknownField['parent'],
-  source: string,
+  isMade: (text: string) => boolean,
   position: PositionOf,
 ): readonly UnknownField[] {
   if (map?.kind !== 'map') return [];
@@ -112,9 +107,7 @@ function unknownIn(
   for (const { key } of parent === 'metadata' ? map.entries : entriesOfSecret(map)) {
     const name = nameOf(key);
     if (name === undefined || knownFields[parent].includes(name)) continue;
-    // An action makes a name that nobody knows yet.
-    if (!name.includes('{{') && source.slice(key.start, key.end).includes('{{')) continue;
-    if (!passedOver.test(name) && !isNull(key))
+    if (!exempt.test(name) && !isMade(name) && !isNull(key))
       unknown.push({ name, parent, position: position(key.start) });
   }
   return unknown;
@@ -144,67 +137,66 @@ function dataKeysOf(node: YamlMap): ReadonlySet<string> {
   return keys;
 }
 
-type Fault = NonNullable<JudgedValue['fault']>;
+function valuesOf(
+  { entries }: SecretDocument,
+  sops: boolean,
+  isMade: (text: string) => boolean,
+): readonly JudgedValue[] {
+  const values: JudgedValue[] = [];
+  for (const entry of entries) {
+    const text = () => Buffer.from(entry.bytes).toString('utf8');
+    // SOPS does not encrypt an empty text.
+    if (sops && (entry.bytes.length === 0 || isSopsText(text()))) continue;
+    values.push(judgeValue(entry, isMade));
+  }
+  return values;
+}
 
-/** Reads a value as far as that needs no key. */
-function judgeValue(entry: Entry): JudgedValue {
+function judgeValue(entry: Entry, isMade: (text: string) => boolean): JudgedValue {
   const { bytes } = entry;
   try {
     const jwe = readSealedValue(bytes);
     if (jwe !== undefined) return judged(entry, jwe, undefined, false);
   } catch (error) {
     if (!(error instanceof KsealError)) throw error;
-    return judged(entry, undefined, faultOf(error, bytes), false);
+    return judged(entry, undefined, defectOf(error, bytes), false);
   }
-  const fault = nearMiss(bytes);
-  return judged(entry, undefined, fault, fault === undefined && isPlaceholder(bytes));
+  const defect = nearMiss(bytes);
+  const isReplaced =
+    defect === undefined && (isPlaceholder(bytes) || isMade(Buffer.from(bytes).toString('utf8')));
+  return judged(entry, undefined, defect, isReplaced);
 }
 
-// Member by member: spreading an object takes many times as long.
+// Written out, because spreading an object takes many times as long.
 function judged(
   { field, key, bytes, position }: Entry,
   jwe: CompactJwe | undefined,
-  fault: Fault | undefined,
+  defect: Defect | undefined,
   placeholder: boolean,
 ): JudgedValue {
-  const kid = jwe && thumbprint(jwe);
-  return { field, key, bytes, position, jwe, kid, fault, placeholder };
+  return { field, key, bytes, position, jwe, kid: jwe && thumbprint(jwe), defect, placeholder };
 }
 
 function thumbprint({ header: { kid } }: CompactJwe): string | undefined {
   return kid !== undefined && /^[A-Za-z0-9_-]{43}$/.test(kid) ? kid : undefined;
 }
 
-function faultOf({ code, message, hint }: KsealError, bytes: Uint8Array): Fault {
-  if (sealedLook(bytes) === 'no' && looksFlattened(bytes))
-    return { rule: 'json-serialization', message, hint };
-  const rule = code === 'JWE_REFUSED' ? 'algorithm-not-allowed' : 'malformed-jwe';
-  return { rule, message, hint: hint ?? 'seal the value again' };
+function defectOf(error: KsealError, bytes: Uint8Array): Defect {
+  if (sealedLook(bytes) === 'no' && looksFlattened(bytes)) return { kind: 'flattened', error };
+  return { kind: error.code === 'JWE_REFUSED' ? 'refused' : 'damaged', error };
 }
 
-/**
- * A JWE that the webhook would not take for one, so that the program would get it in place of
- * its password.
- */
-function nearMiss(bytes: Uint8Array): Fault | undefined {
+/** Finds a JWE that the webhook would not recognise: the program would get it as its password. */
+function nearMiss(bytes: Uint8Array): Defect | undefined {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 64));
   const text = start.toString('latin1').replace(/^(?:\u00EF\u00BB\u00BF|[\s"'])+/, '');
-  if (text.length < start.length && looksSealed(Buffer.from(text, 'latin1'))) {
-    return {
-      rule: 'malformed-jwe',
-      message: 'other characters stand in front of the sealed value, so it would not be opened',
-      hint: 'remove the white space or the quotes in front of it',
-    };
-  }
+  if (text.length < start.length && looksSealed(Buffer.from(text, 'latin1')))
+    return { kind: 'prefixed', error: undefined };
   if (!text.startsWith('eyJ') || !isForeignJwe(bytes)) return undefined;
-  return {
-    rule: 'algorithm-not-allowed',
-    message: 'is a JWE of another kind, which is not recognised and would not be opened',
-    hint: 'seal the value again with kseal',
-  };
+  return { kind: 'foreign', error: undefined };
 }
 
-/** Five segments, the first of them a header that names `alg` and `enc`: no JWS has either. */
+/** Whether a text has five segments and a header with `alg` and `enc`, unlike any JWS. */
 function isForeignJwe(bytes: Uint8Array): boolean {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   const [header = '', ...rest] = text.trim().split('.', 6);
@@ -213,7 +205,7 @@ function isForeignJwe(bytes: Uint8Array): boolean {
   return /"alg"\s*:/.test(members) && /"enc"\s*:/.test(members);
 }
 
-/** A tool of which a document is known not to be a Secret in plaintext. */
+/** Another tool that keeps the values of a document out of Git. */
 export type ForeignTool = 'SealedSecret' | 'ExternalSecret' | 'SOPS';
 
 const foreignKinds: readonly { kind: string; group: string; tool: ForeignTool }[] = [
@@ -222,7 +214,7 @@ const foreignKinds: readonly { kind: string; group: string; tool: ForeignTool }[
   { kind: 'ClusterExternalSecret', group: 'external-secrets.io/', tool: 'ExternalSecret' },
 ];
 
-/** The tool that sealed a document or fills it in, if it is not kseal. */
+/** Returns the other tool that a document belongs to. */
 export function foreignTool(root: YamlNode): ForeignTool | undefined {
   if (root.kind !== 'map') return undefined;
   if (isSops(root)) return 'SOPS';
@@ -231,45 +223,15 @@ export function foreignTool(root: YamlNode): ForeignTool | undefined {
   return known && textOf(root, 'apiVersion')?.startsWith(known.group) ? known.tool : undefined;
 }
 
-/** What SOPS leaves in a file that it encrypts: a MAC over all of it, itself encrypted. */
+/** Whether SOPS encrypts a file: it adds a MAC over the whole file, itself encrypted. */
 export function isSops(root: YamlMap): boolean {
   const sops = entryNamed(root, 'sops')?.value;
   return sops?.kind === 'map' && isSopsText(textOf(sops, 'mac') ?? '');
 }
 
-/** A value as SOPS encrypts it. */
+/** Whether a value is encrypted by SOPS. */
 export function isSopsText(text: string): boolean {
   return /^ENC\[AES256_GCM,data:[^\s,]*,iv:[^\s,]+,tag:[^\s,]+,type:\w+\]\s*$/.test(text);
-}
-
-/**
- * The key of the field `kind` of an object that was meant to be a Secret, and that neither
- * kubectl nor kseal takes for one: `Kind: Secret`, `kind: secret`.
- */
-function misspeltKind(root: YamlNode): YamlNode | undefined {
-  if (root.kind !== 'map') return undefined;
-  const named = (name: string) =>
-    root.entries.find(({ key }) => nameOf(key)?.toLowerCase() === name);
-  const kind = named('kind');
-  const text = kind && nameOf(kind.value);
-  if (kind === undefined || !/^\s*secrets?\s*$/i.test(text ?? '')) return undefined;
-  if (nameOf(kind.key) === 'kind' && text === 'Secret') return undefined;
-  const version = named('apiversion');
-  const isCore = version !== undefined && nameOf(version.value)?.toLowerCase() === 'v1';
-  const holdsValues = named('data') !== undefined || named('stringdata') !== undefined;
-  return isCore || (version === undefined && holdsValues) ? kind.key : undefined;
-}
-
-/**
- * The same for all objects of a document that are not `known` for Secrets: itself, and at any depth
- * what stands under `items`, which kubectl applies one by one.
- */
-export function misspeltKinds(root: YamlNode, known: ReadonlySet<YamlNode>): readonly YamlNode[] {
-  if (root.kind !== 'map' || known.has(root)) return [];
-  const found = misspeltKind(root);
-  if (found !== undefined) return [found];
-  const items = entryNamed(root, 'items')?.value;
-  return items?.kind === 'seq' ? items.items.flatMap((item) => misspeltKinds(item, known)) : [];
 }
 
 function textOf(map: YamlMap, name: string): string | undefined {

@@ -1,36 +1,42 @@
 import { createHash } from 'node:crypto';
+import type { Diagnostic, Position } from '../diagnostic.ts';
 import { suggest } from '../text.ts';
 import {
   childrenOf,
   offsetsIn,
-  type Position,
   positionsIn,
   type Range,
   rangesAt,
   type YamlNode,
 } from '../yaml/node.ts';
-import type { Fault, Rule } from './rule.ts';
 
 /** A comment `# kseal-ignore RULE: reason`. */
 export interface Suppression {
   readonly rule: string;
   readonly reason: string;
-  /** The line that it is about: its own, or if it stands alone, the next that is no comment. */
+  /** The line that it applies to: its own, or if it is alone there, the next without a comment. */
   readonly line: number;
 }
 
+/** A comment that suppresses nothing. */
+export interface BadSuppression {
+  readonly position: Position;
+  readonly problem: 'no-reason' | 'unknown-rule';
+  /** The rule with a similar name. */
+  readonly meant: string | undefined;
+}
+
 interface Suppressions {
-  readonly sound: readonly Suppression[];
-  /** Those that suppress nothing, since they lack a reason or name no rule. */
-  readonly faults: readonly Fault[];
+  readonly suppressions: readonly Suppression[];
+  readonly badSuppressions: readonly BadSuppression[];
 }
 
 const comment = /(?<=^|[ \t])#[ \t]*kseal-ignore\b[ \t]*([^\r\n]*)/gm;
 
 /**
- * The suppressions in a text.
+ * Returns the suppressions in a text.
  *
- * @param roots the YAML in it: what looks like a comment within a value is none
+ * @param roots its YAML: a value may contain what looks like a comment
  * @param known the ids of the rules that can be suppressed
  */
 export function suppressionsIn(
@@ -38,61 +44,58 @@ export function suppressionsIn(
   roots: readonly YamlNode[],
   known: readonly string[],
 ): Suppressions {
-  // To look for the one character first is quicker, and many texts have no comment.
-  if (!source.includes('#') || !source.includes('kseal-ignore')) return { sound: [], faults: [] };
+  // Searching for a character is faster than for a word, and many texts have no comment.
+  if (!source.includes('#') || !source.includes('kseal-ignore'))
+    return { suppressions: [], badSuppressions: [] };
   const positionOf = positionsIn(source);
   const valueAt = rangesAt(contentsOf(roots, source));
-  const meantBy = linesMeant(source.split('\n'));
+  const targets = targetLines(source.split('\n'));
   const found = [...source.matchAll(comment)]
     .filter(({ index }) => valueAt(index) === undefined)
-    .map(({ index, 1: words = '' }) => read(words, positionOf(index), meantBy, known));
+    .map(({ index, 1: words = '' }) => parse(words, positionOf(index), targets, known));
   return {
-    sound: found.flatMap(({ sound }) => sound),
-    faults: found.flatMap(({ faults }) => faults),
+    suppressions: found.flatMap(({ suppressions }) => suppressions),
+    badSuppressions: found.flatMap(({ badSuppressions }) => badSuppressions),
   };
 }
 
-function read(
+function parse(
   words: string,
   position: Position,
-  meantBy: readonly number[],
+  targets: readonly number[],
   known: readonly string[],
 ): Suppressions {
   const [names = '', ...rest] = words.split(':');
   const reason = rest.join(':').trim();
   const rules = names.split(',').map((name) => name.trim());
-  const faults = rules
+  const bad = rules
     .filter((rule) => !known.includes(rule))
-    .map((rule) => fault(position, 'names no rule that can be suppressed', hintFor(rule, known)));
+    .map((rule): BadSuppression => {
+      // Only a known name is shown: the comment may contain any text.
+      return {
+        position,
+        problem: 'unknown-rule',
+        meant: suggest(rule.split(/\s/)[0] ?? '', known),
+      };
+    });
   if (reason === '') {
-    const hint = 'write it behind a colon: # kseal-ignore RULE: reason';
-    return { sound: [], faults: [...faults, fault(position, 'gives no reason', hint)] };
+    const noReason = { position, problem: 'no-reason', meant: undefined } as const;
+    return { suppressions: [], badSuppressions: [...bad, noReason] };
   }
-  const line = meantBy[position.line] ?? position.line;
-  const sound = rules.map((rule) => ({ rule, reason, line }));
-  return { sound: sound.filter(({ rule }) => known.includes(rule)), faults };
+  const line = targets[position.line] ?? position.line;
+  const good = rules.filter((rule) => known.includes(rule));
+  return { suppressions: good.map((rule) => ({ rule, reason, line })), badSuppressions: bad };
 }
 
-/** The name itself is not shown: it may be any text. */
-function hintFor(rule: string, known: readonly string[]): string {
-  const meant = suggest(rule.split(/\s/)[0] ?? '', known);
-  return meant === undefined ? 'write the rule that the finding names' : `did you mean ${meant}?`;
-}
-
-function fault(position: Position, said: string, hint: string): Fault {
-  const message = `this kseal-ignore ${said}, so it suppresses nothing`;
-  return { rule: 'bad-suppression', position, message, hint };
-}
-
-/** The line that a comment in each line is about; lines count from 1. */
-function linesMeant(lines: readonly string[]): readonly number[] {
-  const meant = [0, ...lines.map((_, index) => index + 1)];
+/** Returns for each line, counted from 1, the line that a comment in it applies to. */
+function targetLines(lines: readonly string[]): readonly number[] {
+  const targets = [0, ...lines.map((_, index) => index + 1)];
   for (let line = lines.length; line > 0; line--)
-    if (/^\uFEFF?\s*#/.test(lines[line - 1] ?? '')) meant[line] = meant[line + 1] ?? line + 1;
-  return meant;
+    if (/^\uFEFF?\s*#/.test(lines[line - 1] ?? '')) targets[line] = targets[line + 1] ?? line + 1;
+  return targets;
 }
 
-/** Where the texts of scalars stand; behind the header of a block scalar there may be a comment. */
+/** Returns the ranges of scalars, without the header of a block scalar: a comment may follow it. */
 function contentsOf(roots: readonly YamlNode[], source: string): readonly Range[] {
   const contents: Range[] = [];
   const add = (node: YamlNode): void => {
@@ -105,33 +108,33 @@ function contentsOf(roots: readonly YamlNode[], source: string): readonly Range[
   return contents;
 }
 
-/** What a suppression of a fault covers, as a hash. */
-type CoverOf = (fault: Fault, covers: Rule['covers']) => string;
+/** Hashes a finding and the text that a suppression of it covers. */
+type CoverOf = (finding: Diagnostic, covers: 'line' | 'text' | undefined) => string;
 
 /**
- * What suppressions in a text cover: the finding itself, and the text that it is about. A
- * protected branch that silences a test password must not silence another password in its place.
+ * Returns the covers of findings in a text. A suppression on a protected branch counts only for
+ * the same cover: it silences one test password, and not another password in its place.
  */
 export function coversIn(source: string, roots: readonly YamlNode[]): CoverOf {
-  // There may be many findings, so nothing is looked for, or hashed, once for each of them.
+  // Computed once, because there may be many findings.
   const offsetOf = offsetsIn(source);
   const lines = source.split('\n');
   const whole = hashOf(source);
   const extents = new Map<number, Extent>();
   for (const root of roots) addExtents(root, extents);
-  return ({ rule, secret, key, position }, covers) => {
+  return ({ code, secret, key, position }, covers) => {
     const text = () => {
       if (covers === 'line') return lines[position.line - 1]?.trim();
       const extent = covers === 'text' ? undefined : extents.get(offsetOf(position));
       return extent === undefined ? whole : source.slice(...extent);
     };
-    return hashOf(JSON.stringify([rule, secret, key, text()]));
+    return hashOf(JSON.stringify([code, secret, key, text()]));
   };
 }
 
 type Extent = readonly [start: number, end: number];
 
-/** From where to where the largest thing goes that begins at an offset: an entry, or an object. */
+/** Maps each offset to the extent of the largest entry or object that begins there. */
 function addExtents(node: YamlNode, extents: Map<number, Extent>): void {
   const add = (at: number, extent: Extent) => extents.has(at) || extents.set(at, extent);
   add(node.start, [node.start, node.end]);

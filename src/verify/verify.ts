@@ -1,26 +1,33 @@
+import { inOrder } from '../diagnostic.ts';
 import type { KsealError } from '../errors.ts';
-import { checkSecret } from './check.ts';
-import { type ForeignDocument, type JudgedText, judgeText } from './document.ts';
-import type { Fault, Finding, JudgedSecret, Policy, Severity, SuppressedFinding } from './rule.ts';
+import { type ForeignDocument, judgeText, type ReadText } from './document.ts';
+import type {
+  Finding,
+  JudgedSecret,
+  Policy,
+  Rule,
+  Severity,
+  SuppressedFinding,
+  Violation,
+} from './rule.ts';
 import { rules } from './rules/index.ts';
-import { strayFaults } from './stray.ts';
-import { coversIn, type Suppression, suppressionsIn } from './suppressions.ts';
+import { coversIn } from './suppressions.ts';
 
-/** A text to verify, or why it could not be read. */
-interface Text {
-  /** As the user named it, with `/`. */
+/** A text to verify, or the error of reading it. */
+export interface Text {
+  /** As the user typed it, with `/`. */
   readonly path: string;
-  /** How a command line calls it, where that is not the same. */
+  /** The path for a command line, if that is different. */
   readonly typed?: string;
   readonly content: Uint8Array | KsealError;
 }
 
 export interface VerifySettings {
-  /** From rule id to what `verify.rules` makes of it. */
+  /** The severities of `verify.rules`, by rule id. */
   readonly severities: ReadonlyMap<string, Severity | 'off'>;
   /**
-   * What may be suppressed: what `verifyText` returned as `covered` for the same path on a
-   * protected branch. Undefined: every suppression counts.
+   * The covers that may be suppressed: the `covered` of the same path on a protected branch.
+   * Undefined: every suppression counts.
    */
   readonly suppressible?: ReadonlySet<string> | undefined;
 }
@@ -29,39 +36,38 @@ export interface Verification {
   /** By position, then by rule. */
   readonly findings: readonly Finding[];
   readonly suppressed: readonly SuppressedFinding[];
-  /** What its suppressions cover (`coversIn`). */
+  /** The covers of its suppressions (`coversIn`). */
   readonly covered: ReadonlySet<string>;
   readonly foreign: readonly ForeignDocument[];
   readonly secrets: number;
   readonly values: number;
-  /** Values that are sound sealed values, wherever they may be opened. */
+  /** The number of sound sealed values, wherever they open. */
   readonly sealed: number;
-  /** Of these, those whose key could not be judged, for no key is known. */
+  /** The number of these that could not be judged because no key is known. */
   readonly unjudgedKids: number;
 }
 
-/** Judges one text. Never throws for what it holds; what it returns never quotes a value. */
+/** Judges one text. Never throws for its content, and the result never quotes a value. */
 export function verifyText(
   { path, typed = path, content }: Text,
-  allowed: Policy,
-  settings: VerifySettings,
+  policy: Policy,
+  { severities, suppressible }: VerifySettings,
 ): Verification {
-  const text = judgeText(content, path, typed, allowed.namespace);
-  const { sound, faults } = suppressionsIn(text.source, text.roots, suppressibleRules);
-  const strays = strayFaults(text.source, text.secrets, allowed.refusedKids);
+  const text = judgeText(content, typed, policy.namespace, suppressibleRules);
   const found: Finding[] = [];
-  const add = (fault: Fault) => {
-    const finding = findingOf(fault, path, settings.severities);
-    if (finding !== undefined) found.push(finding);
+  const add: Add = (rule, violation, secret = violation.secret) => {
+    const chosen = rule.always ? undefined : severities.get(rule.id);
+    if (chosen === 'off') return;
+    const { position, key, message, hint } = violation;
+    const severity = chosen ?? violation.severity ?? rule.severity;
+    found.push({ code: rule.id, severity, path, position, secret, key, message, hint });
   };
-  faults.forEach(add);
-  text.faults.forEach(add);
-  strays.forEach(add);
-  for (const secret of text.secrets) checkSecret(secret, allowed).forEach(add);
+  checkText(text, policy, add);
+  for (const secret of text.secrets) checkSecret(secret, policy, add);
   found.sort(inOrder);
-  const { findings, suppressed, covered } = split(found, sound, text, settings.suppressible);
-  const { secrets, values, sealed, unjudgedKids } = countsOf(text.secrets, allowed);
-  // Member by member: spreading objects takes many times as long.
+  const { findings, suppressed, covered } = split(found, text, suppressible);
+  const { secrets, values, sealed, unjudgedKids } = countsOf(text.secrets, policy);
+  // Written out, because spreading objects takes many times as long.
   return {
     findings,
     suppressed,
@@ -77,36 +83,45 @@ export function verifyText(
 const suppressibleRules = rules.filter(({ always }) => !always).map(({ id }) => id);
 const ruleOf = new Map(rules.map((rule) => [rule.id, rule]));
 
-function findingOf(
-  { rule, severity, position, secret, key, message, hint }: Fault,
-  path: string,
-  severities: VerifySettings['severities'],
-): Finding | undefined {
-  const known = ruleOf.get(rule);
-  if (known === undefined) throw new Error(`no rule ${rule}`);
-  const chosen = known.always ? undefined : severities.get(rule);
-  if (chosen === 'off') return undefined;
-  const judged = chosen ?? severity ?? known.severity;
-  return { rule, severity: judged, path, position, secret, key, message, hint };
+type Add = (rule: Rule, violation: Violation, secret?: string) => void;
+
+/** The rules with one kind of check. Sorted out once, because there are many values. */
+const rulesWith = <C extends keyof Rule>(check: C, among = rules) =>
+  among.filter((rule): rule is Rule & Required<Pick<Rule, C>> => rule[check] !== undefined);
+
+const textRules = rulesWith('checkText');
+const problemRules = rulesWith('checkProblem');
+const inTemplates = rules.filter((rule) => rule.inTemplates);
+const secretRules = { all: rulesWith('checkSecret'), some: rulesWith('checkSecret', inTemplates) };
+const valueRules = { all: rulesWith('checkValue'), some: rulesWith('checkValue', inTemplates) };
+
+function checkText(text: ReadText, policy: Policy, add: Add): void {
+  for (const rule of textRules)
+    for (const violation of rule.checkText(text, policy)) add(rule, violation);
+  for (const problem of text.problems) {
+    if (problem.holds === 'placeholder') continue; // The rule template reports it.
+    for (const rule of problemRules) {
+      if (problem.inTemplate && !rule.inTemplates) continue;
+      const violation = rule.checkProblem(problem, text);
+      if (violation !== undefined) add(rule, violation, problem.secret);
+    }
+  }
 }
 
-function inOrder(a: Finding, b: Finding): number {
-  return (
-    a.position.line - b.position.line ||
-    a.position.column - b.position.column ||
-    compare(a.rule, b.rule)
-  );
-}
-
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
+/** Checks a Secret. For a template or a SOPS file, only some rules hold. */
+function checkSecret(secret: JudgedSecret, policy: Policy, add: Add): void {
+  const set = secret.inTemplate || secret.sops ? 'some' : 'all';
+  for (const rule of secretRules[set])
+    for (const violation of rule.checkSecret(secret, policy)) add(rule, violation, secret.label);
+  for (const value of secret.values)
+    for (const rule of valueRules[set])
+      for (const violation of rule.checkValue(value, secret, policy))
+        add(rule, violation, secret.label);
 }
 
 function split(
   all: readonly Finding[],
-  suppressions: readonly Suppression[],
-  { source, roots }: Pick<JudgedText, 'source' | 'roots'>,
+  { source, roots, suppressions }: ReadText,
   suppressible: VerifySettings['suppressible'],
 ): Pick<Verification, 'findings' | 'suppressed' | 'covered'> {
   const covered = new Set<string>();
@@ -116,14 +131,10 @@ function split(
   const reasons = new Map(suppressions.map((its) => [`${its.line} ${its.rule}`, its.reason]));
   const coverOf = coversIn(source, roots);
   for (const finding of all) {
-    const { rule, position } = finding;
-    const reason = reasons.get(`${position.line} ${rule}`);
-    if (reason === undefined) {
-      findings.push(finding);
-      continue;
-    }
-    const cover = coverOf(finding, ruleOf.get(rule)?.covers);
-    if (suppressible?.has(cover) ?? true) {
+    const reason = reasons.get(`${finding.position.line} ${finding.code}`);
+    const cover = reason === undefined ? '' : coverOf(finding, ruleOf.get(finding.code)?.covers);
+    if (reason === undefined) findings.push(finding);
+    else if (suppressible?.has(cover) ?? true) {
       suppressed.push({ ...finding, reason });
       covered.add(cover);
     } else findings.push({ ...finding, hint: notCovered });
@@ -132,7 +143,7 @@ function split(
 }
 
 const notCovered =
-  'its kseal-ignore counts once the branch that the rules come from has it, for this very text';
+  'its kseal-ignore counts once the branch that the rules come from has it for this very text';
 
 function countsOf(secrets: readonly JudgedSecret[], { keys }: Policy) {
   let [values, sealed] = [0, 0];

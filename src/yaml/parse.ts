@@ -14,11 +14,9 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import {
-  aliasedNodes,
-  forbiddenCharacter,
-  isClosed,
+  childrenOf,
   isMergeKey,
-  type Located,
+  type NodeBase,
   type YamlEntry,
   type YamlMap,
   type YamlNode,
@@ -34,7 +32,7 @@ export interface YamlError {
 }
 
 interface ParsedYaml {
-  /** The root nodes; empty when an error other than DUPLICATE_KEY was found. */
+  /** The root nodes; empty if there is an error other than DUPLICATE_KEY. */
   readonly roots: readonly YamlNode[];
   readonly errors: readonly YamlError[];
 }
@@ -48,21 +46,21 @@ const messages: Readonly<Record<string, string>> = {
   BAD_ALIAS: 'alias without an anchor before it',
   BAD_DQ_ESCAPE: 'bad escape in a double-quoted string',
   BAD_INDENT: 'bad indentation',
-  BAD_SCALAR_START: 'a character that a value can begin with only in quotes',
-  BLOCK_AS_IMPLICIT_KEY: 'a mapping begins where a value is expected: check indentation and quotes',
+  BAD_SCALAR_START: 'a value that begins with this character must be quoted',
+  BLOCK_AS_IMPLICIT_KEY: 'mapping where a value is expected: check indentation and quotes',
   CHARACTER: 'control character, inner byte order mark, or line break that is neither LF nor CRLF',
   DUPLICATE_KEY: 'duplicate key',
   MISSING_CHAR: 'missing colon, comma, space or closing quote',
   MULTILINE_IMPLICIT_KEY: 'a key must be on one line',
-  SEPARATOR: 'a # right behind ---, where YAML readers disagree whether a document begins',
+  SEPARATOR: '# directly after ---: YAML readers disagree on whether this starts a document',
   NESTING: `nested more than ${MAX_DEPTH} levels deep`,
   TAB_AS_INDENT: 'tab as indentation',
   UNEXPECTED_TOKEN: 'unexpected token',
 };
 
 /**
- * Reads a YAML 1.2 or JSON text of any number of documents. Never throws for what the text
- * holds, never expands an alias, and resolves no scalar: `0123` and `true` are texts here.
+ * Parses a YAML 1.2 or JSON text of any number of documents. Never throws for any text, never
+ * expands an alias and never resolves a scalar: `0123` and `true` are strings.
  */
 export function parseYaml(source: string): ParsedYaml {
   const errors: YamlError[] = [];
@@ -80,8 +78,8 @@ export function parseYaml(source: string): ParsedYaml {
 type Fail = (code: string, offset: number) => void;
 
 function compose(source: string, fail: Fail): Document.Parsed[] {
-  // The failsafe schema takes every scalar for a string. The package's own search for
-  // duplicate keys takes quadratic time.
+  // In the failsafe schema every scalar is a string. The package would look for duplicate keys in
+  // quadratic time.
   const composer = new Composer({
     schema: 'failsafe',
     resolveKnownTags: false,
@@ -89,7 +87,7 @@ function compose(source: string, fail: Fail): Document.Parsed[] {
     keepSourceTokens: true,
   });
   const documents = [...composer.compose(tokensOf(source, fail))];
-  // The package's messages quote the source, so only code and place are kept.
+  // The package's messages quote the source, so only the code and offset are kept.
   const errors = [...documents, composer.streamInfo()].flatMap((part) => part.errors);
   for (const error of errors) fail(error.code, error.pos[0]);
   return documents;
@@ -98,16 +96,33 @@ function compose(source: string, fail: Fail): Document.Parsed[] {
 function* tokensOf(source: string, fail: Fail): Generator<CST.Token> {
   const bad = forbiddenCharacter(source);
   if (bad !== undefined) return fail('CHARACTER', bad);
-  // To look for the characters first is quicker, and hardly any text has them.
+  // The fast check comes first, because hardly any text has these characters.
   const separator = source.includes('---#') ? source.search(/^---#/m) : -1;
   if (separator >= 0) return fail('SEPARATOR', separator);
   const parser = new Parser();
   for (const lexeme of new Lexer().lex(source)) {
     yield* parser.next(lexeme);
-    // The package composes by recursion, and a full stack within it ends the whole process.
+    // The package composes recursively, and its stack overflow would end the process.
     if (parser.stack.length > MAX_DEPTH) return fail('NESTING', parser.offset);
   }
   yield* parser.end();
+}
+
+/**
+ * Any character that is not printable. YAML 1.1 readers (kubectl) break lines at U+0085, U+2028,
+ * U+2029 and a lone CR but readers of YAML 1.2 do not, so one's comment would be the other's key.
+ */
+const unprintable = /[^\t\n\r\x20-\x7E\xA0-\u2027\u202A-\uFEFE\uFF00-\uFFFD]/;
+const loneReturn = /\r(?!\n)/;
+
+/** The offset of the first character that is not allowed; a byte order mark may come first. */
+function forbiddenCharacter(source: string): number | undefined {
+  const mark = source.startsWith('\uFEFF') ? 1 : 0;
+  const text = source.slice(mark);
+  // A single pattern for both would take 1.5 times as long.
+  const found = [text.search(unprintable), text.includes('\r') ? text.search(loneReturn) : -1];
+  const [first] = found.filter((offset) => offset >= 0).sort((a, b) => a - b);
+  return first === undefined ? undefined : mark + first;
 }
 
 interface Context {
@@ -123,14 +138,30 @@ function rootOf(document: Document.Parsed, fail: Fail): YamlNode {
   return root;
 }
 
+/** The number of nodes that aliases add; infinite if an alias is within its own target. */
+function aliasedNodes(root: YamlNode): number {
+  const sizes = new Map<YamlNode, number>();
+  return sizeOf(root, sizes) - sizes.size;
+}
+
+/** The number of nodes with aliases expanded. */
+function sizeOf(node: YamlNode, sizes: Map<YamlNode, number>): number {
+  const known = sizes.get(node);
+  if (known !== undefined) return known;
+  sizes.set(node, Number.POSITIVE_INFINITY);
+  const size = childrenOf(node).reduce((sum, child) => sum + sizeOf(child, sizes), 1);
+  sizes.set(node, size);
+  return size;
+}
+
 function nodeOf(node: Node | null, offset: number, context: Context): YamlNode {
-  // Spreading objects would take longer here than parsing does.
+  // Spreading objects here would take longer than parsing.
   const [start, end] = node?.range ?? [offset, offset];
   const { anchor, tag }: { anchor?: string; tag?: string } = node ?? {};
-  const place = { start, end, anchor, tag };
-  if (isAlias(node)) return aliasOf(node.source, place, context);
-  if (isMap<Node, Node | null>(node)) return mapOf(node, place, context);
-  if (isSeq<Node>(node)) return seqOf(node, place, context);
+  const base = { start, end, anchor, tag };
+  if (isAlias(node)) return aliasOf(node.source, base, context);
+  if (isMap<Node, Node | null>(node)) return mapOf(node, base, context);
+  if (isSeq<Node>(node)) return seqOf(node, base, context);
   const { source = '', type = 'PLAIN', srcToken } = isScalar<string>(node) ? node : {};
   const style = styles[type] ?? 'block';
   if (!isClosed(style, srcToken && 'source' in srcToken ? srcToken.source : ''))
@@ -144,20 +175,32 @@ const styles: Readonly<Record<string, YamlScalar['style']>> = {
   QUOTE_DOUBLE: 'double',
 };
 
+/**
+ * Whether a quoted scalar ends with its closing quote. The package takes an escaped quote for it,
+ * as in `'it''`, if the next line is indented too little to continue the scalar.
+ */
+function isClosed(style: YamlScalar['style'], source: string): boolean {
+  if (style !== 'single' && style !== 'double') return true;
+  const escaping = style === 'single' ? "'" : '\\';
+  let last = source.length - 2;
+  while (last > 0 && source.charAt(last) === escaping) last--;
+  return (source.length - last) % 2 === 0;
+}
+
 function register<T extends YamlNode>(node: T, { anchors }: Context): T {
   if (node.anchor !== undefined) anchors.set(node.anchor, node);
   return node;
 }
 
-function aliasOf(name: string, place: Located, { anchors, fail }: Context): YamlNode {
+function aliasOf(name: string, base: NodeBase, { anchors, fail }: Context): YamlNode {
   const target = anchors.get(name);
-  if (target !== undefined) return { ...place, kind: 'alias', target };
-  fail('BAD_ALIAS', place.start);
-  return { ...place, kind: 'scalar', text: '', style: 'plain' };
+  if (target !== undefined) return { ...base, kind: 'alias', target };
+  fail('BAD_ALIAS', base.start);
+  return { ...base, kind: 'scalar', text: '', style: 'plain' };
 }
 
-function mapOf(map: YAMLMap<Node, Node | null>, place: Located, context: Context): YamlMap {
-  const { start, end, anchor, tag } = place;
+function mapOf(map: YAMLMap<Node, Node | null>, base: NodeBase, context: Context): YamlMap {
+  const { start, end, anchor, tag } = base;
   const entries: YamlEntry[] = [];
   const flow = map.flow === true;
   const result = register({ kind: 'map', start, end, anchor, tag, flow, entries }, context);
@@ -167,13 +210,13 @@ function mapOf(map: YAMLMap<Node, Node | null>, place: Located, context: Context
     entries.push(entry);
     if (entry.key.kind !== 'scalar' || isMergeKey(entry.key)) continue;
     const { text, style } = entry.key;
-    // In flow style kubectl takes `?` for an indicator without a space behind it, too.
+    // In flow style kubectl takes `?` for an indicator even without a space after it.
     if (flow && style === 'plain' && text[0] === '?')
       context.fail('BAD_SCALAR_START', entry.key.start);
     if (seen.has(text)) context.fail('DUPLICATE_KEY', entry.key.start);
     seen.add(text);
   }
-  // The package counts the comments behind a block collection as part of it.
+  // The package includes the comments after a block collection.
   if (!flow) result.end = entries.at(-1)?.value.end ?? end;
   return result;
 }
@@ -188,8 +231,8 @@ function entryOf({ key, value, srcToken }: Pair<Node, Node | null>, context: Con
   return { start: first?.offset ?? keyNode.start, key: keyNode, colon, value: valueNode };
 }
 
-function seqOf(seq: YAMLSeq<Node>, place: Located, context: Context): YamlSeq {
-  const { start, end, anchor, tag } = place;
+function seqOf(seq: YAMLSeq<Node>, base: NodeBase, context: Context): YamlSeq {
+  const { start, end, anchor, tag } = base;
   const items: YamlNode[] = [];
   const flow = seq.flow === true;
   const result = register({ kind: 'seq', start, end, anchor, tag, flow, items }, context);

@@ -1,9 +1,10 @@
-// A light process that loads the webhook, so that the server has the other cores:
-//   node test/bench/load.mjs '{"port": 8443, "ca": "PEM", "review": "…", "count": 100, "parallel": 8}'
-// It posts one review again and again over as many kept connections as run in parallel, and
-// prints the milliseconds that took. Every answer must have opened all values.
+// Puts load on the webhook, in a process with little work of its own. Reads from stdin:
+//   {"port": 8443, "ca": "PEM", "review": "…", "count": 100, "parallel": 8}
+// Posts the review `count` times over `parallel` connections, and prints the duration in
+// milliseconds. Fails unless every answer has a patch.
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
+import { text } from 'node:stream/consumers';
 
 const { port, ca, review, count, parallel } = JSON.parse(readFileSync(0, 'utf8'));
 const agent = new Agent({ ca, keepAlive: true, maxSockets: parallel });
@@ -22,16 +23,10 @@ function post() {
           'content-length': Buffer.byteLength(review),
         },
       },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk) => {
-          text += chunk;
-        });
-        response.on('end', () => {
-          if (text.includes('"patch":')) resolve();
-          else reject(new Error(text));
-        });
+      async (response) => {
+        const answer = await text(response).catch(reject);
+        if (answer?.includes('"patch":')) resolve();
+        else reject(new Error(answer));
       },
     );
     sent.on('error', reject);
@@ -44,7 +39,7 @@ async function client() {
   while (left-- > 0) await post();
 }
 
-// The first on each connection pays for its handshake.
+// The handshakes are not measured.
 await Promise.all(Array.from({ length: parallel }, post));
 const begun = performance.now();
 await Promise.all(Array.from({ length: parallel }, client));

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { reportOn } from '../../src/cli/verify.ts';
-import type { VerifyFlags } from '../../src/cli/verify-policy.ts';
+import { reportOn, type VerifyFlags } from '../../src/cli/verify.ts';
 import type { NamedText } from '../../src/sources/texts.ts';
 import { verifyText } from '../../src/verify/verify.ts';
 import { Capture, testIO } from '../helpers/io.ts';

@@ -2,7 +2,7 @@ import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { formats } from '../../src/report/formats.ts';
+import { formats } from '../../src/cli/verify.ts';
 import { leaksOf } from '../helpers/canary.ts';
 import { folderOfUser, folderWithKeys } from '../helpers/folder.ts';
 import { plainSecret, workplace } from '../helpers/repository.ts';

@@ -1,4 +1,4 @@
-// A Kubernetes API server of one's own, with etcd, on 127.0.0.1 and in one folder.
+// A Kubernetes API server and etcd on 127.0.0.1. All of their files are in one folder.
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:https';
@@ -10,9 +10,10 @@ import { startEtcd } from './etcd.mjs';
 import { freePort, startService } from './services.mjs';
 
 /**
- * Starts both and waits until they serve. `admission` is the file of the AdmissionConfiguration,
- * `auditRules` those of the audit policy, `egress` the socket of the proxy into the cluster.
- * Resolves to the kubeconfig of an administrator, and a function that reads the audit log.
+ * Starts both and waits until they are ready. `admission` is the path of the
+ * AdmissionConfiguration, `auditRules` the rules of the audit policy, and `egress` the socket of
+ * the proxy into the cluster. Resolves to the path of an administrator's kubeconfig, and a function
+ * that returns the events of the audit log.
  */
 export async function startApiServer({ folder, programs, admission, auditRules, egress }) {
   const write = (name, value) => {
@@ -35,7 +36,7 @@ export async function startApiServer({ folder, programs, admission, auditRules, 
     'audit-log-path': log,
   });
   const agent = new Agent({ ca, ...admin });
-  const ready = () => isServed(`${server}/readyz`, agent);
+  const ready = () => answers(`${server}/readyz`, agent);
   const program = programs['kube-apiserver'];
   await startService({ name: 'kube-apiserver', program, args, folder, ready });
   agent.destroy();
@@ -45,7 +46,7 @@ export async function startApiServer({ folder, programs, admission, auditRules, 
   };
 }
 
-/** What its certificates are named after: the flags that name their files. */
+/** Creates the certificates. Resolves to the CA, the administrator, and flags with file names. */
 async function writeCertificates(write) {
   const ca = await certificateAuthority('kseal-test-cluster');
   const serving = await ca.issue('CN=kube-apiserver', [{ type: 'ip', value: '127.0.0.1' }]);
@@ -104,8 +105,8 @@ function kubeconfig({ server, ca, admin }) {
   };
 }
 
-/** Whether a page is there for the administrator: status 200. */
-function isServed(url, agent) {
+/** Resolves to true if the URL answers with status 200. */
+function answers(url, agent) {
   return new Promise((resolve, reject) => {
     get(url, { agent, timeout: 5_000 }, (response) => {
       response.resume();

@@ -1,5 +1,5 @@
-// The programs of a cluster. They are built from their Go modules into a cache outside the
-// repository, under the version of Kubernetes, and used from there the next time.
+// The programs of a cluster. Each version of Kubernetes is built once, from Go modules, into a
+// cache outside the repository.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { output } from '../interop/process.mjs';
 
 const modules = join(import.meta.dirname, 'binaries');
 
-/** Enough to download and compile on a slow machine. */
+/** Long enough to download and compile on a slow machine; milliseconds. */
 const building = { timeout: 3_600_000 };
 
 const packages = {
@@ -19,20 +19,20 @@ const packages = {
 };
 
 /**
- * Builds what is not there yet. Resolves to the version of Kubernetes, the folder of the programs,
- * and their paths by name. Needs Go, which may fetch a toolchain of the version that go.mod names.
+ * Builds the programs that are missing. Resolves to the version of Kubernetes, the folder of the
+ * programs, and their paths by name. Needs Go, which may download the toolchain named in go.mod.
  */
 export async function binaries(print) {
-  const required = readFileSync(join(modules, 'go.mod'), 'utf8');
-  const version = /^\s*k8s\.io\/kubernetes (\S+)/m.exec(required)[1];
-  const bill = createHash('sha256').update(required).digest('hex').slice(0, 8);
-  const folder = join(cacheFolder(), `${version}-${bill}`);
+  const goMod = readFileSync(join(modules, 'go.mod'), 'utf8');
+  const version = /^\s*k8s\.io\/kubernetes (\S+)/m.exec(goMod)[1];
+  const hash = createHash('sha256').update(goMod).digest('hex').slice(0, 8);
+  const folder = join(cacheFolder(), `${version}-${hash}`);
   await mkdir(folder, { recursive: true });
   const paths = {};
   for (const [name, path] of Object.entries(packages)) {
     paths[name] = join(folder, name);
     if (existsSync(paths[name])) continue;
-    print(`building ${name}, once; this takes minutes`);
+    print(`building ${name}: takes minutes, the first time only`);
     await build(path, version, paths[name]);
   }
   return { version, folder, paths };
@@ -44,16 +44,16 @@ function cacheFolder() {
 }
 
 async function build(path, version, target) {
-  // Without its version kube-apiserver takes itself for v0.0.0, and has no API that is newer.
+  // Without these variables kube-apiserver reports v0.0.0 and disables all newer APIs.
   const [, major, minor] = /^v(\d+)\.(\d+)/.exec(version);
-  const say = { gitVersion: version, gitMajor: major, gitMinor: minor };
-  const variables = Object.entries(say).map(
+  const values = { gitVersion: version, gitMajor: major, gitMinor: minor };
+  const variables = Object.entries(values).map(
     ([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`,
   );
   const ldflags = ['-s', '-w', ...variables].join(' ');
   const args = ['build', '-trimpath', '-mod=readonly', '-ldflags', ldflags];
   const env = { ...process.env, CGO_ENABLED: '0' };
-  // A build that is cut short leaves nothing that looks whole.
+  // An interrupted build must not leave an incomplete program under the final name.
   const part = `${target}.${process.pid}`;
   await output('go', [...args, '-o', part, path], { cwd: modules, env, ...building });
   await rename(part, target);

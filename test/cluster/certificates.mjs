@@ -1,4 +1,4 @@
-// Throw-away certificates: a CA, and what it signs.
+// Throwaway certificates.
 import 'reflect-metadata';
 import {
   BasicConstraintsExtension,
@@ -12,8 +12,8 @@ import {
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 /**
- * A CA of its own. `issue` signs a certificate for a subject such as `CN=admin,O=system:masters`
- * and addresses such as `{ type: 'ip', value: '127.0.0.1' }`; all results are PEM texts.
+ * Creates a CA. Its `issue` signs a certificate for a subject such as `CN=admin,O=system:masters`
+ * and addresses such as `{ type: 'ip', value: '127.0.0.1' }`. All results are PEM texts.
  */
 export async function certificateAuthority(name) {
   const keys = await newKeys();

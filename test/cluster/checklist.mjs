@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-/** Runs checks one after another, prints a line for each, and counts. */
+/** Returns `check`, which runs a check and prints a line for it, and `count`, the totals. */
 export function checklist(print) {
   const count = { passed: 0, failed: 0 };
   const check = async (name, attempt) => {
@@ -16,15 +16,21 @@ export function checklist(print) {
   return { check, count };
 }
 
-/** Asserts that kubectl succeeded without a warning, and passes on what it printed. */
-export function accepted({ code, out, said }) {
-  assert.equal(said.trim(), '');
+/** Asserts that kubectl succeeded without a warning, and returns its stdout. */
+export function accepted({ code, stdout, stderr }) {
+  assert.equal(stderr.trim(), '');
   assert.equal(code, 0);
-  return out;
+  return stdout;
 }
 
-/** Asserts that kubectl failed, and said so in these words. */
-export function refused({ code, said }, ...words) {
-  assert.notEqual(code, 0, 'it was accepted');
-  for (const part of words) assert.ok(said.includes(part), `it was refused, but said: ${said}`);
+/** Asserts that kubectl failed, and that its stderr includes all of `parts`. */
+export function refused({ code, stderr }, ...parts) {
+  assert.notEqual(code, 0, 'accepted');
+  for (const part of parts) assert.ok(stderr.includes(part), `no ${part} in: ${stderr}`);
+}
+
+/** Asserts that the webhook refused with a metav1.StatusReason, and mentioned all `names`. */
+export function denied(result, reason, ...names) {
+  const webhook = 'admission webhook "kseal-webhook.kseal.svc" denied the request: ';
+  refused(result, `Error from server (${reason}): `, webhook, ...names);
 }

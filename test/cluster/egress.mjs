@@ -1,12 +1,12 @@
-// How the API server's calls to a Service in the cluster arrive on this machine. It sends them
-// through an HTTP CONNECT proxy on a socket in a folder, as it may do with Konnectivity. So it
-// needs neither DNS nor a pod network, and still checks the certificate for the Service's name.
+// Brings the API server's calls to a Service in the cluster to a port of this machine, through an
+// HTTP CONNECT proxy on a Unix socket, like Konnectivity. The API server needs no DNS and no pod
+// network this way, and still checks the certificate against the name of the Service.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { atEnd } from './services.mjs';
 
-/** Tells the API server to use the proxy for what lies in the cluster. */
+/** Makes the API server use the proxy for destinations in the cluster. */
 export function egressConfiguration(socket) {
   const connection = { proxyProtocol: 'HTTPConnect', transport: { uds: { udsName: socket } } };
   return {
@@ -16,7 +16,7 @@ export function egressConfiguration(socket) {
   };
 }
 
-/** Starts the proxy. All connections go to the port of 127.0.0.1 that `portNow` returns, if it does. */
+/** Starts the proxy. Connections go to the port that `portNow` returns; undefined refuses them. */
 export async function startEgress(socket, portNow) {
   const open = new Set();
   const server = createServer().on('connect', (_request, client) => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { freePort, startService } from './services.mjs';
 
-/** Starts an etcd of one member; resolves to its URL. */
+/** Starts etcd with a single member. Resolves to its URL. */
 export async function startEtcd(folder, program) {
   const [client, peer] = await Promise.all([freeUrl(), freeUrl()]);
   const args = [

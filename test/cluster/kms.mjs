@@ -1,15 +1,15 @@
-// The project's KMS emulator, in a process of its own: kseal and kubectl are waited for here.
+// The KMS emulator, in its own process.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { atEnd } from './services.mjs';
 
-/** Starts it with one crypto key of one version. */
+/** Starts the emulator with one crypto key, which has one version. */
 export async function startKms(cryptoKey) {
   const script = join(import.meta.dirname, '../kms-emulator/start.mjs');
   const args = [script, JSON.stringify({ keys: { [cryptoKey]: [{}] } })];
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  // It ends when its stdin does: when this process ends as well.
+  // The emulator exits when its stdin ends, so it cannot outlive this process.
   atEnd(() => child.stdin.end());
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const endpoint = (await lines.next()).value;
@@ -19,7 +19,7 @@ export async function startKms(cryptoKey) {
   };
   return {
     endpoint,
-    /** How often it has been asked to decrypt. */
+    /** The number of AsymmetricDecrypt calls so far. */
     decryptions: async () =>
       (await ask('calls')).filter(({ method }) => method === 'AsymmetricDecrypt').length,
     fail: () => ask('fault', 'AsymmetricDecrypt', { status: 'UNAVAILABLE' }),

@@ -1,18 +1,25 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Arguments of bash that run the commands of a numbered step in the notes at the top of the
- * kustomize base: what an administrator reads. Commands begin with kubectl; words about them
- * follow in a line that begins with a capital letter.
+ * Finds the first kubectl command that matches `pattern` in the notes at the top of the kustomize
+ * base. Returns the arguments of bash that run it.
  */
-export function commandOf(folder, step) {
+export function commandOf(folder, pattern) {
   const text = readFileSync(join(folder, 'base/kustomization.yaml'), 'utf8');
-  const notes = text.replace(/^# ?/gm, '');
-  const [, body] = notes.split(new RegExp(`^(?:${step}|${step + 1})\\. `, 'm'));
-  const lines = body.split('\n');
-  const rest = lines.slice(lines.findIndex((line) => /^ +kubectl /.test(line)));
-  const end = rest.findIndex((line) => /^ *([A-Z]|$)/.test(line));
-  // Where its stdin is a socket, as it is under Node, bash would read what is for terminals.
-  return ['--norc', '-euo', 'pipefail', '-c', rest.slice(0, end).join('\n')];
+  const lines = text.replace(/^# ?/gm, '').split('\n');
+  for (const start of lines.keys()) {
+    if (!/^ *kubectl /.test(lines[start])) continue;
+    const commands = lines.slice(start).map((_, i) => lines.slice(start, start + i + 1).join('\n'));
+    const command = commands.find(isComplete);
+    // Bash reads .bashrc if its stdin is a socket, as it is under Node.
+    if (pattern.test(command)) return ['--norc', '-euo', 'pipefail', '-c', command];
+  }
+  throw new Error(`base/kustomization.yaml: no command matches ${pattern}`);
+}
+
+/** Reports whether bash needs no further line. */
+function isComplete(command) {
+  return !command.endsWith('\\') && spawnSync('bash', ['-n', '-c', command]).status === 0;
 }

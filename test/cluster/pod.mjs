@@ -1,12 +1,12 @@
-// Plays the kubelet for the webhook's Deployment as the API server holds it: its volumes are
-// files in a folder, its container is bin/kseal.js with the arguments that stand there.
+// Replaces the kubelet for the webhook's Deployment: reads it from the API server, writes its
+// volumes to a folder, and runs bin/kseal.js with the arguments of its container.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, startService } from './services.mjs';
 
 const bin = join(import.meta.dirname, '../../bin/kseal.js');
 
-/** Starts the container and waits until its readiness probe succeeds. `port` is where it serves. */
+/** Starts the container and waits until it is ready. Resolves to its HTTPS port and `stop`. */
 export async function startPod({ folder, get }) {
   const { spec } = (await get('deployment', 'kseal', 'kseal-webhook')).spec.template;
   const [container] = spec.containers;
@@ -24,7 +24,7 @@ export async function startPod({ folder, get }) {
   return { port: ports.https, stop };
 }
 
-/** Writes what the container mounts; resolves to the folders by their paths in the container. */
+/** Writes the mounted volumes. Resolves to their folders, by path in the container. */
 async function mountVolumes({ folder, get, spec, container }) {
   const mounts = new Map();
   for (const { name, mountPath } of container.volumeMounts) {
@@ -39,7 +39,8 @@ async function mountVolumes({ folder, get, spec, container }) {
 }
 
 async function filesOf(get, { secret, configMap }) {
-  if (secret === undefined && configMap === undefined) throw new Error('a volume of another kind');
+  if (secret === undefined && configMap === undefined)
+    throw new Error('unsupported kind of volume');
   const { data } = secret
     ? await get('secret', 'kseal', secret.secretName)
     : await get('configmap', 'kseal', configMap.name);
@@ -48,7 +49,7 @@ async function filesOf(get, { secret, configMap }) {
   return items.map(({ key, path }) => [path, content(key)]);
 }
 
-/** The arguments, with the folders and ports that the container would have for itself. */
+/** The arguments, with this machine's folders and ports in place of the container's. */
 function argumentsOf({ args, ports }, mounts, free) {
   const replaced = [
     ...[...mounts].map(([path, folder]) => [`=${path}/`, `=${folder}/`]),
@@ -56,6 +57,6 @@ function argumentsOf({ args, ports }, mounts, free) {
   ];
   const replace = (argument) =>
     replaced.reduce((text, [from, to]) => text.replace(from, to), argument);
-  // As the kubelet reads them, `$$` is a dollar sign.
+  // The kubelet replaces `$$` by a dollar sign.
   return args.map((argument) => replace(argument.replaceAll('$$', '$')));
 }

@@ -1,7 +1,7 @@
-// Proves the admission webhook on a real API server: `npm run test:cluster`. It starts etcd,
-// kube-apiserver and the webhook on 127.0.0.1, installs what `kseal webhook manifests` prints with
-// the commands that stand in it, and uses kubectl as people do. What it needs is built the first
-// time, from Go modules; nothing of it stays but that.
+// Tests the admission webhook with a real API server: `npm run test:cluster`. Starts etcd,
+// kube-apiserver and the webhook on 127.0.0.1, installs the output of `kseal webhook manifests`
+// with the commands in its notes, and uses kubectl. The programs are built from Go modules the
+// first time. Only the programs remain afterwards.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ import { traces } from './checks/traces.mjs';
 import { endAll } from './services.mjs';
 import { createWorld } from './world.mjs';
 
-/** Each goes on in the cluster that those before it have left. */
+/** Each chapter continues with the cluster as the previous one left it. */
 const chapters = {
   'before the webhook': beforeInstallation,
   installation,
@@ -36,7 +36,7 @@ const print = (line) => process.stdout.write(`${line}\n`);
 const programs = await binaries(print);
 const folder = mkdtempSync(join(tmpdir(), 'kseal-cluster-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-// Ends what runs in the background, too.
+// process.exit also ends the services: see services.mjs.
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
 
 const { check, count } = checklist(print);

@@ -1,4 +1,4 @@
-// What the checks have at hand: a cluster, kubectl, kseal, a KMS, and the webhook's manifests.
+// The tools of the checks: a cluster, kubectl, kseal, a KMS, and the webhook's manifests.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { output, run } from '../interop/process.mjs';
@@ -11,7 +11,7 @@ import { startPod } from './pod.mjs';
 const bin = join(import.meta.dirname, '../../bin/kseal.js');
 const cryptoKey = 'projects/acme/locations/europe-west3/keyRings/kseal/cryptoKeys/hr';
 
-/** Secrets are audited at level Metadata, as README demands, but in this namespace at Request. */
+/** The audit level for Secrets is Metadata, as recommended, but Request in this namespace. */
 export const AUDITED = 'audited-at-request';
 
 const auditRules = [
@@ -19,7 +19,7 @@ const auditRules = [
   { level: 'Metadata' },
 ];
 
-/** Makes keys and manifests in a folder, and starts the cluster, without kseal in it yet. */
+/** Creates keys and manifests in a folder, and starts a cluster without installing the webhook. */
 export async function createWorld(folder, programs) {
   const kms = await startKms(cryptoKey);
   const kseal = ksealIn(folder, kms.endpoint);
@@ -47,7 +47,7 @@ export async function createWorld(folder, programs) {
   };
 }
 
-/** Seals all values of a manifest, with the key in the KMS unless there are other flags. */
+/** Seals all values of a manifest: without flags to the key in the KMS. */
 function sealWith(kseal) {
   return async (manifest, ...flags) => {
     const how = flags.length > 0 ? flags : ['-k', 'hr.pub'];
@@ -65,7 +65,7 @@ function manifestArguments(endpoint) {
   ];
 }
 
-/** As the notes in the output say: two files of it go into a folder of the control plane. */
+/** Follows the notes: the control plane needs two of the files, in a folder of its own. */
 function installInApiServer(folder) {
   const base = join(folder, 'base');
   const text = readFileSync(join(base, 'apiserver-admission.yaml'), 'utf8');
@@ -75,18 +75,18 @@ function installInApiServer(folder) {
   return path;
 }
 
-/** Runs kseal in the folder for its stdout, without the caller's surroundings. */
+/** Runs kseal in the folder without the caller's environment. Resolves to its stdout. */
 function ksealIn(folder, endpoint) {
   const env = { PATH: process.env.PATH, HOME: folder, KSEAL_KMS_ENDPOINT: endpoint };
   return (args, stdin) => output(process.execPath, [bin, ...args], { cwd: folder, env, stdin });
 }
 
-/** Runs a program for its exit code and texts. It finds the kubectl that was built first. */
+/** Runs a program with the built kubectl in its PATH. Resolves to `{ code, stdout, stderr }`. */
 function shellIn(folder, programs, kubeconfig) {
   const PATH = `${programs}${delimiter}${process.env.PATH}`;
   const env = { PATH, HOME: folder, KUBECONFIG: kubeconfig };
   return async (program, args, options) => {
-    const result = await run(program, args, { cwd: folder, env, ...options });
-    return { code: result.code, out: result.stdout.toString(), said: result.stderr.toString() };
+    const { code, stdout, stderr } = await run(program, args, { cwd: folder, env, ...options });
+    return { code, stdout: stdout.toString(), stderr: stderr.toString() };
   };
 }

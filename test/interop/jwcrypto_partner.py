@@ -11,21 +11,21 @@ from jwcrypto import jwe, jwk
 HEADER = '{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256"}'
 
 
-def encrypt(octets, key, compact):
-    token = jwe.JWE(octets, protected=HEADER)
+def encrypt(plaintext, key, compact):
+    token = jwe.JWE(plaintext, protected=HEADER)
     token.add_recipient(key)
     return token.serialize(compact=compact).encode()
 
 
-def decrypt(octets, key):
+def decrypt(serialized, key):
     token = jwe.JWE()
-    # A file ends in a newline, and a JWE does not: jwcrypto leaves that to its caller.
-    token.deserialize(octets.decode().strip())
+    # jwcrypto rejects the newline at the end of a file.
+    token.deserialize(serialized.decode().strip())
     try:
         token.decrypt(key)
     except jwe.InvalidJWEData:
         if token.decryptlog == ["Success"] and token.plaintext == b"":
-            sys.exit("NOT RUN: jwcrypto decrypts an empty plaintext, and then takes it for none")
+            sys.exit("NOT RUN: jwcrypto treats an empty plaintext as a failed decryption")
         raise
     return token.plaintext
 
@@ -35,10 +35,10 @@ def main(mode, *files):
         return version("jwcrypto").encode()
     with open(files[0], "rb") as file:
         key = jwk.JWK.from_pem(file.read())
-    octets = sys.stdin.buffer.read()
+    data = sys.stdin.buffer.read()
     if mode == "decrypt":
-        return decrypt(octets, key)
-    return encrypt(octets, key, compact=mode == "compact")
+        return decrypt(data, key)
+    return encrypt(data, key, compact=mode == "compact")
 
 
 sys.stdout.buffer.write(main(*sys.argv[1:]))

@@ -1,5 +1,5 @@
-// The other JOSE implementations. They are installed into a cache outside the repository, under
-// their versions, and used from there the next time.
+// The other JOSE implementations. Each version is installed once, into a cache outside the
+// repository.
 import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -7,13 +7,13 @@ import { output } from './process.mjs';
 
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'kseal-interop');
 
-/** Enough to download and compile on a slow machine. */
+/** Long enough to download and compile on a slow machine; milliseconds. */
 const installing = { timeout: 300_000 };
 
 /**
- * Each `install` resolves to `{ version, compact, flattened, decrypt }`: two serializations of what
- * it encrypts to a public key (`compact(pub, octets)`), and the octets of a JWE it decrypts
- * (`decrypt(pem, jwe)`). It rejects where the partner is not to be had.
+ * Each `install` resolves to `{ version, compact, flattened, decrypt }`. `compact(pub, bytes)` and
+ * `flattened(pub, bytes)` encrypt to a public key, `decrypt(pem, jwe)` returns the plaintext. It
+ * rejects if the partner cannot be installed.
  */
 export const partners = [
   { name: 'jwcrypto', install: installJwcrypto },
@@ -29,7 +29,7 @@ async function installJwcrypto() {
   try {
     return await jwcryptoWith(python);
   } catch {
-    // Not there yet, or not complete.
+    // Not installed yet, or incomplete.
   }
   try {
     await output('python3', ['-m', 'venv', '--clear', venv], installing);
@@ -38,7 +38,7 @@ async function installJwcrypto() {
     await output(python, pip, installing);
     return await jwcryptoWith(python);
   } catch (error) {
-    // What the system has, as Debian's python3-jwcrypto, is as good a partner.
+    // A system package such as Debian's python3-jwcrypto is good enough.
     return await jwcryptoWith('python3').catch(() => {
       throw error;
     });
@@ -49,13 +49,13 @@ async function jwcryptoWith(python) {
   const call = (args, stdin) => output(python, [script, ...args], { stdin });
   return {
     version: (await call(['version'])).toString(),
-    compact: (pub, octets) => call(['compact', pub], octets),
-    flattened: (pub, octets) => call(['flattened', pub], octets),
+    compact: (pub, bytes) => call(['compact', pub], bytes),
+    flattened: (pub, bytes) => call(['flattened', pub], bytes),
     decrypt: (pem, jwe) => call(['decrypt', pem], jwe),
   };
 }
 
-/** jose-util is part of the module go-jose v4, so that it has its version. */
+/** The version of the go-jose module, which contains jose-util. */
 const joseUtilVersion = 'v4.1.8';
 
 async function installJoseUtil() {
@@ -71,13 +71,13 @@ async function installJoseUtil() {
     await output('go', ['install', module], { ...installing, env });
     await works();
   }
-  // jose-util neither trims nor adds a newline on either side; a JWE may end in one.
+  // jose-util accepts a JWE that ends in a newline, and adds no newline to its output.
   const call = (command, key, stdin) => output(joseUtil, [...command, '--key', key], { stdin });
   const encrypt = ['encrypt', '--alg', 'RSA-OAEP-256', '--enc', 'A128CBC-HS256'];
   return {
     version: joseUtilVersion,
-    compact: (pub, octets) => call(encrypt, pub, octets),
-    flattened: (pub, octets) => call([...encrypt, '--full'], pub, octets),
+    compact: (pub, bytes) => call(encrypt, pub, bytes),
+    flattened: (pub, bytes) => call([...encrypt, '--full'], pub, bytes),
     decrypt: (pem, jwe) => call(['decrypt'], pem, jwe),
   };
 }

@@ -1,5 +1,5 @@
-// Proves that other JOSE implementations open what kseal seals, and kseal what they encrypt:
-// `npm run test:interop`. A partner that cannot be installed is not run, and counts as skipped.
+// Checks that other JOSE implementations open values sealed by kseal, and the reverse:
+// `npm run test:interop`. The checks of a partner that cannot be installed are skipped.
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -11,18 +11,18 @@ import { output, run } from './process.mjs';
 
 const bin = join(import.meta.dirname, '../../bin/kseal.js');
 
-const allOctets = Buffer.from(Array.from({ length: 256 }, (_, octet) => octet));
+const allBytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
 
 const values = {
   empty: Buffer.alloc(0),
-  binary: allOctets,
+  binary: allBytes,
   'newline at the end': Buffer.from('correct horse battery staple\n'),
-  '100 kB': Buffer.alloc(100_000, allOctets),
+  '100 kB': Buffer.alloc(100_000, allBytes),
 };
 
 const keySizes = [2048, 3072, 4096];
 
-/** The ways from the octets of a value back to them. */
+/** Each route encrypts a value with one implementation and decrypts it with the other. */
 const routes = {
   'kseal seal --raw -> PARTNER': async ({ kseal, partner, key }) =>
     partner.decrypt(key.pem, await kseal(...sealing(key), '--raw')),
@@ -58,25 +58,25 @@ function sealing(key) {
   return ['seal', 'db', '-n', 'hr', '-k', key.pub, '--from-file', 'password=value'];
 }
 
-/** Opens what another tool encrypted, and first sees it refused without --accept-unbound. */
+/** Opens a value of another tool, and checks that kseal refuses it without --accept-unbound. */
 async function openUnbound({ folder, kseal, key }, input, stdin) {
   const args = ['decrypt', ...input, '-k', key.pem];
-  const refused = await run(process.execPath, [bin, ...args], { ...surroundings(folder), stdin });
-  assert.ok(refused.code === 2, `exit code ${refused.code} without --accept-unbound`);
-  assert.ok(refused.stdout.length === 0, 'something printed without --accept-unbound');
+  const refused = await run(process.execPath, [bin, ...args], { ...optionsIn(folder), stdin });
+  assert.equal(refused.code, 2, `exit code ${refused.code} without --accept-unbound`);
+  assert.equal(refused.stdout.length, 0, 'output without --accept-unbound');
   return kseal(...args, '--accept-unbound', { stdin });
 }
 
-/** Where kseal runs: no variable of the caller chooses a key for it. */
-function surroundings(cwd) {
+/** Runs kseal without the caller's environment, which may name a key. */
+function optionsIn(cwd) {
   return { cwd, env: { PATH: process.env.PATH, HOME: cwd, NO_COLOR: '1' } };
 }
 
-/** Runs kseal in a folder, for its stdout. An object at the end of the arguments has its stdin. */
+/** Runs kseal in a folder, and resolves to its stdout. The last argument may be `{ stdin }`. */
 function ksealIn(folder) {
   return (...args) => {
     const { stdin } = typeof args.at(-1) === 'object' ? args.pop() : {};
-    return output(process.execPath, [bin, ...args], { ...surroundings(folder), stdin });
+    return output(process.execPath, [bin, ...args], { ...optionsIn(folder), stdin });
   };
 }
 
@@ -86,17 +86,17 @@ async function makeKey(folder, bits) {
   return { bits, pem: `${prefix}.pem`, pub: `${prefix}.pub` };
 }
 
-/** Goes one route with one value and one key. */
+/** Checks one route with one value and one key. */
 async function runCell(root, { route, partner, key, name, value }) {
   const folder = await mkdtemp(join(root, 'cell-'));
   try {
     await writeFile(join(folder, 'value'), value);
-    const octets = await route({ folder, kseal: ksealIn(folder), partner, key, value });
-    // Not assert.deepEqual, which would print 100 kB.
-    assert.ok(value.equals(octets), `${octets.length} octets came back, and not the same`);
+    const opened = await route({ folder, kseal: ksealIn(folder), partner, key, value });
+    // assert.deepEqual would print 100 kB.
+    assert.ok(value.equals(opened), `the opened value differs: ${opened.length} bytes`);
     return { outcome: 'passed' };
   } catch ({ message }) {
-    // What a partner cannot do it says itself, so that nothing else that fails is skipped.
+    // Only a limitation that the partner itself reports is skipped.
     const [, limitation] = /NOT RUN: (.*)/.exec(message) ?? [];
     const [outcome, why] = limitation ? ['skipped', limitation] : ['failed', message];
     return { outcome, why: `RSA-${key.bits}, ${name}: ${why}` };

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
-// Tests that need programs besides Node, npm, git and openssl.
+// Tests that need more programs than Node, npm, git and openssl.
 export default defineConfig({
   test: {
     root: join(import.meta.dirname, '../..'),

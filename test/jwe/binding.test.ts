@@ -23,7 +23,7 @@ const strict: Binding = { scope: 'strict', ...home };
 const wide: Binding = { scope: 'namespace-wide', namespace: 'hr' };
 const widest: Binding = { scope: 'cluster-wide' };
 
-/** Every place that differs from home in one part, and in all of them. */
+/** Places that differ from home in one part, and one that differs in all of them. */
 const elsewhere: Record<string, Place> = {
   'another namespace': { ...home, namespace: 'ops' },
   'no namespace': { ...home, namespace: undefined },
@@ -34,25 +34,28 @@ const elsewhere: Record<string, Place> = {
   'everything else': { namespace: 'ops', name: 'db2', key: 'user' },
 };
 
-/** Where a value bound to home opens, by scope, besides home itself. */
+/** The other places where a value bound to home opens. */
 const open: [Binding, string[]][] = [
   [strict, []],
   [wide, ['another name', 'no name', 'another key']],
   [widest, Object.keys(elsewhere)],
 ];
 
-describe.each(open)('a value bound by %j', (binding, places) => {
+describe.each(open)('a value with the binding %j', (binding, places) => {
   test('opens at home', () => {
     expect(admits(binding, home)).toBe(true);
     expect(() => checkBinding(binding, home)).not.toThrow();
   });
 
-  test.each(Object.entries(elsewhere))('opens or does not in %s', (name, place) => {
-    const admitted = places.includes(name);
-    expect(admits(binding, place)).toBe(admitted);
-    if (admitted) expect(() => checkBinding(binding, place)).not.toThrow();
-    else expect(thrownBy(() => checkBinding(binding, place)).code).toBe('BINDING_MISMATCH');
-  });
+  test.each(Object.entries(elsewhere))(
+    'at %s: opens only if the scope allows it',
+    (name, place) => {
+      const admitted = places.includes(name);
+      expect(admits(binding, place)).toBe(admitted);
+      if (admitted) expect(() => checkBinding(binding, place)).not.toThrow();
+      else expect(thrownBy(() => checkBinding(binding, place)).code).toBe('BINDING_MISMATCH');
+    },
+  );
 });
 
 describe('a mismatch', () => {
@@ -73,26 +76,25 @@ describe('a mismatch', () => {
     ],
     [strict, elsewhere['another key'], 'hr/db, data key "password"', 'hr/db, data key "user"'],
     [wide, elsewhere['everything else'], 'any Secret in namespace hr', 'ops/db2, data key "user"'],
-  ])('names both places: %j in %j', (binding, place = home, sealed, stands) => {
+  ])('names both places: %j at %j', (binding, place = home, sealed, found) => {
     expect(to(binding, place)).toEqual({
       code: 'BINDING_MISMATCH',
-      message: `sealed for ${sealed}, but stands in ${stands}`,
-      hint: 'put it back, or seal the plaintext again for the new place',
+      message: `sealed for ${sealed}, found in ${found}`,
+      hint: 'move the value back, or seal the plaintext again for the new place',
     });
   });
 
-  test.each([strict, wide])('without a namespace says which one was meant: %j', (binding) => {
+  test.each([strict, wide])('without a namespace suggests the right one: %j', (binding) => {
     expect(to(binding, { ...home, namespace: undefined })).toMatchObject({
-      message: expect.stringContaining('stands in (no namespace)/db'),
-      hint: 'say where the manifest is applied: -n hr',
+      message: expect.stringContaining('found in (no namespace)/db'),
+      hint: 'add -n hr',
     });
   });
 
-  test('under generateName says what is missing', () => {
+  test('under generateName asks for a name', () => {
     expect(to(strict, { ...home, name: undefined })).toMatchObject({
-      message:
-        'sealed for hr/db, data key "password", but stands in hr/(no name), data key "password"',
-      hint: expect.stringContaining('give the Secret a metadata.name'),
+      message: 'sealed for hr/db, data key "password", found in hr/(no name), data key "password"',
+      hint: expect.stringContaining('set metadata.name'),
     });
   });
 });
@@ -100,7 +102,7 @@ describe('a mismatch', () => {
 describe('the widest scope allowed', () => {
   const bindings = [strict, wide, widest];
 
-  test.each(scopes)('%s lets it and the narrower ones pass', (maxScope: Scope) => {
+  test.each(scopes)('%s admits itself and narrower scopes', (maxScope: Scope) => {
     for (const binding of bindings) {
       const check = () => checkBinding(binding, home, maxScope);
       if (scopes.indexOf(binding.scope) <= scopes.indexOf(maxScope)) {
@@ -114,57 +116,56 @@ describe('the widest scope allowed', () => {
     }
   });
 
-  test('a wide scope does not hide that the place is wrong', () => {
+  test('is checked after the place', () => {
     const { message } = thrownBy(() => checkBinding(wide, { ...home, namespace: 'ops' }, 'strict'));
     expect(message).toContain('sealed for any Secret in namespace hr');
   });
 });
 
-describe('binding to a place', () => {
-  test.each([strict, wide, widest])('takes what the scope binds and no more: %j', (binding) => {
-    expect(bindingTo(binding.scope, home)).toEqual(binding);
-    expect(readBinding({ ...absent, ...binding })).toEqual(binding);
-  });
+describe('bindingTo', () => {
+  test.each([strict, wide, widest])(
+    'takes exactly the parts that the scope binds: %j',
+    (binding) => {
+      expect(bindingTo(binding.scope, home)).toEqual(binding);
+      expect(readBinding({ ...absent, ...binding })).toEqual(binding);
+    },
+  );
 
   test.each([
-    [
-      'strict',
-      { ...home, namespace: undefined },
-      'scope strict binds the namespace, and there is none',
-    ],
-    ['strict', { ...home, name: undefined }, 'scope strict binds the name, and there is none'],
-    ['namespace-wide', { key: 'a' }, 'scope namespace-wide binds the namespace, and there is none'],
-    ['strict', { ...home, namespace: 'Hr' }, 'Kubernetes allows no namespace "Hr"'],
-    ['strict', { ...home, name: 'a_b' }, 'Kubernetes allows no name "a_b"'],
-    ['strict', { ...home, key: 'a/b' }, 'Kubernetes allows no key "a/b"'],
-    ['strict', { ...home, key: 'a\u001b[2J\n' }, 'Kubernetes allows no key "a\\u001b[2J\\n"'],
-    ['strict', { ...home, name: '' }, 'Kubernetes allows no name ""'],
+    ['strict', { ...home, namespace: undefined }, 'scope strict needs a namespace'],
+    ['strict', { ...home, name: undefined }, 'scope strict needs a Secret name'],
+    ['namespace-wide', { key: 'a' }, 'scope namespace-wide needs a namespace'],
+    ['strict', { ...home, namespace: 'Hr' }, 'invalid namespace "Hr"'],
+    ['strict', { ...home, name: 'a_b' }, 'invalid Secret name "a_b"'],
+    ['strict', { ...home, key: 'a/b' }, 'invalid data key "a/b"'],
+    ['strict', { ...home, key: 'a\u001b[2J\n' }, 'invalid data key "a\\u001b[2J\\n"'],
+    ['strict', { ...home, name: '' }, 'invalid Secret name ""'],
   ] as const)('%s: %j is refused', (scope, place, message) => {
-    const said = thrownBy(() => bindingTo(scope, place));
-    expect(said).toMatchObject({
+    const error = thrownBy(() => bindingTo(scope, place));
+    expect(error).toMatchObject({
       code: 'VALUE_REFUSED',
       message: expect.stringContaining(message),
     });
-    expect(said.hint).toBeTruthy();
+    expect(error.hint).toBeTruthy();
   });
 
   test.each([
-    ['of no scope', { ...absent, scope: 'wide' }],
+    ['with an unknown scope', { ...absent, scope: 'wide' }],
     ['without a part', { ...strict, name: undefined }],
-    ['with a part too many', { ...absent, ...wide, key: 'password' }],
-    ['with an illegal part', { ...strict, namespace: 'hr\n' }],
-    ['with a part that JSON escapes', { ...strict, key: 'a\\u0062' }],
-  ])('members %s are no binding', (_, text) => {
+    ['with an extra part', { ...absent, ...wide, key: 'password' }],
+    ['with an invalid part', { ...strict, namespace: 'hr\n' }],
+    ['with a part that JSON would escape', { ...strict, key: 'a\\u0062' }],
+  ])('members %s are not a binding', (_, text) => {
     expect(readBinding(text)).toBeUndefined();
   });
 
-  test('a part that the scope does not bind may be missing or odd', () => {
+  test('ignores parts that the scope does not bind', () => {
     expect(bindingTo('cluster-wide', { key: '' })).toEqual(widest);
     expect(bindingTo('namespace-wide', { namespace: 'hr', name: 'A_', key: '/' })).toEqual(wide);
   });
 });
 
-test('places and bindings in words', () => {
+test('places and bindings are described for people', () => {
   expect(describeBinding(strict)).toBe('hr/db, data key "password"');
   expect(describeBinding(wide)).toBe('any Secret in namespace hr');
   expect(describeBinding(widest)).toBe('any Secret in the cluster');

@@ -4,7 +4,7 @@ import { boundHeader, compactOf, KID, soundParts } from './malformed.ts';
 
 const text = compactOf([boundHeader, ...soundParts.slice(1)]);
 
-test('every segment is read as its bytes, and the AAD as its text', () => {
+test('segments are decoded, and the AAD is the encoded header', () => {
   const jwe = readCompact(Buffer.from(text));
   const { encryptedKey, iv, ciphertext, tag } = jwe;
   expect([encryptedKey, iv, ciphertext, tag]).toEqual(soundParts.slice(1));
@@ -15,13 +15,13 @@ test('every segment is read as its bytes, and the AAD as its text', () => {
   });
 });
 
-test('a part of a larger buffer is read, and nothing around it', () => {
+test('a view into a larger buffer is parsed on its own', () => {
   const larger = Buffer.from(`..x.${text}.x..`);
   const part = new Uint8Array(larger.buffer, larger.byteOffset + 4, text.length);
   expect(readCompact(part)).toEqual(readCompact(Buffer.from(text)));
 });
 
-test('the largest value has 1.5 MiB', () => {
+test('a value of 1.5 MiB is parsed, a larger one is not', () => {
   const withCiphertext = (bytes: number) =>
     compactOf([
       boundHeader,

@@ -1,10 +1,12 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CEK_BYTES, decryptContent, type EncryptedContent } from '../../src/jwe/decrypt.ts';
+import { decryptContent } from '../../src/jwe/decrypt.ts';
 import { type JweVector, readVector } from './vectors.ts';
 
-/** RFC 7518 §5.2.2.1 by hand; `padded` takes the place of the padded plaintext. */
+type EncryptedContent = Parameters<typeof decryptContent>[1];
+
+/** Encrypts by RFC 7518 §5.2.2.1; `padded` replaces the padded plaintext. */
 function encrypt(cek: Buffer, iv: Buffer, aad: Buffer, padded: Buffer): EncryptedContent {
   const cipher = createCipheriv('aes-128-cbc', cek.subarray(16), iv).setAutoPadding(false);
   const ciphertext = Buffer.concat([cipher.update(padded), cipher.final()]);
@@ -47,19 +49,22 @@ describe('RFC 7518 appendix B.1', () => {
     expect(decryptContent(hex('K'), content)).toEqual(hex('P'));
   });
 
-  test.each(['aad', 'iv', 'ciphertext', 'tag'] as const)('no bit of its %s can change', (part) => {
-    for (let bit = 0; bit < content[part].length * 8; bit++) {
-      const changed = Buffer.from(content[part]);
-      changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect(decryptContent(hex('K'), { ...content, [part]: changed })).toBeUndefined();
-    }
-  });
+  test.each(['aad', 'iv', 'ciphertext', 'tag'] as const)(
+    'does not open with any bit of its %s changed',
+    (part) => {
+      for (let bit = 0; bit < content[part].length * 8; bit++) {
+        const changed = Buffer.from(content[part]);
+        changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        expect(decryptContent(hex('K'), { ...content, [part]: changed })).toBeUndefined();
+      }
+    },
+  );
 
-  test('no bit of its key can change', () => {
-    for (let bit = 0; bit < CEK_BYTES * 8; bit++) {
+  test('does not open to the plaintext with any bit of its key changed', () => {
+    for (let bit = 0; bit < hex('K').length * 8; bit++) {
       const key = hex('K');
       key[bit >> 3] = (key[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      // The tag does not cover the second half of the key: that half spoils the plaintext.
+      // The tag does not cover the second half of the key; changing that half changes the plaintext.
       expect(decryptContent(key, content)).not.toEqual(hex('P'));
     }
   });
@@ -74,7 +79,7 @@ test.each(['rfc7516-a.2', 'rfc7520-5.1'])('the published CEK opens the content o
   expect(decryptContent(Buffer.from(cek, 'base64url'), content)?.toString()).toBe(plaintext);
 });
 
-test('any plaintext, AAD, key and IV come back as they were', () => {
+test('any plaintext comes back, with any AAD, key and IV', () => {
   fc.assert(
     fc.property(
       bytes(32),
@@ -94,7 +99,7 @@ test('any plaintext, AAD, key and IV come back as they were', () => {
   );
 });
 
-describe('content that its writer padded badly', () => {
+describe('badly padded content', () => {
   const [cek, iv, aad] = [randomBytes(32), randomBytes(16), Buffer.from('aad')];
   const block = (last: number[]) =>
     Buffer.concat([Buffer.alloc(16 - last.length, 9), Buffer.from(last)]);
@@ -103,19 +108,19 @@ describe('content that its writer padded badly', () => {
     ['a last byte of 0', block([0])],
     ['a last byte of 17', block([17])],
     ['bytes that differ', block([3, 2, 3])],
-    ['more padding than there is', block([255])],
-  ])('%s: undefined, although the tag is right', (_, padded) => {
+    ['more padding than content', block([255])],
+  ])('%s: undefined, although the tag is correct', (_, padded) => {
     expect(decryptContent(cek, encrypt(cek, iv, aad, padded))).toBeUndefined();
   });
 
-  test('a ciphertext of no whole blocks: undefined, although the tag is right', () => {
+  test('a ciphertext that does not fill whole blocks: undefined, although the tag is correct', () => {
     const ciphertext = randomBytes(17);
     const tag = tagOf(cek, aad, iv, ciphertext);
     expect(decryptContent(cek, { aad, iv, ciphertext, tag })).toBeUndefined();
   });
 
-  // CVE-2021-29444: the padding must not be looked at when the tag is wrong.
-  test('good and bad padding are the same under a wrong tag', () => {
+  // CVE-2021-29444: the padding must not matter when the tag is wrong.
+  test('good and bad padding fail alike under a wrong tag', () => {
     for (const padded of [pad(Buffer.from('text')), block([17])]) {
       const content = { ...encrypt(cek, iv, aad, padded), tag: Buffer.alloc(16) };
       expect(decryptContent(cek, content)).toBeUndefined();

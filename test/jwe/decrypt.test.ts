@@ -15,8 +15,8 @@ const byJose = (plaintext: Uint8Array, more: Record<string, unknown> = {}) =>
   new CompactEncrypt(plaintext).setProtectedHeader({ ...header, ...more }).encrypt(pair.key);
 const read = (jwe: string) => readCompact(Buffer.from(jwe));
 
-describe('values of another tool', () => {
-  test('what jose encrypts, kseal opens', async () => {
+describe('a value of another tool', () => {
+  test('from jose is opened', async () => {
     const key = new AskedKey(pair);
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 5000 }), async (plaintext) => {
@@ -27,7 +27,7 @@ describe('values of another tool', () => {
     );
   });
 
-  test('any JSON text of the header is authenticated as it stands', async () => {
+  test('may have a header in any JSON notation', async () => {
     const text = '{ "enc":"A128CBC-HS256",\n"x":["密"],  "alg":"RSA-OAEP-25\\u0036" }';
     const jwe = makeJwe(Buffer.from('P'), pair.publicPem, text);
     const { plaintext: opened } = await decryptCompact(read(jwe), [new AskedKey(pair)]);
@@ -35,7 +35,7 @@ describe('values of another tool', () => {
   });
 });
 
-/** A JWE of which every part can be wrong, while all the others are right. */
+/** A JWE in which any one part can be wrong. */
 function craft({
   cek = randomBytes(32),
   wrapped = cek,
@@ -64,13 +64,13 @@ function craft({
 
 describe('a value that does not open', () => {
   const sound = craft();
-  const faults: Record<string, CompactJwe> = {
-    'an encrypted key for another key': { ...sound, encryptedKey: craft().encryptedKey },
-    'an encrypted key of noise': { ...sound, encryptedKey: randomBytes(256) },
+  const defects: Record<string, CompactJwe> = {
+    'the encrypted key of another value': { ...sound, encryptedKey: craft().encryptedKey },
+    'a random encrypted key': { ...sound, encryptedKey: randomBytes(256) },
     'an encrypted key of zeros': { ...sound, encryptedKey: Buffer.alloc(256) },
     'an encrypted key above the modulus': { ...sound, encryptedKey: Buffer.alloc(256, 0xff) },
     'an encrypted key of the wrong length': { ...sound, encryptedKey: randomBytes(128) },
-    'an encrypted key by SHA-1': craft({ hash: 'sha1' }),
+    'an encrypted key made with SHA-1': craft({ hash: 'sha1' }),
     'no CEK': craft({ wrapped: Buffer.alloc(0) }),
     ...Object.fromEntries(
       [1, 16, 31, 33, 64].map((length) => {
@@ -82,24 +82,24 @@ describe('a value that does not open', () => {
     'another IV': { ...sound, iv: randomBytes(16) },
     'another header': { ...sound, aad: Buffer.from('AAD') },
     'another ciphertext': { ...sound, ciphertext: randomBytes(32) },
-    'bad padding under a right tag': craft({ padded: Buffer.alloc(16) }),
+    'bad padding under a correct tag': craft({ padded: Buffer.alloc(16) }),
   };
 
-  test('the value that the faults are made of opens', async () => {
+  test('the value that the defects are made from opens', async () => {
     expect((await decryptCompact(sound, [new AskedKey(pair)])).plaintext).toHaveLength(0);
   });
 
-  test.each(Object.entries(faults))('%s: one message, whatever the fault', async (_, jwe) => {
+  test.each(Object.entries(defects))('%s: always the same message', async (_, jwe) => {
     const key = new AskedKey(pair);
     expect(await rejectionOf(decryptCompact(jwe, [key]))).toEqual({
       code: 'DECRYPTION_FAILED',
       message: 'decryption failed',
-      hint: 'the value is damaged or was sealed to another key; seal it again',
+      hint: 'seal the value again; it is damaged or sealed to another key',
     });
     expect(key.asked).toHaveLength(1);
   });
 
-  test('no key at all: the same message', async () => {
+  test('without a key: the same message', async () => {
     expect(await rejectionOf(decryptCompact(sound, []))).toMatchObject({
       code: 'DECRYPTION_FAILED',
     });
@@ -107,21 +107,21 @@ describe('a value that does not open', () => {
 });
 
 describe('several keys', () => {
-  test('are asked in order, until one opens', async () => {
+  test('are tried in order until one opens the value', async () => {
     const jwe = read(await byJose(Buffer.from('P')));
     const keys = [new AskedKey(other), new AskedKey(pair), new AskedKey(other)];
     expect(Buffer.from((await decryptCompact(jwe, keys)).plaintext).toString()).toBe('P');
     expect(keys.map(({ asked }) => asked.length)).toEqual([1, 1, 0]);
   });
 
-  test('are given the encrypted key and nothing else', async () => {
+  test('get the encrypted key and nothing else', async () => {
     const jwe = read(await byJose(Buffer.from('P')));
     const key = new AskedKey(pair);
     await decryptCompact(jwe, [key]);
     expect(key.asked).toEqual([jwe.encryptedKey]);
   });
 
-  test('a key that cannot answer is no wrong key: its error comes through', async () => {
+  test('are not tried after one that throws', async () => {
     const down = {
       ...new AskedKey(pair),
       decryptKey: () => Promise.reject(new Error('KMS is down')),

@@ -17,7 +17,7 @@ const seal = (plaintext: Uint8Array) => encryptCompact(plaintext, binding, pair)
 const open = async (jwe: string) =>
   (await decryptCompact(readCompact(Buffer.from(jwe)), [key])).plaintext;
 
-test.each(scopes)('the header of a %s value is these bytes', async (scope) => {
+test.each(scopes)('the header of a %s value has exactly these bytes', async (scope) => {
   const bound = bindingTo(scope, { namespace: 'hr', name: 'db', key: 'password' });
   const jwe = await encryptCompact(Buffer.from('x'), bound, pair);
   const header = Buffer.from(jwe.split('.')[0] ?? '', 'base64url').toString();
@@ -26,7 +26,7 @@ test.each(scopes)('the header of a %s value is these bytes', async (scope) => {
   );
 });
 
-describe('what kseal seals', () => {
+describe('a sealed value', () => {
   const values: Record<string, Buffer> = {
     ...Object.fromEntries(
       [0, 1, 15, 16, 17, 31, 32, 33, 64 * 1024, 700_000].map((size) => [
@@ -38,8 +38,8 @@ describe('what kseal seals', () => {
     NUL: Buffer.alloc(3),
     'invalid UTF-8': Buffer.from([0xff, 0xc0, 0x80, 0xed, 0xa0, 0x80]),
     'an emoji': Buffer.from('\u{1f511}'),
-    'a newline at the end': Buffer.from('password\n'),
-    'a Windows line end': Buffer.from('password\r\n'),
+    'a trailing newline': Buffer.from('password\n'),
+    'a trailing CRLF': Buffer.from('password\r\n'),
     'a byte order mark': Buffer.from('\ufeffpassword'),
   };
 
@@ -47,7 +47,7 @@ describe('what kseal seals', () => {
     expect(Buffer.compare(await open(await seal(plaintext)), plaintext)).toBe(0);
   });
 
-  test('jose opens, and so does kseal', async () => {
+  test('is opened by jose and by kseal', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 5000 }), async (plaintext) => {
         const jwe = await seal(plaintext);
@@ -60,7 +60,7 @@ describe('what kseal seals', () => {
     );
   });
 
-  test('shows the length of the plaintext to within 16 bytes, and no more', async () => {
+  test('reveals the length of the plaintext to within 16 bytes', async () => {
     const lengths = [0, 1, 14, 15, 16, 31, 32].map(async (length) => {
       const jwe = await seal(Buffer.alloc(length));
       return readCompact(Buffer.from(jwe)).ciphertext.length;
@@ -69,7 +69,7 @@ describe('what kseal seals', () => {
   });
 });
 
-test('one value sealed 200 times: no key, IV, ciphertext or tag comes twice', async () => {
+test('a value sealed 200 times never has the same CEK, encrypted key, IV, ciphertext or tag', async () => {
   const jwes = await Promise.all(Array.from({ length: 200 }, () => seal(Buffer.from('password'))));
   const parts = jwes.map((jwe) => jwe.split('.'));
   expect(new Set(parts.map(([header]) => header)).size).toBe(1);

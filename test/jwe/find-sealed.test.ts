@@ -11,7 +11,7 @@ describe('a sealed value is found', () => {
   test.each([
     ['alone', jwe],
     ['in quotes', `a: "${jwe}"`],
-    ['in a line of words', `see ${jwe}, and more`],
+    ['within a sentence', `see ${jwe}, and more`],
     ['with enc first', `x: ${header({ enc: 'A128CBC-HS256', alg: 'RSA-OAEP-256', kid })}.a.b.c.d`],
     ['in base64', `data:\n  a: ${again}\n  b: c`],
     ['in folded base64', `a: |\n  ${folded.join('\n  ')}\nb: c`],
@@ -25,7 +25,7 @@ describe('a sealed value is found', () => {
   });
 });
 
-test('each of several is', () => {
+test('several sealed values are found in order', () => {
   expect(findSealed(`a: ${jwe}\nb: ${again}\nc: ${jwe}`).map(({ jwe: found }) => found)).toEqual([
     jwe,
     jwe,
@@ -33,7 +33,7 @@ test('each of several is', () => {
   ]);
 });
 
-test('its kid is known only if its header can be read', () => {
+test('the kid is undefined if the header cannot be parsed', () => {
   const damaged = jwe.replace('.', 'AAAA.');
   expect(findSealed(damaged)).toMatchObject([{ kid: undefined }]);
   expect(findSealed(jwe.replace(/^[^.]*/, header({ alg: 'RSA1_5', kid: 1 })))).toMatchObject([
@@ -42,13 +42,13 @@ test('its kid is known only if its header can be read', () => {
 });
 
 test.each(['', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln', 'eyJhbGciOiJSU0E', `${jwe.split('.')[0]}.a.b`])(
-  'what is none is not found: %j',
+  'nothing is found in %j',
   (text) => {
     expect(findSealed(text)).toEqual([]);
   },
 );
 
-test('a text of beginnings without an end is read once', () => {
+test('a long run of unfinished beginnings takes linear time', () => {
   expect(findSealed('eyJhbGciOiJSU0E'.repeat(200_000))).toEqual([]);
   expect(findSealed(`"a\\n${jwe}\\n${jwe}"`)).toHaveLength(2);
 });

@@ -2,7 +2,7 @@ import { FlattenedEncrypt, GeneralEncrypt } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { readCompact } from '../../src/jwe/compact.ts';
 import { decryptCompact } from '../../src/jwe/decrypt.ts';
-import { compactFromFlattened, compactText, looksFlattened } from '../../src/jwe/detect.ts';
+import { compactText, looksFlattened } from '../../src/jwe/detect.ts';
 import { AskedKey, makePair } from './pairs.ts';
 import { thrownBy } from './thrown.ts';
 
@@ -19,10 +19,10 @@ const general = await new GeneralEncrypt(Buffer.from('P'))
 const { protected: head, encrypted_key, iv, ciphertext, tag } = flat;
 const compact = [head, encrypted_key, iv, ciphertext, tag].join('.');
 
-const convert = (text: string) => compactFromFlattened(Buffer.from(text));
+const convert = (text: string) => compactText(Buffer.from(text));
 
 describe('the flattened form', () => {
-  test('of jose becomes a compact JWE that opens', async () => {
+  test('from jose becomes a compact JWE that opens', async () => {
     expect(convert(JSON.stringify(flat))).toBe(compact);
     const { plaintext: opened } = await decryptCompact(readCompact(Buffer.from(compact)), [
       new AskedKey(pair),
@@ -47,17 +47,17 @@ describe('the flattened form', () => {
 
   const { tag: _, ...tagless } = flat;
   test.each([
-    ['a member too few', tagless],
+    ['a missing member', tagless],
     ['an unprotected header', { ...flat, unprotected: { kid: 'x' } }],
     ['a header', { ...flat, header: { kid: 'x' } }],
     ['an aad', { ...flat, aad: 'YQ' }],
     ['recipients', { ...flat, recipients: [] }],
-    ['a member that nobody knows', { ...flat, x: 1 }],
-    ['an empty name', { ...flat, '': '' }],
-    ['a tag that is no text', { ...flat, tag: 1 }],
+    ['an unknown member', { ...flat, x: 1 }],
+    ['a member with an empty name', { ...flat, '': '' }],
+    ['a tag that is not a string', { ...flat, tag: 1 }],
     ['a tag that is null', { ...flat, tag: null }],
     ['a header that is an object', { ...flat, protected: header }],
-    ['nothing', {}],
+    ['no members', {}],
   ])('is refused with %s', (_, object) => {
     expect(thrownBy(() => convert(JSON.stringify(object)))).toMatchObject({
       code: 'JWE_REFUSED',
@@ -68,17 +68,21 @@ describe('the flattened form', () => {
 
   const json = JSON.stringify(flat);
   test.each([
-    ['a member twice', json.replace('{', `{"tag":"${tag}",`), 'JWE in JSON has a member twice'],
     [
-      'a member twice, escaped',
+      'a duplicate member',
+      json.replace('{', `{"tag":"${tag}",`),
+      'JWE in JSON has a duplicate member',
+    ],
+    [
+      'a duplicate member with an escaped name',
       json.replace('{', `{"t\\u0061g":"x",`),
-      'JWE in JSON has a member twice',
+      'JWE in JSON has a duplicate member',
     ],
     ['__proto__', json.replace('{', '{"__proto__":{"aad":"x"},'), undefined],
-    ['text behind it', `${json}x`, 'JWE in JSON is not JSON'],
-    ['a list around it', `[${json}]`, 'JWE in JSON is not a JSON object'],
-    ['a byte order mark', `\ufeff${json}`, 'JWE in JSON is not JSON'],
-    ['half of it', json.slice(0, 100), 'JWE in JSON is not JSON'],
+    ['text after it', `${json}x`, 'JWE in JSON is not JSON'],
+    ['an array around it', `[${json}]`, 'JWE does not have five segments'],
+    ['a byte order mark', `\ufeff${json}`, 'JWE does not have five segments'],
+    ['its second half missing', json.slice(0, 100), 'JWE in JSON is not JSON'],
     [
       'a dot in a segment',
       json.replace(`"${iv}"`, `"${iv}.${iv}"`),
@@ -89,7 +93,11 @@ describe('the flattened form', () => {
       json.replace(`"${iv}"`, `"${iv}=="`),
       'JWE initialization vector is not canonical base64url',
     ],
-    ['no iv', json.replace(`"${iv}"`, '""'), 'JWE initialization vector has the wrong length'],
+    [
+      'an empty iv',
+      json.replace(`"${iv}"`, '""'),
+      'JWE initialization vector has the wrong length',
+    ],
     [
       'a short tag',
       json.replace(`"${tag}"`, '"AAAA"'),
@@ -101,13 +109,13 @@ describe('the flattened form', () => {
       'JWE initialization vector is not canonical base64url',
     ],
   ])('is malformed or refused with %s', (_, text, message) => {
-    const said = thrownBy(() => convert(text));
-    expect(said.code).toBe(message === undefined ? 'JWE_REFUSED' : 'JWE_MALFORMED');
-    if (message !== undefined) expect(said.message).toBe(message);
-    expect(said.message).not.toContain(ciphertext.slice(0, 8));
+    const error = thrownBy(() => convert(text));
+    expect(error.code).toBe(message === undefined ? 'JWE_REFUSED' : 'JWE_MALFORMED');
+    if (message !== undefined) expect(error.message).toBe(message);
+    expect(error.message).not.toContain(ciphertext.slice(0, 8));
   });
 
-  test('of another algorithm is refused', async () => {
+  test('is refused with another algorithm', async () => {
     const weak = await new FlattenedEncrypt(Buffer.from('P'))
       .setProtectedHeader({ alg: 'RSA-OAEP', enc: 'A128CBC-HS256' })
       .encrypt(pair.key);
@@ -115,21 +123,21 @@ describe('the flattened form', () => {
   });
 });
 
-describe('a file of another tool', () => {
+describe('a file from another tool', () => {
   test.each([
     ['the flattened form', JSON.stringify(flat)],
     ['the flattened form, indented', ` \n${JSON.stringify(flat, null, 2)}\n`],
     ['the compact form', compact],
     ['the compact form and a newline', `${compact}\n`],
     ['the compact form and a Windows line end', `${compact}\r\n`],
-  ])('may hold %s', (_, text) => {
+  ])('may contain %s', (_, text) => {
     expect(compactText(Buffer.from(text))).toBe(compact);
   });
 
   test.each([
     ['two newlines', `${compact}\n\n`],
     ['two values', `${compact}\n${compact}\n`],
-    ['a space in front', ` ${compact}`],
+    ['a leading space', ` ${compact}`],
     ['nothing', ''],
     ['UTF-16', Buffer.from(compact, 'utf16le').toString('latin1')],
   ])('with %s is malformed', (_, text) => {
@@ -137,13 +145,13 @@ describe('a file of another tool', () => {
   });
 });
 
-describe('looking like JSON of a sealed value', () => {
+describe('looksFlattened', () => {
   test.each([
-    ['as it is', JSON.stringify(flat)],
+    ['in one line', JSON.stringify(flat)],
     ['indented', JSON.stringify(flat, null, 4)],
-    ['with a line break in front', `\r\n${JSON.stringify(flat)}`],
-    ['with the algorithm outside', JSON.stringify(general)],
-  ])('%s', (_, text) => {
+    ['after a line break', `\r\n${JSON.stringify(flat)}`],
+    ['whose alg is unprotected', JSON.stringify(general)],
+  ])('is true for a sealed value %s', (_, text) => {
     expect(looksFlattened(Buffer.from(text))).toBe(true);
   });
 
@@ -151,12 +159,12 @@ describe('looking like JSON of a sealed value', () => {
     ['the compact form', compact],
     ['a JWS in JSON', '{"payload":"e30","protected":"eyJhbGciOiJSUzI1NiJ9","signature":"AA"}'],
     ['other JSON', '{"ciphertext":"x","protected":"yes"}'],
-    ['other JSON that is protected otherwise', '{"ciphertext":"x","protected":true}'],
-    ['a list', `[${JSON.stringify(flat)}]`],
-    ['a header alone', `{"protected":"${head}"}`],
+    ['other JSON with a boolean member protected', '{"ciphertext":"x","protected":true}'],
+    ['an array', `[${JSON.stringify(flat)}]`],
+    ['a protected header alone', `{"protected":"${head}"}`],
     ['more than 3 MiB', JSON.stringify({ ...flat, x: 'y'.repeat(3 * 1024 * 1024) })],
     ['nothing', ''],
-  ])('not so: %s', (_, text) => {
+  ])('is false for %s', (_, text) => {
     expect(looksFlattened(Buffer.from(text))).toBe(false);
   });
 });

@@ -3,49 +3,15 @@ import { describe, expect, test } from 'vitest';
 import { looksSealed, sealedLook } from '../../src/jwe/detect.ts';
 import { encryptCompact } from '../../src/jwe/encrypt.ts';
 import { makePair } from './pairs.ts';
-
-/** How a value that looks sealed begins under `data`; webhook and policy compare with these. */
-const prefixes = [
-  'ZXlKaGJHY2lPaUpTVTBF',
-  'ZXlKbGJtTWlPaUpC',
-  'WlhsS2FHSkhZMmxQYVVwVFZU',
-  'WlhsS2JHSnRUV2xQYVVw',
-];
-
-const beginsSo = (bytes: Uint8Array) => {
-  const data = Buffer.from(bytes).toString('base64');
-  return prefixes.some((prefix) => data.startsWith(prefix));
-};
+import { checkPrefixes, hasPrefix, prefixes } from './prefixes.ts';
 
 const encodeAgain = (text: string) => Buffer.from(text).toString('base64');
 
-/** Bytes near a prefix: cut anywhere, with a few bytes changed, and anything behind. */
-const near = fc
-  .record({
-    prefix: fc.constantFrom(...prefixes),
-    cut: fc.nat({ max: 24 }),
-    changes: fc.array(fc.tuple(fc.nat({ max: 17 }), fc.nat({ max: 255 })), { maxLength: 2 }),
-    rest: fc.uint8Array({ maxLength: 12 }),
-  })
-  .map(({ prefix, cut, changes, rest }) => {
-    const bytes = Buffer.from(prefix, 'base64').subarray(0, cut);
-    for (const [at, byte] of changes) if (at < bytes.length) bytes[at] = byte;
-    return Buffer.concat([bytes, rest]);
-  });
-
-test('bytes look sealed exactly when their base64 begins with one of the four prefixes', () => {
-  const seen = { yes: 0, no: 0 };
-  fc.assert(
-    fc.property(fc.oneof({ weight: 9, arbitrary: near }, fc.uint8Array()), (bytes) => {
-      expect(looksSealed(bytes)).toBe(beginsSo(bytes));
-      seen[beginsSo(bytes) ? 'yes' : 'no']++;
-    }),
-    { numRuns: 5000 },
-  );
-  expect(Math.min(seen.yes, seen.no)).toBeGreaterThan(500);
+test('bytes look sealed exactly if their base64 begins with one of the four prefixes', () => {
+  checkPrefixes(1000);
 });
 
-test('every byte of a prefix counts, and none behind it', () => {
+test('every byte of a prefix counts, and nothing after it', () => {
   for (const prefix of prefixes) {
     const bytes = Buffer.from(prefix, 'base64');
     expect(bytes.toString('base64')).toBe(prefix);
@@ -55,12 +21,12 @@ test('every byte of a prefix counts, and none behind it', () => {
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const changed = Buffer.from(bytes);
       changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect(looksSealed(changed)).toBe(beginsSo(changed));
+      expect(looksSealed(changed)).toBe(hasPrefix(changed));
     }
   }
 });
 
-test('a part of a larger buffer is looked at, and nothing around it', () => {
+test('a view into a larger buffer is judged on its own', () => {
   const larger = Buffer.from('xeyJhbGciOiJSU0E');
   expect(looksSealed(new Uint8Array(larger.buffer, larger.byteOffset + 1, 15))).toBe(true);
   expect(looksSealed(new Uint8Array(larger.buffer, larger.byteOffset + 1, 14))).toBe(false);
@@ -75,13 +41,13 @@ describe('a sealed value', () => {
     '{"enc":"A128CBC-HS256","alg":"RSA-OAEP-256"}',
     '{"alg":"RSA-OAEP","enc":"A256GCM"}',
     '{"alg":"RSA1_5","enc":"A128CBC-HS256"}',
-  ])('looks so bare, and encoded once more, but not three times: %s', (header) => {
+  ])('is recognised bare and base64-encoded once, but not twice: %s', (header) => {
     expect(sealedLook(Buffer.from(jwe(header)))).toBe('compact');
     expect(sealedLook(Buffer.from(encodeAgain(jwe(header))))).toBe('encoded-again');
     expect(sealedLook(Buffer.from(encodeAgain(encodeAgain(jwe(header)))))).toBe('no');
   });
 
-  test('that kseal wrote looks so', async () => {
+  test('from kseal is recognised', async () => {
     const value = await encryptCompact(
       Buffer.from('x'),
       { scope: 'cluster-wide' },
@@ -104,7 +70,7 @@ describe('a JWS', () => {
       ]);
 
   test.each([...algs, 'EdDSA', 'ES256K', 'none'])(
-    'of %s is none, whatever else its header says',
+    'with %s does not look sealed, whatever its other members',
     (alg) => {
       fc.assert(
         fc.property(headers(alg), (texts) => {
@@ -121,13 +87,13 @@ describe('a JWS', () => {
 });
 
 test.each([
-  ['nothing', ''],
+  ['an empty value', ''],
   ['a password', 'correct horse battery staple'],
   ['four dots', 'a.b.c.d.e'],
   ['a PEM block', '-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n'],
   ['a Helm release', 'H4sIAAAAAAAC/6xWbW/bNhD+K4Q'],
   ['the header as JSON', '{"alg":"RSA-OAEP-256"}'],
-  ['a space in front', ' eyJhbGciOiJSU0EtT0FFUC0yNTYi'],
+  ['a leading space', ' eyJhbGciOiJSU0EtT0FFUC0yNTYi'],
 ])('%s does not look sealed', (_, text) => {
   expect(sealedLook(Buffer.from(text))).toBe('no');
 });

@@ -29,22 +29,22 @@ const notOurText: Row[] = [
     changed(inner, '{"namespace":"hr","name":"db","key":"password","scope":"strict"}'),
   ),
   row('a space after a colon', changed('"scope":', '"scope": ')),
-  row('a space at the end', `${boundHeader} `),
-  row('a line break at the end', `${boundHeader}\n`),
+  row('a trailing space', `${boundHeader} `),
+  row('a trailing line break', `${boundHeader}\n`),
   row('a space before enc', changed(',"enc"', ', "enc"')),
-  row('a further member', changed(',"kid"', ',"typ":"JWE","kid"')),
-  row('a further member at the end', boundHeader.replace(/\}$/, ',"jku":"https://example.com"}')),
+  row('an extra member', changed(',"kid"', ',"typ":"JWE","kid"')),
+  row('an extra member at the end', boundHeader.replace(/\}$/, ',"jku":"https://example.com"}')),
   row('a member __proto__', changed(',"kid"', ',"__proto__":{},"kid"')),
-  row('a further member in kseal', changed('"key":"password"', '"key":"password","uid":"1"')),
+  row('an extra member in kseal', changed('"key":"password"', '"key":"password","uid":"1"')),
   row('__proto__ in kseal', changed('"key":"password"', '"key":"password","__proto__":"x"')),
-  row('kseal twice', changed(',"kid"', `,"kseal":${inner},"kid"`)),
-  row('kseal by an escaped name', changed('"kseal"', '"ksea\\u006c"')),
+  row('a duplicate kseal', changed(',"kid"', `,"kseal":${inner},"kid"`)),
+  row('an escaped name for kseal', changed('"kseal"', '"ksea\\u006c"')),
   row('an escape in a name', changed('"scope"', '"\\u0073cope"')),
   row('an escape in a value', changed('"password"', '"\\u0070assword"')),
   row('no kid', boundHeader.replace(`,"kid":"${KID}"`, '')),
-  row('kid by an escaped name', changed('"kid"', '"\\u006bid"')),
+  row('an escaped name for kid', changed('"kid"', '"\\u006bid"')),
   ...['', 'k'.repeat(42), 'k'.repeat(44), `${'k'.repeat(42)}+`, `${'k'.repeat(42)}\u00e9`].map(
-    (kid) => row(`kid ${kid || 'of nothing'}`, changed(`"${KID}"`, `"${kid}"`)),
+    (kid) => row(`kid ${kid || 'empty'}`, changed(`"${KID}"`, `"${kid}"`)),
   ),
 ];
 
@@ -97,5 +97,5 @@ const notABinding: Row[] = [
   ),
 ];
 
-/** Headers with a member kseal that kseal did not write: malformed, and never unbound. */
+/** Headers with a member kseal that kseal did not write: malformed, not unbound. */
 export const malformedBindings: readonly Form[] = formsOf([...notOurText, ...notABinding]);

@@ -16,7 +16,7 @@ import { malformedBindings } from './malformed-bindings.ts';
 import { malformedHeaders } from './malformed-headers.ts';
 import { thrownBy } from './thrown.ts';
 
-/** A key that would be used if a reader missed the fault. */
+/** A key that counts how often it is used. */
 function countingKey(): OpeningKey & { calls: number } {
   return {
     kid: KID,
@@ -30,7 +30,7 @@ function countingKey(): OpeningKey & { calls: number } {
   };
 }
 
-/** Opens a Secret that holds `bytes`, as widely as the policy can allow. */
+/** Opens a Secret that holds `bytes` with the most permissive policy. */
 async function open(bytes: Buffer) {
   const key = countingKey();
   const result = await unsealData({
@@ -42,17 +42,17 @@ async function open(bytes: Buffer) {
   return { ...result, calls: key.calls };
 }
 
-// Each form has one fault, so the value it was made from must be without any.
+// Each form has one defect, so the value that it was made from must be sound.
 test.each([
   ['unbound', compactOf(soundParts)],
   ['bound', withHeader(boundHeader)],
-])('the %s value that the forms are made from is read, and its key asked', async (_, text) => {
+])('the %s value that the forms are made from is parsed, and its key is used', async (_, text) => {
   expect(readCompact(Buffer.from(text)).header.kid).toBe(KID);
   const { errors, calls } = await open(Buffer.from(text));
   expect([errors.get('password')?.code, calls]).toEqual(['DECRYPTION_FAILED', 1]);
 });
 
-test('every lenient form of a segment is the same bytes to a lenient reader', () => {
+test('a lenient decoder takes every lenient form for the sound value', () => {
   const lenient = malformedTexts.filter(({ name }) => name.includes(': '));
   expect(lenient).toHaveLength(segmentNames.length * 7);
   for (const { name, bytes } of lenient) {
@@ -68,7 +68,7 @@ describe.each([
   ['header', malformedHeaders],
   ['binding', malformedBindings],
 ])('%s', (_, forms) => {
-  test('each form is named once', () => {
+  test('form names are unique', () => {
     expect(new Set(forms.map(({ name }) => name)).size).toBe(forms.length);
   });
 
@@ -78,18 +78,21 @@ describe.each([
       expect(thrownBy(() => readCompact(bytes)).code).toBe(code);
     });
 
-    test(unlikeSealed ? 'is left alone in a Secret' : 'asks no key', async () => {
-      const { opened, errors, calls } = await open(bytes);
-      expect([opened.size, calls]).toEqual([0, 0]);
-      expect(errors.get('password')?.code).toBe(unlikeSealed ? undefined : code);
-    });
+    test(
+      unlikeSealed ? 'is left alone in a Secret' : 'is rejected without using a key',
+      async () => {
+        const { opened, errors, calls } = await open(bytes);
+        expect([opened.size, calls]).toEqual([0, 0]);
+        expect(errors.get('password')?.code).toBe(unlikeSealed ? undefined : code);
+      },
+    );
   });
 });
 
-test('the messages are these and no others, so none of them quotes a value', () => {
+test('there are only these messages, none of which quotes a value', () => {
   const forms = [...malformedTexts, ...malformedHeaders, ...malformedBindings];
-  const said = forms.map(({ bytes }) => thrownBy(() => readCompact(bytes)).message);
-  expect([...new Set(said)].sort()).toMatchInlineSnapshot(`
+  const messages = forms.map(({ bytes }) => thrownBy(() => readCompact(bytes)).message);
+  expect([...new Set(messages)].sort()).toMatchInlineSnapshot(`
     [
       "JWE authentication tag has the wrong length",
       "JWE authentication tag is not canonical base64url",
@@ -102,19 +105,19 @@ test('the messages are these and no others, so none of them quotes a value', () 
       "JWE initialization vector is not canonical base64url",
       "JWE is larger than 1.5 MiB",
       "JWE protected header is not canonical base64url",
-      "compressed content (zip) is refused",
-      "critical extensions (crit) are refused",
-      "protected header has a binding that kseal did not write",
-      "protected header has a member twice",
+      "protected header has a duplicate member",
       "protected header is larger than 4096 bytes",
       "protected header is not JSON",
       "protected header is not UTF-8",
       "protected header is not a JSON object",
       "protected header member alg must be RSA-OAEP-256",
+      "protected header member b64 is not allowed",
+      "protected header member crit is not allowed",
       "protected header member enc must be A128CBC-HS256",
       "protected header member kid is not a string",
-      "the member b64 is refused",
-      "there is a line break or a space behind the JWE",
+      "protected header member kseal is malformed",
+      "protected header member zip is not allowed",
+      "white space after the JWE",
     ]
   `);
 });

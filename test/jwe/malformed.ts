@@ -1,15 +1,15 @@
 import type { ErrorCode } from '../../src/errors.ts';
 
-/** A value with one fault. */
+/** A value with one defect. */
 export interface Form {
   readonly name: string;
   readonly code: ErrorCode;
   readonly bytes: Buffer;
-  /** Its beginning is not that of a sealed value, so whoever opens a Secret leaves it alone. */
+  /** It does not begin like a sealed value, so it is left alone in a Secret. */
   readonly unlikeSealed: boolean;
 }
 
-/** The kid that the forms name, so that a reader that misses the fault would ask its key. */
+/** The kid of every form: a reader that misses the defect would use this key. */
 export const KID = 'k'.repeat(43);
 export const MODULUS_BYTES = 256;
 
@@ -17,12 +17,12 @@ const base64url = (bytes: string | Buffer) => Buffer.from(bytes).toString('base6
 
 export const boundHeader = `{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256","kseal":{"scope":"strict","namespace":"hr","name":"db","key":"password"},"kid":"${KID}"}`;
 
-/** A header of another tool; `more` are further members, each with a comma before it. */
+/** A header of another tool; `more` are extra members, each after a comma. */
 export const unboundHeader = (more = '') =>
   `{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256"${more},"kid":"${KID}"}`;
 
-// Bytes of ones: in base64url they need the characters that base64 writes otherwise, and
-// each segment ends in spare bits. The header's "??" does the same for it.
+// Bytes of ones: they need the characters in which base64 and base64url differ, and each segment
+// ends in spare bits. The header's "??" does the same for it.
 const ones = (bytes: number) => Buffer.alloc(bytes, 0xff);
 export const soundParts: readonly Buffer[] = [
   Buffer.from(unboundHeader(',"x":"???~~~???"')),
@@ -43,28 +43,28 @@ export const withHeader = (header: string | Buffer) => compactOf([header, ...sou
 const withPart = (index: number, part: Buffer) =>
   compactOf(soundParts.map((old, at) => (at === index ? part : old)));
 
-/** Without a mark the form is malformed, and begins as a sealed value does. */
+/** A form without marks is malformed and begins like a sealed value. */
 export type Row = readonly [name: string, text: string, ...marks: ('refused' | 'unlike sealed')[]];
 
 const structure: Row[] = [
-  ['empty', '', 'unlike sealed'],
+  ['an empty value', '', 'unlike sealed'],
   ['one segment', base64url(boundHeader)],
   ['four segments', sound.split('.').slice(0, 4).join('.')],
   ['six segments', `${sound}.${base64url('x')}`],
-  ['a dot at the end', `${sound}.`],
+  ['a trailing dot', `${sound}.`],
   ['a hundred thousand dots', base64url(boundHeader) + '.'.repeat(100_000)],
   ['only dots', '.'.repeat(100_000), 'unlike sealed'],
   ['more than 1.5 MiB', withPart(3, ones(1.5 * 1024 * 1024))],
-  ['a newline at the end', `${sound}\n`],
-  ['a Windows line end', `${sound}\r\n`],
-  ['a space at the end', `${sound} `],
-  ['a space in front', ` ${sound}`, 'unlike sealed'],
-  ['a NUL at the end', `${sound}\0`],
+  ['a trailing newline', `${sound}\n`],
+  ['a trailing CRLF', `${sound}\r\n`],
+  ['a trailing space', `${sound} `],
+  ['a leading space', ` ${sound}`, 'unlike sealed'],
+  ['a trailing NUL', `${sound}\0`],
   ['a byte order mark', `\ufeff${sound}`, 'unlike sealed'],
   ['quotes around it', `"${sound}"`, 'unlike sealed'],
 ];
 
-/** The same bytes in texts that lenient readers take for them, for each segment. */
+/** For each segment, other texts that a lenient decoder takes for the same bytes. */
 const lenient: Row[] = segmentNames.flatMap((name, index) => {
   const segments = sound.split('.');
   const text = segments[index] ?? '';
@@ -73,7 +73,7 @@ const lenient: Row[] = segmentNames.flatMap((name, index) => {
     'a space within': `${text.slice(0, 20)} ${text.slice(20)}`,
     'a line break within': `${text.slice(0, 20)}\n${text.slice(20)}`,
     'a bad character within': `${text.slice(0, 20)}!${text.slice(20)}`,
-    'an byte above 127 within': `${text.slice(0, 20)}\u00ff${text.slice(20)}`,
+    'a byte above 127 within': `${text.slice(0, 20)}\u00ff${text.slice(20)}`,
     'the alphabet of base64': text.replaceAll('_', '/').replaceAll('-', '+'),
     'spare bits': text.slice(0, -1) + nextCharacter(text.slice(-1)),
   };
@@ -95,7 +95,7 @@ const lengths: Row[] = [
   ...[0, 8, 15, 17, 32].map((n): Row => [`a tag of ${n} bytes`, withPart(4, ones(n))]),
 ];
 
-/** Every form that is refused before a key is asked, except for those of headers. */
+/** Malformed forms of everything but the header. */
 export const malformedTexts: readonly Form[] = formsOf([...structure, ...lenient, ...lengths]);
 
 export function formsOf(rows: readonly Row[]): Form[] {

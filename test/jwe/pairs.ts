@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import type { KeyState, OpeningKey } from '../../src/jwe/decrypt.ts';
 import { kidOfPem } from '../helpers/jwe.ts';
 
-/** An RSA key pair, made afresh: `key` is the public half, so a pair is also a PublicKey. */
+/** A new RSA key pair: `key` is the public half, so that a pair is also a PublicKey. */
 export interface Pair {
   readonly key: KeyObject;
   readonly privateKey: KeyObject;
@@ -13,7 +13,7 @@ export interface Pair {
   readonly bits: number;
 }
 
-/** A key pair; 2048 bits are enough for what tests seal, and quick to make. */
+/** Creates a key pair, by default of 2048 bits, the fastest that kseal accepts. */
 export async function makePair(bits = 2048): Promise<Pair> {
   const { publicKey, privateKey } = await promisify(generateKeyPair)('rsa', {
     modulusLength: bits,
@@ -23,14 +23,14 @@ export async function makePair(bits = 2048): Promise<Pair> {
   return { key: publicKey, privateKey, publicPem, privatePem, kid: kidOfPem(publicPem), bits };
 }
 
-/** A private key, by node:crypto alone, that remembers what it was asked. */
+/** A private key that uses only node:crypto and records the requests. */
 export class AskedKey implements OpeningKey {
   readonly kid: string;
   readonly modulusBytes: number;
   readonly state: KeyState;
-  /** Everything that was given to the key. */
+  /** The encrypted keys that were passed to it. */
   readonly asked: Uint8Array[] = [];
-  /** The most requests under way at once. */
+  /** The most requests in progress at the same time. */
   busiest = 0;
   #busy = 0;
   readonly #key: KeyObject;
@@ -46,7 +46,7 @@ export class AskedKey implements OpeningKey {
     this.asked.push(encryptedKey);
     this.#busy++;
     this.busiest = Math.max(this.busiest, this.#busy);
-    // Gives every other request that may start the time to start.
+    // Lets every other request start that can start now.
     await new Promise((done) => setImmediate(done));
     this.#busy--;
     try {

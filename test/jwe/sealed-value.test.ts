@@ -9,12 +9,12 @@ const encode = (text: string) => Buffer.from(text).toString('base64');
 const [head, encrypted_key, iv, ciphertext, tag] = compact.split('.');
 const flat = JSON.stringify({ protected: head, encrypted_key, iv, ciphertext, tag });
 
-test('a sealed value is read', () => {
+test('a sealed value is parsed', () => {
   expect(readSealedValue(Buffer.from(compact))).toEqual(readCompact(Buffer.from(compact)));
 });
 
 test.each([
-  ['nothing', ''],
+  ['an empty value', ''],
   ['a password', 'password'],
   ['text with four dots', 'a.b.c.d.e'],
   ['a JWS', `${Buffer.from('{"alg":"RS256"}').toString('base64url')}.e30.AA`],
@@ -24,23 +24,23 @@ test.each([
   expect(readSealedValue(Buffer.from(text))).toBeUndefined();
 });
 
-describe('what looks sealed and is not to be opened', () => {
+describe('a value that looks sealed but cannot be opened is an error', () => {
   test.each([
-    ['base64 once too often', encode(compact), 'JWE_MALFORMED', 'base64-encoded once too often'],
+    ['an extra layer of base64', encode(compact), 'JWE_MALFORMED', 'extra layer of base64'],
     [
-      'base64 once too often, and cut',
+      'an extra layer of base64, cut',
       encode(compact).slice(0, 30),
       'JWE_MALFORMED',
-      'once too often',
+      'extra layer of base64',
     ],
-    ['JSON', flat, 'JWE_REFUSED', 'only the compact form is opened'],
-    ['a newline at the end', `${compact}\n`, 'JWE_MALFORMED', 'a line break or a space behind'],
-    ['the beginning alone', compact.slice(0, 15), 'JWE_MALFORMED', 'five segments'],
-    ['half of it', compact.slice(0, 400), 'JWE_MALFORMED', 'five segments'],
-    ['two of them', compact + compact, 'JWE_MALFORMED', 'five segments'],
+    ['JSON', flat, 'JWE_REFUSED', 'only the compact form can be opened'],
+    ['a newline at the end', `${compact}\n`, 'JWE_MALFORMED', 'white space after'],
+    ['only its beginning', compact.slice(0, 15), 'JWE_MALFORMED', 'five segments'],
+    ['only its first half', compact.slice(0, 400), 'JWE_MALFORMED', 'five segments'],
+    ['two JWEs', compact + compact, 'JWE_MALFORMED', 'five segments'],
   ])('%s', (_, text, code, message) => {
-    const said = thrownBy(() => readSealedValue(Buffer.from(text)));
-    expect(said).toMatchObject({ code, message: expect.stringContaining(message) });
-    expect(`${said.message} ${said.hint}`).not.toContain(text.slice(0, 12));
+    const error = thrownBy(() => readSealedValue(Buffer.from(text)));
+    expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
+    expect(`${error.message} ${error.hint}`).not.toContain(text.slice(0, 12));
   });
 });

@@ -1,45 +1,47 @@
 import { bindingTo, type Scope } from '../../src/jwe/binding.ts';
 import type { KeyState } from '../../src/jwe/decrypt.ts';
 import { encryptCompact } from '../../src/jwe/encrypt.ts';
-import { type OpenRequest, unsealData } from '../../src/unseal/unseal.ts';
+import { unsealData } from '../../src/unseal/unseal.ts';
 import { makeJwe } from '../helpers/jwe.ts';
 import { AskedKey, makePair } from './pairs.ts';
 
-/** What `data` of a Secret holds, decoded. */
+/** The decoded `data` of a Secret. */
 export type Data = Readonly<Record<string, string | Buffer>>;
 
 export const bytesOf = (data: Data) =>
   new Map(Object.entries(data).map(([key, value]) => [key, Buffer.from(value)]));
 
-/** How a Secret is opened, where it is not as strictly as can be, by one active key. */
+type OpenRequest = Parameters<typeof unsealData>[0];
+
+/** Options that replace the defaults: one active key, and the strictest policy except for scopes. */
 type More = Partial<Omit<OpenRequest, 'data' | 'before' | 'policy'>> &
   Partial<OpenRequest['policy']> & { readonly before?: Data; readonly state?: KeyState };
 
 const home = { namespace: 'hr', name: 'db' };
 const header = '{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256"}';
 
-/** The outcome for a Secret that is opened, or left alone, with so many calls. */
+/** The outcome for a Secret that is opened or left alone, with `calls` calls to the key. */
 export const opens = (opened: Record<string, string>, calls: number) => ({
   opened,
   codes: {},
   calls,
 });
 
-/** The outcome for a Secret that is refused, with so many calls. */
+/** The outcome for a Secret that is refused, with `calls` calls to the key. */
 export const refuses = (codes: Record<string, string>, calls = 0) => ({ opened: {}, codes, calls });
 
-/** Two key pairs, ways to seal values for the Secret hr/db, and one to open it. */
+/** Two key pairs, and functions to seal values for the Secret hr/db and to open it. */
 export async function secrets() {
   const [pair, other] = await Promise.all([makePair(), makePair()]);
 
   const seal = (text: string, key: string, scope: Scope = 'strict', to = pair) =>
     encryptCompact(Buffer.from(text), bindingTo(scope, { ...home, key }), to);
 
-  /** A value of another tool; `more` are further members of its header. */
+  /** A value of another tool; `more` are extra members of its header. */
   const sealUnbound = (text: string, more = '', to = pair) =>
     makeJwe(Buffer.from(text), to.publicPem, header.replace('}', `${more}}`));
 
-  /** Opens a Secret with the key of `pair`, and says what came of it. */
+  /** Opens a Secret with the key of `pair`. */
   async function open(data: Data, more: More = {}) {
     const { before, state, place = home, keyring, ...policy } = more;
     const key = new AskedKey(pair, state);
@@ -57,13 +59,13 @@ export async function secrets() {
       codes: Object.fromEntries(codes) as Record<string, string>,
       warnings: Object.fromEntries(warnings),
       calls: key.asked.length,
-      /** The messages, with their hints. */
-      said: [...errors.values()].map(({ message, hint }) => `${message} (${hint})`),
+      /** Each message with its hint. */
+      messages: [...errors.values()].map(({ message, hint }) => `${message} (${hint})`),
       key,
     };
   }
 
-  /** What is opened and refused, and how often the key was asked. */
+  /** The opened values, the error codes and the number of calls to the key. */
   const outcome = async (data: Data, more?: More) => {
     const { opened, codes, calls } = await open(data, more);
     return { opened, codes, calls };

@@ -1,32 +1,32 @@
 import { expect } from 'vitest';
 import { type ErrorCode, KsealError } from '../../src/errors.ts';
 
-/** What an error of kseal tells its reader. */
-export interface Said {
+/** The parts of an error that its reader sees. */
+export interface Thrown {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint: string | undefined;
 }
 
-function say(error: unknown): Said {
+function thrown(error: unknown): Thrown {
   expect(error).toBeInstanceOf(KsealError);
   const { code, message, hint } = error as KsealError;
   return { code, message, hint };
 }
 
-/** What `run` throws, which must be a KsealError. */
-export function thrownBy(run: () => unknown): Said {
+/** The KsealError that `run` throws. */
+export function thrownBy(run: () => unknown): Thrown {
   try {
     run();
   } catch (error) {
-    return say(error);
+    return thrown(error);
   }
   throw new Error('nothing was thrown');
 }
 
-/** What `promise` is rejected with, which must be a KsealError. */
-export function rejectionOf(promise: Promise<unknown>): Promise<Said> {
+/** The KsealError that `promise` is rejected with. */
+export function rejectionOf(promise: Promise<unknown>): Promise<Thrown> {
   return promise.then(() => {
     throw new Error('nothing was thrown');
-  }, say);
+  }, thrown);
 }

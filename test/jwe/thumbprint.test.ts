@@ -6,12 +6,12 @@ import { readVector } from './vectors.ts';
 
 const vector = readVector<{ key: JsonWebKey; thumbprint: string }>('rfc7638-3.1');
 
-test('the key of RFC 7638 §3.1 has its thumbprint', async () => {
+test('the key of RFC 7638 §3.1 has the published thumbprint', async () => {
   const key = createPublicKey({ key: vector.key, format: 'jwk' });
   expect(await kidOf(key)).toBe(vector.thumbprint);
 });
 
-test('a kid is that of the key, however the key was written, and 43 characters long', async () => {
+test('a kid has 43 characters and does not depend on how the key is written', async () => {
   const pair = await makePair();
   const jwk = { ...pair.key.export({ format: 'jwk' }), kid: 'x', use: 'enc', alg: 'RSA-OAEP-256' };
   const pkcs1 = pair.key.export({ type: 'pkcs1', format: 'pem' });
@@ -21,7 +21,7 @@ test('a kid is that of the key, however the key was written, and 43 characters l
   expect(pair.kid).toMatch(/^[A-Za-z0-9_-]{43}$/);
 });
 
-test('to people a kid is 16 groups of four hex digits, with the kid behind', () => {
+test('a fingerprint is 16 groups of four hex digits, then the kid', () => {
   const hex = Buffer.from(vector.thumbprint, 'base64url').toString('hex');
   const shown = describeKid(vector.thumbprint);
   expect(shown).toMatch(/^([0-9a-f]{4} ){16}\(NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs\)$/);

@@ -16,7 +16,7 @@ test.each([
   ['rfc7520-5.1', 'refused'],
   ['rfc7520-5.2', 'refused'],
   ['rfc7638-3.1', 'thumbprint'],
-])('%s says where it is from, and its outcome: %s', (name, outcome) => {
+])('%s names its source and its outcome: %s', (name, outcome) => {
   const vector = readVector<{ title: string; outcome: string }>(name);
   const [rfc = '', part = ''] = name.slice(3).split('-');
   const section = /^\d/.test(part) ? `section-${part}` : `appendix-${part.toUpperCase()}`;
@@ -24,18 +24,18 @@ test.each([
   expect(vector.outcome).toBe(outcome);
 });
 
-test('there is no vector that no test knows', () => {
+test('every vector is tested', () => {
   const folder = join(import.meta.dirname, '../../fixtures/vectors');
   expect(readdirSync(folder)).toHaveLength(5);
 });
 
-// Published values that are sound, but of algorithms that kseal refuses even with their own key.
+// Sound published values with algorithms that kseal refuses even with the right key.
 describe.each(['rfc7516-a.2', 'rfc7520-5.1', 'rfc7520-5.2'])('%s', (name) => {
   const vector = readVector<JweVector>(name);
   const privateKey = createPrivateKey({ key: vector.key, format: 'jwk' });
   const bytes = Buffer.from(vector.jwe);
 
-  test('is what its title says', async () => {
+  test('opens by the RFC', async () => {
     const [header = '', encryptedKey = ''] = vector.jwe.split('.');
     expect(Buffer.from(header, 'base64url').toString()).toBe(vector.header);
     if (vector.header.includes('"RSA-OAEP"')) {
@@ -43,21 +43,21 @@ describe.each(['rfc7516-a.2', 'rfc7520-5.1', 'rfc7520-5.2'])('%s', (name) => {
       expect(Buffer.from(plaintext).toString()).toBe(vector.plaintext);
       return;
     }
-    // RFC 8017 §7.2.2 by hand, for jose has given RSA1_5 up: EM = 00 || 02 || PS || 00 || M.
+    // RFC 8017 §7.2.2, because jose no longer supports RSA1_5: EM = 00 || 02 || PS || 00 || M.
     const key = { key: privateKey, padding: constants.RSA_NO_PADDING };
     const em = privateDecrypt(key, Buffer.from(encryptedKey, 'base64url'));
     expect([em[0], em[1], em.indexOf(0, 2)]).toEqual([0, 2, em.length - 33]);
     expect(em.subarray(-32)).toEqual(Buffer.from(vector.cek, 'base64url'));
   });
 
-  test('is refused by the reader, which names the member', () => {
+  test('is refused, and the message names the member', () => {
     expect(thrownBy(() => readCompact(bytes))).toMatchObject({
       code: 'JWE_REFUSED',
       message: 'protected header member alg must be RSA-OAEP-256',
     });
   });
 
-  test('is refused with its own key, and the key is never asked', async () => {
+  test('is refused with its own key, which is never used', async () => {
     const publicKey = createPublicKey({ key: vector.key, format: 'jwk' });
     const bits = publicKey.asymmetricKeyDetails?.modulusLength ?? 0;
     const kid = await kidOf(publicKey);

@@ -2,7 +2,7 @@ import type { JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A published compact JWE with its private key, its CEK and the header's own text. */
+/** A published compact JWE with its private key, its CEK and the text of its header. */
 export interface JweVector {
   readonly title: string;
   readonly outcome: 'refused';

@@ -27,7 +27,7 @@ test('answers GetCryptoKey and GetCryptoKeyVersion', async () => {
   await expect(client.getCryptoKey({ name: `${HR}2` })).rejects.toMatchObject({ code: 5 });
 }, 30_000);
 
-test('runs as a process of its own, told by lines, and ends with its input', async () => {
+test('runs in its own process, obeys commands on stdin, and exits when stdin ends', async () => {
   const options = JSON.stringify({ keys: { [HR]: [{}, { id: 10 }] } });
   const child = spawn(process.execPath, [join(import.meta.dirname, 'start.mjs'), options], {
     stdio: ['pipe', 'pipe', 'inherit'],

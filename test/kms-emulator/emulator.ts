@@ -1,6 +1,6 @@
 /**
- * A Cloud KMS for tests: a real gRPC server on the service definition that the client package
- * ships, with software keys, key states, and faults on demand.
+ * A Cloud KMS for tests: a gRPC server for the service definition in the client package, with
+ * software keys, key states and fault injection.
  */
 import { createRequire } from 'node:module';
 import {
@@ -12,29 +12,27 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
-import { type Fault, Faults, type Method, statusError } from './faults.ts';
+import { type Fault, Faults, type Method, methods, statusError } from './faults.ts';
 import { type Answer, type Handler, handlersOf, type Request } from './handlers.ts';
 import { type KeySpecs, KeyStore, type KeyVersion } from './keys.ts';
 
-export type { Fault, Method, StatusFault } from './faults.ts';
+export type { Fault, Method } from './faults.ts';
 export type { KeySpecs, KeyVersion, VersionSpec } from './keys.ts';
 
 export interface EmulatorOptions {
   readonly keys: KeySpecs;
-  /** The most versions on one page of a list. */
-  readonly pageSize?: number;
-  /** The address to listen on, and the one that `endpoint` names. */
+  /** The address to listen on, also the one in `endpoint`; 127.0.0.1 by default. */
   readonly host?: string;
-  /** The port; any free one without it. */
+  /** By default any free port. */
   readonly port?: number;
-  /** PEM texts; without them the server speaks plain text. */
+  /** PEM texts; by default the server does not use TLS. */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
-/** One call as it arrived. */
+/** A call as it was received. */
 export interface Call {
   readonly method: Method;
-  /** The name, or the parent of a list. */
+  /** The requested resource, or the parent of a requested list. */
   readonly name: string;
   readonly ciphertext: Buffer | undefined;
   readonly checksumSent: boolean;
@@ -47,8 +45,9 @@ export interface KmsEmulator {
   readonly calls: Call[];
   version(name: string): KeyVersion | undefined;
   addVersion: KeyStore['add'];
+  makeKeys: KeyStore['makeKeys'];
   setState(name: string, state: string): void;
-  /** Makes the next `times` calls of a method fail; without `times` all of them. */
+  /** Applies a fault to the next `times` calls of a method, by default to all. */
   fault(method: Method, fault: Fault, times?: number): void;
   clearFaults(): void;
   stop(): void;
@@ -58,22 +57,19 @@ export async function startKmsEmulator(options: EmulatorOptions): Promise<KmsEmu
   const store = new KeyStore(options.keys);
   const faults = new Faults();
   const calls: Call[] = [];
-  const handlers = handlersOf(store, options.pageSize ?? 2);
+  const handlers = handlersOf(store);
   const server = new Server();
-  const unary = (method: Method) => serve(method, handlers[method], faults, calls);
-  server.addService(serviceDefinition(), {
-    GetPublicKey: unary('GetPublicKey'),
-    AsymmetricDecrypt: unary('AsymmetricDecrypt'),
-    ListCryptoKeyVersions: unary('ListCryptoKeyVersions'),
-    GetCryptoKey: unary('GetCryptoKey'),
-    GetCryptoKeyVersion: unary('GetCryptoKeyVersion'),
-  });
+  const implementations = methods.map(
+    (method) => [method, serve(method, handlers[method], faults, calls)] as const,
+  );
+  server.addService(serviceDefinition(), Object.fromEntries(implementations));
   const host = options.host ?? '127.0.0.1';
   return {
     endpoint: `${host}:${await listen(server, options, host)}`,
     calls,
     version: (name) => store.version(name),
     addVersion: (cryptoKey, spec) => store.add(cryptoKey, spec),
+    makeKeys: () => store.makeKeys(),
     setState: (name, state) => store.setState(name, state),
     fault: (method, fault, times = Number.POSITIVE_INFINITY) => faults.add(method, fault, times),
     clearFaults: () => faults.clear(),
@@ -101,7 +97,7 @@ function listen(server: Server, { tls, port = 0 }: EmulatorOptions, host: string
   });
 }
 
-/** Logs a call, applies the fault that is due, and answers. */
+/** Records each call, applies the next fault, and answers. */
 function serve(method: Method, handler: Handler, faults: Faults, calls: Call[]) {
   return (call: ServerUnaryCall<Request, Answer>, callback: sendUnaryData<Answer>): void => {
     const { request } = call;

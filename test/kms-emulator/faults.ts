@@ -10,34 +10,35 @@ export const methods = [
 
 export type Method = (typeof methods)[number];
 
-/** What can go wrong, where a word is enough to say it. */
+/** Faults without parameters. */
 export const faultWords = [
-  // The checksum in the answer is of other octets, or is not there.
+  // The checksum in the answer is wrong or missing.
   'wrong-checksum',
   'missing-checksum',
-  // `verified_ciphertext_crc32c` is false: the checksum did not arrive.
+  // `verified_ciphertext_crc32c` is false: the service did not receive the checksum.
   'unverified',
-  // The answer is about another key version, or lists one.
+  // The answer names or lists another key version.
   'wrong-name',
-  // Each page of a list is followed by its first.
+  // Each page of a list points to the first page as the next one.
   'endless-list',
-  // The ciphertext arrives with an octet changed.
+  // One byte of the ciphertext changes on the way.
   'damaged-request',
+  // The call is never answered.
   'hang',
 ] as const;
 
-/** What can go wrong; plain data, so that it can cross a process border. */
+/** A fault, as plain data: start.mjs receives it as JSON. */
 export type Fault = (typeof faultWords)[number] | { readonly delay: number } | StatusFault;
 
 export interface StatusFault {
   readonly status: keyof typeof status;
   readonly message?: string;
-  /** `google.rpc.ErrorInfo.reason`, and the project it speaks of. */
+  /** `google.rpc.ErrorInfo.reason`, and the `consumer` in its metadata: a project. */
   readonly reason?: string;
   readonly consumer?: string;
 }
 
-/** The faults to come, by method: each is used a number of times before the next one counts. */
+/** The queued faults of each method. A fault applies a number of times before the next one does. */
 export class Faults {
   readonly #queues = new Map<Method, { fault: Fault; left: number }[]>();
 
@@ -59,7 +60,7 @@ export class Faults {
   }
 }
 
-/** An error as a gRPC server answers it, with an ErrorInfo where `reason` is given. */
+/** The error of a gRPC server, with an ErrorInfo if the fault has a `reason`. */
 export function statusError(fault: StatusFault): Partial<ServiceError> {
   const { reason, consumer } = fault;
   const [code, details] = [status[fault.status], fault.message ?? `${fault.status} on demand`];
@@ -75,7 +76,7 @@ export function statusError(fault: StatusFault): Partial<ServiceError> {
   return { code, details, metadata };
 }
 
-/** One length-delimited field of a Protocol Buffers message; at most 16383 octets. */
+/** Encodes a length-delimited field of a Protocol Buffers message; at most 16383 bytes. */
 function field(number: number, ...parts: readonly (string | Buffer)[]): Buffer {
   const value = Buffer.concat(parts.map((part) => Buffer.from(part)));
   const { length } = value;

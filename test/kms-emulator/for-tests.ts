@@ -3,13 +3,13 @@ import { type KmsEmulator, startKmsEmulator } from './emulator.ts';
 import { HR } from './harness.ts';
 
 /**
- * An emulator with one version of HR for all tests of a file, which each begins without faults and
- * without calls. It is there once the first test begins.
+ * Starts one emulator, with one version of HR, for all tests of a file. Each test starts without
+ * faults or recorded calls. The returned function throws until the first test starts.
  */
 export function emulatorForTests(): () => KmsEmulator {
   let emulator: KmsEmulator | undefined;
   const running = () => {
-    if (emulator === undefined) throw new Error('no test has begun');
+    if (emulator === undefined) throw new Error('the emulator starts with the first test');
     return emulator;
   };
   beforeAll(async () => {

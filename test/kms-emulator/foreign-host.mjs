@@ -1,6 +1,6 @@
-// Loaded before a program (`node --import`), or by a test: gives this machine one more name, as an
-// entry in its hosts file would. kseal cannot know whose it is, so to it kseal speaks TLS and shows
-// its credentials, as to Google. (An IP address is no TLS server name: RFC 6066 §3.)
+// Resolves one more name to this machine, like an entry in the hosts file. Imported by a test, or
+// with `node --import`. kseal treats the name like a host of Google: it uses TLS and sends
+// credentials. An IP address would not do, because it is not a TLS server name (RFC 6066 §3).
 import dns from 'node:dns';
 
 export const FOREIGN_HOST = 'kms.kseal.test';

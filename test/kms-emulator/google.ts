@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { FOREIGN_HOST } from './foreign-host.mjs';
 
-/** A certificate for FOREIGN_HOST and its key, as PEM texts and as files in `folder`. */
+/** Creates a certificate for FOREIGN_HOST and its key: PEM texts, and files in `folder`. */
 export function makeCertificate(folder: string) {
   const [certFile, keyFile] = [join(folder, 'tls.crt'), join(folder, 'tls.key')];
   const subject = ['-subj', '/CN=emulator', '-addext', `subjectAltName=DNS:${FOREIGN_HOST}`];
@@ -18,14 +18,14 @@ export function makeCertificate(folder: string) {
 }
 
 export interface TokenService {
-  /** A file for GOOGLE_APPLICATION_CREDENTIALS: a workload identity that asks this service. */
+  /** The path for GOOGLE_APPLICATION_CREDENTIALS: a workload identity that uses this service. */
   readonly credentials: string;
-  /** The token that it gives; without one it answers that the credentials are revoked. */
+  /** The token to issue; if undefined, the service answers that the credentials are revoked. */
   token: string | undefined;
   stop(): void;
 }
 
-/** A stand-in for Google's token service (RFC 8693) on this machine. */
+/** Starts a local replacement of Google's token service (RFC 8693). */
 export async function startTokenService(folder: string): Promise<TokenService> {
   const server = createServer((_, response) => {
     const { token } = service;

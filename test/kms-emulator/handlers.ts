@@ -4,7 +4,7 @@ import { crc32c } from '../../src/keys/gcpkms/call.ts';
 import { type Method, statusError } from './faults.ts';
 import { type KeyStore, type KeyVersion, oaepHash, purposeOf } from './keys.ts';
 
-/** The fields that the requests have, of all methods. */
+/** The request fields of all methods. */
 export interface Request {
   readonly name?: string;
   readonly parent?: string;
@@ -22,8 +22,11 @@ export type Handler = (request: Request) => Answer;
 const CRYPTO_KEY = /^projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+$/;
 const VERSION = new RegExp(`${CRYPTO_KEY.source.slice(0, -1)}/cryptoKeyVersions/\\d+$`);
 
-/** What the methods answer, with the codes and the words that Cloud KMS has for failures. */
-export function handlersOf(store: KeyStore, maxPage: number): Record<Method, Handler> {
+/** The most versions on one page of a list: so small that tests need several pages. */
+const PAGE_SIZE = 2;
+
+/** The handler of each method. Errors have the codes and messages of Cloud KMS. */
+export function handlersOf(store: KeyStore): Record<Method, Handler> {
   const enabled = (name = ''): KeyVersion => {
     checkName(VERSION, name);
     const version = found(store.version(name), name);
@@ -40,7 +43,7 @@ export function handlersOf(store: KeyStore, maxPage: number): Record<Method, Han
       checkName(CRYPTO_KEY, parent);
       const versions = found(store.versions(parent), parent);
       const start = Number(pageToken || 0);
-      const end = start + Math.min(pageSize || maxPage, maxPage);
+      const end = start + Math.min(pageSize || PAGE_SIZE, PAGE_SIZE);
       return {
         cryptoKeyVersions: versions.slice(start, end).map(described),
         nextPageToken: end < versions.length ? String(end) : '',
@@ -104,8 +107,8 @@ function unwrap(decryptOaep: () => Buffer): Buffer {
   }
 }
 
-function checksum(octets: Uint8Array): Answer {
-  return { value: String(crc32c(octets)) };
+function checksum(bytes: Uint8Array): Answer {
+  return { value: String(crc32c(bytes)) };
 }
 
 function checkName(form: RegExp, name: string): void {
@@ -121,6 +124,6 @@ function found<T>(value: T | undefined, name: string): T {
 function unsuitable(name: string, algorithm: string): Partial<ServiceError> {
   return statusError({
     status: 'FAILED_PRECONDITION',
-    message: `${name} has algorithm ${algorithm}, which does not fit this operation.`,
+    message: `${name} has algorithm ${algorithm}, which does not support this operation.`,
   });
 }

@@ -6,7 +6,7 @@ import type { KmsEmulator } from './emulator.ts';
 /** A crypto key for tests. */
 export const HR = 'projects/acme-prod/locations/europe-west3/keyRings/kseal/cryptoKeys/hr';
 
-/** Limits that do not pause between the tries. */
+/** Limits with hardly any pause between attempts. */
 export const quick: Limits = { call: 5_000, total: 20_000, pause: 1 };
 
 export function versionOf(cryptoKey: string, number: number): string {
@@ -14,11 +14,11 @@ export function versionOf(cryptoKey: string, number: number): string {
 }
 
 export interface TestOptions extends ProviderOptions {
-  /** What was said to the user. */
+  /** The notes that the user was shown. */
   readonly notes: string[];
 }
 
-/** What a command hands to the provider when KSEAL_KMS_ENDPOINT names the emulator. */
+/** The options that a command passes to a provider if KSEAL_KMS_ENDPOINT names the emulator. */
 export function optionsFor({ endpoint }: Pick<KmsEmulator, 'endpoint'>): TestOptions {
   const notes: string[] = [];
   return {

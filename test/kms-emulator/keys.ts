@@ -1,15 +1,15 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 
-/** How a test describes a key version; plain data, so that it can cross a process border. */
+/** A key version to create, as plain data: start.mjs receives it as JSON. */
 export interface VersionSpec {
-  /** The number of the version; without it the one after the last. */
+  /** The number of the version; by default one more than there are versions. */
   readonly id?: number;
-  /** `google.cloud.kms.v1.CryptoKeyVersion.CryptoKeyVersionState`; ENABLED without it. */
+  /** `google.cloud.kms.v1.CryptoKeyVersion.CryptoKeyVersionState`; ENABLED by default. */
   readonly state?: string;
-  /** `CryptoKeyVersionAlgorithm`; RSA_DECRYPT_OAEP_2048_SHA256 without it. */
+  /** `CryptoKeyVersionAlgorithm`; RSA_DECRYPT_OAEP_2048_SHA256 by default. */
   readonly algorithm?: string;
   readonly protectionLevel?: string;
-  /** The public key that GetPublicKey tells, of a version without a private key. */
+  /** The answer of GetPublicKey, in place of a generated key. */
   readonly pem?: string;
 }
 
@@ -30,7 +30,7 @@ export class KeyVersion {
     this.#index = index;
   }
 
-  /** Made when it is first asked for; undefined for a version that has none. */
+  /** Generated on first use; undefined for a symmetric key, or if the spec has a `pem`. */
   get privateKey(): KeyObject | undefined {
     const kind = kindOf(this.algorithm);
     return this.#spec.pem === undefined && kind !== undefined
@@ -38,31 +38,24 @@ export class KeyVersion {
       : undefined;
   }
 
-  /** The public key; empty for a symmetric one. */
+  /** The public key; empty for a symmetric key. */
   get pem(): string {
     const { privateKey } = this;
     if (this.#spec.pem !== undefined || privateKey === undefined) return this.#spec.pem ?? '';
     return createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString();
   }
-
-  toJSON() {
-    const { name, algorithm, protectionLevel, state, pem } = this;
-    return { name, algorithm, protectionLevel, state, pem };
-  }
 }
 
-/** Crypto keys by their full name, each with its versions. */
+/** The versions of each crypto key, by the full name of the key. */
 export type KeySpecs = Readonly<Record<string, readonly VersionSpec[]>>;
 
 const curves: Readonly<Record<string, string>> = { P256: 'P-256', P384: 'P-384' };
 
-/** The keys of this process: they are slow to make, so each emulator takes them from the first. */
+/** All emulators of a process share their keys, because generating them is slow. */
 const pool = new Map<string, KeyObject>();
 
 function pooledKey(kind: string, index: number): KeyObject {
-  const known = pool.get(`${kind} ${index}`);
-  if (known !== undefined) return known;
-  const key = newKey(kind);
+  const key = pool.get(`${kind} ${index}`) ?? newKey(kind);
   pool.set(`${kind} ${index}`, key);
   return key;
 }
@@ -74,12 +67,12 @@ function newKey(kind: string): KeyObject {
     : generateKeyPairSync('ec', { namedCurve }).privateKey;
 }
 
-/** The bits or the curve of an algorithm; undefined for a symmetric one. */
+/** The modulus length or the curve of an algorithm; undefined for a symmetric algorithm. */
 function kindOf(algorithm: string): string | undefined {
   return /^(?:RSA|EC)_.*?_(\d{4}|P\d{3})_/.exec(algorithm)?.[1];
 }
 
-/** The hash of an algorithm to decrypt with, as node:crypto names it; undefined for others. */
+/** The OAEP hash of an algorithm, as node:crypto names it; undefined if it does not decrypt. */
 export function oaepHash(algorithm: string): string | undefined {
   return /^RSA_DECRYPT_OAEP_\d+_(SHA\d+)$/.exec(algorithm)?.[1]?.toLowerCase();
 }
@@ -108,7 +101,12 @@ export class KeyStore {
     return version;
   }
 
-  /** The versions of a crypto key in the order they were made; undefined where there is none. */
+  /** Generates all keys that would otherwise be generated on first use. */
+  makeKeys(): void {
+    for (const version of [...this.#versions.values()].flat()) void version.privateKey;
+  }
+
+  /** The versions of a crypto key in order of creation; undefined if the key does not exist. */
   versions(cryptoKey: string): readonly KeyVersion[] | undefined {
     return this.#versions.get(cryptoKey);
   }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { forbiddenValue, knownTypes, missingKeys } from '../../src/kubernetes/secret.ts';
+import { forbiddenValue, missingKeys } from '../../src/kubernetes/secret.ts';
 
 const missing = (type: string | undefined, ...keys: string[]) => missingKeys(type, new Set(keys));
 
-describe('the data keys that a type requires', () => {
+describe('missingKeys', () => {
   test.each([
     ['kubernetes.io/tls', [], ['"tls.crt"', '"tls.key"']],
     ['kubernetes.io/tls', ['tls.crt'], ['"tls.key"']],
@@ -19,27 +19,27 @@ describe('the data keys that a type requires', () => {
     ['example.com/own', [], []],
     ['constructor', [], []],
     [undefined, [], []],
-  ])('%s with %j lacks %j', (type, keys, lacking) => {
+  ])('for type %s and %j returns %j', (type, keys, lacking) => {
     expect(missing(type, ...keys)).toEqual(lacking);
   });
 });
 
-describe('the values that a type forbids', () => {
+describe('forbiddenValue', () => {
   const docker = 'kubernetes.io/dockerconfigjson';
 
-  test.each(['{}', ' {"auths":{}}\n', '{"a":1,"a":2}'])('%j is a JSON object', (value) => {
+  test.each(['{}', ' {"auths":{}}\n', '{"a":1,"a":2}'])('accepts the JSON object %j', (value) => {
     expect(forbiddenValue(docker, '.dockerconfigjson', Buffer.from(value))).toBeUndefined();
   });
 
   test.each([
     ...['', 'CANARY', '{"CANARY', '["CANARY"]', '"CANARY"', 'null', '1', "{'CANARY':1}"],
     ...['\ufeff{}', '{"CANARY":}', '{}{}'],
-  ])('%j is none, and is not quoted', (value) => {
+  ])('rejects %j without quoting it', (value) => {
     const reason = forbiddenValue(docker, '.dockerconfigjson', Buffer.from(value));
-    expect(reason).toBe(`is not a JSON object, which type ${docker} demands`);
+    expect(reason).toBe(`is not a JSON object, as type ${docker} requires`);
   });
 
-  test('bytes that are no UTF-8 are none', () => {
+  test('rejects bytes that are not UTF-8', () => {
     expect(
       forbiddenValue(docker, '.dockerconfigjson', Buffer.from([0x7b, 0xff, 0x7d])),
     ).toBeTruthy();
@@ -50,24 +50,13 @@ describe('the values that a type forbids', () => {
     ['kubernetes.io/tls', '.dockerconfigjson'],
     ['Opaque', '.dockerconfigjson'],
     [undefined, '.dockerconfigjson'],
-  ])('type %s says nothing about %s', (type, key) => {
+  ])('for type %s accepts any value of %s', (type, key) => {
     expect(forbiddenValue(type, key, Buffer.from('CANARY'))).toBeUndefined();
   });
 
-  test('the older type demands the same of its own key', () => {
+  test('checks the data key of the older Docker type', () => {
     expect(forbiddenValue('kubernetes.io/dockercfg', '.dockercfg', Buffer.from('x'))).toContain(
-      'kubernetes.io/dockercfg demands',
+      'as type kubernetes.io/dockercfg requires',
     );
   });
-});
-
-test('the types that messages offer', () => {
-  expect(knownTypes).toEqual([
-    'Opaque',
-    'kubernetes.io/tls',
-    'kubernetes.io/dockerconfigjson',
-    'kubernetes.io/dockercfg',
-    'kubernetes.io/basic-auth',
-    'kubernetes.io/ssh-auth',
-  ]);
 });

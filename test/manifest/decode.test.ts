@@ -23,7 +23,7 @@ describe('decodeManifest', () => {
     );
   });
 
-  it('keeps a replacement character that is in the text', () => {
+  it('keeps a replacement character in the text', () => {
     expect(decodeManifest(Buffer.from('a\uFFFDb'), 'db.yaml')).toBe('a\uFFFDb');
   });
 
@@ -40,10 +40,10 @@ describe('decodeManifest', () => {
     ],
     ['little-endian', utf16],
     ['big-endian', Buffer.from(utf16).swap16()],
-  ])('names UTF-16, %s, and the fix in PowerShell', (_, bytes) => {
+  ])('rejects UTF-16, %s, with the fix for PowerShell', (_, bytes) => {
     const error = errorOf(bytes);
     expect(error.code).toBe('MANIFEST_INVALID');
-    expect(error.message).toBe('db.yaml: the text is UTF-16, not UTF-8');
+    expect(error.message).toBe('db.yaml: UTF-16 text, not UTF-8');
     expect(error.hint).toContain('Set-Content -Encoding utf8');
   });
 
@@ -52,9 +52,9 @@ describe('decodeManifest', () => {
     [[0x61, 0xc3], 2],
     [[0x61, 0x62, 0xed, 0xa0, 0x80], 3],
     [[0x61, 0x62, 0xc0, 0x80], 3],
-  ])('names the place in %j that is not UTF-8', (bytes, place) => {
+  ])('names the first byte in %j that is not UTF-8', (bytes, place) => {
     const error = errorOf(Uint8Array.from(bytes));
     expect(error.code).toBe('MANIFEST_INVALID');
-    expect(error.message).toBe(`db.yaml: not UTF-8 at byte ${place}`);
+    expect(error.message).toBe(`db.yaml: invalid UTF-8 at byte ${place}`);
   });
 });

@@ -24,7 +24,7 @@ function set(secret: SecretDocument, key: string, text: string | Uint8Array): Ed
 }
 
 describe('editManifest', () => {
-  it('leaves the source alone where nothing changes', () => {
+  it('returns the source if nothing changes', () => {
     const { manifest, secret } = read(source);
     expect(editManifest(manifest, [])).toBe(source);
     expect(editManifest(manifest, [set(secret, 'a', 'x')])).toBe(source);
@@ -36,7 +36,7 @@ describe('editManifest', () => {
     ).toBe(source);
   });
 
-  it('keeps base64 that stands on several lines and stays the same', () => {
+  it('keeps unchanged base64 that is on several lines', () => {
     const text = 'apiVersion: v1\nkind: Secret\ndata:\n  a: |\n    QU\n    JD\n';
     const { manifest, secret } = read(text);
     expect(
@@ -46,47 +46,47 @@ describe('editManifest', () => {
     ).toBe(text);
   });
 
-  it('applies edits in their order', () => {
+  it('applies edits in order', () => {
     const { manifest, secret } = read(source);
     const edited = editManifest(manifest, [set(secret, 'a', 'y'), set(secret, 'a', 'z')]);
     expect(edited).toBe(source.replace('a: x', 'a: z'));
   });
 
-  it('refuses bytes under stringData that are not UTF-8, and says where', () => {
+  it('refuses bytes under stringData that are not UTF-8, and names the place', () => {
     const { manifest, secret } = read(source);
     expect(() => editManifest(manifest, [set(secret, 'a', Uint8Array.of(0xff))])).toThrow(
       expect.objectContaining({
         code: 'VALUE_REFUSED',
         message:
-          'db.yaml:1:1: Secret db, data key "a": the value is not text, so it cannot stand under stringData',
-        hint: 'put it under data, which holds any bytes',
+          'db.yaml:1:1: Secret db, data key "a": the value is not UTF-8, which stringData requires',
+        hint: 'put it under data',
       }),
     );
   });
 
-  it('keeps a byte order mark that a value begins with', () => {
+  it('keeps a byte order mark at the beginning of a value', () => {
     const { manifest, secret } = read(source);
     const edited = editManifest(manifest, [set(secret, 'a', '\uFEFFx')]);
     expect(edited).toBe(source.replace('a: x', 'a: "\\ufeffx"'));
   });
 
-  it('takes it for a bug to edit a manifest with problems, or one of another Secret', () => {
+  it('throws an Error for a manifest with problems and for a Secret of another manifest', () => {
     const { secret } = read(source);
-    const faulty = read(`${source}data: {b: 1}\n`).manifest;
-    expect(() => editManifest(faulty, [set(secret, 'a', 'y')])).toThrow('with problems');
+    const invalid = read(`${source}data: {b: 1}\n`).manifest;
+    expect(() => editManifest(invalid, [set(secret, 'a', 'y')])).toThrow('with problems');
     const other = read(source).manifest;
     expect(() => editManifest(other, [set(secret, 'a', 'y')])).toThrow('not in the manifest');
   });
 
-  it('takes it for a bug to rename stringData beside data', () => {
+  it('throws an Error if stringData is renamed next to data', () => {
     const { manifest, secret } = read(`${source}data: {}\n`);
     expect(() => editManifest(manifest, [{ kind: 'rename-field', secret }])).toThrow('second data');
   });
 
-  it('takes it for a bug when the key would be in both fields', () => {
+  it('throws an Error if a data key would be in both fields', () => {
     const { manifest, secret } = read(source);
     const edit = { ...set(secret, 'a', 'y'), field: 'data' } as Edit;
-    expect(() => editManifest(manifest, [edit])).toThrow('does not hold what was meant');
+    expect(() => editManifest(manifest, [edit])).toThrow('not as intended');
   });
 });
 
@@ -96,27 +96,27 @@ describe('checkEdited', () => {
     checkEdited(manifest, statesAfter(manifest, [set(secret, 'a', 'new')]), text);
   const edited = manifest.source.replace('a: x', 'a: new');
 
-  it('passes what was meant', () => {
+  it('passes the intended text', () => {
     expect(() => check(edited)).not.toThrow();
   });
 
   it.each([
     ['the old value', manifest.source],
     ['another value', manifest.source.replace('a: x', 'a: z')],
-    ['one value more', edited.replace('a: new', 'a: new\n  b: new')],
-    ['one value less', edited.replace('a: new', '{}')],
+    ['an extra value', edited.replace('a: new', 'a: new\n  b: new')],
+    ['a missing value', edited.replace('a: new', '{}')],
     ['another name', edited.replace('name: db', 'name: dc')],
     ['another annotation', edited.replace('name: db', 'name: db\n  annotations: {a: b}')],
-    ['one field more', edited.replace('kind: Secret', 'kind: Secret\ntype: a')],
-    ['another document changed', edited.replace('[1', '[2')],
-    ['an alias less', edited.replace('*x', '2')],
+    ['an extra field', edited.replace('kind: Secret', 'kind: Secret\ntype: a')],
+    ['a change in another document', edited.replace('[1', '[2')],
+    ['a missing alias', edited.replace('*x', '2')],
     ['quotes that turn a number into a string', edited.replace('[1', '["1"')],
-    ['one document more', `${edited}---\n`],
-    ['a Secret less', edited.replace('kind: Secret', 'kind: Sealed')],
-    ['what cannot be parsed', `${edited}@`],
-  ])('refuses %s', (_, text) => {
+    ['an extra document', `${edited}---\n`],
+    ['a missing Secret', edited.replace('kind: Secret', 'kind: Sealed')],
+    ['text that cannot be parsed', `${edited}@`],
+  ])('throws for %s', (_, text) => {
     expect(text === edited).toBe(false);
-    expect(() => check(text)).toThrow('does not hold what was meant');
+    expect(() => check(text)).toThrow('not as intended');
   });
 });
 
@@ -132,7 +132,7 @@ describe('applySplices', () => {
     ).toBe('WXcdZ');
   });
 
-  it('lets removals overlap, and nothing else', () => {
+  it('allows only removals to overlap', () => {
     expect(
       applySplices('abcdef', [
         { start: 0, end: 3, text: '' },

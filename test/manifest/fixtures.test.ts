@@ -7,7 +7,7 @@ import type { Manifest } from '../../src/manifest/types.ts';
 
 const folder = new URL('../../fixtures/manifests', import.meta.url).pathname;
 
-/** An edit as it stands in edits.json: the Secret by its number, the bytes as text or base64. */
+/** An edit in edits.json, with the index of the Secret, and the bytes as text or base64. */
 type WrittenEdit = Omit<Edit, 'secret'> & { secret: number; text?: string; base64?: string };
 
 function editsOf(manifest: Manifest, written: readonly WrittenEdit[]): Edit[] {
@@ -29,13 +29,13 @@ describe.each(readdirSync(folder))('fixtures/manifests/%s', (name) => {
     expect(manifest.problems).toEqual([]);
   });
 
-  it('is edited to the byte', () => {
+  it('is edited byte for byte', () => {
     expect(editManifest(manifest, editsOf(manifest, JSON.parse(read('edits.'))))).toBe(
       read('out.'),
     );
   });
 
-  it('stays as it is without edits', () => {
+  it('stays the same without edits', () => {
     expect(editManifest(manifest, [])).toBe(manifest.source);
   });
 });

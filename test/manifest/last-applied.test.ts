@@ -19,13 +19,13 @@ describe('plaintextAnnotations', () => {
   it.each([
     ['plaintext under data', '{"data":{"a":"cGxhaW4="}}'],
     ['plaintext under stringData', '{"stringData":{"a":"plain"}}'],
-    ['plaintext besides a sealed value', JSON.stringify({ data: { a: sealed, b: 'cGxhaW4=' } })],
+    ['plaintext next to a sealed value', JSON.stringify({ data: { a: sealed, b: 'cGxhaW4=' } })],
     ['a field in the wrong case', '{"stringdata":{"a":"plain"}}'],
-    ['a value that is no string', '{"data":{"a":1}}'],
-    ['a field that is no mapping', '{"data":"plain"}'],
-    ['text that is no JSON', 'plain'],
-    ['JSON that is no object', '["plain"]'],
-  ])('names one that holds %s', (_, text) => {
+    ['a value that is not a string', '{"data":{"a":1}}'],
+    ['a field that is not a mapping', '{"data":"plain"}'],
+    ['text that is not JSON', 'plain'],
+    ['JSON that is not an object', '["plain"]'],
+  ])('returns one with %s', (_, text) => {
     expect(plaintextAnnotations(secretWith({ [kubectl]: text }))).toEqual([kubectl]);
     expect(plaintextAnnotations(secretWith({ [kubecfg]: text }))).toEqual([kubecfg]);
   });
@@ -33,12 +33,12 @@ describe('plaintextAnnotations', () => {
   it.each([
     ['only sealed values', JSON.stringify({ data: { a: sealed }, stringData: { b: jwe } })],
     ['no values', '{"data":{},"metadata":{"name":"db"}}'],
-    ['null for its values', '{"data":null}'],
-  ])('passes one that holds %s', (_, text) => {
+    ['null instead of values', '{"data":null}'],
+  ])('ignores one with %s', (_, text) => {
     expect(plaintextAnnotations(secretWith({ [kubectl]: text }))).toEqual([]);
   });
 
-  it('passes other annotations', () => {
+  it('ignores other annotations', () => {
     expect(plaintextAnnotations(secretWith({ note: '{"data":{"a":"cGxhaW4="}}' }))).toEqual([]);
   });
 });

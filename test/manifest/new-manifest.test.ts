@@ -31,11 +31,11 @@ function withValue(text: string): string {
 }
 
 describe('newManifest', () => {
-  it('writes only what is given', () => {
+  it('writes only the given members', () => {
     expect(newManifest(bare)).toBe('apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n');
   });
 
-  it('quotes what YAML readers would not take for a string', () => {
+  it('quotes scalars that some YAML reader would not read as strings', () => {
     expect(withValue(newManifest({ ...full, name: '0123' }))).toBe(`apiVersion: v1
 kind: Secret
 metadata:

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Field } from '../../src/manifest/types.ts';
 
-// Secrets with random values, written in random styles, each line knowing whose it is.
+// Secrets with random values in random styles; each line knows the data key that it belongs to.
 
 export interface Value {
   readonly field: Field;
@@ -22,7 +22,7 @@ export interface Layout {
   readonly after: readonly string[];
 }
 
-/** A line without its end; `key`: it is part of the value of that data key. */
+/** A line without its line break, and the data key whose value it is part of. */
 export interface Line {
   readonly text: string;
   readonly key?: string;
@@ -67,7 +67,7 @@ export const layouts: fc.Arbitrary<Layout> = fc.record({
   after: fc.constantFrom([], ['# foot'], ['', ''], ['---', 'kind: Other # last'], ['...']),
 });
 
-/** The string that a reader finds for `value`. */
+/** The string that a YAML reader reads from `value`. */
 export function contentOf({ field, text, form }: Value, { style }: Layout): string {
   if (style !== 'block' || field === 'data') return text;
   if (form === 'strip') return text;
@@ -106,7 +106,7 @@ function blockSecret(all: readonly Value[], layout: Layout): Line[] {
       blockLines(value, layout).map((line) => ({ text: indent + line, key: value.key })),
     );
     const foot = { text: `${indent}# end of ${field}` };
-    // The line of the field takes {} when the field is emptied, so it is nobody's.
+    // The line of the field gets {} when the field is emptied, so it can change.
     return own.length === 0 ? [] : [{ text: `${field}: # ${field}`, key: '' }, ...lines, foot];
   });
   const head = ['apiVersion: v1', 'kind: Secret', 'metadata:', `${indent}name: db # n`];
@@ -129,11 +129,11 @@ function flowSecret(all: readonly Value[], layout: Layout): Line[] {
   const json = JSON.stringify(secret, null, pretty ? layout.indent : 0);
   const bare = json.replace(/"(\w+)":/g, '$1: ').replace(/,(?=\S)/g, ', ');
   const text = layout.style === 'json' || layout.style === 'compact' ? json : bare;
-  // Commas come and go, so in flow style no line is nobody's.
+  // Commas come and go, so in flow style every line can change.
   return text.split('\n').map((line) => ({ text: line, key: '' }));
 }
 
-/** The lines of a manifest with one Secret, of the values `all`. */
+/** The lines of a manifest with one Secret, which has the values `all`. */
 export function linesOf(all: readonly Value[], layout: Layout): Line[] {
   const secret = layout.style === 'block' ? blockSecret(all, layout) : flowSecret(all, layout);
   const plain = (lines: readonly string[]) => lines.map((text) => ({ text }));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formats } from '../../src/report/formats.ts';
-import { inOrder } from '../../src/report/report.ts';
+import { formats } from '../../src/cli/verify.ts';
+import { sorted } from '../../src/report/report.ts';
 import { canariesIn } from '../helpers/canary.ts';
 import { anyReport, finding, mixed, plain, report, tool } from './sample.ts';
 
@@ -40,14 +40,14 @@ describe.each(reporters)('%s', (_, reporter) => {
   });
 });
 
-test('inOrder sorts by path, line, column and rule, not by locale', () => {
-  const sorted = [
+test('findings are sorted by path, line, column and rule, regardless of locale', () => {
+  const inOrder = [
     finding({ path: 'B.yaml' }),
     finding({ path: 'a.yaml', position: { line: 2, column: 9 } }),
-    finding({ path: 'a.yaml', position: { line: 10, column: 1 }, rule: 'a' }),
-    finding({ path: 'a.yaml', position: { line: 10, column: 1 }, rule: 'b' }),
-    finding({ path: 'a.yaml', position: { line: 10, column: 2 }, rule: 'a' }),
+    finding({ path: 'a.yaml', position: { line: 10, column: 1 }, code: 'a' }),
+    finding({ path: 'a.yaml', position: { line: 10, column: 1 }, code: 'b' }),
+    finding({ path: 'a.yaml', position: { line: 10, column: 2 }, code: 'a' }),
     finding({ path: 'ä.yaml' }),
   ];
-  expect(inOrder(sorted.toReversed())).toEqual(sorted);
+  expect(sorted(inOrder.toReversed())).toEqual(inOrder);
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { github } from '../../src/report/github.ts';
-import { placeOf, printable, sentenceOf } from '../../src/report/report.ts';
+import { pointOf, printable, sentenceOf } from '../../src/report/report.ts';
 import { anyReport, finding, mixed, plain, report, tool } from './sample.ts';
 
 interface Command {
@@ -62,7 +62,7 @@ describe('github', () => {
           expect(name).toBe(given.severity);
           expect(Object.keys(properties)).toEqual(['file', 'line', 'col', 'title']);
           expect(properties.file).toBe(printable(given.path));
-          expect(message.split('\n')[0]).toBe(printable(`${placeOf(given)}: ${sentenceOf(given)}`));
+          expect(message.split('\n')[0]).toBe(printable(`${pointOf(given)}: ${sentenceOf(given)}`));
         }
         expect(lines.at(-2)).toMatch(/^(no findings|\d+ (error|warning))/);
       }),

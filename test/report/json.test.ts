@@ -73,7 +73,8 @@ describe('json', () => {
         expect(faultsOf(output)).toEqual([]);
         const { findings, suppressed, notes } = JSON.parse(output);
         expect(findings).toEqual(
-          any.findings.map(({ position, secret, key, hint, ...rest }) => ({
+          any.findings.map(({ code, position, secret, key, hint, ...rest }) => ({
+            rule: code,
             ...rest,
             ...position,
             secret: secret ?? null,

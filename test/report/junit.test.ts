@@ -69,7 +69,7 @@ deploy/db.yaml:11:13: error weak-key: Secret hr/db, data key &quot;password&quot
   });
 
   test('a file that could not be read is a test as well', () => {
-    expect(output({ files: [], findings: [finding({ rule: 'unreadable' })] })).toContain(
+    expect(output({ files: [], findings: [finding({ code: 'unreadable' })] })).toContain(
       'tests="1"',
     );
   });

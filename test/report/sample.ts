@@ -4,7 +4,7 @@ import type { Finding, Rule } from '../../src/verify/rule.ts';
 
 export function finding(changes: Partial<Finding> = {}): Finding {
   return {
-    rule: 'plaintext-value',
+    code: 'plaintext-value',
     severity: 'error',
     path: 'deploy/db.yaml',
     position: { line: 11, column: 13 },
@@ -37,7 +37,7 @@ export const mixed = report({
     finding({ key: 'user', position: { line: 9, column: 9 } }),
     finding(),
     finding({
-      rule: 'string-data',
+      code: 'string-data',
       severity: 'warning',
       path: 'deploy/web.yaml',
       position: { line: 120, column: 1 },
@@ -48,7 +48,7 @@ export const mixed = report({
     }),
   ],
   suppressed: [
-    { ...finding({ rule: 'weak-key', message: 'a key of 2048 bits' }), reason: 'until May' },
+    { ...finding({ code: 'weak-key', message: 'a key of 2048 bits' }), reason: 'until May' },
   ],
   files: ['deploy/clean.yaml', 'deploy/db.yaml', 'deploy/web.yaml'],
   values: 5,
@@ -119,7 +119,7 @@ const odd = fc.oneof(
 );
 
 const members = {
-  rule: fc.constantFrom('plaintext-value', 'string-data', 'not-in-the-table'),
+  code: fc.constantFrom('plaintext-value', 'string-data', 'not-in-the-table'),
   severity: fc.constantFrom('error', 'warning'),
   path: odd,
   position: fc.record({ line: fc.integer({ min: 1 }), column: fc.integer({ min: 1 }) }),

@@ -125,7 +125,7 @@ describe('fingerprints', () => {
     expect(fingerprints({ findings: [moved] })).toEqual(fingerprints({ findings: [first] }));
   });
 
-  test.each([{ rule: 'x' }, { path: 'x' }, { secret: 'x' }, { key: 'x' }, { key: undefined }])(
+  test.each([{ code: 'x' }, { path: 'x' }, { secret: 'x' }, { key: 'x' }, { key: undefined }])(
     'differ with %j',
     (change) => {
       expect(fingerprints({ findings: [finding(change)] })).not.toEqual(

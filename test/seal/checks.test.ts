@@ -11,33 +11,34 @@ const plain = (value: string, policy = relaxed, type?: string, key = 'password')
   checkPlaintext(Buffer.from(value), key, type, policy);
 
 describe('a plaintext', () => {
-  test('without an accident needs no words', () => {
+  test('without anything unusual has no warnings', () => {
     expect(plain('hunter2')).toEqual([]);
     expect(plain('hunter2', strict)).toEqual([]);
   });
 
-  test('with an accident is a warning, with its id and the way to silence it', () => {
+  test('with a newline at its end has a warning, which says how to silence it', () => {
     expect(plain('hunter2\n')).toEqual([
       {
+        code: 'trailing-newline',
         message:
-          'the value ends with a newline, which most programs take for part of the password [trailing-newline]',
-        hint: 'if that is meant: --allow trailing-newline',
+          'the value ends with a newline, which most programs treat as part of the password [trailing-newline]',
+        hint: 'if that is intended: --allow trailing-newline',
       },
     ]);
   });
 
-  test('that is allowed its accident is not warned of, but of every other', () => {
+  test('with an allowed warning still has all others', () => {
     const allow = new Set(['trailing-newline']);
     expect(plain('hunter2\n', { strict: false, allow })).toEqual([]);
     expect(plain('hunter2\n', { strict: true, allow })).toEqual([]);
     expect(plain('hunter2\r\n', { strict: false, allow })).toHaveLength(1);
   });
 
-  test('with an accident is an error when that was asked for', () => {
+  test('with a warning is refused under strict', () => {
     expect(thrownBy(() => plain(' CANARY\n', strict))).toEqual({
       code: 'VALUE_REFUSED',
       message: expect.stringMatching(/^the value .* \[trailing-newline\]$/),
-      hint: 'if that is meant: --allow trailing-newline',
+      hint: 'if that is intended: --allow trailing-newline',
     });
   });
 
@@ -50,26 +51,26 @@ describe('a plaintext', () => {
     ['in base64', base64],
     ['in JSON', JSON.stringify({ protected: head, encrypted_key, iv, ciphertext, tag })],
     ['only its beginning', jwe.slice(0, 30)],
-  ])('that is sealed already is refused: %s', (_, value) => {
+  ])('that is already sealed is refused: %s', (_, value) => {
     expect(thrownBy(() => plain(value))).toEqual({
       code: 'VALUE_REFUSED',
-      message: 'the value is sealed already, and sealed values do not nest',
-      hint: 'to take it over as it is: --from-jwe password=FILE',
+      message: 'already sealed, and sealed values cannot be nested',
+      hint: 'to take over a sealed value: --from-jwe password=FILE',
     });
   });
 
-  test('that its type forbids is refused, whatever is allowed', () => {
+  test('that its type forbids is always refused', () => {
     const type = 'kubernetes.io/dockerconfigjson';
     expect(thrownBy(() => plain('CANARY', relaxed, type, '.dockerconfigjson'))).toEqual({
       code: 'VALUE_REFUSED',
-      message: `the value is not a JSON object, which type ${type} demands`,
+      message: `the value is not a JSON object, as type ${type} requires`,
       hint: 'correct the value, or the type',
     });
     expect(plain('{"auths":{}}', strict, type, '.dockerconfigjson')).toEqual([]);
   });
 });
 
-describe('a value that is sealed already', () => {
+describe('a sealed value', () => {
   const place = { namespace: 'hr', name: 'db', key: 'password' };
   const binding: Binding = { scope: 'strict', ...place };
   const kid = 'k'.repeat(43);
@@ -83,20 +84,20 @@ describe('a value that is sealed already', () => {
     tag: none,
   });
 
-  test('may stay where it opens, when its key is known or none was given', () => {
+  test('may stay if it opens there and its key is known, or no key is', () => {
     expect(checkSealed(sealed({ binding, kid }), place, new Set(['x', kid]))).toEqual([]);
     expect(checkSealed(sealed({ binding, kid }), place, undefined)).toEqual([]);
   });
 
-  test('may not stay elsewhere, and both places are named', () => {
+  test('must not be in another place, and the error names both', () => {
     const move = () => checkSealed(sealed({ binding, kid }), { ...place, name: 'db2' }, undefined);
     expect(thrownBy(move)).toMatchObject({
       code: 'BINDING_MISMATCH',
-      message: 'sealed for hr/db, data key "password", but stands in hr/db2, data key "password"',
+      message: 'sealed for hr/db, data key "password", found in hr/db2, data key "password"',
     });
   });
 
-  test.each([[[]], [['x']]])('may not stay under a key that is not among %j', (kids) => {
+  test.each([[[]], [['x']]])('must not have another key than one of %j', (kids) => {
     const check = () => checkSealed(sealed({ binding, kid }), place, new Set(kids));
     expect(thrownBy(check)).toMatchObject({
       code: 'KEY_UNKNOWN',
@@ -105,9 +106,9 @@ describe('a value that is sealed already', () => {
     });
   });
 
-  test('may stay with a warning when it is bound to no place', () => {
+  test('may stay unbound, with a warning', () => {
     const [warning, ...more] = checkSealed(sealed({ kid }), place, new Set());
-    expect(warning?.message).toContain('is bound to no place');
+    expect(warning?.message).toContain('is not bound to a Secret');
     expect(more).toEqual([]);
   });
 });

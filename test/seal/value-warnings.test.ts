@@ -1,12 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { valueWarningIds, valueWarningsIn } from '../../src/seal/value-warnings.ts';
+import { checkPlaintext, valueWarningCodes } from '../../src/seal/value-warnings.ts';
 
-const ids = (value: string | Buffer) => valueWarningsIn(Buffer.from(value)).map(({ id }) => id);
+const policy = { strict: false, allow: new Set<string>() };
+const warningsAbout = (value: string | Buffer) =>
+  checkPlaintext(Buffer.from(value), 'password', undefined, policy);
+const codes = (value: string | Buffer) => warningsAbout(value).map(({ code }) => code);
 
 interface Examples {
   readonly dirty: readonly (string | Buffer)[];
-  /** Values that come near and are meant; they may be another accident. */
+  /** Similar values without this warning; they may have another one. */
   readonly clean: readonly (string | Buffer)[];
 }
 
@@ -64,17 +67,17 @@ const examples: Record<string, Examples> = {
   },
 };
 
-test('every accident has examples here', () => {
-  expect(Object.keys(examples)).toEqual(valueWarningIds);
+test('every warning has examples', () => {
+  expect(Object.keys(examples)).toEqual(valueWarningCodes);
 });
 
-describe.each(Object.entries(examples))('%s', (id, { dirty, clean }) => {
+describe.each(Object.entries(examples))('%s', (code, { dirty, clean }) => {
   test.each(dirty)('is found in %j', (value) => {
-    expect(ids(value)).toContain(id);
+    expect(codes(value)).toContain(code);
   });
 
   test.each(clean)('is not found in %j', (value) => {
-    expect(ids(value)).not.toContain(id);
+    expect(codes(value)).not.toContain(code);
   });
 });
 
@@ -89,7 +92,7 @@ test.each([
   'key: value\nother: |\n  text\n',
   '密码',
 ])('nothing is found in %j', (value) => {
-  expect(ids(value)).toEqual([]);
+  expect(codes(value)).toEqual([]);
 });
 
 test('random passwords and random bytes are no accidents', () => {
@@ -102,7 +105,7 @@ test('random passwords and random bytes are no accidents', () => {
   for (const values of [password, bytes]) {
     fc.assert(
       fc.property<[string | Buffer]>(values, (value) => {
-        expect(ids(value)).toEqual([]);
+        expect(codes(value)).toEqual([]);
       }),
       // One password in a million is base64 of text by chance: these are not.
       { seed: 1 },
@@ -110,8 +113,8 @@ test('random passwords and random bytes are no accidents', () => {
   }
 });
 
-test('several accidents in one value are all found, in the order of their ids', () => {
-  expect(ids('\ufeff"p\u00a0w" \r\n')).toEqual([
+test('all warnings about one value are returned, in the order of the table', () => {
+  expect(codes('\ufeff"p\u00a0w" \r\n')).toEqual([
     'trailing-newline',
     'surrounding-space',
     'bom',
@@ -120,12 +123,12 @@ test('several accidents in one value are all found, in the order of their ids', 
   ]);
 });
 
-test('no message holds the value, whatever the value is', () => {
+test('no message contains the value', () => {
   const wrap = fc.constantFrom(...['$\n', ' $', '"$"', '<$>', '\ufeff$', '$\r\n', '\u201c$\u201d']);
   let found = 0;
   fc.assert(
     fc.property(fc.base64String({ minLength: 12, maxLength: 40 }), wrap, (value, form) => {
-      for (const { message } of valueWarningsIn(Buffer.from(form.replace('$', value)))) {
+      for (const { message } of warningsAbout(form.replace('$', value))) {
         found++;
         expect(message).not.toContain(value);
       }
@@ -134,22 +137,22 @@ test('no message holds the value, whatever the value is', () => {
   expect(found).toBeGreaterThan(50);
 });
 
-test('the messages are fixed texts, one for each id', () => {
+test('each warning has one fixed message', () => {
   const texts = new Map<string, Set<string>>();
   for (const { dirty } of Object.values(examples)) {
-    for (const { id, message } of dirty.flatMap((value) => valueWarningsIn(Buffer.from(value)))) {
-      texts.set(id, (texts.get(id) ?? new Set()).add(message));
+    for (const { code, message } of dirty.flatMap(warningsAbout)) {
+      texts.set(code, (texts.get(code) ?? new Set()).add(message));
     }
   }
-  expect([...texts.keys()].sort()).toEqual([...valueWarningIds].sort());
-  expect([...texts.values()].map(({ size }) => size)).toEqual(valueWarningIds.map(() => 1));
+  expect([...texts.keys()].sort()).toEqual([...valueWarningCodes].sort());
+  expect([...texts.values()].map(({ size }) => size)).toEqual(valueWarningCodes.map(() => 1));
 });
 
-// Every pattern runs over values of up to 1 MiB: none of them may look back again and again.
+// Every pattern runs over values of up to 1 MiB, so none of them may backtrack.
 test.each([' ', '\n', '\t\r\n', '"', '.', 'x', '{{', '$\u007b', 'my key ', '\u00a0', 'change'])(
-  'a million bytes of %j are looked through',
+  'a million bytes of %j are checked in linear time',
   (part) => {
     const value = Buffer.from(`${part.repeat(1_000_000 / part.length)}\u0001`);
-    expect(valueWarningsIn(value).length).toBeLessThan(5);
+    expect(warningsAbout(value).length).toBeLessThan(5);
   },
 );

@@ -5,7 +5,7 @@ import { createCache, type Opened } from '../../src/unseal/cache.ts';
 const value: Opened = {
   place: { namespace: 'hr', name: 'db', key: 'password' },
   sealed: Buffer.from('sealed'),
-  plaintext: Buffer.from('CANARY-memo'),
+  plaintext: Buffer.from('CANARY-cache'),
   kid: 'kid',
 };
 
@@ -19,14 +19,14 @@ test.each<[string, Partial<Opened>]>([
   ['another sealed text', { sealed: Buffer.from('sealed2') }],
   ['another plaintext', { plaintext: Buffer.from('CANARY-other') }],
   ['another key', { kid: 'other' }],
-])('knows what was opened, and nothing with %s', (_, other) => {
+])('knows a value that was opened, but not one with %s', (_, other) => {
   const cache = createCache();
   expect(cache.has(value)).toBe(false);
   cache.add(value);
   expect([cache.has({ ...value }), cache.has({ ...value, ...other })]).toEqual([true, false]);
 });
 
-test('does not take an byte that moved from one part to the next for the same', () => {
+test('distinguishes a byte at the end of one part from one at the start of the next', () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1 }), fc.string(), (name, key) => {
       const cache = createCache();
@@ -37,7 +37,7 @@ test('does not take an byte that moved from one part to the next for the same', 
   );
 });
 
-test('forgets a value an hour after it was last opened', () => {
+test('forgets a value one hour after it was last opened', () => {
   let now = 0;
   const cache = createCache(10, () => now);
   cache.add(value);
@@ -50,14 +50,14 @@ test('forgets a value an hour after it was last opened', () => {
   expect(cache.has(value)).toBe(false);
 });
 
-test('forgets the oldest where it is full', () => {
+test('forgets the oldest value when it is full', () => {
   const cache = createCache(2);
   const values = ['a', 'b', 'c'].map((kid) => ({ ...value, kid }));
   for (const one of values) cache.add(one);
   expect(values.map((one) => cache.has(one))).toEqual([false, true, true]);
 });
 
-test('two processes would not give the same HMAC: a cache knows its own values only', () => {
+test('does not know the values of another cache', () => {
   const cache = createCache();
   cache.add(value);
   expect(createCache().has(value)).toBe(false);

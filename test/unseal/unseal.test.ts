@@ -11,7 +11,7 @@ const { pair, other, open, outcome, seal } = await secrets();
 const nothing = opens({}, 0);
 
 describe('the values of a Secret', () => {
-  test('are opened where they are sealed, and left alone where they are not', async () => {
+  test('are opened if sealed, and otherwise left alone', async () => {
     const data = { a: await seal('A', 'a'), plain: 'P', b: await seal('B', 'b'), empty: '' };
     expect(await outcome(data)).toEqual(opens({ a: 'A', b: 'B' }, 2));
   });
@@ -22,13 +22,13 @@ describe('the values of a Secret', () => {
     expect(await outcome({})).toEqual(nothing);
   });
 
-  test('that are opened are not sealed any more: opening again changes nothing', async () => {
+  test('that were opened are left alone when the Secret is opened again', async () => {
     const { opened } = await open({ a: await seal('A', 'a') });
     expect(await outcome(opened as Data)).toEqual(nothing);
   });
 
   test.each(['__proto__', 'constructor', 'toString', '.hidden', 'a.b'])(
-    'may stand under %s',
+    'can have the data key %s',
     async (key) => {
       const data = Object.fromEntries([[key, await seal('A', key)]]);
       const { opened, calls } = await open(data);
@@ -36,7 +36,7 @@ describe('the values of a Secret', () => {
     },
   );
 
-  test('are any bytes', async () => {
+  test('can be any bytes', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (bytes) => {
         const sealed = await encryptCompact(bytes, { scope: 'cluster-wide' }, pair);
@@ -54,7 +54,7 @@ describe('the values of a Secret', () => {
 });
 
 describe('all or nothing', () => {
-  test('one value that costs no call to refuse keeps the key from being asked at all', async () => {
+  test('a value that is refused without a call prevents all calls', async () => {
     const data = {
       a: await seal('A', 'a'),
       b: `${await seal('B', 'b')}\n`,
@@ -63,12 +63,12 @@ describe('all or nothing', () => {
     expect(await outcome(data)).toEqual(refuses({ b: 'JWE_MALFORMED', c: 'BINDING_MISMATCH' }));
   });
 
-  test('one value that the key rejects leaves none opened', async () => {
+  test('a value that the key rejects leaves none opened', async () => {
     const data = { a: await seal('A', 'a'), b: flipBit(await seal('B', 'b'), 4, 0) };
     expect(await outcome(data)).toEqual(refuses({ b: 'DECRYPTION_FAILED' }, 2));
   });
 
-  test('every cryptographic failure is said in the same words', async () => {
+  test('every cryptographic failure has the same message', async () => {
     const jwe = await seal('A', 'a');
     const swapped = jwe.split('.');
     swapped[1] = (await seal('A', 'a')).split('.')[1] ?? '';
@@ -79,15 +79,15 @@ describe('all or nothing', () => {
     );
     const faults = [1, 2, 3, 4].map((segment) => flipBit(jwe, segment, 3));
     for (const fault of [...faults, swapped.join('.'), foreign]) {
-      const { said, codes, calls } = await open({ a: fault });
+      const { messages, codes, calls } = await open({ a: fault });
       expect([codes, calls]).toEqual([{ a: 'DECRYPTION_FAILED' }, 1]);
-      expect(said).toEqual([
-        'decryption failed (the value is damaged or was sealed to another key; seal it again)',
+      expect(messages).toEqual([
+        'decryption failed (seal the value again; it is damaged or sealed to another key)',
       ]);
     }
   });
 
-  test('a bug is no refusal: it comes through', async () => {
+  test('a bug is rethrown', async () => {
     const broken = Object.assign(new AskedKey(pair), {
       decryptKey: () => Promise.reject(new TypeError('bug')),
     });
@@ -112,21 +112,21 @@ describe('the binding', () => {
     expect(await outcome({ b: await seal('A', 'a') })).toEqual(refuses({ b: 'BINDING_MISMATCH' }));
   });
 
-  test('wider scopes open where they say', async () => {
+  test('wider scopes open within their scope', async () => {
     const wide = { x: await seal('A', 'a', 'namespace-wide') };
     expect((await open(wide, { place: { namespace: 'hr' } })).opened).toEqual({ x: 'A' });
     const widest = { x: await seal('A', 'a', 'cluster-wide') };
     expect((await open(widest, { place: {} })).opened).toEqual({ x: 'A' });
   });
 
-  test('wider than allowed is refused without a call', async () => {
+  test('with a scope wider than allowed is refused without a call', async () => {
     for (const [scope, maxScope] of [
       ['namespace-wide', 'strict'],
       ['cluster-wide', 'namespace-wide'],
     ] as const) {
       const data = { a: await seal('A', 'a', scope) };
       expect(await outcome(data, { maxScope })).toEqual(refuses({ a: 'BINDING_MISMATCH' }));
-      expect((await open(data, { maxScope })).said[0]).toContain(
+      expect((await open(data, { maxScope })).messages[0]).toContain(
         `scope ${scope} is wider than ${maxScope}`,
       );
     }

@@ -125,8 +125,8 @@ describe('whatever a text holds', () => {
         const [one, two] = [verify(text), verify(text)];
         expect(one).toEqual(two);
         const lines = text.split('\n');
-        for (const { position, rule, message } of one.findings) {
-          expect(ids).toContain(rule);
+        for (const { position, code, message } of one.findings) {
+          expect(ids).toContain(code);
           expect(message).not.toBe('');
           expect(position.line).toBeLessThanOrEqual(lines.length);
           expect(position.column).toBeLessThanOrEqual((lines[position.line - 1]?.length ?? 0) + 1);

@@ -62,6 +62,6 @@ async function keysOf(config: Config): Promise<ReadonlyMap<string, AllowedKey>> 
 export function findingsIn(name: string, allowed: Policy): string[] {
   const { findings } = verifyText({ path: name, content: readFixture(name) }, allowed, defaults);
   return findings.map(
-    ({ position: { line, column }, severity, rule }) => `${line}:${column} ${severity} ${rule}`,
+    ({ position: { line, column }, severity, code }) => `${line}:${column} ${severity} ${code}`,
   );
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { actionIn, legibleIn } from '../../src/verify/templates.ts';
+import { actionIn, maskedIn } from '../../src/verify/templates.ts';
 
 const pieces = [
   ...['kind: Secret', 'stringData:', '  a: ', '- ', '---', '#', '|', '"', "'", '`', '\\', 'x'],
@@ -25,10 +25,10 @@ const texts = fc.array(fc.constantFrom(...pieces), { maxLength: 40 }).map((all) 
 
 const notLineBreak = /[^\r\n]|\r(?!\n)/g;
 
-test('what is made of any text has its length, its lines, and no action that is not in YAML', () => {
+test('a masked text keeps its length and lines, and has actions only outside of templates', () => {
   fc.assert(
     fc.property(texts, (text) => {
-      const { source, parts } = legibleIn(text);
+      const { text: source, parts } = maskedIn(text);
       expect(source.replace(notLineBreak, ' ')).toBe(text.replace(notLineBreak, ' '));
       for (const { start, end } of parts) expect(source.slice(start, end)).not.toContain('{{');
       const others = parts.reduceRight(
@@ -44,7 +44,7 @@ test('what is made of any text has its length, its lines, and no action that is 
   );
 });
 
-describe('the first action of a text', () => {
+describe('the first action outside of comments', () => {
   test.each([
     ['', undefined],
     ['# {{ a }}', undefined],

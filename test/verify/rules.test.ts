@@ -44,7 +44,7 @@ describe('explainRule', () => {
       'missing-name (error): a Secret without a name',
       '',
       'Kubernetes refuses a Secret that has neither a name nor a generateName, and a',
-      'value sealed with scope strict is bound to the name.',
+      'value with scope strict is bound to the name.',
       '',
       'Wrong:',
       '  kind: Secret',
@@ -57,7 +57,7 @@ describe('explainRule', () => {
       '    name: db',
       '    namespace: hr',
       '',
-      'To silence one finding, with the reason for it, on its line or the one above:',
+      'To silence one finding, give the reason on its line or the line above:',
       '  # kseal-ignore missing-name: REASON',
       'To change it everywhere, in .kseal.yaml:',
       '  verify: { rules: { missing-name: off } }     # or warning, or error',
@@ -72,7 +72,7 @@ describe('explainRule', () => {
   ])('%s is no rule', (word, hint) => {
     expect(thrownBy(() => explainRule(word))).toMatchObject({
       code: 'USAGE',
-      message: `there is no rule "${word}"`,
+      message: `unknown rule "${word}"`,
       hint,
     });
   });

@@ -11,8 +11,8 @@ function verify(text: string, settings: VerifySettings = defaults) {
 function judge(text: string, settings?: VerifySettings): string[] {
   const { findings, suppressed } = verify(text, settings);
   return [
-    ...findings.map(({ position, rule }) => `${position.line} ${rule}`),
-    ...suppressed.map(({ position, rule, reason }) => `${position.line} ${rule} (${reason})`),
+    ...findings.map(({ position, code }) => `${position.line} ${code}`),
+    ...suppressed.map(({ position, code, reason }) => `${position.line} ${code} (${reason})`),
   ];
 }
 
@@ -78,19 +78,19 @@ describe('a suppression that suppresses nothing is told, at its place', () => {
       'without a reason',
       '# kseal-ignore plaintext-value',
       'gives no reason',
-      'write it behind a colon',
+      'add it after a colon',
     ],
     [
       'with an empty reason',
       '# kseal-ignore plaintext-value:  ',
       'gives no reason',
-      'write it behind a colon',
+      'add it after a colon',
     ],
     [
       'of an unknown rule',
       '# kseal-ignore plaintext: r',
       'names no rule',
-      'write the rule that the finding names',
+      'use the name of the rule that reports the finding',
     ],
     [
       'with a slip',
@@ -103,7 +103,7 @@ describe('a suppression that suppresses nothing is told, at its place', () => {
     ['of nothing', '# kseal-ignore: r', 'names no rule', ''],
   ])('%s', (_, comment, said, hint) => {
     const { findings, suppressed } = verify(lines(`  a: x ${comment}`));
-    expect(findings.map(({ rule }) => rule)).toEqual(['plaintext-value', 'bad-suppression']);
+    expect(findings.map(({ code }) => code)).toEqual(['plaintext-value', 'bad-suppression']);
     expect(findings[1]).toMatchObject({ position: { line: 5, column: 8 }, secret: undefined });
     expect(findings[1]?.message).toContain(said);
     expect(findings[1]?.hint).toContain(hint);
@@ -178,7 +178,7 @@ describe('with a protected branch', () => {
       ...defaults,
       suppressible: verify(other).covered,
     });
-    expect(findings.map(({ rule }) => rule)).toEqual(['plaintext-value']);
+    expect(findings.map(({ code }) => code)).toEqual(['plaintext-value']);
     expect(findings[0]?.hint).toContain('counts once the branch that the rules come from has it');
     expect(suppressed).toEqual([]);
   });
@@ -214,7 +214,7 @@ describe('with a protected branch', () => {
       'a: x',
     ],
   ])('%s counts with its content', (_, rule, text, part) => {
-    expect(verify(text).findings.map(({ rule: found }) => found)).not.toContain(rule);
+    expect(verify(text).findings.map(({ code: found }) => found)).not.toContain(rule);
     expect(judgeBeside(text, text).join()).toContain(`${rule} (r)`);
     const changed = judgeBeside(text, text.replace(part, part.replace(/\w(?=\W*$)/, 'z')));
     expect(changed.join()).toContain(rule);

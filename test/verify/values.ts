@@ -41,5 +41,5 @@ export function brokenBy(text: string, allowed: Partial<Policy> = {}): string[] 
     { ...openAllowance, ...allowed },
     defaults,
   );
-  return findings.map(({ position, rule }) => `${position.line} ${rule}`);
+  return findings.map(({ position, code }) => `${position.line} ${code}`);
 }

@@ -24,7 +24,7 @@ const withoutValues = 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  na
 test('a Secret may hold more faults than a function takes arguments', () => {
   const values = Array.from({ length: 130_000 }, (_, at) => `  k${at}: v\n`).join('');
   const { findings } = verify(`${withoutValues}stringData:\n${values}`);
-  expect(findings.filter(({ rule }) => rule === 'plaintext-value')).toHaveLength(130_000);
+  expect(findings.filter(({ code }) => code === 'plaintext-value')).toHaveLength(130_000);
 });
 
 describe('what cannot be read', () => {
@@ -36,7 +36,7 @@ describe('what cannot be read', () => {
     expect(verify(error)).toEqual({
       findings: [
         {
-          rule: 'unreadable',
+          code: 'unreadable',
           severity: 'error',
           path: 'db.yaml',
           position: { line: 1, column: 1 },
@@ -59,11 +59,11 @@ describe('what cannot be read', () => {
   test.each([
     ['UTF-16', Buffer.from('\uFEFFkind: Secret', 'utf16le'), 'UTF-16'],
     ['UTF-16 without a mark', Buffer.from('kind: Secret', 'utf16le'), 'UTF-16'],
-    ['Latin-1', Buffer.from([0x61, 0x3a, 0x20, 0xfc]), 'not UTF-8 at byte 4'],
+    ['Latin-1', Buffer.from([0x61, 0x3a, 0x20, 0xfc]), 'invalid UTF-8 at byte 4'],
   ])('%s is named as such', (_, bytes, said) => {
     const { findings } = verify(bytes);
     expect(findings).toMatchObject([
-      { rule: 'unreadable', message: expect.stringContaining(said) },
+      { code: 'unreadable', message: expect.stringContaining(said) },
     ]);
   });
 });
@@ -72,7 +72,7 @@ describe('severities', () => {
   const text = withValue(sealedValue({ kseal: undefined }), '{ name: DB }');
   const severitiesOf = (settings: [string, 'off' | 'warning' | 'error'][], source = text) =>
     verify(source, {}, { severities: new Map(settings) }).findings.map(
-      ({ rule, severity }) => `${severity} ${rule}`,
+      ({ code, severity }) => `${severity} ${code}`,
     );
 
   test('come from the rule', () => {
@@ -119,7 +119,7 @@ describe('severities', () => {
       { refusedKids: new Set([kid('prod')]) },
       { severities: off },
     );
-    expect(findings.map(({ rule }) => rule)).toEqual([
+    expect(findings.map(({ code }) => code)).toEqual([
       'refused-key',
       'bad-suppression',
       'bad-suppression',
@@ -143,7 +143,7 @@ test('findings stand in the order of the text, then of the rules', () => {
   ].join('---\n');
   expect(
     verify(text).findings.map(
-      ({ position: p, rule, key }) => `${p.line}:${p.column} ${rule} ${key}`,
+      ({ position: p, code, key }) => `${p.line}:${p.column} ${code} ${key}`,
     ),
   ).toEqual([
     '3:13 invalid-name undefined',
@@ -159,7 +159,7 @@ test('findings stand in the order of the text, then of the rules', () => {
 
 test('of a text that is no YAML, the first fault is told', () => {
   const { findings } = verify('kind: Secret\na: "\\q"\nb: "\\q"\nc: [}\n');
-  expect(findings.map(({ position, rule }) => `${position.line} ${rule}`)).toEqual([
+  expect(findings.map(({ position, code }) => `${position.line} ${code}`)).toEqual([
     '2 unparsable',
   ]);
 });
@@ -177,7 +177,7 @@ describe('size', () => {
       }),
     );
   const severities = (text: string) =>
-    verify(text).findings.map(({ rule, severity }) => `${severity} ${rule}`);
+    verify(text).findings.map(({ code, severity }) => `${severity} ${code}`);
 
   test.each([
     [128 * 1024 + 15, []],

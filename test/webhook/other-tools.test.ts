@@ -64,7 +64,7 @@ const refused = {
     code: 400,
     reason: 'BadRequest',
     message:
-      'Secret hr/db, data key "password": is bound to no place: another tool sealed it; hint: seal it again with kseal, or allow it with --accept-unbound',
+      'Secret hr/db, data key "password": not bound to a Secret: sealed by another tool; hint: seal it again with kseal, or pass --accept-unbound',
   },
 };
 
@@ -92,6 +92,6 @@ test('one in JSON that stands in the Secret itself is refused, and the hint rewr
   const { allowed, status } = await admit(manifest, ['hr']);
   expect([allowed, status.message]).toEqual([
     false,
-    expect.stringMatching(/hint: rewrite it with: kseal seal --from-jwe FILE$/),
+    expect.stringMatching(/hint: kseal seal --from-jwe FILE$/),
   ]);
 });

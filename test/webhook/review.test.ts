@@ -85,7 +85,7 @@ test('a data key and a name of a mebibyte leave the reason readable', async () =
     caseOf({ [name]: VALUE }, { value: { text: 'x' } }, { name }),
   );
   expect(response.status.message).toMatch(
-    /^Secret hr\/n{252}…, data key "n{252}…": sealed for hr\/db, data key "value", but stands in hr\/n+…; hint: put it back/,
+    /^Secret hr\/n{252}…, data key "n{252}…": sealed for hr\/db, data key "value", found in hr\/n+…; hint: move the value back/,
   );
 });
 

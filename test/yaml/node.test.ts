@@ -4,7 +4,7 @@ import { lastAtMost, rangesAt } from '../../src/yaml/node.ts';
 
 const numbers = fc.array(fc.nat(40), { maxLength: 12 }).map((all) => all.sort((a, b) => a - b));
 
-test('the last number that is at most the limit is found, or none', () => {
+test('lastAtMost finds the last number that is at most the limit', () => {
   fc.assert(
     fc.property(numbers, fc.nat(41), (ascending, limit) => {
       expect(lastAtMost(ascending, limit)).toBe(ascending.findLastIndex((n) => n <= limit));
@@ -12,7 +12,7 @@ test('the last number that is at most the limit is found, or none', () => {
   );
 });
 
-test('the range that holds a place is found, or none', () => {
+test('rangesAt finds the range that contains a number', () => {
   fc.assert(
     fc.property(numbers, fc.nat(41), (bounds, at) => {
       const ranges = bounds.flatMap((start, index) =>

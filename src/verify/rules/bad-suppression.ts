@@ -1,11 +1,24 @@
-import type { Rule } from '../rule.ts';
+import type { Rule, Violation } from '../rule.ts';
+import type { BadSuppression } from '../suppressions.ts';
 
 export const badSuppression: Rule = {
   id: 'bad-suppression',
   severity: 'error',
-  summary: 'a kseal-ignore comment without a reason, or of a rule that does not exist',
-  why: 'A suppression is for the reviewer, who wants to know why this finding does not matter here. One without a reason, of an unknown rule, or of a rule that nothing silences suppresses nothing.',
+  summary: 'a kseal-ignore comment without a reason, or with an unknown rule',
+  why: 'A suppression tells the reviewer why a finding does not matter here. A comment without a reason, with an unknown rule, or with a rule that cannot be silenced suppresses nothing.',
   wrong: '# kseal-ignore plaintext-value\npassword: test',
   right: '# kseal-ignore plaintext-value: the test account of the tutorial\npassword: test',
   always: true,
+  checkText: ({ badSuppressions }) => badSuppressions.map(violation),
 };
+
+function violation({ position, problem, meant }: BadSuppression): Violation {
+  if (problem === 'no-reason') {
+    const hint = 'add it after a colon: # kseal-ignore RULE: reason';
+    return { position, message: 'this kseal-ignore has no effect: it gives no reason', hint };
+  }
+  const message = 'this kseal-ignore has no effect: it names no rule that can be suppressed';
+  const hint =
+    meant === undefined ? 'use the name of the rule that reports the finding' : undefined;
+  return { position, message, hint: hint ?? `did you mean ${meant}?` };
+}

@@ -4,18 +4,18 @@ export const immutableUnbound: Rule = {
   id: 'immutable-unbound',
   severity: 'warning',
   summary: 'an immutable Secret with unbound values',
-  why: 'Where unbound values are not accepted, or the webhook is absent for a moment, an unbound value is stored as it is. In an immutable Secret nothing can replace it any more: the Secret has to be deleted and made anew.',
+  why: 'If the webhook is absent for a moment, or does not accept unbound values, an unbound value is stored as ciphertext. Nothing can replace it in an immutable Secret: the Secret has to be deleted and created again.',
   wrong:
-    'kind: Secret\nimmutable: true\ndata:\n  password: ZXlKaGJHY2lPaUpTVTBF…   # of another tool, bound to no place',
+    'kind: Secret\nimmutable: true\ndata:\n  password: ZXlKaGJHY2lPaUpTVTBF…   # from another tool, not bound to a Secret',
   right:
     'kind: Secret\nimmutable: true\ndata:\n  password: ZXlKaGJHY2lPaUpTVTBF…   # sealed with kseal, which binds it',
   covers: 'line',
-  checkSecret: ({ immutable, values, placeOf, position }) => {
+  checkSecret: ({ immutable, values, positionOf, position }) => {
     if (!immutable) return none;
     const unbound = values.some(({ jwe }) => jwe !== undefined && jwe.header.binding === undefined);
     if (!unbound) return none;
-    const message = 'immutable, with values bound to no place: once stored sealed, they stay so';
+    const message = 'immutable Secret with unbound values: once stored sealed, they stay sealed';
     const hint = 'seal the plaintext with kseal, which binds it; or remove immutable';
-    return [{ position: placeOf('immutable') ?? position, message, hint }];
+    return [{ position: positionOf('immutable') ?? position, message, hint }];
   },
 };

@@ -3,13 +3,13 @@ import { none, type Rule } from '../rule.ts';
 export const missingNamespace: Rule = {
   id: 'missing-namespace',
   severity: 'error',
-  summary: 'a Secret with bound values, and without a namespace',
-  why: 'Its values open in one namespace only, and the manifest leaves it to whoever applies it which one that is, so nobody can prove that they open. A namespace that kustomize or kubectl -n adds later can be named in the rule for the path.',
+  summary: 'a Secret with bound values, but without a namespace',
+  why: 'The values open in one namespace only, but the manifest does not say which, so nobody can prove that they open. If kustomize or kubectl -n adds the namespace, name it in the rule for the path.',
   wrong: 'kind: Secret\nmetadata:\n  name: db',
   right:
     'kind: Secret\nmetadata:\n  name: db\n  namespace: hr\n# or in .kseal.yaml: rules: [{ path: "hr/**", namespace: hr }]',
   covers: 'line',
-  checkSecret: ({ lacksNamespace, values, placeOf, position }) => {
+  checkSecret: ({ lacksNamespace, values, positionOf, position }) => {
     if (!lacksNamespace) return none;
     const bound = values.flatMap(({ jwe }) => {
       const binding = jwe?.header.binding;
@@ -17,8 +17,8 @@ export const missingNamespace: Rule = {
     });
     const [first] = bound;
     if (first === undefined) return none;
-    const message = `the Secret names no namespace, and its values are sealed for ${[...new Set(bound)].join(', ')}`;
-    const hint = `write namespace: ${first} below metadata:, or namespace: ${first} in the rule for this path in .kseal.yaml`;
-    return [{ position: placeOf('metadata') ?? position, message, hint }];
+    const message = `no namespace, but values sealed for ${[...new Set(bound)].join(', ')}`;
+    const hint = `add namespace: ${first} under metadata:, or to the rule for this path in .kseal.yaml`;
+    return [{ position: positionOf('metadata') ?? position, message, hint }];
   },
 };

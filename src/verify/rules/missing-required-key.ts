@@ -10,10 +10,10 @@ export const missingRequiredKey: Rule = {
   right:
     'type: kubernetes.io/tls\ndata:\n  tls.crt: ZXlKaGJHY2lPaUpTVTBF…\n  tls.key: ZXlKaGJHY2lPaUpTVTBF…',
   covers: 'line',
-  checkSecret: ({ type, dataKeys, placeOf, position }) =>
+  checkSecret: ({ type, dataKeys, positionOf, position }) =>
     missingKeys(type, dataKeys).map((missing) => ({
-      position: placeOf('type') ?? position,
-      message: `type ${type} requires data key ${missing}, which is missing`,
+      position: positionOf('type') ?? position,
+      message: `missing data key ${missing}, which type ${type} requires`,
       hint: 'add it: kseal seal --into FILE --prompt KEY; or correct the type',
     })),
 };

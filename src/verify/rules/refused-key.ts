@@ -1,24 +1,42 @@
-import { none, type Rule } from '../rule.ts';
+import { findSealed } from '../../jwe/detect.ts';
+import { positionsIn } from '../../yaml/node.ts';
+import { type JudgedText, none, type Rule, type Violation } from '../rule.ts';
 
 export const refusedKey: Rule = {
   id: 'refused-key',
   severity: 'error',
   summary: 'a value sealed to the key that --fail-if-kid names',
-  why: 'kseal verify --fail-if-kid KID answers whether a key version may be destroyed: it may, if no value needs it any more, in the work tree and, with --ref, on the branches and tags that are still in use. Nothing silences this rule, for the answer would be wrong.',
+  why: 'kseal verify --fail-if-kid KID tells whether a key version can be destroyed: it can, once no value needs it, in the work tree and, with --ref, on the branches and tags that are still in use. Nothing silences this rule, because the answer would be wrong.',
   wrong: '# kseal verify --fail-if-kid KID, and a value is still sealed to KID',
   right: '# kseal decrypt FILE -k OLD | kseal seal -f - -k NEW -o FILE --force',
   inTemplates: true,
   always: true,
-  checkValue: (value, _, { refusedKids }) => {
-    const { kid } = value;
+  checkText: (text, { refusedKids }) => {
+    if (refusedKids.size === 0) return none;
+    return straysIn(text).flatMap(({ position, kid }) => {
+      if (kid === undefined || !refusedKids.has(kid)) return [];
+      return [{ position, message: `sealed value outside a Secret, still on key ${kid}`, hint }];
+    });
+  },
+  checkValue: ({ position, key, kid }, _, { refusedKids }) => {
     if (kid === undefined || !refusedKids.has(kid)) return none;
-    return [{ position: value.position, key: value.key, ...stillSealed(kid) }];
+    return [{ position, key, message: `still sealed to key ${kid}`, hint }];
   },
 };
 
-export function stillSealed(kid: string) {
-  return {
-    message: `is still sealed to key ${kid}`,
-    hint: 'seal it again to the current key before that one is destroyed',
-  };
+const hint = 'seal it again to the current key before destroying this one';
+
+/** Finds sealed values outside Secrets: in Helm values, templates and unreadable documents. */
+function straysIn({
+  source,
+  secrets,
+}: JudgedText): readonly (Pick<Violation, 'position'> & { readonly kid: string | undefined })[] {
+  const known = new Set<string>();
+  for (const { values } of secrets)
+    for (const { jwe, bytes } of values)
+      if (jwe !== undefined) known.add(Buffer.from(bytes).toString('latin1').trim());
+  const position = positionsIn(source);
+  return findSealed(source)
+    .filter(({ jwe }) => !known.has(jwe))
+    .map(({ offset, kid }) => ({ position: position(offset), kid }));
 }

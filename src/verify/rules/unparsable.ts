@@ -1,11 +1,52 @@
-import type { Rule } from '../rule.ts';
+import { positionsIn, type YamlNode } from '../../yaml/node.ts';
+import type { JudgedText, Rule, Violation } from '../rule.ts';
+import { isBraces, mayBeSecret } from '../templates.ts';
 
 export const unparsable: Rule = {
   id: 'unparsable',
   severity: 'error',
   summary: 'a text that is not YAML',
-  why: 'What cannot be parsed cannot be judged. It is an error where the text holds the words kind and Secret, and a warning elsewhere. So is a template, if it is no YAML even without what stands in {{ }}. Only the first fault of a text is told, for the others tend to follow from it.',
+  why: 'A text that cannot be parsed cannot be judged. It is an error if the text contains the words kind and Secret, and otherwise a warning. The same holds for a template that is not YAML even without its {{ }}. Only the first error of a text is reported, because the others tend to follow from it.',
   wrong: 'kind: Secret\nmetadata:\n  name: db\n namespace: hr',
   right: 'kind: Secret\nmetadata:\n  name: db\n  namespace: hr',
   covers: 'text',
+  inTemplates: true,
+  checkText: (text) => [...hiddenTemplates(text), ...scalarsThatNameSecrets(text)],
+  checkProblem: ({ code, position, message, inTemplate }, { source }) => {
+    if (code !== 'unparsable' && code !== 'duplicate-key') return undefined;
+    // Only one of two branches of a template is rendered.
+    if (inTemplate && code === 'duplicate-key') return undefined;
+    const hint = code === 'duplicate-key' ? 'remove one of them' : correctIt;
+    return { position, message, hint, severity: mayBeSecret(source) ? 'error' : 'warning' };
+  },
 };
+
+const correctIt = 'correct the YAML, or exclude the file: verify.ignore in .kseal.yaml';
+
+function hiddenTemplates({ templates }: JudgedText): readonly Violation[] {
+  return templates.flatMap(({ position, hidden }) => {
+    if (!hidden || position === undefined) return [];
+    const message = 'a template that is not YAML even without its actions may hide plaintext';
+    const hint = 'render it first, and verify the result: helm template . | kseal verify -';
+    return [{ position, message, hint }];
+  });
+}
+
+/** A plain text to YAML may be JSON to kubectl, which skips any white space before the `{`. */
+function scalarsThatNameSecrets({ source, roots }: JudgedText): readonly Violation[] {
+  const odd = roots.filter((root) => !isObject(root, source));
+  if (odd.length === 0) return [];
+  const position = positionsIn(source);
+  return odd
+    .filter(({ start, end }) => mayBeSecret(source.slice(start, end)))
+    .map(({ start }) => ({
+      position: position(start),
+      message: 'names a Secret, but is not an object',
+      hint: correctIt,
+    }));
+}
+
+function isObject(root: YamlNode, source: string): boolean {
+  if (root.kind !== 'map') return root.kind !== 'scalar';
+  return root.entries.every(({ key }) => key.kind !== 'map' || isBraces(key, source));
+}

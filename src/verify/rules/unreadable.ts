@@ -1,11 +1,16 @@
-import type { Rule } from '../rule.ts';
+import { none, type Rule } from '../rule.ts';
 
 export const unreadable: Rule = {
   id: 'unreadable',
   severity: 'error',
-  summary: 'a file that cannot be read, or is not UTF-8',
-  why: 'What cannot be read cannot be judged, and may hold anything. PowerShell 5 writes UTF-16, which no Kubernetes tool reads.',
+  summary: 'a file that cannot be read, or that is not UTF-8',
+  why: 'A file that cannot be read cannot be judged, and may contain anything. PowerShell 5 writes UTF-16, which no Kubernetes tool reads.',
   wrong: '# db.yaml as UTF-16',
   right: '# … | Set-Content -Encoding utf8 db.yaml',
   covers: 'text',
+  checkText: ({ unreadable: error }) => {
+    if (error === undefined) return none;
+    // Every finding is shown after its path, so only the problem remains.
+    return [{ position: { line: 1, column: 1 }, message: error.problem, hint: error.hint }];
+  },
 };

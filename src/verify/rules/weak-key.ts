@@ -1,42 +1,43 @@
-import type { JudgedValue, Policy, Remark, Rule } from '../rule.ts';
+import type { JudgedValue, Policy, Rule, Violation } from '../rule.ts';
 
-/** As `keys/policy.ts` has it; a test compares the two. */
+/** The same as in `keys/key-file.ts`, which rules must not import; a test compares the two. */
 export const bounds = { least: 2048, advised: 3072, most: 8192 };
 
 export const weakKey: Rule = {
   id: 'weak-key',
   severity: 'warning',
   summary: 'values sealed to a weak key',
-  why: 'What is in Git today can be read by whoever breaks the key in twenty years. RSA with 3072 bits or more is advised for that long (NIST SP 800-57); kseal refuses keys below 2048 bits. It is said once for each Secret and each such key.',
+  why: 'Anyone who breaks the key in twenty years can read the values that are in Git today. NIST SP 800-57 advises RSA with 3072 bits or more for that long; kseal refuses keys below 2048 bits. Each Secret and key is reported once.',
   wrong: '# RSA-2048',
   right: '# RSA-3072 or RSA-4096: seal the values again to a new key version',
   inTemplates: true,
-  checkSecret: ({ values }, allowed) => {
-    const first = new Map<string, JudgedValue>();
+  checkSecret: ({ values }, policy) => {
+    const first = new Map<string, { value: JudgedValue; bits: number }>();
     for (const value of values) {
-      const bits = bitsOf(value, allowed);
+      const bits = bitsOf(value, policy);
       if (bits === undefined || !isWeak(bits)) continue;
       const id = `${bits} ${value.kid ?? ''}`;
-      if (!first.has(id)) first.set(id, value);
+      if (!first.has(id)) first.set(id, { value, bits });
     }
-    return [...first.values()].map((value) => remarkOn(value, bitsOf(value, allowed) ?? 0));
+    return [...first.values()].map(({ value, bits }) => violation(value, bits));
   },
 };
 
 const isWeak = (bits: number) => bits < bounds.advised || bits > bounds.most;
 
-/** The modulus is as long as the encrypted key, where the key itself is not known. */
+/** Returns the bits of the key, or if it is unknown, of the encrypted key, which is as long. */
 function bitsOf(value: JudgedValue, { keys }: Policy): number | undefined {
   if (value.jwe === undefined) return undefined;
   return keys?.get(value.kid ?? '')?.bits ?? value.jwe.encryptedKey.length * 8;
 }
 
-function remarkOn({ position, key }: JudgedValue, bits: number): Remark {
-  if (bits >= bounds.least && bits <= bounds.most) {
-    const message = `sealed to a weak key, RSA-${bits}; ${bounds.advised} bits or more are advised`;
+function violation({ position, key }: JudgedValue, bits: number): Violation {
+  const { least, advised, most } = bounds;
+  if (bits >= least && bits <= most) {
+    const message = `sealed to a weak key, RSA-${bits}; ${advised} bits or more are advised`;
     return { position, key, message, hint: 'seal the values again to a longer key' };
   }
-  const message = `sealed to RSA-${bits}, and only ${bounds.least} to ${bounds.most} bits are allowed`;
+  const message = `sealed to RSA-${bits}, but only ${least} to ${most} bits are allowed`;
   const hint = 'seal the values again to a key of 3072 or 4096 bits';
   return { position, key, message, hint, severity: 'error' };
 }

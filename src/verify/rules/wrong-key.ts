@@ -4,22 +4,22 @@ export const wrongKey: Rule = {
   id: 'wrong-key',
   severity: 'error',
   summary: 'a value sealed to another key than the one for this path',
-  why: 'A key is a cluster: one key opens in one cluster. The rule for this path in .kseal.yaml names a key, and the value is sealed to another one that is known and active, so it will not open where this manifest is applied.',
+  why: 'A key belongs to one cluster. The rule for this path in .kseal.yaml names a key, and the value is sealed to another one that is known and active, so it will not open where this manifest is applied.',
   wrong:
     '# rules: [{ path: "clusters/prod/**", key: prod }], and a value there is sealed to staging',
   right: '# kseal seal -k prod …',
   inTemplates: true,
-  checkValue: (value, secret, allowed) => {
-    const { kid } = value;
-    const { keys, wantedKid } = allowed;
+  checkValue: (value, secret, policy) => {
+    const { position, key, kid } = value;
+    const { keys, wantedKid } = policy;
     if (kid === undefined || wantedKid === undefined || kid === wantedKid) return none;
-    // During a rotation the old key is deprecated, and that is what is said of its values.
+    // During a rotation the old key is deprecated, which has a rule of its own.
     const known = keys?.get(kid);
     if (keys !== undefined && known?.state !== 'active') return none;
-    if (misplacedPart(value, secret, allowed) !== undefined) return none;
-    const names = [known?.name ?? kid, keys?.get(wantedKid)?.name ?? wantedKid];
-    const message = `sealed to key ${names[0]}, and the key for this path is ${names[1]}`;
-    const hint = `seal the plaintext again with -k ${names[1]}, or change the rule for this path`;
-    return [{ position: value.position, key: value.key, message, hint }];
+    if (misplacedPart(value, secret, policy) !== undefined) return none;
+    const [actual, wanted] = [known?.name ?? kid, keys?.get(wantedKid)?.name ?? wantedKid];
+    const message = `sealed to key ${actual}, but the key for this path is ${wanted}`;
+    const hint = `seal the plaintext again with -k ${wanted}, or change the rule for this path`;
+    return [{ position, key, message, hint }];
   },
 };

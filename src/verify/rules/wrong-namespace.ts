@@ -3,25 +3,17 @@ import { none, type Rule } from '../rule.ts';
 export const wrongNamespace: Rule = {
   id: 'wrong-namespace',
   severity: 'error',
-  summary: 'a Secret in another namespace than the one for its path',
-  why: 'The rule for this path in .kseal.yaml names a namespace, and the manifest names another. One of them is wrong: what is sealed for the one does not open in the other.',
+  summary: 'a Secret in another namespace than the one for this path',
+  why: 'The rule for this path in .kseal.yaml names a namespace, and the manifest names another. One of them is wrong: a value sealed for one namespace does not open in another.',
   wrong:
-    '# rules: [{ path: "hr/**", namespace: hr }], and hr/db.yaml says\nmetadata:\n  name: db\n  namespace: finance',
+    '# rules: [{ path: "hr/**", namespace: hr }], and hr/db.yaml has\nmetadata:\n  name: db\n  namespace: finance',
   right: 'metadata:\n  name: db\n  namespace: hr',
   covers: 'line',
-  checkSecret: ({ namespace, placeOf, position }, allowed) => {
-    if (
-      namespace === undefined ||
-      allowed.namespace === undefined ||
-      namespace === allowed.namespace
-    )
-      return none;
-    return [
-      {
-        position: placeOf('metadata.namespace') ?? position,
-        message: `the namespace for this path is ${allowed.namespace}`,
-        hint: 'correct metadata.namespace, or the rule for this path in .kseal.yaml',
-      },
-    ];
+  checkSecret: ({ namespace, positionOf, position: start }, { namespace: wanted }) => {
+    if (namespace === undefined || wanted === undefined || namespace === wanted) return none;
+    const position = positionOf('metadata.namespace') ?? start;
+    const message = `the namespace for this path is ${wanted}`;
+    const hint = 'correct metadata.namespace, or the rule for this path in .kseal.yaml';
+    return [{ position, message, hint }];
   },
 };

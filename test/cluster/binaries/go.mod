@@ -1,4 +1,4 @@
-// What `npm run test:cluster` builds: an API server, kubectl and etcd of versions that belong together.
+// The programs of `npm run test:cluster`: kube-apiserver, kubectl, and an etcd that fits them.
 module kseal.test/cluster
 
 go 1.25.0

@@ -4,13 +4,12 @@ import { commandOf } from '../notes.mjs';
 import { confidential, plaintext } from '../secrets.mjs';
 import { as, ownersOf } from './ownership.mjs';
 
-/** What was stored sealed before the webhook was there. */
+/** Opens values that were stored sealed before the webhook was installed. */
 export async function healing({ folder, shell, seal, apply, get, values }, check) {
-  const sweep = () => shell('bash', commandOf(folder, 6));
+  const sweep = () => shell('bash', commandOf(folder, /get secrets (-A|--all-namespaces)/));
 
-  await check('the sweep of the notes opens what was stored sealed', async () => {
-    const out = accepted(await sweep());
-    assert.match(out, /^secret\/old replaced$/m);
+  await check('the sweep in the notes opens values that were stored sealed', async () => {
+    assert.match(accepted(await sweep()), /^secret\/old replaced$/m);
     const opened = { password: plaintext('old'), user: plaintext('older') };
     assert.deepEqual(await values('hr', 'old'), opened);
   });
@@ -20,7 +19,7 @@ export async function healing({ folder, shell, seal, apply, get, values }, check
   });
 
   await check(
-    'its owner by server-side apply still is, and applies it without a conflict',
+    'the field manager of a swept value stays, and applies it without a conflict',
     async () => {
       const { metadata } = await get('secret', 'hr', 'old');
       assert.deepEqual(ownersOf(metadata, 'password'), ['gitops']);

@@ -1,70 +1,70 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:https';
-import { refused } from '../checklist.mjs';
+import { denied } from '../checklist.mjs';
 import { confidential } from '../secrets.mjs';
 
-const ours = 'admission webhook "kseal-webhook.kseal.svc" denied the request: ';
-
-/** What must not open, or not be stored. */
-export async function refusing({ seal, apply, create, isThere, ...world }, check) {
+/** Values that must not be opened, and Secrets that must not be stored. */
+export async function refusing({ seal, apply, create, exists, ...world }, check) {
   const db = await seal(confidential('hr', 'db', { password: 'open' }));
   const moved = (metadata) => ({ ...db, metadata });
 
-  await check('a copy in another namespace is refused, in our words', async () => {
-    const where = 'sealed for hr/db, data key "password", but stands in other/db';
-    refused(await apply(moved({ name: 'db', namespace: 'other' })), ours, where);
-    const dryRun = ['--dry-run=server', '-o', 'yaml'];
-    refused(await create(moved({ name: 'db', namespace: 'other' }), ...dryRun), ours);
-    assert.equal(await isThere('other', 'db'), false);
-  });
+  await check(
+    'a copy in another namespace is refused, with both places in the message',
+    async () => {
+      const copy = moved({ name: 'db', namespace: 'other' });
+      denied(await apply(copy), 'Forbidden', 'hr/db', 'other/db', '"password"');
+      denied(await create(copy, '--dry-run=server', '-o', 'yaml'), 'Forbidden');
+      assert.equal(await exists('other', 'db'), false);
+    },
+  );
 
   await check('a copy under another name is refused', async () => {
-    refused(await apply(moved({ name: 'db-2', namespace: 'hr' })), ours, 'but stands in hr/db-2');
+    denied(await apply(moved({ name: 'db-2', namespace: 'hr' })), 'Forbidden', 'hr/db-2');
   });
 
-  await check('a Secret that claims to be in deletion is looked at like any other', async () => {
+  await check('a new Secret with a deletionTimestamp is checked like any other', async () => {
     const metadata = { name: 'claims', namespace: 'hr', deletionTimestamp: '2026-01-01T00:00:00Z' };
-    refused(await create(moved(metadata)), ours, 'but stands in hr/claims');
-    assert.equal(await isThere('hr', 'claims'), false);
+    denied(await create(moved(metadata)), 'Forbidden', 'hr/claims');
+    assert.equal(await exists('hr', 'claims'), false);
   });
 
   await check('a strict value under generateName is refused', async () => {
     const generated = moved({ generateName: 'db-', namespace: 'hr' });
-    refused(await create(generated), ours, 'give the Secret a metadata.name');
+    denied(await create(generated), 'Forbidden', 'metadata.name');
   });
 
-  await check('one damaged value refuses the whole Secret', async () => {
+  await check('a Secret with one damaged value is refused', async () => {
     const two = await seal(confidential('hr', 'two', { good: 'a', bad: 'b' }));
     const jwe = Buffer.from(two.data.bad, 'base64').toString();
     const at = jwe.lastIndexOf('.') - 10;
     const damaged = `${jwe.slice(0, at)}${jwe[at] === 'A' ? 'B' : 'A'}${jwe.slice(at + 1)}`;
     const data = { ...two.data, bad: Buffer.from(damaged).toString('base64') };
-    refused(await apply({ ...two, data }), ours, 'Secret hr/two, data key "bad"');
-    assert.equal(await isThere('hr', 'two'), false);
+    denied(await apply({ ...two, data }), 'BadRequest', 'hr/two', '"bad"');
+    assert.equal(await exists('hr', 'two'), false);
   });
 
   await check('a value that was base64-encoded twice is refused', async () => {
     const { data, ...twice } = await seal(confidential('hr', 'twice', { a: 'b' }));
     const a = Buffer.from(data.a).toString('base64');
-    refused(await apply({ ...twice, data: { a } }), ours, 'data key "a"');
+    denied(await apply({ ...twice, data: { a } }), 'BadRequest', 'hr/twice', '"a"');
   });
 
-  await check('a key that the webhook does not have is refused, by its name', async () => {
+  await check('a value sealed to an unknown key is refused', async () => {
     await world.kseal(['keygen', '-o', 'mine']);
     const foreign = await seal(confidential('hr', 'foreign', { a: 'b' }), '-k', 'mine.pub');
-    refused(await apply(foreign), ours, 'data key "a"');
+    denied(await apply(foreign), 'BadRequest', 'hr/foreign', '"a"');
   });
 
-  await check('nobody without a client certificate gets an answer', async () => {
+  await check('a client without a certificate gets no answer', async () => {
     await assert.rejects(post(world.webhookPort()), { code: /RESET|CERTIFICATE_REQUIRED|EPIPE/ });
   });
 }
 
-/** Sends a review as a stranger would. */
+/** Posts a review without a client certificate. */
 function post(port) {
   return new Promise((resolve, reject) => {
     const options = { host: '127.0.0.1', port, path: '/mutate', method: 'POST' };
-    // Whose certificate the server shows is not what is checked here.
+    // This check is not about the server's certificate.
     const headers = { 'content-type': 'application/json' };
     request({ ...options, headers, rejectUnauthorized: false }, resolve)
       .on('error', reject)

@@ -7,9 +7,9 @@ import { AUDITED } from '../world.mjs';
 
 const PATCH = 'patch.webhook.admission.k8s.io/round_0_index_0';
 
-/** Where plaintext turns up besides the Secrets themselves, and where it does not. */
+/** Looks for plaintext outside the Secrets. */
 export async function traces({ folder, seal, apply, kubectl, get, audited }, check) {
-  await check('the last-applied annotation holds what was applied: sealed values', async () => {
+  await check('the last-applied annotation contains the sealed values', async () => {
     const { annotations } = (await get('secret', 'hr', 'known')).metadata;
     const applied = annotations['kubectl.kubernetes.io/last-applied-configuration'];
     assert.match(applied, /"password":"ZXlKaGJHY2lPaUpTVTBF/);
@@ -17,13 +17,13 @@ export async function traces({ folder, seal, apply, kubectl, get, audited }, che
     assert.ok(!leaks(JSON.stringify(all.items.map(({ metadata }) => metadata))));
   });
 
-  await check('the audit log at level Metadata holds no plaintext', async () => {
+  await check('the audit log at level Metadata contains no plaintext', async () => {
     const events = audited().filter(({ level }) => level === 'Metadata');
     assert.match(JSON.stringify(creationOf('known', events).annotations), /mutated.*true/);
     assert.ok(!leaks(JSON.stringify(events)));
   });
 
-  await check('at level Request it holds the patch, plaintext and all', async () => {
+  await check('the audit log at level Request contains the patch with the plaintext', async () => {
     accepted(await apply(await seal(confidential(AUDITED, 'seen', { password: 'seen' }))));
     const event = creationOf('seen', audited());
     assert.equal(event.level, 'Request');
@@ -32,7 +32,7 @@ export async function traces({ folder, seal, apply, kubectl, get, audited }, che
     assert.ok(leaks(patch[0].value));
   });
 
-  await check('no plaintext in the logs of webhook, API server and etcd', async () => {
+  await check('the logs of the webhook, the API server and etcd contain no plaintext', async () => {
     const logs = readdirSync(folder).filter((name) => /\.log$/.test(name) && name !== 'audit.log');
     assert.deepEqual(logs.sort(), ['etcd.log', 'kube-apiserver.log', 'webhook.log']);
     const leaking = logs.filter((name) => leaks(readFileSync(join(folder, name), 'utf8')));
@@ -40,7 +40,7 @@ export async function traces({ folder, seal, apply, kubectl, get, audited }, che
   });
 }
 
-/** The audit event of the creation of a Secret. */
+/** The audit event for the creation of a Secret. */
 function creationOf(name, events) {
   return events.find(({ verb, objectRef }) => verb === 'create' && objectRef.name === name);
 }

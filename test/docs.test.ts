@@ -1,0 +1,445 @@
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  type JsonWebKey,
+  privateDecrypt,
+} from 'node:crypto';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { calculateJwkThumbprint, compactDecrypt, FlattenedEncrypt } from 'jose';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { main } from '../src/cli/main.ts';
+import { EXIT_BUG, exitCodes } from '../src/errors.ts';
+import { leaksOf } from './helpers/canary.ts';
+import { makeAuthority } from './helpers/certificates.ts';
+import { sourceFiles } from './helpers/imports.ts';
+import { testIO } from './helpers/io.ts';
+import { plainSecret, type Workplace, workplace } from './helpers/repository.ts';
+import { splitWords } from './helpers/txtar.ts';
+import { type KmsEmulator, startKmsEmulator } from './kms-emulator/emulator.ts';
+
+// Runs the commands in README.md, CONTRIBUTING.md and docs/ as they are printed: the `sh` and
+// `console` blocks in order, each page in a folder of its own. A block that names a file after its
+// language is written to that file. `# exits N` marks a command that must fail.
+
+const root = join(import.meta.dirname, '..');
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+
+const docs = readdirSync(join(root, 'docs')).map((name) => `docs/${name}`);
+const pages = ['README.md', 'CONTRIBUTING.md', ...docs];
+
+interface Block {
+  readonly language: string;
+  readonly file: string | undefined;
+  readonly text: string;
+}
+
+const fence = /^```(\w*)(?: (\S+))?\n([\s\S]*?)^```$/gm;
+
+function blocksOf(page: string): Block[] {
+  return [...read(page).matchAll(fence)].map(([, language = '', file, text = '']) => ({
+    language,
+    file,
+    text,
+  }));
+}
+
+/** A page without its blocks. */
+const proseOf = (page: string) => read(page).replaceAll(fence, '');
+
+/** The commands of a shell block; a backslash at the end of a line joins it to the next. */
+function commandsIn(text: string): string[] {
+  return text
+    .replaceAll('\\\n', '')
+    .split('\n')
+    .filter((line) => /^[^#]/.test(line));
+}
+
+/** The password that is typed at a prompt. */
+const PASSWORD = 'CANARY-typed';
+
+const KMS_KEY = 'projects/acme/locations/europe-west3/keyRings/kseal/cryptoKeys/hr';
+
+let kms: KmsEmulator;
+beforeAll(async () => {
+  const algorithm = 'RSA_DECRYPT_OAEP_3072_SHA256';
+  kms = await startKmsEmulator({
+    keys: {
+      [KMS_KEY]: [
+        { id: 3, algorithm },
+        { id: 4, algorithm },
+      ],
+    },
+  });
+}, 30_000);
+afterAll(() => kms.stop());
+
+/** Prepares the folder of a page that expects more than the key pairs `prod` and `next`. */
+const standIns: Readonly<Record<string, (place: Workplace) => unknown>> = {
+  'docs/kms-manager.md': ({ git }) => git('init', '-q', '-b', 'main'),
+  'docs/cluster.md': async ({ write }) => {
+    write({ 'client-ca.crt': (await makeAuthority('CN=kube-apiserver CA')).cert });
+  },
+  'docs/format.md': async ({ folder, write }) => {
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+    // The output of jose-util.
+    const key = createPublicKey(readFileSync(join(folder, 'prod.pub')));
+    const jwe = await new FlattenedEncrypt(Buffer.from('correct horse'))
+      .setProtectedHeader({ alg: 'RSA-OAEP-256', enc: 'A128CBC-HS256' })
+      .encrypt(key);
+    write({ 'password.jwe': JSON.stringify(jwe) });
+  },
+  // The scripts print the output of the real tools for these arguments, and fail for others.
+  'docs/migrating.md': ({ folder, write }) => {
+    write({
+      'secrets/web.yaml': plainSecret('web', 'CANARY-web'),
+      'secrets/deep/jobs.yaml': plainSecret('jobs', 'CANARY-jobs'),
+      'mail-sealedsecret.yaml': 'kind: SealedSecret\n',
+      'api.yaml': 'sops: {}\n',
+      '.bin/live.yaml': secretInCluster('db'),
+      '.bin/unsealed.yaml': unsealedByKubeseal('mail'),
+      '.bin/decrypted.yaml': plainSecret('api', 'CANARY-api'),
+    });
+    program(folder, 'kubectl', 'get secret db -n hr -o yaml', 'live.yaml');
+    program(
+      folder,
+      'kubeseal',
+      '--recovery-unseal --recovery-private-key controller-key.yaml -o yaml',
+      'unsealed.yaml',
+    );
+    program(folder, 'sops', '--decrypt api.yaml', 'decrypted.yaml');
+  },
+};
+
+/** Puts a program on the PATH of a page that prints a file when it gets exactly these arguments. */
+function program(folder: string, name: string, args: string, output: string): void {
+  const script = `#!/bin/sh\n[ "$*" = '${args}' ] && exec cat '${folder}/.bin/${output}'\nexit 1\n`;
+  writeFileSync(join(folder, '.bin', name), script, { mode: 0o755 });
+}
+
+/** Output of `kubectl get secret -o yaml` for a Secret made from a SealedSecret. */
+function secretInCluster(name: string): string {
+  const value = Buffer.from('CANARY-live').toString('base64');
+  return `apiVersion: v1
+data:
+  password: ${value}
+  uid: ${value}
+kind: Secret
+metadata:
+  annotations:
+    kubectl.kubernetes.io/last-applied-configuration: |
+      {"apiVersion":"v1","kind":"Secret","data":{"password":"${value}"}}
+  creationTimestamp: "2025-05-02T09:12:44Z"
+  labels:
+    app: hr
+  name: ${name}
+  namespace: hr
+${ownedBy(name, '5f0ae0a1-7c53-4f1c-9d0c-b0bd7c7e7a2b')}
+  resourceVersion: "48213"
+  uid: 0d5c2a1e-54cc-4b0e-a4f7-0b1f6c1f4a55
+type: Opaque
+`;
+}
+
+/** Output of `kubeseal --recovery-unseal -o yaml`. */
+function unsealedByKubeseal(name: string): string {
+  return `apiVersion: v1
+data:
+  password: ${Buffer.from('CANARY-unsealed').toString('base64')}
+kind: Secret
+metadata:
+  creationTimestamp: null
+  name: ${name}
+  namespace: hr
+${ownedBy(name, '')}
+`;
+}
+
+function ownedBy(name: string, uid: string): string {
+  return `  ownerReferences:
+  - apiVersion: bitnami.com/v1alpha1
+    controller: true
+    kind: SealedSecret
+    name: ${name}
+    uid: "${uid}"`;
+}
+
+/** The kids that the pages abbreviate, with the possible files of their keys. */
+const abbreviated: readonly (readonly [string, readonly string[]])[] = [
+  ['0kX…', ['keys/prod.pub']],
+  ['qT7…', ['keys/prod-2.pub', 'next.pub']],
+];
+
+/** A text of a page with its abbreviated kids completed, as a reader would type it. */
+async function completed(text: string, folder: string): Promise<string> {
+  let result = text;
+  for (const [short, files] of abbreviated) {
+    const file = files.map((name) => join(folder, name)).find(existsSync);
+    if (text.includes(short) && file !== undefined) {
+      const key = createPublicKey(readFileSync(file)).export({ format: 'jwk' });
+      result = result.replaceAll(short, await calculateJwkThumbprint({ ...key, kty: 'RSA' }));
+    }
+  }
+  return result;
+}
+
+interface Outcome {
+  readonly code: number | null;
+  /** The text on stderr, the terminal and stdout. */
+  readonly printed: string;
+}
+
+/** Shell syntax that splitWords does not support. */
+const shellSyntax = /[|<>;&$"*`\\]/;
+
+/** Runs a plain kseal command in this process, which is faster, and any other in a shell. */
+async function run(command: string, { folder, run: spawn }: Workplace): Promise<Outcome> {
+  const env = { HOME: folder, KSEAL_KMS_ENDPOINT: kms.endpoint };
+  const bare = command.replace(/ # .*/, '').replaceAll(/'[^']*'/g, '');
+  if (bare.startsWith('kseal ') && !shellSyntax.test(bare)) {
+    return runHere(command, folder, { ...env, PATH: `${process.env.PATH}` });
+  }
+  const { code, stdout, stderr } = await spawn(['sh', '-e', '-c', command], { env });
+  return { code, printed: `${stderr}${stdout}` };
+}
+
+/** Runs kseal; a person types the value twice at each prompt. */
+async function runHere(command: string, cwd: string, env: Record<string, string>) {
+  const confirmation = command.includes('# answer yes') ? ['yes'] : [];
+  const typed = command.includes('--prompt') ? [...confirmation, PASSWORD, PASSWORD] : undefined;
+  const io = testIO({ cwd, env, typed });
+  const code = await main(splitWords(command).slice(1), io);
+  expect(io.terminal?.left ?? 0, command).toBe(0);
+  const shown = `${io.terminal?.shown ?? ''}`.replaceAll(/\x1b\[\?2004[hl]/g, '');
+  return { code, printed: `${io.stderr.text}${shown}${io.stdout.text}` };
+}
+
+/** Runs a command of a page. Checks its exit code, and that it prints no value. */
+async function perform(line: string, place: Workplace): Promise<string> {
+  const command = await completed(line, place.folder);
+  const { code, printed } = await run(command, place);
+  const wanted = Number(/# exits (\d+)/.exec(line)?.[1] ?? 0);
+  expect(code, `${line}\n${printed}`).toBe(wanted);
+  if (!/decrypt|sops|cat /.test(line)) {
+    expect(leaksOf(Buffer.from('CANARY-'), Buffer.from(printed)), line).toEqual([]);
+  }
+  return printed;
+}
+
+/** Runs the lines after `$`. The other lines must be printed; `…` matches any text. */
+async function performDialogue(text: string, place: Workplace): Promise<void> {
+  for (const part of text.split(/^\$ /m).slice(1)) {
+    const [command = '', ...shown] = part.trimEnd().split('\n');
+    const printed = (await perform(command, place)).split('\n').map((line) => line.trimEnd());
+    for (const line of shown) {
+      const parts = line.trimEnd().split('…').map(escaped);
+      const pattern = new RegExp(`^${parts.join('.*')}$`);
+      expect(printed, command).toContainEqual(expect.stringMatching(pattern));
+    }
+  }
+}
+
+const escaped = (text: string) => text.replaceAll(/[$()*+.?[\\\]^{|}]/g, '\\$&');
+
+describe.each(pages)('%s', (page) => {
+  const blocks = blocksOf(page);
+
+  test('every command works as printed', async () => {
+    const place = workplace();
+    for (const [from, to] of [
+      ['big', 'prod'],
+      ['k', 'next'],
+    ] as const) {
+      for (const kind of ['pem', 'pub']) {
+        renameSync(join(place.folder, `${from}.${kind}`), join(place.folder, `${to}.${kind}`));
+      }
+    }
+    await standIns[page]?.(place);
+    for (const { language, file, text } of blocks) {
+      if (file !== undefined) place.write({ [file]: await completed(text, place.folder) });
+      else if (language === 'console') await performDialogue(text, place);
+      else if (language === 'sh') {
+        for (const command of commandsIn(text)) await perform(command, place);
+      }
+    }
+  }, 60_000);
+
+  test('commands that are not run have valid options', async () => {
+    const inline = [...proseOf(page).matchAll(/`(kseal [^`]+)`/g)].map(([, code = '']) => code);
+    const shown = blocks
+      .filter(({ language, file }) => language === 'text' && file === undefined)
+      .flatMap(({ text }) => commandsIn(text));
+    for (const line of [...inline, ...shown]) {
+      const [, command] = /^kseal ((?:webhook )?[a-z-]+)/.exec(line) ?? [];
+      if (command === undefined) continue;
+      const known = await optionsOf(command);
+      const given = line.match(/(?<= )-{1,2}[a-z][a-z-]*/g) ?? [];
+      expect(
+        [...given].filter((option) => !known.has(option)),
+        line,
+      ).toEqual([]);
+    }
+  });
+
+  test('options in the text exist', async () => {
+    const known = new Set([...(await allOptions()), ...foreignOptions]);
+    const named = [...proseOf(page).matchAll(/`(--[a-z-]+)/g)].map(([, option = '']) => option);
+    expect(named.filter((option) => !known.has(option))).toEqual([]);
+  });
+
+  test('links lead to a file and a heading', () => {
+    const text = proseOf(page).replaceAll(/`[^`\n]*`/g, '');
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
+    for (const [link, path = '', anchor] of links) {
+      const target = path === '' ? page : join(dirname(page), path);
+      expect(existsSync(join(root, target)), link).toBe(true);
+      if (anchor !== undefined) expect(anchorsOf(target), link).toContain(anchor);
+    }
+  });
+
+  test('npm scripts exist', () => {
+    const { scripts } = JSON.parse(read('package.json'));
+    for (const [, name = ''] of read(page).matchAll(/\bnpm (?:run )?((?<=run )[\w:]+|test)/g)) {
+      expect(scripts).toHaveProperty([name]);
+    }
+  });
+});
+
+/** Options of other programs that the pages mention. */
+const foreignOptions = [
+  '--admission-control-config-file',
+  '--dry-run',
+  '--force-conflicts',
+  '--server-side',
+];
+
+/** The options that the help of a command lists. */
+async function optionsOf(command: string): Promise<ReadonlySet<string>> {
+  const io = testIO({ cwd: root });
+  expect(await main([...command.split(' '), '--help'], io), command).toBe(0);
+  return new Set(io.stdout.text.match(/(?<=[ ,])-{1,2}[a-z][a-z-]*/g));
+}
+
+async function allOptions(): Promise<string[]> {
+  const commands = ['keygen', 'fetch-pubkey', 'keys', 'seal', 'inspect', 'verify', 'decrypt'];
+  const all = [...commands, 'webhook serve', 'webhook manifests', 'help'].map(optionsOf);
+  return (await Promise.all(all)).flatMap((options) => [...options]);
+}
+
+/** The anchors of the headings of a page, as GitHub makes them. */
+function anchorsOf(page: string): string[] {
+  return [...proseOf(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+test('README has at most 600 words and links to every page', () => {
+  const readme = read('README.md');
+  expect(readme.split(/\s+/).filter(Boolean).length).toBeLessThanOrEqual(600);
+  for (const page of pages.slice(1)) expect(readme).toContain(`](${page})`);
+});
+
+/** The cells of each row of the tables in a page whose first cell is code or a number. */
+function rowsOf(page: string): string[][] {
+  return [...read(page).matchAll(/^\| (`[^`]+`|\d+) \| (.*) \|$/gm)].map(
+    ([, first = '', rest = '']) => [first.replaceAll('`', ''), ...rest.split(' | ')],
+  );
+}
+
+// `npm run docs` writes the table.
+test('the table of rules in docs/ci.md is up to date', async () => {
+  const io = testIO({ cwd: root, stdin: Buffer.from('kind: ConfigMap\n') });
+  expect(await main(['verify', '-', '--format', 'sarif'], io)).toBe(0);
+  const rows = JSON.parse(io.stdout.text).runs[0].tool.driver.rules.map(
+    ({ id, defaultConfiguration: { level }, shortDescription: { text } }: SarifRule) =>
+      `| \`${id}\` | ${level} | ${text} |\n`,
+  );
+  const head = '| rule | default | reports |\n| --- | --- | --- |\n';
+  const [before, after = ''] = read('docs/ci.md').split(head);
+  const page = `${before}${head}${rows.join('')}${after.replace(/^(?:\|.*\n)*/, '')}`;
+  await expect(page).toMatchFileSnapshot(join(root, 'docs/ci.md'));
+});
+
+interface SarifRule {
+  readonly id: string;
+  readonly shortDescription: { readonly text: string };
+  readonly defaultConfiguration: { readonly level: string };
+}
+
+test('docs/ci.md lists every exit code', () => {
+  const codes = rowsOf('docs/ci.md').flatMap(([first]) =>
+    /^\d+$/.test(`${first}`) ? Number(first) : [],
+  );
+  const used = new Set([0, 1, EXIT_BUG, ...Object.values(exitCodes)]);
+  expect(codes).toEqual([...used].sort((a, b) => a - b));
+});
+
+test('every environment variable and every metric is listed', () => {
+  const code = sourceFiles(join(root, 'src')).map((file) => file.code);
+  const named = (pattern: RegExp) => new Set(code.flatMap((text) => text.match(pattern) ?? []));
+  const explained = [...rowsOf('docs/ci.md'), ...rowsOf('docs/cluster.md')].map(([name]) => name);
+  const variables = [...named(/(?<=env\.)KSEAL_[A-Z_]*[A-Z]\b|\bNO_COLOR\b/g)];
+  const settings = [...named(/(?<=given\(')[A-Z_]+/g)].map((name) => `KSEAL_WEBHOOK_${name}`);
+  const metrics = [...named(/(?<=')kseal_[a-z_]+/g)];
+  for (const names of [variables, settings, metrics]) expect(names.length).toBeGreaterThan(4);
+  expect(explained).toEqual(expect.arrayContaining([...variables, ...settings, ...metrics]));
+});
+
+describe('docs/format.md', () => {
+  const fileIn = (name: string) =>
+    blocksOf('docs/format.md')
+      .find(({ file }) => file === name)
+      ?.text.trim() ?? '';
+  const cells = new Map(
+    [...read('docs/format.md').matchAll(/^\| ([^|]+?) \| `([^`]+)` \|$/gm)].map(
+      ([, name = '', text = '']) => [name, text],
+    ),
+  );
+
+  test('the test vector decrypts, and its parts agree', async () => {
+    const jwk: JsonWebKey = JSON.parse(fileIn('vector.jwk'));
+    const key = createPrivateKey({ key: jwk, format: 'jwk' });
+    const jwe = fileIn('vector.jwe');
+    const { plaintext } = await compactDecrypt(jwe, key);
+    expect(Buffer.from(plaintext).toString()).toBe(cells.get('plaintext'));
+    const [header = '', encryptedKey = ''] = jwe.split('.');
+    expect(Buffer.from(header, 'base64url').toString()).toBe(fileIn('header.json'));
+    const kid = await calculateJwkThumbprint({ ...jwk, kty: 'RSA' });
+    expect(kid).toBe(cells.get('`kid`'));
+    expect(JSON.parse(fileIn('header.json')).kid).toBe(kid);
+    const { e, kty, n } = jwk;
+    const hash = createHash('sha256').update(JSON.stringify({ e, kty, n })).digest('hex');
+    expect(hash.match(/.{4}/g)?.join(' ')).toBe(cells.get('fingerprint'));
+    const cek = privateDecrypt({ key, oaepHash: 'sha256' }, Buffer.from(encryptedKey, 'base64url'));
+    expect(cek.toString('hex')).toBe(cells.get('CEK'));
+  });
+
+  test('the prefixes are those of the match condition', async () => {
+    const rows = rowsOf('docs/format.md').filter(([first]) => /^(?:eyJ|ZXl)/.test(`${first}`));
+    expect(rows).toHaveLength(4);
+    for (const [bytes = '', data] of rows) {
+      expect(`\`${Buffer.from(bytes).toString('base64')}\``).toBe(data);
+    }
+    const prefixes = new Set(rows.map(([, data]) => data?.replaceAll('`', '')));
+    expect(prefixes).toEqual(new Set(await sealedPrefixes()));
+  });
+});
+
+/** The prefixes that the match condition in the manifests compares with. */
+async function sealedPrefixes(): Promise<string[]> {
+  const io = testIO({ cwd: root });
+  const line = `webhook manifests --image kseal -k gcpkms://${KMS_KEY} --allow-any-client`;
+  expect(await main(line.split(' '), io)).toBe(0);
+  return [...new Set(io.stdout.text.match(/(?<=>= ')\w+/g))];
+}
