@@ -115,7 +115,7 @@ function refuseTwice(option: Option): void {
     if (typeof previous !== 'string' || previous === '' || isDefault) {
       return parse ? parse(text, previous) : text;
     }
-    throw new KsealError('USAGE', `option '${option.flags}' is given twice`, {
+    throw new KsealError('USAGE', `${option.flags} is given twice`, {
       hint: 'omit one of them',
     });
   });

@@ -115,7 +115,7 @@ function checkedPath(fragment: string): string {
   const path = decoded(fragment);
   if (/[\p{Cc}\\]/u.test(path)) throw invalid('path contains a backslash or a control character');
   if (path.split('/').some((part) => ['', '.', '..'].includes(part)))
-    throw invalid('path must start at the root of the repository, without . and ..');
+    throw invalid('path must start at the root of the repository and have no . or .. parts');
   return path;
 }
 

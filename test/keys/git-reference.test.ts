@@ -43,7 +43,7 @@ const scheme = 'scheme must be git+https, git+ssh or git+file';
 const place = 'missing or malformed host and path of the repository';
 const absolute = 'missing or malformed absolute path of the repository';
 const file = 'missing path of the key file, after a #';
-const path = 'path must start at the root of the repository, without . and ..';
+const path = 'path must start at the root of the repository and have no . or .. parts';
 const character = 'path contains a backslash or a control character';
 const ref = 'malformed ref';
 const parameter = 'only ref=NAME is allowed between ? and #';
