@@ -31,7 +31,7 @@ export type ErrorCode = keyof typeof exitCodes;
 export const EXIT_BUG = 70;
 
 interface ErrorDetail {
-  /** What has the problem: a file, a place in it, a Secret, a key. Printed before the problem. */
+  /** A file, a place in it, a Secret or a key that has the problem; printed before the problem. */
   thing?: string | undefined;
   /** The next command to run, or one short imperative sentence. */
   hint?: string | undefined;
@@ -78,7 +78,7 @@ export function errorsOf(thrown: unknown): readonly unknown[] {
   return thrown instanceof AggregateError ? thrown.errors.flatMap(errorsOf) : [thrown];
 }
 
-/** Throws one error as itself and several as an AggregateError; returns if there are none. */
+/** Throws one error as itself and several as an AggregateError; returns without errors. */
 export function throwAll(errors: readonly KsealError[]): void {
   if (errors.length === 0) return;
   throw errors.length === 1 ? errors[0] : new AggregateError(errors);

@@ -26,7 +26,7 @@ export interface IO {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The folder that relative paths start from; absolute. */
   readonly cwd: string;
-  /** Opens the controlling terminal; undefined if there is none. */
+  /** Opens the controlling terminal, if there is one. */
   readonly openTerminal: () => Terminal | undefined;
   /** Calls `listener` for SIGTERM and SIGINT, which then do not end the process; returns the undo. */
   readonly onSignal: (listener: (signal: string) => void) => () => void;

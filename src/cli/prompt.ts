@@ -9,7 +9,7 @@ const TRIES = 3;
 /** A paste is over after so many milliseconds without input. */
 const QUIET_MS = 60;
 
-/** Asks a question on the controlling terminal; undefined if there is none. Throws INTERRUPTED. */
+/** Asks on the controlling terminal; undefined without a terminal. Throws INTERRUPTED. */
 export async function askYesNo(io: IO, question: string): Promise<boolean | undefined> {
   const terminal = io.openTerminal();
   if (terminal === undefined) return undefined;
@@ -39,7 +39,7 @@ export async function promptValue(io: IO, key: string): Promise<string> {
   const terminal = io.openTerminal();
   const thing = `data key "${key}"`;
   if (terminal === undefined) {
-    throw new KsealError('USAGE', 'cannot ask for the value: there is no terminal', {
+    throw new KsealError('USAGE', 'cannot ask for the value without a terminal', {
       thing,
       hint: `pipe the value in with --stdin ${key}`,
     });

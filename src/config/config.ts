@@ -22,7 +22,7 @@ const key = fields({
   title: v.optional(text),
   /** The public key file that seals. */
   file: v.optional(text),
-  /** Where the public key comes from, and, if that is a KMS, the key that opens. */
+  /** The source of the public key; if it is a KMS, its key opens. */
   source: v.optional(text),
   /** A private key file that opens. */
   private: v.optional(text),

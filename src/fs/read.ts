@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { KsealError } from '../errors.ts';
 
-/** What the error codes of the system mean, in the words that other tools use. */
+/** The error codes of the system, in the words of other tools. */
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   ENOTDIR: 'no such file',

@@ -20,7 +20,7 @@ export const notInstalled = {
   hint: 'install git (https://git-scm.com) and check the PATH',
 };
 
-/** What git, curl and ssh print when a fetch fails. The first match counts. */
+/** The output of git, curl and ssh when a fetch fails. The first match counts. */
 const rows: readonly Row[] = [
   {
     said: /not our ref|unadvertised object/,

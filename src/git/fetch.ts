@@ -108,8 +108,8 @@ interface FoundRef {
 
 /**
  * Fetches a ref. Refuses a name that is both a branch and a tag: git takes the tag, and someone who
- * may push one of them may not be trusted with the other. If git finds a branch, there is no such
- * tag; if it finds a tag, the branches are searched too.
+ * may push one of them may not be trusted with the other. A branch that git finds proves that the
+ * tag is missing; after a tag, the branches are searched too.
  */
 async function fetchRef(source: RefSource, ref = 'HEAD'): Promise<FoundRef> {
   const [branch, tag] = [`refs/heads/${ref}`, `refs/tags/${ref}`];
@@ -238,7 +238,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   Y: ['is signed with an expired key', 'ask for a commit with a new signature'],
 };
 
-/** What git prints if it cannot check a signature. */
+/** The output of git if it cannot check a signature. */
 const obstacles: readonly (readonly [RegExp, Verdict])[] = [
   [
     /allowedSignersFile/,

@@ -7,7 +7,7 @@ import { notInstalled, otherOwner, withoutCredentials } from './errors.ts';
 import type { Env } from './process.ts';
 import { FOLDER, isRegular, kindOf, treeEntries } from './tree.ts';
 
-/** Where the user's git runs. The environment is the user's, so the index of a hook is used. */
+/** A folder for the user's git. The environment is the user's, so a hook's index is used. */
 export interface LocalGit {
   readonly folder: string;
   readonly env: Env;
@@ -56,7 +56,7 @@ export type FoundFile =
   | { readonly bytes: Buffer }
   | { readonly bytes: undefined; readonly at: string; readonly kind: string };
 
-/** What a commit has at `path`, relative to the folder; undefined if there is nothing. */
+/** Looks up `path`, relative to the folder, in a commit; undefined if nothing is there. */
 export function fileAt(git: LocalGit, commit: string, path: string): FoundFile | undefined {
   const folders = [...path.matchAll(/(?<=[^./])\//g)].map(({ index }) => path.slice(0, index));
   const listing = ask(git, ['ls-tree', '-z', commit, '--', ...folders, path]);

@@ -18,7 +18,7 @@ export function isRegular(mode: string): boolean {
 
 export const FOLDER = '040000';
 
-/** What an entry of this mode is, if it is not a regular file. */
+/** Names the kind of an entry that is not the expected one. */
 export function kindOf(mode: string): string {
   return kinds[mode] ?? 'a file, not a folder';
 }

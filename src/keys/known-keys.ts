@@ -6,7 +6,7 @@ import { writeFolder } from '../fs/write.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
 
 // A pin in a repository prevents accidents, but anyone who can write to the repository can change
-// key and pin together. So the kids that a user has confirmed are stored outside of it.
+// key and pin together. Therefore the kids that a user has confirmed are stored outside of it.
 
 const MAX_KNOWN_KEYS = 4 * 1024 * 1024;
 

@@ -11,7 +11,6 @@ import { keyStatuses, strictest } from './key-status.ts';
 import type { FetchedKey, Provider, ProviderOptions } from './provider.ts';
 import { parseReference } from './reference.ts';
 
-/** What a reference is resolved against. */
 export interface KeyContext extends ProviderOptions {
   /** The folder that relative paths start from. */
   readonly cwd: string;
@@ -125,7 +124,7 @@ export function configuredKey(
   if (config !== undefined && entry !== undefined) return { config, entry };
   const names = [...(config?.keys.keys() ?? [])];
   const meant = suggest(name, names);
-  const among = config === undefined ? 'there is no .kseal.yaml' : names.join(', ') || 'no keys';
+  const among = config === undefined ? 'no .kseal.yaml found' : names.join(', ') || 'no keys';
   throw new KsealError('KEY_REFERENCE_INVALID', `no key named ${name} (${among})`, {
     thing: config?.path,
     hint: meant ? `did you mean ${meant}?` : `for a file of that name: ./${name}`,

@@ -105,7 +105,7 @@ test('a blob that is too large is a finding, and one that is missing is an error
   const missing = await run(['kseal', 'verify', '--staged']);
   expect([missing.code, `${missing.stderr}`]).toEqual([
     2,
-    expect.stringContaining('kseal: error: c.yaml: git does not have its content'),
+    expect.stringContaining('kseal: error: c.yaml: its content is missing in the git repository'),
   ]);
 });
 

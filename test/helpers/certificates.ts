@@ -14,10 +14,10 @@ export interface Pair {
 }
 
 export interface Leaf {
-  /** As in `CN=kube-apiserver, O=x`; empty for none. */
+  /** Such as `CN=kube-apiserver, O=x`; may be empty. */
   readonly subject?: string;
   readonly hosts?: readonly string[];
-  /** What it may be used for; both without it. */
+  /** The extended key usage; by default both. */
   readonly use?: 'server' | 'client';
   /** In days from now. */
   readonly expires?: number;
@@ -28,7 +28,7 @@ export interface Authority {
   issue(leaf: Leaf): Promise<Pair>;
 }
 
-/** A certificate authority, made on the spot. */
+/** A new certificate authority. */
 export async function makeAuthority(name = 'CN=test CA'): Promise<Authority> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, usages);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({

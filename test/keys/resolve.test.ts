@@ -77,7 +77,7 @@ describe.each(Object.entries(load))('a key %s', (_, from) => {
   test('is not a file if its reference is a name', async () => {
     expect(await rejectionOf(from('prod'))).toEqual({
       code: 'KEY_REFERENCE_INVALID',
-      message: 'no key named prod (there is no .kseal.yaml)',
+      message: 'no key named prod (no .kseal.yaml found)',
       hint: 'for a file of that name: ./prod',
     });
   });

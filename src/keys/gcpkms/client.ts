@@ -126,8 +126,8 @@ const VARIABLE = 'KSEAL_KMS_ENDPOINT';
 /** A full host name (gRPC could take a bare word for a scheme), an IPv4 or a bracketed IPv6 address. */
 const FORM = /^(localhost|(?:[a-z0-9-]+\.)+[a-z0-9-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/;
 
-const OCTET = '(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)';
-const LOOPBACK = new RegExp(`^(?:localhost|127\\.${OCTET}\\.${OCTET}\\.${OCTET}|\\[::1\\])$`);
+const BYTE = '(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)';
+const LOOPBACK = new RegExp(`^(?:localhost|127\\.${BYTE}\\.${BYTE}\\.${BYTE}|\\[::1\\])$`);
 
 /**
  * The endpoint of `--kms-endpoint`, else of the environment, else Google's. Credentials are sent to

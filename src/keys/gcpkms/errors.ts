@@ -177,7 +177,7 @@ function notEnabled({ name }: Asked, { message }: StatusError): Words | undefine
   return ['KEY_UNAVAILABLE', `key version is ${state}`, hint];
 }
 
-/** What gRPC puts before the error of a token request. */
+/** The text of gRPC before the error of a token request. */
 const TOKEN_FAILED = 'Getting metadata from plugin failed with error: ';
 
 /** How Node says that a host is unreachable or not trusted. */
@@ -187,7 +187,7 @@ const OFFLINE =
 /** An OAuth 2.0 error code (RFC 6749 §5.2), as Google's token service returns it. */
 const OAUTH_CODE = /\b(?:invalid|unauthorized|unsupported|access)_[a-z_]+\b/;
 
-/** The packages may quote the credentials, so only a code is shown, and there is no cause. */
+/** The packages may quote the credentials, so only a code is shown, without a cause. */
 function tokenFailure({ message }: Error): KsealError {
   if (OFFLINE.test(message)) {
     return new KsealError('KEY_UNAVAILABLE', "cannot reach Google's token service", {
@@ -199,7 +199,7 @@ function tokenFailure({ message }: Error): KsealError {
   return credentialsError(`rejected by the token service: expired, revoked or incomplete${why}`);
 }
 
-/** The error for a failed search for credentials: there are none, or they are unreadable. */
+/** The error for credentials that are missing or unreadable. */
 export function noCredentials(error: unknown, credentialFile: string | undefined): KsealError {
   if (credentialFile) {
     return new KsealError('KEY_CREDENTIALS', `${credentialFile} holds no Google credentials`, {
