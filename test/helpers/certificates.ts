@@ -28,14 +28,14 @@ export interface Authority {
   issue(leaf: Leaf): Promise<Pair>;
 }
 
-/** A certificate authority, made on the spot. */
-export async function makeAuthority(name = 'CN=test CA'): Promise<Authority> {
+/** A new certificate authority that expires in `expires` days. */
+export async function makeAuthority(name = 'CN=test CA', expires = 30): Promise<Authority> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, usages);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name,
     keys,
     signingAlgorithm: algorithm,
-    ...validity(30),
+    ...validity(expires),
     extensions: [new x509.BasicConstraintsExtension(true, undefined, true)],
   });
   return {

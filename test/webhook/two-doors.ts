@@ -16,8 +16,8 @@ import type { CaseOptions, Keys } from './admission-case.ts';
 import { type Answer, post } from './server/https.ts';
 import { type Served, startServed, writeServingPair } from './server/served.ts';
 
-/** The keys that both doors open with; `big` is the one that nobody knows. */
-export const openers = ['k', 'other', 'small'] as const;
+/** The keys that the server and the command have; nobody has `big`. */
+const openers = ['k', 'other', 'small'] as const;
 
 const read = (file: string) => readFileSync(join(inject('keys'), file), 'utf8');
 
@@ -28,7 +28,7 @@ export const keys: Keys = {
 
 export const privatePem = (name: string) => read(`${name}.pem`);
 
-/** `kseal decrypt --review` on a review, with the keys in files. */
+/** Runs `kseal decrypt --review` with key files. */
 export async function askCommand(
   review: Buffer,
   { acceptUnbound, maxScope, states = {} }: CaseOptions,
@@ -48,8 +48,8 @@ export async function askCommand(
   return { exit, io };
 }
 
-/** A webhook, and how often its keys have been asked. */
-export interface CountingWebhook extends Served {
+/** A webhook that counts its key requests. */
+interface CountingWebhook extends Served {
   readonly calls: () => number;
   readonly post: (body: string | Buffer, sending?: RequestOptions) => Promise<Answer>;
 }
@@ -63,7 +63,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** The webhook with these options, in this process: one for all tests of a file that have the same. */
+/** A webhook in this process; tests of a file with the same options share it. */
 export function webhookWith(options: CaseOptions = {}): Promise<CountingWebhook> {
   const id = JSON.stringify(options);
   const webhook = running.get(id) ?? start(options);
@@ -103,7 +103,7 @@ async function start(options: CaseOptions): Promise<CountingWebhook> {
   };
 }
 
-/** `code once` is the failure of the first question alone. */
+/** Fails with `failure`, a code; with `CODE once` only on the first request. */
 function failingKey(key: AskedKey, failure = ''): OpeningKey {
   const [code, once] = failure.split(' ');
   const { kid, modulusBytes, state } = key;
