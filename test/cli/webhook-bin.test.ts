@@ -8,10 +8,9 @@ import { bin, unprivileged } from '../helpers/spawn.ts';
 import { startWebhookProcess } from '../helpers/webhook-process.ts';
 import { emulatorForTests } from '../kms-emulator/for-tests.ts';
 import { HR, versionOf } from '../kms-emulator/harness.ts';
-import { eventually } from '../webhook/eventually.ts';
+import { eventually, valueIn } from '../webhook/common.ts';
 import { answered, creation, sealed } from '../webhook/reviews.ts';
 import { post, tcpConnection } from '../webhook/server/https.ts';
-import { valueIn } from '../webhook/server/served.ts';
 
 // `kseal webhook serve` as a process: its signals, its environment and its output.
 

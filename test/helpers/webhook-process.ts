@@ -1,6 +1,5 @@
 import { onTestFinished } from 'vitest';
-import { writeServingPair } from '../webhook/server/served.ts';
-import { makeAuthority } from './certificates.ts';
+import { makeAuthority, writeServingPair } from './certificates.ts';
 import { type Ended, type Spawned, type Surroundings, startBin } from './spawn.ts';
 
 /** `kseal webhook serve` as a process of its own, which listens. */

@@ -2,6 +2,7 @@ import type { Scope } from '../../src/jwe/binding.ts';
 import type { KeyState } from '../../src/jwe/decrypt.ts';
 import type { Operation } from '../helpers/json-patch.ts';
 import { flipBit, makeJwe } from '../helpers/jwe.ts';
+import { keys } from './keys.ts';
 
 /** One file of fixtures/admission/: a review and the expected response. */
 export interface AdmissionCase {
@@ -69,23 +70,17 @@ export interface MadeCase {
   readonly canaries: readonly string[];
 }
 
-/** The public keys of a test run, by name. */
-export interface Keys {
-  readonly publicPem: (name: string) => string;
-  readonly kid: (name: string) => string;
-}
-
-export function makeCase({ values = {}, review, response }: AdmissionCase, keys: Keys): MadeCase {
+export function makeCase({ values = {}, review, response }: AdmissionCase): MadeCase {
   const made = new Map<string, string>();
   for (const [name, spec] of Object.entries(values)) made.set(name, sealed(name, spec));
   function sealed(name: string, spec: ValueSpec): string {
     const { text = made.get(spec.inside ?? '') ?? '', to = 'k', then = [] } = spec;
-    const header = kidsIn(spec.header ?? headerOf(name, spec, to), keys);
+    const header = kidsIn(spec.header ?? headerOf(name, spec, to));
     const jwe = makeJwe(Buffer.from(text), keys.publicPem(to), header);
     return then.reduce(changed, jwe);
   }
   const fill = (text: string) =>
-    kidsIn(text, keys)
+    kidsIn(text)
       .replace(/\$\{text:([^}]*)\}/g, (_, plain) => base64(plain))
       .replace(/\$\{([\w-]+)\}/g, (whole, name) => base64(made.get(name) ?? fail(whole)));
   return {
@@ -103,8 +98,8 @@ function fail(placeholder: string): never {
 
 const base64 = (text: string) => Buffer.from(text, 'latin1').toString('base64');
 
-function kidsIn(text: string, { kid }: Keys): string {
-  return text.replace(/\$\{kid:(\w+)\}/g, (_, name) => kid(name));
+function kidsIn(text: string): string {
+  return text.replace(/\$\{kid:(\w+)\}/g, (_, name) => keys.kid(name));
 }
 
 /** A header as kseal writes it, written independently. */

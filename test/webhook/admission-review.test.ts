@@ -4,8 +4,8 @@ import { answerText, patchOf, readReview } from '../../src/webhook/admission-rev
 import { review } from '../../src/webhook/review.ts';
 import { applyPatch, type Operation } from '../helpers/json-patch.ts';
 import { makeJwe } from '../helpers/jwe.ts';
-import { AskedKey, makePair } from '../jwe/pairs.ts';
 import { thrownBy } from '../jwe/thrown.ts';
+import { askedKey, keys } from './keys.ts';
 
 const secret = { group: '', version: 'v1', kind: 'Secret' };
 
@@ -235,10 +235,9 @@ describe('a patch', () => {
   });
 
   test('opens the sealed values of any Secret, and changes nothing else', async () => {
-    const pair = await makePair();
-    const header = `{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256","kseal":{"scope":"namespace-wide","namespace":"hr"},"kid":"${pair.kid}"}`;
+    const header = `{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256","kseal":{"scope":"namespace-wide","namespace":"hr"},"kid":"${keys.kid('small')}"}`;
     const stored = ({ bytes, isSealed }: { bytes: Uint8Array; isSealed: boolean }) =>
-      base64(isSealed ? makeJwe(Buffer.from(bytes), pair.publicPem, header) : bytes);
+      base64(isSealed ? makeJwe(Buffer.from(bytes), keys.publicPem('small'), header) : bytes);
     const seen = { opened: 0, unchanged: 0 };
     await fc.assert(
       fc.asyncProperty(
@@ -250,7 +249,7 @@ describe('a patch', () => {
           const opened = Object.fromEntries(values.map(([name, one]) => [name, base64(one.bytes)]));
           const object = { ...more, data };
           const { response } = await review(read({ object, oldObject: null }), {
-            keyring: [new AskedKey(pair)],
+            keyring: [askedKey('small')],
             isKeyringComplete: true,
             acceptsUnbound: () => false,
             maxScope: 'namespace-wide',

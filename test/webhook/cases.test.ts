@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { leaksOf } from '../helpers/canary.ts';
 import { cekOf } from '../helpers/jwe.ts';
 import { type AdmissionCase, type MadeCase, makeCase } from './admission-case.ts';
-import { askCommand, keys, privatePem, webhookWith } from './two-doors.ts';
+import { privatePem } from './keys.ts';
+import { askCommand, webhookWith } from './two-doors.ts';
 
 // The server and `decrypt --review` give the same answer to each review of fixtures/admission/.
 
@@ -26,7 +27,7 @@ const fields =
 describe.each(cases)('%s', (_, one) => {
   test(one.title, async () => {
     const { options = {}, calls } = one;
-    const made = makeCase(one, keys);
+    const made = makeCase(one);
     const webhook = await webhookWith(options);
     const [callsBefore, logged] = [webhook.calls(), webhook.text().length];
     const answer = await webhook.post(made.review);

@@ -18,7 +18,7 @@ import {
 } from '../../src/webhook/certificates.ts';
 import { makeAuthority } from '../helpers/certificates.ts';
 import { thrownBy } from '../jwe/thrown.ts';
-import { freshFolder } from './server/served.ts';
+import { freshFolder } from './common.ts';
 
 const host = 'kseal-webhook.kseal.svc';
 const hosts = [host];

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { startWebhookProcess } from '../helpers/webhook-process.ts';
+import { valueIn } from './common.ts';
 import { creation, sealed } from './reviews.ts';
 import { keepingAgent, post } from './server/https.ts';
-import { valueIn } from './server/served.ts';
 
 test('2,000 reviews leave nothing behind in a small heap', async () => {
   const cwd = folderWithKeys();

@@ -11,7 +11,7 @@ import { folderWithKeys } from '../helpers/folder.ts';
 import { testIO } from '../helpers/io.ts';
 import { type AdmissionCase, makeCase } from './admission-case.ts';
 import { creation } from './reviews.ts';
-import { askCommand, keys, webhookWith } from './two-doors.ts';
+import { askCommand, webhookWith } from './two-doors.ts';
 
 /** A case for a Secret hr/db that is created with this data. */
 const caseOf = (
@@ -33,7 +33,7 @@ const caseOf = (
 async function answerTo(one: AdmissionCase) {
   const webhook = await webhookWith();
   const before = webhook.calls();
-  const { review } = makeCase(one, keys);
+  const { review } = makeCase(one);
   const { text } = await webhook.post(review);
   const calls = webhook.calls() - before;
   expect((await askCommand(review, {})).io.stdout.text).toBe(text);
@@ -76,7 +76,7 @@ describe('many values', () => {
 
   test('if the KMS fails, it is not asked for the other values of the Secret', async () => {
     const webhook = await webhookWith({ server: { failing: 'KEY_UNAVAILABLE' } });
-    const { review } = makeCase(caseOf(many(256), wide), keys);
+    const { review } = makeCase(caseOf(many(256), wide));
     const { text } = await webhook.post(review);
     expect(JSON.parse(text).response.status.code).toBe(503);
     // The most that are opened at once.

@@ -8,7 +8,7 @@ import { createMetrics } from '../../../src/webhook/server/metrics.ts';
 import { defaultTimes } from '../../../src/webhook/server/settings.ts';
 import type { TlsMaterial } from '../../../src/webhook/server/tls.ts';
 import { type Authority, makeAuthority, type Pair } from '../../helpers/certificates.ts';
-import { eventually, gate } from '../eventually.ts';
+import { eventually, gate, valueIn } from '../common.ts';
 import {
   DelayedSocket,
   keepingAgent,
@@ -18,7 +18,6 @@ import {
   tlsConnection,
 } from './https.ts';
 import { type Mutating, type MutatingOptions, startMutating } from './mutating.ts';
-import { valueIn } from './served.ts';
 
 const versions = ['TLSv1.2', 'TLSv1.3'] as const;
 const apiServer = { subject: 'CN=kube-apiserver', use: 'client' } as const;

@@ -3,7 +3,7 @@ import type { RequestOptions } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { eventually, gate } from '../eventually.ts';
+import { eventually, gate } from '../common.ts';
 import { post, readToEnd, tcpConnection, tlsConnection } from './https.ts';
 import { type Mutating, startMutating } from './mutating.ts';
 

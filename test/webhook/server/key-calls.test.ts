@@ -4,8 +4,7 @@ import { KsealError } from '../../../src/errors.ts';
 import type { OpeningKey } from '../../../src/jwe/decrypt.ts';
 import { fairShare, keysFor } from '../../../src/webhook/server/key-calls.ts';
 import { createMetrics } from '../../../src/webhook/server/metrics.ts';
-import { gate } from '../eventually.ts';
-import { valueIn } from './served.ts';
+import { gate, valueIn } from '../common.ts';
 
 /** Lets everything happen that is due. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));

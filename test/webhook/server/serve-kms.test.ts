@@ -3,7 +3,7 @@ import { fetchOpeningKeys } from '../../../src/keys/gcpkms/provider.ts';
 import { startKmsEmulator } from '../../kms-emulator/emulator.ts';
 import { emulatorForTests } from '../../kms-emulator/for-tests.ts';
 import { HR, optionsFor, quick, versionOf } from '../../kms-emulator/harness.ts';
-import { eventually } from '../eventually.ts';
+import { eventually } from '../common.ts';
 import { answered, creation, sealed, sealedValues } from '../reviews.ts';
 import { keepingAgent, post } from './https.ts';
 import { type Served, startServed } from './served.ts';

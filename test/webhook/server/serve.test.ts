@@ -5,15 +5,15 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { KsealError } from '../../../src/errors.ts';
 import type { OpeningKey } from '../../../src/jwe/decrypt.ts';
 import { drain, listen, twoSignals } from '../../../src/webhook/server/serve.ts';
-import { AskedKey, makePair } from '../../jwe/pairs.ts';
-import { eventually, gate } from '../eventually.ts';
+import { eventually, gate } from '../common.ts';
+import { askedKey, keys } from '../keys.ts';
 import { answered, creation, sealed, sealedValues } from '../reviews.ts';
 import { keepingAgent, post, readToEnd, tlsConnection } from './https.ts';
 import { startServed } from './served.ts';
 
-const [pair, newPair] = await Promise.all([makePair(), makePair()]);
+const pem = keys.publicPem('small');
 const plain = creation({ plain: 'eA==' });
-const reviewFor = ({ publicPem } = pair) => creation(sealedValues(1, publicPem));
+const reviewFor = (publicPem = pem) => creation(sealedValues(1, publicPem));
 const opened = { 'key-0': 'value-0' };
 
 /** Reads the keys again almost at once. */
@@ -21,7 +21,7 @@ const quick = { refresh: 20, refreshAfterFailure: 20 };
 
 /** A key that answers after `promise`, and the number of its requests. */
 function keyAfter(promise: Promise<unknown> = Promise.resolve()) {
-  const asked = new AskedKey(pair);
+  const asked = askedKey('small');
   const { kid, modulusBytes, state } = asked;
   const decryptKey = async (encryptedKey: Uint8Array) => {
     const cek = asked.decryptKey(encryptedKey);
@@ -112,7 +112,7 @@ describe('keys', () => {
     const failures = () => served.metric('kseal_key_refresh_failures_total');
     await eventually(async () => expect(await failures()).toBeGreaterThan(0));
     expect((await served.page('/readyz'))[0]).toBe(200);
-    const unknown = await post(served, reviewFor(newPair));
+    const unknown = await post(served, reviewFor(keys.publicPem('other')));
     expect(answered(unknown.text).status.code).toBe(503);
     expect(answered((await post(served, reviewFor())).text).opened).toEqual(opened);
   });
@@ -136,12 +136,12 @@ describe('keys', () => {
     const { promise, open } = gate();
     const { key, requests } = keyAfter(promise);
     const served = await startServed({ references: ['a'], loadKeys: async () => [key] });
-    const body = creation(sealedValues(16, pair.publicPem));
+    const body = creation(sealedValues(16, pem));
     const waiting = Array.from({ length: 3 }, () => post(served, body));
     // Half of the key requests that may be under way.
     await eventually(() => expect(requests()).toBe(32));
     const place = { namespace: 'ops', name: 'mail' };
-    const other = post(served, creation({ a: sealed('other', pair.publicPem, 'a', place) }, place));
+    const other = post(served, creation({ a: sealed('other', pem, 'a', place) }, place));
     await eventually(() => expect(requests()).toBe(33));
     open();
     expect(answered((await other).text).opened).toEqual({ a: 'other' });
@@ -164,7 +164,12 @@ describe('an unexpected error', () => {
     const decryptKey = async (): Promise<Uint8Array> => {
       throw new RangeError('CANARY-message');
     };
-    const key: OpeningKey = { kid: pair.kid, modulusBytes: 256, state: 'active', decryptKey };
+    const key: OpeningKey = {
+      kid: keys.kid('small'),
+      modulusBytes: 256,
+      state: 'active',
+      decryptKey,
+    };
     const served = await startServed({ references: ['a'], loadKeys: async () => [key] });
     const { status, text } = await post(served, reviewFor());
     expect(status).toBe(200);

@@ -1,14 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { OpeningKey } from '../../../src/jwe/decrypt.ts';
 import { loadOpeningKeys } from '../../../src/keys/resolve.ts';
 import { type ServeOptions, serve } from '../../../src/webhook/server/serve.ts';
 import { defaultTimes, type Times } from '../../../src/webhook/server/settings.ts';
-import { type Authority, makeAuthority } from '../../helpers/certificates.ts';
+import { type Authority, makeAuthority, writeServingPair } from '../../helpers/certificates.ts';
 import { Capture } from '../../helpers/io.ts';
-import { eventually } from '../eventually.ts';
+import { eventually, freshFolder, valueIn } from '../common.ts';
 import type { Target } from './https.ts';
 
 /** A webhook server in this process. */
@@ -48,21 +46,6 @@ export interface Serving extends Partial<Omit<ServeOptions, 'tls'>> {
   /** A folder with TLS files, and the authority that issued them. */
   readonly folder?: string;
   readonly authority?: Authority;
-}
-
-/** A folder that is removed after the test. */
-export function freshFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'kseal-webhook-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-/** Writes a serving certificate, its key and its CA to `folder`. */
-export async function writeServingPair(authority: Authority, folder: string): Promise<void> {
-  const { cert, key } = await authority.issue({ hosts: ['127.0.0.1', 'localhost'], use: 'server' });
-  writeFileSync(join(folder, 'tls.crt'), cert);
-  writeFileSync(join(folder, 'tls.key'), key);
-  writeFileSync(join(folder, 'ca.crt'), authority.cert);
 }
 
 const ownAuthority = makeAuthority();
@@ -168,10 +151,4 @@ async function portsIn(log: () => readonly LogLine[], ended: Promise<unknown>) {
   listening.catch(() => {});
   const failed = ended.then((thrown) => Promise.reject(thrown ?? new Error('ended')));
   return Promise.race([listening, failed]);
-}
-
-/** The value of a metric in the Prometheus text format; 0 if it is missing. */
-export function valueIn(page: string, name: string): number {
-  const line = page.split('\n').find((text) => text.startsWith(`${name} `));
-  return Number(line?.slice(name.length) ?? 0);
 }

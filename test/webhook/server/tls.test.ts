@@ -12,10 +12,10 @@ import {
 } from '../../../src/webhook/server/tls.ts';
 import { makeAuthority, type Pair } from '../../helpers/certificates.ts';
 import { Capture } from '../../helpers/io.ts';
-import { eventually } from '../eventually.ts';
+import { eventually, freshFolder, valueIn } from '../common.ts';
 import { creation } from '../reviews.ts';
 import { keepingAgent, post } from './https.ts';
-import { freshFolder, type Served, startServed, valueIn } from './served.ts';
+import { type Served, startServed } from './served.ts';
 
 const hosts = ['127.0.0.1'];
 
