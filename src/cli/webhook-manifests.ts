@@ -71,7 +71,7 @@ export function configure(command: Command, io: IO): void {
       none,
     )
     .option('--key-secret <name>', 'the Secret that holds the key files')
-    .option('-n, --namespace <name>', 'the namespace of the webhook, for nothing else', 'kseal')
+    .option('-n, --namespace <name>', 'the namespace of the webhook alone', 'kseal')
     .option('--replicas <n>', 'the minimum number of pods', '2')
     .addOption(
       new Option('--tls <source>', 'the source of the serving certificate')
@@ -393,7 +393,7 @@ async function servingTlsFrom(io: IO, flags: ManifestFlags): Promise<ServingTls>
     const request = { commonName: NAME, dnsNames, usage: 'serverAuth' as const, ...validity() };
     const made = await issueCertificate(request);
     const day = expiryDay(made.certificate);
-    say(io, 'note', `issued a certificate that expires on ${day}; nothing renews it`);
+    say(io, 'note', `issued a certificate that expires on ${day} and is not renewed automatically`);
     return { kind: 'pair', ...made };
   }
   const [cert, key, ca] = await Promise.all([

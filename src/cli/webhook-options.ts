@@ -40,7 +40,7 @@ export function addOpeningOptions(
         .choices(logLevels)
         .default(logLevel),
     )
-    .option('--no-memo', 'ask the key again for values that the Secret already holds opened')
+    .option('--no-memo', 'do not cache which values were opened')
     .option('--kms-endpoint <host:port>', 'another Cloud KMS endpoint (KSEAL_KMS_ENDPOINT)');
 }
 

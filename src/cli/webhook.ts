@@ -63,7 +63,12 @@ function configureServe(command: Command, io: IO): void {
       variable('METRICS_PORT') ?? '9090',
     )
     .option('--client-ca <file>', 'the PEM CA of the client certificates that callers must present')
-    .option('--client-name <name>', 'an accepted common name in them', repeated, none)
+    .option(
+      '--client-name <name>',
+      'a common name that these certificates may have',
+      repeated,
+      none,
+    )
     .option('--allow-any-client', 'answer anyone who can reach the port')
     .option(
       '--drain <seconds>',

@@ -31,7 +31,8 @@ function instructions(namespace: string): string {
 file that kube-apiserver already uses:
 
 ${admissionConfiguration()}
-Write this to ${KUBECONFIG}, readable only by kube-apiserver:
+Write this to ${KUBECONFIG}, and copy the client certificate and
+its private key to the files that it names, all readable only by kube-apiserver:
 
 ${kubeconfig}`.trimEnd();
 }
@@ -39,12 +40,13 @@ ${kubeconfig}`.trimEnd();
 /** How to install the two generated files on control plane nodes. `path` returns their paths here. */
 export function copyInstructions(path: (name: string) => string): string {
   return `On every control plane node, copy
+these files, readable only by kube-apiserver:
 ${path('apiserver-admission.yaml')} to ${CONFIGURATION}
 ${path('apiserver-kubeconfig.yaml')} to ${KUBECONFIG}
-readable only by kube-apiserver, and start kube-apiserver with
+Then start kube-apiserver with
 --admission-control-config-file=${CONFIGURATION}
 (a static pod must also mount the folder). If kube-apiserver already uses such a file, add the
-plugin to it instead.`;
+plugin to that file instead.`;
 }
 
 /** The admission configuration of the API server, which names its kubeconfig; YAML. */

@@ -27,12 +27,16 @@ type Path = (name: string) => string;
 function aboutFolder({ tls, clients }: ManifestOptions, path: Path): string {
   const isMade = clients.kind === 'certified' && clients.made !== undefined;
   const but = tls.kind === 'pair' || isMade ? ' except the private keys listed in .gitignore' : '';
-  const keep = `
-To change options but keep the certificates, run it with --tls files --tls-cert ${path('tls.crt')}
---tls-key ${path('tls.key')} --tls-ca ${path('ca.crt')}${isMade ? ` --client-ca ${path('client-ca.crt')}` : ''}`;
-  return `
+  const about = `
 Commit all files to Git${but}.
-Overlays can change anything but the namespace and the names, which the certificate contains.${tls.kind === 'pair' ? keep : ''}`;
+Overlays can change anything but the namespace and the names, which the certificate contains.`;
+  if (tls.kind !== 'pair') return about;
+  const clientCa = isMade ? ` --client-ca ${path('client-ca.crt')}` : '';
+  return `${about}
+To keep the certificates when you generate it again, use these options:
+
+  --tls files --tls-cert ${path('tls.crt')} --tls-key ${path('tls.key')} \\
+    --tls-ca ${path('ca.crt')}${clientCa}`;
 }
 
 function installSteps(options: ManifestOptions, folder: string | undefined, path: Path): string[] {
@@ -45,20 +49,20 @@ function installSteps(options: ManifestOptions, folder: string | undefined, path
   const steps = [`Install the webhook${needs}:\nkubectl apply ${apply}`];
   if (tls.kind === 'pair') {
     // This pipe also replaces an earlier certificate.
-    steps.push(`Give it its certificate, which expires on ${expiryDay(tls.certificate)}:
+    steps.push(`Create the Secret with the certificate, which expires on ${expiryDay(tls.certificate)}:
 kubectl -n ${namespace} create secret tls ${tlsSecret} --dry-run=client -o yaml \\
   --cert=${path('tls.crt')} --key=${path('tls.key')} | kubectl apply --server-side -f -`);
   }
   if (keySecret !== undefined) {
-    steps.push(`Give it its private keys:
+    steps.push(`Create the Secret with the private keys:
 kubectl -n ${namespace} create secret generic ${keySecret}${files.join('')}`);
   }
   if (clients.kind === 'certified') {
     const how =
       clients.made === undefined
-        ? `See the comment above the ConfigMap ${clientCaMap}.`
+        ? `See the comment above the\nConfigMap ${clientCaMap}.`
         : copyInstructions(path);
-    steps.push(`Configure the API server to present its client certificate.\n${how}`);
+    steps.push(`Make the API server present its client certificate. ${how}`);
   }
   steps.push(
     `Wait until the webhook is ready:\nkubectl -n ${namespace} rollout status deployment/${NAME}`,
