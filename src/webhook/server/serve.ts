@@ -28,7 +28,7 @@ export interface ServeOptions extends ReviewerOptions {
 /** Calls `listener` for each event; returns a function that ends this. */
 type Listen<T> = (listener: (event: T) => void) => () => void;
 
-export interface ServeWorld {
+interface ServeWorld {
   readonly loadKeys: (reference: string, note: (text: string) => void) => ReturnType<LoadKeys>;
   readonly logStream: Writable;
   readonly onSignal: Listen<string>;
@@ -157,7 +157,7 @@ interface Signals {
   readonly stop: () => void;
 }
 
-export function twoSignals(onSignal: Listen<string>): Signals {
+function twoSignals(onSignal: Listen<string>): Signals {
   const waiting: ((signal: string) => void)[] = [];
   const nextSignal = () => new Promise<string>((resolve) => waiting.push(resolve));
   const [first, second] = [nextSignal(), nextSignal()];

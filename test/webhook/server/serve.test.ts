@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { KsealError } from '../../../src/errors.ts';
 import type { OpeningKey } from '../../../src/jwe/decrypt.ts';
-import { drain, listen, twoSignals } from '../../../src/webhook/server/serve.ts';
+import { drain, listen } from '../../../src/webhook/server/serve.ts';
 import { eventually, gate } from '../common.ts';
 import { askedKey, keys } from '../keys.ts';
 import { answered, creation, sealed, sealedValues } from '../reviews.ts';
@@ -230,19 +230,6 @@ describe('a signal', () => {
     expect(new Set(answers.slice(before + 4))).toEqual(new Set(['200 close']));
     served.signal('SIGINT');
     expect(await served.ended).toMatchObject({ code: 'INTERRUPTED' });
-  });
-
-  test('is reported first and second, and no more after stop', async () => {
-    let signal = (_: string) => {};
-    const stop = vi.fn();
-    const signals = twoSignals((listener) => {
-      signal = listener;
-      return stop;
-    });
-    for (const name of ['SIGTERM', 'SIGINT', 'SIGTERM']) signal(name);
-    expect(await Promise.all([signals.first, signals.second])).toEqual(['SIGTERM', 'SIGINT']);
-    signals.stop();
-    expect(stop).toHaveBeenCalledOnce();
   });
 });
 
