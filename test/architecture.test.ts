@@ -9,6 +9,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   'text.ts': [],
   'errors.ts': ['text.ts'],
   'diagnostic.ts': ['errors.ts', 'text.ts'],
+  'deadline.ts': [],
   fs: ['text.ts', 'errors.ts'],
   yaml: ['diagnostic.ts', 'text.ts', 'errors.ts'],
   git: ['text.ts', 'errors.ts'],
@@ -25,7 +26,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   verify: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'yaml', 'text.ts', 'errors.ts'],
   report: ['diagnostic.ts', 'verify', 'text.ts'],
   // The webhook knows no manifests, and not where keys are: serve.ts gets a function to load them.
-  webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts'],
+  webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
   cli: [
     ...['webhook', 'report', 'verify', 'inspect', 'unseal', 'seal', 'sources', 'keys', 'config'],
     ...['manifest', 'jwe', 'kubernetes', 'git', 'fs', 'diagnostic.ts', 'text.ts', 'errors.ts'],
@@ -37,7 +38,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   jose: ['jwe'],
   yaml: ['yaml'],
   picomatch: ['config'],
-  'p-limit': ['seal', 'unseal'],
+  'p-limit': ['seal', 'unseal', 'webhook'],
   '@google-cloud/kms': ['keys'],
   '@grpc/grpc-js': ['keys'],
   '@peculiar/x509': ['webhook'],

@@ -1,0 +1,9 @@
+import { defineConfig } from 'vitest/config';
+import main from '../vitest.config.ts';
+
+// Tests that take minutes, or that need a quiet machine.
+export default defineConfig({
+  ...main,
+  root: `${import.meta.dirname}/..`,
+  test: { ...main.test, include: ['test/**/*.long.ts'], testTimeout: 600_000 },
+});
