@@ -176,7 +176,7 @@ describe('values of jose-util encrypt --alg RSA-OAEP-256 --enc A128CBC-HS256 --f
       code: 400,
       reason: 'BadRequest',
       message:
-        'Secret hr/db, data key "password": is bound to no place: another tool sealed it; hint: seal it again with kseal, or allow it with --accept-unbound',
+        'Secret hr/db, data key "password": not bound to a Secret: sealed by another tool; hint: seal it again with kseal, or pass --accept-unbound',
     },
   };
 
@@ -208,7 +208,7 @@ describe('values of jose-util encrypt --alg RSA-OAEP-256 --enc A128CBC-HS256 --f
     const { allowed, status } = await admit(data, ['hr']);
     expect([allowed, status.message]).toEqual([
       false,
-      expect.stringMatching(/hint: rewrite it with: kseal seal --from-jwe FILE$/),
+      expect.stringMatching(/hint: kseal seal --from-jwe FILE$/),
     ]);
   });
 });
