@@ -1,4 +1,4 @@
-/** Every way a command can fail, with the exit code its caller sees (the table in README). */
+/** The error codes, each with the exit code of the command that fails with it (listed in docs/ci.md). */
 export const exitCodes = {
   USAGE: 2,
   IO: 2,
@@ -27,32 +27,32 @@ export const exitCodes = {
 
 export type ErrorCode = keyof typeof exitCodes;
 
-/** A bug in kseal: anything thrown that is not a KsealError (BSD sysexits EX_SOFTWARE). */
+/** The exit code for a bug: anything thrown that is not a KsealError (EX_SOFTWARE in sysexits.h). */
 export const EXIT_BUG = 70;
 
-export interface ErrorDetail {
-  /** The reader's next keystroke. */
-  hint?: string | undefined;
-  /** The foreign error behind this one; shown only with `--debug`, so it must never quote a value. */
-  cause?: unknown;
-  /** What the problem is with: a path, or a place in one. It comes first in the message. */
+interface ErrorDetail {
+  /** A file, a place in it, a Secret or a key that has the problem; printed before the problem. */
   thing?: string | undefined;
-  /** The key that KEY_UNKNOWN is about: the kid that a header names. */
+  /** The next command to run, or one short imperative sentence. */
+  hint?: string | undefined;
+  /** The error of a library or of the system. Printed with `--debug`, so it must not quote a value. */
+  cause?: unknown;
+  /** For KEY_UNKNOWN: the kid in the header. */
   kid?: string | undefined;
 }
 
 /**
- * The one error of kseal. `message` is lower case without a full stop and names what the
- * reader needs to find the fault (file, line, Secret, data key, kid), never a value.
+ * An error that the caller can act on. `message` is lower case, has no full stop, names file,
+ * line, Secret, data key or kid, and never quotes a value.
  */
 export class KsealError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
-  /** The message without the thing before it. */
+  /** The message without the thing. */
   readonly problem: string;
   readonly kid: string | undefined;
 
-  constructor(code: ErrorCode, problem: string, { hint, cause, thing, kid }: ErrorDetail = {}) {
+  constructor(code: ErrorCode, problem: string, { thing, hint, cause, kid }: ErrorDetail = {}) {
     super(thing === undefined ? problem : `${thing}: ${problem}`, { cause });
     this.name = 'KsealError';
     this.code = code;
@@ -62,35 +62,39 @@ export class KsealError extends Error {
   }
 }
 
-/** The errors behind a thrown value: the members of an AggregateError, else the value itself. */
+/** Returns `thrown` if it is a KsealError. Throws anything else again: it is a bug. */
+export function expected(thrown: unknown): KsealError {
+  if (thrown instanceof KsealError) return thrown;
+  throw thrown;
+}
+
+/** The same for all errors in a thrown value. */
+export function expectedErrors(thrown: unknown): readonly KsealError[] {
+  return errorsOf(thrown).map((error) => expected(error));
+}
+
+/** The errors in a thrown value: the members of an AggregateError, or else the value itself. */
 export function errorsOf(thrown: unknown): readonly unknown[] {
   return thrown instanceof AggregateError ? thrown.errors.flatMap(errorsOf) : [thrown];
 }
 
-/** The expected errors behind a thrown value; one that is not expected is thrown on. */
-export function expectedErrors(thrown: unknown): readonly KsealError[] {
-  return errorsOf(thrown).map((error) => {
-    if (error instanceof KsealError) return error;
-    throw error;
-  });
-}
-
-/** Throws all of `errors`: one as itself, several as an AggregateError; none: returns. */
+/** Throws one error as itself and several as an AggregateError; returns without errors. */
 export function throwAll(errors: readonly KsealError[]): void {
-  const [first] = errors;
-  if (first === undefined) return;
-  throw errors.length === 1 ? first : new AggregateError(errors);
+  if (errors.length === 0) return;
+  throw errors.length === 1 ? errors[0] : new AggregateError(errors);
 }
 
-/** The exit code of a thrown value: of several errors the highest counts. */
+/** The exit code for a thrown value: the highest one of its errors. */
 export function exitCodeOf(thrown: unknown): number {
   return Math.max(
     ...errorsOf(thrown).map((e) => (e instanceof KsealError ? exitCodes[e.code] : EXIT_BUG)),
   );
 }
 
-/** The same error with the place of the fault in front of its message. */
-export function located(where: string, error: KsealError): KsealError {
-  const { code, message, hint, cause, kid } = error;
-  return new KsealError(code, message, { hint, cause, kid, thing: where });
+/** The same error with `thing` in front of its message. */
+export function located(
+  thing: string,
+  { code, message, hint, cause, kid }: KsealError,
+): KsealError {
+  return new KsealError(code, message, { thing, hint, cause, kid });
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Config, ConfiguredKey } from '../config/config.ts';
-import { expectedErrors, KsealError, throwAll } from '../errors.ts';
+import { expected, expectedErrors, KsealError, throwAll } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
 import { writeFile } from '../fs/write.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
@@ -31,29 +31,17 @@ interface FetchFlags extends KeyFlags {
   readonly check?: boolean;
 }
 
-/** Where a key is fetched from, and what the configuration says of it. */
-interface Wanted {
-  readonly source: string;
-  /** The folder that a relative source starts from. */
-  readonly folder: string;
-  /** Where it is written if -o does not say: absolute, and as messages call it. */
-  readonly file: { readonly path: string; readonly shown: string } | undefined;
-  readonly pins: readonly (string | undefined)[];
-}
-
 export function configure(command: Command, io: IO): void {
   addKeyOptions(command)
-    .usage(`SOURCE [-o FILE]         get a public key, check it and print it
-       kseal fetch-pubkey NAME                     refresh the file of a configured key
-       kseal fetch-pubkey --check [NAME...]        prove that files, sources and pins agree`)
+    .usage(`SOURCE [-o FILE]   get, check and print a public key
+       kseal fetch-pubkey NAME               update the file of a configured key
+       kseal fetch-pubkey --check [NAME...]  check that file, source and pin agree`)
     .argument('[source...]', "'gcpkms://…', 'git+https://…', a file, or a configured name")
-    .option('-o, --output <file>', 'write here instead of stdout')
-    .option('--force', 'replace a file that holds another key')
+    .option('-o, --output <file>', 'write to this file instead of stdout')
+    .option('--force', 'replace a file that has another key')
     .option('--pin <kid>', 'the fingerprint that the key must have')
-    .addOption(
-      new Option('--format <format>', 'how to write it').choices(keyFormats).default('pem'),
-    )
-    .option('--json', 'print what is known of the key as JSON')
+    .addOption(new Option('--format <format>', 'output format').choices(keyFormats).default('pem'))
+    .option('--json', 'print the key with all facts as JSON')
     .option('--check', 'compare file, source and pin of the configured keys')
     .action((sources: string[], flags: FetchFlags) => dispatch(io, sources, flags));
 }
@@ -62,7 +50,7 @@ async function dispatch(io: IO, sources: readonly string[], flags: FetchFlags): 
   if (flags.check) return checkKeys(io, sources, flags);
   const [source, second] = sources;
   if (source !== undefined && second === undefined) return fetchPubkey(io, source, flags);
-  throw new KsealError('USAGE', 'name one source of a public key', {
+  throw new KsealError('USAGE', 'give one source of a public key', {
     hint: "kseal fetch-pubkey 'gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K' -o keys/prod.pub",
   });
 }
@@ -81,6 +69,16 @@ async function fetchPubkey(io: IO, text: string, flags: FetchFlags): Promise<voi
   else if (wanted.file === undefined) await writeStdout(io, publicKeyText(key, flags.format));
 }
 
+/** The source of a key, and what the command line and the configuration say about it. */
+interface Wanted {
+  readonly source: string;
+  /** The folder that a relative source starts from. */
+  readonly folder: string;
+  /** The output file: its absolute path, and its path in messages. */
+  readonly file: { readonly path: string; readonly shown: string } | undefined;
+  readonly pins: readonly (string | undefined)[];
+}
+
 function wantedFrom(io: IO, text: string, flags: FetchFlags, config: Config | undefined): Wanted {
   const { output, pin } = flags;
   const file =
@@ -91,13 +89,10 @@ function wantedFrom(io: IO, text: string, flags: FetchFlags, config: Config | un
   if (reference.kind !== 'name') return { source: text, folder: io.cwd, file, pins: [pinOf(pin)] };
   const { config: found, entry } = configuredKey(reference.name, config);
   if (entry.source === undefined) {
-    throw new KsealError(
-      'CONFIG_INVALID',
-      `${found.path}: key ${reference.name} has no source to fetch it from`,
-      {
-        hint: 'add source: gcpkms://… to it',
-      },
-    );
+    throw new KsealError('CONFIG_INVALID', `key ${reference.name} has no source`, {
+      thing: found.path,
+      hint: 'add source: gcpkms://… to it',
+    });
   }
   const own = entry.file && { path: resolve(found.folder, entry.file), shown: entry.file };
   return {
@@ -108,7 +103,7 @@ function wantedFrom(io: IO, text: string, flags: FetchFlags, config: Config | un
   };
 }
 
-/** Leaves a file that holds this very key alone, and replaces another key only with --force. */
+/** Writes the key, unless the file has it already. Replaces another key only with --force. */
 async function writeKey(
   io: IO,
   { path, shown }: NonNullable<Wanted['file']>,
@@ -116,84 +111,86 @@ async function writeKey(
   { force = false, format }: FetchFlags,
 ): Promise<void> {
   const text = Buffer.from(publicKeyText(key, format));
-  const held = isFile(path) ? await kidIn(path, shown) : undefined;
+  const held = isFile(path) ? await kidOfKeyFile(path, shown) : undefined;
   if (held === key.kid && (!force || readFileSync(path).equals(text)))
-    return say(io, 'note', `${shown} holds this key already`);
+    return say(io, 'note', `${shown} has this key already`);
   if (held !== undefined && !force) {
     throw new KsealError(
       'KEY_MISMATCH',
-      `${shown} holds another key, ${describeKid(held)}; fetched was ${describeKid(key.kid)}`,
-      { hint: 'if the key was changed on purpose, add --force' },
+      `has another key: ${describeKid(held)}, fetched ${describeKid(key.kid)}`,
+      { thing: shown, hint: 'if the change is intended, add --force' },
     );
   }
   writeFile(path, shown, text, { force, confidential: false });
   say(io, 'note', `wrote ${shown}`);
 }
 
-/** Undefined for a file that holds something else than a key. */
-async function kidIn(path: string, shown: string): Promise<string | undefined> {
+/** Undefined for a file that is not a key file. */
+async function kidOfKeyFile(path: string, shown: string): Promise<string | undefined> {
   try {
     return (await readKeyFile(path, shown)).kid;
   } catch (error) {
-    if (error instanceof KsealError && error.code === 'KEY_INVALID') return undefined;
+    if (expected(error).code === 'KEY_INVALID') return undefined;
     throw error;
   }
 }
 
-function asJson({ kid, bits, origin, facts, ...key }: FetchedKey): string {
-  const pem = publicKeyText({ ...key, kid }, 'pem');
-  return `${JSON.stringify({ kid, fingerprint: describeKid(kid), bits, origin, facts: Object.fromEntries(facts), pem }, null, 2)}\n`;
-}
-
-/** What a place says that a key is. */
-interface Witness {
-  readonly place: string;
-  readonly kid: string;
+function asJson({ kid, bits, origin, facts, key }: FetchedKey): string {
+  const pem = publicKeyText({ key, kid }, 'pem');
+  const fingerprint = describeKid(kid);
+  const json = { kid, fingerprint, bits, origin, facts: Object.fromEntries(facts), pem };
+  return `${JSON.stringify(json, null, 2)}\n`;
 }
 
 /**
- * `kseal fetch-pubkey --check`: proves that the file, the source and the pin of each configured
- * key are one key. Throws KEY_MISMATCH, with all fingerprints, for each that is not.
+ * `kseal fetch-pubkey --check`: compares the file, the source and the pin of each configured key.
+ * Throws KEY_MISMATCH, with all fingerprints, for each key for which they differ.
  */
-export async function checkKeys(io: IO, names: readonly string[], flags: KeyFlags): Promise<void> {
+async function checkKeys(io: IO, names: readonly string[], flags: KeyFlags): Promise<void> {
   const config = configFor(io, flags, undefined);
   const context = keyContext(io, flags, config);
   const chosen = names.length > 0 ? names : [...(config?.keys.keys() ?? [])];
   if (chosen.length === 0) {
     throw new KsealError('USAGE', 'no keys are configured', {
-      hint: 'name them under keys: in .kseal.yaml',
+      hint: 'add them under keys: in .kseal.yaml',
     });
   }
   const errors: KsealError[] = [];
-  const agreements: string[] = [];
+  let agreements = '';
   for (const name of chosen) {
     try {
       const { config: found, entry } = configuredKey(name, config);
       const witnesses = await witnessesOf(entry, found, context);
       checkAgreement(name, witnesses);
-      if (witnesses.length < 2) {
+      const [first, second] = witnesses;
+      if (first === undefined || second === undefined) {
         warn(io, {
-          message: `key ${name} has nothing to compare`,
-          hint: 'give it a file, a source and a kid',
+          message: `key ${name}: nothing to compare`,
+          hint: 'configure at least two of file, source and kid',
         });
       } else {
         const places = witnesses.map(({ place }) => place).join(', ');
-        agreements.push(`${name}: ${describeKid(witnesses[0]?.kid ?? '')}: ${places} agree`);
+        agreements += `${printable(`${name}: ${describeKid(first.kid)}: ${places} agree`)}\n`;
       }
     } catch (thrown) {
       errors.push(...expectedErrors(thrown));
     }
   }
   throwAll(errors);
-  await writeStdout(io, agreements.map((line) => `${printable(line)}\n`).join(''));
+  await writeStdout(io, agreements);
+}
+
+/** The kid of a key, according to one place. */
+interface Witness {
+  readonly place: string;
+  readonly kid: string;
 }
 
 async function witnessesOf(
-  entry: ConfiguredKey,
+  { file, source, kid }: ConfiguredKey,
   config: Config,
   context: KeyContext,
 ): Promise<readonly Witness[]> {
-  const { file, source, kid } = entry;
   const witnesses: Witness[] = [];
   if (file !== undefined) {
     const key = await publicKeyFromFile(resolve(config.folder, file), file);
@@ -209,8 +206,9 @@ async function witnessesOf(
 
 function checkAgreement(name: string, witnesses: readonly Witness[]): void {
   if (new Set(witnesses.map(({ kid }) => kid)).size < 2) return;
-  const seen = witnesses.map(({ place, kid }) => `${place} is ${describeKid(kid)}`).join('; ');
-  throw new KsealError('KEY_MISMATCH', `key ${name} is not one key: ${seen}`, {
+  const seen = witnesses.map(({ place, kid }) => `${place} has ${describeKid(kid)}`).join('; ');
+  throw new KsealError('KEY_MISMATCH', `fingerprint mismatch: ${seen}`, {
+    thing: `key ${name}`,
     hint: 'do not seal to it; ask the KMS manager which of them is right',
   });
 }

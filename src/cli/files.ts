@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
-import { isSameFile, readFile } from '../fs/read.ts';
+import { isSameFile, MAX_MANIFEST, readFile } from '../fs/read.ts';
 import { checkWritable, refuseExisting, writeFile } from '../fs/write.ts';
 import { isLabelKey } from '../kubernetes/names.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
@@ -8,10 +8,7 @@ import type { Manifest } from '../manifest/types.ts';
 import type { IO } from './io.ts';
 import { say, writeStdout } from './print.ts';
 
-/** The largest manifest that is read, in bytes: many Secrets of 1 MiB, but not a disk image. */
-const MAX_MANIFEST = 32 * 1024 * 1024;
-
-/** Reads a file, or stdin for `-`; at most `limit` bytes. */
+/** Reads a file of at most `limit` bytes, or stdin for `-`. */
 export async function readInput(io: IO, path: string, limit = MAX_MANIFEST): Promise<Buffer> {
   return path === '-' ? readStdin(io, limit) : readFile(resolve(io.cwd, path), path, limit);
 }
@@ -27,42 +24,46 @@ async function readStdin(io: IO, limit: number): Promise<Buffer> {
   for await (const chunk of io.stdin) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes > limit) throw new KsealError('IO', `stdin: larger than ${limit} bytes`);
+    if (bytes > limit) throw new KsealError('IO', `larger than ${limit} bytes`, { thing: 'stdin' });
   }
   return Buffer.concat(chunks);
 }
 
-/** How messages call a file argument. */
+/** The name of a file argument in messages. */
 export function shownPath(path: string): string {
   return path === '-' ? 'stdin' : path;
 }
 
-/** For options that may be repeated: each takes one argument, and they are kept in order. */
+/** Parses an option that may be repeated, with one argument each. */
 export function repeated(text: string, previous: readonly string[]): readonly string[] {
   return [...previous, text];
 }
 
-/** Reads the arguments of a repeated option that each are KEY=VALUE. Throws USAGE. */
+/** Parses the KEY=VALUE arguments of a repeated option. Throws USAGE. */
 export function pairs(flag: string, texts: readonly string[]): ReadonlyMap<string, string> {
   return new Map(
     texts.map((text) => {
       const at = text.indexOf('=');
       if (isLabelKey(text.slice(0, Math.max(at, 0))))
         return [text.slice(0, at), text.slice(at + 1)];
-      throw new KsealError('USAGE', `${flag} takes KEY=VALUE with a key that Kubernetes allows`, {
-        hint: `${flag} app=db`,
-      });
+      throw new KsealError(
+        'USAGE',
+        `${flag} must be KEY=VALUE, with a key that Kubernetes allows`,
+        {
+          hint: `${flag} app=db`,
+        },
+      );
     }),
   );
 }
 
-/** Reads a manifest from a file, or from stdin for `-`. What is wrong with it is in its problems. */
+/** Reads a manifest from a file, or stdin for `-`. Its errors are in `problems`. */
 export async function readManifestFile(io: IO, path: string): Promise<Manifest> {
   const shown = shownPath(path);
   return readManifest(decodeManifest(await readInput(io, path), shown), shown);
 }
 
-/** The bytes less one LF or CRLF at their end. */
+/** The bytes without one LF or CRLF at their end. */
 export function withoutFinalNewline(bytes: Buffer): Buffer {
   const newline = /\r?\n$/.exec(bytes.subarray(-2).toString('latin1'))?.[0] ?? '';
   return bytes.subarray(0, bytes.length - newline.length);
@@ -76,15 +77,15 @@ interface Target {
 }
 
 interface Inputs {
-  /** The manifests that are read, and the hint where one of them is the output too. */
+  /** The input manifests, and the hint if one of them is also the output. */
   readonly manifests: readonly string[];
   readonly hint: string;
-  /** Whatever else is read: key files and value files. */
+  /** Key files and value files. */
   readonly others: readonly (string | undefined)[];
 }
 
 /**
- * Checks an output before anything is asked for: it is no input, it can be written, and without
+ * Checks an output before the first prompt: it is not an input, it can be written, and without
  * --force it does not exist. Throws USAGE, IO or OUTPUT_EXISTS.
  */
 export function checkOutput(
@@ -97,15 +98,14 @@ export function checkOutput(
   const isOutput = (input: string | undefined) =>
     input !== undefined && input !== '-' && isSameFile(resolve(io.cwd, input), path);
   if (manifests.some(isOutput))
-    throw new KsealError('USAGE', `${output}: is the input too`, { hint });
-  if (others.some(isOutput)) {
-    throw new KsealError('USAGE', `${output}: is read as well`, { hint: 'give another name' });
-  }
+    throw new KsealError('USAGE', 'is also the input', { thing: output, hint });
+  if (others.some(isOutput))
+    throw new KsealError('USAGE', 'is also read', { thing: output, hint: 'choose another name' });
   checkWritable(path, output);
   if (!force) refuseExisting(path, output);
 }
 
-/** Writes a finished result to the file that `-o` names, or to stdout. */
+/** Writes a result to the file of `-o`, or to stdout. */
 export async function writeResult(
   io: IO,
   result: string | Uint8Array,

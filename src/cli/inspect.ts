@@ -14,7 +14,7 @@ import { notShown, textconv } from '../inspect/textconv.ts';
 import { describeBinding } from '../jwe/binding.ts';
 import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
-import { checkedKey, type KeyFile, looksLikeKey, readKeyText } from '../keys/key-file.ts';
+import { type KeyFile, looksLikeKey, parseKey } from '../keys/key-file.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import { isFolder, type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
@@ -122,8 +122,7 @@ async function inspectText(
 ): Promise<Found & { readonly problems: readonly KsealError[] }> {
   if (content instanceof KsealError) throw content;
   if (looksLikeKey(content)) {
-    const key = await checkedKey(readKeyText(content, path), path);
-    return { values: [], keys: [{ path, ...key }], problems: [] };
+    return { values: [], keys: [{ path, ...(await parseKey(content, path)) }], problems: [] };
   }
   if (isSealedInSomeForm(content)) {
     const value = withoutFinalNewline(Buffer.from(content));

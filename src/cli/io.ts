@@ -11,14 +11,14 @@ export interface Output extends Writable {
   isTTY?: boolean;
 }
 
-/** The controlling terminal: prompts use it, so that stdin and stdout may be redirected. */
+/** The controlling terminal. Prompts use it, because stdin and stdout may be redirected. */
 export interface Terminal {
   readonly input: Input;
   readonly output: Output;
   close(): void;
 }
 
-/** Everything a command touches of its surroundings besides files. */
+/** The environment of a command, except for files. */
 export interface IO {
   readonly stdin: Input;
   readonly stdout: Output;
@@ -26,17 +26,17 @@ export interface IO {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The folder that relative paths start from; absolute. */
   readonly cwd: string;
-  /** Opens the controlling terminal; undefined where there is none. */
+  /** Opens the controlling terminal, if there is one. */
   readonly openTerminal: () => Terminal | undefined;
-  /** Has `listener` hear of SIGTERM and SIGINT in place of the end that they mean; returns the undoing. */
+  /** Calls `listener` for SIGTERM and SIGINT, which then do not end the process; returns the undo. */
   readonly onSignal: (listener: (signal: string) => void) => () => void;
-  /** Has `listener` hear of an error that nothing caught, in place of the end that it means; returns the undoing. */
+  /** Calls `listener` for an uncaught error, which then does not end the process; returns the undo. */
   readonly onUncaught: (listener: (error: unknown) => void) => () => void;
-  /** Hears of what a command threw before it is printed; for tests. */
+  /** Called with the error of a command before it is printed; for tests. */
   readonly onError?: (thrown: unknown) => void;
 }
 
-/** The surroundings of the running process. Streams are opened when they are first used. */
+/** The environment of this process. A stream is opened when it is first used. */
 export function systemIO(): IO {
   return {
     get stdin() {
@@ -65,7 +65,7 @@ function onSignal(listener: (signal: string) => void): () => void {
   };
 }
 
-/** Node makes such an exception of a promise that nobody caught, too. */
+/** Node turns an unhandled rejection into an uncaught exception, too. */
 function onUncaught(listener: (error: unknown) => void): () => void {
   process.on('uncaughtException', listener);
   return () => process.off('uncaughtException', listener);
@@ -97,5 +97,5 @@ function openTerminal(): Terminal | undefined {
 
 declare const KSEAL_VERSION: string;
 
-/** The version of package.json, put in when kseal is built. */
+/** From package.json, inserted by the build. */
 export const version: string = KSEAL_VERSION;

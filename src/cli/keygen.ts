@@ -4,12 +4,13 @@ import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import { KsealError } from '../errors.ts';
-import { checkWritable, removeFile, writeFile } from '../fs/write.ts';
+import { checkWritable, replaceFiles } from '../fs/write.ts';
 import { describeKid, kidOf } from '../jwe/thumbprint.ts';
-import { MAX_BITS, MIN_BITS, WEAK_BITS } from '../keys/key-file.ts';
+import { MAX_BITS, MIN_BITS } from '../keys/key-file.ts';
 import { shellWord } from '../text.ts';
 import type { IO } from './io.ts';
-import { say, warn } from './print.ts';
+import { warnIfWeak } from './options.ts';
+import { say } from './print.ts';
 
 export function configure(command: Command, io: IO): void {
   command
@@ -20,8 +21,8 @@ export function configure(command: Command, io: IO): void {
 
 async function keygen(io: IO, prefix: string, bitsText: string): Promise<void> {
   if (/(^|[\\/])$/.test(prefix)) {
-    throw new KsealError('USAGE', '-o takes the beginning of the file names', {
-      hint: '-o prod makes prod.pem and prod.pub',
+    throw new KsealError('USAGE', '-o takes a prefix for the names of two files', {
+      hint: '-o prod writes prod.pem and prod.pub',
     });
   }
   const bits = Number(bitsText);
@@ -29,46 +30,36 @@ async function keygen(io: IO, prefix: string, bitsText: string): Promise<void> {
     throw new KsealError(
       'USAGE',
       `--bits must be a multiple of 8 from ${MIN_BITS} to ${MAX_BITS}`,
-      {
-        hint: '--bits 4096',
-      },
+      { hint: '--bits 4096' },
     );
   }
   const [pem, pub] = [`${prefix}.pem`, `${prefix}.pub`];
   for (const path of [pem, pub]) {
-    if (existsSync(resolve(io.cwd, path))) throw exists(path);
+    if (existsSync(resolve(io.cwd, path))) throw exists(path, prefix);
     checkWritable(resolve(io.cwd, path), path);
   }
-  if (bits < WEAK_BITS) warn(io, { message: `${bits} bits are few; 3072 or more are advised` });
-  const pair = await promisify(generateKeyPair)('rsa', {
+  warnIfWeak(io, { bits }, pub);
+  const { privateKey, publicKey } = await promisify(generateKeyPair)('rsa', {
     modulusLength: bits,
     publicExponent: 65537,
   });
-  const texts = [
-    [pem, pair.privateKey.export({ type: 'pkcs8', format: 'pem' }), true],
-    [pub, pair.publicKey.export({ type: 'spki', format: 'pem' }), false],
-  ] as const;
-  const written: string[] = [];
-  try {
-    for (const [path, text, confidential] of texts) {
-      writeFile(resolve(io.cwd, path), path, Buffer.from(text), { force: false, confidential });
-      written.push(path);
-    }
-  } catch (error) {
-    // Half a pair is of no use to anyone.
-    for (const path of written) removeFile(resolve(io.cwd, path));
-    throw error;
-  }
+  const file = (shown: string, text: string | Buffer, confidential: boolean) => ({
+    path: resolve(io.cwd, shown),
+    shown,
+    bytes: Buffer.from(text),
+    confidential,
+  });
+  replaceFiles([
+    file(pem, privateKey.export({ type: 'pkcs8', format: 'pem' }), true),
+    file(pub, publicKey.export({ type: 'spki', format: 'pem' }), false),
+  ]);
   say(io, 'note', `wrote ${pem} (private: keep it out of Git) and ${pub}`);
-  say(io, 'note', `key ${describeKid(await kidOf(pair.publicKey))}, RSA-${bits}`);
+  say(io, 'note', `key ${describeKid(await kidOf(publicKey))}, RSA-${bits}`);
 }
 
-function exists(path: string): KsealError {
-  return new KsealError(
-    'OUTPUT_EXISTS',
-    `${path}: exists already, and a key is never overwritten`,
-    {
-      hint: `choose another name: kseal keygen -o ${shellWord(`${path.replace(/\.\w+$/, '')}-2`)}`,
-    },
-  );
+function exists(thing: string, prefix: string): KsealError {
+  return new KsealError('OUTPUT_EXISTS', 'already exists, and keys are never overwritten', {
+    thing,
+    hint: `choose another name: kseal keygen -o ${shellWord(`${prefix}-2`)}`,
+  });
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Config, ConfiguredKey } from '../config/config.ts';
-import { errorsOf, KsealError } from '../errors.ts';
+import { expected, KsealError } from '../errors.ts';
 import { publicKeyFromFile } from '../keys/key-file.ts';
 import type { IO } from './io.ts';
 import { addKeyOptions, configFor, type KeyFlags } from './options.ts';
@@ -11,13 +11,13 @@ interface KeysFlags extends KeyFlags {
   readonly json?: boolean;
 }
 
-/** A configured key, and what its file holds. Nothing here asks the network. */
+/** A configured key with the kid of its file; read without the network. */
 interface ListedKey {
   readonly name: string;
   readonly title: string | undefined;
   readonly state: string;
   readonly kid: string | undefined;
-  /** `pinned`, `not pinned`, or what is wrong. */
+  /** `pinned`, `not pinned`, or the problem. */
   readonly pin: string;
   readonly file: string | undefined;
   readonly source: string | undefined;
@@ -42,8 +42,8 @@ export function configure(command: Command, io: IO): void {
 async function listKeys(io: IO, flags: KeysFlags): Promise<void> {
   const config = configFor(io, flags, undefined);
   if (config === undefined) {
-    throw new KsealError('CONFIG_INVALID', 'there is no .kseal.yaml here or above', {
-      hint: 'write one that begins with: version: 1',
+    throw new KsealError('CONFIG_INVALID', 'no .kseal.yaml here or above', {
+      hint: 'create one that begins with: version: 1',
     });
   }
   const listed = await Promise.all(
@@ -57,7 +57,7 @@ async function listKeys(io: IO, flags: KeysFlags): Promise<void> {
 
 async function list(name: string, entry: ConfiguredKey, { folder }: Config): Promise<ListedKey> {
   const { title, file, source, kid: pin, state = 'active' } = entry;
-  const kid = file === undefined ? undefined : await kidIn(resolve(folder, file), file);
+  const kid = file === undefined ? undefined : await kidOrError(resolve(folder, file), file);
   const facts = { name, title, state, file, source };
   if (kid instanceof KsealError) return { ...facts, kid: pin, pin: kid.message };
   if (pin === undefined) return { ...facts, kid, pin: 'not pinned' };
@@ -65,13 +65,10 @@ async function list(name: string, entry: ConfiguredKey, { folder }: Config): Pro
   return { ...facts, kid: pin, pin: agrees ? 'pinned' : `the file holds another key: ${kid}` };
 }
 
-/** The kid of a key file, or why it cannot be told. */
-async function kidIn(path: string, shown: string): Promise<string | KsealError> {
+async function kidOrError(path: string, shown: string): Promise<string | KsealError> {
   try {
     return (await publicKeyFromFile(path, shown)).kid;
-  } catch (thrown) {
-    const [error] = errorsOf(thrown);
-    if (error instanceof KsealError) return error;
-    throw thrown;
+  } catch (error) {
+    return expected(error);
   }
 }

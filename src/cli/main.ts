@@ -1,12 +1,12 @@
 import { type IO, version } from './io.ts';
 import { reportErrors, writeStdout } from './print.ts';
 
-/** Runs one command line; returns the exit code. Never throws. */
+/** Runs a command line and returns the exit code. Never throws. */
 export async function main(argv: readonly string[], io: IO): Promise<number> {
-  // The write that fails says so itself; without a listener it would be thrown a second time.
+  // A failed write reports its error itself; without a listener Node would throw it again.
   for (const stream of [io.stdout, io.stderr]) stream.on('error', () => {});
   try {
-    // Whoever asks for no more than this does not wait for all the rest.
+    // Without loading the rest of the program.
     if (argv.length === 1 && isVersion.test(argv[0] ?? '')) {
       await writeStdout(io, `${version}\n`);
       return 0;

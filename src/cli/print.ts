@@ -10,10 +10,10 @@ const colours = { error: 'red', warning: 'yellow', hint: 'cyan' } as const;
 
 export type Colour = 'red' | 'yellow' | 'cyan' | 'green';
 
-/** Prints one line of words on stderr: `kseal: warning: …`, or `kseal: …` for a note. */
+/** Prints one line on stderr: `kseal: warning: …`, or `kseal: …` for a note. */
 export function say(io: IO, kind: 'error' | 'warning' | 'hint' | 'note', text: string): void {
   const label = kind === 'note' ? '' : `${paint(io, io.stderr, colours[kind], `${kind}:`)} `;
-  // A Git reference may hold a password, and is named in many messages.
+  // Many messages contain a Git reference, which may hold a password.
   io.stderr.write(`kseal: ${label}${printable(withoutCredentials(text))}\n`);
 }
 
@@ -37,7 +37,7 @@ export function paint(io: IO, stream: Output, colour: Colour, text: string): str
     : text;
 }
 
-/** Prints every error behind `thrown`, with its hint, and returns the exit code. */
+/** Prints each error in `thrown`, with its hint, and returns the exit code. */
 export function reportErrors(io: IO, thrown: unknown, debug: boolean): number {
   const errors = errorsOf(thrown);
   for (const [index, error] of errors.entries()) {
@@ -45,7 +45,7 @@ export function reportErrors(io: IO, thrown: unknown, debug: boolean): number {
     else {
       say(io, 'error', error.message);
       if (debug && error.cause !== undefined) say(io, 'note', `caused by ${String(error.cause)}`);
-      // Errors in a row often share their hint; it is said behind the last of them.
+      // Errors in a row often share their hint, which is printed once, after the last of them.
       if (error.hint !== undefined && error.hint !== hintOf(errors[index + 1]))
         say(io, 'hint', error.hint);
     }
@@ -57,14 +57,14 @@ function hintOf(error: unknown): string | undefined {
   return error instanceof KsealError ? error.hint : undefined;
 }
 
-/** The message of an unforeseen error may quote a value, so only its kind is printed. */
+/** Prints the kind of an unexpected error, but not its message, which may quote a value. */
 function reportBug(io: IO, error: unknown, debug: boolean): void {
   say(io, 'error', `unexpected ${error instanceof Error ? error.name : 'failure'}: a bug in kseal`);
   if (debug && error instanceof Error) io.stderr.write(`${error.stack}\n`);
-  else say(io, 'hint', 'run it again with --debug, and report what it prints');
+  else say(io, 'hint', 'run it again with --debug, and report the output');
 }
 
-/** Writes a command's result to stdout. A reader that has gone away ends it quietly. */
+/** Writes a result to stdout. A closed pipe is not an error. */
 export function writeStdout(io: IO, result: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     io.stdout.write(result, (error) => {
@@ -77,11 +77,11 @@ export function writeStdout(io: IO, result: string | Uint8Array): Promise<void> 
 export interface Column<T> {
   readonly title: string;
   readonly cell: (row: T) => string;
-  /** Colours a cell that has been padded already. */
+  /** Colours a cell that is already padded. */
   readonly paint?: (row: T, padded: string) => string;
 }
 
-/** A table for people. A column that is empty throughout is left out. */
+/** A table for people, without empty columns. */
 export function tableOf<T>(rows: readonly T[], columns: readonly Column<T>[]): string {
   const shown = columns
     .map((column) => ({ ...column, cells: rows.map((row) => printable(column.cell(row))) }))

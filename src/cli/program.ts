@@ -4,7 +4,7 @@ import { KsealError } from '../errors.ts';
 import { type IO, version } from './io.ts';
 
 interface CommandModule {
-  /** `exit` sets the exit code of a command whose answer is one. */
+  /** `exit` sets the exit code of a command that uses it for its answer. */
   configure(command: Command, io: IO, exit: (code: number) => void): void;
 }
 
@@ -13,10 +13,10 @@ interface CommandRow {
   readonly load: () => Promise<CommandModule>;
 }
 
-/** The commands. Each is loaded only when it is the one that runs. */
+/** Only the module of the command that runs is loaded. */
 const commands: Readonly<Record<string, CommandRow>> = {
   keygen: {
-    summary: 'make an RSA key pair for development or air-gapped use',
+    summary: 'generate an RSA key pair for development or air-gapped use',
     load: () => import('./keygen.ts'),
   },
   'fetch-pubkey': {
@@ -26,24 +26,24 @@ const commands: Readonly<Record<string, CommandRow>> = {
   keys: { summary: 'list the configured keys', load: () => import('./keys.ts') },
   seal: { summary: 'seal values into a Secret manifest', load: () => import('./seal.ts') },
   inspect: {
-    summary: 'show what is sealed, for where, and with which key',
+    summary: 'show where sealed values can be opened, and with which key',
     load: () => import('./inspect.ts'),
   },
   verify: {
-    summary: 'prove offline that manifests are soundly sealed',
+    summary: 'check offline that manifests are sealed correctly',
     load: () => import('./verify.ts'),
   },
   decrypt: {
-    summary: 'open sealed values locally, exactly as the webhook would',
+    summary: 'open sealed values locally, exactly as the webhook does',
     load: () => import('./decrypt.ts'),
   },
   webhook: {
-    summary: 'the admission webhook, and the YAML that installs it',
+    summary: 'run the admission webhook, or print the YAML that installs it',
     load: () => import('./webhook.ts'),
   },
 };
 
-/** Runs one command line; returns the exit code. Throws what a command throws, and USAGE. */
+/** Runs a command line and returns the exit code. Throws the errors of the command, and USAGE. */
 export async function run(argv: readonly string[], io: IO): Promise<number> {
   let exitCode = 0;
   if (argv.length === 0) {
@@ -51,12 +51,15 @@ export async function run(argv: readonly string[], io: IO): Promise<number> {
   }
   const program = new Command('kseal')
     .description(
-      'Seal Kubernetes Secrets to a public key, offline; only the holder of the private key opens them.',
+      'Seal Kubernetes Secrets to a public key, offline; only the holder of the private key can open them.',
     )
-    .version(version)
-    .option('--debug', 'show causes and stack traces of errors')
-    // An option that may be repeated begins with an empty list, which is nothing to tell.
+    .version(version, '-V, --version', 'print the version')
+    .option('--debug', 'print causes and stack traces of errors')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
     .configureHelp({
+      minWidthToWrap: 30,
+      // An option that may be repeated starts with an empty list.
       optionDescription: (option) =>
         new Help().optionDescription(option).replace(' (default: [])', ''),
     })
@@ -79,7 +82,7 @@ export async function run(argv: readonly string[], io: IO): Promise<number> {
   return exitCode;
 }
 
-/** The command that was meant, with its group: `kseal webhook manifests`. */
+/** The full name of the command: `kseal webhook manifests`. */
 function commandIn(program: Command, argv: readonly string[]): string {
   let command = program;
   const names = [program.name()];
@@ -92,7 +95,7 @@ function commandIn(program: Command, argv: readonly string[]): string {
   return names.join(' ');
 }
 
-/** With this switch Node prints what its streams carry, values too, and cannot be told to stop. */
+/** Refuses a variable with which Node prints all data in streams, including values. */
 function refuseToTrace(): void {
   if (!debuglog('stream').enabled) return;
   throw new KsealError('USAGE', 'NODE_DEBUG makes Node print the values that it reads and writes', {
@@ -100,7 +103,7 @@ function refuseToTrace(): void {
   });
 }
 
-/** An option that may stand only once says so when it is repeated: the last would silently win. */
+/** Makes it an error to repeat an option that takes one argument; commander would use the last. */
 function refuseTwice(option: Option): void {
   const parse = option.parseArg;
   if (!option.required || Array.isArray(option.defaultValue)) return;
@@ -108,31 +111,34 @@ function refuseTwice(option: Option): void {
   option.argParser((text, previous: unknown) => {
     const isDefault = previous === option.defaultValue && !isGiven;
     isGiven = true;
-    // An option whose values are collected elsewhere leaves no text here.
+    // The values of an option that are collected elsewhere leave no text here.
     if (typeof previous !== 'string' || previous === '' || isDefault) {
       return parse ? parse(text, previous) : text;
     }
     throw new KsealError('USAGE', `${option.flags} is given twice`, {
-      hint: 'leave one of them away',
+      hint: 'omit one of them',
     });
   });
 }
 
-/** Commander's words, in our form, less what an option was given: that might be a value. */
-function usageError({ message }: CommanderError, command: string): KsealError {
-  const [first = '', second] = message.replace(/^error: /, '').split('\n');
-  const meant = /^\(Did you mean (.*)\?\)$/.exec(second ?? '')?.[1];
-  const said = rewordings.reduce((text, [pattern, words]) => text.replace(pattern, words), first);
-  return new KsealError('USAGE', said, {
+/** Converts an error of commander. */
+function usageError({ code, message }: CommanderError, command: string): KsealError {
+  const [, text = '', meant] =
+    /^(?:error: )?(.*?)(?:\n\(Did you mean (.*)\?\))?$/s.exec(message) ?? [];
+  const [pattern, words] = rewordings[code] ?? [/^$/, ''];
+  return new KsealError('USAGE', text.replace(pattern, words), {
     hint: meant ? `did you mean ${meant}?` : `${command} --help`,
   });
 }
 
-const rewordings: readonly (readonly [RegExp, string])[] = [
-  // A group of commands without one of them: Commander would print its help as an error.
-  [/^\(outputHelp\)$/, 'no command given'],
-  [/^unknown option '(--[^=]*|-.).*'$/, "unknown option '$1'"],
-  [/ argument '.*' is invalid\. Allowed choices are (.*)\.$/, ' must be one of $1'],
-  [/ argument '.*' is invalid\. (.*)$/, ' $1'],
-  [/^(too many arguments.*)\. Expected (.*)\.$/, '$1: expected $2'],
-];
+/** By commander's code. They remove arguments, which may be secret values. */
+const rewordings: Readonly<Record<string, readonly [RegExp, string]>> = {
+  // For a group without a command, commander prints the help.
+  'commander.help': [/.*/s, 'no command given'],
+  'commander.unknownOption': [/'(--[^=]*|-.).*'/s, "'$1'"],
+  'commander.invalidArgument': [
+    / argument '.*' is invalid\. .* are (.*)\.$/s,
+    ' must be one of $1',
+  ],
+  'commander.excessArguments': [/\. Expected (.*)\.$/s, ': expected $1'],
+};

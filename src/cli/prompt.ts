@@ -1,12 +1,35 @@
 import { emitKeypressEvents, type Key } from 'node:readline';
+import { createInterface } from 'node:readline/promises';
 import { KsealError } from '../errors.ts';
 import type { IO, Terminal } from './io.ts';
 
 const PASTE_ON = '\x1b[?2004h';
 const PASTE_OFF = '\x1b[?2004l';
 const TRIES = 3;
-/** How long no key may come before a paste counts as over. */
+/** A paste is over after so many milliseconds without input. */
 const QUIET_MS = 60;
+
+/** Asks on the controlling terminal; undefined without a terminal. Throws INTERRUPTED. */
+export async function askYesNo(io: IO, question: string): Promise<boolean | undefined> {
+  const terminal = io.openTerminal();
+  if (terminal === undefined) return undefined;
+  const lines = createInterface(terminal);
+  try {
+    const answer = await new Promise<string>((resolve, reject) => {
+      const interrupt = () => reject(interrupted());
+      for (const event of ['SIGINT', 'close']) lines.on(event, interrupt);
+      lines.question(`${question} (yes/no)? `).then(resolve, interrupt);
+    });
+    return /^y(?:es)?$/i.test(answer.trim());
+  } finally {
+    lines.close();
+    terminal.close();
+  }
+}
+
+function interrupted(): KsealError {
+  return new KsealError('INTERRUPTED', 'interrupted');
+}
 
 /**
  * Asks for the value of a data key on the controlling terminal: hidden, twice, one line.
@@ -14,8 +37,10 @@ const QUIET_MS = 60;
  */
 export async function promptValue(io: IO, key: string): Promise<string> {
   const terminal = io.openTerminal();
+  const thing = `data key "${key}"`;
   if (terminal === undefined) {
-    throw new KsealError('USAGE', `cannot ask for "${key}": there is no terminal`, {
+    throw new KsealError('USAGE', 'cannot ask for the value without a terminal', {
+      thing,
       hint: `pipe the value in with --stdin ${key}`,
     });
   }
@@ -23,18 +48,15 @@ export async function promptValue(io: IO, key: string): Promise<string> {
     for (let tries = 0; tries < TRIES; tries++) {
       const value = await askHidden(terminal, `Value for "${key}" (not shown): `, key);
       if (value === (await askHidden(terminal, 'The same value again: ', key))) return value;
-      if (tries < TRIES - 1) terminal.output.write('The two differ; once more.\n');
+      if (tries < TRIES - 1) terminal.output.write('The values differ. Try again.\n');
     }
   } finally {
     terminal.close();
   }
-  throw new KsealError(
-    'VALUE_REFUSED',
-    `data key "${key}": the two entries differed ${TRIES} times`,
-  );
+  throw new KsealError('VALUE_REFUSED', `the values differed ${TRIES} times`, { thing });
 }
 
-/** Asks one question; what is typed is never echoed, in no form. */
+/** Asks one question without echoing the answer. */
 async function askHidden(
   { input, output }: Terminal,
   question: string,
@@ -42,17 +64,17 @@ async function askHidden(
 ): Promise<string> {
   output.write(question);
   input.setRawMode?.(true);
-  // Bracketed paste tells a line break in a paste from the Enter key.
+  // Bracketed paste distinguishes a line break in a paste from the Enter key.
   output.write(PASTE_ON);
   try {
     const line = await readLine(input);
     if (line.kind === 'text') return line.text;
-    if (line.kind === 'interrupt') throw new KsealError('INTERRUPTED', 'interrupted');
+    if (line.kind === 'interrupt') throw interrupted();
     await drain(input);
     throw new KsealError(
       'VALUE_REFUSED',
-      `data key "${key}": the pasted text has several lines or control characters`,
-      { hint: `put it in a file: --from-file ${key}=PATH` },
+      'the pasted text has several lines or control characters',
+      { thing: `data key "${key}"`, hint: `save it to a file: --from-file ${key}=PATH` },
     );
   } finally {
     output.write(`${PASTE_OFF}\n`);
@@ -63,7 +85,7 @@ async function askHidden(
 
 type Line = { kind: 'text'; text: string } | { kind: 'interrupt' } | { kind: 'unfit' };
 
-/** Reads keys until Enter. Keys that follow Enter in the same breath were a paste of several lines. */
+/** Reads keys until Enter. Keys that arrive together with Enter are a paste of several lines. */
 function readLine(input: Terminal['input']): Promise<Line> {
   return new Promise((resolve) => {
     let characters: string[] = [];
@@ -101,18 +123,15 @@ function readLine(input: Terminal['input']): Promise<Line> {
   });
 }
 
-/** Swallows the rest of a refused paste, which would else be typed into the shell. */
+/** Discards the rest of a refused paste, which would otherwise go to the shell. */
 function drain(input: Terminal['input']): Promise<void> {
   return new Promise((resolve) => {
     const stop = () => {
       input.off('data', restart);
       resolve();
     };
-    let timer = setTimeout(stop, QUIET_MS);
-    const restart = () => {
-      clearTimeout(timer);
-      timer = setTimeout(stop, QUIET_MS);
-    };
+    const timer = setTimeout(stop, QUIET_MS);
+    const restart = () => timer.refresh();
     input.on('data', restart);
   });
 }

@@ -11,20 +11,19 @@ import { promptValue } from './prompt.ts';
 
 export type SourceKind = 'prompt' | 'stdin' | 'file' | 'env-file' | 'literal' | 'jwe';
 
-/** One value source of the command line, in the order it was typed. */
+/** A value source on the command line: the kind of option, and its argument. */
 export interface Source {
   readonly kind: SourceKind;
   readonly text: string;
 }
 
-export interface ReadOptions {
+interface ReadOptions {
   readonly keepNewline?: boolean;
   readonly allowEmpty?: boolean;
 }
 
 type Reader = (io: IO, text: string, options: ReadOptions) => Promise<readonly NewValue[]>;
 
-/** Reads each kind of source. `text` is what its option was given. */
 const readers: Record<SourceKind, Reader> = {
   prompt: async (io, key, options) => [
     plain(key, notEmpty(key, Buffer.from(await promptValue(io, key)), options)),
@@ -44,7 +43,7 @@ const readers: Record<SourceKind, Reader> = {
     warn(io, {
       message:
         '--from-literal: other users of this machine and your shell history can see the value',
-      hint: 'ask for it instead: --prompt KEY',
+      hint: 'enter it at a prompt instead: --prompt KEY',
     });
     return [plain(literalKey(text), Buffer.from(text.slice(text.indexOf('=') + 1)))];
   },
@@ -54,7 +53,7 @@ const readers: Record<SourceKind, Reader> = {
   },
 };
 
-/** Reads all values, in order. Throws USAGE or VALUE_REFUSED before anything is read twice. */
+/** Reads all values, in order. Throws USAGE, IO or VALUE_REFUSED. */
 export async function readValues(
   io: IO,
   sources: readonly Source[],
@@ -71,7 +70,7 @@ export async function readValues(
   return values;
 }
 
-/** The files that sources name. */
+/** The files that the sources name. */
 export function sourcePaths(sources: readonly Source[]): readonly string[] {
   return sources.flatMap(({ kind, text }) => {
     if (kind === 'env-file') return [text];
@@ -79,7 +78,7 @@ export function sourcePaths(sources: readonly Source[]): readonly string[] {
   });
 }
 
-/** How many sources of a command line would read stdin. */
+/** The number of sources that read stdin. */
 export function stdinReaders(sources: readonly Source[]): number {
   return sources.filter(
     ({ kind, text }) =>
@@ -93,30 +92,27 @@ function plain(key: string, bytes: Uint8Array): NewValue {
 
 async function readStdinValue(io: IO, key: string, { keepNewline }: ReadOptions): Promise<Buffer> {
   if (io.stdin.isTTY) {
-    throw new KsealError(
-      'USAGE',
-      `--stdin ${key}: stdin is a terminal, which would show the value`,
-      {
-        hint: `--prompt ${key}`,
-      },
-    );
+    throw new KsealError('USAGE', 'stdin is a terminal, which would show the value', {
+      thing: `--stdin ${key}`,
+      hint: `--prompt ${key}`,
+    });
   }
   const bytes = await readInput(io, '-');
   const value = keepNewline ? bytes : withoutFinalNewline(bytes);
-  if (value.length < bytes.length) {
+  if (value.length < bytes.length)
     say(io, 'note', `data key "${key}": removed the newline at the end (--keep-newline keeps it)`);
-  }
   return value;
 }
 
 function notEmpty(key: string, bytes: Buffer, { allowEmpty }: ReadOptions): Buffer {
   if (bytes.length > 0 || allowEmpty) return bytes;
-  throw new KsealError('VALUE_REFUSED', `data key "${key}": the value is empty`, {
-    hint: 'if that is meant, add --allow-empty',
+  throw new KsealError('VALUE_REFUSED', 'the value is empty', {
+    thing: `data key "${key}"`,
+    hint: 'if this is intended, add --allow-empty',
   });
 }
 
-/** `[KEY=]PATH`: without KEY the file's own name is the data key, as with kubectl. */
+/** Parses `[KEY=]PATH`. As in kubectl, the default data key is the name of the file. */
 function keyAndPath(text: string): { key: string; path: string } {
   const at = text.indexOf('=');
   return at < 0
@@ -127,19 +123,16 @@ function keyAndPath(text: string): { key: string; path: string } {
 function literalKey(text: string): string {
   const at = text.indexOf('=');
   if (at > 0) return text.slice(0, at);
-  throw new KsealError('USAGE', '--from-literal takes KEY=VALUE', {
-    hint: '--prompt KEY asks for the value instead',
+  throw new KsealError('USAGE', '--from-literal must be KEY=VALUE', {
+    hint: 'enter the value at a prompt instead: --prompt KEY',
   });
 }
 
 function illegalKey(key: string): KsealError {
-  const shown =
-    key.length > 253 ? 'the data key is longer than 253 characters' : `"${key}" is no data key`;
+  const thing = key.length > 253 ? 'data key of more than 253 characters' : `data key "${key}"`;
   return new KsealError(
     'USAGE',
-    `${shown}: letters, digits, "-", "_" and "." are allowed, but not a leading ".."`,
-    {
-      hint: 'name it: --from-file KEY=PATH',
-    },
+    'must consist of letters, digits, "-", "_" and ".", and not begin with ".."',
+    { thing, hint: 'name it: --from-file KEY=PATH' },
   );
 }

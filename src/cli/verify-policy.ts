@@ -176,7 +176,7 @@ async function configuredFacts(
 ): Promise<KeyFacts> {
   if (file !== undefined) {
     const facts = await readKey(resolve(config?.folder ?? '', file), file);
-    checkPin(facts.kid, kid, `${file}, the file of key ${name},`);
+    checkPin(facts.kid, kid, file);
     return facts;
   }
   if (kid !== undefined) return { kid };

@@ -1,146 +1,158 @@
+import * as v from 'valibot';
 import { KsealError, throwAll } from '../errors.ts';
-import { suggest } from '../text.ts';
-import { positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
+import { printable, suggest } from '../text.ts';
+import { positionsIn, type YamlNode } from '../yaml/node.ts';
 import { parseYaml } from '../yaml/parse.ts';
 
-/** Reports what is wrong with `node`; the caller goes on, so that all is found in one run. */
-type Fail = (node: YamlNode, message: string, hint?: string) => undefined;
+type Schema<T> = v.GenericSchema<unknown, T>;
 
-/** Reads a located node as plain data; undefined when it has reported why it cannot. */
-export type Reader<T> = (node: YamlNode, fail: Fail) => T | undefined;
-
-/** With so many errors nobody reads on. */
+/** Nobody reads more errors than this at once. */
 const MAX_ERRORS = 20;
 
 /**
- * Reads a YAML text of one document with `reader`. Throws all that is wrong, each as
- * CONFIG_INVALID with path, line and column.
+ * Reads a YAML text of one document. `schemaFor` returns the schema for its data, in which each
+ * mapping is a Map and each scalar a string. Throws up to 20 errors, each as CONFIG_INVALID with
+ * path, line and column.
  */
-export function readYaml<T>(source: string, path: string, reader: Reader<T>): T {
-  const position = positionsIn(source);
-  const errors: KsealError[] = [];
-  const report = (offset: number, message: string, hint?: string) => {
-    const { line, column } = position(offset);
-    errors.push(
-      new KsealError('CONFIG_INVALID', `${path}:${line}:${column}: ${message}`, { hint }),
-    );
-    if (errors.length === MAX_ERRORS) throwAll(errors);
-  };
-  const { roots, errors: yamlErrors } = parseYaml(source);
-  for (const { offset, message } of yamlErrors) report(offset, message, 'correct the YAML there');
+export function readYaml<T>(
+  source: string,
+  path: string,
+  schemaFor: (data: unknown) => Schema<T>,
+): T {
+  const { roots, errors } = parseYaml(source);
+  const problems = errors.map(({ offset, message }) => ({
+    offset,
+    text: words(message, 'fix the YAML syntax'),
+  }));
+  const report: Report = ({ start }, text) => problems.push({ offset: start, text });
   const [root, second] = roots;
   if (second !== undefined)
-    report(second.start, 'a second document', 'keep one document in the file');
-  const value = root && reader(root, (node, ...rest) => void report(node.start, ...rest));
-  throwAll(errors);
-  if (value === undefined)
-    throw new KsealError('CONFIG_INVALID', `${path}: is empty`, {
-      hint: 'begin it with: version: 1',
-    });
-  return value;
+    report(second, words('second YAML document', 'keep one document in this file'));
+  const output = root && checked(root, schemaFor, report);
+  const position = positionsIn(source);
+  const first = problems.sort((a, b) => a.offset - b.offset).slice(0, MAX_ERRORS);
+  throwAll(
+    first.map(({ offset, text }) => {
+      const { line, column } = position(offset);
+      return invalid(`${path}:${line}:${column}`, text);
+    }),
+  );
+  if (root === undefined) throw invalid(path, words('is empty', 'begin it with: version: 1'));
+  return output as T;
+}
+
+type Report = (node: YamlNode, text: string) => void;
+
+/** valibot keeps one text for each issue, so the hint is its second line. */
+export function words(problem: string, hint: string): string {
+  return `${printable(problem)}\n${hint}`;
+}
+
+function invalid(thing: string, text: string): KsealError {
+  const [problem = '', hint] = text.split('\n');
+  return new KsealError('CONFIG_INVALID', problem, { thing, hint });
+}
+
+function checked<T>(root: YamlNode, schemaFor: (data: unknown) => Schema<T>, report: Report) {
+  const data = plainData(root, report);
+  const { output, issues = [] } = v.safeParse(schemaFor(data), data);
+  for (const { input, path, message } of issues)
+    if (input !== REPORTED) report(nodeAt(root, path), message);
+  return output;
+}
+
+/** Replaces a node that has been reported. */
+const REPORTED = Symbol('reported');
+
+function plainData(node: YamlNode, report: Report): unknown {
+  if (!isPlain(node, report)) return REPORTED;
+  if (node.kind === 'scalar') return node.text;
+  if (node.kind === 'seq') return node.items.map((item) => plainData(item, report));
+  const data = new Map<string, unknown>();
+  for (const { key, value } of node.kind === 'map' ? node.entries : []) {
+    if (!isPlain(key, report)) continue;
+    if (key.kind === 'scalar') data.set(key.text, plainData(value, report));
+    else report(key, words('a field name must be a string', 'write KEY: VALUE lines'));
+  }
+  return data;
 }
 
 /** Reports an alias, an anchor and a tag: each could make a text mean what it does not show. */
-function isPlain(node: YamlNode, fail: Fail): boolean {
-  const kinds = { 'an alias': node.kind === 'alias', 'an anchor': node.anchor, 'a tag': node.tag };
-  const [used] = Object.entries(kinds).find(([, present]) => present) ?? [];
-  if (used !== undefined) fail(node, `${used} does not belong here`, 'write the value itself');
+function isPlain(node: YamlNode, report: Report): boolean {
+  const uses = { aliases: node.kind === 'alias', anchors: node.anchor, tags: node.tag };
+  const [used] = Object.entries(uses).find(([, present]) => present) ?? [];
+  if (used !== undefined) report(node, words(`${used} are not allowed`, 'write out the value'));
   return used === undefined;
 }
 
-/** A string of one line. */
-export const text: Reader<string> = (node, fail) => {
-  if (!isPlain(node, fail)) return undefined;
-  if (node.kind === 'scalar' && /^\P{Cc}+$/u.test(node.text)) return node.text;
-  return fail(node, 'a text of one line belongs here', 'write it in quotes');
-};
+/** The node that a path leads to; for a missing field, the mapping without it. */
+function nodeAt(root: YamlNode, path: readonly v.IssuePathItem[] = []): YamlNode {
+  return path.reduce((node, { key, origin }) => {
+    if (node.kind === 'seq') return node.items[Number(key)] ?? node;
+    if (node.kind !== 'map') return node;
+    const entry = node.entries.findLast((one) => one.key.kind === 'scalar' && one.key.text === key);
+    return (origin === 'key' ? entry?.key : entry?.value) ?? node;
+  }, root);
+}
 
-/** A text that `read` makes something of; undefined from it means that `what` was meant. */
-export function textAs<T>(read: (text: string) => T | undefined, what: string): Reader<T> {
-  return (node, fail) => {
-    const written = text(node, fail);
-    if (written === undefined) return undefined;
-    return read(written) ?? fail(node, `not ${what}`, `write ${what}`);
+const notText = words('must be a string on one line', 'write it in quotes');
+
+/** A string on one line. */
+export const text = v.pipe(v.string(notText), v.regex(/^\P{Cc}+$/u, notText));
+
+/** One of `choices`; `what` names their kind. */
+export function oneOf<T extends string>(choices: readonly T[], what = 'value') {
+  return v.pipe(text, v.picklist(choices, unknown(what, choices)));
+}
+
+export function listOf<T>(item: Schema<T>) {
+  return v.array(item, words('must be a list', 'begin each item with "- "'));
+}
+
+const notMapping = words('must be a mapping', 'write KEY: VALUE lines');
+
+/** A mapping from any names that `isName` allows. */
+export function mapOf<T>(value: Schema<T>, isName: (name: string) => boolean, what: string) {
+  const name = v.pipe(
+    v.string(),
+    v.check(isName, ({ input }) =>
+      words(`"${input}" is not a valid ${what}`, 'use letters, digits, "-" and "_"'),
+    ),
+  );
+  return v.map(name, value, notMapping);
+}
+
+/** A mapping of these fields and no others. */
+export function fields<E extends v.ObjectEntries>(entries: E) {
+  const names = Object.keys(entries);
+  const anyMap = v.map(v.string(), v.unknown(), notMapping);
+  const knownNames = v.map(v.picklist(names, unknown('field', names)), v.unknown());
+  const object = v.object(entries, ({ expected }) =>
+    words(`missing field ${expected}`, `add the field ${expected}`),
+  );
+  // Two checks side by side, so that an unknown field hides no problem of another field.
+  const both = v.intersect([
+    v.pipe(
+      knownNames,
+      v.transform(() => ({})),
+    ),
+    v.pipe(
+      anyMap,
+      v.transform((map) => Object.fromEntries(map)),
+      object,
+    ),
+  ]);
+  return v.pipe(anyMap, both) as Schema<v.InferOutput<typeof object>>;
+}
+
+function unknown(what: string, choices: readonly string[]) {
+  return ({ input }: v.BaseIssue<unknown>) => {
+    const meant = suggest(String(input), choices);
+    const list =
+      choices.length > 0 ? `use one of ${choices.join(', ')}` : 'omit it, or configure it first';
+    return words(
+      `unknown ${what} "${input}"`,
+      meant === undefined ? list : `did you mean ${meant}?`,
+    );
   };
-}
-
-export function oneOf<T extends string>(choices: readonly T[]): Reader<T> {
-  return (node, fail) => {
-    const written = text(node, fail);
-    const chosen = choices.find((choice) => choice === written);
-    if (chosen !== undefined || written === undefined) return chosen;
-    const among = choices.length === 0 ? 'and there are none' : `not ${choices.join(', ')}`;
-    return fail(node, `unknown "${written}", ${among}`, didYouMean(written, choices));
-  };
-}
-
-export function listOf<T>(reader: Reader<T>): Reader<readonly T[]> {
-  return (node, fail) => {
-    if (!isPlain(node, fail)) return undefined;
-    if (node.kind !== 'seq')
-      return fail(node, 'a list belongs here', 'write each item on a line that begins with "- "');
-    return node.items.flatMap((item) => reader(item, fail) ?? []);
-  };
-}
-
-/** A mapping whose keys are free, as far as `isKey` allows them. */
-export function mapOf<T>(
-  reader: Reader<T>,
-  isKey: (key: string) => boolean,
-  what: string,
-): Reader<ReadonlyMap<string, T>> {
-  return (node, fail) => {
-    const result = new Map<string, T>();
-    for (const { key, name, value } of entriesOf(node, fail)) {
-      const read = reader(value, fail);
-      if (!isKey(name)) fail(key, `"${name}" is no ${what}`, 'use letters, digits, "-" and "_"');
-      else if (read !== undefined) result.set(name, read);
-    }
-    return result;
-  };
-}
-
-type Shape<T> = { readonly [K in keyof T]-?: Reader<NonNullable<T[K]>> };
-
-/** A mapping of known fields; another one is reported with the nearest that is known. */
-export function objectOf<T extends object>(
-  shape: Shape<T>,
-  required: readonly (keyof T & string)[] = [],
-): Reader<T> {
-  const names = Object.keys(shape);
-  return (node, fail) => {
-    const fields = new Map<string, unknown>();
-    for (const { key, name, value } of entriesOf(node, fail)) {
-      const reader = names.includes(name) ? shape[name as keyof T] : undefined;
-      if (reader === undefined) fail(key, `unknown field "${name}"`, didYouMean(name, names));
-      else fields.set(name, reader(value, fail));
-    }
-    for (const name of required.filter((wanted) => !fields.has(wanted)))
-      fail(node, `the field "${name}" is missing`, `add ${name}:`);
-    return Object.fromEntries(fields) as T;
-  };
-}
-
-function entriesOf(node: YamlNode, fail: Fail) {
-  if (!isPlain(node, fail)) return [];
-  if (node.kind !== 'map') {
-    fail(node, 'a mapping belongs here', 'write KEY: VALUE lines');
-    return [];
-  }
-  return namedEntries(node, fail);
-}
-
-function namedEntries(map: YamlMap, fail: Fail) {
-  return map.entries.flatMap(({ key, value }) => {
-    if (!isPlain(key, fail)) return [];
-    if (key.kind === 'scalar') return [{ key, name: key.text, value }];
-    fail(key, 'the name of a field belongs here', 'write KEY: VALUE lines');
-    return [];
-  });
-}
-
-function didYouMean(word: string, candidates: readonly string[]): string {
-  if (candidates.length === 0) return 'leave it away, or add what it names';
-  const meant = suggest(word, candidates);
-  return meant === undefined ? `use one of ${candidates.join(', ')}` : `did you mean ${meant}?`;
 }

@@ -1,35 +1,42 @@
 import * as fs from 'node:fs';
 import { KsealError } from '../errors.ts';
 
-/** What the system's error codes mean to the person who named the file. */
-const reasons: Record<string, string> = {
+/** The error codes of the system, in the words of other tools. */
+const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   ENOTDIR: 'no such file',
   EISDIR: 'is a folder, not a file',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
-  EFBIG: 'the file would be too large',
-  EDQUOT: 'the disk quota is used up',
-  ELOOP: 'its links go round in a circle',
-  ENAMETOOLONG: 'the name is too long',
+  EROFS: 'read-only file system',
+  ENOSPC: 'no space left on device',
+  EFBIG: 'file too large',
+  EDQUOT: 'disk quota exceeded',
+  ELOOP: 'too many levels of symbolic links',
+  ENAMETOOLONG: 'file name too long',
 };
 
-/** Wraps what the file system said about `path`. */
-export function fileError(path: string, action: 'read' | 'write', error: unknown): KsealError {
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  const reason = reasons[code] ?? `the system answered ${code || 'with an error'}`;
-  return new KsealError('IO', `cannot ${action}: ${reason}`, {
-    thing: path,
+/** Wraps an error of the file system; `thing` is the path as the user wrote it. */
+export function fileError(thing: string, action: 'read' | 'write', cause: unknown): KsealError {
+  const code = (cause as NodeJS.ErrnoException).code ?? '';
+  const reason = reasons[code] ?? `unexpected system error ${code}`.trimEnd();
+  return new KsealError('IO', action === 'read' ? reason : `cannot write: ${reason}`, {
+    thing,
     hint: code === 'ENOENT' && action === 'read' ? 'check the path' : undefined,
-    cause: error,
+    cause,
   });
 }
 
-const MIN_CHUNK = 4096;
+/** The largest manifest, in bytes: enough for many Secrets of 1 MiB, but not for a disk image. */
+export const MAX_MANIFEST = 32 * 1024 * 1024;
 
-/** Reads a whole file of at most `limit` bytes. `path` is absolute, `shown` as the user wrote it. */
+/** How a file is read: with `readFile` or `readRegularFile`. */
+export type ReadFile = typeof readFile;
+
+/**
+ * Reads a whole file of at most `limit` bytes. `path` is absolute, `shown` as the user wrote it.
+ * Throws IO.
+ */
 export function readFile(path: string, shown: string, limit: number): Buffer {
   let content: Buffer;
   try {
@@ -47,11 +54,13 @@ export function readFile(path: string, shown: string, limit: number): Buffer {
   return content;
 }
 
-/** A device may have no end, so no more than `most` bytes are read. */
+const MIN_CHUNK = 4096;
+
+/** Reads at most `most` bytes, because a device may be endless. */
 function readToEnd(file: number, most: number): Buffer {
   const stats = fs.fstatSync(file);
-  // One byte more than the system says a regular file has shows its end: it is there when fewer
-  // come than are asked for. Of all else it knows no size.
+  // One byte more than the size of a regular file: a short read then proves its end. For anything
+  // else the size is unknown.
   let content = Buffer.allocUnsafe(Math.min(most, Math.max(stats.size + 1, MIN_CHUNK)));
   let bytes = 0;
   for (let ended = false; !ended && bytes < most; ) {
@@ -63,24 +72,21 @@ function readToEnd(file: number, most: number): Buffer {
   return content.subarray(0, bytes);
 }
 
-/** How a file is read: `readFile`, or `readRegularFile`. */
-export type ReadFile = typeof readFile;
-
 /**
- * The same for a file that nobody named on the command line, but a configuration: it must be a
- * regular one, through links too. A pipe or a terminal would be waited for without end.
+ * The same, but only for regular files and links to them: for a path that comes from a
+ * configuration and not from the command line, reading a pipe or a terminal would wait forever.
  */
 export function readRegularFile(path: string, shown: string, limit: number): Buffer {
   const found = statOf(path);
   if (found === undefined || found.isFile() || found.isDirectory())
     return readFile(path, shown, limit);
-  throw new KsealError('IO', 'cannot read: is a pipe or a device, not a file', {
+  throw new KsealError('IO', 'is a pipe or a device, not a file', {
     thing: shown,
-    hint: 'put a regular file in its place',
+    hint: 'replace it with a regular file',
   });
 }
 
-/** What is at `path`, through links too; undefined for nothing, and for what cannot be reached. */
+/** The stats of a path, after links; undefined if nothing is there or it is unreachable. */
 export function statOf(path: string): fs.Stats | undefined {
   try {
     return fs.statSync(path);
@@ -89,12 +95,12 @@ export function statOf(path: string): fs.Stats | undefined {
   }
 }
 
-/** Whether there is a regular file at `path`, through links too. */
+/** Whether a path leads to a regular file, after links. */
 export function isFile(path: string): boolean {
   return statOf(path)?.isFile() ?? false;
 }
 
-/** Whether two paths lead to one file, through links too. */
+/** Whether two paths lead to one file, after links. */
 export function isSameFile(a: string, b: string): boolean {
   const [x, y] = [statOf(a), statOf(b)];
   return x !== undefined && y !== undefined && x.dev === y.dev && x.ino === y.ino;

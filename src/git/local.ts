@@ -3,171 +3,136 @@ import { realpathSync } from 'node:fs';
 import { isAbsolute, posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { KsealError } from '../errors.ts';
-import { withoutCredentials } from './errors.ts';
+import { notInstalled, otherOwner, withoutCredentials } from './errors.ts';
 import type { Env } from './process.ts';
+import { FOLDER, isRegular, kindOf, treeEntries } from './tree.ts';
 
-/** A file that a repository holds. */
+/** A folder for the user's git. The environment is the user's, so a hook's index is used. */
+export interface LocalGit {
+  readonly folder: string;
+  readonly env: Env;
+}
+
+/** A file in a repository. */
 export interface GitFile {
-  /** Relative to the folder that was asked, with `/`. */
+  /** Relative to the folder of LocalGit, with `/`. */
   readonly path: string;
   readonly blob: string;
 }
 
 /**
- * The files of the index that differ from HEAD: what the next commit adds or changes at or below
- * `paths`, by default the folder that is asked.
+ * The files in the index that differ from HEAD, at or below `paths` or else the folder: what the
+ * next commit adds or changes.
  */
 export function stagedFiles(git: LocalGit, paths: readonly string[]): readonly GitFile[] {
   const prefix = ask(git, ['rev-parse', '--show-prefix']).toString().replace(/\n$/, '');
-  const listing = [
-    'diff',
-    '--cached',
-    '--raw',
-    '-z',
-    '--no-relative',
-    '--no-renames',
-    '--no-abbrev',
-  ];
+  const options = ['--cached', '--raw', '-z', '--no-relative', '--no-renames', '--no-abbrev'];
   const wanted = paths.length > 0 ? paths : ['.'];
-  const fields = ask(git, [...listing, '--diff-filter=ACMTU', '--', ...wanted])
-    .toString()
-    .split('\0');
+  const listing = ask(git, ['diff', ...options, '--diff-filter=ACMTU', '--', ...wanted]);
+  const fields = listing.toString().split('\0');
   const files: GitFile[] = [];
   // `:OLD-MODE MODE OLD-BLOB BLOB STATUS`, NUL, the path from the top, NUL.
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const [, mode = '', , blob = '', status] = (fields[i] ?? '').split(' ');
     const path = posix.relative(prefix, fields[i + 1] ?? '');
-    // A file in conflict has no content yet; that it is lost is told where it is read.
+    // A file in conflict (U) has no content; reading it reports that.
     if (isRegular(mode) || status === 'U') files.push({ path, blob });
   }
   return files;
 }
 
-/** The files of a commit at or below `paths`, by default those below the folder that is asked. */
+/** The files of a commit at or below `paths`, or else the folder. */
 export function filesAt(
   git: LocalGit,
   commit: string,
   paths: readonly string[],
 ): readonly GitFile[] {
-  const listing = ask(git, ['ls-tree', '-r', '-z', commit, '--', ...paths]).toString();
-  return listing.split('\0').flatMap((line) => {
-    const [, mode = '', blob = '', path = ''] = /^(\d+) \w+ (\w+)\t(.*)$/s.exec(line) ?? [];
-    return isRegular(mode) ? [{ path, blob }] : [];
-  });
+  const entries = treeEntries(ask(git, ['ls-tree', '-r', '-z', commit, '--', ...paths]));
+  return entries.flatMap(({ mode, id, path }) => (isRegular(mode) ? [{ path, blob: id }] : []));
 }
 
-/** What a commit has at a path: a regular file, or what it is instead. */
+/** A regular file, or what is at `at` instead: the path itself or a folder above it. */
 export type FoundFile =
   | { readonly bytes: Buffer }
   | { readonly bytes: undefined; readonly at: string; readonly kind: string };
 
-const links: Readonly<Record<string, string>> = {
-  '120000': 'a symbolic link, and links are not followed there',
-  '160000': 'a submodule',
-};
-
-/**
- * What a commit has at `path`, relative to the folder that is asked; undefined where there is
- * nothing. `at` is `path` itself, or a folder above it that is none.
- */
+/** Looks up `path`, relative to the folder, in a commit; undefined if nothing is there. */
 export function fileAt(git: LocalGit, commit: string, path: string): FoundFile | undefined {
-  const slashes = [...path.matchAll(/(?<=[^./])\//g)].map(({ index }) => path.slice(0, index));
-  const listing = ask(git, ['ls-tree', '-z', commit, '--', ...slashes, path]).toString();
-  let found: FoundFile | undefined;
-  for (const line of listing.split('\0')) {
-    const [, mode = '', id = '', at = ''] = /^(\d+) \w+ (\w+)\t(.*)$/s.exec(line) ?? [];
-    const kind = links[mode];
-    if (kind !== undefined) return { bytes: undefined, at, kind };
-    if (at !== path) continue;
-    found = isRegular(mode)
-      ? { bytes: ask(git, ['cat-file', 'blob', id]) }
-      : { bytes: undefined, at, kind: 'a folder' };
+  const folders = [...path.matchAll(/(?<=[^./])\//g)].map(({ index }) => path.slice(0, index));
+  const listing = ask(git, ['ls-tree', '-z', commit, '--', ...folders, path]);
+  for (const { mode, id, path: at } of treeEntries(listing)) {
+    if (isRegular(mode) && at === path) return { bytes: ask(git, ['cat-file', 'blob', id]) };
+    const isOnTheWay = isRegular(mode) || mode === FOLDER;
+    if (at === path || !isOnTheWay) return { bytes: undefined, at, kind: kindOf(mode) };
   }
-  return found;
+  return undefined;
 }
 
-/** From the folder that is asked to the top of its work tree: `../../`, or empty. */
+/** The way from the folder to the top of its work tree: `../../`, or empty. */
 export function wayToTop(git: LocalGit): string {
   return ask(git, ['rev-parse', '--show-cdup']).toString().replace(/\n$/, '');
 }
 
-/** Regular files and executables; no links, no submodules. */
-function isRegular(mode: string): boolean {
-  return mode.startsWith('100');
-}
-
-/** Where the user's git is asked: in `folder`, with the user's environment, so that a hook's index counts. */
-export interface LocalGit {
-  readonly folder: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-}
-
-/** The most that an answer may have: the paths of some hundred thousand files. */
-const MAX_ANSWER = 256 * 1024 * 1024;
-
 /**
- * The environment of every call. Paths are paths, never patterns; what a partial clone lacks is
- * not fetched behind our back; and git speaks the language that `reasons` knows.
+ * The commit that a branch, a tag or another name points to. Throws USAGE for an unknown name, and
+ * for an ambiguous one: git would take the tag, and someone who may push a tag may not be trusted
+ * with the branch.
  */
-function gitEnv({ env }: LocalGit): NodeJS.ProcessEnv {
-  return { ...env, LC_ALL: 'C', GIT_LITERAL_PATHSPECS: '1', GIT_NO_LAZY_FETCH: '1' };
-}
-
-const reasons: readonly {
-  readonly said: RegExp;
-  readonly meaning: string;
-  readonly hint: string;
-}[] = [
-  {
-    said: /not a git repository/,
-    meaning: 'is in no git repository',
-    hint: 'run it within a repository',
-  },
-  {
-    said: /dubious ownership|unsafe repository/,
-    meaning: 'belongs to another user, so git does not trust it',
-    hint: 'if you do: git config --global --add safe.directory FOLDER',
-  },
-  {
-    said: /outside repository/,
-    meaning: 'a path leads out of the repository',
-    hint: 'name paths within it',
-  },
-  {
-    said: /ENOENT/,
-    meaning: 'git could not be started',
-    hint: 'install git (https://git-scm.com), and see that it is on the PATH',
-  },
-];
-
-/** What git answers. Throws IO, saying why, where it fails. */
-function ask(git: LocalGit, args: readonly string[]): Buffer {
-  try {
-    return execFileSync('git', ['--no-pager', '-c', 'core.fsmonitor=false', ...args], {
-      cwd: git.folder,
-      env: gitEnv(git),
-      maxBuffer: MAX_ANSWER,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      windowsHide: true,
+export function commitOf(git: LocalGit, ref: string): string {
+  ask(git, ['rev-parse', '--git-dir']);
+  const names = namesOf(git, ref);
+  if (names.length > 1) {
+    const branch = names.find((name) => name.startsWith('refs/heads/'));
+    throw new KsealError('USAGE', `ambiguous: ${names.join(' or ')}`, {
+      thing: ref,
+      hint: `use ${branch ?? names[0]}`,
     });
-  } catch (cause) {
-    const { stderr, code } = cause as { stderr?: Buffer | null; code?: string };
-    const said = `${stderr ?? ''} ${code ?? ''}`;
-    const reason = reasons.find((row) => row.said.test(said));
-    throw new KsealError('IO', `${git.folder}: ${reason?.meaning ?? 'git failed'}`, {
-      hint: reason?.hint ?? `to see what it says: git ${args[0]}`,
-      cause,
+  }
+  try {
+    // git would also find a branch whose name begins with refs/.
+    if (ref.startsWith('refs/') && names.length === 0) throw new Error('no such ref');
+    const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`];
+    const id = ask(git, args).toString().trim();
+    // `^main` is a range.
+    if (!/^[0-9a-f]+$/.test(id)) throw new Error('no single commit');
+    return id;
+  } catch {
+    throw new KsealError('USAGE', 'no such branch, tag or commit', {
+      thing: ref,
+      hint: 'check the name, or run git fetch first',
     });
   }
 }
 
+const folders = ['refs/', 'refs/tags/', 'refs/heads/', 'refs/remotes/'];
+
+/** Every meaning of a name in git; a full name has only one (gitrevisions(7)). */
+function namesOf(git: LocalGit, ref: string): readonly string[] {
+  // Without a suffix such as `~1` or `@{yesterday}`.
+  const [name = ''] = ref.split(/[~^:]|@\{/);
+  if (name === '') return [];
+  const candidates = name.startsWith('refs/')
+    ? [name]
+    : [...folders.map((folder) => folder + name), `refs/remotes/${name}/HEAD`];
+  const listing = ask(git, ['for-each-ref', '--format=%(refname)', '--', ...candidates]);
+  const known = listing.toString().split('\n');
+  const names = candidates.filter((candidate) => known.includes(candidate));
+  return names.length > 0 && isShortId(git, name) ? [...names, `commit ${name}`] : names;
+}
+
+/** Whether a name is also the start of an object id; git takes a full id for an id anyway. */
+function isShortId(git: LocalGit, name: string): boolean {
+  if (!/^[0-9a-f]{4,39}$/i.test(name)) return false;
+  return ask(git, ['rev-parse', `--disambiguate=${name}`]).length > 0;
+}
+
 /**
- * What tells the repository around `folder` from others: the address of its remote `origin`,
- * which all its clones share, and where there is none the folder itself.
+ * An identifier for the repository around `folder`: the address of its remote `origin`, which all
+ * clones share, or else the folder.
  */
 export function repositoryOf(folder: string, env: Env): string {
   const origin = originOf(folder, env);
-  // A path that starts from the repository would be the same in another one.
+  // A relative path could be the same in another repository.
   const isAddress = isAbsolute(origin) || /^[^/]+:/.test(origin);
   const name = isAddress ? withoutCredentials(origin) : realpathSync(folder);
   return name.replace(/\p{Cc}/gu, encodeURIComponent);
@@ -186,65 +151,61 @@ function originOf(folder: string, env: Env): string {
   }
 }
 
+/** The largest output in bytes: the paths of some hundred thousand files. */
+const MAX_ANSWER = 256 * 1024 * 1024;
+
 /**
- * The commit that a branch, a tag or another name of it stands for. Throws USAGE for none, and for
- * a name that several have: git would take the tag, and whoever may push a tag need not be trusted
- * with the branch.
+ * The environment of every call: paths are not patterns, a partial clone does not fetch in the
+ * background, and git prints the messages in `reasons`.
  */
-export function commitOf(git: LocalGit, ref: string): string {
-  ask(git, ['rev-parse', '--git-dir']);
-  const names = namesOf(git, ref);
-  if (names.length > 1) {
-    const branch = names.find((name) => name.startsWith('refs/heads/'));
-    throw new KsealError('USAGE', `${ref}: stands for ${names.join(' and for ')}`, {
-      hint: `write which one: ${branch ?? names[0]}`,
-    });
-  }
+function gitEnv({ env }: LocalGit): NodeJS.ProcessEnv {
+  return { ...env, LC_ALL: 'C', GIT_LITERAL_PATHSPECS: '1', GIT_NO_LAZY_FETCH: '1' };
+}
+
+const reasons = [
+  {
+    said: /not a git repository/,
+    meaning: 'not in a git repository',
+    hint: 'run it inside a repository',
+  },
+  otherOwner,
+  {
+    said: /outside repository/,
+    meaning: 'path outside of the repository',
+    hint: 'name paths inside it',
+  },
+  { said: /ENOENT/, ...notInstalled },
+];
+
+/** The output of git. Throws IO if git fails. */
+function ask(git: LocalGit, args: readonly string[]): Buffer {
   try {
-    // What begins with refs/ is a name in full, and no branch that is called so.
-    if (ref.startsWith('refs/') && names.length === 0) throw new Error('no such ref');
-    const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`];
-    const id = ask(git, args).toString().trim();
-    // `^main` is every commit but those.
-    if (!/^[0-9a-f]+$/.test(id)) throw new Error('no single commit');
-    return id;
-  } catch {
-    throw new KsealError('USAGE', `${ref}: no such branch, tag or commit here`, {
-      hint: 'check the name, or get it first: git fetch',
+    return execFileSync('git', ['--no-pager', '-c', 'core.fsmonitor=false', ...args], {
+      cwd: git.folder,
+      env: gitEnv(git),
+      maxBuffer: MAX_ANSWER,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      windowsHide: true,
+    });
+  } catch (cause) {
+    const { stderr, code } = cause as { stderr?: Buffer | null; code?: string };
+    const text = `${stderr ?? ''} ${code ?? ''}`;
+    const reason = reasons.find(({ said }) => said.test(text));
+    throw new KsealError('IO', reason?.meaning ?? 'git failed', {
+      thing: git.folder,
+      hint: reason?.hint ?? `to see its output: git ${args[0]}`,
+      cause,
     });
   }
 }
 
-const folders = ['refs/', 'refs/tags/', 'refs/heads/', 'refs/remotes/'];
-
-/** All that git may take a name for; only one where it is written in full (gitrevisions(7)). */
-function namesOf(git: LocalGit, ref: string): readonly string[] {
-  // What stands behind the name leads on from there: `main~1`, `main@{yesterday}`.
-  const [name = ''] = ref.split(/[~^:]|@\{/);
-  if (name === '') return [];
-  const isFull = name.startsWith('refs/');
-  const candidates = isFull
-    ? [name]
-    : [...folders.map((folder) => folder + name), `refs/remotes/${name}/HEAD`];
-  const listing = ask(git, ['for-each-ref', '--format=%(refname)', '--', ...candidates]);
-  const known = listing.toString().split('\n');
-  const names = candidates.filter((candidate) => known.includes(candidate));
-  return names.length > 0 && isCommitId(git, name) ? [...names, `commit ${name}`] : names;
-}
-
-/** Whether a name is the beginning of the id of something, too; a whole id git takes for one. */
-function isCommitId(git: LocalGit, name: string): boolean {
-  if (!/^[0-9a-f]{4,39}$/i.test(name)) return false;
-  return ask(git, ['rev-parse', `--disambiguate=${name}`]).length > 0;
-}
-
-/** What a file holds; undefined for one that is larger than the limit. */
+/** The content of a file; undefined if it is larger than the limit. */
 interface GitContent {
   readonly file: GitFile;
   readonly bytes: Buffer | undefined;
 }
 
-/** Reads files one after the other, through one process of git, and holds no more than one. */
+/** Reads files one by one with a single git process, and keeps only one in memory. */
 export async function* contentsOf(
   git: LocalGit,
   files: readonly GitFile[],
@@ -257,7 +218,7 @@ export async function* contentsOf(
     stdio: ['pipe', 'pipe', 'ignore'],
     windowsHide: true,
   });
-  // Where git cannot be started or ends early, its output ends early too, and that is noticed.
+  // If git does not start or ends early, so does its output, and reading it reports that.
   for (const source of [child, child.stdin]) source.on('error', () => {});
   try {
     child.stdin.end(files.map(({ blob }) => `${blob}\n`).join(''));
@@ -270,19 +231,19 @@ export async function* contentsOf(
       await output.take(1, 1);
     }
   } finally {
-    // A reader that stops early leaves a git that waits for ever.
+    // If the consumer stops early, git would wait forever.
     child.kill();
   }
 }
 
 function lost(path: string): KsealError {
-  return new KsealError('IO', 'git does not have its content', {
+  return new KsealError('IO', 'its content is missing in the git repository', {
     thing: path,
-    hint: 'solve its conflict, if it is in one; else git fsck, in a partial clone: git fetch --refetch --no-filter',
+    hint: 'resolve its conflict; else run git fsck, or in a partial clone git fetch --refetch --no-filter',
   });
 }
 
-/** A stream, to be read in pieces of known length. */
+/** Reads a stream in pieces of known length. */
 class Output {
   readonly #chunks: AsyncIterator<Buffer>;
   #rest: Buffer = Buffer.alloc(0);
@@ -303,7 +264,7 @@ class Output {
     return Buffer.concat(parts).toString('latin1');
   }
 
-  /** The next bytes; undefined, but taken all the same, if they are more than `limit`. */
+  /** The next bytes; if they are more than `limit`, they are skipped and the result is undefined. */
   async take(length: number, limit: number): Promise<Buffer | undefined> {
     const parts: Buffer[] = [];
     let missing = length;
@@ -320,7 +281,7 @@ class Output {
   async #more(): Promise<void> {
     const { value, done } = await this.#chunks.next();
     if (done)
-      throw new KsealError('IO', 'git ended before it had given every file', { hint: 'git fsck' });
+      throw new KsealError('IO', 'git ended before all files were read', { hint: 'git fsck' });
     this.#rest = value;
   }
 }

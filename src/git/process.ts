@@ -4,35 +4,36 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KsealError } from '../errors.ts';
+import { notInstalled } from './errors.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
 export interface Ended {
-  /** -1 where a signal ended it. */
+  /** -1 if a signal ended it. */
   readonly code: number;
   readonly stdout: Buffer;
-  /** In the words of the C locale. It may hold credentials, and a server may have written it. */
+  /** In English. May hold credentials, and may come from a server. */
   readonly stderr: string;
 }
 
-/** The repository of our own, in the temporary folder. */
+/** Our own repository, in the temporary folder. */
 export const REPOSITORY = 'repository';
 
-/** Runs the user's git with these arguments in a repository of our own. */
+/** Runs the user's git with these arguments in our own repository. */
 export type Git = (...args: readonly string[]) => Promise<Ended>;
 
-interface Surroundings {
+interface GitOptions {
   readonly folder: Folder;
   readonly env: Env;
-  /** The transports that git may use, whatever its configuration says. */
+  /** The transports that git may use, regardless of its configuration. */
   readonly protocols: readonly string[];
-  /** Further `name=value` settings for every call. */
+  /** More `name=value` settings for every call. */
   readonly settings: readonly string[];
-  /** Ends whatever call is under way. */
+  /** Ends a running call. */
   readonly deadline: AbortSignal;
 }
 
-/** Nothing of a repository may run (hooks), and nothing may run on behind our back. */
+/** No hooks of a repository may run, and nothing in the background. */
 const always = [
   'core.hooksPath=/dev/null',
   'core.fsmonitor=false',
@@ -42,20 +43,19 @@ const always = [
 ];
 
 /**
- * Of git's many variables those that say how the user reaches a server stay. The others would
- * bend our calls to a repository around us (GIT_DIR in a hook), or write what may hold
- * credentials (GIT_TRACE_CURL) to where we look for an answer.
+ * The variables for the way to a server. Others would redirect our calls to a repository around us
+ * (GIT_DIR in a hook), or mix credentials into the output (GIT_TRACE_CURL).
  */
 const kept = /^(?!GIT_)|^GIT_(?:ASKPASS|CONFIG_|EXEC_PATH|HTTP_|PROXY_|SSH|SSL_|TERMINAL_PROMPT)/;
 
-export function gitIn(surroundings: Surroundings): Git {
-  const { folder, settings, deadline } = surroundings;
-  const options = [...always, ...settings].flatMap((setting) => ['-c', setting]);
-  const env = environment(surroundings);
+export function gitIn(options: GitOptions): Git {
+  const { folder, deadline } = options;
+  const settings = [...always, ...options.settings].flatMap((setting) => ['-c', setting]);
+  const env = environment(options);
   const ownGroup = process.platform !== 'win32' && !mayAsk(env);
   return async (...args) => {
     if (deadline.aborted) throw tooLate();
-    const child = start([...options, ...args], folder, env, ownGroup);
+    const child = start([...settings, ...args], folder, env, ownGroup);
     const stop = () => kill(child, ownGroup);
     folder.atEnd.add(stop);
     deadline.addEventListener('abort', stop);
@@ -70,7 +70,7 @@ export function gitIn(surroundings: Surroundings): Git {
   };
 }
 
-function environment({ folder, env, protocols }: Surroundings): NodeJS.ProcessEnv {
+function environment({ folder, env, protocols }: GitOptions): NodeJS.ProcessEnv {
   const theirs = Object.entries(env).filter(([name]) => kept.test(name));
   const allowed = env.GIT_ALLOW_PROTOCOL?.split(':') ?? protocols;
   return {
@@ -83,9 +83,9 @@ function environment({ folder, env, protocols }: Surroundings): NodeJS.ProcessEn
 }
 
 /**
- * stderr goes to a file: an SSH connection that is kept open for later (ControlPersist) would
- * hold a pipe open, and us with it. The folder is the current one too, so that nothing is
- * found, configuration or program, because of where kseal was called.
+ * stderr is a file: an SSH connection that stays open (ControlPersist) would keep a pipe open, and
+ * we would wait for it. The temporary folder is the current one, so that git finds no configuration
+ * or program in the folder in which kseal runs.
  */
 function start(args: string[], { path }: Folder, env: NodeJS.ProcessEnv, detached: boolean) {
   const stderr = openSync(join(path, 'stderr'), 'w');
@@ -104,17 +104,17 @@ async function ended(child: ChildProcess): Promise<Omit<Ended, 'stderr'>> {
     const [code] = await once(child, 'close');
     return { code: code ?? -1, stdout: Buffer.concat(chunks) };
   } catch (cause) {
-    throw new KsealError('KEY_UNAVAILABLE', 'git could not be started', {
-      hint: 'install git (https://git-scm.com), and see that it is on the PATH',
+    throw new KsealError('KEY_UNAVAILABLE', notInstalled.meaning, {
+      hint: notInstalled.hint,
       cause,
     });
   }
 }
 
 /**
- * On a terminal git and ssh may ask for a password, so they share it, and Ctrl-C reaches them.
- * Where nobody can be asked they get a process group of their own, to be ended as a whole:
- * git's helper for https outlives it.
+ * Whether git and ssh may ask for a password. If so they share our terminal and get its Ctrl-C.
+ * If not they get their own process group, which is killed as a whole, because git's helper for
+ * https would outlive git.
  */
 function mayAsk(env: NodeJS.ProcessEnv): boolean {
   if (env.GIT_TERMINAL_PROMPT === '0') return false;
@@ -127,38 +127,38 @@ function mayAsk(env: NodeJS.ProcessEnv): boolean {
 }
 
 function kill(child: ChildProcess, group: boolean): void {
-  // SIGTERM lets git give the terminal its echo back.
+  // SIGTERM lets git turn the echo of the terminal on again.
   child.kill(group ? 'SIGKILL' : 'SIGTERM');
   child.stdout?.destroy();
   if (!group || child.pid === undefined) return;
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch {
-    // The whole group has ended by itself.
+    // The group has ended already.
   }
 }
 
 function tooLate(): KsealError {
-  return new KsealError('KEY_DEADLINE', 'git had no answer in time', {
+  return new KsealError('KEY_DEADLINE', 'git did not finish in time', {
     hint: 'try again, or get the key file another way and give its path',
   });
 }
 
-/** A temporary folder, and what must be stopped before it can be removed. */
+/** A temporary folder, with functions that stop what uses it. */
 export interface Folder {
   readonly path: string;
   readonly atEnd: Set<() => void>;
 }
 
-/** The folders in use: a process that ends in the midst of it must leave none behind. */
+/** Removed when the process ends. */
 const inUse = new Set<Folder>();
 
-/** These end a process without its `exit` event. */
+/** The signals that end a process without an `exit` event. */
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Runs `use` with a fresh folder that only this user can enter. The folder is gone afterwards:
- * when `use` fails, when the process exits, and when a signal ends it.
+ * Runs `use` with a new folder that only this user can enter, and removes it afterwards, also if
+ * `use` fails, the process exits, or a signal ends it.
  */
 export async function withFolder<T>(use: (folder: Folder) => Promise<T>): Promise<T> {
   const folder = { path: mkdtempSync(join(tmpdir(), 'kseal-git-')), atEnd: new Set<() => void>() };
@@ -176,10 +176,10 @@ export async function withFolder<T>(use: (folder: Folder) => Promise<T>): Promis
 function remove({ path, atEnd }: Folder): void {
   for (const stop of atEnd) stop();
   try {
-    // A process that was stopped a moment ago may still have made a file.
+    // A process that is just being killed may still create a file.
     rmSync(path, { recursive: true, force: true, maxRetries: 3, retryDelay: 20 });
   } catch {
-    // What is left holds nothing confidential, and must not hide why the work failed.
+    // The rest is not confidential, and must not hide the error of the command.
   }
 }
 
@@ -198,7 +198,7 @@ function unwatch(): void {
   for (const signal of signals) process.off(signal, endBy);
 }
 
-/** Cleans up, and lets the signal do what it would have done without us. */
+/** Cleans up, then lets the signal take its usual effect. */
 function endBy(signal: NodeJS.Signals): void {
   removeAll();
   unwatch();

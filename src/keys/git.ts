@@ -1,17 +1,47 @@
 import { KsealError } from '../errors.ts';
-import { type FetchedFile, type FileAddress, fetchFile } from '../git/fetch.ts';
-import { checkedKey, readKeyText } from './key-file.ts';
+import { type FileAddress, fetchFile } from '../git/fetch.ts';
+import { MAX_KEY_FILE, parseKey } from './key-file.ts';
 import type { FetchPublicKey } from './provider.ts';
+
+/** Gets the public key in a file of a Git repository, at a branch, a tag or a commit. */
+export const fetchPublicKey: FetchPublicKey = async (reference, { env, verifySignature }) => {
+  const address = parseGitReference(reference);
+  const { bytes, commit, ref, signature } = await fetchFile(address, {
+    env,
+    verifySignature,
+    limit: MAX_KEY_FILE,
+  });
+  const origin = `${address.shown}@${commit}#${address.path}`;
+  // Checked first: even a malformed private key is a leak.
+  if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY/.test(bytes.toString('latin1'))) throw leaked(origin);
+  const key = await parseKey(bytes, origin);
+  if (key.kind === 'private') throw leaked(origin);
+  const facts = new Map([
+    ['commit', commit],
+    ['ref', ref],
+  ]);
+  if (signature !== undefined)
+    facts.set('signature', `good, by ${signature.signer} with key ${signature.fingerprint}`);
+  return { ...key, origin, facts };
+};
+
+function leaked(thing: string): KsealError {
+  return new KsealError(
+    'KEY_INVALID',
+    'is a private key, which everyone with the repository can read',
+    { thing, hint: 'change every value sealed to it, and make a new key: kseal keygen -o PREFIX' },
+  );
+}
 
 interface Scheme {
   /**
-   * The transports on the way. Users may have git rewrite https to ssh and back
+   * The transports that git may use. Users may have git rewrite https to ssh and back
    * (`url.<base>.insteadOf`); a server can redirect to neither ssh nor plain http.
    */
   readonly protocols: readonly string[];
-  /** What stands behind `://`: whom to sign in as, and the rest. */
+  /** The text after `://`: the user, and the rest. */
   readonly place: RegExp;
-  /** Whether the first part of it may be shown: for https a token may stand there. */
+  /** Whether to show the user; for https it may be a token. */
   readonly showsUser: boolean;
 }
 
@@ -40,23 +70,22 @@ const schemes: ReadonlyMap<string, Scheme> = new Map([
 ]);
 
 /**
- * Reads `git+https://host/org/repo.git?ref=main#keys/prod.pub`, also `git+ssh` and `git+file`.
- * The values of `ref` and path are percent-decoded here, once; git decodes the URL.
- * Throws KEY_REFERENCE_INVALID, which quotes nothing of a URL: it may hold credentials.
+ * Parses `git+https://host/org/repo.git?ref=main#keys/prod.pub`, also `git+ssh` and `git+file`.
+ * The ref and the path are percent-decoded here, once; git decodes the URL.
+ * Throws KEY_REFERENCE_INVALID, which does not quote the URL: it may hold credentials.
  */
 export function parseGitReference(text: string): FileAddress {
   const [, name = '', place = '', query, fragment] =
     /^git\+([a-z]+):\/\/([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/is.exec(text) ?? [];
   const protocol = name.toLowerCase();
   const scheme = schemes.get(protocol);
-  if (scheme === undefined) throw invalid('is none of git+https, git+ssh and git+file');
+  if (scheme === undefined) throw invalid('scheme must be git+https, git+ssh or git+file');
   const [, user = '', rest] = scheme.place.exec(place) ?? [];
   if (rest === undefined || /\p{C}/u.test(decoded(place))) {
-    throw invalid(
-      `has no ${protocol === 'file' ? 'absolute path' : 'host and path'} of a repository`,
-    );
+    const parts = protocol === 'file' ? 'absolute path' : 'host and path';
+    throw invalid(`missing or malformed ${parts} of the repository`);
   }
-  if (!fragment) throw invalid('does not say which file of the repository, behind a #');
+  if (!fragment) throw invalid('missing path of the key file, after a #');
   const start = `${protocol}://`;
   return {
     url: `${start}${user}${rest}`,
@@ -68,77 +97,40 @@ export function parseGitReference(text: string): FileAddress {
 }
 
 function refIn(query: string): string {
-  const parameters = query.split('&').map((parameter) => parameter.split('='));
-  if (parameters.length !== 1 || parameters[0]?.length !== 2 || parameters[0][0] !== 'ref') {
-    throw invalid('may have the one parameter ref between ? and #');
-  }
-  const ref = decoded(parameters[0][1] ?? '');
-  if (!isRef(ref)) throw invalid('has a ref that cannot be one');
+  const [, text] = /^ref=([^&=]*)$/.exec(query) ?? [];
+  if (text === undefined) throw invalid('only ref=NAME is allowed between ? and #');
+  const ref = decoded(text);
+  if (!isRef(ref)) throw invalid('malformed ref');
   return ref;
 }
 
-/** git-check-ref-format(1), stricter: nothing invisible, and nothing like an option. */
+/** As git-check-ref-format(1), and stricter: nothing invisible, and nothing like an option. */
 function isRef(ref: string): boolean {
   if (/[\p{C}\p{Z}~^:?*[\\]|\.\.|@\{|^-|^@$|\.$/u.test(ref)) return false;
   return ref.split('/').every((part) => /^[^.]/.test(part) && !part.endsWith('.lock'));
 }
 
 function checkedPath(fragment: string): string {
-  if (fragment.includes('#')) throw invalid('has a second #; within a name it is written %23');
+  if (fragment.includes('#')) throw invalid('more than one #; write %23 for a # in a name');
   const path = decoded(fragment);
-  if (/[\p{Cc}\\]/u.test(path)) throw invalid('has a path with a character that is not allowed');
-  if (path.split('/').some((part) => ['', '.', '..'].includes(part))) {
-    throw invalid('has a path that is not plainly one from the root of the repository');
-  }
+  if (/[\p{Cc}\\]/u.test(path)) throw invalid('path contains a backslash or a control character');
+  if (path.split('/').some((part) => ['', '.', '..'].includes(part)))
+    throw invalid('path must start at the root of the repository and have no . or .. parts');
   return path;
 }
 
-/** Percent-decodes once. A `+` is a plus: these are no form fields. */
+/** Percent-decodes once. A `+` remains a `+`, because this is not form data. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw invalid('has a % that is no percent-encoding; a plain one is written %25');
+    throw invalid('malformed percent-encoding; write %25 for a %');
   }
 }
 
-function invalid(reason: string): KsealError {
-  return new KsealError('KEY_REFERENCE_INVALID', `the git key reference ${reason}`, {
-    hint: "'git+https://host/org/repo.git?ref=main#keys/prod.pub', or git+ssh://git@host/…, git+file:///…",
+function invalid(problem: string): KsealError {
+  return new KsealError('KEY_REFERENCE_INVALID', problem, {
+    thing: 'git key reference',
+    hint: "for example 'git+https://host/org/repo.git?ref=main#keys/prod.pub'",
   });
-}
-
-/** As many bytes as a key file on disk may have. */
-const LIMIT = 64 * 1024;
-
-/** Gets the public key in one file of a Git repository, at a branch, a tag or a commit. */
-export const fetchPublicKey: FetchPublicKey = async (reference, { env, verifySignature }) => {
-  const address = parseGitReference(reference);
-  const file = await fetchFile(address, { env, verifySignature, limit: LIMIT });
-  const origin = `${address.shown}@${file.commit}#${address.path}`;
-  const text = file.bytes.toString('latin1');
-  // Whatever its kind, before anything else is said of it.
-  if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY/.test(text)) throw published(origin);
-  const key = await checkedKey(readKeyText(file.bytes, origin), origin);
-  if (key.kind === 'private') throw published(origin);
-  return { ...key, origin, facts: factsOf(file) };
-};
-
-function factsOf({ commit, ref, signature }: FetchedFile): ReadonlyMap<string, string> {
-  const facts = new Map([
-    ['commit', commit],
-    ['ref', ref],
-  ]);
-  if (signature === undefined) return facts;
-  const { signer, fingerprint } = signature;
-  return facts.set('signature', `good, by ${signer} with key ${fingerprint}`);
-}
-
-/** A private key that was ever pushed is in the history, and in every clone. */
-function published(origin: string): KsealError {
-  return new KsealError(
-    'KEY_INVALID',
-    `${origin}: is a private key, and a private key in a repository is no secret any more`,
-    { hint: 'make a new key, and change every value sealed to this one: kseal keygen -o PREFIX' },
-  );
 }

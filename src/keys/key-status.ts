@@ -1,27 +1,26 @@
 import { resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { KsealError } from '../errors.ts';
+import { expected } from '../errors.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
 import { readKeyFile } from './key-file.ts';
 
-/** What a configuration says of a kid. */
+/** The names that a configuration gives to a kid, and the strictest of their states. */
 export interface KeyStatus {
   readonly names: readonly string[];
-  /** The strictest of the states that these names have. */
   readonly state: KeyState;
 }
 
 export interface KeyStatuses {
   readonly of: (kid: string) => KeyStatus;
-  /** Every kid that a name stands for, as far as that is known here. */
+  /** The kids of all configured keys, as far as they are known offline. */
   readonly kids: readonly string[];
   /** The kids that values may be sealed to. */
   readonly unrevoked: readonly string[];
 }
 
 /**
- * Finds out which kid each configured name stands for: its pin, else that of its file. The
- * state belongs to the kid, and so holds however the key is reached.
+ * Looks up the kid of each configured key: its pin, or else the kid of its file. A state belongs
+ * to the kid, so it applies to the key under every name.
  */
 export async function keyStatuses({ keys, folder }: Config): Promise<KeyStatuses> {
   const rows = await Promise.all(
@@ -45,13 +44,13 @@ export function strictest(states: readonly KeyState[]): KeyState {
   return byStrictness.find((state) => states.includes(state)) ?? 'active';
 }
 
-/** Undefined for a file that cannot be read: whoever needs it is told so then. */
+/** Undefined for a file that cannot be read; a command that needs the file reports it. */
 async function kidInFile(folder: string, file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined;
   try {
     return (await readKeyFile(resolve(folder, file), file)).kid;
   } catch (error) {
-    if (error instanceof KsealError) return undefined;
-    throw error;
+    expected(error);
+    return undefined;
   }
 }

@@ -1,31 +1,30 @@
-import { existsSync, mkdirSync } from 'node:fs';
-import { dirname, isAbsolute, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { KsealError } from '../errors.ts';
-import { fileError, readFile } from '../fs/read.ts';
-import { writeFile } from '../fs/write.ts';
+import { readFile } from '../fs/read.ts';
+import { writeFolder } from '../fs/write.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
 
-// The pin in a repository stops accidents, but whoever may write there can change key and pin
-// together. So each user remembers, outside any repository, which kid a key name stood for.
+// A pin in a repository prevents accidents, but anyone who can write to the repository can change
+// key and pin together. Therefore the kids that a user has confirmed are stored outside of it.
 
 const MAX_KNOWN_KEYS = 4 * 1024 * 1024;
 
-/** What a user has confirmed: that `name` in `repository` stands for `kid`. */
+/** A user has confirmed that `name` means `kid` in `repository`. */
 export interface KnownKey {
   readonly kid: string;
   readonly name: string;
+  /** Distinguishes this repository from others with a key of the same name. */
   readonly repository: string;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** The file of known keys; undefined where the environment names no home. */
+/** The path of the known keys; undefined if the environment has no home folder. */
 export function knownKeysPath({
   XDG_CONFIG_HOME,
   APPDATA,
   HOME,
   USERPROFILE,
-}: Environment): string | undefined {
+}: Readonly<Record<string, string | undefined>>): string | undefined {
   const home = HOME || USERPROFILE;
   const folders = [XDG_CONFIG_HOME, APPDATA, home && join(home, '.config')];
   // "All paths set in these environment variables must be absolute" (XDG Base Directory).
@@ -33,7 +32,7 @@ export function knownKeysPath({
   return folder && join(folder, 'kseal', 'known_keys');
 }
 
-/** Reads the file of known keys: `KID NAME REPOSITORY` lines. Throws CONFIG_INVALID or IO. */
+/** Reads the known keys, one `KID NAME REPOSITORY` a line. Throws CONFIG_INVALID or IO. */
 export function readKnownKeys(path: string): readonly KnownKey[] {
   if (!existsSync(path)) return [];
   const lines = readFile(path, path, MAX_KNOWN_KEYS).toString('utf8').split(/\r?\n/);
@@ -41,19 +40,20 @@ export function readKnownKeys(path: string): readonly KnownKey[] {
     if (line === '') return [];
     const [, kid, name, repository] = /^(\S+) (\S+) (.+)$/.exec(line) ?? [];
     if (kid && name && repository && parseKid(kid) === kid) return [{ kid, name, repository }];
-    throw new KsealError('CONFIG_INVALID', `${path}:${index + 1}: is not KID NAME REPOSITORY`, {
-      hint: 'remove that line, and confirm the key again when you are asked',
+    throw new KsealError('CONFIG_INVALID', 'expected KID NAME REPOSITORY', {
+      thing: `${path}:${index + 1}`,
+      hint: 'remove this line, then confirm the key again',
     });
   });
 }
 
-/** The kid that was confirmed for a key, if any was. */
+/** Returns the kid that the user has confirmed for a key, if any. */
 export function knownKid(path: string, name: string, repository: string): string | undefined {
   return readKnownKeys(path).find((known) => known.name === name && known.repository === repository)
     ?.kid;
 }
 
-/** Remembers a confirmed key in place of an earlier one of the same name. */
+/** Stores a confirmed key; it replaces an earlier key of the same name and repository. */
 export function rememberKey(path: string, key: KnownKey): void {
   const others = readKnownKeys(path).filter(
     ({ name, repository }) => name !== key.name || repository !== key.repository,
@@ -61,10 +61,6 @@ export function rememberKey(path: string, key: KnownKey): void {
   const lines = [...others, key].map(
     ({ kid, name, repository }) => `${kid} ${name} ${repository}\n`,
   );
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-  } catch (error) {
-    throw fileError(dirname(path), 'write', error);
-  }
-  writeFile(path, path, Buffer.from(lines.join('')), { force: true, confidential: false });
+  const file = { name: basename(path), bytes: Buffer.from(lines.join('')) };
+  writeFolder(dirname(path), dirname(path), [file], true);
 }

@@ -11,130 +11,111 @@ import { keyStatuses, strictest } from './key-status.ts';
 import type { FetchedKey, Provider, ProviderOptions } from './provider.ts';
 import { parseReference } from './reference.ts';
 
-/** What a reference is resolved against. */
 export interface KeyContext extends ProviderOptions {
   /** The folder that relative paths start from. */
   readonly cwd: string;
   readonly config: Config | undefined;
 }
 
-/** The public key behind a reference. A name stands for its `file`, whose pin is checked. */
+/** Loads the public key for a reference. For a name this is its `file`, checked against the pin. */
 export async function loadPublicKey(text: string, context: KeyContext): Promise<PublicKey> {
   const reference = parseReference(text);
   if (reference.kind === 'file')
     return publicKeyFromFile(resolve(context.cwd, reference.path), reference.path, readFile);
-  if (reference.kind === 'remote') return fetchRemoteKey(text, context);
-  const { config, entry } = configuredKey(reference.name, context.config);
+  if (reference.kind === 'remote') return (await providerOf(text)).fetchPublicKey(text, context);
+  const { name } = reference;
+  const { config, entry } = configuredKey(name, context.config);
   if (entry.file === undefined) {
-    throw new KsealError(
-      'CONFIG_INVALID',
-      `${config.path}: key ${reference.name} has no file to seal with`,
-      {
-        hint: `add file: keys/${reference.name}.pub, then: kseal fetch-pubkey ${reference.name}`,
-      },
-    );
+    throw new KsealError('CONFIG_INVALID', `key ${name} has no file to seal with`, {
+      thing: config.path,
+      hint: `add file: keys/${name}.pub, then: kseal fetch-pubkey ${name}`,
+    });
   }
   const key = await publicKeyFromFile(resolve(config.folder, entry.file), entry.file);
-  checkPin(key.kid, entry.kid, `${entry.file}, the file of key ${reference.name},`);
+  checkPin(key.kid, entry.kid, entry.file);
   return key;
 }
 
-/** Fetches a public key from where it lives: a remote reference. */
-async function fetchRemoteKey(text: string, options: ProviderOptions): Promise<FetchedKey> {
-  return (await providerOf(text)).fetchPublicKey(text, options);
-}
-
-/** The public key at a remote source or in a file; `folder` is where relative paths start. */
+/** Gets the public key from a remote source or a file; relative paths start from `folder`. */
 export async function fetchKey(
   source: string,
   folder: string,
   options: ProviderOptions,
 ): Promise<FetchedKey> {
-  if (parseReference(source).kind === 'remote') return fetchRemoteKey(source, options);
+  if (parseReference(source).kind === 'remote')
+    return (await providerOf(source)).fetchPublicKey(source, options);
   const file = await publicKeyFromFile(resolve(folder, source), source);
   return { ...file, origin: source, facts: new Map() };
 }
 
-/** The keys behind a reference that open, in the states that the configuration gives their kids. */
+/** Loads the keys that open for a reference, each in the state that the configuration gives its kid. */
 export async function loadOpeningKeys(
   text: string,
   context: KeyContext,
 ): Promise<readonly OpeningKey[]> {
-  const keys = await openingKeysAt(text, context);
+  const keys = await openingKeys(text, context);
   const { config } = context;
   if (config === undefined) return keys;
   const statuses = await keyStatuses(config);
   const named = config.keys.get(text);
-  // A name without a pin stands for whatever keys it leads to.
-  const own = named?.kid === undefined ? named?.state : undefined;
-  return keys.map((key) => ({
-    ...key,
-    state: strictest([statuses.of(key.kid).state, own ?? 'active']),
-  }));
+  // Without a pin, the state of a name applies to all keys that it leads to.
+  const own = (named?.kid === undefined && named?.state) || 'active';
+  return keys.map((key) => ({ ...key, state: strictest([statuses.of(key.kid).state, own]) }));
 }
 
-async function openingKeysAt(text: string, context: KeyContext): Promise<readonly OpeningKey[]> {
+async function openingKeys(text: string, context: KeyContext): Promise<readonly OpeningKey[]> {
   const reference = parseReference(text);
   if (reference.kind === 'file')
     return [
       await openingKeyFromFile(resolve(context.cwd, reference.path), reference.path, readFile),
     ];
-  if (reference.kind === 'remote') return fetchOpeningKeys(text, context);
+  if (reference.kind === 'remote')
+    return (await openingProvider(text)).fetchOpeningKeys(text, context);
   const { config, entry } = configuredKey(reference.name, context.config);
-  return openingKeysOf(reference.name, entry, config, context);
-}
-
-async function openingKeysOf(
-  name: string,
-  entry: ConfiguredKey,
-  config: Config,
-  context: KeyContext,
-) {
   if (entry.private !== undefined) {
     const key = await openingKeyFromFile(resolve(config.folder, entry.private), entry.private);
-    checkPin(key.kid, entry.kid, `${entry.private}, the private file of key ${name},`);
+    checkPin(key.kid, entry.kid, entry.private);
     return [key];
   }
-  // The pin is that of one key, and the source may be all versions of it: there the kid chooses.
+  // No pin is checked: the source may be all versions of a key, among which the kid chooses.
   if (entry.source !== undefined && parseReference(entry.source).kind === 'remote')
-    return fetchOpeningKeys(entry.source, context);
-  throw new KsealError('CONFIG_INVALID', `${config.path}: key ${name} has nothing to open with`, {
-    hint: 'give it a source: gcpkms://… or a private: FILE, or name a key file: -k key.pem',
+    return (await openingProvider(entry.source)).fetchOpeningKeys(entry.source, context);
+  throw new KsealError('CONFIG_INVALID', `key ${reference.name} has no key to open with`, {
+    thing: config.path,
+    hint: 'add source: gcpkms://… or private: FILE, or name a key file: -k key.pem',
   });
 }
 
-async function fetchOpeningKeys(
-  text: string,
-  options: ProviderOptions,
-): Promise<readonly OpeningKey[]> {
-  return (await openingProvider(text)).fetchOpeningKeys(text, options);
-}
-
-/** The provider of a remote reference, which must be one whose keys open. Asks nobody. */
+/** The provider for a remote reference, which must have keys that open. Uses no network. */
 export async function openingProvider(text: string): Promise<Required<Provider>> {
   const { fetchPublicKey, fetchOpeningKeys } = await providerOf(text);
   if (fetchOpeningKeys !== undefined) return { fetchPublicKey, fetchOpeningKeys };
-  throw new KsealError(
-    'KEY_REFERENCE_INVALID',
-    `${text.replace(/:.*/s, '')} keeps public keys only, and these do not open`,
-    {
-      hint: "give the private key file, or the KMS key: -k 'gcpkms://…'",
-    },
-  );
+  throw new KsealError('KEY_REFERENCE_INVALID', 'has only public keys, which cannot open values', {
+    thing: text.replace(/:.*/s, '://'),
+    hint: "use the private key file or the KMS key: -k 'gcpkms://…'",
+  });
 }
+
+/** By scheme. A provider is loaded when it is used. */
+const providers = new Map<string, () => Promise<Provider>>([
+  ['gcpkms', () => import('./gcpkms/provider.ts')],
+  ['git+https', () => import('./git.ts')],
+  ['git+ssh', () => import('./git.ts')],
+  ['git+file', () => import('./git.ts')],
+]);
 
 async function providerOf(text: string): Promise<Provider> {
   const reference = parseReference(text);
   const scheme = reference.kind === 'remote' ? reference.scheme : '';
   const load = providers.get(scheme);
   if (load !== undefined) return load();
-  const known = [...providers.keys()];
-  throw new KsealError('KEY_REFERENCE_INVALID', `no keys are read from ${scheme}://`, {
-    hint: `use one of ${known.map((name) => `${name}://`).join(', ')}, or a path`,
+  const known = [...providers.keys()].map((name) => `${name}://`);
+  throw new KsealError('KEY_REFERENCE_INVALID', `unsupported key source ${scheme}://`, {
+    hint: `use one of ${known.join(', ')}, or a path`,
   });
 }
 
-/** The configured key `name`. Throws KEY_REFERENCE_INVALID with the nearest name there is. */
+/** The configured key `name`. Throws KEY_REFERENCE_INVALID, and suggests a similar name. */
 export function configuredKey(
   name: string,
   config: Config | undefined,
@@ -143,29 +124,19 @@ export function configuredKey(
   if (config !== undefined && entry !== undefined) return { config, entry };
   const names = [...(config?.keys.keys() ?? [])];
   const meant = suggest(name, names);
-  const among =
-    config === undefined
-      ? 'there is no .kseal.yaml'
-      : `${config.path} has ${names.join(', ') || 'no keys'}`;
-  throw new KsealError('KEY_REFERENCE_INVALID', `no key named ${name} is configured: ${among}`, {
+  const among = config === undefined ? 'no .kseal.yaml found' : names.join(', ') || 'no keys';
+  throw new KsealError('KEY_REFERENCE_INVALID', `no key named ${name} (${among})`, {
+    thing: config?.path,
     hint: meant ? `did you mean ${meant}?` : `for a file of that name: ./${name}`,
   });
 }
 
-/** Throws KEY_MISMATCH, with both fingerprints, unless `kid` is the one that `pin` names. */
-export function checkPin(kid: string, pin: string | undefined, what: string): void {
+/** Throws KEY_MISMATCH, with both fingerprints, unless `pin` is undefined or names `kid`. */
+export function checkPin(kid: string, pin: string | undefined, thing: string): void {
   if (pin === undefined || pin === kid) return;
   throw new KsealError(
     'KEY_MISMATCH',
-    `${what} is not the key that is pinned; it is ${describeKid(kid)}, pinned is ${describeKid(pin)}`,
-    { hint: 'do not use it; ask the KMS manager, and see: kseal fetch-pubkey --check' },
+    `fingerprint mismatch: pinned ${describeKid(pin)}, got ${describeKid(kid)}`,
+    { thing, hint: 'do not use it: ask the KMS manager, or run kseal fetch-pubkey --check' },
   );
 }
-
-/** Where keys live, by the scheme of their reference. A provider is loaded when it is used. */
-const providers = new Map<string, () => Promise<Provider>>([
-  ['gcpkms', () => import('./gcpkms/provider.ts')],
-  ['git+https', () => import('./git.ts')],
-  ['git+ssh', () => import('./git.ts')],
-  ['git+file', () => import('./git.ts')],
-]);

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join, relative, resolve, sep } from 'node:path';
-import { expectedErrors, KsealError } from '../errors.ts';
-import { fileError, readFile, statOf } from '../fs/read.ts';
+import { expected, KsealError } from '../errors.ts';
+import { fileError, MAX_MANIFEST, readFile, statOf } from '../fs/read.ts';
 import {
   commitOf,
   contentsOf,
@@ -11,39 +11,32 @@ import {
   stagedFiles,
 } from '../git/local.ts';
 
-/** The largest manifest that is read, in bytes: many Secrets of 1 MiB, but not a disk image. */
-const MAX_MANIFEST = 32 * 1024 * 1024;
-
-/**
- * How many bytes are read in one turn of the event loop: files are read without waiting, and
- * Ctrl-C is heard only between two turns.
- */
+/** After so many bytes the event loop gets a turn, because reading blocks it and so Ctrl-C. */
 const UNBROKEN = 64 * 1024;
 
-/** A text to judge, or why it could not be read. */
+/** A text to examine, or the error that prevents it. */
 export interface NamedText {
-  /** How messages call it, with `/`: `main:deploy/db.yaml` at a ref. */
+  /** The path in messages, with `/`, and at a ref `main:deploy/db.yaml`. */
   readonly path: string;
-  /** How a command line calls it: `-` is stdin, and no ref stands in front. */
+  /** The path on a command line, without a ref; `-` is stdin. */
   readonly typed: string;
-  /** Where it stands in the work tree, or would: absolute, for the configuration. */
+  /** The absolute path that it has, or would have, in the work tree; for the configuration. */
   readonly file: string;
-  /** It was found in a folder, and not named itself. */
+  /** Whether it was found in a folder, rather than named. */
   readonly walked: boolean;
   readonly content: Uint8Array | KsealError;
 }
 
 /**
- * The manifests of files and folders, each once; `-` is what `readStdin` gives. A named path
- * that does not exist throws IO at once.
+ * Reads manifests from files and folders, each once; `readStdin` is called for `-`. Throws IO for a
+ * named path that cannot be read.
  */
 export async function* textsInFiles(
   cwd: string,
   paths: readonly string[],
   readStdin: () => Promise<Uint8Array>,
 ): AsyncGenerator<NamedText> {
-  // One path leads to no file twice, and there may be many files.
-  const seen = paths.length > 1 ? new Set<string>() : undefined;
+  const seen = new Set<string>();
   let read = 0;
   for (const path of paths) {
     if (path === '-') {
@@ -53,7 +46,7 @@ export async function* textsInFiles(
     const walked = isFolder(resolve(cwd, path));
     for (const name of walked ? manifestsIn(resolve(cwd, path), path) : [path]) {
       const file = resolve(cwd, name);
-      if (seen !== undefined && seen.size === seen.add(file).size) continue;
+      if (seen.size === seen.add(file).size) continue;
       const shown = slashed(name);
       const content = readOrError(file, name, walked);
       yield { path: shown, typed: shown, file, walked, content };
@@ -67,24 +60,23 @@ export async function* textsInFiles(
 
 const stdin = { path: 'stdin', typed: '-', walked: false };
 
-/** A file that a folder holds and that cannot be read is a finding; one that was named is an error. */
+/** Returns the error for a file in a folder, and throws it for a named file. */
 function readOrError(file: string, name: string, walked: boolean): Uint8Array | KsealError {
   try {
     return readFile(file, name, MAX_MANIFEST);
-  } catch (thrown) {
-    const [error] = expectedErrors(thrown);
-    if (walked && error !== undefined) return error;
-    throw thrown;
+  } catch (error) {
+    if (walked) return expected(error);
+    throw error;
   }
 }
 
-/** The manifests that the next commit adds or changes, as the index has them. */
+/** Reads the manifests in the index that the next commit adds or changes. */
 export function textsInIndex(git: LocalGit, paths: readonly string[]): AsyncGenerator<NamedText> {
   const wanted = fromFolder(git, paths);
   return textsOf(git, stagedFiles(git, wanted), wanted, '');
 }
 
-/** The manifests of branches, tags or commits. A path that none of them has throws IO. */
+/** Reads the manifests at branches, tags or commits. Throws IO for a path that none of them has. */
 export async function* textsAtRefs(
   git: LocalGit,
   refs: readonly string[],
@@ -95,7 +87,8 @@ export async function* textsAtRefs(
   const found = trees.flatMap(({ files }) => files.map(({ path }) => resolve(git.folder, path)));
   const absent = wanted.find((path) => !found.some(isBelow(resolve(git.folder, path))));
   if (absent !== undefined) {
-    throw new KsealError('IO', `${absent}: no such file at ${refs.join(', ')}`, {
+    throw new KsealError('IO', `no such file at ${refs.join(', ')}`, {
+      thing: absent,
       hint: 'check the path',
     });
   }
@@ -106,7 +99,7 @@ function isBelow(path: string): (file: string) => boolean {
   return (file) => file === path || file.startsWith(path.endsWith(sep) ? path : path + sep);
 }
 
-/** Paths as git prints them: from the folder that is asked, with `/`. */
+/** The paths as git prints them: relative to the folder of `git`, with `/`. */
 function fromFolder({ folder }: LocalGit, paths: readonly string[]): readonly string[] {
   return paths.map((path) => slashed(relative(folder, resolve(folder, path))) || '.');
 }
@@ -132,32 +125,32 @@ function slashed(path: string): string {
   return sep === '/' ? path : path.replaceAll(sep, '/');
 }
 
-/** What holds no manifests. */
+/** Folders without manifests. */
 const skipped = new Set(['.git', 'node_modules']);
-// Whatever its case: to Windows there is no difference.
+// In any case, because Windows ignores case.
 const manifestName = /\.(?:ya?ml|json)$/i;
 
-/** Whether a folder's file of this path is taken for a manifest. */
+/** Whether the path of a file in a folder looks like that of a manifest. */
 function isManifestName(path: string): boolean {
   return manifestName.test(path) && !path.split('/').some((part) => skipped.has(part));
 }
 
-/** Whether `path` is a folder; what does not exist or cannot be reached is none. */
+/** Whether `path` leads to a folder that can be reached. */
 export function isFolder(path: string): boolean {
   return statOf(path)?.isDirectory() ?? false;
 }
 
 /**
- * The manifests below a folder, sorted: files that end in `.yaml`, `.yml` or `.json`. Links to
- * folders are not followed, so no loop has an end to look for, and neither are links to pipes and
- * devices, whose end would be looked for in vain. `shown` is the folder as the user wrote it; each
- * name begins with it. Throws IO for a folder that cannot be read.
+ * The manifests below a folder, sorted: files that end in `.yaml`, `.yml` or `.json`. Follows no
+ * links to folders, which could form a loop, and none to pipes and devices, which may be endless.
+ * `shown` is the folder as the user wrote it; each name begins with it. Throws IO for a folder that
+ * cannot be read.
  */
 export function manifestsIn(path: string, shown: string): readonly string[] {
   return entriesOf(path, shown).flatMap((entry) => {
     if (skipped.has(entry.name)) return [];
     if (entry.isDirectory()) return manifestsIn(join(path, entry.name), join(shown, entry.name));
-    // A link that leads nowhere is kept, so that reading it says so.
+    // A dangling link counts, so that reading it is an error.
     const isFile = entry.isSymbolicLink()
       ? (statOf(join(path, entry.name))?.isFile() ?? true)
       : entry.isFile();

@@ -5,8 +5,8 @@ import { parse } from 'yaml';
 import { leaksOf } from '../helpers/canary.ts';
 import { plainSecret, repository, sealedSecret, type Workplace } from '../helpers/repository.ts';
 
-// The steps of action.yml, run as a runner of GitHub Actions would: with sh -e, the expressions
-// in their environment replaced, and a clone of a pull request as the current folder.
+// The steps of action.yml, run like on GitHub Actions: with sh -e, the expressions in their
+// environment replaced, and a clone of a pull request as the current folder.
 
 const root = join(import.meta.dirname, '../..');
 const action = parse(readFileSync(join(root, 'action.yml'), 'utf8'));
@@ -21,7 +21,7 @@ interface Step {
 
 const inputs: Readonly<Record<string, string>> = { path: '.', 'fail-on': 'error', sarif: '' };
 
-/** What the expressions of action.yml stand for when the input config-from is `branch`. */
+/** Evaluates an expression of action.yml with `branch` as the input config-from. */
 function valueIn(
   expression: string,
   given: Readonly<Record<string, string>>,
@@ -36,7 +36,7 @@ function valueIn(
   return branch && `refs/remotes/origin/${branch}`;
 }
 
-/** Runs the steps behind the build in a fresh clone of the branch `request`. */
+/** Runs the steps after the build in a new clone of the branch `request`. */
 async function runAction(
   place: Workplace,
   branch: string,
@@ -68,7 +68,7 @@ async function runAction(
   return last;
 }
 
-/** A branch main with rules, and a branch request that relaxes them and adds a plaintext. */
+/** A branch main with rules, and a branch request that relaxes them and adds plaintext. */
 async function pullRequest(): Promise<Workplace> {
   const place = await repository();
   place.write({ '.kseal.yaml': 'version: 1\n', 'deploy/db.yaml': await sealedSecret(place, 'db') });
@@ -85,14 +85,14 @@ async function pullRequest(): Promise<Workplace> {
   return place;
 }
 
-test('the inputs are those that the steps use, and the target of a pull request is the default', () => {
+test('the inputs have the expected defaults', () => {
   expect(Object.keys(action.inputs)).toEqual(['path', 'config-from', 'fail-on', 'sarif']);
   expect(action.inputs['config-from'].default).toMatch(/^\$\{\{ github\.base_ref \}\}$/);
   for (const [name, value] of Object.entries(inputs))
     expect(action.inputs[name].default).toBe(value);
 });
 
-test('a pull request is held to the rules of its target, and annotated', async () => {
+test('a pull request is verified with the rules of its target, and annotated', async () => {
   const { code, stdout, stderr } = await runAction(await pullRequest(), 'main');
   expect([code, `${stderr}`]).toEqual([1, '']);
   expect(`${stdout}`.match(/^::error file=[^,]*/gm)).toEqual([
@@ -102,12 +102,12 @@ test('a pull request is held to the rules of its target, and annotated', async (
   expect(leaksOf(Buffer.from('CANARY-mail'), stdout)).toEqual([]);
 });
 
-test('without a branch the rules of the checkout hold', async () => {
+test('without a branch the rules of the checkout apply', async () => {
   const { code, stdout } = await runAction(await pullRequest(), '');
   expect([code, `${stdout}`]).toEqual([0, expect.stringMatching(/^no findings in 3 files/m)]);
 });
 
-test('the SARIF file is written whether there are findings or not', async () => {
+test('the SARIF file is written if there are findings', async () => {
   const place = await pullRequest();
   const given = { path: 'deploy other', sarif: 'kseal.sarif', 'fail-on': 'warning' };
   expect((await runAction(place, 'main', given)).code).toBe(1);
@@ -117,11 +117,11 @@ test('the SARIF file is written whether there are findings or not', async () => 
 });
 
 test.each([
-  ['a branch that is not there', 'none', {}, 128],
-  ['a path that is not there', 'main', { path: 'none' }, 2],
-  ['a path that is not there, with a SARIF file', 'main', { path: 'none', sarif: 'x' }, 2],
-  ['a path that could be an option', 'main', { path: '--explain=plaintext-value' }, 2],
-  ['a path that could be a pattern', 'main', { path: 'deploy/*.yaml' }, 2],
+  ['a missing branch', 'none', {}, 128],
+  ['a missing path', 'main', { path: 'none' }, 2],
+  ['a missing path, with a SARIF file', 'main', { path: 'none', sarif: 'x' }, 2],
+  ['a path like an option', 'main', { path: '--explain=plaintext-value' }, 2],
+  ['a path like a pattern', 'main', { path: 'deploy/*.yaml' }, 2],
 ])('%s fails the job', async (_, branch, given, wanted) => {
   expect((await runAction(await pullRequest(), branch, given)).code).toBe(wanted);
 });

@@ -7,7 +7,7 @@ import { leaksOf } from '../helpers/canary.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { bin, runBin, startBin } from '../helpers/spawn.ts';
 
-// What ships: bin/kseal.js on the built dist, as a process of its own.
+// The built kseal as a process.
 
 const canary = 'CANARY-of-the-built-file';
 const seal = ['seal', 'db', '-n', 'hr', '-k', 'k.pub', '--stdin', 'password'];
@@ -21,7 +21,7 @@ test('the build succeeds', () => {
   expect(inject('buildError')).toBe('');
 });
 
-// With another word it is answered by another part of the program.
+// Alone it does not load the program.
 test.each([[['--version']], [['-V']], [['--debug', '--version']]])(
   '%j prints the version of the package',
   async (words) => {
@@ -39,7 +39,7 @@ test.each([[], ['seal'], ['inspect'], ['decrypt'], ['keygen'], ['webhook', 'mani
   },
 );
 
-test('a value goes through a pipe, sealed and opened', async () => {
+test('seals and opens a value in a pipe', async () => {
   const cwd = folderWithKeys();
   const sealed = await runBin(seal, { cwd, stdin: canary });
   expect(sealed.code).toBe(0);
@@ -67,7 +67,7 @@ test.each([
   ['opens a value', open],
   ['seals one', seal],
   ['prints its help', ['--help']],
-])('a stdout that is closed ends it quietly when it %s', async (_, args) => {
+])('a closed stdout ends it quietly when it %s', async (_, args) => {
   const cwd = folderWithKeys();
   const value = Buffer.alloc(512 * 1024, 'x');
   const sealed = await runBin(seal, { cwd, stdin: value });
@@ -79,8 +79,8 @@ test.each([
   expect(`${stderr}`).not.toMatch(/error|EPIPE|\n\s+at /);
 });
 
-test('devices and pipes are read and written as they are', async () => {
-  // Node gives its children sockets, which /dev/stdin cannot open; a shell gives them pipes.
+test('reads and writes devices and pipes', async () => {
+  // In a shell, because Node gives its children sockets, which /dev/stdin cannot open.
   const command = ['sh', '-c', 'cat | "$@" | cat', 'sh', process.execPath, bin];
   const surroundings = { cwd: folderWithKeys(), command };
   const args = ['seal', 'db', '-n', 'hr', '-k', 'k.pub', '--from-file', 'password=/dev/stdin'];
@@ -95,7 +95,7 @@ test('devices and pipes are read and written as they are', async () => {
   ]);
 });
 
-test('SIGINT while it waits for a value exits 130', async () => {
+test('SIGINT while it waits for a value: exit code 130', async () => {
   const { child, ended } = startBin(seal, { cwd: folderWithKeys() });
   let said = '';
   while (!said.includes('hr/db')) {
@@ -106,7 +106,7 @@ test('SIGINT while it waits for a value exits 130', async () => {
   expect([code, `${stdout}`]).toEqual([exitCodes.INTERRUPTED, '']);
 });
 
-test('switches for debugging of Node and of libraries show no value', async () => {
+test('debug variables of Node and of libraries print no value', async () => {
   const cwd = folderWithKeys();
   const env = {
     NODE_DEBUG: 'esm,module,fs,net,tls,http,https,http2,timer,worker,child_process,crypto',
@@ -123,7 +123,7 @@ test('switches for debugging of Node and of libraries show no value', async () =
   const opened = await runBin(open, { cwd, env, stdin: sealed.stdout });
   expect([sealed.code, file.code, opened.code]).toEqual([0, 0, 0]);
   expect(`${opened.stdout}`).toBe(canary);
-  // The switches did work.
+  // The variables had an effect.
   expect(`${sealed.stderr}`).toMatch(/^ESM \d+: /m);
   for (const output of [sealed.stdout, sealed.stderr, file.stdout, file.stderr, opened.stderr]) {
     expect(leaksOf(Buffer.from(canary), output)).toEqual([]);
@@ -131,7 +131,7 @@ test('switches for debugging of Node and of libraries show no value', async () =
 });
 
 test.each(['stream', '*', 'fs,STREAM', 's*'])(
-  'NODE_DEBUG=%s, with which Node prints what it reads, is refused before a value is read',
+  'NODE_DEBUG=%s, with which Node prints its input, is refused before a value is read',
   async (NODE_DEBUG) => {
     const { code, stdout, stderr } = await runBin(seal, {
       cwd: folderWithKeys(),

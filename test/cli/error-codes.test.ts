@@ -6,7 +6,7 @@ import { parseTxtar } from '../helpers/txtar.ts';
 
 const folder = join(import.meta.dirname, '../../fixtures/scripts');
 
-/** The error codes that the scripts provoke with `fails CODE kseal ...`. */
+/** The error codes in lines `fails CODE kseal ...` of the scripts. */
 function provokedCodes(): Set<string> {
   const scripts = readdirSync(folder).filter((name) => name.endsWith('.txtar'));
   const lines = scripts.flatMap(
@@ -16,7 +16,7 @@ function provokedCodes(): Set<string> {
   return new Set(codes.filter((code) => code !== undefined));
 }
 
-test('some script provokes every error code', () => {
+test('every error code is tested in a script', () => {
   const provoked = provokedCodes();
   const missing = Object.keys(exitCodes).filter((code) => !provoked.has(code));
   expect(missing).toEqual([]);

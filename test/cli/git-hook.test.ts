@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { leaksOf } from '../helpers/canary.ts';
 import { plainSecret, repository, sealedSecret, type Workplace } from '../helpers/repository.ts';
 
-// A real git, a real commit, and the built kseal in between.
+// The built kseal as a hook of git.
 
 const plain = plainSecret('db', 'CANARY-staged');
 
@@ -20,14 +20,14 @@ function expectBlocked(
   { code, stdout, stderr }: Awaited<ReturnType<Workplace['run']>>,
   path: string,
 ) {
-  // git gives what a hook prints to its own stderr.
+  // git prints the output of a hook on stderr.
   expect(code).toBe(1);
   expect(`${stdout}${stderr}`).toMatch(new RegExp(`^${path}$[\\s\\S]* plaintext-value `, 'm'));
   for (const output of [stdout, stderr])
     expect(leaksOf(Buffer.from('CANARY-staged'), output)).toEqual([]);
 }
 
-test('the first commit is blocked by plaintext, and goes through once that is sealed', async () => {
+test('a commit with plaintext is blocked until it is sealed', async () => {
   const place = await withHook();
   place.write({ 'deploy/db.yaml': plain, 'notes.txt': 'words' });
   await place.git('add', '.');
@@ -39,7 +39,7 @@ test('the first commit is blocked by plaintext, and goes through once that is se
   expect(await place.git('log', '--format=%s')).toBe('first\n');
 });
 
-test('what counts is what is committed: of a file staged in part, of -a, and of named paths', async () => {
+test('only the committed content is verified: partly staged, with -a, and named paths', async () => {
   const place = await withHook();
   const sealed = await sealedSecret(place, 'db');
   place.write({ 'a.yaml': sealed, 'b.yaml': sealed.replace('name: db', 'name: db # b') });
@@ -56,7 +56,7 @@ test('what counts is what is committed: of a file staged in part, of -a, and of 
   );
 });
 
-test('from a subfolder, in a linked work tree, and while amending', async () => {
+test('in a subfolder, in a linked work tree, and with --amend', async () => {
   const place = await withHook();
   place.write({ 'deploy/db.yaml': await sealedSecret(place, 'db') });
   await place.git('add', '.');
@@ -73,7 +73,7 @@ test('from a subfolder, in a linked work tree, and while amending', async () => 
   expectBlocked(await place.run(['git', 'commit', '-m', 'linked'], linked), 'other\\.yaml');
 });
 
-test('a file in conflict is not passed over', async () => {
+test('a file in conflict is an error', async () => {
   const place = await repository();
   for (const [branch, text] of [
     ['main', 'a: 0\n'],
@@ -87,11 +87,11 @@ test('a file in conflict is not passed over', async () => {
   }
   await place.run(['git', 'merge', 'theirs']);
   const { code, stderr } = await place.run(['kseal', 'verify', '--staged']);
-  expect(stderr.toString()).toContain('db.yaml: git does not have its content');
+  expect(stderr.toString()).toContain('db.yaml: its content is missing in the git repository');
   expect(code).toBe(2);
 });
 
-test('with the rules of a branch that the commit cannot change', async () => {
+test('with the rules of a branch that the commit does not change', async () => {
   const place = await withHook('exec kseal verify --staged --config-from main\n');
   place.write({ 'notes.txt': 'words' });
   await place.git('add', '.');
@@ -104,7 +104,7 @@ test('with the rules of a branch that the commit cannot change', async () => {
   expectBlocked(await place.run(['git', 'commit', '-m', 'relaxed']), 'db\\.yaml');
 });
 
-test('the hook of pre-commit is a command line that takes file names', async () => {
+test('the hook for pre-commit takes file names', async () => {
   const text = readFileSync(join(import.meta.dirname, '../../.pre-commit-hooks.yaml'), 'utf8');
   const [hook] = parse(text);
   expect(Object.keys(hook)).toEqual([
@@ -122,7 +122,7 @@ test('the hook of pre-commit is a command line that takes file names', async () 
   expect((await place.run([...entry, 'b/c.yml', 'd.json'])).code).toBe(0);
 });
 
-test('git diff shows what changed, and no value', async () => {
+test('git diff shows changes, but no value', async () => {
   const place = await repository();
   place.write({
     '.gitattributes': 'deploy/**/*.yaml diff=kseal\n',

@@ -5,15 +5,14 @@ import { folderWithKeys } from '../helpers/folder.ts';
 import { kidOfPem } from '../helpers/jwe.ts';
 import { bin, runBin } from '../helpers/spawn.ts';
 
-// What the built kseal does when its keys are files: nothing that leaves the process. Every
-// connection, name lookup and program is recorded while it runs.
+// With key files, the built kseal uses no network and no program. Every connection, name lookup and
+// program is recorded.
 
 const recorder = join(import.meta.dirname, '../helpers/record-network.mjs');
 
 interface Recorded {
   readonly code: number | null;
-  /** Its own messages. */
-  readonly said: string;
+  readonly messages: string;
   readonly actions: readonly string[];
   readonly packages: readonly string[];
 }
@@ -26,14 +25,14 @@ async function record(
   const command = [process.execPath, '--import', recorder, bin];
   const { code, stderr } = await runBin(args, { cwd, command, env, stdin: 'value' });
   const lines = `${stderr}`.trimEnd().split('\n');
-  return { code, ...JSON.parse(lines.pop() ?? ''), said: lines.join('\n') };
+  return { code, ...JSON.parse(lines.pop() ?? ''), messages: lines.join('\n') };
 }
 
 const HR = 'gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/hr';
 const seal = ['seal', 'db', '-n', 'hr', '--stdin', 'password'];
 const quiet = { code: 0, actions: [], packages: [] };
 
-test('with key files it seals, inspects and opens without network, program or KMS client', async () => {
+test('with key files no network, program or KMS client is used', async () => {
   const cwd = folderWithKeys();
   expect(await record(cwd, [...seal, '-k', 'k.pub', '-o', 'db.yaml'])).toMatchObject(quiet);
   expect(await record(cwd, ['inspect', 'db.yaml', 'k.pub'])).toMatchObject(quiet);
@@ -43,7 +42,7 @@ test('with key files it seals, inspects and opens without network, program or KM
   expect(await record(cwd, ['fetch-pubkey', 'k.pub'])).toMatchObject(quiet);
 });
 
-test('with a configured key it runs git, to tell the repository, and nothing else', async () => {
+test('with a configured key only git is run, to identify the repository', async () => {
   const cwd = folderWithKeys();
   const kid = kidOfPem(readFileSync(join(cwd, 'k.pub')));
   const keys = `prod: { file: k.pub, source: '${HR}', kid: ${kid} }`;
@@ -54,15 +53,15 @@ test('with a configured key it runs git, to tell the repository, and nothing els
   expect(await record(cwd, ['keys'])).toMatchObject(quiet);
 });
 
-test('the recorder sees a client and its connections where there are any', async () => {
+test('the recorder sees a client and its connections', async () => {
   const env = { KSEAL_KMS_ENDPOINT: '127.0.0.1:1' };
-  const { code, said, actions, packages } = await record(
+  const { code, messages, actions, packages } = await record(
     folderWithKeys(),
     [...seal, '-k', HR],
     env,
   );
   expect(code).toBe(4);
-  expect(said).toContain('cannot be reached');
+  expect(messages).toContain('cannot reach Cloud KMS');
   expect(actions).toContain('connect');
   expect(packages).toEqual(expect.arrayContaining(['@google-cloud/kms', '@grpc/grpc-js']));
 });

@@ -23,7 +23,7 @@ afterEach(() => fs.rmSync(folder, { recursive: true }));
 const at = (name: string) => join(folder, name);
 const make = (name: string, content = '') => fs.writeFileSync(at(name), content);
 
-test('a read fits its limit or is an error that says so', () => {
+test('a file larger than the limit is an error', () => {
   make('a', '12345');
   make('large');
   fs.truncateSync(at('large'), 3 * 2 ** 30);
@@ -46,17 +46,17 @@ test.each([
   make('a');
   expect(thrownBy(() => readFile(at(name), 'shown', 5))).toEqual({
     code: 'IO',
-    message: `shown: cannot read: ${reason}`,
+    message: `shown: ${reason}`,
     hint,
   });
 });
 
-test('what has no end is not waited for where a regular file is wanted', () => {
+test('a pipe or a device is refused if a regular file is needed', () => {
   execFileSync('mkfifo', [at('pipe')]);
   fs.symlinkSync('pipe', at('link'));
   fs.symlinkSync('a', at('to a'));
   make('a', 'x');
-  const message = 'shown: cannot read: is a pipe or a device, not a file';
+  const message = 'shown: is a pipe or a device, not a file';
   for (const path of [at('pipe'), at('link'), '/dev/zero'])
     expect(thrownBy(() => readRegularFile(path, 'shown', 5))).toMatchObject({ message });
   expect(readRegularFile(at('to a'), 'shown', 5).toString()).toBe('x');
@@ -64,13 +64,13 @@ test('what has no end is not waited for where a regular file is wanted', () => {
     expect(thrownBy(() => readRegularFile(at(name), 'shown', 5)).message).toContain(reason);
 });
 
-test('an error of the system that has no words yet shows its code, and what has none neither', () => {
+test('an unknown system error shows its code, and never its message', () => {
   const fault = Object.assign(new Error('CANARY'), { code: 'EIO' });
-  expect(fileError('a', 'read', fault).message).toBe('a: cannot read: the system answered EIO');
+  expect(fileError('a', 'read', fault).message).toBe('a: unexpected system error EIO');
   expect(fileError('a', 'write', new Error('CANARY')).message).not.toContain('CANARY');
 });
 
-test('two paths are one file through links, hard and soft', () => {
+test('two paths are the same file through hard and symbolic links', () => {
   for (const name of ['a', 'b']) make(name);
   fs.linkSync(at('a'), at('hard'));
   fs.symlinkSync('a', at('soft'));
@@ -81,7 +81,7 @@ test('two paths are one file through links, hard and soft', () => {
   expect([same('a/x', 'a'), same('loop', 'a')]).toEqual([false, false]);
 });
 
-test('a regular file is one through links, too; what cannot be reached is nothing', () => {
+test('a regular file is found through links, and an unreachable path is not', () => {
   make('a', '123');
   fs.symlinkSync('a', at('link'));
   fs.symlinkSync('gone', at('dangling'));
@@ -95,17 +95,14 @@ test('a regular file is one through links, too; what cannot be reached is nothin
   expect([isFile(folder), isFile('/dev/null')]).toEqual([false, false]);
 });
 
-test.each([5, 20_000])(
-  'a device without an end is read no further than its limit: %i bytes',
-  (limit) => {
-    expect(thrownBy(() => readFile('/dev/zero', 'zero', limit))).toMatchObject({
-      code: 'IO',
-      message: `zero: larger than ${limit} bytes`,
-    });
-  },
-);
+test.each([5, 20_000])('an endless device is read up to the limit of %i bytes', (limit) => {
+  expect(thrownBy(() => readFile('/dev/zero', 'zero', limit))).toMatchObject({
+    code: 'IO',
+    message: `zero: larger than ${limit} bytes`,
+  });
+});
 
-test('a pipe, of which the system knows no size, is read to its end', async () => {
+test('a pipe is read to its end', async () => {
   execFileSync('mkfifo', [at('pipe')]);
   const lines = '123456789\n'.repeat(1000);
   const writer = spawn('sh', ['-c', 'cat > "$0"', at('pipe')], {

@@ -13,7 +13,7 @@ const replace = (...all: string[]) =>
   );
 
 describe('several files', () => {
-  test('are replaced, each with its own mode, through links, and nothing is left behind', () => {
+  test('are replaced, keep their modes, follow links, and leave nothing behind', () => {
     make('a', 'old', 0o600);
     make('b', 'old', 0o755);
     fs.symlinkSync('b', at('link'));
@@ -24,7 +24,7 @@ describe('several files', () => {
   });
 
   test.each(['a/x', 'missing/x', 'loop', 'folder', 'n'.repeat(256)])(
-    'stay as they were if one of them cannot be written: %s',
+    'are unchanged if one of them cannot be written: %s',
     (name) => {
       for (const other of ['a', 'z']) make(other);
       fs.mkdirSync(at('folder'));
@@ -43,7 +43,7 @@ describe('several files', () => {
   });
 });
 
-// What the limit cuts off is written by a process of its own, which it would hurt to share.
+// In another process, because the limit applies to a whole process.
 describe('a file that outgrows the limit', () => {
   const program = () => {
     const entryPoints = [join(import.meta.dirname, '../../src/fs/write.ts')];
@@ -56,16 +56,16 @@ describe('a file that outgrows the limit', () => {
 
   test.each([
     ['true', 'new'],
-    ['true', 'there'],
+    ['true', 'existing'],
     ['false', 'new'],
-    ['false', 'there'],
-  ])('leaves all as it was: confidential %s, %s', (confidential, state) => {
-    if (state === 'there') make('a', 'old', 0o640);
+    ['false', 'existing'],
+  ])('changes nothing: confidential %s, %s', (confidential, state) => {
+    if (state === 'existing') make('a', 'old', 0o640);
     const words = [process.execPath, '--input-type=module', '-e', program(), at('a'), confidential];
     const shell = ['-c', 'ulimit -f 1; exec "$@"', 'sh', ...words];
     const said = execFileSync('sh', shell, { encoding: 'utf8' });
-    expect(said).toBe('IO a: cannot write: the file would be too large\n');
-    expect(names()).toEqual(state === 'there' ? ['a', 'f.mjs'] : ['f.mjs']);
-    if (state === 'there') expect([text('a'), mode('a')]).toEqual(['old', '640']);
+    expect(said).toBe('IO a: cannot write: file too large\n');
+    expect(names()).toEqual(state === 'existing' ? ['a', 'f.mjs'] : ['f.mjs']);
+    if (state === 'existing') expect([text('a'), mode('a')]).toEqual(['old', '640']);
   });
 });

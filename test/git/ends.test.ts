@@ -9,12 +9,12 @@ import { fetchFile } from '../../src/git/fetch.ts';
 import { type GitWorld, gitWorld } from '../helpers/git-repository.ts';
 import { startGitServer } from '../helpers/git-server.ts';
 
-/** Unlike `once` of node:events this takes a reset for an end, as it is. */
+/** Unlike `once` of node:events, accepts a reset as an end. */
 function closed(socket: Socket): Promise<unknown> {
   return new Promise((resolve) => socket.once('close', resolve));
 }
 
-/** A server that takes a request and never answers it. */
+/** A server that never answers. */
 async function silentServer(world: GitWorld) {
   let hear: (socket: Socket) => void;
   /** The connection of the first request. */
@@ -28,7 +28,7 @@ async function silentServer(world: GitWorld) {
   return { url: `https://${host}/keys.git`, env: { ...world.env, ...trust }, asked };
 }
 
-test('the deadline ends git and all it has started', async () => {
+test('the deadline ends git and all its processes', async () => {
   const world = gitWorld();
   const { url, env, asked } = await silentServer(world);
   const address = { url, protocols: ['https'], ref: 'main', path: 'keys/prod.pub', shown: url };
@@ -40,12 +40,12 @@ test('the deadline ends git and all it has started', async () => {
   });
   await expect(fetchFile(address, options)).rejects.toMatchObject({
     code: 'KEY_DEADLINE',
-    message: `${url}: git had no answer in time`,
+    message: `${url}: git did not finish in time`,
   });
   await gone;
 });
 
-test('without a deadline of its own a fetch has two minutes', async () => {
+test('the default deadline is two minutes', async () => {
   const world = gitWorld();
   const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(AbortSignal.abort());
   const address = { url: 'file:///', protocols: [], ref: 'main', path: 'x', shown: 'it' };
@@ -81,7 +81,7 @@ test.each([
   ['SIGINT', 'alone', [null, 'SIGINT']],
   ['SIGTERM', 'bin', [null, 'SIGTERM']],
   ['SIGHUP', 'bin', [null, 'SIGHUP']],
-] as const)('%s (%s) leaves neither folder nor process', async (signal, mode, wanted) => {
+] as const)('%s (%s) leaves no folder and no process', async (signal, mode, wanted) => {
   const world = gitWorld();
   const { url, env, asked } = await silentServer(world);
   const path = await fetcher(world, url);

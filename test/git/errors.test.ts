@@ -3,19 +3,19 @@ import { failure, withoutCredentials } from '../../src/git/errors.ts';
 
 const shown = 'https://host/keys.git';
 
-/** What the foot of every failure over ssh says, whatever went wrong. */
+/** The end of every failure over ssh. */
 const foot = `fatal: Could not read from remote repository.
 
 Please make sure you have the correct access rights
 and the repository exists.`;
 
-const rights = 'the credentials are missing or refused';
-const gone = 'no such repository, or no right to see it';
-const host = 'the host is not found';
-const hostKey = 'the SSH host key is not known, or has changed';
+const rights = 'missing or rejected credentials';
+const gone = 'no such repository, or no permission to see it';
+const host = 'host not found';
+const hostKey = 'unknown or changed SSH host key';
 const certificate = 'the certificate of the server is not trusted';
 
-/** Said by git 2.30 to 2.50, curl and OpenSSH, against GitHub, GitLab, Bitbucket and plain servers. */
+/** Output of git 2.30 to 2.50, curl and OpenSSH, with GitHub, GitLab, Bitbucket and plain servers. */
 test.each([
   [
     "fatal: could not read Username for 'https://host': terminal prompts disabled",
@@ -49,7 +49,7 @@ test.each([
   [
     `fatal: detected dubious ownership in repository at '/srv/keys.git'\n${foot}`,
     'KEY_DENIED',
-    'belongs to another user, so git does not trust it',
+    'owned by another user, so git does not trust it',
   ],
   [
     "remote: Repository not found.\nfatal: repository 'https://host/keys.git/' not found",
@@ -66,12 +66,12 @@ test.each([
   [
     'fatal: remote error: upload-pack: not our ref 0123',
     'KEY_NOT_FOUND',
-    'has no such commit, or does not hand it out',
+    'no such commit, or the server does not provide it',
   ],
   [
     'error: Server does not allow request for unadvertised object 0123',
     'KEY_NOT_FOUND',
-    'has no such commit, or does not hand it out',
+    'no such commit, or the server does not provide it',
   ],
   [
     "fatal: unable to access 'https://host/keys.git/': Could not resolve host: host",
@@ -106,40 +106,40 @@ test.each([
   [
     "fatal: unable to access 'https://host/': Failed to connect to host port 443 after 130 ms: Connection refused",
     'KEY_UNAVAILABLE',
-    'cannot be reached',
+    'cannot reach the repository',
   ],
   [
     "fatal: unable to access 'https://host/': OpenSSL SSL_connect: Connection reset by peer",
     'KEY_UNAVAILABLE',
-    'cannot be reached',
+    'cannot reach the repository',
   ],
   [
     "fatal: unable to access 'https://host/': Operation timed out after 30000 milliseconds",
     'KEY_UNAVAILABLE',
-    'cannot be reached',
+    'cannot reach the repository',
   ],
   [
     `ssh: connect to host host port 22: Connection timed out\n${foot}`,
     'KEY_UNAVAILABLE',
-    'cannot be reached',
+    'cannot reach the repository',
   ],
   [
     `ssh: connect to host host port 22: Permission denied\n${foot}`,
     'KEY_UNAVAILABLE',
-    'cannot be reached',
+    'cannot reach the repository',
   ],
-  [foot, 'KEY_UNAVAILABLE', 'cannot be reached'],
-  ['fatal: the remote end hung up unexpectedly', 'KEY_UNAVAILABLE', 'cannot be reached'],
-  ["fatal: transport 'git' not allowed", 'KEY_DENIED', 'leads to a transport that is not allowed'],
+  [foot, 'KEY_UNAVAILABLE', 'cannot reach the repository'],
+  ['fatal: the remote end hung up unexpectedly', 'KEY_UNAVAILABLE', 'cannot reach the repository'],
+  ["fatal: transport 'git' not allowed", 'KEY_DENIED', 'transport not allowed'],
   [
     'fatal: dumb http transport does not support shallow capabilities',
     'KEY_UNAVAILABLE',
-    'the server has plain files only, and does not speak git',
+    'the server has only plain files and does not speak the git protocol',
   ],
   [
     'fatal: mismatched algorithms: client sha1; server sha256',
     'KEY_UNAVAILABLE',
-    'is a SHA-256 repository, which kseal does not read',
+    'SHA-256 repositories are not supported',
   ],
   [
     "error: unknown option `object-format=sha1'\nusage: git init",
@@ -149,13 +149,13 @@ test.each([
   ['fatal: something nobody has seen before', 'KEY_UNAVAILABLE', 'git failed'],
   ['', 'KEY_UNAVAILABLE', 'git failed'],
 ])('%s', (stderr, code, message) => {
-  const error = failure({ code: 128, stdout: Buffer.alloc(0), stderr }, shown);
+  const error = failure({ code: 128, stderr }, shown);
   expect(error).toMatchObject({ code, message, cause: { message: expect.any(String) } });
 });
 
 test('the hint names the repository, and the cause has no credentials', () => {
   const stderr = "fatal: Authentication failed for 'https://ann:sesame@host/keys.git/'";
-  const { hint, cause } = failure({ code: 128, stdout: Buffer.alloc(0), stderr }, shown);
+  const { hint, cause } = failure({ code: 128, stderr }, shown);
   expect(hint).toBe('sign in first: git ls-remote https://host/keys.git');
   expect(String(cause)).toBe(
     "Error: git exited with 128: fatal: Authentication failed for 'https://host/keys.git/'",

@@ -17,7 +17,7 @@ function fetchFrom(world: GitWorld, { url }: Repository, asked: Asked = {}) {
   return fetchFile(address, { env, limit, verifySignature: false });
 }
 
-test('takes a file at HEAD, a branch, a tag, a full ref and a commit', async () => {
+test('fetches a file at HEAD, a branch, a tag, a full ref and a commit', async () => {
   const world = gitWorld();
   const repository = new Repository(world);
   const first = repository.commit({ 'keys/prod.pub': 'first' });
@@ -44,7 +44,7 @@ test('takes a file at HEAD, a branch, a tag, a full ref and a commit', async () 
   }
 });
 
-test('a name that is a branch and a tag is refused until the reference says which', async () => {
+test('refuses a name that is both a branch and a tag, but accepts the full name', async () => {
   const world = gitWorld();
   const repository = new Repository(world);
   repository.commit({ 'keys/prod.pub': 'theirs' });
@@ -52,31 +52,31 @@ test('a name that is a branch and a tag is refused until the reference says whic
   repository.commit({ 'keys/prod.pub': 'ours' });
   await expect(fetchFrom(world, repository, { ref: 'main' })).rejects.toMatchObject({
     code: 'KEY_REFERENCE_INVALID',
-    message: `${repository.url}: has a branch and a tag named main`,
-    hint: 'say which: ?ref=refs/heads/main or ?ref=refs/tags/main',
+    message: `${repository.url}: main is both a branch and a tag`,
+    hint: 'use ?ref=refs/heads/main or ?ref=refs/tags/main',
   });
   const branch = await fetchFrom(world, repository, { ref: 'refs/heads/main' });
   const tag = await fetchFrom(world, repository, { ref: 'refs/tags/main' });
   expect([`${branch.bytes}`, `${tag.bytes}`]).toEqual(['ours', 'theirs']);
 });
 
-test('a ref that is not there, or leads to no commit', async () => {
+test('refuses an unknown ref, and one that does not point to a commit', async () => {
   const world = gitWorld();
   const repository = new Repository(world);
   repository.commit({ 'keys/prod.pub': 'key' });
   repository.git('tag', 'tree', 'HEAD^{tree}');
-  // git would take these for what they are not.
+  // git would find these under shorter names.
   repository.git('update-ref', 'refs/odd', 'HEAD');
   repository.git('tag', 'refs/heads/gone');
   const table = [
-    ['odd', 'has no branch or tag odd', /git ls-remote/],
-    ['refs/heads/gone', 'has no branch or tag refs/heads/gone', /git ls-remote/],
-    ['heads/main', 'has no branch or tag heads/main', /git ls-remote/],
-    ['none', 'has no branch or tag none', /^to see what it has: git ls-remote file:/],
-    ['refs/heads/none', 'has no branch or tag refs/heads/none', /git ls-remote/],
-    ['0123abc', 'has no branch or tag 0123abc', /whole id/],
-    ['0'.repeat(40), 'has no such commit, or does not hand it out', /a branch or a tag/],
-    ['tree', 'refs/tags/tree does not lead to a commit', /a branch/],
+    ['odd', 'no branch or tag odd', /git ls-remote/],
+    ['refs/heads/gone', 'no branch or tag refs/heads/gone', /git ls-remote/],
+    ['heads/main', 'no branch or tag heads/main', /git ls-remote/],
+    ['none', 'no branch or tag none', /^to list its refs: git ls-remote file:/],
+    ['refs/heads/none', 'no branch or tag refs/heads/none', /git ls-remote/],
+    ['0123abc', 'no branch or tag 0123abc', /full id/],
+    ['0'.repeat(40), 'no such commit, or the server does not provide it', /a branch or a tag/],
+    ['tree', 'refs/tags/tree does not point to a commit', /a branch/],
   ] as const;
   await Promise.all(
     table.map(([ref, what, hint]) =>
@@ -89,24 +89,24 @@ test('a ref that is not there, or leads to no commit', async () => {
   );
 });
 
-test('an empty repository, and none at all', async () => {
+test('refuses an empty and a missing repository', async () => {
   const world = gitWorld();
   const empty = new Repository(world);
   await expect(fetchFrom(world, empty)).rejects.toMatchObject({
     code: 'KEY_NOT_FOUND',
-    message: expect.stringMatching(/has no commit at HEAD$/),
+    message: expect.stringMatching(/no commit at HEAD$/),
   });
   const none = { url: `file://${world.folder}/none` } as Repository;
   await expect(fetchFrom(world, none)).rejects.toMatchObject({
     code: 'KEY_NOT_FOUND',
-    message: `${none.url}: no such repository, or no right to see it`,
+    message: `${none.url}: no such repository, or no permission to see it`,
   });
 });
 
-const link = 'a symbolic link, and links are not followed';
-const submodule = 'a submodule, and submodules are not fetched';
+const link = 'a symbolic link, which is not followed';
+const submodule = 'a submodule';
 
-test('a path that leads to no regular file is refused, and the component named', async () => {
+test('refuses a path that is not a regular file, and names the part that is wrong', async () => {
   const world = gitWorld();
   const repository = new Repository(world);
   const commit = repository.commit({
@@ -120,11 +120,11 @@ test('a path that leads to no regular file is refused, and the component named',
   repository.git('commit', '--quiet', '--message=submodule');
   const tip = repository.git('rev-parse', 'HEAD');
   const table = [
-    ['keys/none.pub', 'KEY_NOT_FOUND', `commit ${tip} has no keys/none.pub`],
-    ['none/prod.pub', 'KEY_NOT_FOUND', `commit ${tip} has no none`],
-    ['Keys/prod.pub', 'KEY_NOT_FOUND', `commit ${tip} has no Keys`],
-    ['k*/prod.pub', 'KEY_NOT_FOUND', `commit ${tip} has no k*`],
-    [':(top)keys', 'KEY_NOT_FOUND', `commit ${tip} has no :(top)keys`],
+    ['keys/none.pub', 'KEY_NOT_FOUND', `no keys/none.pub in commit ${tip}`],
+    ['none/prod.pub', 'KEY_NOT_FOUND', `no none in commit ${tip}`],
+    ['Keys/prod.pub', 'KEY_NOT_FOUND', `no Keys in commit ${tip}`],
+    ['k*/prod.pub', 'KEY_NOT_FOUND', `no k* in commit ${tip}`],
+    [':(top)keys', 'KEY_NOT_FOUND', `no :(top)keys in commit ${tip}`],
     ['keys', 'KEY_INVALID', 'keys is a folder'],
     ['keys/prod.pub/x', 'KEY_INVALID', 'keys/prod.pub is a file, not a folder'],
     ['out.pub', 'KEY_INVALID', `out.pub is ${link}`],
@@ -139,13 +139,13 @@ test('a path that leads to no regular file is refused, and the component named',
       expect(fetchFrom(world, repository, { path })).rejects.toMatchObject({
         code,
         message: `${repository.url}: ${what}`,
-        hint: 'name the key file itself, from the root of the repository: #keys/prod.pub',
+        hint: 'name the key file, starting from the root of the repository: #keys/prod.pub',
       }),
     ),
   );
 });
 
-test('an executable file, odd names and the largest size allowed are fine', async () => {
+test('accepts an executable file, an odd name and the largest size', async () => {
   const world = gitWorld();
   const repository = new Repository(world);
   const bytes = Buffer.from([0, 255, 10, 13, ...Buffer.alloc(96, 'x')]);
@@ -156,7 +156,7 @@ test('an executable file, odd names and the largest size allowed are fine', asyn
   expect((await fetchFrom(world, repository, { path })).bytes).toEqual(bytes);
 });
 
-test('a repository around us changes nothing, and git traces nothing', async () => {
+test('is not affected by a repository around it or by trace variables', async () => {
   const world = gitWorld();
   const around = new Repository(world, 'around');
   around.commit({ 'keys/prod.pub': 'around' });
@@ -186,7 +186,7 @@ test('a repository around us changes nothing, and git traces nothing', async () 
   expect(readdirSync(world.folder)).not.toContain('trace');
 });
 
-test('settings of the user that would print, prune or rename change nothing', async () => {
+test('is not affected by settings of the user that change the output of git', async () => {
   const world = gitWorld();
   configure(
     world,
@@ -199,7 +199,7 @@ test('settings of the user that would print, prune or rename change nothing', as
   expect(`${(await fetchFrom(world, repository, { ref: 'main' })).bytes}`).toBe('key');
 });
 
-test('several at a time do not disturb each other', async () => {
+test('fetches several files at a time', async () => {
   const world = gitWorld();
   const repository = new Repository(world);
   const paths = Array.from({ length: 12 }, (_, index) => `keys/${index}.pub`);
@@ -213,13 +213,13 @@ test('several at a time do not disturb each other', async () => {
   expect([warned, process.listenerCount('SIGHUP')]).toEqual([[], 0]);
 });
 
-test('without git it says what to install', async () => {
+test('without git says what to install', async () => {
   const world = gitWorld();
   const env = { ...world.env, PATH: join(world.folder, 'nowhere') };
   const repository = { url: `file://${world.folder}/none` } as Repository;
   await expect(fetchFrom(world, repository, { env })).rejects.toMatchObject({
     code: 'KEY_UNAVAILABLE',
-    message: `${repository.url}: git could not be started`,
-    hint: 'install git (https://git-scm.com), and see that it is on the PATH',
+    message: `${repository.url}: cannot run git`,
+    hint: 'install git (https://git-scm.com) and check the PATH',
   });
 });

@@ -11,7 +11,7 @@ import {
   Repository,
 } from '../helpers/git-repository.ts';
 
-/** A command that leaves a mark if anything runs it, and how to see whether it did. */
+/** A command that leaves a mark if it runs. */
 function marker(world: GitWorld) {
   const mark = join(world.folder, 'mark');
   const command = program(world, 'leave-mark', [`echo "$0 $*" >> '${mark}'`]);
@@ -53,7 +53,7 @@ test.each([
   'git+file://host/keys.git#keys/prod.pub',
   'git+file://../keys.git#keys/prod.pub',
   'git+file://--upload-pack=touch/x#keys/prod.pub',
-])('K5: %j is refused before git is started', async (reference) => {
+])('%j is refused before git starts', async (reference) => {
   const world = gitWorld();
   const { env, wasRun } = markedGit(world);
   await expect(fetchKey(reference, env)).rejects.toMatchObject({
@@ -64,14 +64,14 @@ test.each([
   expect(wasRun()).toBe(false);
 });
 
-test('the mark of these tests is left where git is started', async () => {
+test('a git that starts leaves the mark of these tests', async () => {
   const world = gitWorld();
   const { env, wasRun } = markedGit(world);
   await expect(fetchKey(`${good}?ref=main#keys/prod.pub`, env)).rejects.toThrow();
   expect(wasRun()).toBe(true);
 });
 
-/** A PATH whose only program is a git that leaves the mark. */
+/** A PATH with only a git that leaves the mark. */
 function markedGit(world: GitWorld) {
   const { command, wasRun } = marker(world);
   const folder = join(world.folder, 'path');
@@ -80,7 +80,7 @@ function markedGit(world: GitWorld) {
   return { env: { ...world.env, PATH: folder }, wasRun };
 }
 
-test('K5: should a hostile URL get by the reference, git itself refuses it', async () => {
+test('git itself refuses a hostile URL, if the reference lets it pass', async () => {
   const world = gitWorld();
   const { command, wasRun } = marker(world);
   configure(world, '[protocol]\n allow = always\n[protocol "ext"]\n allow = always\n');
@@ -99,7 +99,7 @@ test('K5: should a hostile URL get by the reference, git itself refuses it', asy
   expect(wasRun()).toBe(false);
 });
 
-/** Everything in a repository that git would run if it were checked out or trusted. */
+/** A repository with everything that git would run if it were checked out or trusted. */
 function trapped(world: GitWorld, command: string): Repository {
   const repository = new Repository(world);
   repository.commit({
@@ -131,7 +131,7 @@ function trapped(world: GitWorld, command: string): Repository {
   return repository;
 }
 
-test('K5: nothing of the repository is run', async () => {
+test('nothing in the repository is run', async () => {
   const world = gitWorld();
   const { command, wasRun } = marker(world);
   const { url } = trapped(world, command);
@@ -144,7 +144,7 @@ test('K5: nothing of the repository is run', async () => {
   expect([`${bytes}`, wasRun()]).toEqual(['key', false]);
 });
 
-test('hooks that the user has for every repository stay out', async () => {
+test('hooks that the user has for every repository are not run', async () => {
   const world = gitWorld();
   const { command, wasRun } = marker(world);
   const repository = new Repository(world);

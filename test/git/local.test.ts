@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { repositoryOf } from '../../src/git/local.ts';
 import { gitWorld, Repository } from '../helpers/git-repository.ts';
 
-/** A repository whose remote `origin` has this address, as its configuration writes it. */
+/** A repository whose remote `origin` has this address in its configuration. */
 function withOrigin(url: string) {
   const world = gitWorld();
   const repository = new Repository(world);
@@ -12,13 +12,13 @@ function withOrigin(url: string) {
   return { world, repository };
 }
 
-describe('a repository is told by the address of its origin', () => {
+describe('a repository is identified by the address of its origin', () => {
   test.each([
     ['https', 'https://git.example.org/hr/deploy.git', 'https://git.example.org/hr/deploy.git'],
-    ['ssh in short', 'git@git.example.org:hr/deploy.git', 'git@git.example.org:hr/deploy.git'],
+    ['scp-like ssh', 'git@git.example.org:hr/deploy.git', 'git@git.example.org:hr/deploy.git'],
     ['a path', '/srv/git/deploy.git', '/srv/git/deploy.git'],
     [
-      'https less the credentials',
+      'https without the credentials',
       'https://ann:CANARY-token@git.example.org/deploy.git',
       'https://git.example.org/deploy.git',
     ],
@@ -28,7 +28,7 @@ describe('a repository is told by the address of its origin', () => {
     expect(repositoryOf(repository.path, world.env)).toBe(wanted);
   });
 
-  test('from every folder of it, and from its clones', () => {
+  test('from all its folders and clones', () => {
     const world = gitWorld();
     const origin = new Repository(world, 'origin.git');
     origin.commit({ 'apps/db/x': '' });
@@ -41,7 +41,7 @@ describe('a repository is told by the address of its origin', () => {
   });
 });
 
-describe('it is told by its own place', () => {
+describe('a repository is identified by its folder', () => {
   test('without an origin, and outside of any repository', () => {
     const world = gitWorld();
     const repository = new Repository(world);
@@ -49,7 +49,7 @@ describe('it is told by its own place', () => {
     expect(repositoryOf(world.folder, world.env)).toBe(world.folder);
   });
 
-  test.each(['../deploy.git', 'deploy.git'])('with the origin %s, which others have too', (url) => {
+  test.each(['../deploy.git', 'deploy.git'])('with the origin %s, which is relative', (url) => {
     const { world, repository } = withOrigin(url);
     expect(repositoryOf(repository.path, world.env)).toBe(repository.path);
   });
@@ -62,7 +62,7 @@ describe('it is told by its own place', () => {
     expect(repositoryOf(link, world.env)).toBe(real);
   });
 
-  test('where git fails', () => {
+  test('if git fails', () => {
     const { world, repository } = withOrigin('https://git.example.org/deploy.git');
     writeFileSync(join(`${world.env.HOME}`, '.gitconfig'), '[broken\n');
     expect(repositoryOf(repository.path, world.env)).toBe(repository.path);
@@ -74,7 +74,7 @@ describe('it is told by its own place', () => {
   });
 });
 
-test('variables of a hook do not lead to another repository', () => {
+test('the variables of a hook are ignored', () => {
   const { world, repository } = withOrigin('https://git.example.org/one.git');
   const other = new Repository(world, 'other.git');
   other.git('config', 'remote.origin.url', 'https://git.example.org/two.git');

@@ -11,12 +11,12 @@ import {
   Repository,
 } from '../helpers/git-repository.ts';
 
-// The programs that check signatures are acted here; test/interop has the real ones.
+// With fake programs that check signatures; test/interop uses the real ones.
 
 const fingerprint = '0123456789ABCDEF0123456789ABCDEF01234567';
 const id = `${fingerprint.slice(-16)} Ann Signer <ann@example.org>`;
 
-/** A repository whose commit has a signature of a kind. */
+/** A repository with a signed commit. */
 function signed(world: GitWorld, kind: 'PGP' | 'SSH') {
   const repository = new Repository(world);
   repository.commit({ 'keys/prod.pub': 'key' });
@@ -30,7 +30,7 @@ function signed(world: GitWorld, kind: 'PGP' | 'SSH') {
   return { repository, commit: made };
 }
 
-/** A gpg that says these status lines. */
+/** Installs a gpg that prints these status lines. */
 function sayingGpg(world: GitWorld, lines: readonly string[], code: number): void {
   const said = ['NEWSIG', ...lines].map((line) => `echo '[GNUPG:] ${line}'`);
   const path = program(world, 'gpg', ['cat > /dev/null', ...said, `exit ${code}`]);
@@ -45,7 +45,7 @@ function fetchSigned(world: GitWorld, { url }: Repository) {
 const valid = `VALIDSIG ${fingerprint} 2026-01-01 0 0 4 0 22 8 00 ${fingerprint}`;
 
 test.each(['TRUST_MARGINAL', 'TRUST_FULLY', 'TRUST_ULTIMATE'])(
-  'a good GPG signature with %s',
+  'accepts a good GPG signature with %s',
   async (trust) => {
     const world = gitWorld();
     const { repository, commit } = signed(world, 'PGP');
@@ -67,7 +67,7 @@ test.each([
     [`GOODSIG ${id}`, valid, 'TRUST_UNDEFINED 0 pgp'],
     0,
     untrusted,
-    `if you do: gpg --lsign-key ${fingerprint}`,
+    `to trust it: gpg --lsign-key ${fingerprint}`,
   ],
   ['TRUST_NEVER', [`GOODSIG ${id}`, valid, 'TRUST_NEVER 0 pgp'], 0, untrusted, /lsign-key/],
   ['BADSIG', [`BADSIG ${id}`], 1, 'has a bad signature', /do not use/],
@@ -75,16 +75,16 @@ test.each([
     'ERRSIG',
     ['ERRSIG 0123456789ABCDEF 22 8 00 0 9', 'NO_PUBKEY 0123456789ABCDEF'],
     2,
-    'is signed with a key you do not have',
+    'is signed with a key that you do not have',
     /gpg --import/,
   ],
-  ['EXPSIG', [`EXPSIG ${id}`, valid, 'TRUST_FULLY 0 pgp'], 0, 'has an expired signature', /newly/],
+  ['EXPSIG', [`EXPSIG ${id}`, valid, 'TRUST_FULLY 0 pgp'], 0, 'has an expired signature', /new/],
   [
     'EXPKEYSIG',
     [`EXPKEYSIG ${id}`, valid, 'TRUST_FULLY 0 pgp'],
     0,
     'is signed with an expired key',
-    /newly/,
+    /new/,
   ],
   [
     'REVKEYSIG',
@@ -97,10 +97,10 @@ test.each([
     'two signatures',
     [`GOODSIG ${id}`, valid, 'TRUST_FULLY 0 pgp', `GOODSIG ${id}`, valid],
     0,
-    'is signed with a key you do not have',
+    'is signed with a key that you do not have',
     /./,
   ],
-] as const)('GPG says %s: refused', async (_, lines, code, what, hint) => {
+] as const)('refuses what GPG reports as %s', async (_, lines, code, what, hint) => {
   const world = gitWorld();
   const { repository, commit } = signed(world, 'PGP');
   sayingGpg(world, lines, code);
@@ -111,7 +111,7 @@ test.each([
   });
 });
 
-test('gpg.minTrustLevel of the user counts', async () => {
+test('respects gpg.minTrustLevel of the user', async () => {
   const world = gitWorld();
   const { repository } = signed(world, 'PGP');
   sayingGpg(world, [`GOODSIG ${id}`, valid, 'TRUST_FULLY 0 pgp'], 0);
@@ -122,7 +122,7 @@ test('gpg.minTrustLevel of the user counts', async () => {
   });
 });
 
-test('a commit without a signature', async () => {
+test('refuses a commit without a signature', async () => {
   const world = gitWorld();
   const repository = new Repository(world);
   const commit = repository.commit({ 'keys/prod.pub': 'key' });
@@ -133,28 +133,28 @@ test('a commit without a signature', async () => {
   });
 });
 
-test('gpg is not there', async () => {
+test('refuses a signature if gpg is missing', async () => {
   const world = gitWorld();
   const { repository, commit } = signed(world, 'PGP');
   configure(world, `[gpg]\n program = ${join(world.folder, 'none')}\n`);
   await expect(fetchSigned(world, repository)).rejects.toMatchObject({
     code: 'KEY_MISMATCH',
-    message: `it: commit ${commit} has a signature that cannot be checked: the program for it is missing`,
-    hint: 'install gpg, or for SSH signatures ssh-keygen',
+    message: `it: commit ${commit} has a signature that cannot be checked: the program is missing`,
+    hint: 'install gpg, or ssh-keygen for SSH signatures',
   });
 });
 
-test('an SSH signature where nobody is allowed', async () => {
+test('refuses an SSH signature without allowed signers', async () => {
   const world = gitWorld();
   const { repository, commit } = signed(world, 'SSH');
   await expect(fetchSigned(world, repository)).rejects.toMatchObject({
     code: 'KEY_MISMATCH',
-    message: `it: commit ${commit} has an SSH signature, and git does not know whose you allow`,
+    message: `it: commit ${commit} has an SSH signature, but you have not configured allowed signers`,
     hint: 'git config --global gpg.ssh.allowedSignersFile FILE',
   });
 });
 
-test('no key is read from a commit that is refused', async () => {
+test('reads no key from a refused commit', async () => {
   const world = gitWorld();
   const { repository } = signed(world, 'SSH');
   const trace = join(world.folder, 'log');

@@ -31,7 +31,7 @@ function withKey(): { world: GitWorld; repository: Repository; commit: string } 
   return { world, repository, commit };
 }
 
-/** Stands in for ssh: says what it was given, and runs git here. */
+/** A fake ssh that records its arguments and runs git locally. */
 function sshIn(world: GitWorld): Readonly<Record<string, string>> {
   const said = join(world.folder, 'ssh-said');
   const command = program(world, 'fake-ssh', [
@@ -50,25 +50,25 @@ test('https through git http-backend', async () => {
   expect([`${file.bytes}`, file.commit]).toEqual(['key', commit]);
 });
 
-test('a server that leaves nothing out is asked once', async () => {
+test('sends one request to a server that cannot omit blobs', async () => {
   const { world } = withKey();
   const { host, trust, requests } = await startGitServer(world);
   await fetchFrom(`https://${host}/keys.git/.git`, { env: { ...world.env, ...trust } });
   expect(requests.filter((request) => request.startsWith('GET'))).toHaveLength(1);
 });
 
-test('a server that can leaves out all blobs but the one', async () => {
+test('fetches only one blob from a server that can omit blobs', async () => {
   const { world, repository } = withKey();
   repository.git('config', 'uploadpack.allowFilter', 'true');
   const { host, trust, requests } = await startGitServer(world);
   const env = { ...world.env, ...trust };
   const file = await fetchFrom(`https://${host}/keys.git/.git`, { env });
   expect(`${file.bytes}`).toBe('key');
-  // For the branch, and for the blob.
+  // One for the branch, and one for the blob.
   expect(requests.filter((request) => request.startsWith('GET'))).toHaveLength(2);
 });
 
-test('a server that leaves blobs out and then holds them back is asked for all', async () => {
+test('fetches all blobs from a server that omits them and then does not provide the one', async () => {
   const { world, repository } = withKey();
   repository.git('config', 'uploadpack.allowFilter', 'true');
   configure(world, '[protocol]\n version = 0\n');
@@ -78,7 +78,7 @@ test('a server that leaves blobs out and then holds them back is asked for all',
   expect(`${file.bytes}`).toBe('key');
 });
 
-test('the credential helper of the user signs in', async () => {
+test('signs in with the credential helper of the user', async () => {
   const { world } = withKey();
   const wanted = `Basic ${Buffer.from('ann:pass').toString('base64')}`;
   const { host, trust } = await startGitServer(world, (request, response) => {
@@ -90,7 +90,7 @@ test('the credential helper of the user signs in', async () => {
   const url = `https://${host}/keys.git/.git`;
   await expect(fetchFrom(url, { env })).rejects.toMatchObject({
     code: 'KEY_DENIED',
-    message: `${url}: the credentials are missing or refused`,
+    message: `${url}: missing or rejected credentials`,
     hint: `sign in first: git ls-remote ${url}`,
   });
   const helper = program(world, 'helper', ['echo username=ann', 'echo password=pass']);
@@ -98,7 +98,7 @@ test('the credential helper of the user signs in', async () => {
   expect(`${(await fetchFrom(url, { env })).bytes}`).toBe('key');
 });
 
-test('git+ssh through the ssh command of the user', async () => {
+test('uses the ssh command of the user', async () => {
   const { world, repository, commit } = withKey();
   const env = sshIn(world);
   const file = await fetchFrom(`ssh://git@host.example:2222${repository.path}`, { env });
@@ -107,7 +107,7 @@ test('git+ssh through the ssh command of the user', async () => {
   expect(said).toEqual(expect.arrayContaining(['-p', '2222', 'git@host.example']));
 });
 
-test('a connection that ssh keeps open for later holds nothing up', async () => {
+test('does not wait for a connection that ssh keeps open', async () => {
   const { world, repository } = withKey();
   const pids = join(world.folder, 'pids');
   const keep = `tail -f /dev/null > /dev/null & echo $! >> '${pids}'`;
@@ -124,7 +124,7 @@ test('a connection that ssh keeps open for later holds nothing up', async () => 
   }
 });
 
-test('url.<base>.insteadOf of the user works between https and ssh', async () => {
+test('respects url.<base>.insteadOf of the user', async () => {
   const { world, repository } = withKey();
   const env = sshIn(world);
   configure(
@@ -134,13 +134,13 @@ test('url.<base>.insteadOf of the user works between https and ssh', async () =>
   expect(`${(await fetchFrom('https://keys/', { env })).bytes}`).toBe('key');
 });
 
-const https = 'leads to a transport that is not allowed';
+const https = 'transport not allowed';
 
 test.each([
   ['http', (path: string) => `http://127.0.0.1:1${path}`, https],
   ['file', () => 'file:///etc/passwd', https],
-  ['ssh', () => 'ssh://127.0.0.1:1/keys.git', 'cannot be reached'],
-])('a redirect to %s is not followed', async (_, target, what) => {
+  ['ssh', () => 'ssh://127.0.0.1:1/keys.git', 'cannot reach the repository'],
+])('does not follow a redirect to %s', async (_, target, what) => {
   const world = gitWorld();
   const { host, trust } = await startGitServer(world, (request, response) => {
     response.writeHead(302, { location: target(request.url ?? '') }).end();
@@ -152,12 +152,12 @@ test.each([
   });
 });
 
-test('what GIT_ALLOW_PROTOCOL of the user leaves out stays out', async () => {
+test('respects GIT_ALLOW_PROTOCOL of the user', async () => {
   const { world, repository } = withKey();
   const env = { ...world.env, GIT_ALLOW_PROTOCOL: 'https:ssh' };
   await expect(fetchFrom(repository.url, { env, protocols: ['file'] })).rejects.toMatchObject({
     code: 'KEY_DENIED',
-    message: `${repository.url}: leads to a transport that is not allowed`,
+    message: `${repository.url}: transport not allowed`,
   });
 });
 
@@ -169,13 +169,18 @@ const status =
   };
 
 test.each([
-  ['403', status(403), 'KEY_DENIED', 'the credentials are missing or refused'],
-  ['404', status(404), 'KEY_NOT_FOUND', 'no such repository, or no right to see it'],
-  ['429', status(429), 'KEY_UNAVAILABLE', 'cannot be reached'],
-  ['500', status(500), 'KEY_UNAVAILABLE', 'cannot be reached'],
-  ['nothing', ({ socket }) => Boolean(socket.destroy()), 'KEY_UNAVAILABLE', 'cannot be reached'],
+  ['403', status(403), 'KEY_DENIED', 'missing or rejected credentials'],
+  ['404', status(404), 'KEY_NOT_FOUND', 'no such repository, or no permission to see it'],
+  ['429', status(429), 'KEY_UNAVAILABLE', 'cannot reach the repository'],
+  ['500', status(500), 'KEY_UNAVAILABLE', 'cannot reach the repository'],
+  [
+    'nothing',
+    ({ socket }) => Boolean(socket.destroy()),
+    'KEY_UNAVAILABLE',
+    'cannot reach the repository',
+  ],
 ] as const satisfies readonly (readonly [string, Fault, string, string])[])(
-  'a server that answers %s',
+  'reports a server that answers %s',
   async (_, fault, code, what) => {
     const world = gitWorld();
     const { host, trust } = await startGitServer(world, fault);
@@ -187,7 +192,7 @@ test.each([
   },
 );
 
-test('a certificate that nobody trusts', async () => {
+test('refuses an untrusted certificate', async () => {
   const world = gitWorld();
   const { host } = await startGitServer(world);
   await expect(fetchFrom(`https://${host}/keys.git`, world)).rejects.toMatchObject({
@@ -196,9 +201,9 @@ test('a certificate that nobody trusts', async () => {
   });
 });
 
-test('a port where nobody listens', async () => {
+test('reports a closed port', async () => {
   await expect(fetchFrom('https://127.0.0.1:1/keys.git', gitWorld())).rejects.toMatchObject({
     code: 'KEY_UNAVAILABLE',
-    message: 'https://127.0.0.1:1/keys.git: cannot be reached',
+    message: 'https://127.0.0.1:1/keys.git: cannot reach the repository',
   });
 });

@@ -5,7 +5,7 @@ import { canariesIn, encodingsOf, leaksOf } from './canary.ts';
 
 const canary = Buffer.from('CANARY-hr-password-7');
 
-/** A secret within other bytes, so that no encoding of it stands alone. */
+/** A secret between other bytes. */
 function surrounded(secret: Buffer, before: number): Buffer {
   return Buffer.concat([Buffer.alloc(before, 'x'), secret, Buffer.from('yz')]);
 }
@@ -13,7 +13,7 @@ function surrounded(secret: Buffer, before: number): Buffer {
 const planted: Record<string, (secret: Buffer) => string | Buffer> = {
   text: (secret) => surrounded(secret, 3),
   hex: (secret) => surrounded(secret, 2).toString('hex'),
-  'hex as a Buffer is printed': (secret) => inspect(surrounded(secret, 2)),
+  'a printed Buffer': (secret) => inspect(surrounded(secret, 2)),
   'upper-case hex': (secret) => surrounded(secret, 2).toString('hex').toUpperCase(),
   'a JSON list of bytes': (secret) => JSON.stringify([...surrounded(secret, 1)]),
   'a printed list of bytes': (secret) => [...surrounded(secret, 1)].join(', '),
@@ -41,25 +41,25 @@ describe('leaksOf', () => {
     }
   });
 
-  test('finds nothing where nothing is', () => {
+  test('finds nothing in other text', () => {
     const log = Buffer.from(`kseal: CANARY-other ${randomBytes(400).toString('base64')}`);
     expect(leaksOf(canary, log)).toEqual([]);
   });
 
-  test('no encoding is so short that chance could write it', () => {
+  test('no encoding is short enough to occur by chance', () => {
     for (const needle of encodingsOf(canary).values()) expect(needle.length).toBeGreaterThan(16);
   });
 });
 
 describe('canariesIn', () => {
-  test('finds words in a text, each once', () => {
+  test('finds each word once', () => {
     expect(canariesIn('a: CANARY-one\nb: "CANARY-two", CANARY-one')).toEqual([
       'CANARY-one',
       'CANARY-two',
     ]);
   });
 
-  test('finds words that are base64-encoded', () => {
+  test('finds base64-encoded words', () => {
     const value = Buffer.from('{"password":"CANARY-json"}').toString('base64');
     expect(canariesIn(`data:\n  config: ${value}\n`)).toEqual(['CANARY-json']);
   });

@@ -1,9 +1,9 @@
-/** A plaintext that a test plants to see where it turns up: any word of this form. */
+/** Plaintexts that tests plant, and search for in all output. */
 const WORD = /CANARY-[A-Za-z0-9-]+/g;
 
 const BASE64_RUN = /[A-Za-z0-9+/]{12,}={0,2}/g;
 
-/** The canaries in a text, also those that stand in it base64-encoded, as under `data`. */
+/** The canaries in a text, also base64-encoded as under `data`. */
 export function canariesIn(text: string): string[] {
   const decoded = text
     .match(BASE64_RUN)
@@ -12,8 +12,8 @@ export function canariesIn(text: string): string[] {
 }
 
 /**
- * The part of a base64 text that `bytes` alone decide when `before` other bytes stand in
- * front of them: the characters at both ends share bits with their neighbours.
+ * The part of a base64 text that depends only on `bytes`, after `before` other bytes. The
+ * characters at both ends share bits with their neighbours.
  */
 function base64Core(bytes: Buffer, before: number): string {
   const text = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64');
@@ -22,8 +22,17 @@ function base64Core(bytes: Buffer, before: number): string {
   return text.slice(first, end);
 }
 
-/** How a secret may look where it must not be, by the name of the encoding. */
-export function encodingsOf(secret: Buffer): Map<string, Buffer> {
+const cache = new Map<string, ReadonlyMap<string, Buffer>>();
+
+/** A secret in all encodings in which it may leak, by their names. */
+export function encodingsOf(secret: Buffer): ReadonlyMap<string, Buffer> {
+  const id = secret.toString('latin1');
+  const known = cache.get(id) ?? encode(secret);
+  cache.set(id, known);
+  return known;
+}
+
+function encode(secret: Buffer): ReadonlyMap<string, Buffer> {
   const texts = new Map<string, string>();
   for (const before of [0, 1, 2]) {
     const core = base64Core(secret, before);
@@ -31,7 +40,7 @@ export function encodingsOf(secret: Buffer): Map<string, Buffer> {
     texts.set(`base64url at offset ${before}`, core.replaceAll('+', '-').replaceAll('/', '_'));
   }
   texts.set('hex', secret.toString('hex'));
-  // As Node prints a Buffer.
+  // As in a printed Buffer.
   texts.set('hex with spaces', secret.toString('hex').replace(/..(?=.)/g, '$& '));
   texts.set('HEX', secret.toString('hex').toUpperCase());
   for (const [name, separator] of [
@@ -47,7 +56,7 @@ export function encodingsOf(secret: Buffer): Map<string, Buffer> {
   return encodings.set('text', secret);
 }
 
-/** The names of the encodings in which `haystack` holds `secret`; none is what tests want. */
+/** The encodings in which `haystack` contains `secret`, by their names. */
 export function leaksOf(secret: Buffer, haystack: Buffer): string[] {
   return [...encodingsOf(secret)]
     .filter(([, needle]) => haystack.includes(needle))

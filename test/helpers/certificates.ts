@@ -16,10 +16,10 @@ export interface Pair {
 }
 
 export interface Leaf {
-  /** As in `CN=kube-apiserver, O=x`; empty for none. */
+  /** Such as `CN=kube-apiserver, O=x`; may be empty. */
   readonly subject?: string;
   readonly hosts?: readonly string[];
-  /** What it may be used for; both without it. */
+  /** The extended key usage; by default both. */
   readonly use?: 'server' | 'client';
   /** In days from now. */
   readonly expires?: number;

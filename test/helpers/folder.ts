@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { inject, onTestFinished } from 'vitest';
 import { unprivileged } from './spawn.ts';
 
-/** A fresh folder with the key files of the run, gone when the test is over. */
+/** A new folder with the key files of the run, which is removed after the test. */
 export function folderWithKeys(): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'kseal-bin-')));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -12,7 +12,7 @@ export function folderWithKeys(): string {
   return folder;
 }
 
-/** A folder of a user whom permissions bind, and a way to give what is in it to that user. */
+/** A folder of an unprivileged user, and a function that gives a file in it to the user. */
 export function folderOfUser() {
   const cwd = folderWithKeys();
   const give = (name: string, mode: number) => {

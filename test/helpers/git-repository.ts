@@ -12,21 +12,21 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, vi } from 'vitest';
 
-// A fetch is some ten processes: a busy machine needs longer than for other tests.
-vi.setConfig({ testTimeout: 20_000 });
+// A fetch starts about ten processes, which take long on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
-/** A place for git where no configuration of this machine reaches. */
+/** A folder for git, without the configuration of this machine. */
 export interface GitWorld {
   readonly folder: string;
-  /** What kseal is given as its environment. */
+  /** The environment for kseal. */
   readonly env: Readonly<Record<string, string>>;
-  /** Where temporary folders are made. */
+  /** The folder for temporary folders. */
   readonly temporary: string;
 }
 
 /**
- * A fresh place, gone when the test is over. While it runs `temporary` is this process' too,
- * and at its end, however it went, nothing may be left there.
+ * A new world, which is removed after the test. Until then `temporary` is also the temporary folder
+ * of this process. It must be empty at the end.
  */
 export function gitWorld(): GitWorld {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'kseal-world-')));
@@ -45,7 +45,7 @@ export function gitWorld(): GitWorld {
     HOME: home,
     GIT_CONFIG_GLOBAL: join(folder, 'gitconfig'),
     GIT_CONFIG_NOSYSTEM: '1',
-    // Also keeps git off the terminal of whoever runs the tests.
+    // Keeps git off the terminal on which the tests run.
     GIT_TERMINAL_PROMPT: '0',
   };
   writeFileSync(env.GIT_CONFIG_GLOBAL, '');
@@ -57,7 +57,7 @@ export function configure({ env }: GitWorld, text: string): void {
   writeFileSync(`${env.GIT_CONFIG_GLOBAL}`, text, { flag: 'a' });
 }
 
-/** Writes a program for `sh`, and returns its path. */
+/** Writes a shell script, and returns its path. */
 export function program({ folder }: GitWorld, name: string, lines: readonly string[]): string {
   const path = join(folder, 'bin', name);
   mkdirSync(dirname(path), { recursive: true });
@@ -65,7 +65,7 @@ export function program({ folder }: GitWorld, name: string, lines: readonly stri
   return path;
 }
 
-/** What a path of a repository holds: a file's content, or a link's target. */
+/** Files and links of a repository by path: the content, or the target of a link. */
 export type Tree = Readonly<Record<string, string | Buffer | { readonly link: string }>>;
 
 /** A real repository with a working tree. */
@@ -88,7 +88,7 @@ export class Repository {
       .trim();
   }
 
-  /** Commits `tree` on top of what is there, and returns the id of the commit. */
+  /** Adds `tree` to the working tree, commits, and returns the id of the commit. */
   commit(tree: Tree, ...options: readonly string[]): string {
     for (const [name, content] of Object.entries(tree)) {
       const path = join(this.path, name);

@@ -10,16 +10,16 @@ import type { GitWorld } from './git-repository.ts';
 export interface GitServer {
   /** `127.0.0.1:PORT` */
   readonly host: string;
-  /** What trusts the certificate, to be added to the environment. */
+  /** Variables for git that make it trust the certificate. */
   readonly trust: { readonly GIT_SSL_CAINFO: string };
-  /** What was asked for, as `METHOD path` with the query. */
+  /** `METHOD path`, with the query. */
   readonly requests: readonly string[];
 }
 
-/** Answers a request by itself; returns whether it has. */
+/** Answers a request instead of git; returns whether it did. */
 export type Fault = (request: IncomingMessage, response: ServerResponse) => boolean;
 
-/** Serves the repositories of a world over https through `git http-backend`. */
+/** Serves the repositories of a world over https with `git http-backend`. */
 export async function startGitServer(
   world: GitWorld,
   fault: Fault = () => false,
@@ -52,7 +52,7 @@ function selfSigned({ folder }: GitWorld) {
   return { key: readFileSync(keyPath), cert: readFileSync(path), path };
 }
 
-/** RFC 3875, as far as git's program needs it. */
+/** CGI (RFC 3875), as far as git needs it. */
 function backend(world: GitWorld, request: IncomingMessage, response: ServerResponse): void {
   const { pathname, search } = new URL(request.url ?? '/', 'https://localhost');
   const child = spawn('git', ['http-backend'], {
@@ -68,7 +68,7 @@ function backend(world: GitWorld, request: IncomingMessage, response: ServerResp
       HTTP_CONTENT_ENCODING: `${request.headers['content-encoding'] ?? ''}`,
     },
   });
-  // A client that goes away early is part of some tests.
+  // In some tests the client disconnects early.
   child.stdin.on('error', () => {});
   request.pipe(child.stdin);
   const chunks: Buffer[] = [];

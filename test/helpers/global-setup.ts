@@ -8,19 +8,19 @@ import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** The folder that holds NAME.pem (PKCS#8) and NAME.pub (SPKI) for each name in keySizes. */
+    /** A folder with NAME.pem (PKCS#8) and NAME.pub (SPKI) for each name in keySizes. */
     keys: string;
-    /** What the build said if it failed, else empty: only tests of what is built mind. */
+    /** The output of a failed build, or empty; only tests of the built files check it. */
     buildError: string;
   }
 }
 
-/** The key pairs of a test run, made afresh: name and modulus length. */
+/** The key pairs of a test run: name and modulus length. */
 export const keySizes = { k: 3072, other: 3072, small: 2048, big: 4096 } as const;
 
 const root = join(import.meta.dirname, '../..');
 
-/** Runs once before all tests; what it returns runs once after them. */
+/** Runs once before all tests, and returns a function that runs once after them. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'kseal-keys-'));
   const pairs = Object.entries(keySizes).map(([name, bits]) => writePair(folder, name, bits));
@@ -40,7 +40,7 @@ async function writePair(folder: string, name: string, modulusLength: number): P
   await writeFile(join(folder, `${name}.pub`), pair.publicKey);
 }
 
-/** Tests that spawn bin/kseal.js run the present code, not what was built some time ago. */
+/** Builds dist/, so that tests of bin/kseal.js run the current code. */
 function buildDist(): Promise<string> {
   return promisify(execFile)(process.execPath, ['build.config.mjs'], { cwd: root }).then(
     () => '',

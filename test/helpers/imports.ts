@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix, sep } from 'node:path';
 
 export interface SourceFile {
-  /** Its path below src/, with `/`. */
+  /** The path below src/, with `/`. */
   readonly path: string;
   readonly text: string;
   /** The text without comments. */
@@ -14,17 +14,17 @@ export interface SourceFile {
 const SPECIFIER =
   /\b(?:import|export)\b(?:[^'";()]*?\bfrom)?\s*(['"])([^'"\n]+)\1|\bimport\s*\(\s*(['"`])([^'"`\n]+)\3/g;
 
-/** What a source text imports, re-exports or loads: values, types and `import()` alike. */
+/** The modules that a text imports, re-exports or loads: values, types and `import()`. */
 export function importsOf(code: string): string[] {
   return [...code.matchAll(SPECIFIER)].map((match) => match[2] ?? match[4] ?? '');
 }
 
-/** The text without comments. A `//` within a string stays: nothing but a blank or a line's begin stands before a comment. */
+/** The text without comments. `//` in a string is kept unless it follows white space. */
 export function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1');
 }
 
-/** Every file below src/. */
+/** All files below src/. */
 export function sourceFiles(folder: string): SourceFile[] {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
     name.endsWith('.ts'),

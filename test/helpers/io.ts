@@ -2,7 +2,7 @@ import { Readable, Writable } from 'node:stream';
 import type { IO } from '../../src/cli/io.ts';
 import { ScriptedTerminal } from './terminal.ts';
 
-/** A stream that keeps what was written to it. */
+/** A stream that keeps its input. */
 export class Capture extends Writable {
   readonly #chunks: Buffer[] = [];
 
@@ -24,7 +24,7 @@ export interface Surroundings {
   readonly cwd: string;
   readonly stdin?: Buffer | undefined;
   readonly env?: Readonly<Record<string, string>>;
-  /** What a person types at the prompts, a line each; without it there is no terminal. */
+  /** Lines to type at the prompts of a terminal; without them IO has no terminal. */
   readonly typed?: readonly string[] | undefined;
 }
 
@@ -32,19 +32,19 @@ export interface TestIO extends IO {
   readonly stdout: Capture;
   readonly stderr: Capture;
   readonly terminal: ScriptedTerminal | undefined;
-  /** Sends a signal to a command that listens for one. */
+  /** Sends a signal to a command that listens for it. */
   signal: (name: string) => void;
-  /** What the command threw, if it threw. */
+  /** The error of the command, if any. */
   thrown: unknown;
 }
 
-/** An IO whose every part a test gives or can look at. */
+/** An IO for tests. */
 export function testIO({ cwd, stdin, env = {}, typed }: Surroundings): TestIO {
   const terminal = typed === undefined ? undefined : new ScriptedTerminal(typed);
   const input = Readable.from(stdin === undefined || stdin.length === 0 ? [] : [stdin]);
   const listeners = new Set<(signal: string) => void>();
   const io: TestIO = {
-    // Where nothing is piped in, a person's terminal is also stdin.
+    // Without a pipe the terminal is stdin.
     stdin: Object.assign(input, { isTTY: terminal !== undefined && stdin === undefined }),
     stdout: new Capture(),
     stderr: new Capture(),

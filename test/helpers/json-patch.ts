@@ -1,4 +1,4 @@
-// A second hand for JSON Patch (RFC 6902), so that tests do not believe what src/ makes of it.
+// JSON Patch (RFC 6902), independent of src/.
 
 export interface Operation {
   readonly op: string;
@@ -6,17 +6,17 @@ export interface Operation {
   readonly value?: unknown;
 }
 
-/** `document` with the patch applied to it. Only `replace` is known: no other operation is wanted. */
+/** Applies a patch that has only `replace` operations. */
 export function applyPatch(document: unknown, operations: readonly Operation[]): unknown {
   return operations.reduce((before, { op, path, value }) => {
-    if (op !== 'replace') throw new Error(`the operation ${op} is not wanted`);
+    if (op !== 'replace') throw new Error(`unexpected operation ${op}`);
     return replaced(before, tokensOf(path), value);
   }, document);
 }
 
 /** RFC 6901 §4: "first transforming any occurrence of '~1' to '/', then '~0' to '~'". */
 function tokensOf(pointer: string): string[] {
-  if (!/^(?:\/(?:[^~/]|~[01])*)*$/.test(pointer)) throw new Error(`no JSON pointer: ${pointer}`);
+  if (!/^(?:\/(?:[^~/]|~[01])*)*$/.test(pointer)) throw new Error(`not a JSON pointer: ${pointer}`);
   const tokens = pointer.split('/').slice(1);
   return tokens.map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
@@ -25,7 +25,7 @@ function replaced(target: unknown, [token, ...rest]: readonly string[], value: u
   if (token === undefined) return value;
   // RFC 6902 §4.3: "The target location MUST exist for the operation to be successful."
   if (typeof target !== 'object' || target === null || !Object.hasOwn(target, token)) {
-    throw new Error(`there is no ${token}`);
+    throw new Error(`missing: ${token}`);
   }
   const members = Object.entries(target).map(([name, member]) => [
     name,

@@ -9,12 +9,12 @@ import {
   randomBytes,
 } from 'node:crypto';
 
-// A second hand for JWEs, written from the RFCs on node:crypto alone, so that tests neither
-// believe src/ nor jose, and can make what both refuse to make.
+// JWEs with nothing but node:crypto, independent of src/ and jose, so that tests can also make what
+// both refuse to make.
 
 const oaep = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' };
 
-/** A compact JWE of `plaintext` whose protected header is any text. */
+/** A compact JWE of `plaintext` with any protected header. */
 export function makeJwe(plaintext: Buffer, publicPem: string | Buffer, header: string): string {
   const cek = randomBytes(32);
   const iv = randomBytes(16);
@@ -30,7 +30,7 @@ export function makeJwe(plaintext: Buffer, publicPem: string | Buffer, header: s
   return [aad, ...bytes.map((part) => part.toString('base64url'))].join('.');
 }
 
-/** The CEK in a compact JWE; undefined if `privatePem` does not open it. */
+/** The CEK of a compact JWE; undefined if `privatePem` does not open it. */
 export function cekOf(jwe: string, privatePem: string | Buffer): Buffer | undefined {
   try {
     const encryptedKey = Buffer.from(jwe.split('.')[1] ?? '', 'base64url');

@@ -1,4 +1,4 @@
-// Loaded before a program (`node --import`): whatever would reach a network ends the process.
+// Preloaded with `node --import`: ends the process when it uses the network.
 
 import dgram from 'node:dgram';
 import dns from 'node:dns';
@@ -7,7 +7,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 
 const trap = (name) => () => {
-  process.stderr.write(`the network was asked: ${name}\n`);
+  process.stderr.write(`network used: ${name}\n`);
   process.exit(99);
 };
 net.Socket.prototype.connect = trap('connect');

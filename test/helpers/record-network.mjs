@@ -1,5 +1,5 @@
-// Preloaded with `node --import`: prints, as the last line of stderr, what the process did
-// that reaches out of it, and which packages it loaded.
+// Preloaded with `node --import`: prints the network calls and programs of the process, and the
+// packages that it loaded, as the last line of stderr.
 import processes from 'node:child_process';
 import dgram from 'node:dgram';
 import dns from 'node:dns';
@@ -9,7 +9,7 @@ import net from 'node:net';
 
 const actions = [];
 
-/** Notes each call of a method, and passes it on. */
+/** Records each call of a method. */
 function record(owner, name, say) {
   const original = owner[name];
   owner[name] = function recorded(...args) {

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { folderWithKeys } from './folder.ts';
 import { bin, type Ended, runBin } from './spawn.ts';
 
-/** What makes git the same everywhere: no settings of the machine, and someone who commits. */
+/** Settings that make git work the same on every machine. */
 const gitSettings = {
   GIT_CONFIG_NOSYSTEM: '1',
   GIT_CONFIG_COUNT: '3',
@@ -15,7 +15,7 @@ const gitSettings = {
   GIT_CONFIG_VALUE_2: 'ann@example.org',
 };
 
-/** A folder with the keys of the run, in which commands run with `kseal` on their PATH. */
+/** A folder with the keys of the run, for commands with `kseal` on their PATH. */
 export interface Workplace {
   readonly folder: string;
   /** Runs a program to its end, in the folder or in one below it. */
@@ -59,7 +59,7 @@ export function workplace(): Workplace {
   };
 }
 
-/** A workplace that is a git repository, and that passes over the keys and all that is not named. */
+/** A workplace that is a git repository, in which git ignores the keys. */
 export async function repository(): Promise<Workplace> {
   const place = workplace();
   await place.git('init', '-q');

@@ -8,14 +8,14 @@ import { kmsCommands } from './script-kms-commands.ts';
 import { describeRun, type Run, runKseal } from './script-run.ts';
 
 export interface ScriptCommand {
-  /** What it takes, and what it does. */
+  /** The arguments and the effect. */
   readonly usage: string;
-  /** Whether `!` before it turns its sense. */
+  /** Whether `!` before it negates it. */
   readonly negatable?: true;
   readonly run: (script: Script, args: readonly string[], negated: boolean) => unknown;
 }
 
-/** Commands that run kseal, and those that look at what the last one said. */
+/** Commands that run kseal, and those that check its output. */
 const ksealCommands: Record<string, ScriptCommand> = {
   kseal: {
     usage: 'kseal ARGS: runs kseal, which must exit 0',
@@ -26,32 +26,30 @@ const ksealCommands: Record<string, ScriptCommand> = {
     run: (script, [code, ...words]) => expectExit(script, afterKseal(words), Number(code)),
   },
   fails: {
-    usage:
-      'fails CODE kseal ARGS: it must throw a KsealError of that code, and exit as the table says',
+    usage: 'fails CODE kseal ARGS: runs kseal, which must throw this error code',
     run: (script, [code = '', ...words]) => expectError(script, afterKseal(words), code),
   },
   stdin: {
-    usage: 'stdin FILE: what the next kseal reads; `stdin stdout`: what the last one wrote',
+    usage: 'stdin FILE: the stdin of the next kseal; `stdin stdout`: the stdout of the last one',
     run: (script, [file]) => {
       script.stdin = file === 'stdout' ? lastRun(script).stdout : read(script, file);
     },
   },
   terminal: {
-    usage:
-      'terminal FILE: what is typed at the prompts of the next kseal, a line each (terminal.ts)',
+    usage: 'terminal FILE: lines to type at the prompts of the next kseal (terminal.ts)',
     run: (script, [file]) => {
       script.typed = read(script, file).toString().split('\n').slice(0, -1);
     },
   },
   env: {
-    usage: 'env NAME=VALUE: for all kseal commands that follow',
+    usage: 'env NAME=VALUE: sets a variable for all following kseal commands',
     run: (script, [setting = '']) => {
       const [name = '', ...value] = setting.split('=');
       script.env[name] = value.join('=');
     },
   },
   let: {
-    usage: 'let NAME TEXT: from here on NAME stands for the text, as kid:k does for a kid',
+    usage: 'let NAME TEXT: defines a name for the text (script-expand.ts)',
     run: ({ names }, [name = '', text = '']) => names.set(name, text),
   },
   cd: {
@@ -61,33 +59,33 @@ const ksealCommands: Record<string, ScriptCommand> = {
     },
   },
   git: {
-    usage: "git ARGS: the real one, with nobody's configuration",
+    usage: 'git ARGS: runs git, without configuration of the user',
     run: ({ cwd, env }, args) => {
       const who = ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.org'];
       execFileSync('git', [...who, ...args], { cwd, env, stdio: 'pipe' });
     },
   },
   stdout: {
-    usage: "stdout 'REGEX': what the last kseal wrote matches; ^ and $ are those of lines",
+    usage: "stdout 'REGEX': the stdout of the last kseal matches; ^ and $ match at lines",
     negatable: true,
     run: (script, [pattern], negated) => expectMatch(script, 'stdout', pattern, negated),
   },
   stderr: {
-    usage: "stderr 'REGEX': the same for its messages",
+    usage: "stderr 'REGEX': the same for stderr",
     negatable: true,
     run: (script, [pattern], negated) => expectMatch(script, 'stderr', pattern, negated),
   },
   shown: {
-    usage: "shown 'REGEX': the same for what the terminal showed",
+    usage: "shown 'REGEX': the same for the output on the terminal",
     negatable: true,
     run: (script, [pattern], negated) => expectMatch(script, 'shown', pattern, negated),
   },
   'stdout-is': {
-    usage: 'stdout-is FILE: the same bytes; `stdout-is` alone: nothing',
+    usage: 'stdout-is FILE: stdout is equal to the file; `stdout-is` alone: it is empty',
     run: (script, [file]) => {
       const wanted = file === undefined ? Buffer.alloc(0) : read(script, file);
       const run = lastRun(script);
-      if (!run.stdout.equals(wanted)) throw new Error(`not the same\n${describeRun(run)}`);
+      if (!run.stdout.equals(wanted)) throw new Error(`stdout differs\n${describeRun(run)}`);
     },
   },
 };
@@ -109,24 +107,24 @@ function lastRun({ runs }: Script): Run {
 }
 
 function afterKseal([first, ...args]: readonly string[]): string[] {
-  if (first !== 'kseal') throw new Error(`kseal is wanted here, not ${first}`);
+  if (first !== 'kseal') throw new Error(`expected kseal, not ${first}`);
   return args;
 }
 
 async function expectExit(script: Script, args: readonly string[], code: number): Promise<Run> {
   const run = await runKseal(script, args);
-  if (run.exit !== code) throw new Error(`exit ${code} is wanted\n${describeRun(run)}`);
+  if (run.exit !== code) throw new Error(`expected exit ${code}\n${describeRun(run)}`);
   return run;
 }
 
 async function expectError(script: Script, args: readonly string[], code: string): Promise<void> {
   const exits: Readonly<Record<string, number>> = exitCodes;
   const exit = exits[code];
-  if (exit === undefined) throw new Error(`no error code ${code}`);
+  if (exit === undefined) throw new Error(`unknown error code ${code}`);
   const run = await expectExit(script, args, exit);
   const codes = errorsOf(run.thrown).map((e) => (e instanceof KsealError ? e.code : String(e)));
   if (codes.includes(code as KsealError['code'])) return;
-  throw new Error(`${code} is wanted, not ${codes.join(', ')}\n${describeRun(run)}`);
+  throw new Error(`expected ${code}, not ${codes.join(', ')}\n${describeRun(run)}`);
 }
 
 function expectMatch(
@@ -135,7 +133,7 @@ function expectMatch(
   pattern: string | undefined,
   negated: boolean,
 ): void {
-  if (pattern === undefined) throw new Error('a pattern is missing');
+  if (pattern === undefined) throw new Error('missing pattern');
   const run = lastRun(script);
   const found = new RegExp(pattern, 'm').test(run[output].toString());
   if (found !== negated) return;

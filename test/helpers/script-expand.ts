@@ -4,9 +4,9 @@ import { kidOfPem } from './jwe.ts';
 import type { Script } from './script.ts';
 
 /**
- * `${kid:k}` stands for the kid of k.pub, `${print:k}` for its form in groups of hex digits,
- * `${work}` for the script's folder, `${home}` for that of its user, and `${name}` for what a
- * `let` said.
+ * Replaces `${kid:k}` with the kid of k.pub, `${print:k}` with its fingerprint in groups of hex
+ * digits, `${work}` with the folder of the script, `${home}` with that of its user, and `${name}`
+ * with the text of a `let`.
  */
 export function expand({ folder, names }: Script, word: string): string {
   return word.replace(/\$\{(\w+)(?::([\w/.-]+))?\}/g, (whole, form, name) => {

@@ -6,7 +6,7 @@ import type { Script } from './script.ts';
 import type { ScriptCommand } from './script-commands.ts';
 import { expand } from './script-expand.ts';
 
-/** A command on files: its arguments are checked against the words of its usage line. */
+/** A command on files, with as many arguments as its usage line has. */
 function onFiles(
   usage: string,
   run: (paths: Paths, args: readonly string[], script: Script) => unknown,
@@ -14,7 +14,7 @@ function onFiles(
   return { usage, run: (script, args) => run(new Paths(script, usage, args), args, script) };
 }
 
-/** A command that says whether something holds, and so takes `!`. */
+/** A command that checks something, and may be negated. */
 function question(
   usage: string,
   ask: (paths: Paths, args: readonly string[]) => boolean,
@@ -57,72 +57,70 @@ class Paths {
 }
 
 export const fileCommands: Record<string, ScriptCommand> = {
-  cmp: question('cmp A B: the same bytes', (p) => p.bytes(0).equals(p.bytes(1))),
+  cmp: question('cmp A B: equal bytes', (p) => p.bytes(0).equals(p.bytes(1))),
   exists: question('exists FILE', (p) => fs.existsSync(p.at(0))),
   grep: question('grep REGEX FILE', (p, [regex = '']) => new RegExp(regex, 'm').test(p.text(1))),
   mode: question('mode FILE OCTAL', (p, [, mode = '']) => modeOf(p.at(0)) === mode),
   'is-link': question('is-link FILE', (p) => fs.lstatSync(p.at(0)).isSymbolicLink()),
   'changed-lines': question(
-    "changed-lines A B N,M: B has A's lines, except these",
+    'changed-lines A B N,M: only these lines differ',
     (p, [, , lines = '']) => changedLines(p.text(0), p.text(1)).join(',') === lines,
   ),
-  save: onFiles('save STREAM FILE: what the last kseal wrote to stdout or stderr', (p, args, s) => {
+  save: onFiles('save STREAM FILE: the stdout or stderr of the last kseal', (p, args, s) => {
     const run = s.runs.at(-1);
     if (run === undefined || (args[0] !== 'stdout' && args[0] !== 'stderr')) {
-      throw new Error('there is nothing to save');
+      throw new Error('nothing to save');
     }
     p.write(1, run[args[0]]);
   }),
-  expand: onFiles(
-    'expand FILE: what stands for a kid or a folder in it, as in a command',
-    (p, _, script) => p.write(0, expand(script, p.text(0))),
+  expand: onFiles('expand FILE: replaces names in it as in a command', (p, _, script) =>
+    p.write(0, expand(script, p.text(0))),
   ),
-  age: onFiles('age FILE: as if it had been written long ago', (p) => fs.utimesSync(p.at(0), 1, 1)),
-  aged: question(
-    'aged FILE: it has not been written since',
-    (p) => fs.statSync(p.at(0)).mtimeMs === 1000,
-  ),
+  age: onFiles('age FILE: makes it old', (p) => fs.utimesSync(p.at(0), 1, 1)),
+  aged: question('aged FILE: it is still old', (p) => fs.statSync(p.at(0)).mtimeMs === 1000),
   cp: onFiles('cp A B', (p) => fs.copyFileSync(p.at(0), p.at(1))),
   rm: onFiles('rm FILE', (p) => fs.rmSync(p.at(0), { recursive: true })),
   mkdir: onFiles('mkdir FOLDER', (p) => fs.mkdirSync(p.at(0))),
   ln: onFiles('ln TARGET LINK', (p, [target = '']) => fs.symlinkSync(target, p.at(1))),
   chmod: onFiles('chmod OCTAL FILE', (p, [mode = '']) => fs.chmodSync(p.at(1), mode)),
   replace: onFiles(
-    'replace FILE REGEX TEXT: all its matches, of which there must be one; TEXT knows $& $1 \\n \\r',
+    'replace FILE REGEX TEXT: replaces all matches, at least one; TEXT may have $& $1 \\n \\r',
     (p, a) => p.write(0, replaced(p.text(0), a[1], unescaped(a[2]))),
   ),
-  insert: onFiles('insert FILE REGEX OTHER: the same, with the text of OTHER', (p, [, regex]) =>
+  insert: onFiles('insert FILE REGEX OTHER: the same with the text of OTHER', (p, [, regex]) =>
     p.write(0, replaced(p.text(0), regex, p.text(2).trimEnd().replaceAll('$', '$$$$'))),
   ),
-  encode: onFiles('encode A B: B is A in base64', (p) => p.write(1, p.bytes(0).toString('base64'))),
-  decode: onFiles('decode A B: and back', (p) => p.write(1, Buffer.from(p.text(0), 'base64'))),
-  fill: onFiles('fill FILE LENGTH: bytes of every value, in disorder', (p, [, length]) =>
+  encode: onFiles('encode A B: writes A to B in base64', (p) =>
+    p.write(1, p.bytes(0).toString('base64')),
+  ),
+  decode: onFiles('decode A B: the reverse', (p) => p.write(1, Buffer.from(p.text(0), 'base64'))),
+  fill: onFiles('fill FILE LENGTH: writes bytes of all values', (p, [, length]) =>
     p.write(0, Buffer.from(Array.from({ length: Number(length) }, (_, i) => (i * 167 + 13) % 256))),
   ),
-  lines: onFiles('lines FILE COUNT TEXT: so many lines, N in them being the number', (p, a) =>
+  lines: onFiles('lines FILE COUNT TEXT: writes lines, with N replaced by the number', (p, a) =>
     p.write(
       0,
       Array.from({ length: Number(a[1]) }, (_, i) => `${a[2]}\n`.replace('N', `${i + 1}`)).join(''),
     ),
   ),
-  trim: onFiles('trim FILE: without its last line break', (p) =>
+  trim: onFiles('trim FILE: removes the last line break', (p) =>
     p.write(0, p.text(0).replace(/\n$/, '')),
   ),
-  flip: onFiles('flip FILE SEGMENT BYTE: one bit of a bare JWE', (p, [, segment, byte]) =>
+  flip: onFiles('flip FILE SEGMENT BYTE: flips one bit of a bare JWE', (p, [, segment, byte]) =>
     p.write(0, flipBit(p.text(0), Number(segment), Number(byte))),
   ),
-  jwe: onFiles('jwe PLAINTEXT OUT PUBLIC-KEY HEADER: a JWE of another tool', (p, a) =>
+  jwe: onFiles('jwe PLAINTEXT OUT PUBLIC-KEY HEADER: writes a JWE with any header', (p, a) =>
     p.write(1, makeJwe(p.bytes(0), p.bytes(2), a[3] ?? '')),
   ),
   certificate: onFiles(
-    'certificate NAME KIND: NAME.crt and NAME.key; it is sound, expired or nameless',
+    'certificate NAME KIND: writes NAME.crt and NAME.key; sound, expired or nameless',
     async (_, [name, kind = ''], { cwd }) => {
       const { cert, key } = await (await makeAuthority()).issue(leaves[kind] ?? {});
       fs.writeFileSync(resolve(cwd, `${name}.crt`), cert);
       fs.writeFileSync(resolve(cwd, `${name}.key`), key);
     },
   ),
-  flatten: onFiles('flatten JWE OUT: in the Flattened JSON Serialization', (p) => {
+  flatten: onFiles('flatten JWE OUT: writes it in the Flattened JSON Serialization', (p) => {
     const names = ['protected', 'encrypted_key', 'iv', 'ciphertext', 'tag'];
     const segments = p.text(0).trim().split('.');
     p.write(1, JSON.stringify(Object.fromEntries(names.map((name, i) => [name, segments[i]]))));
@@ -140,7 +138,7 @@ function modeOf(path: string): string {
 }
 
 function replaced(text: string, regex = '', by = ''): string {
-  if (!new RegExp(regex, 'm').test(text)) throw new Error(`it does not match:\n${text}`);
+  if (!new RegExp(regex, 'm').test(text)) throw new Error(`no match in:\n${text}`);
   return text.replace(new RegExp(regex, 'gm'), by);
 }
 
@@ -148,7 +146,7 @@ function unescaped(text = ''): string {
   return text.replaceAll('\\n', '\n').replaceAll('\\r', '\r');
 }
 
-/** The numbers of the lines that differ; all of them if there are more lines in one. */
+/** The numbers of the lines that differ; all of them if the counts differ. */
 function changedLines(a: string, b: string): number[] {
   const [old, now] = [a.split('\n'), b.split('\n')];
   const numbers = now.map((_, i) => i + 1);

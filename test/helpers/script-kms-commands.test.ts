@@ -7,13 +7,13 @@ import { startKmsEmulator } from '../kms-emulator/emulator.ts';
 import { cekOf, jwesIn } from './jwe.ts';
 import { type Main, runScript } from './script.ts';
 
-// What the commands on a Cloud KMS promise: a script that counts wrongly, or misspells, fails.
+// The commands on a Cloud KMS: a script with a wrong count or an unknown name fails.
 
 const keys = inject('keys');
 const name = 'projects/p/locations/l/keyRings/r/cryptoKeys/hr';
 const version = `${name}/cryptoKeyVersions/1`;
 
-/** A script that starts the KMS, seals and opens one value by it, and then runs `commands`. */
+/** Runs a script that starts the KMS, seals and opens a value with it, and runs `commands`. */
 function run(commands: string, program: Main = main) {
   const lines = [
     'kms kms.json',
@@ -30,23 +30,23 @@ function run(commands: string, program: Main = main) {
 
 test.each([
   [
-    'another count',
+    'a wrong count',
     'kms-calls GetPublicKey=1',
     /the calls were: AsymmetricDecrypt=1 GetPublicKey=1/,
   ],
-  ['calls where none are wanted', 'kms-calls', /the calls were: AsymmetricDecrypt=1/],
-  ['other encrypted keys', `kms-decrypted ${version} other.yaml`, /not those 1/],
-  ['more encrypted keys', `kms-decrypted ${version} db.yaml other.yaml`, /not those 2/],
-  ['another version', `kms-decrypted ${name}/cryptoKeyVersions/2 db.yaml`, /0 encrypted keys/],
-  ['a fault that is none', 'kms-fault GetPublicKey hangs', /no fault of the kms: hangs/],
-  ['a method that is none', 'kms-fault GetPublicKeys hang', /no method of the kms: GetPublicKeys/],
-  ['a version that is none', `kms-state ${name} DISABLED`, /the emulator has no /],
+  ['unexpected calls', 'kms-calls', /the calls were: AsymmetricDecrypt=1/],
+  ['other encrypted keys', `kms-decrypted ${version} other.yaml`, /not these 1/],
+  ['more encrypted keys', `kms-decrypted ${version} db.yaml other.yaml`, /expected 2/],
+  ['another version', `kms-decrypted ${name}/cryptoKeyVersions/2 db.yaml`, /not these 0/],
+  ['an unknown fault', 'kms-fault GetPublicKey hangs', /unknown fault of the kms: hangs/],
+  ['an unknown method', 'kms-fault GetPublicKeys hang', /unknown method of the kms: GetPublicKeys/],
+  ['an unknown version', `kms-state ${name} DISABLED`, /the emulator has no /],
 ])('a script fails for %s', async (_, commands, message) => {
   await expect(run(commands)).rejects.toThrow(message);
 });
 
-test('a script fails for a CEK of a value that only the KMS opens', async () => {
-  // The emulators of a process have the same keys.
+test('a script fails for the CEK of a value that only the KMS opens', async () => {
+  // All emulators in a process have the same keys.
   const emulator = await startKmsEmulator({ keys: { [name]: [{}] } });
   onTestFinished(() => emulator.stop());
   const pem = emulator.version(version)?.privateKey?.export({ type: 'pkcs8', format: 'pem' });
@@ -61,7 +61,7 @@ test('a script fails for a CEK of a value that only the KMS opens', async () => 
   );
 });
 
-test('a script passes, and at its end the limits are the old ones and the KMS is gone', async () => {
+test('a script passes, and restores the limits and stops the KMS at its end', async () => {
   const before = { ...defaultLimits };
   const script = await run(
     [

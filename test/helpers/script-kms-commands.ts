@@ -15,10 +15,10 @@ import { jwesIn } from './jwe.ts';
 import type { Script } from './script.ts';
 import type { ScriptCommand } from './script-commands.ts';
 
-/** Commands on a Cloud KMS that runs while the script does. Names of key versions are whole. */
+/** Commands on the Cloud KMS of a script. Key versions have full names. */
 export const kmsCommands: Record<string, ScriptCommand> = {
   kms: {
-    usage: 'kms FILE: starts it with the keys of a JSON file, and names it in KSEAL_KMS_ENDPOINT',
+    usage: 'kms FILE: starts it with the keys of a JSON file, and sets KSEAL_KMS_ENDPOINT',
     run: (script, [file]) => start(script, file),
   },
   'kms-state': {
@@ -27,7 +27,7 @@ export const kmsCommands: Record<string, ScriptCommand> = {
   },
   'kms-fault': {
     usage:
-      'kms-fault METHOD FAULT [TIMES]: a word, a gRPC status or JSON (faults.ts), for all calls or the next ones; `kms-fault` alone: none any more',
+      'kms-fault METHOD FAULT [TIMES]: a word, a gRPC status or JSON (faults.ts), for all calls or the next TIMES; `kms-fault` alone: removes all faults',
     run: ({ kms }, [method, fault = '', times]) => {
       if (method === undefined) return running(kms).clearFaults();
       const count = times === undefined ? undefined : Number(times);
@@ -35,13 +35,13 @@ export const kmsCommands: Record<string, ScriptCommand> = {
     },
   },
   'kms-limits': {
-    usage: 'kms-limits CALL TOTAL: how long kseal waits for a call and for all, in milliseconds',
+    usage: 'kms-limits CALL TOTAL: the time for a call and for a command, in milliseconds',
     run: (_, [call, total]) => {
       Object.assign(defaultLimits, { call: Number(call), total: Number(total) });
     },
   },
   'kms-calls': {
-    usage: 'kms-calls METHOD=COUNT…: all calls since the last kms-calls; alone: there were none',
+    usage: 'kms-calls METHOD=COUNT…: the calls since the last kms-calls; alone: no calls',
     run: ({ kms }, wanted) => {
       const { calls } = running(kms);
       const made = countsOf(calls);
@@ -51,14 +51,14 @@ export const kmsCommands: Record<string, ScriptCommand> = {
     },
   },
   'kms-forget': {
-    usage: 'kms-forget: all calls so far, however many they were',
+    usage: 'kms-forget: ignores all calls so far',
     run: ({ kms }) => {
       running(kms).calls.length = 0;
     },
   },
   'kms-decrypted': {
     usage:
-      'kms-decrypted VERSION FILE…: of the calls since the last kms-calls those about VERSION sent the encrypted key of each JWE in these files, each once and with its checksum, and all calls sent nothing else',
+      'kms-decrypted VERSION FILE…: since the last kms-calls, VERSION got the encrypted key of each JWE in these files, once and with its checksum, and no call sent anything else',
     run: ({ kms, cwd }, [version, ...files]) => {
       const texts = files.map((file) => readFileSync(resolve(cwd, file), 'latin1'));
       const keys = texts.flatMap(jwesIn).map((jwe) => jwe.split('.')[1]);
@@ -68,7 +68,7 @@ export const kmsCommands: Record<string, ScriptCommand> = {
 };
 
 function running(kms: Script['kms']): KmsEmulator {
-  if (kms === undefined) throw new Error('no kms runs');
+  if (kms === undefined) throw new Error('start the kms first');
   return kms;
 }
 
@@ -78,7 +78,7 @@ async function start(script: Script, file = ''): Promise<void> {
   const limits = { ...defaultLimits };
   script.kms = kms;
   script.env.KSEAL_KMS_ENDPOINT = kms.endpoint;
-  // No script waits for a second try.
+  // No script waits between attempts.
   Object.assign(defaultLimits, { pause: 1 });
   script.atEnd.push(() => {
     Object.assign(defaultLimits, limits);
@@ -93,10 +93,10 @@ async function start(script: Script, file = ''): Promise<void> {
   }
 }
 
-/** Throws for a name that is misspelt: such a fault would never come. */
+/** Throws for an unknown name, because its fault would have no effect. */
 function methodNamed(name: string): Method {
   const method = methods.find((known) => known === name);
-  if (method === undefined) throw new Error(`no method of the kms: ${name}`);
+  if (method === undefined) throw new Error(`unknown method of the kms: ${name}`);
   return method;
 }
 
@@ -104,7 +104,7 @@ function faultFrom(text: string): Fault {
   if (text.startsWith('{')) return JSON.parse(text);
   if (Object.hasOwn(status, text)) return { status: text as keyof typeof status };
   const word = faultWords.find((known) => known === text);
-  if (word === undefined) throw new Error(`no fault of the kms: ${text}`);
+  if (word === undefined) throw new Error(`unknown fault of the kms: ${text}`);
   return word;
 }
 
@@ -124,12 +124,12 @@ function checkSent(
   );
   const sent = asked.map(({ ciphertext }) => ciphertext?.toString('base64url'));
   if (sent.sort().join() !== [...keys].sort().join()) {
-    throw new Error(`${sent.length} encrypted keys were sent, and not those ${keys.length}`);
+    throw new Error(`expected ${keys.length} encrypted keys, not these ${sent.length}`);
   }
   for (const { method, ciphertext, checksumSent, authorization } of calls) {
     const opens = method === 'AsymmetricDecrypt';
     if (checksumSent !== opens || (ciphertext !== undefined) !== opens)
-      throw new Error(`${method} carried ${opens ? 'less' : 'more'} than it should`);
-    if (authorization !== undefined) throw new Error(`${method} carried credentials`);
+      throw new Error(`${method} sent ${opens ? 'less' : 'more'} than it should`);
+    if (authorization !== undefined) throw new Error(`${method} sent credentials`);
   }
 }

@@ -1,16 +1,17 @@
 import { readdirSync } from 'node:fs';
+import { within } from '../../src/deadline.ts';
 import { EXIT_BUG } from '../../src/errors.ts';
 import { type TestIO, testIO } from './io.ts';
 import type { Script } from './script.ts';
 import { changedPaths, type Snapshot, snapshot, temporaryFiles } from './snapshot.ts';
 
-/** What `verify` exits with for findings: an answer, and no error. */
+/** The exit code of `verify` for findings, which is not an error. */
 const EXIT_FINDINGS = 1;
 
-/** How long a command may take. Most take some milliseconds, making a key pair some seconds. */
-const LIMIT_MS = 15_000;
+/** A command that hangs fails its line rather than the whole script. Keys take seconds. */
+const LIMIT_MS = 60_000;
 
-/** One kseal command of a script, and all that it left behind. */
+/** A kseal command of a script, with everything that it wrote. */
 export interface Run {
   readonly line: number;
   readonly argv: readonly string[];
@@ -18,20 +19,22 @@ export interface Run {
   readonly thrown: unknown;
   readonly stdout: Buffer;
   readonly stderr: Buffer;
-  /** What the terminal showed. */
+  /** The output on the terminal. */
   readonly shown: Buffer;
   readonly before: Snapshot;
   readonly after: Snapshot;
 }
 
-/** Runs kseal in the script's folder, and checks what holds for every command. */
+/** Runs kseal in the folder of the script, with the checks that apply to every command. */
 export async function runKseal(script: Script, argv: readonly string[]): Promise<Run> {
   const { main, folder, cwd, env, stdin, typed, line } = script;
   const before = snapshot(folder);
   const io = testIO({ cwd, env: { ...env }, stdin, typed });
   script.stdin = undefined;
   script.typed = undefined;
-  const exit = await inTime(main(argv, io));
+  const exit = await within(LIMIT_MS, main(argv, io), () => {
+    throw new Error('it hangs');
+  });
   const run: Run = {
     line,
     argv,
@@ -49,19 +52,10 @@ export async function runKseal(script: Script, argv: readonly string[]): Promise
   return run;
 }
 
-/** A command that waits for ever fails its line, and not only its script. */
-async function inTime<T>(result: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('it does not end')), LIMIT_MS);
-  });
-  return Promise.race([result, late]).finally(() => clearTimeout(timer));
-}
-
 function* faultsOf({ exit, thrown, stdout, stderr, before, after }: Run): Iterable<string> {
   if (exit === EXIT_BUG) yield `a bug: ${(thrown as Error | undefined)?.stack ?? thrown}`;
   const failed = exit !== 0 && exit !== EXIT_FINDINGS;
-  if (failed === (thrown === undefined)) yield 'exit code and error do not agree';
+  if (failed === (thrown === undefined)) yield 'exit code and error disagree';
   if (exit !== 0) {
     const changed = changedPaths(before, after);
     if (changed.length > 0) yield `it failed and changed ${changed.join(', ')}`;
@@ -75,13 +69,13 @@ function* faultsOf({ exit, thrown, stdout, stderr, before, after }: Run): Iterab
     if (/^kseal: (error|warning): .*\.$/.test(line)) yield `ends in a full stop: ${line}`;
   }
   if (failed && !lines.some((line) => line.startsWith('kseal: error: '))) {
-    yield 'it failed and said no error';
+    yield 'it failed and printed no error';
   }
 }
 
 function* terminalFaults({ terminal }: TestIO): Iterable<string> {
   if (terminal === undefined) return;
-  if (terminal.left > 0) yield `${terminal.left} lines for the terminal were never asked for`;
+  if (terminal.left > 0) yield `${terminal.left} lines for the terminal were not read`;
   if (!terminal.restored) yield 'the terminal was left open or in raw mode';
 }
 
@@ -90,7 +84,7 @@ function* temporaryFaults({ temporary }: Script, { after }: Run): Iterable<strin
   if (left.length > 0) yield `temporary files are left: ${left.join(', ')}`;
 }
 
-/** A run for the message of a failed test. */
+/** Describes a run in the message of a failed test. */
 export function describeRun({ argv, exit, stdout, stderr }: Run): string {
   const outputs = { stdout, stderr };
   const shown = Object.entries(outputs).map(([name, bytes]) => `--- ${name}\n${bytes}`);

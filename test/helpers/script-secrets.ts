@@ -1,22 +1,22 @@
 import { leaksOf } from './canary.ts';
-import { cekOf, jwesIn } from './jwe.ts';
+import { cekOf, jwesIn, kidOfPem } from './jwe.ts';
 import type { Script } from './script.ts';
 import type { Run } from './script-run.ts';
 import { changedPaths, snapshot } from './snapshot.ts';
 
-/** A place where bytes came out of a command. */
+/** A stream or a file that a command wrote. */
 interface Outlet {
   readonly name: string;
   readonly bytes: Buffer;
-  /** What stood there before: a secret that a script put into a file itself is not leaked. */
+  /** The content before the command: a secret that was there already is not leaked. */
   readonly old: Buffer;
-  /** Where a plaintext may come out: that is what decrypt is for. */
+  /** Whether it may contain a plaintext, because the command is decrypt. */
   readonly target: boolean;
 }
 
 /**
- * The canary rule: no plaintext comes out of a command, except where decrypt puts it, and no
- * CEK anywhere. Throws with the line, the outlet and the encoding.
+ * Checks that no command but decrypt wrote a plaintext, and none a CEK. Throws with the line, the
+ * outlet and the encoding.
  */
 export function checkSecrets(script: Script, canaries: readonly string[], path: string): void {
   const ceks = ceksOf(script);
@@ -55,18 +55,34 @@ function outletsOf({ argv, stdout, stderr, shown, before, after }: Run): Outlet[
   ];
 }
 
-/** The CEKs of all JWEs that the script has seen and one of its private keys opens. */
+/** The CEKs of all JWEs in files and outputs, as far as a private key of the script opens them. */
 function ceksOf({ folder, runs, pems: others }: Script): Buffer[] {
   const files = snapshot(folder);
   const ours = [...files].filter(([name]) => name.endsWith('.pem'));
-  const pems = [...ours.map(([, file]) => file.content), ...others];
+  const pems = [...ours.map(([, file]) => `${file.content}`), ...others];
   const texts = new Set([
     ...[...files.values()].map((file) => file.content.toString('latin1')),
     ...runs.flatMap((run) => outletsOf(run).map(({ bytes }) => bytes.toString('latin1'))),
   ]);
   const jwes = new Set([...texts].flatMap(jwesIn));
+  const byKid = new Map(pems.map((pem) => [kidOrNone(pem), pem]));
   return [...jwes].flatMap((jwe) => {
-    const ceks = pems.map((pem) => cekOf(jwe, pem));
-    return ceks.filter((cek) => cek !== undefined);
+    // RSA takes long, so the key that the header names is first.
+    const named = byKid.get(kidIn(jwe)) ?? '';
+    const cek = cekOf(jwe, named);
+    return cek ?? pems.flatMap((pem) => (pem === named ? [] : (cekOf(jwe, pem) ?? [])));
   });
+}
+
+function kidOrNone(pem: string): string {
+  try {
+    return kidOfPem(pem);
+  } catch {
+    return '';
+  }
+}
+
+function kidIn(jwe: string): string {
+  const header = Buffer.from(jwe.split('.')[0] ?? '', 'base64url').toString();
+  return /"kid":"([\w-]{43})"/.exec(header)?.[1] ?? '';
 }

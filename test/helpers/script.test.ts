@@ -7,7 +7,7 @@ import { exitCodeOf, KsealError } from '../../src/errors.ts';
 import { cekOf, makeJwe } from './jwe.ts';
 import { runScript } from './script.ts';
 
-// What the harness promises is tried on commands that misbehave.
+// The harness detects commands that misbehave.
 
 const keys = inject('keys');
 
@@ -79,33 +79,33 @@ const files = '-- one --\nCANARY-one\n-- two --\nsomething\n-- keys-typed --\nCA
 describe('a script fails', () => {
   test.each([
     ['an unknown command', 'sael db', /x\.txtar:2: sael db\nno such script command: sael/],
-    ['! where it means nothing', '! cp one two', /takes no !/],
+    ['! before a command that cannot be negated', '! cp one two', /takes no !/],
     ['too few arguments', 'cmp one', /usage: cmp A B/],
     ['an open quote', "stdout 'x", /a quote is not closed/],
-    ['another exit code', 'kseal refuse', /exit 0 is wanted/],
-    ['exit 0 where another is wanted', 'exit 2 kseal copy', /exit 2 is wanted/],
-    ['another error code', 'fails USAGE kseal refuse', /USAGE is wanted, not IO/],
-    ['an error code that is none', 'fails NOPE kseal refuse', /no error code NOPE/],
+    ['a wrong exit code', 'kseal refuse', /expected exit 0/],
+    ['an unexpected exit code 0', 'exit 2 kseal copy', /expected exit 2/],
+    ['a wrong error code', 'fails USAGE kseal refuse', /expected USAGE, not IO/],
+    ['an unknown error code', 'fails NOPE kseal refuse', /unknown error code NOPE/],
     [
       'a pattern that does not match',
       "kseal copy\nstdout 'x'",
       /x\.txtar:3: .*\nstdout does not match/,
     ],
     ['a pattern that matches', "stdin two\nkseal copy\n! stdout '^some'", /stdout matches/],
-    ['other bytes', 'stdin two\nkseal copy\nstdout-is one', /not the same/],
+    ['other bytes', 'stdin two\nkseal copy\nstdout-is one', /stdout differs/],
     ['files that differ', 'cmp one two', /it does not/],
-    ['files that are the same', '! cmp one one', /it does/],
-    ['a replacement of nothing', 'replace two nothing x', /does not match/],
+    ['equal files', '! cmp one one', /it does/],
+    ['a replacement of nothing', 'replace two nothing x', /no match in/],
     ['a mode that differs', 'chmod 644 two\nmode two 600', /it does not/],
     ['output of a failed command', 'exit 2 kseal refuse-late', /failed and wrote to stdout/],
     ['a file of a failed command', 'exit 2 kseal refuse-and-write', /failed and changed half.yaml/],
     ['a temporary file that stays', 'kseal leave-temporary', /temporary files are left: \.kseal-/],
     ['a file in the temporary folder', 'kseal use-tmpdir', /temporary files are left: x/],
-    ['words on stderr that are not kseal’s', 'kseal say oops', /not a message of kseal/],
+    ['other output on stderr', 'kseal say oops', /not a message of kseal/],
     ['a terminal escape on stderr', "kseal say 'kseal: \x1b[2J'", /control characters/],
     ['a full stop', "kseal say 'kseal: error: no.'", /ends in a full stop/],
     ['a bug', 'exit 70 kseal bug', /a bug: TypeError/],
-    ['lines never typed', 'terminal one\nkseal copy', /1 lines for the terminal/],
+    ['lines that are not typed', 'terminal one\nkseal copy', /1 lines for the terminal/],
     [
       'an echo of what is typed',
       'terminal one\nkseal ask',
@@ -131,7 +131,7 @@ describe('a script fails', () => {
 describe('a script passes', () => {
   test.each([
     ['copied input', 'stdin two\nkseal copy\nstdout ^something$\nstdout-is two'],
-    ['an error as it should be', 'fails IO kseal refuse\nstderr refused\n! stdout .'],
+    ['an expected error', 'fails IO kseal refuse\nstderr refused\n! stdout .'],
     ['the plaintext that decrypt prints', 'kseal decrypt\nstdout CANARY-one'],
     ['a plaintext that was in the file before', 'cp one out\nkseal write CANARY-one'],
     ['file commands', 'cp two a\nreplace a some any\ngrep ^anything a\nchanged-lines two a 1'],
@@ -140,7 +140,7 @@ describe('a script passes', () => {
     await run(`${commands}\n${files}`);
   });
 
-  test('the temporary folder is the real one again', async () => {
+  test('the temporary folder is restored', async () => {
     const before = tmpdir();
     await expect(run('nothing-of-this-name')).rejects.toThrow();
     expect(tmpdir()).toBe(before);

@@ -20,43 +20,42 @@ import { parseTxtar, type ScriptLine } from './txtar.ts';
 
 export type Main = (argv: readonly string[], io: IO) => Promise<number>;
 
-/** A script while it runs. Its commands read and change it. */
+/** The state of a running script. */
 export interface Script {
   readonly main: Main;
-  /** The folder that the script has to itself, with the keys and its inline files. */
+  /** The folder of the script, with the keys and its inline files. */
   readonly folder: string;
-  /** What os.tmpdir() answers meanwhile. */
+  /** The temporary folder during the script. */
   readonly temporary: string;
   readonly env: Record<string, string>;
-  /** What `let` has named. */
+  /** The names that `let` has defined. */
   readonly names: Map<string, string>;
   readonly runs: Run[];
   cwd: string;
   line: number;
-  /** What the next kseal reads, and what is typed at its prompts. */
+  /** The stdin of the next kseal, and the lines for its prompts. */
   stdin: Buffer | undefined;
   typed: string[] | undefined;
-  /** The Cloud KMS of the script, once it has started one. */
+  /** The Cloud KMS of the script, after it has been started. */
   kms: KmsEmulator | undefined;
-  /** Private keys that lie in no file of the folder. */
+  /** Private keys that are not in the folder. */
   readonly pems: string[];
-  /** What must be stopped when the script is over. */
+  /** Called at the end of the script. */
   readonly atEnd: (() => void)[];
 }
 
 export interface ScriptOptions {
   readonly main: Main;
   readonly text: string;
-  /** Named in failures, with the line: `fixtures/scripts/seal-new.txtar:12: ...`. */
+  /** For failures: `fixtures/scripts/seal-new.txtar:12: ...`. */
   readonly path: string;
-  /** The folder whose key files every script gets. */
+  /** The folder with the key files for every script. */
   readonly keys: string;
 }
 
 /**
- * Runs a script: its commands (script-commands.ts) in a fresh folder that holds the keys and
- * its inline files. Throws at the first line that fails, and at the end if a secret of the
- * script was seen where it must not be.
+ * Runs the commands of a script (script-commands.ts) in a new folder with the keys and its inline
+ * files. Throws at the first line that fails, and at the end if a secret of the script has leaked.
  */
 export async function runScript({ main, text, path, keys }: ScriptOptions): Promise<Script> {
   const { lines, files } = parseTxtar(text);
@@ -91,7 +90,7 @@ function start(root: string, main: Main): Script {
   ]);
   const env = {
     HOME: home,
-    // For git, which is the one program that kseal runs.
+    // For git, the only program that kseal runs.
     PATH: process.env.PATH ?? '',
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_TERMINAL_PROMPT: '0',

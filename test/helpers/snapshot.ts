@@ -2,20 +2,20 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Entry {
-  /** Its kind, and for a file its mode, or a link's target. */
+  /** The kind, with the mode or the target of a link. */
   readonly state: string;
-  /** What a file holds; empty for anything else. */
+  /** Empty unless it is a file. */
   readonly content: Buffer;
 }
 
-/** Everything below a folder, by path from there. */
+/** Everything below a folder, by relative path. */
 export type Snapshot = ReadonlyMap<string, Entry>;
 
 export function snapshot(folder: string): Snapshot {
   return new Map(namesIn(folder, '').map((name) => [name, entryAt(join(folder, name))]));
 }
 
-/** `readdirSync` with `recursive` follows links to folders, round and round. */
+/** Unlike `readdirSync` with `recursive`, does not follow links to folders. */
 function namesIn(folder: string, path: string): string[] {
   const entries = readdirSync(join(folder, path), { withFileTypes: true });
   return entries.flatMap((entry) => {
@@ -33,7 +33,7 @@ function entryAt(path: string): Entry {
   return { state: stats.isDirectory() ? `folder ${mode}` : 'special', content };
 }
 
-/** The paths that came, went or changed. */
+/** The paths that were added, removed or changed. */
 export function changedPaths(before: Snapshot, after: Snapshot): string[] {
   const paths = new Set([...before.keys(), ...after.keys()]);
   return [...paths].filter((path) => {
@@ -43,7 +43,7 @@ export function changedPaths(before: Snapshot, after: Snapshot): string[] {
   });
 }
 
-/** What src/files.ts calls the file that it writes beside its target, or the one it sets aside. */
+/** The names of the temporary files of src/fs/write.ts. */
 const TEMPORARY = /(?:^|\/)\.kseal-[0-9a-f]+$/;
 
 export function temporaryFiles(files: Snapshot): string[] {

@@ -31,10 +31,11 @@ export interface Spawned {
   readonly ended: Promise<Ended>;
 }
 
-/** Starts the built kseal, without a controlling terminal and with three variables to know. */
+/** Starts the built kseal without a controlling terminal, and with three variables. */
 export function startBin(args: readonly string[], surroundings: Surroundings): Spawned {
   const { cwd, stdin, env = {}, uid } = surroundings;
-  const { command = [process.execPath, uid === undefined ? bin : readableBin()] } = surroundings;
+  const own = uid === undefined ? bin : readableBin(args[0] === 'webhook' ? external : none);
+  const { command = [process.execPath, own] } = surroundings;
   const [program = '', ...before] = command;
   const child = spawn(program, [...before, ...args], {
     cwd,
@@ -57,23 +58,22 @@ export function startBin(args: readonly string[], surroundings: Surroundings): S
   return { child, ended };
 }
 
-/** Runs the built kseal to its end; stdin is empty unless it is given. */
+/** Runs the built kseal to its end; by default stdin is empty. */
 export function runBin(args: readonly string[], surroundings: Surroundings): Promise<Ended> {
   return startBin(args, { stdin: '', ...surroundings }).ended;
 }
 
-let copy: string | undefined;
+const copies = new Map<readonly string[], string>();
 
-// A worker of the test runner is ended without an exit of its own.
-const copied: string[] = [];
 afterAll(() => {
-  for (const folder of copied) rmSync(folder, { recursive: true, force: true });
+  for (const folder of copies.values()) rmSync(folder, { recursive: true, force: true });
 });
 
-/** What the webhook loads besides dist/. The client of the KMS is large, and left away. */
+/** The packages that the webhook loads, without the client of Cloud KMS, which is large. */
 const external = ['fastify', 'pino', 'prom-client'];
+const none: readonly string[] = [];
 
-/** The folders of packages, and of all that they depend on, as Node finds them from `folder`. */
+/** The folders of packages and their dependencies, as Node finds them from `folder`. */
 function packagesBehind(
   names: readonly string[],
   folder = root,
@@ -91,20 +91,19 @@ function packagesBehind(
   return found;
 }
 
-/** The built kseal where every user may read it; the project itself may lie in a private folder. */
-function readableBin(): string {
-  if (copy === undefined) {
-    const folder = mkdtempSync(join(tmpdir(), 'kseal-bin-'));
-    copied.push(folder);
+/** A copy of the built kseal that every user may read; the project may be in a private folder. */
+function readableBin(packages: readonly string[]): string {
+  const known = copies.get(packages);
+  const folder = known ?? mkdtempSync(join(tmpdir(), 'kseal-bin-'));
+  copies.set(packages, folder);
+  if (known === undefined) {
     chmodSync(folder, 0o755);
-    const packages = [...packagesBehind(external)].map((own) => relative(root, own));
-    for (const part of ['bin', 'dist', 'package.json', ...packages]) {
+    const own = [...packagesBehind(packages)].map((path) => relative(root, path));
+    for (const part of ['bin', 'dist', 'package.json', ...own])
       cpSync(join(root, part), join(folder, part), { recursive: true });
-    }
-    copy = join(folder, 'bin/kseal.js');
   }
-  return copy;
+  return join(folder, 'bin/kseal.js');
 }
 
-/** Root may write anywhere, so a test of permissions runs as nobody in its place. */
+/** The user for tests of permissions, which do not bind root. */
 export const unprivileged = process.getuid?.() === 0 ? 65534 : undefined;

@@ -1,14 +1,14 @@
 import { PassThrough, Writable } from 'node:stream';
 import type { Terminal } from '../../src/cli/io.ts';
 
-/** A question that waits for an answer on its own line. */
+/** The end of a prompt. */
 const PROMPT = /[:?>] $/;
 
 const escapes: Record<string, string> = { '\\': '\\', r: '\r', n: '\n', t: '\t', e: '\x1b' };
 
 /**
- * A line of keystrokes: `\r \n \t \e \\` and `\xHH` stand for what no text file shows. Enter
- * ends it, unless it ends in a control key such as `\x03`.
+ * The keystrokes of a line, with the escapes `\r \n \t \e \\` and `\xHH`. Enter is added unless
+ * the line ends with a control key such as `\x03`.
  */
 function keystrokes(line: string): string {
   const keys = line.replace(/\\(?:x([0-9a-f]{2})|(.))/gi, (_, hex, name) =>
@@ -18,8 +18,8 @@ function keystrokes(line: string): string {
 }
 
 /**
- * A terminal with a person before it who types the next line at every prompt. Like a real one
- * it echoes what is typed unless raw mode is on. When the lines are used up, it hangs up.
+ * A terminal that types the next line at every prompt. Like a real one it echoes the input unless
+ * it is in raw mode. After the last line it hangs up.
  */
 export class ScriptedTerminal {
   readonly #lines: string[];
@@ -32,17 +32,17 @@ export class ScriptedTerminal {
     this.#lines = [...lines];
   }
 
-  /** Everything the terminal has shown. */
+  /** All output on the terminal. */
   get shown(): Buffer {
     return Buffer.concat(this.#output);
   }
 
-  /** How many lines nobody asked for. */
+  /** The number of lines that were not typed. */
   get left(): number {
     return this.#lines.length;
   }
 
-  /** Whether the program left the terminal as it found it. */
+  /** Whether the program closed the terminal and left raw mode. */
   get restored(): boolean {
     return !this.#raw && this.#opened === this.#closed;
   }
@@ -59,7 +59,7 @@ export class ScriptedTerminal {
       decodeStrings: false,
       write: (chunk, _, done) => {
         this.#output.push(Buffer.from(chunk));
-        // By then the program has set its mode and listens, as when a person answers.
+        // Later, when the program has set the mode and listens.
         if (PROMPT.test(String(chunk))) setImmediate(() => this.#type(input));
         done();
       },

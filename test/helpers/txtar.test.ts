@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { parseTxtar, splitWords } from './txtar.ts';
 
-test('commands stand before the first file and keep their line numbers', () => {
+test('commands are before the first file and keep their line numbers', () => {
   const { lines } = parseTxtar("# about\n\nkseal seal 'a b'\n-- f --\nkseal not-a-command\n");
   expect(lines).toEqual([{ number: 3, text: "kseal seal 'a b'", words: ['kseal', 'seal', 'a b'] }]);
 });
 
-test('a file runs to the next marker; bare and base64 say otherwise', () => {
+test('a file ends at the next marker, and may be bare or base64', () => {
   const { files } = parseTxtar(
     '-- a.yaml --\nx: 1\n\n-- d/b bare --\nx\n-- c base64 --\nAAH/\n-- e --\n-- f bare --\n',
   );
@@ -19,7 +19,7 @@ test('a file runs to the next marker; bare and base64 say otherwise', () => {
   });
 });
 
-test('YAML document markers and PEM lines are no file markers', () => {
+test('YAML document markers and PEM lines are not file markers', () => {
   const text = '---\na: 1\n--- # two\n-----BEGIN X-----\n';
   expect(parseTxtar(`-- a --\n${text}`).files.get('a')?.toString()).toBe(text);
 });

@@ -1,4 +1,4 @@
-/** A command line of a script, split into words. */
+/** A line of a script, split into words. */
 export interface ScriptLine {
   readonly number: number;
   readonly text: string;
@@ -14,12 +14,12 @@ export interface ScriptText {
 const MARKER = /^-- (\S+)(?: (bare|base64))? --$/;
 
 /**
- * Reads a script in the form of Go's testscript (txtar): commands first, then files. A file
- * begins at `-- name --` and runs to the next marker. `-- name bare --`: without the last line
- * break; `-- name base64 --`: any bytes, written in base64.
+ * Parses a script in the format of Go's testscript (txtar): commands, then files. A file begins at
+ * `-- name --` and ends at the next marker. `-- name bare --` omits the last line break, and
+ * `-- name base64 --` has bytes in base64.
  */
 export function parseTxtar(text: string): ScriptText {
-  // The line break in front lets a file begin the script, and makes the first line number 1.
+  // With the line break the script may begin with a file, and its first line is number 1.
   const [head = '', ...sections] = `\n${text}`.split(/^(?=-- \S+(?: \S+)? --$)/m);
   const files = new Map<string, Buffer>();
   for (const section of sections) {
@@ -27,7 +27,7 @@ export function parseTxtar(text: string): ScriptText {
     const marker = MARKER.exec(end < 0 ? section : section.slice(0, end));
     if (marker === null) throw new Error(`not a file marker: ${section.slice(0, end)}`);
     const [, name = '', form] = marker;
-    if (files.has(name)) throw new Error(`two files are called ${name}`);
+    if (files.has(name)) throw new Error(`duplicate file ${name}`);
     files.set(name, contentOf(end < 0 ? '' : section.slice(end + 1), form));
   }
   return { lines: head.split('\n').flatMap(readLine), files };
@@ -43,10 +43,7 @@ function readLine(text: string, index: number): ScriptLine[] {
   return words.length === 0 ? [] : [{ number: index, text: text.trim(), words }];
 }
 
-/**
- * Splits a line into words as a shell does: blanks part them, single quotes hold them
- * together, and a word that begins with `#` begins a comment.
- */
+/** Splits a line into words as a shell does, with single quotes and comments. */
 export function splitWords(line: string): string[] {
   const words: string[] = [];
   let rest = line.trimStart();

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
 
-// A fresh folder for each test of what is written, and short words for what is in it.
+// A new folder for each test of written files, and short functions for its files.
 
 let folder = '';
 beforeEach(() => {

@@ -21,7 +21,7 @@ test.each([
   ['git+ssh://host:22/repo#k', { url: 'ssh://host:22/repo' }],
   ['git+file:///srv/a@b/ü.git#k', { url: 'file:///srv/a@b/ü.git', protocols: ['file'] }],
   ['git+file:///C:/repo#k', { url: 'file:///C:/repo' }],
-  // Decoded once, so an encoded percent sign stays one.
+  // Decoded only once.
   ['git+https://host/r?ref=a%2Fb%2B+c#k%20%2525', { ref: 'a/b++c', path: 'k %25' }],
   ['git+https://host/r?ref=feature/%23123#a%23b', { ref: 'feature/#123', path: 'a#b' }],
   ['git+https://host/r#keys/what?.pub', { path: 'keys/what?.pub' }],
@@ -34,23 +34,26 @@ test.each([
   'git+https://ann:sesame@host/repo#k',
   'git+https://sesame@host/repo#k',
   'git+https://ann:s%40sesame@host/repo#k',
-])('%s is used as it is, and shown without credentials', (text) => {
+])('%s is used unchanged, and shown without credentials', (text) => {
   const { url, shown } = parseGitReference(text);
   expect([`git+${url}#k`, shown]).toEqual([text, 'https://host/repo']);
 });
 
-const place = 'has no host and path of a repository';
-const path = 'has a path that is not plainly one from the root of the repository';
-const character = 'has a path with a character that is not allowed';
-const ref = 'has a ref that cannot be one';
-const parameter = 'may have the one parameter ref between ? and #';
-const percent = 'has a % that is no percent-encoding; a plain one is written %25';
+const scheme = 'scheme must be git+https, git+ssh or git+file';
+const place = 'missing or malformed host and path of the repository';
+const absolute = 'missing or malformed absolute path of the repository';
+const file = 'missing path of the key file, after a #';
+const path = 'path must start at the root of the repository and have no . or .. parts';
+const character = 'path contains a backslash or a control character';
+const ref = 'malformed ref';
+const parameter = 'only ref=NAME is allowed between ? and #';
+const percent = 'malformed percent-encoding; write %25 for a %';
 
 test.each([
-  ['git+http://host/r#k', 'is none of git+https, git+ssh and git+file'],
-  ['git+git://host/r#k', 'is none of git+https, git+ssh and git+file'],
-  ['git+https:/host/r#k', 'is none of git+https, git+ssh and git+file'],
-  ['https://host/r#k', 'is none of git+https, git+ssh and git+file'],
+  ['git+http://host/r#k', scheme],
+  ['git+git://host/r#k', scheme],
+  ['git+https:/host/r#k', scheme],
+  ['https://host/r#k', scheme],
   ['git+https://host#k', place],
   ['git+https://host/#k', place],
   ['git+https:///r#k', place],
@@ -65,12 +68,12 @@ test.each([
   ['git+ssh://-ann@host/r#k', place],
   ['git+ssh://-host/r#k', place],
   ['git+ssh://host:org/repo.git#k', place],
-  ['git+file://host/r#k', 'has no absolute path of a repository'],
-  ['git+file://r#k', 'has no absolute path of a repository'],
-  ['git+https://host/r', 'does not say which file of the repository, behind a #'],
-  ['git+https://host/r#', 'does not say which file of the repository, behind a #'],
-  ['git+https://host/r?ref=main', 'does not say which file of the repository, behind a #'],
-  ['git+https://host/r#a#b', 'has a second #; within a name it is written %23'],
+  ['git+file://host/r#k', absolute],
+  ['git+file://r#k', absolute],
+  ['git+https://host/r', file],
+  ['git+https://host/r#', file],
+  ['git+https://host/r?ref=main', file],
+  ['git+https://host/r#a#b', 'more than one #; write %23 for a # in a name'],
   ['git+https://host/r?#k', parameter],
   ['git+https://host/r?ref#k', parameter],
   ['git+https://host/r?REF=main#k', parameter],
@@ -97,7 +100,7 @@ test.each([
   expect(() => parseGitReference(text)).toThrow(
     expect.objectContaining({
       code: 'KEY_REFERENCE_INVALID',
-      message: `the git key reference ${reason}`,
+      message: `git key reference: ${reason}`,
       hint: expect.stringContaining("'git+https://host/org/repo.git?ref=main#keys/prod.pub'"),
     }),
   );

@@ -15,7 +15,7 @@ function fetchKey({ env }: GitWorld, reference: string, verifySignature = false)
   return fetchPublicKey(reference, { env, kmsEndpoint: undefined, verifySignature, note });
 }
 
-test('a public key, with the commit it came from', async () => {
+test('fetches a public key with its commit', async () => {
   const world = gitWorld();
   const repository = new Repository(world);
   const commit = repository.commit({ 'keys/prod.pub': keyFile('k.pub') });
@@ -42,11 +42,11 @@ test('--verify-signature refuses a commit without one', async () => {
 
 test.each([
   ['PKCS#8', () => keyFile('k.pem')],
-  ['behind other text', () => `# production\n${keyFile('k.pem')}`],
-  ['under a passphrase', () => encrypted()],
+  ['after other text', () => `# production\n${keyFile('k.pem')}`],
+  ['with a passphrase', () => encrypted()],
   ['of OpenSSH', () => keyFile('k.pem').replaceAll('PRIVATE', 'OPENSSH PRIVATE')],
   ['as a JWK', () => JSON.stringify(jwk())],
-])('a private key %s is refused loudly and not echoed', async (_, content) => {
+])('refuses a private key (%s), and does not quote it', async (_, content) => {
   const world = gitWorld();
   const repository = new Repository(world);
   const text = content();
@@ -54,8 +54,8 @@ test.each([
   const error = await fetchKey(world, `git+${repository.url}#prod.pem`).catch((thrown) => thrown);
   expect(error).toMatchObject({
     code: 'KEY_INVALID',
-    message: `${repository.url}@${commit}#prod.pem: is a private key, and a private key in a repository is no secret any more`,
-    hint: 'make a new key, and change every value sealed to this one: kseal keygen -o PREFIX',
+    message: `${repository.url}@${commit}#prod.pem: is a private key, which everyone with the repository can read`,
+    hint: 'change every value sealed to it, and make a new key: kseal keygen -o PREFIX',
   });
   const said = `${error.message} ${error.hint} ${error.cause}`;
   for (const part of text.match(/[\w+/-]{40,}/g) ?? []) expect(said).not.toContain(part);
@@ -74,7 +74,7 @@ function jwk(): unknown {
   return privateKey.export({ format: 'jwk' });
 }
 
-test('what is no key, or breaks the key policy, is refused with its origin', async () => {
+test('refuses a file that is not a key or violates the key policy, with its origin', async () => {
   const world = gitWorld();
   const repository = new Repository(world);
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -84,9 +84,9 @@ test('what is no key, or breaks the key policy, is refused with its origin', asy
     'ec.pub': publicKey.export({ type: 'spki', format: 'pem' }),
   });
   for (const [path, what] of [
-    ['none.pub', 'holds no key in PEM or JWK form'],
+    ['none.pub', 'not a key in PEM or JWK format'],
     ['empty.pub', 'is empty'],
-    ['ec.pub', 'is not an RSA encryption key but ec'],
+    ['ec.pub', 'key type is ec'],
   ]) {
     await expect(fetchKey(world, `git+${repository.url}#${path}`)).rejects.toMatchObject({
       code: 'KEY_INVALID',
@@ -95,7 +95,7 @@ test('what is no key, or breaks the key policy, is refused with its origin', asy
   }
 });
 
-test('a file larger than a key file may be is refused', async () => {
+test('refuses a file larger than 64 KiB', async () => {
   const world = gitWorld();
   const repository = new Repository(world);
   repository.commit({ 'large.pub': Buffer.alloc(64 * 1024 + 1, 'x') });

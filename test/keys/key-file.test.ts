@@ -38,18 +38,18 @@ describe('a public key file', () => {
   });
 
   test.each(['pem', 'pkcs1', 'jwk'] as const)(
-    'holding a private key (%s) is refused unquoted',
+    'with a private key (%s) is refused, and not quoted',
     async (form) => {
       const { code, message, hint } = await rejectionOf(
         publicKeyFromFile(paths[form], 'a key.pem'),
       );
       expect(code).toBe('KEY_INVALID');
-      expect(message).toBe('a key.pem: is a private key where a public one belongs');
+      expect(message).toBe('a key.pem: is a private key, expected a public key');
       expect(hint).toBe("openssl pkey -in 'a key.pem' -pubout -out key.pub");
     },
   );
 
-  test('of a weak exponent is refused, however it is reached', async () => {
+  test('with a weak exponent is refused by every function', async () => {
     const weak = generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 });
     const pub = save('weak.pub', weak.publicKey.export({ type: 'spki', format: 'pem' }));
     const pem = save('weak.pem', weak.privateKey.export({ type: 'pkcs8', format: 'pem' }));
@@ -60,7 +60,7 @@ describe('a public key file', () => {
     ]) {
       expect(await rejectionOf(refusal)).toMatchObject({
         code: 'KEY_INVALID',
-        message: expect.stringContaining('RSA public exponent 3, not 65537'),
+        message: expect.stringContaining('RSA public exponent is 3, must be 65537'),
       });
     }
   });
@@ -68,7 +68,7 @@ describe('a public key file', () => {
 
 describe('a private key file', () => {
   test.each(['pem', 'pkcs1', 'jwk'] as const)(
-    'opens what was sealed to its pair: %s',
+    'opens values sealed to its pair: %s',
     async (form) => {
       const key = await openingKeyFromFile(paths[form], form);
       expect(key).toMatchObject({ kid: pair.kid, modulusBytes: 256, state: 'active' });
@@ -78,7 +78,7 @@ describe('a private key file', () => {
     },
   );
 
-  test('rejects what was sealed to another key, of another length too, without an error', async () => {
+  test('returns undefined for another key and for another length', async () => {
     const key = await openingKeyFromFile(paths.pem, 'prod.pem');
     for (const bytes of [
       (await seal(other)).encryptedKey,
@@ -89,29 +89,29 @@ describe('a private key file', () => {
     }
   });
 
-  test('of no whole bytes makes encrypted keys as long as its modulus, rounded up', async () => {
+  test('with an odd length has encrypted keys as long as its modulus, rounded up', async () => {
     const key = await openingKeyFromFile(save('odd.pem', odd.privatePem), 'odd.pem');
     const jwe = await seal(odd);
     expect([key.modulusBytes, jwe.encryptedKey.length]).toEqual([257, 257]);
     expect(Buffer.from((await decryptCompact(jwe, [key])).plaintext).toString()).toBe('P');
   });
 
-  test('holding a public key is refused', async () => {
+  test('with a public key is refused', async () => {
     expect(await rejectionOf(openingKeyFromFile(paths.pub, 'prod.pub'))).toMatchObject({
       code: 'KEY_INVALID',
-      message: 'prod.pub: is a public key, and only the private one opens',
+      message: 'prod.pub: is a public key, expected a private key',
     });
   });
 });
 
-describe('a path that leads to no key', () => {
+describe('a path without a key file', () => {
   mkdirSync(join(folder, 'folder'));
   test.each([
-    ['nothing', 'missing.pub', 'cannot read: no such file'],
-    ['a folder', 'folder', 'cannot read: is a folder, not a file'],
-    ['a path below a file', 'prod.pub/x', 'cannot read: no such file'],
+    ['nothing', 'missing.pub', 'no such file'],
+    ['a folder', 'folder', 'is a folder, not a file'],
+    ['a path below a file', 'prod.pub/x', 'no such file'],
     ['a file of more than 64 KiB', 'large.pub', 'larger than 65536 bytes'],
-  ])('%s is an error of the file', async (_, name, message) => {
+  ])('%s is an IO error', async (_, name, message) => {
     save('large.pub', pair.publicPem.padEnd(64 * 1024 + 1));
     expect(await rejectionOf(readKeyFile(join(folder, name), 'shown'))).toMatchObject({
       code: 'IO',
@@ -119,7 +119,7 @@ describe('a path that leads to no key', () => {
     });
   });
 
-  test('64 KiB are not too many', async () => {
+  test('a file of 64 KiB is accepted', async () => {
     const path = save('largest.pub', pair.publicPem.padEnd(64 * 1024));
     expect((await readKeyFile(path, 'shown')).kid).toBe(pair.kid);
   });

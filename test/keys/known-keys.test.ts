@@ -23,39 +23,39 @@ function write(text: string): void {
   writeFileSync(path, text);
 }
 
-describe('where they are kept', () => {
+describe('knownKeysPath', () => {
   test.each([
     ['HOME', { HOME: '/home/ann' }, '/home/ann/.config/kseal/known_keys'],
     ['XDG_CONFIG_HOME', { HOME: '/home/ann', XDG_CONFIG_HOME: '/xdg' }, '/xdg/kseal/known_keys'],
     ['APPDATA', { USERPROFILE: '/Users/ann', APPDATA: '/roaming' }, '/roaming/kseal/known_keys'],
     ['USERPROFILE', { USERPROFILE: '/Users/ann' }, '/Users/ann/.config/kseal/known_keys'],
     [
-      'HOME, where XDG_CONFIG_HOME starts from the current folder',
+      'HOME, if XDG_CONFIG_HOME is relative',
       { HOME: '/home/ann', XDG_CONFIG_HOME: 'config' },
       '/home/ann/.config/kseal/known_keys',
     ],
     [
-      'HOME, where XDG_CONFIG_HOME is empty',
+      'HOME, if XDG_CONFIG_HOME is empty',
       { HOME: '/h', XDG_CONFIG_HOME: '' },
       '/h/.config/kseal/known_keys',
     ],
-  ])('%s says', (_, env, wanted) => {
+  ])('uses %s', (_, env, wanted) => {
     expect(knownKeysPath(env)).toBe(wanted);
   });
 
-  test.each([{}, { HOME: '' }, { HOME: 'relative' }])('nowhere with %j', (env) => {
+  test.each([{}, { HOME: '' }, { HOME: 'relative' }])('finds nothing with %j', (env) => {
     expect(knownKeysPath(env)).toBeUndefined();
   });
 });
 
 describe('rememberKey', () => {
-  test('makes the folders and the file, and a line a key', () => {
+  test('creates the folders and the file, with one key a line', () => {
     rememberKey(path, { kid: A, name: 'prod', repository: origin });
     rememberKey(path, { kid: B, name: 'test', repository: origin });
     expect(readFileSync(path, 'utf8')).toBe(`${A} prod ${origin}\n${B} test ${origin}\n`);
   });
 
-  test('puts a key in place of the earlier one of its name in its repository only', () => {
+  test('replaces only a key of the same name and repository', () => {
     write(`${A} prod ${origin}\n${A} test ${origin}\n${A} prod /srv/my repository\n`);
     rememberKey(path, { kid: B, name: 'prod', repository: origin });
     expect(readKnownKeys(path)).toEqual([
@@ -73,14 +73,14 @@ describe('rememberKey', () => {
     expect(statSync(path).mode).toBe(mode);
   });
 
-  test('loses nothing of a file that it cannot read', () => {
+  test('keeps a file that it cannot parse', () => {
     write('CANARY what is this\n');
     const said = thrownBy(() => rememberKey(path, { kid: A, name: 'prod', repository: origin }));
     expect(said.code).toBe('CONFIG_INVALID');
     expect(readFileSync(path, 'utf8')).toBe('CANARY what is this\n');
   });
 
-  test('says where it cannot write', () => {
+  test('reports where it cannot write', () => {
     write('');
     const file = join(path, 'kseal/known_keys');
     const said = thrownBy(() => rememberKey(file, { kid: A, name: 'prod', repository: origin }));
@@ -92,11 +92,11 @@ describe('rememberKey', () => {
 });
 
 describe('knownKid', () => {
-  test('nothing where there is no file', () => {
+  test('is undefined without a file', () => {
     expect(knownKid(path, 'prod', origin)).toBeUndefined();
   });
 
-  test('goes by name and repository, whole', () => {
+  test('matches the whole name and repository', () => {
     write(`${A} prod ${origin}\r\n\n${B} test ${origin}`);
     expect(knownKid(path, 'prod', origin)).toBe(A);
     expect(knownKid(path, 'test', origin)).toBe(B);
@@ -106,16 +106,16 @@ describe('knownKid', () => {
 
   test.each([
     ['a line of one word', 'x', 1],
-    ['a kid that is none', `abc prod ${origin}`, 1],
+    ['a malformed kid', `abc prod ${origin}`, 1],
     ['a kid in another form', `${Buffer.from(A, 'base64url').toString('hex')} prod x`, 1],
     ['no repository', `${A} prod x\n${A} prod`, 2],
     ['a merge conflict', `<<<<<<< ours\n${A} prod x`, 1],
-  ])('refuses %s, with the line', (_, text, line) => {
+  ])('refuses %s, and names the line', (_, text, line) => {
     write(text);
     expect(thrownBy(() => knownKid(path, 'prod', origin))).toEqual({
       code: 'CONFIG_INVALID',
-      message: `${path}:${line}: is not KID NAME REPOSITORY`,
-      hint: 'remove that line, and confirm the key again when you are asked',
+      message: `${path}:${line}: expected KID NAME REPOSITORY`,
+      hint: 'remove this line, then confirm the key again',
     });
   });
 });

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { kidOf } from '../../src/jwe/thumbprint.ts';
-import { looksLikeKey, readKeyText } from '../../src/keys/key-file.ts';
+import { looksLikeKey, parseKey } from '../../src/keys/key-file.ts';
 import { makePair } from '../jwe/pairs.ts';
-import { thrownBy } from '../jwe/thrown.ts';
+import { rejectionOf } from '../jwe/thrown.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kseal-pem-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -20,7 +20,7 @@ const privateText = (type: 'pkcs1' | 'pkcs8', cipher?: string) =>
     .export({ type, format: 'pem', ...(cipher && { cipher, passphrase: 'x' }) })
     .toString();
 
-/** A certificate of the pair, as openssl makes it. */
+/** A certificate for the pair, made by openssl. */
 function certificate(): string {
   writeFileSync(join(folder, 'key.pem'), privatePem);
   const args = ['req', '-x509', '-key', 'key.pem', '-subj', '/CN=kseal', '-out', 'cert.pem'];
@@ -28,7 +28,7 @@ function certificate(): string {
   return readFileSync(join(folder, 'cert.pem'), 'utf8');
 }
 
-const read = (text: string | Buffer) => readKeyText(Buffer.from(text), 'prod.pub');
+const read = (text: string | Buffer) => parseKey(Buffer.from(text), 'prod.pub');
 
 describe('a public key', () => {
   const forms: Record<string, [string, string]> = {
@@ -45,8 +45,8 @@ describe('a public key', () => {
   };
 
   test.each(Object.entries(forms))('%s is read', async (_, [text, form]) => {
-    const found = read(text);
-    expect(found).toMatchObject({ kind: 'public', form });
+    const found = await read(text);
+    expect(found).toMatchObject({ kind: 'public', form, kid: pair.kid, bits: 2048 });
     expect(await kidOf(found.key)).toBe(pair.kid);
     expect(looksLikeKey(Buffer.from(text))).toBe(true);
   });
@@ -57,125 +57,113 @@ describe('a private key', () => {
     ['PKCS#8 PEM', privateText('pkcs8')],
     ['PKCS#1 PEM', privateText('pkcs1')],
     ['JWK', JSON.stringify(pair.privateKey.export({ format: 'jwk' }))],
-  ])('as %s is read, and known to be private', async (form, text) => {
-    const found = read(text);
-    expect(found).toMatchObject({ kind: 'private', form });
+  ])('as %s is read', async (form, text) => {
+    const found = await read(text);
+    expect(found).toMatchObject({ kind: 'private', form, kid: pair.kid });
     expect(await kidOf(createPublicKey(found.key))).toBe(pair.kid);
   });
 
   test.each([
     ['PKCS#8', privateText('pkcs8', 'aes-256-cbc')],
     ['PKCS#1', privateText('pkcs1', 'aes-128-cbc')],
-  ])('under a passphrase, in %s, is refused with the way out', (_, text) => {
-    expect(thrownBy(() => read(text))).toEqual({
+  ])('with a passphrase, as %s, is refused with the command that removes it', async (_, text) => {
+    expect(await rejectionOf(read(text))).toEqual({
       code: 'KEY_INVALID',
-      message: 'prod.pub: is a private key under a passphrase',
+      message: 'prod.pub: private key is encrypted with a passphrase',
       hint: 'openssl pkey -in prod.pub -out plain.pem',
     });
   });
 });
 
-describe('a file that is no key file', () => {
+describe('a file that is not a key file', () => {
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const body = publicPem.replace(/-----.*-----\n/g, '');
   const forms: Record<string, [string | Buffer, string]> = {
-    'of nothing': ['', 'is empty'],
-    'of white space': [' \n\n', 'holds no key in PEM or JWK form'],
-    'of other text': ['not a key\n', 'holds no key in PEM or JWK form'],
-    'of an SSH key': ['ssh-rsa AAAAB3NzaC1yc2E= me@host\n', 'holds no key in PEM or JWK form'],
-    'in DER': [pair.key.export({ type: 'spki', format: 'der' }), 'holds no key in PEM or JWK form'],
-    'of two blocks': [
-      publicPem + publicPem,
-      'holds several PEM blocks, and a key file must hold one',
+    'that is empty': ['', 'is empty'],
+    'of white space': [' \n\n', 'not a key in PEM or JWK format'],
+    'of other text': ['not a key\n', 'not a key in PEM or JWK format'],
+    'of an SSH key': ['ssh-rsa AAAAB3NzaC1yc2E= me@host\n', 'not a key in PEM or JWK format'],
+    'of a key in DER': [
+      pair.key.export({ type: 'spki', format: 'der' }),
+      'not a key in PEM or JWK format',
     ],
-    'of a public and a private block': [
-      publicPem + privatePem,
-      'holds several PEM blocks, and a key file must hold one',
-    ],
-    'with text after END': [`${publicPem}junk\n`, 'is not one whole PEM block and nothing else'],
+    'of two blocks': [publicPem + publicPem, 'contains more than one PEM block'],
+    'of a public and a private block': [publicPem + privatePem, 'contains more than one PEM block'],
+    'with text after END': [`${publicPem}junk\n`, 'not exactly one complete PEM block'],
     'with text in the line of END': [
       `${publicPem.trimEnd()}junk`,
-      'is not one whole PEM block and nothing else',
+      'not exactly one complete PEM block',
     ],
-    'with text before BEGIN': [
-      `prod key:\n${publicPem}`,
-      'is not one whole PEM block and nothing else',
-    ],
-    'without END': [
-      publicPem.split('-----END')[0] ?? '',
-      'is not one whole PEM block and nothing else',
-    ],
-    'with another END': [
+    'with text before BEGIN': [`prod key:\n${publicPem}`, 'not exactly one complete PEM block'],
+    'without END': [publicPem.split('-----END')[0] ?? '', 'not exactly one complete PEM block'],
+    'with a different END': [
       publicPem.replace('END PUBLIC', 'END PRIVATE'),
-      'is not one whole PEM block and nothing else',
+      'not exactly one complete PEM block',
     ],
-    'with all in one line': [
-      publicPem.replaceAll('\n', ' '),
-      'is not one whole PEM block and nothing else',
-    ],
+    'with all in one line': [publicPem.replaceAll('\n', ' '), 'not exactly one complete PEM block'],
     'of an empty block': [
       '-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n',
-      'the key in it is damaged',
+      'key is damaged',
     ],
-    'of a damaged block': [publicPem.replace('MII', 'M!I'), 'the key in it is damaged'],
-    'of half a block': [publicPem.replace(body, body.slice(0, 64)), 'the key in it is damaged'],
-    'of the wrong label': [publicPem.replaceAll('PUBLIC', 'PRIVATE'), 'the key in it is damaged'],
+    'of a damaged block': [publicPem.replace('MII', 'M!I'), 'key is damaged'],
+    'of half a block': [publicPem.replace(body, body.slice(0, 64)), 'key is damaged'],
+    'with the wrong label': [publicPem.replaceAll('PUBLIC', 'PRIVATE'), 'key is damaged'],
     'of a private key under a public label': [
       privatePem.replaceAll('PRIVATE', 'PUBLIC'),
-      'the key in it is damaged',
+      'key is damaged',
     ],
     'of an EC private key': [
       ec.privateKey.export({ type: 'sec1', format: 'pem' }),
-      'holds a PEM block of type EC PRIVATE KEY',
+      'unsupported PEM type EC PRIVATE KEY',
     ],
     'of parameters': [
       '-----BEGIN DH PARAMETERS-----\nAA==\n-----END DH PARAMETERS-----\n',
-      'holds a PEM block of type DH PARAMETERS',
+      'unsupported PEM type DH PARAMETERS',
     ],
     'of a damaged certificate': [
       publicPem.replaceAll('PUBLIC KEY', 'CERTIFICATE'),
-      'the key in it is damaged',
+      'key is damaged',
     ],
     'in UTF-16, as PowerShell writes': [
       Buffer.from(`\ufeff${publicPem}`, 'utf16le'),
-      'is UTF-16 text',
+      'is encoded in UTF-16',
     ],
     'in UTF-16, big-endian': [
       Buffer.from(`\ufeff${publicPem}`, 'utf16le').swap16(),
-      'is UTF-16 text',
+      'is encoded in UTF-16',
     ],
     'of a JWK to sign with': [
       JSON.stringify({ ...jwk, use: 'sig' }),
-      'is a JWK whose use is not enc',
+      'JWK member "use" is not "enc"',
     ],
-    'of a JWK of another alg': [
+    'of a JWK with another alg': [
       JSON.stringify({ ...jwk, alg: 'RSA-OAEP' }),
-      'is a JWK whose alg is not RSA-OAEP-256',
+      'JWK member "alg" is not "RSA-OAEP-256"',
     ],
     'of a JWK to verify with': [
       JSON.stringify({ ...jwk, alg: 'RS256' }),
-      'is a JWK whose alg is not RSA-OAEP-256',
+      'JWK member "alg" is not "RSA-OAEP-256"',
     ],
     'of a JWK whose alg is null': [
       JSON.stringify({ ...jwk, alg: null }),
-      'is a JWK whose alg is not RSA-OAEP-256',
+      'JWK member "alg" is not "RSA-OAEP-256"',
     ],
-    'of a symmetric JWK': ['{"kty":"oct","k":"AAAA"}', 'the key in it is damaged'],
-    'of a JWK without modulus': ['{"kty":"RSA","e":"AQAB"}', 'the key in it is damaged'],
-    'of a JWK with a member twice': [
+    'of a symmetric JWK': ['{"kty":"oct","k":"AAAA"}', 'key is damaged'],
+    'of a JWK without modulus': ['{"kty":"RSA","e":"AQAB"}', 'key is damaged'],
+    'of a JWK with a duplicate member': [
       JSON.stringify(jwk).replace('{', '{"kty":"RSA",'),
-      'the key in it is damaged',
+      'key is damaged',
     ],
-    'of a set of JWKs': [JSON.stringify({ keys: [jwk] }), 'the key in it is damaged'],
+    'of a set of JWKs': [JSON.stringify({ keys: [jwk] }), 'key is damaged'],
     'of a private JWK without its primes': [
       JSON.stringify({ ...jwk, d: 'AQAB' }),
-      'the key in it is damaged',
+      'key is damaged',
     ],
-    'of broken JSON': ['{"kty":"RSA",', 'the key in it is damaged'],
+    'of broken JSON': ['{"kty":"RSA",', 'key is damaged'],
   };
 
-  test.each(Object.entries(forms))('%s is refused, and not quoted', (_, [text, reason]) => {
-    const { code, message, hint } = thrownBy(() => read(text));
+  test.each(Object.entries(forms))('%s is refused, and not quoted', async (_, [text, reason]) => {
+    const { code, message, hint } = await rejectionOf(read(text));
     expect({ code, message }).toEqual({ code: 'KEY_INVALID', message: `prod.pub: ${reason}` });
     expect(hint).toBeTruthy();
     for (const line of text
@@ -191,7 +179,7 @@ test.each([
   ['a manifest', 'kind: Secret\n'],
   ['a JSON manifest', '{"kind":"Secret","data":{"kty":"x"}}'],
   ['a manifest that holds a key', `data: |\n  ${publicPem}`],
-  ['nothing', ''],
+  ['an empty file', ''],
 ])('%s does not look like a key file', (_, text) => {
   expect(looksLikeKey(Buffer.from(text))).toBe(false);
 });

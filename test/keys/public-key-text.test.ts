@@ -6,13 +6,13 @@ import { makePair } from '../jwe/pairs.ts';
 
 const pair = await makePair();
 
-test('PEM is SPKI, with a line break at its end', () => {
+test('PEM is SPKI and ends with a line break', () => {
   const text = publicKeyText(pair, 'pem');
   expect(text).toBe(pair.publicPem);
   expect(text).toMatch(/^-----BEGIN PUBLIC KEY-----\n[\s\S]*\n-----END PUBLIC KEY-----\n$/);
 });
 
-test('a JWK says which key it is and what it is for, and holds no private member', async () => {
+test('a JWK has kid, use and alg, and no private member', async () => {
   const text = publicKeyText(pair, 'jwk');
   expect(text.endsWith('}\n')).toBe(true);
   const jwk = JSON.parse(text);
@@ -28,7 +28,7 @@ test('a JWK says which key it is and what it is for, and holds no private member
   await expect(importJWK(jwk)).resolves.toBeDefined();
 });
 
-test('of a key that came with private facts only the public half is written', () => {
+test('only the public key of a pair is written', () => {
   const both = { ...pair, pem: pair.privatePem };
   for (const format of ['pem', 'jwk'] as const)
     expect(publicKeyText(both, format)).not.toContain('PRIVATE');

@@ -50,7 +50,7 @@ const load = {
   'to open': (reference: string, keys?: string) => loadOpeningKeys(reference, context(keys)),
 };
 
-test('a path starts from the current folder, and an absolute one where it says', async () => {
+test('a path is absolute or starts from the current folder', async () => {
   const [relative] = await load['to seal']('./prod');
   const absolute = await loadPublicKey(join(folder, 'prod'), context(undefined, '/nowhere'));
   const opening = await load['to open']('prod.pem');
@@ -68,38 +68,38 @@ test('a path in the configuration starts from its folder', async () => {
   ]);
 });
 
-test('an error shows the path as it was written', async () => {
+test('an error shows the path as the user wrote it', async () => {
   const { message } = await rejectionOf(load['to open']('../no/../missing.pem'));
-  expect(message).toBe('../no/../missing.pem: cannot read: no such file');
+  expect(message).toBe('../no/../missing.pem: no such file');
 });
 
 describe.each(Object.entries(load))('a key %s', (_, from) => {
-  test('is not looked for in a file when the word is a name', async () => {
+  test('is not a file if its reference is a name', async () => {
     expect(await rejectionOf(from('prod'))).toEqual({
       code: 'KEY_REFERENCE_INVALID',
-      message: 'no key named prod is configured: there is no .kseal.yaml',
+      message: 'no key named prod (no .kseal.yaml found)',
       hint: 'for a file of that name: ./prod',
     });
   });
 
-  test('is looked for by its whole name, and a slip is noticed', async () => {
+  test('is found by its whole name only, with a suggestion for a typo', async () => {
     expect(await rejectionOf(from('prd', 'prod: {}, test: {}'))).toEqual({
       code: 'KEY_REFERENCE_INVALID',
-      message: 'no key named prd is configured: .kseal.yaml has prod, test',
+      message: '.kseal.yaml: no key named prd (prod, test)',
       hint: 'did you mean prod?',
     });
     const { message } = await rejectionOf(from('constructor', ''));
-    expect(message).toBe('no key named constructor is configured: .kseal.yaml has no keys');
+    expect(message).toBe('.kseal.yaml: no key named constructor (no keys)');
   });
 
   test.each(['file', 'https', 'constructor'])('is not read from %s://', async (scheme) => {
     expect(await rejectionOf(from(`${scheme}://${folder}/prod`))).toMatchObject({
       code: 'KEY_REFERENCE_INVALID',
-      message: `no keys are read from ${scheme}://`,
+      message: `unsupported key source ${scheme}://`,
     });
   });
 
-  test('whose file is not the one that is pinned is refused, with both fingerprints', async () => {
+  test('whose file does not match the pin is refused, with both fingerprints', async () => {
     const said = await rejectionOf(
       from('prod', `prod: { file: keys/other.pub, private: keys/other.pem, kid: ${pair.kid} }`),
     );
@@ -107,45 +107,45 @@ describe.each(Object.entries(load))('a key %s', (_, from) => {
     for (const { kid } of [pair, other]) expect(said.message).toContain(kid);
   });
 
-  test('that is configured with nothing to use says what is missing', async () => {
+  test('without a usable source is refused', async () => {
     const { code, message } = await rejectionOf(from('prod', 'prod: {}'));
     expect(code).toBe('CONFIG_INVALID');
-    expect(message).toMatch(/^\.kseal\.yaml: key prod has (no file to seal|nothing to open) with$/);
+    expect(message).toMatch(/^\.kseal\.yaml: key prod has no (file to seal|key to open) with$/);
   });
 });
 
-describe('what opens', () => {
-  test('a private file goes before a source', async () => {
+describe('the keys that open', () => {
+  test('a private file has priority over a source', async () => {
     const keys = `prod: { private: prod.pem, source: 'gcpkms://${versionOf(HR, 1)}' }`;
     expect((await load['to open']('prod', keys)).map(({ kid }) => kid)).toEqual([pair.kid]);
     expect(emulator.calls).toEqual([]);
   });
 
-  test('a source in a KMS: one version, or all that are enabled', async () => {
+  test('a KMS source: one version, or all enabled versions', async () => {
     const from = (source: string) => load['to open']('prod', `prod: { source: '${source}' }`);
     expect(await from(`gcpkms://${versionOf(HR, 2)}`)).toHaveLength(1);
     expect(await from(`gcpkms://${HR}`)).toHaveLength(2);
     expect(await load['to open'](`gcpkms://${HR}`)).toHaveLength(2);
   });
 
-  test('a pin does not shut out the other versions of a source', async () => {
+  test('a pin does not exclude the other versions of a source', async () => {
     const keys = `prod: { source: 'gcpkms://${HR}', kid: ${pair.kid} }`;
     expect(await load['to open']('prod', keys)).toHaveLength(2);
   });
 
   test.each(['git+file:///srv/keys.git#prod.pub', 'git+https://git.example.org/keys.git#prod.pub'])(
-    'not %s, which has public keys only',
+    'not %s, which has only public keys',
     async (reference) => {
       const said = await rejectionOf(load['to open'](reference));
       expect(said).toMatchObject({
         code: 'KEY_REFERENCE_INVALID',
-        message: expect.stringMatching(/^git\+\w+ keeps public keys only/),
+        message: expect.stringMatching(/^git\+\w+:\/\/: has only public keys/),
       });
     },
   );
 });
 
-describe('the state goes with the kid', () => {
+describe('the state belongs to the kid', () => {
   const stateFrom = async (reference: string, keys: string) =>
     (await load['to open'](reference, keys)).map(({ state }) => state);
 
@@ -154,14 +154,14 @@ describe('the state goes with the kid', () => {
     ['by the file of its public key', 'old: { file: prod, state: deprecated }', 'deprecated'],
     ['by the file of its private key', 'old: { private: prod.pem, state: revoked }', 'revoked'],
     [
-      'the strictest, where it has several names',
+      'the strictest one of several names',
       `a: { kid: ${pair.kid} }, b: { file: prod, state: revoked }, c: { kid: ${pair.kid}, state: deprecated }`,
       'revoked',
     ],
-    ['not that of another key', `old: { kid: ${other.kid}, state: revoked }`, 'active'],
-    ['not that of a file that is gone', 'old: { file: gone.pub, state: revoked }', 'active'],
+    ['but not the state of another key', `old: { kid: ${other.kid}, state: revoked }`, 'active'],
+    ['but not the state of a missing file', 'old: { file: gone.pub, state: revoked }', 'active'],
     [
-      'its pin counts more than what its file holds',
+      'by its pin rather than its file',
       `old: { file: prod, kid: ${other.kid}, state: revoked }`,
       'active',
     ],
@@ -174,7 +174,7 @@ describe('the state goes with the kid', () => {
     expect(key?.state).toBe('active');
   });
 
-  test('a name without a pin gives its state to all that it leads to, one with a pin does not', async () => {
+  test('a name without a pin applies its state to all its keys, a name with a pin to one', async () => {
     const source = `source: 'gcpkms://${HR}', state: deprecated`;
     expect(await stateFrom('old', `old: { ${source} }`)).toEqual(['deprecated', 'deprecated']);
     const kids = await load['to open'](`gcpkms://${HR}`);
@@ -185,32 +185,32 @@ describe('the state goes with the kid', () => {
 });
 
 describe('fetchKey', () => {
-  test('a file starts from the folder given, and is called as it was written', async () => {
+  test('a file starts from the given folder', async () => {
     const key = await fetchKey('keys/other.pub', folder, context());
     expect(key).toMatchObject({ kid: other.kid, origin: 'keys/other.pub', facts: new Map() });
   });
 
-  test('a word is a file here: a source is no name', async () => {
+  test('a word is a file, because a source cannot be a name', async () => {
     expect((await fetchKey('prod', folder, context())).kid).toBe(pair.kid);
   });
 
-  test('a key of a KMS says where it came from', async () => {
+  test('a key from a KMS has its origin', async () => {
     const { origin, facts } = await fetchKey(`gcpkms://${HR}`, folder, context());
     expect(origin).toBe(versionOf(HR, 2));
     expect(facts.get('protection level')).toBe('SOFTWARE');
   });
 
-  test('a private key is none to fetch', async () => {
+  test('a private key is refused', async () => {
     expect(await rejectionOf(fetchKey('prod.pem', folder, context()))).toMatchObject({
       code: 'KEY_INVALID',
     });
   });
 });
 
-test('checkPin lets the pinned key pass, and any where there is no pin', () => {
+test('checkPin accepts the pinned key, and any key without a pin', () => {
   checkPin(pair.kid, pair.kid, 'x');
   checkPin(pair.kid, undefined, 'x');
   expect(thrownBy(() => checkPin(pair.kid, other.kid, 'x')).message).toMatch(
-    /^x is not the key that is pinned; it is (?:[0-9a-f]{4} ){16}\(.{43}\), pinned is (?:[0-9a-f]{4} ){16}\(.{43}\)$/,
+    /^x: fingerprint mismatch: pinned (?:[0-9a-f]{4} ){16}\(.{43}\), got (?:[0-9a-f]{4} ){16}\(.{43}\)$/,
   );
 });

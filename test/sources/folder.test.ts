@@ -46,19 +46,19 @@ describe('the manifests in a folder', () => {
     expect(manifestsIn(folder, '../x')).toEqual(['../x/a.yaml', '../x/b/c.yaml']);
   });
 
-  test('come in one order, whatever the order of their making', () => {
+  test('are sorted', () => {
     make('b/z.yaml', 'a.yaml', 'B.yaml', 'é.yaml', 'b/a.yaml', '10.yaml', '9.yaml');
     expect(manifestsIn(folder, '.')).toEqual([
       ...['10.yaml', '9.yaml', 'B.yaml', 'a.yaml', 'b/a.yaml', 'b/z.yaml', 'é.yaml'],
     ]);
   });
 
-  test('are not looked for in .git and node_modules, and in no other folder left out', () => {
+  test('are found everywhere except in .git and node_modules', () => {
     make('.git/a.yaml', 'x/.git/b.yaml', 'node_modules/c/d.yaml', '.github/e.yaml', '.f.yaml');
     expect(manifestsIn(folder, '.')).toEqual(['.f.yaml', '.github/e.yaml']);
   });
 
-  test('may be links to files; links to folders are not followed', () => {
+  test('may be links to files, but links to folders are not followed', () => {
     make('real/a.yaml', 'real/b.txt');
     symlinkSync('real/a.yaml', join(folder, 'link.yaml'));
     symlinkSync('real/b.txt', join(folder, 'text.yaml'));
@@ -67,17 +67,17 @@ describe('the manifests in a folder', () => {
     expect(manifestsIn(folder, '.')).toEqual(['link.yaml', 'real/a.yaml', 'text.yaml']);
   });
 
-  test('include a link that leads nowhere, so that reading it says so', () => {
+  test('include a dangling link, so that reading it is an error', () => {
     symlinkSync('gone', join(folder, 'a.yaml'));
     expect(manifestsIn(folder, '.')).toEqual(['a.yaml']);
   });
 
-  test('include a link that leads to itself, so that reading it says so', () => {
+  test('include a link to itself, so that reading it is an error', () => {
     symlinkSync('a.yaml', join(folder, 'a.yaml'));
     expect(manifestsIn(folder, '.')).toEqual(['a.yaml']);
   });
 
-  test('are none in an empty folder; one whose name is a manifest is a folder all the same', () => {
+  test('do not include a folder with the name of a manifest', () => {
     expect(manifestsIn(folder, '.')).toEqual([]);
     make('x.yaml/b.yaml');
     expect(manifestsIn(folder, '.')).toEqual(['x.yaml/b.yaml']);
@@ -86,16 +86,16 @@ describe('the manifests in a folder', () => {
   test.each([
     ['missing', 'no such file'],
     ['a.yaml', 'no such file'],
-  ])('in %s cannot be listed, which is an error that shows its name', (name, reason) => {
+  ])('in %s cannot be listed, which is an error', (name, reason) => {
     make('a.yaml');
     expect(thrownBy(() => manifestsIn(join(folder, name), 'shown'))).toMatchObject({
       code: 'IO',
-      message: `shown: cannot read: ${reason}`,
+      message: `shown: ${reason}`,
     });
   });
 });
 
-test('a folder is one through links, too; what does not exist or cannot be reached is none', () => {
+test('a folder is found through links, and an unreachable path is not', () => {
   make('a.yaml', 'd/e.yaml');
   symlinkSync('d', join(folder, 'link'));
   symlinkSync('gone', join(folder, 'dangling'));

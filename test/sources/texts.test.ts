@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { textsInFiles } from '../../src/sources/texts.ts';
 
-test('large files leave a turn of the event loop between them, in which Ctrl-C is heard', async () => {
+test('between large files the event loop gets a turn, for Ctrl-C', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'kseal-texts-'));
   for (const name of ['a.yaml', 'b.yaml', 'c.yaml'])
     writeFileSync(join(folder, name), '#'.repeat(64 * 1024));

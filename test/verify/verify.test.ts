@@ -29,7 +29,7 @@ test('a Secret may hold more faults than a function takes arguments', () => {
 
 describe('what cannot be read', () => {
   test('an error of the file system becomes a finding, its path in front removed', () => {
-    const error = new KsealError('IO', 'cannot read: permission denied', {
+    const error = new KsealError('IO', 'permission denied', {
       thing: 'db.yaml',
       hint: 'h',
     });
@@ -42,7 +42,7 @@ describe('what cannot be read', () => {
           position: { line: 1, column: 1 },
           secret: undefined,
           key: undefined,
-          message: 'cannot read: permission denied',
+          message: 'permission denied',
           hint: 'h',
         },
       ],

@@ -1,20 +1,22 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms';
+import { within } from '../../deadline.ts';
 import { KsealError } from '../../errors.ts';
 import type { ProviderOptions } from '../provider.ts';
+import { defaultLimits } from './call.ts';
 import { noCredentials } from './errors.ts';
 
-/** The clients of this process, by endpoint. An idle channel does not keep the process alive. */
+/** By endpoint. An idle channel does not keep the process alive. */
 const clients = new Map<string, Promise<KeyManagementServiceClient>>();
 
-/** The most bytes an answer may have; a page of 1000 key versions has less. */
+/** The largest answer, in bytes; a page of 1000 key versions is smaller. */
 const MAX_ANSWER = 4 * 1024 * 1024;
 
-/** For one request of a token, in milliseconds: less than for the call that waits for it. */
-const TOKEN_TIMEOUT = 4_000;
+/** For one token request, in milliseconds: less than the limit of the call that waits for it. */
+const tokenTimeout = () => 0.8 * defaultLimits.call;
 
 /**
- * The one client of an endpoint, with its credentials found. `project` only spares the client
- * the search for one, which would run gcloud. Rejects with KEY_CREDENTIALS.
+ * The client for an endpoint, with credentials. `project` spares the client the search for a
+ * project, which would run gcloud. Rejects with KEY_CREDENTIALS.
  */
 export function connect(
   endpoint: KmsEndpoint,
@@ -28,7 +30,7 @@ export function connect(
   return client;
 }
 
-/** Has the next one who asks connect anew: what was not there, or hung, may be there by then. */
+/** Makes the next call connect again, because the cause of a failure may be gone by then. */
 export function forget({ host, port }: KmsEndpoint): void {
   clients.delete(`${host}:${port}`);
 }
@@ -43,13 +45,13 @@ async function open(
     apiEndpoint: host,
     port,
     projectId,
-    clientOptions: { transporterOptions: { timeout: TOKEN_TIMEOUT } },
+    clientOptions: { transporterOptions: { timeout: tokenTimeout() } },
     'grpc.max_receive_message_length': MAX_ANSWER,
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.service_config_disable_resolution': 1,
     ...(loopback ? await plainText() : {}),
   });
-  // The client's methods rethrow what fails here where nobody can catch it: so it comes first.
+  // First, because the client's methods rethrow a failure of it where nobody can catch it.
   await client.initialize().catch((error: unknown) => {
     throw noCredentials(error, process.env.GOOGLE_APPLICATION_CREDENTIALS);
   });
@@ -57,41 +59,38 @@ async function open(
   return client;
 }
 
-/** What asks for a token in the auth client of a machine of Google's. */
+/** The method that requests a token, in the auth client of a Google machine. */
 interface TokenRequests {
   refreshTokenNoCache?: (token?: string | null) => Promise<unknown>;
 }
 
 /**
- * Gives the request of a token an end. On Google's machines it has none (gcp-metadata sets no
- * timeout there), and all calls, later ones too, wait for the one that hangs.
+ * Limits the time of a token request. On Google's machines gcp-metadata sets no timeout, and all
+ * later calls wait for a request that hangs.
  */
 async function endTokenRequests(client: KeyManagementServiceClient): Promise<void> {
   const auth = (await client.auth.getClient()) as TokenRequests;
   const request = auth.refreshTokenNoCache?.bind(auth);
   if (request === undefined) return;
-  auth.refreshTokenNoCache = async (token) => {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('network timeout')), TOKEN_TIMEOUT);
+  auth.refreshTokenNoCache = (token) =>
+    within(tokenTimeout(), request(token), () => {
+      throw new Error('network timeout');
     });
-    return Promise.race([request(token), late]).finally(() => clearTimeout(timer));
-  };
 }
 
-/** Plain text to this machine, not by way of a proxy, and with no look at credentials. */
+/** Options for plain text to this machine, without a proxy and without credentials. */
 async function plainText() {
   const grpc = await import('@grpc/grpc-js');
   return {
     grpc,
     sslCreds: grpc.credentials.createInsecure(),
     'grpc.enable_http_proxy': 0,
-    // Else the client reads the credentials to learn of which cloud they are.
+    // Without it the client reads the credentials to find out their cloud.
     universeDomain: 'googleapis.com',
   };
 }
 
-/** Switches with which Google's packages print what they send and get: content keys, tokens. */
+/** Variables with which Google's packages print what they send and receive: content keys, tokens. */
 const printing = [
   'GOOGLE_SDK_NODE_LOGGING',
   'GRPC_TRACE',
@@ -102,39 +101,38 @@ const printing = [
   'DEBUG_AUTH',
 ];
 
-/** Sets what the packages read from the environment when they are loaded. */
+/** Sets the variables that the packages read when they are loaded. */
 function prepareEnvironment(): void {
   const { env } = process;
   for (const name of printing) delete env[name];
-  // Without credentials the packages ask the network for a machine of Google's, for seconds, and
-  // remember the answer for good. In a cluster the one that gives tokens may be there later than
-  // this process, so it is taken for granted. Elsewhere the BIOS says the same at once.
+  // Without credentials the packages look for Google's metadata server for seconds, and keep the
+  // result forever. In a cluster the server may start after this process, so it is assumed to be
+  // present. Elsewhere the BIOS gives the same answer at once.
   const { GCE_METADATA_HOST, GCE_METADATA_IP, KUBERNETES_SERVICE_HOST } = env;
-  const isThere = GCE_METADATA_HOST || GCE_METADATA_IP || KUBERNETES_SERVICE_HOST;
-  env.METADATA_SERVER_DETECTION ||= isThere ? 'assume-present' : 'bios-only';
+  const isPresent = GCE_METADATA_HOST || GCE_METADATA_IP || KUBERNETES_SERVICE_HOST;
+  env.METADATA_SERVER_DETECTION ||= isPresent ? 'assume-present' : 'bios-only';
 }
 
-/** Where Cloud KMS is asked. */
 interface KmsEndpoint {
   readonly host: string;
   readonly port: number;
-  /** Plain text, without credentials: an emulator or a tunnel on this machine. */
+  /** An emulator or a tunnel on this machine: plain text, without credentials. */
   readonly loopback: boolean;
 }
 
 const DEFAULT: KmsEndpoint = { host: 'cloudkms.googleapis.com', port: 443, loopback: false };
 const VARIABLE = 'KSEAL_KMS_ENDPOINT';
 
-/** A full host name (a bare word could be a scheme to gRPC), an IPv4 or a bracketed IPv6 address. */
+/** A full host name (gRPC could take a bare word for a scheme), an IPv4 or a bracketed IPv6 address. */
 const FORM = /^(localhost|(?:[a-z0-9-]+\.)+[a-z0-9-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/;
 
-const OCTET = '(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)';
-const LOOPBACK = new RegExp(`^(?:localhost|127\\.${OCTET}\\.${OCTET}\\.${OCTET}|\\[::1\\])$`);
+const BYTE = '(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)';
+const LOOPBACK = new RegExp(`^(?:localhost|127\\.${BYTE}\\.${BYTE}\\.${BYTE}|\\[::1\\])$`);
 
 /**
- * The endpoint to ask: what `--kms-endpoint` names, else the environment, else Google's. An
- * environment is inherited unseen, and credentials go where it points: so it may name only this
- * machine and Google, while the flag may name any host. Any but Google's default is told.
+ * The endpoint of `--kms-endpoint`, else of the environment, else Google's. Credentials are sent to
+ * the endpoint, and nobody sees an inherited environment, so only the flag may name any host; the
+ * environment may name this machine and Google. Prints an endpoint that is not the default.
  * Throws USAGE.
  */
 export function kmsEndpoint({ kmsEndpoint: flag, env, note }: ProviderOptions): KmsEndpoint {
@@ -143,13 +141,14 @@ export function kmsEndpoint({ kmsEndpoint: flag, env, note }: ProviderOptions): 
   const endpoint = parse(given, flag === undefined ? VARIABLE : '--kms-endpoint');
   const { host, port, loopback } = endpoint;
   if (flag === undefined && !loopback && !host.endsWith('.googleapis.com')) {
-    throw new KsealError('USAGE', `${VARIABLE} may name this machine or *.googleapis.com only`, {
+    throw new KsealError('USAGE', 'only this machine and *.googleapis.com are allowed', {
+      thing: VARIABLE,
       hint: `--kms-endpoint ${host}:${port}`,
     });
   }
   if (host !== DEFAULT.host || port !== DEFAULT.port) {
     const how = loopback ? ', in plain text and without credentials' : '';
-    note(`asking Cloud KMS at ${host}:${port}${how}`);
+    note(`using Cloud KMS at ${host}:${port}${how}`);
   }
   return endpoint;
 }
@@ -160,8 +159,9 @@ function parse(given: string, source: string): KmsEndpoint {
   if (host !== '' && port >= 1 && port <= 65535) {
     return { host, port, loopback: LOOPBACK.test(host) };
   }
-  // What was given is not repeated: a URL may hold a password.
-  throw new KsealError('USAGE', `${source} is not HOST or HOST:PORT`, {
+  // Not quoted, because a URL may hold a password.
+  throw new KsealError('USAGE', 'must be HOST or HOST:PORT', {
+    thing: source,
     hint: `for example ${source === VARIABLE ? `${source}=` : `${source} `}localhost:9010`,
   });
 }

@@ -1,7 +1,7 @@
 import { type ErrorCode, KsealError } from '../../errors.ts';
 import { gcloudGrant, gcloudKeys, gcloudVersions } from './name.ts';
 
-/** The gRPC status codes that Cloud KMS answers with (google/rpc/code.proto). */
+/** The gRPC status codes that Cloud KMS returns (google/rpc/code.proto). */
 export const status = {
   INVALID_ARGUMENT: 3,
   DEADLINE_EXCEEDED: 4,
@@ -14,7 +14,7 @@ export const status = {
   UNAUTHENTICATED: 16,
 } as const;
 
-/** An error that carries a gRPC status, as the client throws it. */
+/** An error of the client that has a gRPC status. */
 interface StatusError extends Error {
   readonly code: number;
   /** From a `google.rpc.ErrorInfo`. */
@@ -26,7 +26,7 @@ export function isStatus(error: unknown): error is StatusError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number';
 }
 
-/** What arrived is not what was sent. */
+/** The data that arrived is not the data that was sent. */
 export class Damaged extends Error {}
 
 const transient: readonly number[] = [
@@ -36,14 +36,13 @@ const transient: readonly number[] = [
   status.INTERNAL,
 ];
 
-/** Whether another try may help. */
+/** Whether another attempt may succeed. */
 export function isTransient(error: unknown): boolean {
-  if (error instanceof Damaged) return true;
-  return isStatus(error) && transient.includes(error.code);
+  return error instanceof Damaged || (isStatus(error) && transient.includes(error.code));
 }
 
-/** The right that each call needs, and a role that holds it. */
-const rights = {
+/** The permission that each call needs, and a role with it. */
+const permissions = {
   getPublicKey: ['cloudkms.cryptoKeyVersions.viewPublicKey', 'roles/cloudkms.publicKeyViewer'],
   asymmetricDecrypt: [
     'cloudkms.cryptoKeyVersions.useToDecrypt',
@@ -52,181 +51,166 @@ const rights = {
   listCryptoKeyVersions: ['cloudkms.cryptoKeyVersions.list', 'roles/cloudkms.viewer'],
 } as const;
 
-/** A call, and the resource it is about. */
+/** A call, and the resource that it is for. */
 export interface Asked {
-  readonly call: keyof typeof rights;
+  readonly call: keyof typeof permissions;
   readonly name: string;
 }
 
-type Words = readonly [code: ErrorCode, message: string, hint: string];
+/** Converts any failure of a call. A bug is thrown. */
+export function kmsError(error: unknown, asked: Asked): KsealError {
+  if (error instanceof KsealError) return error;
+  if (error instanceof Damaged) {
+    return new KsealError('KEY_UNAVAILABLE', `damaged in transit: ${error.message}`, {
+      thing: asked.name,
+      hint: 'try again; if it fails again, a proxy on the way changes the data',
+    });
+  }
+  if (!isStatus(error)) throw error;
+  if (error.message.includes(TOKEN_FAILED)) return tokenFailure(error);
+  const { code: number, reason = '' } = error;
+  const row = (Object.hasOwn(reasons, reason) && reasons[reason]) || rows[number] || unknownStatus;
+  const [code, problem, hint, thing = asked.name] = row(asked, error);
+  return new KsealError(code, problem, { thing, hint, cause: error });
+}
+
+/** Without a thing, the problem is that of the resource. */
+type Words = readonly [code: ErrorCode, problem: string, hint: string, thing?: string];
 type Row = (asked: Asked, error: StatusError) => Words;
 
-/** What each status means to the reader. Google's own words may name identities. */
+/** The meaning of each status. Google's own text is not printed: it may name people. */
 const rows: Readonly<Record<number, Row>> = {
-  [status.INVALID_ARGUMENT]: ({ name }) => wrongKind(name),
-  [status.DEADLINE_EXCEEDED]: ({ name }) => late(name),
+  [status.INVALID_ARGUMENT]: wrongKind,
+  [status.DEADLINE_EXCEEDED]: () => late,
   [status.NOT_FOUND]: ({ name }) => [
     'KEY_NOT_FOUND',
-    `${name}: not found in Cloud KMS`,
+    'not found in Cloud KMS',
     gcloudKeys('list', name),
   ],
   [status.PERMISSION_DENIED]: ({ name, call }) => [
     'KEY_DENIED',
-    `${name}: access denied: the right ${rights[call][0]} is missing, or there is no such key`,
-    gcloudGrant(rights[call][1], name),
+    `access denied: no permission ${permissions[call][0]}, or no such key`,
+    gcloudGrant(permissions[call][1], name),
   ],
-  [status.RESOURCE_EXHAUSTED]: ({ name }) => [
+  [status.RESOURCE_EXHAUSTED]: () => [
     'KEY_UNAVAILABLE',
-    `${name}: the quota of Cloud KMS is used up (RESOURCE_EXHAUSTED)`,
-    'wait a minute, and run it again',
+    'Cloud KMS quota exceeded (RESOURCE_EXHAUSTED)',
+    'wait a minute, then try again',
   ],
-  [status.FAILED_PRECONDITION]: ({ name }, error) => notEnabled(name, error) ?? wrongKind(name),
-  [status.UNAVAILABLE]: ({ name }, { message }) =>
+  [status.FAILED_PRECONDITION]: (asked, error) => notEnabled(asked, error) ?? wrongKind(asked),
+  [status.UNAVAILABLE]: (_, { message }) =>
     message.includes('certificate')
       ? [
           'KEY_UNAVAILABLE',
-          `${name}: Cloud KMS is not asked: the certificate of its endpoint is not trusted`,
-          'with a certificate authority of your own: GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=ca.pem',
+          'the certificate of the Cloud KMS endpoint is not trusted',
+          'for a private CA: export GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=ca.pem',
         ]
-      : [
-          'KEY_UNAVAILABLE',
-          `${name}: Cloud KMS cannot be reached (UNAVAILABLE)`,
-          'check the network and the proxy (https_proxy), and run it again',
-        ],
+      : ['KEY_UNAVAILABLE', 'cannot reach Cloud KMS (UNAVAILABLE)', CHECK_NETWORK],
   [status.UNAUTHENTICATED]: () => [
     'KEY_CREDENTIALS',
-    'the Google credentials are not accepted: they are expired or revoked',
+    'rejected: expired or revoked',
     LOGIN,
+    CREDENTIALS,
   ],
 };
 
-function late(name: string): Words {
-  const message = `${name}: Cloud KMS did not answer in time`;
-  return ['KEY_DEADLINE', message, 'check the network, and run it again'];
+const CHECK_NETWORK = 'check the network and the proxy (https_proxy), then try again';
+const CREDENTIALS = 'Google credentials';
+const LOGIN = 'gcloud auth application-default login';
+
+const late: Words = [
+  'KEY_DEADLINE',
+  'Cloud KMS did not answer in time',
+  'check the network, then try again',
+];
+
+/** The error for a call without an answer before the deadline. */
+export function tooLate(thing: string): KsealError {
+  const [code, problem, hint] = late;
+  return new KsealError(code, problem, { thing, hint });
 }
 
-/** The error for what was not answered before the deadline. */
-export function tooLate(name: string): KsealError {
-  const [code, message, hint] = late(name);
-  return new KsealError(code, message, { hint });
-}
-
-/** What a reason in a `google.rpc.ErrorInfo` adds; it counts more than the status. */
+/** The meaning of a reason in a `google.rpc.ErrorInfo`, which is more precise than the status. */
 const reasons: Readonly<Record<string, Row>> = {
   SERVICE_DISABLED: (_, { errorInfoMetadata }) => {
     const consumer = /^projects\/([\w.:-]+)$/.exec(errorInfoMetadata?.consumer ?? '');
-    const project = consumer?.[1] ?? 'PROJECT';
     return [
       'KEY_UNAVAILABLE',
-      'the Cloud KMS API is not enabled in the project that the call counts for',
-      `gcloud services enable cloudkms.googleapis.com --project ${project}`,
+      'not enabled in the project that the calls are billed to',
+      `gcloud services enable cloudkms.googleapis.com --project ${consumer?.[1] ?? 'PROJECT'}`,
+      'Cloud KMS API',
     ];
   },
   ACCESS_TOKEN_SCOPE_INSUFFICIENT: () => [
     'KEY_CREDENTIALS',
-    'the Google credentials are not good for Cloud KMS: their access scopes leave it out',
+    'access scopes do not include Cloud KMS',
     `give the machine the scope cloud-platform, or: ${LOGIN}`,
+    CREDENTIALS,
   ],
-  SECURITY_POLICY_VIOLATED: ({ name }) => [
+  SECURITY_POLICY_VIOLATED: () => [
     'KEY_DENIED',
-    `${name}: access denied by the perimeter of a VPC Service Control`,
+    'access denied by a VPC Service Controls perimeter',
     'run it inside the perimeter, or ask its owner for an ingress rule',
   ],
 };
 
-/** The KsealError for whatever a call failed with. */
-export function kmsError(error: unknown, asked: Asked): KsealError {
-  if (error instanceof KsealError) return error;
-  if (error instanceof Damaged) {
-    return new KsealError(
-      'KEY_UNAVAILABLE',
-      `${asked.name}: damaged on the way: ${error.message}`,
-      {
-        hint: 'run it again; if it stays so, something between here and Cloud KMS changes what passes',
-      },
-    );
-  }
-  if (!isStatus(error)) throw error;
-  if (isTokenFailure(error)) return tokenFailure(error);
-  const { code: number, reason = '' } = error;
-  const row = Object.hasOwn(reasons, reason) ? reasons[reason] : rows[number];
-  const [code, message, hint] = row?.(asked, error) ?? unforeseen(asked, error);
-  return new KsealError(code, message, { hint, cause: error });
+function unknownStatus(_: Asked, { code }: StatusError): Words {
+  const hint = 'try again; --debug shows the message of Cloud KMS';
+  return ['KEY_UNAVAILABLE', `Cloud KMS failed with gRPC status ${code}`, hint];
 }
 
-function unforeseen({ name }: Asked, { code }: StatusError): Words {
-  const message = `${name}: Cloud KMS failed with gRPC status ${code}`;
-  return ['KEY_UNAVAILABLE', message, 'run it again; --debug shows what Cloud KMS said'];
+function wrongKind({ name }: Asked): Words {
+  return ['KEY_INVALID', 'not a key for asymmetric decryption', gcloudKeys('list', name)];
 }
 
-function wrongKind(name: string): Words {
-  const message = `${name}: not a key for asymmetric decryption`;
-  return ['KEY_INVALID', message, gcloudKeys('list', name)];
-}
-
-/** The gcloud command that helps in a state; the other states pass, or nothing helps. */
+/** The gcloud command that ends a state; other states end by themselves or not at all. */
 const remedies: Readonly<Record<string, string>> = {
   DISABLED: 'enable',
   DESTROY_SCHEDULED: 'restore',
 };
 
-/** Cloud KMS says the state in words: "is not enabled, current state is: DISABLED." */
-function notEnabled(name: string, { message }: Error): Words | undefined {
+/** Cloud KMS has the state only in its text: "is not enabled, current state is: DISABLED." */
+function notEnabled({ name }: Asked, { message }: StatusError): Words | undefined {
   const state = /\bstate is: ([A-Z]+(?:_[A-Z]+)*)/.exec(message)?.[1];
   if (state === undefined) return undefined;
   const hint = gcloudVersions(remedies[state] ?? 'describe', name);
-  return ['KEY_UNAVAILABLE', `${name}: this key version is ${state}`, hint];
+  return ['KEY_UNAVAILABLE', `key version is ${state}`, hint];
 }
 
-const LOGIN = 'gcloud auth application-default login';
-
-/** gRPC's words before what failed while it got a token for a call. */
+/** The text of gRPC before the error of a token request. */
 const TOKEN_FAILED = 'Getting metadata from plugin failed with error: ';
 
-/** How node says that a host is out of reach, or not to be trusted. */
+/** How Node says that a host is unreachable or not trusted. */
 const OFFLINE =
   /\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|socket hang up|network timeout|fetch failed|aborted|certificate)\b/;
 
-/** An error code of OAuth 2.0 (RFC 6749 §5.2), as Google's token service answers it. */
+/** An OAuth 2.0 error code (RFC 6749 §5.2), as Google's token service returns it. */
 const OAUTH_CODE = /\b(?:invalid|unauthorized|unsupported|access)_[a-z_]+\b/;
 
-/** Whether a call failed before it was made, for want of a token. */
-function isTokenFailure(error: Error): boolean {
-  return error.message.includes(TOKEN_FAILED);
-}
-
-/**
- * No token was to be had. What the packages say may quote the credentials, so of it only a
- * code is shown, and it is kept as no cause.
- */
+/** The packages may quote the credentials, so only a code is shown, without a cause. */
 function tokenFailure({ message }: Error): KsealError {
   if (OFFLINE.test(message)) {
-    return new KsealError('KEY_UNAVAILABLE', "Google's token service cannot be reached", {
-      hint: 'check the network and the proxy (https_proxy), and run it again',
+    return new KsealError('KEY_UNAVAILABLE', "cannot reach Google's token service", {
+      hint: CHECK_NETWORK,
     });
   }
   const code = OAUTH_CODE.exec(message)?.[0];
   const why = code === undefined ? '' : ` (${code})`;
-  return new KsealError(
-    'KEY_CREDENTIALS',
-    `Google gives no token for these credentials: they are expired, revoked or not complete${why}`,
-    { hint: LOGIN },
-  );
+  return credentialsError(`rejected by the token service: expired, revoked or incomplete${why}`);
 }
 
-/** The search for credentials failed: there are none, or those there are cannot be read. */
+/** The error for credentials that are missing or unreadable. */
 export function noCredentials(error: unknown, credentialFile: string | undefined): KsealError {
   if (credentialFile) {
-    return new KsealError(
-      'KEY_CREDENTIALS',
-      `GOOGLE_APPLICATION_CREDENTIALS names ${credentialFile}, which holds no Google credentials`,
-      { hint: `unset GOOGLE_APPLICATION_CREDENTIALS; ${LOGIN}` },
-    );
+    return new KsealError('KEY_CREDENTIALS', `${credentialFile} holds no Google credentials`, {
+      thing: 'GOOGLE_APPLICATION_CREDENTIALS',
+      hint: `unset GOOGLE_APPLICATION_CREDENTIALS; ${LOGIN}`,
+    });
   }
   const none = error instanceof Error && error.message.includes('default credentials');
-  return new KsealError(
-    'KEY_CREDENTIALS',
-    none ? 'no Google credentials found' : 'the Google credentials found cannot be used',
-    { hint: LOGIN },
-  );
+  return credentialsError(none ? 'not found' : 'unreadable');
+}
+
+function credentialsError(problem: string): KsealError {
+  return new KsealError('KEY_CREDENTIALS', problem, { thing: CREDENTIALS, hint: LOGIN });
 }

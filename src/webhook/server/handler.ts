@@ -58,7 +58,7 @@ export function createReviewer(
       },
     );
     const left = deadline + GRACE - performance.now();
-    return (await within(left, answer)) ?? refusal(request, 'late');
+    return within(left, answer, () => refusal(request, 'late'));
   }
 
   async function answerTo({ body, timeout, begun }: Posted): Promise<string> {

@@ -3,16 +3,17 @@ import { rmSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { defaultLimits } from '../../../src/keys/gcpkms/call.ts';
 import { fetchOpeningKeys } from '../../../src/keys/gcpkms/provider.ts';
 import { startKmsEmulator } from '../../kms-emulator/emulator.ts';
 import { FOREIGN_HOST } from '../../kms-emulator/foreign-host.mjs';
 import { makeCertificate } from '../../kms-emulator/google.ts';
 import { HR, quick, versionOf } from '../../kms-emulator/harness.ts';
 
-// A process that runs for long in a cluster, as the webhook does: its tokens come from a server
-// of its node, which may be there later than the process, or hang for a while.
+// A long-running process in a cluster, like the webhook: its tokens come from a server of its node,
+// which may start later than the process, or hang for a while.
 
-/** gRPC reads from where its roots come as soon as it is loaded. */
+/** gRPC reads this variable when it is loaded. */
 const folder = await vi.hoisted(async () => {
   const { mkdtempSync } = await import('node:fs');
   const { tmpdir } = await import('node:os');
@@ -23,12 +24,12 @@ const folder = await vi.hoisted(async () => {
 const certificate = makeCertificate(folder);
 const one = versionOf(HR, 1);
 
-/** What becomes of a question to the server that gives tokens. */
+/** How the token server fails. */
 const faults = {
   hangs: () => {},
-  'is not there yet': (response: ServerResponse) => void response.destroy(),
+  'is not up yet': (response: ServerResponse) => void response.destroy(),
   'has no token yet': (response: ServerResponse) => void response.writeHead(503).end(),
-  'gives no answer that is one': (response: ServerResponse) => void response.end('CANARY-words'),
+  'sends garbage': (response: ServerResponse) => void response.end('CANARY-words'),
 };
 let fault: ((response: ServerResponse) => void) | undefined;
 let metadata: Server;
@@ -45,7 +46,7 @@ beforeAll(async () => {
   await once(metadata, 'listening');
   vi.stubEnv('GCE_METADATA_HOST', `127.0.0.1:${(metadata.address() as AddressInfo).port}`);
   vi.stubEnv('KUBERNETES_SERVICE_HOST', '10.0.0.1');
-  // By this gcp-metadata knows a machine of Google's, and waits for it without an end.
+  // With it gcp-metadata assumes a Google machine, and sets no timeout.
   vi.stubEnv('K_SERVICE', 'kseal');
   vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', undefined);
   vi.stubEnv('HOME', folder);
@@ -58,7 +59,7 @@ afterAll(() => {
 });
 
 test.each(Object.entries(faults))(
-  'W31: a token server that %s: an error in time, and the next reading finds it',
+  'a token server that %s: an error at the deadline, then success',
   async (_, found) => {
     const emulator = await startKmsEmulator({
       keys: { [HR]: [{ id: 1 }] },
@@ -73,13 +74,17 @@ test.each(Object.entries(faults))(
       note: () => {},
     };
     const read = (limits = quick) => fetchOpeningKeys(`gcpkms://${one}`, options, limits);
+    const { call } = defaultLimits;
+    onTestFinished(() => void Object.assign(defaultLimits, { call }));
+    // It limits a token request, too.
+    Object.assign(defaultLimits, { call: 500 });
     fault = found;
     const failed = await read({ call: 200, total: 500, pause: 1 }).catch((thrown) => thrown);
     expect(failed).toMatchObject({ code: expect.stringMatching(/^KEY_/) });
     expect(failed.message).not.toContain('CANARY');
     expect(emulator.calls).toEqual([]);
     fault = undefined;
-    // A question that still waits for the token that hangs ends with it, after 4 s.
+    // The first call may still wait for the token request that hangs.
     const keys = await read().catch(() => read());
     expect(keys).toHaveLength(1);
     expect(emulator.calls).toMatchObject([{ authorization: 'Bearer CANARY-token' }]);

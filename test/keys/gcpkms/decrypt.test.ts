@@ -38,7 +38,7 @@ async function open(name: string, limits = quick): Promise<OpeningKey> {
 const wrapped = (name = one) => wrapCek(emulator, name, cek);
 
 describe('which keys', () => {
-  test('a version stands for itself: no list is asked for', async () => {
+  test('a version is used without a list', async () => {
     const { kid, modulusBytes, state } = await open(versionOf(HR, 2));
     expect({ kid: kid.length, modulusBytes, state }).toEqual({
       kid: 43,
@@ -48,7 +48,7 @@ describe('which keys', () => {
     expect(emulator.calls).toMatchObject([{ method: 'GetPublicKey', name: versionOf(HR, 2) }]);
   });
 
-  test('a crypto key stands for its enabled versions, each with its own kid', async () => {
+  test('a crypto key means its enabled versions, each with its own kid', async () => {
     const keys = await fetchOpeningKeys(`gcpkms://${HR}`, optionsFor(emulator), quick);
     expect(new Set(keys.map(({ kid }) => kid)).size).toBe(3);
     for (const [index, number] of [10, 2, 1].entries()) {
@@ -57,21 +57,21 @@ describe('which keys', () => {
     }
   });
 
-  test('versions with another algorithm are left out, and told of', async () => {
+  test('versions with another algorithm are skipped with a note', async () => {
     const options = optionsFor(emulator);
     const keys = await fetchOpeningKeys(`gcpkms://${MIXED}`, options, quick);
     expect(keys).toHaveLength(1);
     expect(options.notes).toContain(
-      `${versionOf(MIXED, 1)} is left out: it has algorithm RSA_DECRYPT_OAEP_2048_SHA1`,
+      `skipping ${versionOf(MIXED, 1)}: algorithm is RSA_DECRYPT_OAEP_2048_SHA1`,
     );
   });
 
-  test('if none can open, the first says why', async () => {
+  test('if none can open, the error is that of the first', async () => {
     const name = `${HR}-sha1`;
     emulator.addVersion(name, { algorithm: 'RSA_DECRYPT_OAEP_2048_SHA1' });
     await expect(open(name)).rejects.toMatchObject({
       code: 'KEY_INVALID',
-      message: expect.stringContaining('its algorithm is RSA_DECRYPT_OAEP_2048_SHA1'),
+      message: expect.stringContaining('algorithm is RSA_DECRYPT_OAEP_2048_SHA1'),
     });
   });
 });
@@ -91,7 +91,7 @@ describe('decryptKey', () => {
     ]);
   });
 
-  test('remembers nothing: the same encrypted key is asked about again', async () => {
+  test('caches nothing: the same encrypted key is sent again', async () => {
     const ciphertext = wrapped();
     await key.decryptKey(ciphertext);
     await key.decryptKey(ciphertext);
@@ -117,15 +117,15 @@ describe('decryptKey', () => {
   });
 });
 
-describe('what arrives is checked (D2, W22)', () => {
+describe('the answer is verified', () => {
   const damages = [
-    ['unverified', 'the checksum of the encrypted key did not arrive'],
-    ['wrong-checksum', 'the checksum of the content key is wrong or missing'],
-    ['missing-checksum', 'the checksum of the content key is wrong or missing'],
-    ['damaged-request', 'the encrypted key did not arrive as it was sent'],
+    ['unverified', 'Cloud KMS received no checksum of the encrypted key'],
+    ['wrong-checksum', 'wrong or missing checksum of the content key'],
+    ['missing-checksum', 'wrong or missing checksum of the content key'],
+    ['damaged-request', 'Cloud KMS received a different encrypted key'],
   ] as const;
 
-  test.each(damages)('%s once or twice: asked again', async (fault) => {
+  test.each(damages)('%s once or twice: retried', async (fault) => {
     for (const times of [1, 2]) {
       emulator.calls.length = 0;
       emulator.fault('AsymmetricDecrypt', fault, times);
@@ -134,18 +134,18 @@ describe('what arrives is checked (D2, W22)', () => {
     }
   });
 
-  test.each(damages)('%s always: refused after three tries', async (fault, why) => {
+  test.each(damages)('%s always: refused after three attempts', async (fault, why) => {
     emulator.fault('AsymmetricDecrypt', fault);
     await expect(key.decryptKey(wrapped())).rejects.toMatchObject({
       code: 'KEY_UNAVAILABLE',
-      message: `${one}: damaged on the way: ${why}`,
-      hint: expect.stringMatching(/^run it again; /),
+      message: `${one}: damaged in transit: ${why}`,
+      hint: expect.stringMatching(/^try again; /),
     });
     expect(emulator.calls).toHaveLength(3);
   });
 });
 
-test('an encrypted key that changes in memory is not taken for one that was rejected', async () => {
+test('an encrypted key that changes in memory does not count as rejected', async () => {
   const ciphertext = randomBytes(256);
   emulator.fault('AsymmetricDecrypt', { delay: 100 }, 1);
   const opening = key.decryptKey(ciphertext);
@@ -154,7 +154,7 @@ test('an encrypted key that changes in memory is not taken for one that was reje
   await expect(opening).rejects.toMatchObject({ code: 'KEY_UNAVAILABLE' });
 });
 
-test('a bad encrypted key, tag and padding fail alike (D1)', async () => {
+test('a bad encrypted key, tag and padding fail with the same error', async () => {
   const binding = '"kseal":{"scope":"strict","namespace":"hr","name":"db","key":"password"}';
   const header = `{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256",${binding},"kid":"${key.kid}"}`;
   const sound = makeJwe(Buffer.from('secret'), emulator.version(one)?.pem ?? '', header);
@@ -173,11 +173,11 @@ test('a bad encrypted key, tag and padding fail alike (D1)', async () => {
 });
 
 describe('versions that are not enabled', () => {
-  test('disabled while in use: the process says so, and opens again when it is enabled', async () => {
+  test('one that is disabled while in use is an error, until it is enabled again', async () => {
     emulator.setState(one, 'DISABLED');
     await expect(key.decryptKey(wrapped())).rejects.toMatchObject({
       code: 'KEY_UNAVAILABLE',
-      message: `${one}: this key version is DISABLED`,
+      message: `${one}: key version is DISABLED`,
       hint: 'gcloud kms keys versions enable 1 --key hr --keyring kseal --location europe-west3 --project acme-prod',
     });
     emulator.setState(one, 'ENABLED');
@@ -194,7 +194,7 @@ describe('versions that are not enabled', () => {
     emulator.setState(versionOf(HR, 3), state);
     await expect(open(versionOf(HR, 3))).rejects.toMatchObject({
       code: 'KEY_UNAVAILABLE',
-      message: `${versionOf(HR, 3)}: this key version is ${state}`,
+      message: `${versionOf(HR, 3)}: key version is ${state}`,
       hint: expect.stringContaining(`gcloud kms keys versions ${command} 3 --key hr `),
     });
     expect(emulator.calls).toHaveLength(1);

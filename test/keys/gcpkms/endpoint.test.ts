@@ -19,7 +19,7 @@ test.each([
   { variable: '' },
   { flag: 'cloudkms.googleapis.com' },
   { flag: 'CloudKMS.googleapis.com:443' },
-])("Google's own endpoint, and nothing said: %j", (given) => {
+])("Google's own endpoint, without a note: %j", (given) => {
   expect(endpointOf(given)).toEqual({ ...google, notes: [] });
 });
 
@@ -29,12 +29,15 @@ test.each([
   ['127.0.0.1:1', '127.0.0.1', 1],
   ['127.255.255.254', '127.255.255.254', 443],
   ['[::1]:9010', '[::1]', 9010],
-])('%s is this machine: plain text, by flag and by environment', (given, host, port) => {
-  const notes = [`asking Cloud KMS at ${host}:${port}, in plain text and without credentials`];
-  for (const way of [{ flag: given }, { variable: given }]) {
-    expect(endpointOf(way)).toEqual({ host, port, loopback: true, notes });
-  }
-});
+])(
+  '%s is this machine: plain text, from the flag and from the environment',
+  (given, host, port) => {
+    const notes = [`using Cloud KMS at ${host}:${port}, in plain text and without credentials`];
+    for (const way of [{ flag: given }, { variable: given }]) {
+      expect(endpointOf(way)).toEqual({ host, port, loopback: true, notes });
+    }
+  },
+);
 
 test.each([
   '128.0.0.1:9010',
@@ -46,15 +49,15 @@ test.each([
   '[::ffff:127.0.0.1]:9010',
   '[::]:9010',
   'kms.internal.example:443',
-])('%s is another machine: never plain text, by flag only', (given) => {
+])('%s is another machine: no plain text, only from the flag', (given) => {
   expect(endpointOf({ flag: given })).toMatchObject({
     loopback: false,
-    notes: [`asking Cloud KMS at ${given}`],
+    notes: [`using Cloud KMS at ${given}`],
   });
   expect(() => endpointOf({ variable: given })).toThrow(
     expect.objectContaining({
       code: 'USAGE',
-      message: 'KSEAL_KMS_ENDPOINT may name this machine or *.googleapis.com only',
+      message: 'KSEAL_KMS_ENDPOINT: only this machine and *.googleapis.com are allowed',
       hint: `--kms-endpoint ${given}`,
     }),
   );
@@ -76,12 +79,12 @@ test.each(['evilgoogleapis.com', 'googleapis.com.example.com', 'googleapis.com@e
   },
 );
 
-test('the flag counts more than the environment', () => {
+test('the flag overrides the environment', () => {
   const given = { flag: 'localhost:1', variable: 'evil.example.com' };
   expect(endpointOf(given)).toMatchObject({ host: 'localhost', port: 1 });
 });
 
-describe('what is no HOST:PORT is refused without being repeated', () => {
+describe('a malformed endpoint is refused, and not quoted', () => {
   test.each([
     'https://user:CANARY@kms.example.com',
     'http://localhost:9010',
@@ -101,13 +104,13 @@ describe('what is no HOST:PORT is refused without being repeated', () => {
     expect(() => endpointOf({ flag: given })).toThrow(
       expect.objectContaining({
         code: 'USAGE',
-        message: '--kms-endpoint is not HOST or HOST:PORT',
+        message: '--kms-endpoint: must be HOST or HOST:PORT',
         hint: 'for example --kms-endpoint localhost:9010',
       }),
     );
     expect(() => endpointOf({ variable: given })).toThrow(
       expect.objectContaining({
-        message: 'KSEAL_KMS_ENDPOINT is not HOST or HOST:PORT',
+        message: 'KSEAL_KMS_ENDPOINT: must be HOST or HOST:PORT',
         hint: 'for example KSEAL_KMS_ENDPOINT=localhost:9010',
       }),
     );

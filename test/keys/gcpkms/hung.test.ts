@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import { fetchOpeningKeys } from '../../../src/keys/gcpkms/provider.ts';
 import { HR, quick, versionOf } from '../../kms-emulator/harness.ts';
 
-/** The client's search for credentials: it hangs, fails, then is done. */
+/** The client's search for credentials: it hangs, fails, then succeeds. */
 const initialize = vi.hoisted(() => vi.fn());
 
 vi.mock('@google-cloud/kms', () => ({
@@ -12,7 +12,7 @@ vi.mock('@google-cloud/kms', () => ({
   },
 }));
 
-test('a client that hangs or fails while it is made is made anew the next time, and then kept', async () => {
+test('a client that hangs or fails at the start is replaced, and then kept', async () => {
   const options = {
     env: { KSEAL_KMS_ENDPOINT: 'localhost:1' },
     kmsEndpoint: undefined,

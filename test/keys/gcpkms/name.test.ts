@@ -29,15 +29,15 @@ describe('parseKmsReference', () => {
     ['an empty part', key.replace('Ring_1', '')],
     ['a wrong collection', key.replace('keyRings', 'keyrings')],
     ['a project in capitals', key.replace('acme-prod', 'Acme')],
-    ['a part that climbs', key.replace('Ring_1', '..')],
+    ['a part that is ..', key.replace('Ring_1', '..')],
     ['white space', key.replace('hr-key', 'hr key')],
     ['a line break', key.replace('hr-key', 'hr\nkey')],
   ])('refuses %s', (_, name) => {
     expect(() => parseKmsReference(`gcpkms://${name}`)).toThrow(
       expect.objectContaining({
         code: 'KEY_REFERENCE_INVALID',
-        message: `not a key of Cloud KMS: gcpkms://${name}`,
-        hint: 'the form is gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K[/cryptoKeyVersions/N]',
+        message: `gcpkms://${name}: not a Cloud KMS key`,
+        hint: 'use gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K[/cryptoKeyVersions/N]',
       }),
     );
   });
@@ -45,14 +45,14 @@ describe('parseKmsReference', () => {
   test.each([
     ['a host', `gcpkms://cloudkms.googleapis.com/${key}`, key],
     ['a third slash', `gcpkms:///${key}`, key],
-    ['a slash behind', `gcpkms://${version}/`, version],
+    ['a trailing slash', `gcpkms://${version}/`, version],
     ['the path of a method', `gcpkms://${version}/publicKey`, version],
     ['a query', `gcpkms://${key}?alt=json`, key],
-    ['a line break behind', `gcpkms://${key}\n`, key],
+    ['a trailing line break', `gcpkms://${key}\n`, key],
     ['version 0', `gcpkms://${key}/cryptoKeyVersions/0`, key],
-    ['a version with a zero in front', `gcpkms://${key}/cryptoKeyVersions/01`, key],
+    ['a version with a leading zero', `gcpkms://${key}/cryptoKeyVersions/01`, key],
     ['a version in words', `gcpkms://${key}/cryptoKeyVersions/latest`, key],
-  ])('refuses %s, and says what may be meant', (_, reference, meant) => {
+  ])('refuses %s, and suggests a reference', (_, reference, meant) => {
     expect(() => parseKmsReference(reference)).toThrow(
       expect.objectContaining({
         code: 'KEY_REFERENCE_INVALID',
@@ -62,7 +62,7 @@ describe('parseKmsReference', () => {
   });
 });
 
-test('gcloud commands name the key in the words of gcloud', () => {
+test('gcloud commands name the key', () => {
   const place = '--keyring Ring_1 --location europe-west3 --project acme-prod';
   expect(gcloudKeys('list', version)).toBe(`gcloud kms keys list ${place}`);
   expect(gcloudVersions('enable', version)).toBe(

@@ -38,7 +38,7 @@ function fetchKey(name: string, limits = quick) {
   return fetchPublicKey(`gcpkms://${name}`, optionsFor(emulator), limits);
 }
 
-/** The name of a new crypto key with these versions. */
+/** Adds a crypto key with these versions, and returns its name. */
 function cryptoKey(...versions: readonly VersionSpec[]): string {
   added += 1;
   const name = `${HR}-${added}`;
@@ -70,7 +70,7 @@ describe('which version', () => {
     expect(emulator.calls).toMatchObject([{ method: 'GetPublicKey', name }]);
   });
 
-  test('without a version the enabled one with the highest number, over all pages', async () => {
+  test('the enabled version with the highest number, from all pages of the list', async () => {
     const { origin, facts } = await fetchKey(HR);
     expect(origin).toBe(versionOf(HR, 10));
     expect(facts.get('protection level')).toBe('HSM');
@@ -79,19 +79,22 @@ describe('which version', () => {
   });
 
   test.each([
-    ['has none', () => cryptoKey()],
-    ['has disabled ones', () => cryptoKey({ state: 'DISABLED' }, { state: 'PENDING_IMPORT' })],
+    ['has no versions', () => cryptoKey()],
+    [
+      'has only disabled versions',
+      () => cryptoKey({ state: 'DISABLED' }, { state: 'PENDING_IMPORT' }),
+    ],
   ])('a crypto key that %s', async (_, key) => {
     const name = key();
     emulator.addVersion(name, { id: 7, state: 'DESTROYED' });
     await expect(fetchKey(name)).rejects.toMatchObject({
       code: 'KEY_UNAVAILABLE',
-      message: `${name}: no version of this key is ENABLED`,
+      message: `${name}: no key version is ENABLED`,
       hint: expect.stringMatching(/^gcloud kms keys versions list --key hr-\d+ --keyring kseal /),
     });
   });
 
-  test('a list that never ends ends at the deadline', async () => {
+  test('an endless list ends at the deadline', async () => {
     emulator.fault('ListCryptoKeyVersions', 'endless-list');
     await expect(fetchKey(HR, { ...quick, total: 200 })).rejects.toMatchObject({
       code: 'KEY_DEADLINE',
@@ -99,14 +102,14 @@ describe('which version', () => {
   });
 });
 
-describe('what arrives is checked (K3)', () => {
+describe('the answer is verified', () => {
   const damages = [
-    ['wrong-checksum', 'the checksum of the public key is wrong or missing'],
-    ['missing-checksum', 'the checksum of the public key is wrong or missing'],
-    ['wrong-name', 'the answer is about another key'],
+    ['wrong-checksum', 'wrong or missing checksum of the public key'],
+    ['missing-checksum', 'wrong or missing checksum of the public key'],
+    ['wrong-name', 'the answer is for another key'],
   ] as const;
 
-  test.each(damages)('%s once or twice: asked again', async (fault) => {
+  test.each(damages)('%s once or twice: retried', async (fault) => {
     for (const times of [1, 2]) {
       emulator.calls.length = 0;
       emulator.fault('GetPublicKey', fault, times);
@@ -115,25 +118,25 @@ describe('what arrives is checked (K3)', () => {
     }
   });
 
-  test.each(damages)('%s always: refused after three tries', async (fault, why) => {
+  test.each(damages)('%s always: refused after three attempts', async (fault, why) => {
     emulator.fault('GetPublicKey', fault);
     await expect(fetchKey(versionOf(HR, 1))).rejects.toMatchObject({
       code: 'KEY_UNAVAILABLE',
-      message: `${versionOf(HR, 1)}: damaged on the way: ${why}`,
+      message: `${versionOf(HR, 1)}: damaged in transit: ${why}`,
     });
     expect(asked()).toHaveLength(3);
   });
 
-  test('a list that has versions of another key', async () => {
+  test('a list with versions of another key', async () => {
     emulator.fault('ListCryptoKeyVersions', 'wrong-name', 1);
     expect((await fetchKey(HR)).origin).toBe(versionOf(HR, 10));
     emulator.fault('ListCryptoKeyVersions', 'wrong-name');
     await expect(fetchKey(HR)).rejects.toMatchObject({
-      message: `${HR}: damaged on the way: the list has versions of another key`,
+      message: `${HR}: damaged in transit: the list contains versions of another key`,
     });
   });
 
-  test('a checksum above 2^31 is no negative number', async () => {
+  test('a checksum above 2^31 is positive', async () => {
     const pem = emulator.version(versionOf(HR, 1))?.pem ?? '';
     const texts = Array.from({ length: 200 }, (_, lines) => pem + '\n'.repeat(lines));
     const large = texts.find((text) => crc32c(Buffer.from(text)) > 3 * 10 ** 9) ?? '';
@@ -148,7 +151,7 @@ test.each([
   ['a Long', { low: -486108541, high: 0, toString: () => '3808858755' }, 3808858755],
   ['nothing', undefined, undefined],
   ['null', null, undefined],
-])('a checksum that comes as %s', (_, value, number) => {
+])('a checksum as %s', (_, value, number) => {
   expect(checksumOf({ value })).toBe(number);
   expect(checksumOf(null)).toBeUndefined();
 });
@@ -161,7 +164,7 @@ describe('which keys', () => {
       const name = cryptoKey({ algorithm, pem });
       await expect(fetchKey(name)).rejects.toMatchObject({
         code: 'KEY_INVALID',
-        message: `${versionOf(name, 1)}: its algorithm is ${algorithm}, and kseal needs RSA_DECRYPT_OAEP_*_SHA256`,
+        message: `${versionOf(name, 1)}: algorithm is ${algorithm}, must be RSA_DECRYPT_OAEP_*_SHA256`,
         hint: expect.stringContaining('rsa-decrypt-oaep-4096-sha256'),
       });
     },
@@ -173,12 +176,12 @@ describe('which keys', () => {
       const name = versionOf(cryptoKey({ algorithm }), 1);
       await expect(fetchKey(name)).rejects.toMatchObject({
         code: 'KEY_INVALID',
-        message: `${name}: its algorithm is ${algorithm}, and such a key does not decrypt`,
+        message: `${name}: algorithm is ${algorithm}, which does not decrypt`,
       });
     },
   );
 
-  test('a symmetric key, which has no public key', async () => {
+  test('a symmetric key', async () => {
     const name = versionOf(cryptoKey({ algorithm: 'GOOGLE_SYMMETRIC_ENCRYPTION' }), 1);
     await expect(fetchKey(name)).rejects.toMatchObject({
       code: 'KEY_INVALID',
@@ -196,18 +199,17 @@ describe('which keys', () => {
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey;
 
   test.each([
-    ['an RSA modulus of 1024 bits', pemOf(1024).publicKey],
-    ['RSA public exponent 3', pemOf(2048, 3).publicKey],
-    ['not an RSA encryption key but ec', ec.export({ type: 'spki', format: 'pem' }).toString()],
-    ['not a public key', pemOf(2048).privateKey],
-    ['holds several PEM blocks', pemOf(2048).publicKey.repeat(2)],
-    ['holds no key in PEM or JWK form', 'CANARY-not-a-key'],
-  ])('a key that is %s, with a sound checksum', async (why, pem) => {
+    ['RSA modulus has 1024 bits', pemOf(1024).publicKey],
+    ['RSA public exponent is 3', pemOf(2048, 3).publicKey],
+    ['key type is ec', ec.export({ type: 'spki', format: 'pem' }).toString()],
+    ['is a private key', pemOf(2048).privateKey],
+    ['contains more than one PEM block', pemOf(2048).publicKey.repeat(2)],
+    ['not a key in PEM or JWK format', 'CANARY-not-a-key'],
+  ])('a bad key with a good checksum: %s', async (why, pem) => {
     const name = versionOf(cryptoKey({ pem }), 1);
     const error = await fetchKey(name).catch((thrown) => thrown);
     expect(error).toMatchObject({ code: 'KEY_INVALID' });
-    expect(error.message).toContain(`${name}: `);
-    expect(error.message).toContain(why.replace(/^an? /, ''));
+    expect(error.message).toContain(`${name}: ${why}`);
     expect(`${error.message}${error.hint}`).not.toMatch(/CANARY|MII/);
   });
 });
