@@ -1,11 +1,11 @@
 /**
- * The result of `promise`, or of `late` if `promise` takes longer than `milliseconds`. `late` may
- * throw.
+ * Waits for `promise` for at most `milliseconds`, and returns undefined after that. `late` may
+ * return something else, or throw.
  */
-export function within<T, L>(
+export function within<T, L = undefined>(
   milliseconds: number,
   promise: Promise<T>,
-  late: () => L,
+  late: () => L = () => undefined as L,
 ): Promise<T | L> {
   let timer: NodeJS.Timeout | undefined;
   const end = new Promise<void>((resolve) => {

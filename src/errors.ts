@@ -1,4 +1,4 @@
-/** The error codes, each with the exit code of the command that fails with it (table in README). */
+/** The error codes, each with the exit code of the command that fails with it (listed in docs/ci.md). */
 export const exitCodes = {
   USAGE: 2,
   IO: 2,

@@ -26,7 +26,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   verify: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'yaml', 'text.ts', 'errors.ts'],
   report: ['diagnostic.ts', 'verify', 'text.ts'],
   // The webhook knows no manifests, and not where keys are: serve.ts gets a function to load them.
-  webhook: ['unseal', 'jwe', 'yaml', 'fs', 'deadline.ts', 'text.ts', 'errors.ts'],
+  webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
   cli: [
     ...['webhook', 'report', 'verify', 'inspect', 'unseal', 'seal', 'sources', 'keys', 'config'],
     ...['manifest', 'jwe', 'kubernetes', 'git', 'fs', 'diagnostic.ts', 'text.ts', 'errors.ts'],
@@ -40,7 +40,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   picomatch: ['config'],
   valibot: ['config'],
   'fastest-levenshtein': ['text.ts'],
-  'p-limit': ['seal', 'unseal'],
+  'p-limit': ['seal', 'unseal', 'webhook'],
   '@google-cloud/kms': ['keys'],
   '@grpc/grpc-js': ['keys'],
   '@peculiar/x509': ['webhook'],

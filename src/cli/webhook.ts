@@ -1,13 +1,137 @@
 import type { Command } from 'commander';
+import type { Scope } from '../jwe/binding.ts';
+import type { KeyState } from '../jwe/decrypt.ts';
+import { loadOpeningKeys } from '../keys/resolve.ts';
+import { DEFAULT_MAX_SCOPE } from '../webhook/review.ts';
+import type { ServeOptions } from '../webhook/server/serve.ts';
+import { type LogLevel, logLevels } from '../webhook/server/settings.ts';
+import { repeated } from './files.ts';
 import type { IO } from './io.ts';
+import { keyContext, openingReferences } from './options.ts';
 import { configure as configureManifests } from './webhook-manifests.ts';
-import { configure as configureServe } from './webhook-serve.ts';
+import {
+  addOpeningOptions,
+  checkClients,
+  checkNamespaces,
+  kidsIn,
+  type OpeningFlags,
+  usage,
+} from './webhook-options.ts';
 
-/** A group: its commands load what is heavy when they run. */
-export function configure(command: Command, io: IO): void {
-  configureServe(command.command('serve').description('serve the admission webhook'), io);
+/** The options of `kseal webhook serve`. */
+interface ServeFlags extends OpeningFlags {
+  readonly key: readonly string[];
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly host?: string;
+  readonly port: string;
+  readonly metricsPort: string;
+  readonly clientCa?: string;
+  readonly clientName: readonly string[];
+  readonly allowAnyClient?: boolean;
+  readonly drain: string;
+  readonly maxScope: Scope;
+  readonly logLevel: LogLevel;
+}
+
+/** `kseal webhook` with its two commands. */
+export function configure(group: Command, io: IO): void {
+  configureServe(group.command('serve').description('serve the admission webhook'), io);
   configureManifests(
-    command.command('manifests').description('print the YAML that installs the webhook'),
+    group.command('manifests').description('print the YAML that installs the webhook'),
     io,
   );
+}
+
+/** Variables such as KSEAL_WEBHOOK_PORT exist, but none that decides who may call or what is opened. */
+function configureServe(command: Command, io: IO): void {
+  const none: readonly string[] = [];
+  const variable = (name: string) => io.env[`KSEAL_WEBHOOK_${name}`] || undefined;
+  command
+    .option('-k, --key <ref>', 'a key to open values with (KSEAL_DECRYPT_KEY)', repeated, none)
+    .option(
+      '--tls-cert <file>',
+      'the PEM serving certificate; a changed file is read again',
+      variable('TLS_CERT'),
+    )
+    .option('--tls-key <file>', 'its PEM private key', variable('TLS_KEY'))
+    .option('--host <address>', 'the address to listen on (default: all)', variable('HOST'))
+    .option('--port <port>', 'the HTTPS port of POST /mutate', variable('PORT') ?? '8443')
+    .option(
+      '--metrics-port <port>',
+      'the HTTP port of /livez, /readyz and /metrics',
+      variable('METRICS_PORT') ?? '9090',
+    )
+    .option('--client-ca <file>', 'the PEM CA of the client certificates that callers must present')
+    .option(
+      '--client-name <name>',
+      'a common name that these certificates may have',
+      repeated,
+      none,
+    )
+    .option('--allow-any-client', 'answer anyone who can reach the port')
+    .option(
+      '--drain <seconds>',
+      'how long to go on serving after SIGTERM',
+      variable('DRAIN') ?? '5',
+    );
+  const logLevel = variable('LOG_LEVEL') ?? 'info';
+  addOpeningOptions(command, { maxScope: DEFAULT_MAX_SCOPE, logLevel }).action(
+    async (flags: ServeFlags) => {
+      const options = optionsFrom(io, flags);
+      const { serve } = await import('../webhook/server/serve.ts');
+      await serve(options, {
+        logStream: io.stderr,
+        onSignal: io.onSignal,
+        onUncaught: io.onUncaught,
+        loadKeys: (reference, note) =>
+          loadOpeningKeys(reference, { ...keyContext(io, flags, undefined), note }),
+      });
+    },
+  );
+}
+
+/** Checks the flags, without reading the files that they name. Throws USAGE. */
+function optionsFrom(io: IO, flags: ServeFlags): ServeOptions {
+  const { clientCa, clientName, allowAnyClient, acceptUnbound, logLevel } = flags;
+  checkClients({ ...flags, hasClientCa: clientCa !== undefined });
+  checkNamespaces('--accept-unbound', acceptUnbound);
+  // Commander checks the flag, but not the variable.
+  if (!logLevels.includes(logLevel)) {
+    const problem = `KSEAL_WEBHOOK_LOG_LEVEL must be one of ${logLevels.join(', ')}`;
+    throw usage(problem, 'KSEAL_WEBHOOK_LOG_LEVEL=info');
+  }
+  const deprecated = kidsIn('--deprecated-kid', flags.deprecatedKid);
+  const revoked = kidsIn('--revoked-kid', flags.revokedKid);
+  return {
+    ...{ acceptUnbound, logLevel, host: flags.host, maxScope: flags.maxScope },
+    references: openingReferences(io, flags.key),
+    // The revoked kids come last, because the stricter state wins.
+    states: new Map<string, KeyState>([
+      ...deprecated.map((kid) => [kid, 'deprecated'] as const),
+      ...revoked.map((kid) => [kid, 'revoked'] as const),
+    ]),
+    clientNames: allowAnyClient ? undefined : clientName,
+    tls: {
+      folder: io.cwd,
+      cert: required(flags.tlsCert, '--tls-cert', 'tls.crt'),
+      key: required(flags.tlsKey, '--tls-key', 'tls.key'),
+      clientCa,
+    },
+    port: numberIn('--port', flags.port, 65_535, 8443),
+    metricsPort: numberIn('--metrics-port', flags.metricsPort, 65_535, 9090),
+    useCache: flags.memo,
+    drain: numberIn('--drain', flags.drain, 600, 5) * 1000,
+  };
+}
+
+function required(value: string | undefined, flag: string, example: string): string {
+  if (value !== undefined) return value;
+  throw usage(`${flag} is required: the webhook serves HTTPS only`, `${flag} ${example}`);
+}
+
+function numberIn(flag: string, text: string, max: number, example: number): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number <= max) return number;
+  throw usage(`${flag} must be a number from 0 to ${max}`, `${flag} ${example}`);
 }

@@ -2,14 +2,66 @@ import { KsealError } from '../errors.ts';
 import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { decodeUtf8 } from '../text.ts';
 
+/** The only supported version (k8s.io/api admission/v1). */
+const API_VERSION = 'admission.k8s.io/v1';
+
 /**
- * Reads the bytes of an AdmissionReview v1. Throws REVIEW_INVALID for anything else; the message
- * never quotes it, for it holds values.
+ * The largest review, in bytes. The API server accepts objects of up to 3 MiB, and a review holds
+ * the old and the new object.
+ */
+export const MAX_REVIEW_BYTES = 7 * 1024 * 1024;
+
+/** The parts of an AdmissionRequest (k8s.io/api admission/v1) that kseal reads. */
+export interface AdmissionRequest {
+  readonly uid: string;
+  readonly operation: string;
+  /** The namespace of the request: the API server does not vouch for that of the object. */
+  readonly namespace: string;
+  /** Undefined if the API server is still to generate it. */
+  readonly name: string | undefined;
+  readonly dryRun: boolean;
+  /** Undefined unless the request creates or updates a Secret itself. */
+  readonly secret: SecretWrite | undefined;
+}
+
+/** The values of a Secret as admission sees them: base64 under `data`, never `stringData`. */
+export interface SecretWrite {
+  /** The values that may be sealed: the others would only use memory during KMS calls. */
+  readonly data: ReadonlyMap<string, string>;
+  /** The previous values of the same data keys; empty if the Secret is created. */
+  readonly before: ReadonlyMap<string, string>;
+  /** Taken from the stored object, because a new object can claim anything before its admission. */
+  readonly isBeingDeleted: boolean;
+}
+
+export interface AdmissionResponse {
+  readonly uid: string;
+  readonly allowed: boolean;
+  readonly status?: Status;
+  /** The API server rejects an answer that has only one of `patchType` and `patch`. */
+  readonly patchType?: 'JSONPatch';
+  /** A JSON array of operations (RFC 6902), base64-encoded. */
+  readonly patch?: string;
+  /** Shown to the user; at most 120 characters each. */
+  readonly warnings?: readonly string[];
+}
+
+/** A metav1.Status; `code` is an HTTP status of 400 or more. */
+export interface Status {
+  readonly code: number;
+  readonly reason: string;
+  readonly message: string;
+  readonly details?: { readonly retryAfterSeconds: number };
+}
+
+/**
+ * Parses an AdmissionReview v1. Throws REVIEW_INVALID; the message never quotes the review, because
+ * that holds values.
  */
 export function readReview(bytes: Uint8Array): AdmissionRequest {
   const review = objectIn(parse(bytes), 'the review');
   if (review.apiVersion !== API_VERSION || review.kind !== 'AdmissionReview') {
-    throw invalid(`not an AdmissionReview of ${API_VERSION}`);
+    throw invalid(`expected apiVersion ${API_VERSION} and kind AdmissionReview`);
   }
   const request = objectIn(review.request, 'request');
   const operation = textIn(request, 'operation');
@@ -23,6 +75,29 @@ export function readReview(bytes: Uint8Array): AdmissionRequest {
   };
 }
 
+/** The text of an AdmissionReview with this response: one line of JSON. */
+export function answerText(response: AdmissionResponse): string {
+  const answer = { apiVersion: API_VERSION, kind: 'AdmissionReview', response };
+  return `${JSON.stringify(answer)}\n`;
+}
+
+/**
+ * A JSON Patch (RFC 6902) that replaces exactly the opened values, by data key. The rest of the
+ * object keeps what the user and other webhooks wrote.
+ */
+export function patchOf(
+  opened: ReadonlyMap<string, Uint8Array>,
+): Required<Pick<AdmissionResponse, 'patchType' | 'patch'>> {
+  const operations = [...opened].map(([key, bytes]) => ({
+    op: 'replace',
+    // RFC 6901 §3: "'~' needs to be encoded as '~0' and '/' needs to be encoded as '~1'".
+    path: `/data/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+    value: Buffer.from(bytes).toString('base64'),
+  }));
+  const patch = Buffer.from(JSON.stringify(operations)).toString('base64');
+  return { patchType: 'JSONPatch', patch };
+}
+
 function parse(bytes: Uint8Array): unknown {
   const text = decodeUtf8(bytes);
   if (text === undefined) throw invalid('not UTF-8');
@@ -33,7 +108,6 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-/** A subresource, another kind and another operation are not ours. */
 function isSecretWrite(request: Members, operation: string): boolean {
   const kind = objectIn(request.kind, 'request.kind');
   const isSecret = kind.kind === 'Secret' && (kind.group ?? '') === '';
@@ -42,36 +116,34 @@ function isSecretWrite(request: Members, operation: string): boolean {
 
 function readSecret(request: Members): SecretWrite {
   const object = objectIn(request.object, 'request.object');
-  const old = isAbsent(request.oldObject) ? {} : objectIn(request.oldObject, 'request.oldObject');
-  const metadata = isAbsent(old.metadata) ? {} : objectIn(old.metadata, 'metadata');
+  const old = objectIn(request.oldObject ?? {}, 'request.oldObject');
+  const { deletionTimestamp } = objectIn(old.metadata ?? {}, 'metadata');
   const data = readData(object, (_, value) => mayBeSealed(value));
   return {
     data,
     before: readData(old, (key) => data.has(key)),
-    isBeingDeleted: !isAbsent(metadata.deletionTimestamp),
+    isBeingDeleted: (deletionTimestamp ?? null) !== null,
   };
 }
 
-/** `data` may be absent or null, and so may a value (Go's nil of []byte). */
+/** Both `data` and a value in it may be null, which is how Go encodes a nil map or slice. */
 function readData(
   { data }: Members,
   isKept: (key: string, value: string) => boolean,
 ): ReadonlyMap<string, string> {
-  if (isAbsent(data)) return new Map();
   const values = new Map<string, string>();
-  // An own `__proto__`, which JSON.parse makes, is an entry like any other.
-  const members = objectIn(data, 'data');
-  // Of very many members Object.entries would take three times as long.
+  const members = objectIn(data ?? {}, 'data');
+  // Object.entries takes three times as long on very many members.
   for (const key of Object.keys(members)) {
     const value = members[key];
-    if (isAbsent(value)) continue;
-    if (typeof value !== 'string') throw invalid('a value under data is no text');
+    if (value === null) continue;
+    if (typeof value !== 'string') throw invalid('data has a value that is not a string');
     if (isKept(key, value)) values.set(key, value);
   }
   return values;
 }
 
-/** Also true of what is no canonical base64: that is refused, and not left alone. */
+/** Keeps base64 that is not canonical too, so that it is refused and not ignored. */
 function mayBeSealed(base64: string): boolean {
   const bytes = Buffer.from(base64, 'base64');
   return isSealedInSomeForm(bytes) || bytes.toString('base64') !== base64;
@@ -79,13 +151,9 @@ function mayBeSealed(base64: string): boolean {
 
 type Members = Readonly<Record<string, unknown>>;
 
-function isAbsent(value: unknown): value is null | undefined {
-  return value === undefined || value === null;
-}
-
 function objectIn(value: unknown, what: string): Members {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Members;
-  throw invalid(`${what} is no object`);
+  throw invalid(`${what} is not an object`);
 }
 
 function textIn(members: Members, name: string): string {
@@ -95,100 +163,13 @@ function textIn(members: Members, name: string): string {
 }
 
 function optionalTextIn(members: Members, name: string): string | undefined {
-  const text = members[name];
-  if (isAbsent(text)) return undefined;
-  if (typeof text === 'string') return text;
-  throw invalid(`request.${name} is no text`);
+  const text = members[name] ?? undefined;
+  if (text === undefined || typeof text === 'string') return text;
+  throw invalid(`request.${name} is not a string`);
 }
 
 function invalid(why: string): KsealError {
-  return new KsealError('REVIEW_INVALID', `cannot read the AdmissionReview: ${why}`, {
-    hint: `send an AdmissionReview of ${API_VERSION}, as the API server does`,
+  return new KsealError('REVIEW_INVALID', `invalid AdmissionReview: ${why}`, {
+    hint: `send an ${API_VERSION} AdmissionReview, as the API server does`,
   });
-}
-
-/** The one version that is spoken (k8s.io/api admission/v1). */
-const API_VERSION = 'admission.k8s.io/v1';
-
-/**
- * The most bytes of a review: an API server takes objects of 3 MiB, a review holds two of them,
- * the old and the new one, and the rest is small.
- */
-export const MAX_REVIEW_BYTES = 7 * 1024 * 1024;
-
-/** An AdmissionRequest (k8s.io/api admission/v1), as far as kseal reads it. */
-export interface AdmissionRequest {
-  readonly uid: string;
-  readonly operation: string;
-  /** Of the request, not of the object: only this one the API server vouches for. */
-  readonly namespace: string;
-  /** Absent where the API server is to generate it. */
-  readonly name: string | undefined;
-  readonly dryRun: boolean;
-  /** What there is to open: only where a Secret itself is created or updated. */
-  readonly secret: SecretWrite | undefined;
-}
-
-/** The values of a Secret as admission sees them: base64 under `data`, never `stringData`. */
-export interface SecretWrite {
-  /** Those that may be sealed: while a KMS is waited for, the rest would fill the memory. */
-  readonly data: ReadonlyMap<string, string>;
-  /** What the Secret held before under the same data keys; empty when it is created. */
-  readonly before: ReadonlyMap<string, string>;
-  /** So says the object that is stored: what is sent may claim anything until it has been admitted. */
-  readonly isBeingDeleted: boolean;
-}
-
-/** An answer: its `response` has the uid of the request. */
-interface AdmissionReview {
-  readonly apiVersion: string;
-  readonly kind: 'AdmissionReview';
-  readonly response: AdmissionResponse;
-}
-
-export interface AdmissionResponse {
-  readonly uid: string;
-  readonly allowed: boolean;
-  readonly status?: Status;
-  /** Both or neither, or the API server takes the answer for broken. */
-  readonly patchType?: 'JSONPatch';
-  /** The JSON of an array of operations (RFC 6902), base64-encoded. */
-  readonly patch?: string;
-  /** For the user's eyes, at most 120 characters each. */
-  readonly warnings?: readonly string[];
-}
-
-/** A metav1.Status; `code` is an HTTP status of 400 or more. */
-export interface Status {
-  readonly code: number;
-  readonly reason: string;
-  readonly message: string;
-  readonly details?: { readonly retryAfterSeconds: number };
-}
-
-/** The text of an answer, the same at both doors. */
-export function answerText(response: AdmissionResponse): string {
-  const answer: AdmissionReview = { apiVersion: API_VERSION, kind: 'AdmissionReview', response };
-  return `${JSON.stringify(answer)}\n`;
-}
-
-/**
- * A JSON Patch (RFC 6902) that replaces exactly the values that were opened: whatever else is in
- * the object, and what other webhooks did to it, stays. `opened` goes by data key.
- */
-export function patchOf(
-  opened: ReadonlyMap<string, Uint8Array>,
-): Required<Pick<AdmissionResponse, 'patchType' | 'patch'>> {
-  const operations = [...opened].map(([key, bytes]) => ({
-    op: 'replace',
-    path: `/data/${escapeToken(key)}`,
-    value: Buffer.from(bytes).toString('base64'),
-  }));
-  const patch = Buffer.from(JSON.stringify(operations)).toString('base64');
-  return { patchType: 'JSONPatch', patch };
-}
-
-/** RFC 6901 §3: "'~' needs to be encoded as '~0' and '/' needs to be encoded as '~1'". */
-function escapeToken(key: string): string {
-  return key.replaceAll('~', '~0').replaceAll('/', '~1');
 }

@@ -2,36 +2,29 @@ import type { ErrorCode, KsealError } from '../errors.ts';
 import { printable } from '../text.ts';
 import type { Status } from './admission-review.ts';
 
-/** What the API server and its client are told of an error. */
+/** How an error code is reported to the API server and its client. */
 interface Row {
-  /** An HTTP status of 400 or more: the API server makes 400 of anything less. */
+  /** 400 or more: the API server turns anything less into 400. */
   readonly status: number;
   /** A metav1.StatusReason. */
   readonly reason: string;
-  /** Another try may help: the API server tells the client so, and most try again by themselves. */
-  readonly passes?: true;
-  /** In place of the error's own words, which name resources of the KMS or options of a command. */
+  /** Another try may succeed: the API server tells the client, and most clients then retry. */
+  readonly isTransient?: true;
+  /** Replaces the message of the error, which names KMS resources or command-line options. */
   readonly message?: string;
   readonly hint?: string;
 }
 
 const refused: Row = { status: 400, reason: 'BadRequest' };
 const forbidden: Row = { status: 403, reason: 'Forbidden' };
-const misconfigured: Row = {
-  status: 500,
-  reason: 'InternalError',
-  message: 'the webhook may not use the key that it is sealed to',
-  hint: 'ask the cluster administrator: the log of the webhook says why',
-};
 const unavailable: Row = {
   status: 503,
   reason: 'ServiceUnavailable',
-  passes: true,
-  message: 'the KMS that holds its key does not answer',
+  isTransient: true,
+  message: 'the KMS that holds the key is unavailable',
   hint: 'try again in a moment',
 };
 
-/** What is not here is nothing that the user who is refused can mend, or should read of. */
 const rows: Partial<Record<ErrorCode, Row>> = {
   MANIFEST_INVALID: refused,
   VALUE_REFUSED: refused,
@@ -42,29 +35,35 @@ const rows: Partial<Record<ErrorCode, Row>> = {
   KEY_REVOKED: forbidden,
   KEY_UNKNOWN: {
     ...refused,
-    hint: 'seal it again with the current key, or ask the cluster administrator for the one it was sealed to',
+    hint: 'seal it again with the current key, or ask the cluster administrator to add the old one',
   },
   KEY_UNAVAILABLE: unavailable,
-  KEY_DEADLINE: { ...unavailable, message: 'the KMS that holds its key did not answer in time' },
+  KEY_DEADLINE: { ...unavailable, message: 'the KMS that holds the key did not answer in time' },
+};
+
+/** For all other codes: the user can neither fix the problem nor should know its details. */
+const misconfigured: Row = {
+  status: 500,
+  reason: 'InternalError',
+  message: 'the webhook cannot use the key that the value is sealed to',
+  hint: "ask the cluster administrator to read the webhook's log",
 };
 
 const keysPending: Row = {
   ...unavailable,
-  message:
-    'the webhook does not know the key it is sealed to, and has not read all of its keys yet',
+  message: 'unknown key, but the webhook has not read all of its keys yet',
 };
 
 const RETRY_AFTER_SECONDS = 5;
-const MOST_ERRORS = 5;
-/** The most characters of all faults together, of one of them, and of a name. */
-const MOST_SAID = 2000;
-const MOST_FAULT = 500;
-const MOST_NAME = 253;
+const MAX_ERRORS = 5;
+/** The most characters of all problems together, of one problem or hint, and of a name. */
+const MAX_MESSAGE = 2000;
+const MAX_PROBLEM = 500;
+const MAX_NAME = 253;
 
 /**
- * The status of a refusal. `errors` go by data key. Where one of them stays, a further try is not
- * advised: it is said first, and its hint is given. Unless all keys have been read, an unknown
- * kid is an error that may pass.
+ * The status of a refusal for `errors`, by data key. Errors that a retry cannot fix come first and
+ * decide the code and the hint. Until all keys have been read, an unknown kid is transient.
  */
 export function denialOf(
   place: { readonly namespace: string; readonly name: string | undefined },
@@ -73,29 +72,28 @@ export function denialOf(
 ): Status {
   const found = [...errors]
     .map(([key, error]) => ({ key, error, row: rowFor(error.code, isKeyringComplete) }))
-    .sort((a, b) => Number(a.row.passes ?? false) - Number(b.row.passes ?? false));
+    .sort((a, b) => Number(a.row.isTransient ?? false) - Number(b.row.isTransient ?? false));
   const row = found[0]?.row ?? refused;
-  const faults = found.slice(0, MOST_ERRORS).map(faultIn);
-  const more = found.length > MOST_ERRORS ? [`and ${found.length - MOST_ERRORS} more`] : [];
+  const problems = found
+    .slice(0, MAX_ERRORS)
+    .map(
+      ({ key, error, row }) =>
+        `data key "${shortened(key, MAX_NAME)}": ${shortened(row.message ?? error.message, MAX_PROBLEM)}`,
+    );
+  const more = found.length > MAX_ERRORS ? [`and ${found.length - MAX_ERRORS} more`] : [];
   const hint = found
-    .filter((one) => one.row.passes === row.passes)
+    .filter((one) => one.row.isTransient === row.isTransient)
     .map(({ error, row }) => row.hint ?? error.hint)
     .find((text) => text !== undefined);
-  const [namespace, name] = [place.namespace, place.name ?? '(no name)'].map(shortName);
-  const said = shortened(
-    `Secret ${namespace}/${name}, ${[...faults, ...more].join('; ')}`,
-    MOST_SAID,
+  // Names in a request may be of any length.
+  const [namespace, name] = [place.namespace, place.name ?? '(no name)'].map((text) =>
+    shortened(text, MAX_NAME),
   );
-  return statusOf(row, hint ? `${said}; hint: ${shortened(hint, MOST_FAULT)}` : said);
-}
-
-function faultIn({ key, error, row }: { key: string; error: KsealError; row: Row }): string {
-  return `data key "${shortName(key)}": ${shortened(row.message ?? error.message, MOST_FAULT)}`;
-}
-
-/** Names in a request have not been checked yet, and may be of any length. */
-function shortName(name: string): string {
-  return shortened(name, MOST_NAME);
+  const message = shortened(
+    `Secret ${namespace}/${name}, ${[...problems, ...more].join('; ')}`,
+    MAX_MESSAGE,
+  );
+  return statusOf(row, hint ? `${message}; hint: ${shortened(hint, MAX_PROBLEM)}` : message);
 }
 
 function rowFor(code: ErrorCode, isKeyringComplete: boolean): Row {
@@ -103,23 +101,23 @@ function rowFor(code: ErrorCode, isKeyringComplete: boolean): Row {
   return rows[code] ?? misconfigured;
 }
 
-function statusOf({ status, reason, passes }: Row, message: string): Status {
+function statusOf({ status, reason, isTransient }: Row, message: string): Status {
   const details = { retryAfterSeconds: RETRY_AFTER_SECONDS };
-  return { code: status, reason, message, ...(passes ? { details } : {}) };
+  return { code: status, reason, message, ...(isTransient ? { details } : {}) };
 }
 
-/** The status where no answer was found before the API server would stop waiting. */
+/** The status of a review that could not be answered before its deadline. */
 export function lateStatus(): Status {
-  return statusOf(unavailable, 'kseal did not get an answer from its keys in time; try again');
+  return statusOf(unavailable, 'opening the Secret took too long; try again in a moment');
 }
 
-/** The status where kseal itself failed: the object must not pass, whatever failurePolicy says. */
+/** The status after a bug: the Secret is refused, whatever the failurePolicy. */
 export function bugStatus(): Status {
-  return statusOf({ status: 500, reason: 'InternalError' }, 'unexpected failure: a bug in kseal');
+  return statusOf({ status: 500, reason: 'InternalError' }, 'internal error: a bug in kseal');
 }
 
-/** `text` as one line of at most so many characters that steers nothing. */
-export function shortened(text: string, most: number): string {
-  const line = printable(text.slice(0, most));
-  return line.length <= most && text.length <= most ? line : `${line.slice(0, most - 1)}…`;
+/** `text` on one line of at most `max` characters, with control characters escaped. */
+export function shortened(text: string, max: number): string {
+  const line = printable(text.slice(0, max));
+  return line.length <= max && text.length <= max ? line : `${line.slice(0, max - 1)}…`;
 }

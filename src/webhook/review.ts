@@ -11,38 +11,40 @@ import {
 } from './admission-review.ts';
 import { denialOf, shortened } from './denial.ts';
 
-/** The widest scope that is opened unless somebody says otherwise. */
+/** The default of `--max-scope`. */
 export const DEFAULT_MAX_SCOPE: Scope = 'namespace-wide';
 
-/** What reviews are made with; the same for all of them but for the deadline. */
 export interface ReviewContext {
   readonly keyring: readonly OpeningKey[];
-  /** Otherwise a kid that nobody knows may belong to a key that could not be read yet. */
+  /** If false, an unknown kid may belong to a key that could not be read yet. */
   readonly isKeyringComplete: boolean;
   /** Whether values of other tools are opened in a namespace. */
   readonly acceptsUnbound: (namespace: string) => boolean;
   readonly maxScope: Scope;
-  /** When no key is asked any more, as performance.now() tells it. */
+  /** No key is asked after this; in the time of performance.now(). */
   readonly deadline?: number;
   readonly cache?: Cache;
 }
 
-/** An answer, and what may be told of it in a log: names and codes, never a value. */
+/** An answer, and the names and codes that a log may contain. */
 export interface Review {
   readonly response: AdmissionResponse;
-  /** The data keys of the values that were opened. */
+  /** The data keys of the opened values. */
   readonly opened: readonly string[];
   /** By data key, why the Secret is refused. */
   readonly errors: ReadonlyMap<string, KsealError>;
 }
 
-/** The longest warning that is sure to reach the user whole (k8s.io/api admission/v1). */
-const MOST_WARNING = 120;
+/** Longer warnings may be cut off (k8s.io/api admission/v1). */
+const MAX_WARNING = 120;
+
+/** The most errors that one review collects. */
+const MAX_ERRORS = 256;
 
 /**
- * Answers an AdmissionRequest: a patch that replaces each sealed value by what it opens to, or a
- * refusal of the whole Secret. What holds nothing sealed, and what is no Secret, is allowed as it
- * is. The namespace and the name are those of the request, whatever the object says.
+ * Answers an AdmissionRequest: a patch that opens every sealed value, or a refusal of the whole
+ * Secret. A Secret without sealed values, or another object, is allowed unchanged. The namespace
+ * and the name are those of the request, whatever the object claims.
  */
 export async function review(request: AdmissionRequest, context: ReviewContext): Promise<Review> {
   const { uid, secret } = request;
@@ -66,6 +68,21 @@ export async function review(request: AdmissionRequest, context: ReviewContext):
   return result.errors.size > 0 ? denied(request, result.errors, context) : allowed(uid, result);
 }
 
+/** Refuses base64 that is not canonical, because the API server and kseal would read it differently. */
+function decodeData(data: SecretWrite['data']) {
+  const decoded = new Map<string, Uint8Array>();
+  const errors = new Map<string, KsealError>();
+  const error = new KsealError('MANIFEST_INVALID', 'is not canonical base64');
+  for (const [key, text] of data) {
+    const bytes = Buffer.from(text, 'base64');
+    if (bytes.toString('base64') === text) decoded.set(key, bytes);
+    else errors.set(key, error);
+    // Half a million of them would keep every other request waiting.
+    if (errors.size === MAX_ERRORS) break;
+  }
+  return { data: decoded, errors };
+}
+
 function allowed(uid: string, result?: OpenResult): Review {
   const opened = result?.opened ?? new Map<string, Uint8Array>();
   const warnings = warningsFrom(result?.warnings ?? new Map());
@@ -78,12 +95,12 @@ function allowed(uid: string, result?: OpenResult): Review {
   return { response, opened: [...opened.keys()], errors: new Map() };
 }
 
-/** One warning a text, with the data keys behind it: those may be cut off, the kid in it may not. */
+/** One warning per text, with the data keys last: they may be cut off, but not the kid in the text. */
 function warningsFrom(found: OpenResult['warnings']): string[] {
   const keys = new Map<string, string[]>();
   for (const [key, text] of found) keys.set(text, [...(keys.get(text) ?? []), `"${key}"`]);
   return [...keys].map(([text, names]) =>
-    shortened(`${text}: data key ${names.join(', ')}`, MOST_WARNING),
+    shortened(`${text}: data key ${names.join(', ')}`, MAX_WARNING),
   );
 }
 
@@ -94,22 +111,4 @@ function denied(
 ): Review {
   const status = denialOf(request, errors, isKeyringComplete);
   return { response: { uid: request.uid, allowed: false, status }, opened: [], errors };
-}
-
-/** Of one review. */
-const MOST_ERRORS = 256;
-
-/** The API server sends canonical base64. Anything else would be read one way here, another there. */
-function decodeData(data: SecretWrite['data']) {
-  const decoded = new Map<string, Uint8Array>();
-  const errors = new Map<string, KsealError>();
-  const error = new KsealError('MANIFEST_INVALID', 'is not canonical base64');
-  for (const [key, text] of data) {
-    const bytes = Buffer.from(text, 'base64');
-    if (bytes.toString('base64') === text) decoded.set(key, bytes);
-    else errors.set(key, error);
-    // No API server sends one; half a million would keep everybody else waiting.
-    if (errors.size === MOST_ERRORS) break;
-  }
-  return { data: decoded, errors };
 }

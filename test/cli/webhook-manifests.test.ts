@@ -21,7 +21,7 @@ async function run(cwd: string, args: readonly string[], stdin?: string) {
 
 const decoded = (base64: string) => Buffer.from(base64, 'base64').toString();
 
-test('a webhook that is started as the manifests say opens values for the API server, and for nobody else', async () => {
+test('a webhook started with the generated files opens values only for the API server', async () => {
   const cwd = folderWithKeys();
   const made = await run(cwd, [
     ...[...minimal, '-k', 'k.pem', '--key-secret', 'keys', '-o', 'base'],
@@ -65,9 +65,9 @@ test('a webhook that is started as the manifests say opens values for the API se
     value: Buffer.from('CANARY').toString('base64'),
   });
   await expect(ask({})).rejects.toThrow();
-}, 60_000);
+}, 120_000);
 
-/** Puts the files where the pod would have them; returns the arguments of the container. */
+/** Writes the files that the pod would mount; returns the arguments of its container. */
 function mount(cwd: string): string[] {
   const files = {
     'tls/tls.crt': text(cwd, 'base/tls.crt'),
@@ -97,7 +97,7 @@ function text(cwd: string, path: string): string {
   return readFileSync(join(cwd, path), 'utf8');
 }
 
-/** Starts the built kseal; returns the port on which it says that it serves. */
+/** Starts the built kseal; returns the port in its log. */
 async function startServer(cwd: string, args: readonly string[]): Promise<number> {
   const { child, ended } = startBin(args, { cwd, stdin: '' });
   onTestFinished(async () => {
@@ -131,7 +131,7 @@ function post(options: object, body: object): Promise<string> {
   });
 }
 
-test('the files of --tls files are in the base, with their CA, if they belong together', async () => {
+test('--tls files puts the given files into the base, if they belong together', async () => {
   const cwd = folderWithKeys();
   const issue = () =>
     issueCertificate({
@@ -150,7 +150,7 @@ test('the files of --tls files are in the base, with their CA, if they belong to
   const refused = await run(cwd, [...args, 'other.key']);
   expect(refused.thrown).toMatchObject({
     code: 'CERTIFICATE_INVALID',
-    message: 'other.key: is not the key of tls.crt',
+    message: 'other.key: not the private key of tls.crt',
   });
   expect(await run(cwd, [...args, 'tls.key'])).toMatchObject({ code: 0, stdout: '' });
   expect([text(cwd, 'base/tls.crt'), text(cwd, 'base/tls.key')]).toEqual([

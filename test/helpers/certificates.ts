@@ -1,5 +1,7 @@
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 
 x509.cryptoProvider.set(webcrypto as never);
@@ -28,14 +30,14 @@ export interface Authority {
   issue(leaf: Leaf): Promise<Pair>;
 }
 
-/** A new certificate authority. */
-export async function makeAuthority(name = 'CN=test CA'): Promise<Authority> {
+/** A new certificate authority that expires in `expires` days. */
+export async function makeAuthority(name = 'CN=test CA', expires = 30): Promise<Authority> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, usages);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name,
     keys,
     signingAlgorithm: algorithm,
-    ...validity(30),
+    ...validity(expires),
     extensions: [new x509.BasicConstraintsExtension(true, undefined, true)],
   });
   return {
@@ -76,4 +78,12 @@ async function issue(leaf: Leaf, issuer: x509.X509Certificate, signingKey: webcr
 function validity(days: number) {
   const now = Date.now();
   return { notBefore: new Date(now - 10 * DAY), notAfter: new Date(now + days * DAY) };
+}
+
+/** Writes a serving certificate, its key and its CA to `folder`. */
+export async function writeServingPair(authority: Authority, folder: string): Promise<void> {
+  const { cert, key } = await authority.issue({ hosts: ['127.0.0.1', 'localhost'], use: 'server' });
+  writeFileSync(join(folder, 'tls.crt'), cert);
+  writeFileSync(join(folder, 'tls.key'), key);
+  writeFileSync(join(folder, 'ca.crt'), authority.cert);
 }

@@ -1,28 +1,27 @@
 import { onTestFinished } from 'vitest';
-import { writeServingPair } from '../webhook/server/served.ts';
-import { makeAuthority } from './certificates.ts';
+import { makeAuthority, writeServingPair } from './certificates.ts';
 import { type Ended, type Spawned, type Surroundings, startBin } from './spawn.ts';
 
-/** `kseal webhook serve` as a process of its own, which listens. */
+/** A process of `kseal webhook serve` that listens. */
 export interface WebhookProcess {
   readonly port: number;
   readonly metricsPort: number;
   readonly ca: string;
   readonly child: Spawned['child'];
   readonly ended: Promise<Ended>;
-  /** A page of its probe server: the status and the text. */
+  /** The status and the text of a page of its probe server. */
   page(path: string): Promise<readonly [number, string]>;
 }
 
-/** The flags for TLS files in the working directory, and for any free ports. */
-export const serveFlags = [
+/** The flags for TLS files in the working directory and for free ports. */
+const serveFlags = [
   ...['webhook', 'serve', '--tls-cert', 'tls.crt', '--tls-key', 'tls.key'],
   ...['--allow-any-client', '--host', '127.0.0.1', '--port', '0', '--metrics-port', '0'],
 ];
 
 /**
- * Writes TLS files into the working directory, starts a server there, and waits until it listens.
- * `prepare` comes between. It is killed when the test is over, if it still runs. Throws what it said if it does not.
+ * Writes TLS files into the working directory, calls `prepare`, starts a server, and waits until it
+ * listens. The server is killed after the test. Throws its output if it ends at once.
  */
 export async function startWebhookProcess(
   args: readonly string[],
@@ -52,6 +51,6 @@ function portsOf({ child, ended }: Spawned): Promise<readonly [number, number]> 
       const [, port, metricsPort] = /reviews on port (\d+), .*? on (\d+)/.exec(text) ?? [];
       if (port !== undefined) resolve([Number(port), Number(metricsPort)]);
     });
-    void ended.then(({ stderr }) => reject(new Error(`it ended: ${stderr}`)));
+    void ended.then(({ stderr }) => reject(new Error(`ended: ${stderr}`)));
   });
 }

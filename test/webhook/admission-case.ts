@@ -2,18 +2,18 @@ import type { Scope } from '../../src/jwe/binding.ts';
 import type { KeyState } from '../../src/jwe/decrypt.ts';
 import type { Operation } from '../helpers/json-patch.ts';
 import { flipBit, makeJwe } from '../helpers/jwe.ts';
+import { keys } from './keys.ts';
 
-/** A review, and what is answered to it: one file of fixtures/admission/. */
+/** One file of fixtures/admission/: a review and the expected response. */
 export interface AdmissionCase {
-  /** With the number of the check in front, as in `W1: one sealed value, and one that is not`. */
   readonly title: string;
   readonly options?: CaseOptions;
-  /** The values that the review holds, by name. */
+  /** The values that the review uses, by name. */
   readonly values?: Readonly<Record<string, ValueSpec>>;
-  /** An AdmissionReview. In its texts `${password}` is that value as it stands under `data`. */
+  /** An AdmissionReview. `${password}` in it becomes that value, as `data` holds it. */
   readonly review: Review;
   readonly response: Response;
-  /** How often keys are asked, and how often if the same review comes again. */
+  /** The number of key requests, and that of the same review a second time. */
   readonly calls: number;
   readonly again?: number;
 }
@@ -21,30 +21,30 @@ export interface AdmissionCase {
 export interface CaseOptions {
   readonly acceptUnbound?: readonly string[];
   readonly maxScope?: Scope;
-  /** By the name of a key; the others are active. */
+  /** By name; other keys are active. */
   readonly states?: Readonly<Record<string, KeyState>>;
-  /** Keys that no KMS can fail for are in files; these options are the server's alone. */
+  /** Options that only the server supports, because the command reads key files. */
   readonly server?: {
-    /** A KMS could not be reached yet. */
+    /** Whether a reference could not be read yet. */
     readonly pending?: true;
-    /** The error that every key fails with. */
+    /** The code of the error that every key fails with; followed by ` once` for the first request. */
     readonly failing?: string;
   };
 }
 
-/** A sealed value: in the place hr/db, under its own name, to key k, unless it says otherwise. */
+/** A sealed value; by default for hr/db, with its own name as the data key, to key k. */
 export interface ValueSpec {
   readonly text?: string;
-  /** In place of a text the name of another value: that one is sealed once more. */
+  /** The name of another value to seal again, instead of a text. */
   readonly inside?: string;
   readonly to?: string;
   readonly scope?: Scope;
   readonly namespace?: string;
   readonly name?: string;
   readonly key?: string;
-  /** The whole protected header. */
+  /** Replaces the whole protected header. */
   readonly header?: string;
-  /** What is done to the JWE afterwards: the words of `steps`. */
+  /** Changes to the finished JWE, as in `steps`. */
   readonly then?: readonly string[];
 }
 
@@ -52,7 +52,7 @@ interface Review {
   readonly request: { readonly uid: string };
 }
 
-/** An AdmissionResponse without its uid and patchType, and its patch as it is once it is decoded. */
+/** An AdmissionResponse without uid and patchType, and with a decoded patch. */
 interface Response {
   readonly allowed: boolean;
   readonly patch?: readonly Operation[];
@@ -60,37 +60,30 @@ interface Response {
   readonly status?: object;
 }
 
-/** What a case becomes: all values are made. */
+/** A case with its values sealed. */
 export interface MadeCase {
   readonly review: Buffer;
   readonly uid: string;
   readonly response: Response;
-  /** The JWEs, each with the name of the key that it is sealed to. */
+  /** The JWEs, with the names of the keys that they are sealed to. */
   readonly sealed: readonly { readonly jwe: string; readonly to: string }[];
   readonly canaries: readonly string[];
 }
 
-/** The public keys of a run by name, and their kids. */
-export interface Keys {
-  readonly publicPem: (name: string) => string;
-  readonly kid: (name: string) => string;
-}
-
-export function makeCase({ values = {}, review, response }: AdmissionCase, keys: Keys): MadeCase {
+export function makeCase({ values = {}, review, response }: AdmissionCase): MadeCase {
   const made = new Map<string, string>();
   for (const [name, spec] of Object.entries(values)) made.set(name, sealed(name, spec));
   function sealed(name: string, spec: ValueSpec): string {
     const { text = made.get(spec.inside ?? '') ?? '', to = 'k', then = [] } = spec;
-    const header = kidsIn(spec.header ?? headerOf(name, spec, to), keys);
+    const header = kidsIn(spec.header ?? headerOf(name, spec, to));
     const jwe = makeJwe(Buffer.from(text), keys.publicPem(to), header);
     return then.reduce(changed, jwe);
   }
   const fill = (text: string) =>
-    kidsIn(text, keys)
+    kidsIn(text)
       .replace(/\$\{text:([^}]*)\}/g, (_, plain) => base64(plain))
       .replace(/\$\{([\w-]+)\}/g, (whole, name) => base64(made.get(name) ?? fail(whole)));
   return {
-    // An expected error may name a key too, in the words of the response.
     review: Buffer.from(fill(JSON.stringify(review))),
     uid: review.request.uid,
     response: JSON.parse(fill(JSON.stringify(response))),
@@ -105,11 +98,11 @@ function fail(placeholder: string): never {
 
 const base64 = (text: string) => Buffer.from(text, 'latin1').toString('base64');
 
-function kidsIn(text: string, { kid }: Keys): string {
-  return text.replace(/\$\{kid:(\w+)\}/g, (_, name) => kid(name));
+function kidsIn(text: string): string {
+  return text.replace(/\$\{kid:(\w+)\}/g, (_, name) => keys.kid(name));
 }
 
-/** A header as kseal writes it, by another hand. */
+/** A header as kseal writes it, written independently. */
 function headerOf(name: string, spec: ValueSpec, to: string): string {
   const { scope = 'strict', namespace = 'hr', name: secret = 'db', key = name } = spec;
   const places = {
@@ -123,7 +116,7 @@ function headerOf(name: string, spec: ValueSpec, to: string): string {
 
 const names = ['protected', 'encrypted_key', 'iv', 'ciphertext', 'tag'];
 
-/** What may be done to a JWE: `flip 4 0` changes a bit in byte 0 of segment 4. */
+/** Changes to a JWE: `flip 4 0` flips a bit in byte 0 of segment 4. */
 const steps: Readonly<Record<string, (jwe: string, ...args: string[]) => string>> = {
   flip: (jwe, segment, byte) => flipBit(jwe, Number(segment), Number(byte)),
   base64,

@@ -4,9 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { leaksOf } from '../helpers/canary.ts';
 import { cekOf } from '../helpers/jwe.ts';
 import { type AdmissionCase, type MadeCase, makeCase } from './admission-case.ts';
-import { askCommand, keys, privatePem, webhookWith } from './two-doors.ts';
+import { privatePem } from './keys.ts';
+import { askCommand, webhookWith } from './two-doors.ts';
 
-// What is answered to each review of fixtures/admission/: by the server as by `decrypt --review`.
+// The server and `decrypt --review` give the same answer to each review of fixtures/admission/.
 
 const folder = join(import.meta.dirname, '../../fixtures/admission');
 const cases = readdirSync(folder).map((file): readonly [string, AdmissionCase] => [
@@ -14,19 +15,19 @@ const cases = readdirSync(folder).map((file): readonly [string, AdmissionCase] =
   JSON.parse(readFileSync(join(folder, file), 'utf8')),
 ]);
 
-test('each case has a title of its own', () => {
+test('the titles of the cases are unique', () => {
   expect(cases.length).toBeGreaterThan(80);
   expect(new Set(cases.map(([, { title }]) => title)).size).toBe(cases.length);
 });
 
-/** All that a log line may have (src/webhook/log.ts). */
+/** The fields of a log line (src/webhook/server/log.ts). */
 const fields =
   /^(?:level|time|msg|uid|namespace|name|operation|dryRun|opened|result|errors|milliseconds|reference|code|kids)$/;
 
 describe.each(cases)('%s', (_, one) => {
   test(one.title, async () => {
     const { options = {}, calls } = one;
-    const made = makeCase(one, keys);
+    const made = makeCase(one);
     const webhook = await webhookWith(options);
     const [callsBefore, logged] = [webhook.calls(), webhook.text().length];
     const answer = await webhook.post(made.review);
@@ -51,7 +52,7 @@ describe.each(cases)('%s', (_, one) => {
 });
 
 async function expectSameAnswer({ options = {} }: AdmissionCase, made: MadeCase, answer: string) {
-  // The command has no namespaces to choose from: it is told to, or not.
+  // For the command, --accept-unbound has no namespace.
   const { namespace } = JSON.parse(`${made.review}`).request;
   const { acceptUnbound, ...rest } = options;
   const accepted = acceptUnbound?.includes(namespace) ? { acceptUnbound } : {};
@@ -59,10 +60,7 @@ async function expectSameAnswer({ options = {} }: AdmissionCase, made: MadeCase,
   expect([exit, io.stderr.text, io.stdout.text]).toEqual([0, '', answer]);
 }
 
-/**
- * The response in an answer with its patch decoded. W25: nothing else may be in the answer, and
- * warnings are short enough to be shown. W26: a refusal has a code and words.
- */
+/** The response in an answer, with a decoded patch, after checks that hold for every answer. */
 function readable(text: string, { uid }: MadeCase) {
   const { response, ...rest } = JSON.parse(text);
   expect(rest).toEqual({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' });
@@ -86,7 +84,7 @@ function withoutPatch(text: string): string {
   return JSON.stringify({ ...rest, response: { ...response, patch: undefined } });
 }
 
-/** Each review is one line of JSON, whatever its names hold, with fields that are known. */
+/** Each log line is JSON with known fields, whatever names the review has. */
 function expectLines(log: string, { uid }: MadeCase) {
   const lines = log.trimEnd().split('\n');
   const parsed = lines.map((line) => JSON.parse(line));
@@ -100,7 +98,7 @@ function expectLines(log: string, { uid }: MadeCase) {
   expect(log).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]/);
 }
 
-/** The canary rule, and W25: only the patch shows a plaintext, and nothing a CEK. */
+/** Only the patch may contain a plaintext, and nothing a CEK. */
 function expectNoSecrets({ canaries, sealed }: MadeCase, outlets: Record<string, string>) {
   const ceks = sealed.flatMap(({ jwe, to }) => cekOf(jwe, privatePem(to)) ?? []);
   const secrets = [...canaries.map((text) => Buffer.from(text)), ...ceks];

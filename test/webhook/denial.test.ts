@@ -5,14 +5,14 @@ import { bugStatus, denialOf, lateStatus, shortened } from '../../src/webhook/de
 const place = { namespace: 'hr', name: 'db' };
 const codes = Object.keys(exitCodes) as ErrorCode[];
 
-const error = (code: ErrorCode, message = `words of ${code}`, hint?: string) =>
+const error = (code: ErrorCode, message = `message of ${code}`, hint?: string) =>
   new KsealError(code, message, { hint });
 
 const denied = (errors: Record<string, KsealError>, isKeyringComplete = true) =>
   denialOf(place, new Map(Object.entries(errors)), isKeyringComplete);
 
 describe('a refusal', () => {
-  test.each(codes)('W26: has a status of 400 or more, a reason and words: %s', (code) => {
+  test.each(codes)('for %s has a status of 400 or more, a reason and a message', (code) => {
     for (const isComplete of [true, false]) {
       const { code: status, reason, message } = denied({ a: error(code) }, isComplete);
       expect([400, 403, 500, 503]).toContain(status);
@@ -21,7 +21,7 @@ describe('a refusal', () => {
     }
   });
 
-  test('has the client try again where that may help, and nowhere else', () => {
+  test('tells the client to retry only after a transient error', () => {
     const retried = codes.filter((code) => denied({ a: error(code) }).details !== undefined);
     expect(retried.sort()).toEqual(['KEY_DEADLINE', 'KEY_UNAVAILABLE']);
     expect(denied({ a: error('KEY_UNAVAILABLE') })).toMatchObject({
@@ -33,7 +33,7 @@ describe('a refusal', () => {
     expect(bugStatus().details).toBeUndefined();
   });
 
-  test('says an unknown kid may pass, until all keys have been read', () => {
+  test('treats an unknown kid as transient until all keys have been read', () => {
     const unknown = { a: error('KEY_UNKNOWN', 'sealed to key K') };
     expect(denied(unknown)).toMatchObject({
       code: 400,
@@ -46,16 +46,16 @@ describe('a refusal', () => {
     });
   });
 
-  test('tells the user nothing of the KMS: no resource, no identity, no command', () => {
-    const told = codes.filter((code) => {
+  test('shows no KMS resource, identity or command to the user', () => {
+    const shown = codes.filter((code) => {
       const hint = 'gcloud kms keys add-iam-policy-binding hr';
-      const words = 'projects/p/locations/l: webhook@p.iam.gserviceaccount.com may not';
+      const message = 'projects/p/locations/l: webhook@p.iam.gserviceaccount.com: access denied';
       return /projects|gserviceaccount|gcloud/.test(
-        denied({ a: error(code, words, hint) }).message,
+        denied({ a: error(code, message, hint) }).message,
       );
     });
-    // What these say is about the value alone.
-    expect(told.sort()).toEqual([
+    // The messages of these are only about the value.
+    expect(shown.sort()).toEqual([
       'BINDING_MISMATCH',
       'DECRYPTION_FAILED',
       'JWE_MALFORMED',
@@ -67,69 +67,72 @@ describe('a refusal', () => {
     ]);
   });
 
-  test('does not tell the options of a command to who knows the webhook alone', () => {
+  test('shows no command-line options to the user', () => {
     const { message } = denied({ a: error('KEY_UNKNOWN', 'sealed to K', 'give it with -k') });
     expect(message).not.toContain('-k');
     expect(message).toContain('; hint: seal it again with the current key');
   });
 });
 
-describe('of several errors', () => {
-  const passes = error('KEY_UNAVAILABLE');
-  const stays = error('JWE_MALFORMED', 'is cut', 'seal it again');
+describe('several errors', () => {
+  const transient = error('KEY_UNAVAILABLE');
+  const lasting = error('JWE_MALFORMED', 'is truncated', 'seal it again');
 
-  test('one that stays wins over those that pass, wherever it stands', () => {
+  test('a lasting one wins over transient ones, in any order', () => {
     const wanted = {
       code: 400,
       reason: 'BadRequest',
       message:
-        'Secret hr/db, data key "z": is cut; data key "a": the KMS that holds its key does not answer; hint: seal it again',
+        'Secret hr/db, data key "z": is truncated; data key "a": the KMS that holds the key is unavailable; hint: seal it again',
     };
-    expect(denied({ a: passes, z: stays })).toEqual(wanted);
-    expect(denied({ z: stays, a: passes })).toEqual(wanted);
+    expect(denied({ a: transient, z: lasting })).toEqual(wanted);
+    expect(denied({ z: lasting, a: transient })).toEqual(wanted);
   });
 
-  test('one that stays is said first, also behind more than are said', () => {
-    const many = Array.from({ length: 20 }, (_, n) => [`a${n}`, passes]);
-    const { code, message, details } = denied({ ...Object.fromEntries(many), z: stays });
+  test('a lasting one comes first, even after more than fit', () => {
+    const many = Array.from({ length: 20 }, (_, n) => [`a${n}`, transient]);
+    const { code, message, details } = denied({ ...Object.fromEntries(many), z: lasting });
     expect([code, details]).toEqual([400, undefined]);
-    expect(message).toMatch(/^Secret hr\/db, data key "z": is cut; .*; and 16 more; hint: seal/);
-  });
-
-  test('a hint to try again is not given where one stays that has none', () => {
-    expect(denied({ a: passes, z: error('JWE_REFUSED') }).message).not.toContain('hint');
-  });
-
-  test('five are said, and how many more there are', () => {
-    const many = (count: number) =>
-      denied(Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, stays]))).message;
-    expect(many(5).match(/data key/g)).toHaveLength(5);
-    expect(many(5)).not.toContain('more');
-    expect(many(256).match(/data key/g)).toHaveLength(5);
-    expect(many(256)).toContain('data key "k4": is cut; and 251 more; hint: seal it again');
-  });
-});
-
-describe('names out of a request', () => {
-  const MIB = 1024 * 1024;
-
-  test('that would steer a terminal are shown as escapes', () => {
-    const errors = new Map([['a\n\x1b[31m', error('BINDING_MISMATCH', 'stands in \x07\u202e')]]);
-    const { message } = denialOf({ namespace: 'h\rr', name: 'd\u2028b' }, errors, true);
-    expect(message).toBe(
-      'Secret h\\u{d}r/d\\u{2028}b, data key "a\\u{a}\\u{1b}[31m": stands in \\u{7}\\u{202e}',
+    expect(message).toMatch(
+      /^Secret hr\/db, data key "z": is truncated; .*; and 16 more; hint: seal/,
     );
   });
 
-  test('of a mebibyte leave room for what is wrong, and for the hint', () => {
-    const name = 'n'.repeat(MIB);
-    const errors = new Map([[name, error('BINDING_MISMATCH', `moved to ${name}`, 'put it back')]]);
-    const { message } = denialOf({ namespace: name, name }, errors, true);
-    expect(message.length).toBeLessThan(2600);
-    expect(message).toMatch(/^Secret n+…\/n+…, data key "n+…": moved to n+…; hint: put it back$/);
+  test('a lasting one without a hint gets no hint to retry', () => {
+    expect(denied({ a: transient, z: error('JWE_REFUSED') }).message).not.toContain('hint');
   });
 
-  test('that are absent are said to be', () => {
+  test('five are listed, and the others counted', () => {
+    const many = (count: number) =>
+      denied(Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, lasting])))
+        .message;
+    expect(many(5).match(/data key/g)).toHaveLength(5);
+    expect(many(5)).not.toContain('more');
+    expect(many(256).match(/data key/g)).toHaveLength(5);
+    expect(many(256)).toContain('data key "k4": is truncated; and 251 more; hint: seal it again');
+  });
+});
+
+describe('names in a request', () => {
+  const MIB = 1024 * 1024;
+
+  test('have their control characters escaped', () => {
+    const errors = new Map([['a\n\x1b[31m', error('BINDING_MISMATCH', 'found in \x07\u202e')]]);
+    const { message } = denialOf({ namespace: 'h\rr', name: 'd\u2028b' }, errors, true);
+    expect(message).toBe(
+      'Secret h\\u{d}r/d\\u{2028}b, data key "a\\u{a}\\u{1b}[31m": found in \\u{7}\\u{202e}',
+    );
+  });
+
+  test('of 1 MiB leave room for the problem and the hint', () => {
+    const name = 'n'.repeat(MIB);
+    const errors = new Map([[name, error('BINDING_MISMATCH', `moved to ${name}`, 'move it back')]]);
+    const { message } = denialOf({ namespace: name, name }, errors, true);
+    expect(message.length).toBeLessThan(2600);
+    expect(message).toMatch(/^Secret n+…\/n+…, data key "n+…": moved to n+…; hint: move it back$/);
+  });
+
+  test('can be absent', () => {
     const errors = new Map([['a', error('JWE_REFUSED', 'is refused')]]);
     expect(denialOf({ namespace: 'hr', name: undefined }, errors, true).message).toBe(
       'Secret hr/(no name), data key "a": is refused',
@@ -143,8 +146,8 @@ test.each([
   ['a\nb', 3, 'a\\…'],
   ['a\nb', 7, 'a\\u{a}b'],
   ['', 3, ''],
-  // Half a character does not remain.
+  // A surrogate pair is not cut in half.
   ['ab😀', 3, 'ab…'],
-])('%j in at most %i characters is %j', (text, most, wanted) => {
-  expect(shortened(text, most)).toBe(wanted);
+])('%j shortened to %i characters is %j', (text, max, wanted) => {
+  expect(shortened(text, max)).toBe(wanted);
 });

@@ -1,12 +1,12 @@
 import { kidOfPem, makeJwe } from '../helpers/jwe.ts';
 
-/** Where a value stands. */
+/** A Secret; hr/db by default. */
 export interface Where {
   readonly namespace?: string;
   readonly name?: string;
 }
 
-/** What `data` of a Secret would hold of a value that is sealed for its place. */
+/** A sealed value for its Secret and data key, as `data` holds it. */
 export function sealed(
   plaintext: string,
   publicPem: string | Buffer,
@@ -19,7 +19,14 @@ export function sealed(
   return Buffer.from(makeJwe(Buffer.from(plaintext), publicPem, header)).toString('base64');
 }
 
-/** The text of an AdmissionReview about the creation of a Secret. */
+/** `count` sealed values: `key-0` with the plaintext `value-0`, and so on. */
+export function sealedValues(count: number, publicPem: string): Record<string, string> {
+  const entry = (_: unknown, index: number) =>
+    [`key-${index}`, sealed(`value-${index}`, publicPem, `key-${index}`)] as const;
+  return Object.fromEntries(Array.from({ length: count }, entry));
+}
+
+/** The text of an AdmissionReview for the creation of a Secret. */
 export function creation(
   data: Readonly<Record<string, string>>,
   { namespace = 'hr', name = 'db', uid = 'u1' }: Where & { readonly uid?: string } = {},
@@ -40,7 +47,7 @@ export function creation(
   });
 }
 
-/** What an answer says, with the values of its patch decoded, by data key. */
+/** The response in an answer, with the decoded values of its patch by data key. */
 export function answered(text: string) {
   const { response } = JSON.parse(text);
   const patch: { op: string; path: string; value: string }[] =

@@ -1,34 +1,23 @@
-import { createPrivateKey } from 'node:crypto';
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import type { RequestOptions } from 'node:https';
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, inject } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { type ErrorCode, KsealError } from '../../src/errors.ts';
 import type { OpeningKey } from '../../src/jwe/decrypt.ts';
-import { makeAuthority } from '../helpers/certificates.ts';
-import { keySizes } from '../helpers/global-setup.ts';
+import { makeAuthority, writeServingPair } from '../helpers/certificates.ts';
 import { type TestIO, testIO } from '../helpers/io.ts';
-import { kidOfPem } from '../helpers/jwe.ts';
-import { AskedKey } from '../jwe/pairs.ts';
-import type { CaseOptions, Keys } from './admission-case.ts';
+import type { AskedKey } from '../jwe/pairs.ts';
+import type { CaseOptions } from './admission-case.ts';
+import { askedKey, keys } from './keys.ts';
 import { type Answer, post } from './server/https.ts';
-import { type Served, startServed, writeServingPair } from './server/served.ts';
+import { type Served, startServed } from './server/served.ts';
 
-/** The keys that both doors open with; `big` is the one that nobody knows. */
-export const openers = ['k', 'other', 'small'] as const;
+/** The keys that the server and the command have; nobody has `big`. */
+const openers = ['k', 'other', 'small'] as const;
 
-const read = (file: string) => readFileSync(join(inject('keys'), file), 'utf8');
-
-export const keys: Keys = {
-  publicPem: (name) => read(`${name}.pub`),
-  kid: (name) => kidOfPem(read(`${name}.pub`)),
-};
-
-export const privatePem = (name: string) => read(`${name}.pem`);
-
-/** `kseal decrypt --review` on a review, with the keys in files. */
+/** Runs `kseal decrypt --review` with key files. */
 export async function askCommand(
   review: Buffer,
   { acceptUnbound, maxScope, states = {} }: CaseOptions,
@@ -48,22 +37,24 @@ export async function askCommand(
   return { exit, io };
 }
 
-/** A webhook, and how often its keys have been asked. */
-export interface CountingWebhook extends Served {
+/** A webhook that counts its key requests. */
+interface CountingWebhook extends Served {
   readonly calls: () => number;
-  readonly post: (body: string | Buffer, sending?: RequestOptions) => Promise<Answer>;
+  readonly post: (body: string | Buffer) => Promise<Answer>;
 }
 
 const running = new Map<string, Promise<CountingWebhook>>();
 const folder = mkdtempSync(join(tmpdir(), 'kseal-webhook-'));
 const ends: (() => Promise<void>)[] = [];
+const agent = new Agent({ keepAlive: true });
 
 afterAll(async () => {
+  agent.destroy();
   for (const end of ends) await end();
   rmSync(folder, { recursive: true });
 });
 
-/** The webhook with these options, in this process: one for all tests of a file that have the same. */
+/** A webhook in this process; tests of a file with the same options share it. */
 export function webhookWith(options: CaseOptions = {}): Promise<CountingWebhook> {
   const id = JSON.stringify(options);
   const webhook = running.get(id) ?? start(options);
@@ -78,10 +69,7 @@ const authority = makeAuthority().then(async (made) => {
 
 async function start(options: CaseOptions): Promise<CountingWebhook> {
   const { states = {}, server = {}, ...more } = options;
-  const asked = openers.map((name) => {
-    const privateKey = createPrivateKey(privatePem(name));
-    return new AskedKey({ privateKey, kid: keys.kid(name), bits: keySizes[name] });
-  });
+  const asked = openers.map(askedKey);
   const kids = Object.entries(states).map(([name, state]) => [keys.kid(name), state] as const);
   const failing = asked.map((key) => failingKey(key, server.failing));
   const served = await startServed({
@@ -99,11 +87,11 @@ async function start(options: CaseOptions): Promise<CountingWebhook> {
   return {
     ...served,
     calls: () => asked.reduce((sum, key) => sum + key.asked.length, 0),
-    post: (body, sending) => post(served, body, sending),
+    post: (body) => post(served, body, { agent }),
   };
 }
 
-/** `code once` is the failure of the first question alone. */
+/** Fails with `failure`, a code; with `CODE once` only on the first request. */
 function failingKey(key: AskedKey, failure = ''): OpeningKey {
   const [code, once] = failure.split(' ');
   const { kid, modulusBytes, state } = key;

@@ -1,34 +1,31 @@
 import { sealedBeginnings } from '../../jwe/detect.ts';
 import { hostIn, type KubernetesObject, labels, type ManifestOptions, NAME } from './options.ts';
 
-/** The texts from `from` up to, but without, `below`: all those that begin with one prefix. */
+/** The texts from `from` up to, but not including, `below`: all that begin with one prefix. */
 interface TextRange {
   readonly from: string;
   readonly below: string;
 }
 
-/** What the base64 texts under `data` that look sealed begin with, as ranges. */
+/** The ranges of base64 texts under `data` that look sealed. */
 export const sealedRanges: readonly TextRange[] = sealedBeginnings
   .map((bytes) => Buffer.from(bytes).toString('base64'))
   .map((from) => ({ from, below: successor(from) }));
 
-/** The least text that is greater than all those that begin with `prefix`. */
+/** The smallest text that is greater than every text that begins with `prefix`. */
 function successor(prefix: string): string {
   const last = prefix.charCodeAt(prefix.length - 1);
   return prefix.slice(0, -1) + String.fromCharCode(last + 1);
 }
 
 /**
- * A CEL expression, of several lines: whether the value `name` looks sealed. CEL charges
- * `startsWith` by the length of the value, comparisons by that of the shorter text; neither
- * takes null.
+ * A CEL expression: whether the value `v` looks sealed. CEL charges `startsWith` by the length of
+ * the value, but comparisons by the shorter text, and neither accepts null.
  */
-function looksSealedInCel(name: string): string {
-  const isIn = ({ from, below }: TextRange) => `    ${name} >= '${from}' && ${name} < '${below}'`;
-  return `${name} != null && (\n${sealedRanges.map(isIn).join(' ||\n')}\n  )`;
-}
+const looksSealed = `v != null && (\n${sealedRanges
+  .map(({ from, below }) => `    v >= '${from}' && v < '${below}'`)
+  .join(' ||\n')}\n  )`;
 
-/** Which requests are looked at: Secrets that are created or updated. */
 const secretRule = {
   apiGroups: [''],
   apiVersions: ['v1'],
@@ -37,22 +34,22 @@ const secretRule = {
   scope: 'Namespaced',
 };
 
-/** What waits for its finalizers only is left alone. So says the stored object: what is sent may claim it. */
+/** Skips Secrets that only wait for their finalizers. A new object could claim that, a stored one cannot. */
 const notBeingDeleted = {
   name: 'not-being-deleted',
   expression: 'dyn(oldObject) == null || !has(oldObject.metadata.deletionTimestamp)',
 };
 
-/** `data` may be absent, and both it and a value in it may be null. */
+/** `data` may be absent or null, and so may a value in it. */
 const holdsSealed = {
-  name: 'holds-what-looks-sealed',
+  name: 'has-sealed-values',
   expression: `has(object.data) && dyn(object.data) != null && object.data.exists(k,
-  [dyn(object.data[k])].exists(v, ${looksSealedInCel('v')}))`,
+  [dyn(object.data[k])].exists(v, ${looksSealed}))`,
 };
 
 /**
- * What makes the API server ask the webhook. It fails closed, for an unopened value must not be
- * stored; and Secrets that hold none are never sent, so that they do not depend on it.
+ * Makes the API server call the webhook. It fails closed, because an unopened value must not be
+ * stored. Secrets without sealed values are never sent, so they do not depend on the webhook.
  */
 export function mutatingWebhook({ namespace, tls }: ManifestOptions): KubernetesObject {
   const injected = { 'cert-manager.io/inject-ca-from': `${namespace}/${NAME}` };
@@ -72,7 +69,7 @@ export function mutatingWebhook({ namespace, tls }: ManifestOptions): Kubernetes
         matchPolicy: 'Equivalent',
         namespaceSelector: {
           matchExpressions: [
-            // Its certificate and its keys are Secrets that it cannot start without.
+            // The webhook cannot start without the Secrets with its certificate and its keys.
             { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: [namespace] },
           ],
         },
@@ -80,7 +77,7 @@ export function mutatingWebhook({ namespace, tls }: ManifestOptions): Kubernetes
         failurePolicy: 'Fail',
         sideEffects: 'None',
         timeoutSeconds: 10,
-        // What another webhook puts in afterwards is opened, too; what is open is not sent again.
+        // Opens values that another webhook adds later; opened values are not sent again.
         reinvocationPolicy: 'IfNeeded',
         admissionReviewVersions: ['v1'],
       },
@@ -90,8 +87,7 @@ export function mutatingWebhook({ namespace, tls }: ManifestOptions): Kubernetes
 
 const POLICY = 'kseal-unopened-values';
 
-const unopened = 'sealed values were not opened';
-const question = `is the MutatingWebhookConfiguration ${NAME} in place?`;
+const check = `check that the MutatingWebhookConfiguration ${NAME} exists`;
 
 const variables = [
   {
@@ -106,14 +102,14 @@ const variables = [
   {
     name: 'unopened',
     expression: `variables.data.filter(k,
-  [variables.data[k]].exists(v, ${looksSealedInCel('v')}) &&
+  [variables.data[k]].exists(v, ${looksSealed}) &&
   !(k in variables.before && variables.before[k] == variables.data[k]))`,
   },
 ];
 
 /**
- * The net below the webhook: no Secret in the cluster may hold a value that still looks sealed
- * when all webhooks are done, unless it was stored like that before.
+ * The safety net: refuses a Secret with a value that still looks sealed after all webhooks, unless
+ * the same value was stored before.
  */
 export function policyObjects(): readonly KubernetesObject[] {
   return [
@@ -129,11 +125,11 @@ export function policyObjects(): readonly KubernetesObject[] {
         validations: [
           {
             expression: 'size(variables.unopened) == 0',
-            // With the reason Invalid kubectl prints an empty field path in front.
+            // For the reason Invalid kubectl would print an empty field path.
             reason: 'Forbidden',
-            // Where the names are longer than 5 KiB in all, this one is shown.
-            message: `${unopened}; ${question}`,
-            messageExpression: `'${unopened}, under the data keys ' + variables.unopened.join(', ') + '; ${question}'`,
+            // Shown if the expression below gives more than 5 KiB.
+            message: `sealed values were not opened: ${check}`,
+            messageExpression: `'sealed values were not opened: data keys ' + variables.unopened.join(', ') + '; ${check}'`,
           },
         ],
       },

@@ -1,11 +1,13 @@
 import { printYaml } from '../../yaml/print.ts';
 import { clientCaMap, type Documented, hostIn, type ManifestOptions, metaIn } from './options.ts';
 
-/** Where the API server has its own two files. */
-export const API_SERVER_FOLDER = '/etc/kubernetes/kseal';
+/** The folder of kseal's files on control plane nodes. */
+const FOLDER = '/etc/kubernetes/kseal';
+const CONFIGURATION = `${FOLDER}/admission.yaml`;
+const KUBECONFIG = `${FOLDER}/kubeconfig.yaml`;
 
-/** The CA that the webhook knows its clients by; absent where anyone may ask. */
-export function clientCa({ namespace, clients }: ManifestOptions): Documented[] {
+/** The ConfigMap with the client CA; none if any client may call. */
+export function clientCa({ namespace, clients }: ManifestOptions): readonly Documented[] {
   if (clients.kind === 'anyone') return [];
   const object = {
     apiVersion: 'v1',
@@ -13,32 +15,46 @@ export function clientCa({ namespace, clients }: ManifestOptions): Documented[] 
     metadata: metaIn(namespace, clientCaMap),
     data: { 'ca.crt': clients.ca },
   };
-  const who = `What signs the certificate that the API server shows to the webhook, for ${clients.names.join(' or ')}.`;
-  if (clients.made !== undefined) return [{ object, comment: who }];
-  return [{ object, comment: `${who}\n${instructions(namespace)}` }];
+  const comment = `The CA that signs the API server's client certificate.
+Accepted common names: ${clients.names.join(', ')}`;
+  if (clients.made !== undefined) return [{ object, comment }];
+  return [{ object, comment: `${comment}\n\n${instructions(namespace)}` }];
 }
 
 function instructions(namespace: string): string {
-  const folder = API_SERVER_FOLDER;
-  const files = {
-    'client-certificate': `${folder}/client.crt`,
-    'client-key': `${folder}/client.key`,
-  };
-  return `Start every kube-apiserver with --admission-control-config-file=${folder}/admission.yaml
-(in a static pod the folder must be mounted as well). That file, or a part of it, is
+  const kubeconfig = apiServerKubeconfig(namespace, {
+    'client-certificate': `${FOLDER}/client.crt`,
+    'client-key': `${FOLDER}/client.key`,
+  });
+  return `Start every kube-apiserver with --admission-control-config-file=${CONFIGURATION}
+(a static pod must also mount the folder). Write this to that file, or add the plugin to the
+file that kube-apiserver already uses:
 
 ${admissionConfiguration()}
-and ${folder}/kubeconfig.yaml, for nobody else to read, is
+Write this to ${KUBECONFIG}, and copy the client certificate and
+its private key to the files that it names, all readable only by kube-apiserver:
 
-${apiServerKubeconfig(namespace, files)}`.trimEnd();
+${kubeconfig}`.trimEnd();
 }
 
-/** The API server's configuration that names its kubeconfig for webhooks, as YAML. */
+/** How to install the two generated files on control plane nodes. `path` returns their paths here. */
+export function copyInstructions(path: (name: string) => string): string {
+  return `On every control plane node, copy
+these files, readable only by kube-apiserver:
+${path('apiserver-admission.yaml')} to ${CONFIGURATION}
+${path('apiserver-kubeconfig.yaml')} to ${KUBECONFIG}
+Then start kube-apiserver with
+--admission-control-config-file=${CONFIGURATION}
+(a static pod must also mount the folder). If kube-apiserver already uses such a file, add the
+plugin to that file instead.`;
+}
+
+/** The admission configuration of the API server, which names its kubeconfig; YAML. */
 export function admissionConfiguration(): string {
   const configuration = {
     apiVersion: 'apiserver.config.k8s.io/v1',
     kind: 'WebhookAdmissionConfiguration',
-    kubeConfigFile: `${API_SERVER_FOLDER}/kubeconfig.yaml`,
+    kubeConfigFile: KUBECONFIG,
   };
   return printYaml({
     apiVersion: 'apiserver.config.k8s.io/v1',
@@ -47,19 +63,11 @@ export function admissionConfiguration(): string {
   });
 }
 
-/** That kubeconfig: which client certificate to show to this webhook, as YAML. */
+/** The kubeconfig that the API server uses for this webhook, with `user` as its credentials; YAML. */
 export function apiServerKubeconfig(namespace: string, user: object): string {
   return printYaml({
     apiVersion: 'v1',
     kind: 'Config',
     users: [{ name: hostIn(namespace), user }],
   });
-}
-
-/** A client certificate and its key (PEM), as a kubeconfig holds them. */
-export function embedded(made: { readonly certificate: string; readonly key: string }): object {
-  return {
-    'client-certificate-data': Buffer.from(made.certificate).toString('base64'),
-    'client-key-data': Buffer.from(made.key).toString('base64'),
-  };
 }

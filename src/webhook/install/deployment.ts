@@ -1,5 +1,6 @@
 import {
   clientCaMap,
+  type Documented,
   type KubernetesObject,
   labels,
   type ManifestOptions,
@@ -11,17 +12,67 @@ import {
   tlsSecret,
 } from './options.ts';
 
-/** Nobody in particular: a user that no image and no node knows. */
+/** The folders of files in the pod; each is a volume. */
+const TLS_FOLDER = '/etc/kseal/tls';
+const CLIENT_CA_FOLDER = '/etc/kseal/client-ca';
+const KEYS_FOLDER = '/etc/kseal/keys';
+
+/** An ID that no image or node uses. */
 const USER = 65532;
 
-/** Octal 0440: the user gets at files through the group that owns the volumes. */
+/** Octal 0440: the user reads files as a member of the group that owns the volumes. */
 const READABLE = 0o440;
 
-/** Longer than the webhook takes to answer what it has begun, in seconds. */
+/** More than the webhook needs to drain; seconds. */
 const GRACE = 60;
 
-/** Without `replicas`, which are the autoscaler's: applying it again would take them back. */
-export function deployment(options: ManifestOptions): KubernetesObject {
+/** The autoscaler starts at most this many times the minimum of replicas. */
+const GROWTH = 5;
+
+/** Enforces the strictest Pod Security Standard on every pod in the namespace. */
+export function namespace({ namespace }: ManifestOptions): KubernetesObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: {
+      name: namespace,
+      labels: { ...labels, 'pod-security.kubernetes.io/enforce': 'restricted' },
+    },
+  };
+}
+
+/** The Deployment with its ServiceAccount, PodDisruptionBudget and HorizontalPodAutoscaler. */
+export function workload(options: ManifestOptions): readonly Documented[] {
+  return [
+    { object: serviceAccount(options) },
+    {
+      object: deployment(options),
+      comment:
+        'spec.replicas is omitted: the HorizontalPodAutoscaler sets it, even without metrics.',
+    },
+    { object: disruptionBudget(options) },
+    { object: autoscaler(options) },
+  ];
+}
+
+/** For the workload identity of a cloud; it has no token for the API server. */
+function serviceAccount({
+  namespace,
+  serviceAccountAnnotations: annotations,
+}: ManifestOptions): KubernetesObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: {
+      ...metaIn(namespace),
+      ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
+    },
+    automountServiceAccountToken: false,
+  };
+}
+
+/** Without `replicas`: applying it again would undo the autoscaler's choice. */
+function deployment(options: ManifestOptions): KubernetesObject {
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -58,7 +109,6 @@ function podSpec(options: ManifestOptions) {
   };
 }
 
-/** Replicas go to different nodes and zones where there are several. */
 function spread(topologyKey: string) {
   return {
     topologyKey,
@@ -79,7 +129,7 @@ function container(options: ManifestOptions) {
       { name: 'https', containerPort: PORT },
       { name: 'metrics', containerPort: METRICS_PORT },
     ],
-    // Whether keys can be reached decides who is asked (readiness), never who is restarted.
+    // Unavailable keys make a pod unready, but never restart it.
     startupProbe: { ...probe('/livez'), periodSeconds: 2, failureThreshold: 30 },
     livenessProbe: {
       ...probe('/livez'),
@@ -88,7 +138,7 @@ function container(options: ManifestOptions) {
       failureThreshold: 6,
     },
     readinessProbe: { ...probe('/readyz'), periodSeconds: 5, timeoutSeconds: 3 },
-    // No limit of the CPU: throttled, the webhook would miss the API server's deadline.
+    // No CPU limit: a throttled webhook would miss the API server's deadline.
     resources: {
       requests: { cpu: '100m', memory: '128Mi' },
       limits: { memory: '512Mi' },
@@ -106,7 +156,7 @@ function container(options: ManifestOptions) {
   };
 }
 
-/** Whole folders, not single files: only folders follow when what they hold is renewed. */
+/** Whole folders, because a mounted single file is not updated when its source changes. */
 function mountsOf({ keys, keySecret, clients }: ManifestOptions) {
   const tls = { secretName: tlsSecret, defaultMode: READABLE };
   const mounts: { mountPath: string; volume: { name: string; [source: string]: unknown } }[] = [
@@ -116,21 +166,17 @@ function mountsOf({ keys, keySecret, clients }: ManifestOptions) {
     const volume = { name: 'client-ca', configMap: { name: clientCaMap } };
     mounts.push({ mountPath: CLIENT_CA_FOLDER, volume });
   }
-  const files = keys.flatMap((key) => (key.kind === 'file' ? key.name : []));
   if (keySecret !== undefined) {
-    const items = files.map((name) => ({ key: name, path: name }));
+    const items = keys.flatMap((key) =>
+      key.kind === 'file' ? { key: key.name, path: key.name } : [],
+    );
     const secret = { secretName: keySecret, defaultMode: READABLE, items };
     mounts.push({ mountPath: KEYS_FOLDER, volume: { name: 'keys', secret } });
   }
   return mounts;
 }
 
-/** Where the pod has its files; each folder is a volume. */
-const TLS_FOLDER = '/etc/kseal/tls';
-const CLIENT_CA_FOLDER = '/etc/kseal/client-ca';
-const KEYS_FOLDER = '/etc/kseal/keys';
-
-/** The command line of the container: what the image's entry point, kseal, is called with. */
+/** The arguments of the container, whose entry point is kseal. */
 function serveArguments({ keys, clients, serve }: ManifestOptions): readonly string[] {
   const references = keys.map((key) =>
     key.kind === 'file' ? `${KEYS_FOLDER}/${key.name}` : key.reference,
@@ -158,47 +204,16 @@ function serveArguments({ keys, clients, serve }: ManifestOptions): readonly str
   ];
 }
 
-/** One argument each, which no value can break out of: a kid may begin with a dash. */
+/** One argument per value, joined with `=` because a kid may begin with a dash. */
 function each(flag: string, values: readonly (string | undefined)[]): string[] {
-  return values.flatMap((value) => (value === undefined ? [] : `${flag}=${escaped(value)}`));
+  // Kubernetes expands `$(NAME)` in arguments, and reads `$$` as a dollar sign.
+  return values.flatMap((value) =>
+    value === undefined ? [] : `${flag}=${value.replaceAll('$', '$$$$')}`,
+  );
 }
 
-/** Kubernetes replaces `$(NAME)` in arguments; `$$` stands for a dollar sign. */
-function escaped(value: string): string {
-  return value.replaceAll('$', '$$$$');
-}
-
-/** How many times the least replicas the autoscaler may go up to. */
-const GROWTH = 5;
-
-/** The least privileged Pod Security Standard holds for whatever else is put there. */
-export function namespace({ namespace }: ManifestOptions): KubernetesObject {
-  return {
-    apiVersion: 'v1',
-    kind: 'Namespace',
-    metadata: {
-      name: namespace,
-      labels: { ...labels, 'pod-security.kubernetes.io/enforce': 'restricted' },
-    },
-  };
-}
-
-/** An identity towards the cloud; towards the API server it has no token. */
-export function serviceAccount(options: ManifestOptions): KubernetesObject {
-  const annotations = options.serviceAccountAnnotations;
-  return {
-    apiVersion: 'v1',
-    kind: 'ServiceAccount',
-    metadata: {
-      ...metaIn(options.namespace),
-      ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
-    },
-    automountServiceAccountToken: false,
-  };
-}
-
-/** One pod at a time may be evicted: also the only one, or its node could never be drained. */
-export function disruptionBudget({ namespace }: ManifestOptions): KubernetesObject {
+/** Always allows one eviction: otherwise the node of a single replica could never be drained. */
+function disruptionBudget({ namespace }: ManifestOptions): KubernetesObject {
   return {
     apiVersion: 'policy/v1',
     kind: 'PodDisruptionBudget',
@@ -211,7 +226,7 @@ export function disruptionBudget({ namespace }: ManifestOptions): KubernetesObje
   };
 }
 
-export function autoscaler({ namespace, replicas }: ManifestOptions): KubernetesObject {
+function autoscaler({ namespace, replicas }: ManifestOptions): KubernetesObject {
   const target = { type: 'Utilization', averageUtilization: 80 };
   return {
     apiVersion: 'autoscaling/v2',

@@ -1,62 +1,45 @@
 import { printYaml } from '../../yaml/print.ts';
 import { mutatingWebhook, policyObjects } from './admission.ts';
-import { admissionConfiguration, apiServerKubeconfig, clientCa, embedded } from './api-server.ts';
+import { admissionConfiguration, apiServerKubeconfig, clientCa } from './api-server.ts';
 import { certManagerObjects } from './certificates.ts';
-import {
-  autoscaler,
-  deployment,
-  disruptionBudget,
-  namespace,
-  serviceAccount,
-} from './deployment.ts';
-import { networkPolicy, service } from './network.ts';
+import { namespace, workload } from './deployment.ts';
+import { network } from './network.ts';
 import { notes } from './notes.ts';
-import type { Documented, ManifestOptions } from './options.ts';
+import type { Documented, KubernetesObject, ManifestOptions } from './options.ts';
 
 /** A file of the kustomize base. */
 interface BaseFile {
   readonly name: string;
   readonly text: string;
-  /** Holds a private key. */
+  /** Whether it contains a private key. */
   readonly confidential?: boolean;
 }
 
-const unsaid =
-  'Says no replicas: they are set by the HorizontalPodAutoscaler, even without metrics.';
-
-/** All that is applied in one go, by the file it goes to, in the order in which it is applied. */
-export function clusterObjects(options: ManifestOptions): ReadonlyMap<string, Documented[]> {
-  const plain = (object: Documented['object']) => ({ object });
-  const groups: [string, Documented[]][] = [
-    ['namespace.yaml', [namespace(options)].map(plain)],
-    [
-      'certificates.yaml',
-      options.tls.kind === 'pair' ? [] : certManagerObjects(options).map(plain),
-    ],
+/** The objects to apply, by file, in the order in which they are applied. */
+export function clusterObjects(
+  options: ManifestOptions,
+): ReadonlyMap<string, readonly Documented[]> {
+  const plain = (object: KubernetesObject) => ({ object });
+  const certificates = options.tls.kind === 'cert-manager' ? certManagerObjects(options) : [];
+  const groups: [string, readonly Documented[]][] = [
+    ['namespace.yaml', [{ object: namespace(options) }]],
+    ['certificates.yaml', certificates.map(plain)],
     ['client-ca.yaml', clientCa(options)],
-    [
-      'workload.yaml',
-      [
-        plain(serviceAccount(options)),
-        { object: deployment(options), comment: unsaid },
-        plain(disruptionBudget(options)),
-        plain(autoscaler(options)),
-      ],
-    ],
-    ['network.yaml', [plain(service(options)), ...networkPolicy(options)]],
+    ['workload.yaml', workload(options)],
+    ['network.yaml', network(options)],
     ['policy.yaml', policyObjects().map(plain)],
-    ['admission.yaml', [plain(mutatingWebhook(options))]],
+    ['admission.yaml', [{ object: mutatingWebhook(options) }]],
   ];
   return new Map(groups.filter(([, objects]) => objects.length > 0));
 }
 
-/** Everything as one YAML text of many documents. Private keys are never part of it. */
+/** All objects as one YAML text, without private keys. */
 export function manifestText(options: ManifestOptions): string {
   const [first, ...others] = [...clusterObjects(options).values()].flat();
   return printAll(first ? [{ ...first, comment: notes(options, undefined) }, ...others] : []);
 }
 
-/** The files of a kustomize base. `folder` is how its user calls it. */
+/** The files of a kustomize base. `folder` is its path as the user typed it. */
 export function baseFiles(options: ManifestOptions, folder: string): readonly BaseFile[] {
   const groups = [...clusterObjects(options)];
   const kustomization = {
@@ -67,21 +50,22 @@ export function baseFiles(options: ManifestOptions, folder: string): readonly Ba
   return [
     { name: 'kustomization.yaml', text: printYaml(kustomization, notes(options, folder)) },
     ...groups.map(([name, documents]) => ({ name, text: printAll(documents) })),
-    ...apartFrom(options),
+    ...otherFiles(options),
   ];
 }
 
-/** What is not applied with the rest: certificates, their keys, and the files of the API server. */
-function apartFrom(options: ManifestOptions): BaseFile[] {
-  const { tls, clients, namespace } = options;
-  const made = clients.kind === 'certified' ? clients.made : undefined;
+/** The files that are not applied: certificates, private keys, and files of the API server. */
+function otherFiles({ tls, clients, namespace }: ManifestOptions): readonly BaseFile[] {
   const files: BaseFile[] = [];
   if (tls.kind === 'pair') {
     files.push({ name: 'tls.crt', text: tls.certificate }, { name: 'ca.crt', text: tls.ca });
     files.push({ name: 'tls.key', text: tls.key, confidential: true });
   }
-  if (clients.kind === 'certified' && made !== undefined) {
-    const text = apiServerKubeconfig(namespace, embedded(made));
+  if (clients.kind === 'certified' && clients.made !== undefined) {
+    const text = apiServerKubeconfig(namespace, {
+      'client-certificate-data': Buffer.from(clients.made.certificate).toString('base64'),
+      'client-key-data': Buffer.from(clients.made.key).toString('base64'),
+    });
     files.push({ name: 'apiserver-kubeconfig.yaml', text, confidential: true });
     files.push({ name: 'apiserver-admission.yaml', text: admissionConfiguration() });
     files.push({ name: 'client-ca.crt', text: clients.ca });

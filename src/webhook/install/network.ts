@@ -1,6 +1,6 @@
+import { isIP } from 'node:net';
 import {
   type Documented,
-  type KubernetesObject,
   type ManifestOptions,
   METRICS_PORT,
   metaIn,
@@ -8,9 +8,28 @@ import {
   podLabels,
 } from './options.ts';
 
-/** Its second port is for Prometheus: a ServiceMonitor can name it. */
-export function service({ namespace }: ManifestOptions): KubernetesObject {
-  return {
+/** The value of `--api-server-from` for clusters whose API server connects through konnectivity. */
+export const KONNECTIVITY = 'konnectivity';
+
+/** Whether `text` is a range of IP addresses as Kubernetes writes it: `10.0.0.0/8`, `fd00::/64`. */
+export function isCidr(text: string): boolean {
+  const [, address = '', length] = /^([^%/]+)\/(0|[1-9]\d{0,2})$/.exec(text) ?? [];
+  const bits: Record<number, number> = { 4: 32, 6: 128 };
+  return Number(length) <= (bits[isIP(address)] ?? -1);
+}
+
+const limits = `Limits who can connect to port ${PORT}, because anyone who reaches it could have values opened.
+A NetworkPolicy is not authentication:
+- It has no effect unless the network plugin of the cluster enforces it.
+- It knows addresses, not identities: anything that shares an address with the API server is let
+  in too, such as a pod with hostNetwork on its node, or a proxy in front of it.
+- It does not stop users who can reach pods through the API server (services/proxy,
+  pods/portforward).
+Only client certificates identify the API server: --client-ca and --client-name.`;
+
+/** The Service, and the NetworkPolicy if `--api-server-from` was given. */
+export function network({ namespace, apiServerFrom }: ManifestOptions): readonly Documented[] {
+  const service = {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: metaIn(namespace),
@@ -18,27 +37,14 @@ export function service({ namespace }: ManifestOptions): KubernetesObject {
       selector: podLabels,
       ports: [
         { name: 'https', port: 443, targetPort: 'https' },
+        // For the ServiceMonitor of a Prometheus.
         { name: 'metrics', port: METRICS_PORT, targetPort: 'metrics' },
       ],
     },
   };
-}
-
-/** The value of `--api-server-from` for clusters whose API server comes through konnectivity. */
-export const KONNECTIVITY = 'konnectivity';
-
-const limits = `Who may connect to port ${PORT}: whoever reaches it could have values opened.
-What a NetworkPolicy cannot do: it has no effect unless the network plugin of the cluster
-enforces it; it knows addresses, not identities, so that whatever shares an address with the
-API server (pods with hostNetwork on its node, a proxy in front of it) is let in as well; nor
-does it stop whoever may reach pods through the API server (services/proxy, pods/portforward).
-Only client certificates (--client-ca, --client-name) do.`;
-
-/** Absent where nobody has said from where the API server comes. */
-export function networkPolicy({ namespace, apiServerFrom }: ManifestOptions): Documented[] {
-  if (apiServerFrom.length === 0) return [];
+  if (apiServerFrom.length === 0) return [{ object: service }];
   const port = (number: number) => [{ protocol: 'TCP', port: number }];
-  const object = {
+  const policy = {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
     metadata: metaIn(namespace),
@@ -47,12 +53,12 @@ export function networkPolicy({ namespace, apiServerFrom }: ManifestOptions): Do
       policyTypes: ['Ingress'],
       ingress: [
         { from: apiServerFrom.map(peer), ports: port(PORT) },
-        // Probes come from every node; metrics hold no values.
+        // Probes come from every node, and metrics contain no values.
         { ports: port(METRICS_PORT) },
       ],
     },
   };
-  return [{ object, comment: limits }];
+  return [{ object: service }, { object: policy, comment: limits }];
 }
 
 function peer(from: string) {
@@ -62,15 +68,3 @@ function peer(from: string) {
     podSelector: { matchLabels: { 'k8s-app': 'konnectivity-agent' } },
   };
 }
-
-/** Whether `text` is a range of IP addresses as Kubernetes writes it: `10.0.0.0/8`, `fd00::/64`. */
-export function isCidr(text: string): boolean {
-  const [, address = '', digits] = /^([0-9a-f.:]+)\/(0|[1-9]\d{0,2})$/i.exec(text) ?? [];
-  const length = Number(digits);
-  return address.includes(':')
-    ? length <= 128 && URL.canParse(`http://[${address}]`)
-    : length <= 32 && OCTETS.test(address);
-}
-
-const OCTET = '(?:0|[1-9]\\d?|1\\d\\d|2[0-4]\\d|25[0-5])';
-const OCTETS = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);

@@ -1,29 +1,29 @@
-/** Everything that decides what is printed: checked, and with nothing left to look up. */
+/** The checked input of `kseal webhook manifests`. */
 export interface ManifestOptions {
-  /** The command line that makes the same again. */
+  /** The command line that generates the same again. */
   readonly commandLine: string;
   readonly version: string;
   readonly image: string;
   readonly namespace: string;
   readonly replicas: number;
   readonly keys: readonly WebhookKey[];
-  /** The Secret that holds the key files; there is one where a key is a file. */
+  /** The Secret that holds the key files; undefined if no key is a file. */
   readonly keySecret: string | undefined;
   readonly tls: ServingTls;
   readonly clients: Clients;
   /** CIDRs, and `konnectivity`; empty: no NetworkPolicy. */
   readonly apiServerFrom: readonly string[];
   readonly serviceAccountAnnotations: Readonly<Record<string, string>>;
-  readonly serve: PassedOn;
+  readonly serve: ServeFlags;
 }
 
-/** A key that the webhook opens with. */
+/** A key that the webhook opens values with. */
 export type WebhookKey =
   | { readonly kind: 'remote'; readonly reference: string }
-  /** A private key file, by its name in the Secret that is mounted; `path` is where it is here. */
+  /** A private key file: its name in the mounted Secret, and its path on this machine. */
   | { readonly kind: 'file'; readonly name: string; readonly path: string };
 
-/** Where the serving certificate comes from. Texts are PEM. */
+/** The source of the serving certificate; PEM. */
 export type ServingTls =
   | { readonly kind: 'cert-manager' }
   | {
@@ -33,20 +33,20 @@ export type ServingTls =
       readonly ca: string;
     };
 
-/** Who may ask the webhook. */
+/** The clients that may call the webhook. */
 export type Clients =
   | { readonly kind: 'anyone' }
   | {
       readonly kind: 'certified';
-      /** The CAs, in PEM. */
+      /** PEM. */
       readonly ca: string;
       readonly names: readonly string[];
-      /** The client certificate of the API server, where it was made here. */
+      /** The client certificate of the API server, if this command issued it. */
       readonly made?: { readonly certificate: string; readonly key: string };
     };
 
-/** What goes to `webhook serve` as it is. */
-interface PassedOn {
+/** Flags that are passed to `webhook serve` unchanged. */
+interface ServeFlags {
   readonly acceptUnbound: readonly string[];
   readonly maxScope: string | undefined;
   readonly deprecatedKids: readonly string[];
@@ -54,36 +54,6 @@ interface PassedOn {
   readonly logLevel: string | undefined;
   readonly memo: boolean;
   readonly kmsEndpoint: string | undefined;
-}
-
-/** The name of all that is there once; the cluster has one webhook. */
-export const NAME = 'kseal-webhook';
-
-export const PORT = 8443;
-export const METRICS_PORT = 9090;
-
-/** The name under which the API server asks the webhook: what its certificate must hold. */
-export function hostIn(namespace: string): string {
-  return `${NAME}.${namespace}.svc`;
-}
-
-/** All names that the Service has within the cluster. */
-export function hostsIn(namespace: string): readonly string[] {
-  const host = hostIn(namespace);
-  return [host, `${host}.cluster.local`, `${NAME}.${namespace}`, NAME];
-}
-
-export const tlsSecret = `${NAME}-tls`;
-export const clientCaMap = `${NAME}-client-ca`;
-
-/** What tells the pods of the webhook from others. */
-export const podLabels = { 'app.kubernetes.io/name': NAME };
-
-export const labels = { ...podLabels, 'app.kubernetes.io/part-of': 'kseal' };
-
-/** The metadata of an object in the webhook's namespace. */
-export function metaIn(namespace: string, name = NAME): ObjectMeta {
-  return { name, namespace, labels };
 }
 
 /** A Kubernetes object as plain data. */
@@ -101,8 +71,37 @@ interface ObjectMeta {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** An object, and what is said above it in its file. */
+/** An object with the comment above it in its file. */
 export interface Documented {
   readonly object: KubernetesObject;
   readonly comment?: string;
+}
+
+/** The name of every object that exists once; a cluster has one webhook. */
+export const NAME = 'kseal-webhook';
+export const tlsSecret = `${NAME}-tls`;
+export const clientCaMap = `${NAME}-client-ca`;
+
+export const PORT = 8443;
+export const METRICS_PORT = 9090;
+
+/** The labels that select the pods of the webhook. */
+export const podLabels = { 'app.kubernetes.io/name': NAME };
+
+export const labels = { ...podLabels, 'app.kubernetes.io/part-of': 'kseal' };
+
+/** The metadata of an object in the webhook's namespace. */
+export function metaIn(namespace: string, name = NAME): ObjectMeta {
+  return { name, namespace, labels };
+}
+
+/** The host name that the API server calls, which the serving certificate must contain. */
+export function hostIn(namespace: string): string {
+  return `${NAME}.${namespace}.svc`;
+}
+
+/** All host names of the Service inside the cluster. */
+export function hostsIn(namespace: string): readonly string[] {
+  const host = hostIn(namespace);
+  return [host, `${host}.cluster.local`, `${NAME}.${namespace}`, NAME];
 }

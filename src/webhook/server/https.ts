@@ -12,30 +12,45 @@ import type { Metrics } from './metrics.ts';
 import type { Times } from './settings.ts';
 import type { TlsMaterial } from './tls.ts';
 
+interface Clients {
+  /** The accepted common names of client certificates; undefined: any client may call. */
+  readonly clientNames: readonly string[] | undefined;
+  readonly onRefusedClient: (client: RefusedClient) => void;
+}
+
+/** The facts about a refused client that a log may contain. */
+export interface RefusedClient {
+  /** CLIENT_NAME, or the code of OpenSSL or Node. */
+  readonly code: string;
+  readonly address?: string | undefined;
+  /** The common name in a valid certificate. */
+  readonly client?: string;
+}
+
 export interface MutateOptions extends Clients {
   readonly tls: TlsMaterial;
   readonly answer: (posted: Posted) => Promise<string>;
-  /** Whether connections are to end with their next answer. */
+  /** Whether each connection ends with its next answer. */
   readonly isDraining: () => boolean;
   readonly times: Times;
 }
 
-const MAX_CONNECTIONS = 1000;
-
 export interface Mutate {
   readonly server: Server;
-  /** Fulfilled as soon as no request is under way. */
+  /** Fulfilled when no request is being answered. */
   readonly idle: () => Promise<void>;
-  /** Has new connections use other TLS files. Under other authorities the old ones end. */
+  /** Uses these TLS files for new connections. If the client CA changed, the old ones end. */
   readonly use: (tls: TlsMaterial) => void;
 }
 
-/** Makes the HTTPS server: `POST /mutate`, and nothing else. It does not listen yet. */
+const MAX_CONNECTIONS = 1000;
+
+/** The HTTPS server for `POST /mutate` and nothing else. It does not listen yet. */
 export async function mutateServer(options: MutateOptions): Promise<Mutate> {
   const app = Fastify<Server>({
     serverFactory: (handler) => createServer(serverOptions(options), handler),
     bodyLimit: MAX_REVIEW_BYTES,
-    // While it drains it still answers.
+    // The server still answers while it drains.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: false },
     frameworkErrors: sendError,
@@ -49,23 +64,23 @@ export async function mutateServer(options: MutateOptions): Promise<Mutate> {
     { parseAs: 'buffer' },
     async (_: unknown, body: Buffer) => body,
   );
-  const bodies = bodiesUnderWay();
+  const pending = pendingRequests();
   const admitted = admittedTo(app.server);
   app.addHook('onRequest', async ({ raw }, reply) => {
-    if (!admitted.has(raw.socket)) return reply.code(403).send({ error: 'connect anew' });
+    if (!admitted.has(raw.socket)) return reply.code(403).send({ error: 'connect again' });
   });
   app.addHook('onRequest', refuseEncoded);
-  app.addHook('onRequest', bodies.admit);
+  app.addHook('onRequest', pending.admit);
   app.addHook('onSend', async ({ raw }, reply) => {
     if (options.isDraining() || !admitted.has(raw.socket)) reply.header('connection', 'close');
   });
   app.addHook('onResponse', async ({ raw }) => {
-    // Whoever still sends a body that was refused is not listened to any longer.
+    // The rest of a refused body is not read.
     if (!raw.complete) raw.destroy();
   });
   app.setErrorHandler(sendError);
   app.setNotFoundHandler((_, reply) =>
-    reply.code(404).send({ error: 'only POST /mutate is here' }),
+    reply.code(404).send({ error: 'only POST /mutate is served' }),
   );
   app.post<{ Querystring: { timeout?: unknown } }>('/mutate', async ({ body, query }, reply) => {
     const timeout = typeof query.timeout === 'string' ? query.timeout : undefined;
@@ -75,20 +90,7 @@ export async function mutateServer(options: MutateOptions): Promise<Mutate> {
     return reply.type('application/json').send(text);
   });
   await app.ready();
-  return { server: app.server, idle: bodies.none, use: reloading(app.server, admitted, options) };
-}
-
-/** Who was let in by an authority that is gone would else be let in for as long as he asks. */
-function reloading(server: Server, admitted: Admitted, options: MutateOptions) {
-  let { ca } = options.tls;
-  return (tls: TlsMaterial) => {
-    server.setSecureContext(tlsOptions(tls, options));
-    if (ca === undefined || tls.ca?.equals(ca)) return;
-    ca = tls.ca;
-    admitted.forget();
-    // Handshakes that had begun by now end under the authorities of before.
-    setTimeout(admitted.forget, options.times.handshake).unref();
-  };
+  return { server: app.server, idle: pending.none, use: reloading(app.server, admitted, options) };
 }
 
 function serverOptions({ tls, times, ...clients }: MutateOptions) {
@@ -102,31 +104,7 @@ function serverOptions({ tls, times, ...clients }: MutateOptions) {
   };
 }
 
-/** Neither kseal's words nor Node's quote a request. */
-function sendError(error: Error & { statusCode?: number }, _: FastifyRequest, reply: FastifyReply) {
-  if (error instanceof KsealError) return reply.code(400).send({ error: error.message });
-  const status = error.statusCode ?? 500;
-  return reply
-    .code(status)
-    .send({ error: status < 500 ? 'the request is refused' : 'a bug in kseal' });
-}
-
-interface Clients {
-  /** The common names of client certificates that may call; without them anybody may. */
-  readonly clientNames: readonly string[] | undefined;
-  readonly onRefusedClient: (client: RefusedClient) => void;
-}
-
-/** Who was refused, as far as a log may tell. */
-export interface RefusedClient {
-  /** CLIENT_NAME, or what OpenSSL or Node call it. */
-  readonly code: string;
-  readonly address?: string | undefined;
-  /** The common name in a certificate that was sound. */
-  readonly client?: string;
-}
-
-/** The TLS settings, which a reload sets anew; a resumed session would skip the look at a client. */
+/** Without session tickets, because a resumed session would skip the check of the client. */
 function tlsOptions({ cert, key, ca }: TlsMaterial, { clientNames }: Clients) {
   const isChecked = clientNames !== undefined;
   return {
@@ -140,27 +118,23 @@ function tlsOptions({ cert, key, ca }: TlsMaterial, { clientNames }: Clients) {
   };
 }
 
-/** Ends what the handshake lets pass although its name is not one of ours, before it is read. */
-function checkClients(server: Server, { clientNames, onRefusedClient }: Clients): void {
-  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-    // Of a certificate that is not trusted this is all that is told.
-    const reason: unknown = socket.authorizationError ?? error.code;
-    onRefusedClient({ code: `${reason ?? 'TLS'}`, address: socket.remoteAddress });
-  });
-  if (clientNames === undefined) return;
-  server.prependListener('secureConnection', (socket: TLSSocket) => {
-    // Of a subject with several common names Node makes a list, of an empty one nothing.
-    const name: unknown = socket.getPeerCertificate().subject?.CN;
-    if (socket.authorized && typeof name === 'string' && clientNames.includes(name)) return;
-    onRefusedClient({ code: 'CLIENT_NAME', address: socket.remoteAddress, client: `${name}` });
-    socket.destroy();
-  });
+/** A connection must not outlive the CA that authenticated it. */
+function reloading(server: Server, admitted: Admitted, options: MutateOptions) {
+  let { ca } = options.tls;
+  return (tls: TlsMaterial) => {
+    server.setSecureContext(tlsOptions(tls, options));
+    if (ca === undefined || tls.ca?.equals(ca)) return;
+    ca = tls.ca;
+    admitted.forget();
+    // Handshakes in progress still end under the old CA.
+    setTimeout(admitted.forget, options.times.handshake).unref();
+  };
 }
 
-/** The connections that were let in under the authorities that are in use. */
+/** The connections that the current client CA authenticated. */
 interface Admitted {
   has(socket: Socket): boolean;
-  /** From now on there are none. Those that wait for a request are ended. */
+  /** Forgets all connections, and ends those without a request. */
   forget(): void;
 }
 
@@ -176,29 +150,71 @@ function admittedTo(server: Server): Admitted {
   };
 }
 
-/** What the bodies that are under way may add up to; a 503 for the rest keeps memory bounded. */
-const MAX_BYTES_UNDER_WAY = 64 * 1024 * 1024;
-/** What a request counts for at least, with its connection and its review. */
-const LEAST_BYTES = 32 * 1024;
+/** Ends connections with a valid certificate but another name before anything is read from them. */
+function checkClients(server: Server, { clientNames, onRefusedClient }: Clients): void {
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+    // The only detail that Node gives about an untrusted certificate.
+    const reason: unknown = socket.authorizationError ?? error.code;
+    onRefusedClient({ code: `${reason ?? 'TLS'}`, address: socket.remoteAddress });
+  });
+  if (clientNames === undefined) return;
+  server.prependListener('secureConnection', (socket: TLSSocket) => {
+    // An array if the subject has several common names, undefined if it is empty.
+    const name: unknown = socket.getPeerCertificate().subject?.CN;
+    if (socket.authorized && typeof name === 'string' && clientNames.includes(name)) return;
+    onRefusedClient({ code: 'CLIENT_NAME', address: socket.remoteAddress, client: `${name}` });
+    socket.destroy();
+  });
+}
+
+const MINUTE = 60_000;
+
+/**
+ * Counts refused clients, and logs one per minute and reason: an administrator needs the reason,
+ * but anyone can connect. `now` returns milliseconds.
+ */
+export function refusedClients(
+  { log, metrics }: { readonly log: Log; readonly metrics: Pick<Metrics, 'refusedClients'> },
+  now = () => performance.now(),
+): (client: RefusedClient) => void {
+  const logged = new Map<string, number>();
+  return (client) => {
+    metrics.refusedClients.inc();
+    const isRecent = (logged.get(client.code) ?? Number.NEGATIVE_INFINITY) > now() - MINUTE;
+    // Port scanners just disconnect.
+    if (isRecent || client.code === 'ECONNRESET') return;
+    logged.set(client.code, now());
+    log.write('warn', 'refused a client', { ...client });
+  };
+}
 
 type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
-/** The requests that are under way. */
-interface Bodies {
-  /** Lets a request in, until its answer is given, or refuses it before its body is read. */
+const refuseEncoded: Hook = async ({ headers }, reply) => {
+  if ((headers['content-encoding'] ?? 'identity') === 'identity') return;
+  return reply.code(415).send({ error: 'content encodings are not supported' });
+};
+
+/** The bodies of all pending requests may add up to this; a 503 for the rest bounds memory. */
+const MAX_PENDING_BYTES = 64 * 1024 * 1024;
+/** A request counts for at least this, because of its connection and its review. */
+const MIN_REQUEST_BYTES = 32 * 1024;
+
+interface Pending {
+  /** Counts a request until it is answered, or refuses it before its body is read. */
   readonly admit: Hook;
-  /** Fulfilled as soon as none is under way. */
+  /** Fulfilled when no request is pending. */
   readonly none: () => Promise<void>;
 }
 
-/** Counts a body as long as it says it is, and one that does not say as the longest there may be. */
-function bodiesUnderWay(): Bodies {
+/** Counts requests by their Content-Length, and those without one by the maximum. */
+function pendingRequests(): Pending {
   let bytes = 0;
   let waiting: (() => void)[] = [];
   const leave = (weight: number) => {
     bytes -= weight;
     if (bytes > 0) return;
-    for (const tell of waiting) tell();
+    for (const resolve of waiting) resolve();
     waiting = [];
   };
   return {
@@ -207,42 +223,25 @@ function bodiesUnderWay(): Bodies {
       if (length > MAX_REVIEW_BYTES) {
         return reply.code(413).send({ error: 'the body is too large' });
       }
-      const weight = Math.max(length, LEAST_BYTES);
-      if (bytes + weight > MAX_BYTES_UNDER_WAY) {
-        return reply.code(503).header('retry-after', 1).send({ error: 'too much at once' });
+      const weight = Math.max(length, MIN_REQUEST_BYTES);
+      if (bytes + weight > MAX_PENDING_BYTES) {
+        return reply
+          .code(503)
+          .header('retry-after', 1)
+          .send({ error: 'too many requests at once' });
       }
       bytes += weight;
       reply.raw.once('close', () => leave(weight));
     },
     none: async () => {
-      if (bytes > 0) await new Promise<void>((tell) => waiting.push(tell));
+      if (bytes > 0) await new Promise<void>((resolve) => waiting.push(resolve));
     },
   };
 }
 
-const refuseEncoded: Hook = async ({ headers }, reply) => {
-  if ((headers['content-encoding'] ?? 'identity') === 'identity') return;
-  return reply.code(415).send({ error: 'the body must not be encoded' });
-};
-
-const MINUTE = 60_000;
-
-/**
- * Counts the clients that are refused, and tells why: whoever set up the API server or the
- * certificates looks for it in this log. Of each reason one is told a minute, for anybody may
- * knock. `now` gives milliseconds.
- */
-export function refusedClients(
-  { log, metrics }: { readonly log: Log; readonly metrics: Pick<Metrics, 'refusedClients'> },
-  now = () => performance.now(),
-): (client: RefusedClient) => void {
-  const told = new Map<string, number>();
-  return (client) => {
-    metrics.refusedClients.inc();
-    const isTold = (told.get(client.code) ?? Number.NEGATIVE_INFINITY) > now() - MINUTE;
-    // Who only tries whether the port is open goes away without a word.
-    if (isTold || client.code === 'ECONNRESET') return;
-    told.set(client.code, now());
-    log.write('warn', 'a client is refused', { ...client });
-  };
+/** Neither the messages of kseal nor those of Node quote a request. */
+function sendError(error: Error & { statusCode?: number }, _: FastifyRequest, reply: FastifyReply) {
+  if (error instanceof KsealError) return reply.code(400).send({ error: error.message });
+  const status = error.statusCode ?? 500;
+  return reply.code(status).send({ error: status < 500 ? 'bad request' : 'a bug in kseal' });
 }

@@ -1,3 +1,4 @@
+import pLimit, { type LimitFunction } from 'p-limit';
 import { KsealError } from '../../errors.ts';
 import type { OpeningKey } from '../../jwe/decrypt.ts';
 import type { Metrics } from './metrics.ts';
@@ -5,69 +6,47 @@ import type { Metrics } from './metrics.ts';
 /** Runs `task` when it is the turn of `owner`. */
 type FairShare = <T>(owner: string, task: () => Promise<T>) => Promise<T>;
 
-/** The tasks of an owner that wait, of which the first `begun` do so no more. */
-interface Queue {
-  readonly starts: (() => void)[];
-  begun: number;
+interface Owner {
+  readonly running: LimitFunction;
+  readonly waiting: LimitFunction;
+  tasks: number;
 }
 
 /**
- * Runs at most `total` tasks at once, and no more than half of them for one owner, so that one
- * namespace cannot keep all others waiting. The owners that wait take turns.
+ * Runs at most `total` tasks at once and at most half of them for one owner, so that one namespace
+ * cannot keep all others waiting. Owners take turns.
  */
 export function fairShare(total: number): FairShare {
-  const most = Math.max(1, Math.floor(total / 2));
-  const running = new Map<string, number>();
-  const waiting = new Map<string, Queue>();
-  let busy = 0;
-  const runningOf = (owner: string) => running.get(owner) ?? 0;
-  const count = (owner: string, by: 1 | -1) => {
-    busy += by;
-    if (runningOf(owner) + by === 0) running.delete(owner);
-    else running.set(owner, runningOf(owner) + by);
-  };
-  const startNext = () => {
-    for (const [owner, queue] of waiting) {
-      if (runningOf(owner) >= most) continue;
-      const start = nextOf(queue);
-      // A Map keeps the order in which its keys came: the next turn is after everybody else's.
-      waiting.delete(owner);
-      if (queue.starts.length > 0) waiting.set(owner, queue);
-      count(owner, 1);
-      return start?.();
-    }
-  };
-  const turnOf = (owner: string) => {
-    if (busy < total && runningOf(owner) < most) return count(owner, 1);
-    return new Promise<void>((start) => {
-      const queue = waiting.get(owner);
-      if (queue === undefined) waiting.set(owner, { starts: [start], begun: 0 });
-      else queue.starts.push(start);
-    });
-  };
-  return async (owner, task) => {
-    await turnOf(owner);
+  const all = pLimit(total);
+  const half = Math.max(1, Math.floor(total / 2));
+  const owners = new Map<string, Owner>();
+  return async <T>(name: string, task: () => Promise<T>) => {
+    const owner = owners.get(name) ?? { running: pLimit(half), waiting: pLimit(1), tasks: 0 };
+    owners.set(name, owner);
+    owner.tasks += 1;
     try {
-      return await task();
+      return await owner.running(async () => {
+        // The queue of `all` never holds two tasks of one owner, so owners take turns.
+        const { result } = await owner.waiting(
+          () =>
+            new Promise<{ result: Promise<T> }>((begun) => {
+              const result = all(() => {
+                begun({ result });
+                return task();
+              });
+            }),
+        );
+        return result;
+      });
     } finally {
-      count(owner, -1);
-      startNext();
+      owner.tasks -= 1;
+      if (owner.tasks === 0) owners.delete(name);
     }
   };
 }
 
-/** Those that have begun are taken out now and then: one by one it would cost a long queue dear. */
-function nextOf(queue: Queue): (() => void) | undefined {
-  const start = queue.starts[queue.begun++];
-  if (queue.begun * 2 > queue.starts.length) {
-    queue.starts.splice(0, queue.begun);
-    queue.begun = 0;
-  }
-  return start;
-}
-
-/** Keys that are asked for one namespace, within its share, and measured. */
-export function askedFor(
+/** The keys for the reviews of one namespace: limited to its share, and measured. */
+export function keysFor(
   namespace: string,
   keys: readonly OpeningKey[],
   { share, metrics }: { readonly share: FairShare; readonly metrics: Metrics },
@@ -86,13 +65,12 @@ async function measured(
   { keySeconds }: Metrics,
 ): Promise<Uint8Array | undefined> {
   const begun = performance.now();
-  // It may have waited for its turn longer than anybody waits for it.
-  if (begun >= deadline)
-    throw new KsealError('KEY_DEADLINE', 'there was no time left to ask a key');
+  // The review may be over by the time its turn comes.
+  if (begun >= deadline) throw new KsealError('KEY_DEADLINE', 'no time left to ask the key');
   let outcome = 'failed';
   try {
     const cek = await key.decryptKey(encryptedKey, deadline);
-    // Whether it took the encrypted key is told to nobody (RFC 7516 §11.5), nor to who reads metrics.
+    // Metrics must not show whether the key accepted the encrypted key (RFC 7516 §11.5).
     outcome = 'answered';
     return cek;
   } catch (error) {

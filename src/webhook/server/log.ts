@@ -4,21 +4,21 @@ import type { KsealError } from '../../errors.ts';
 import { shortened } from '../denial.ts';
 import type { LogLevel } from './settings.ts';
 
-/** Everything that a log line may say besides its message. No value has a field. */
+/** All fields that a log line may have besides its message. None holds a value of a Secret. */
 export interface LogFields {
   readonly uid?: string;
   readonly namespace?: string;
   readonly name?: string | undefined;
   readonly operation?: string;
   readonly dryRun?: boolean;
-  /** The data keys of the values that were opened. */
+  /** The data keys of the opened values. */
   readonly opened?: readonly string[];
   readonly result?: string;
   readonly errors?: readonly LoggedError[];
   readonly milliseconds?: number;
   readonly reference?: string;
   readonly code?: string;
-  /** Who called, and by which name. */
+  /** The address of a caller, and the common name of its certificate. */
   readonly address?: string | undefined;
   readonly client?: string;
   readonly kids?: readonly string[];
@@ -36,12 +36,12 @@ export interface Log {
   write(level: LogLevel, message: string, fields?: LogFields): void;
 }
 
-/** The longest name of a Kubernetes object; in a request a name may be longer still. */
-const MOST_NAME = 253;
-const MOST_MESSAGE = 1000;
-const MOST_ITEMS = 300;
+/** The longest name of a Kubernetes object; names in a request may be longer. */
+const MAX_NAME = 253;
+const MAX_MESSAGE = 1000;
+const MAX_ITEMS = 300;
 
-/** A log of JSON lines on `stream`. What comes from a request is shortened and steers nothing. */
+/** A log of JSON lines on `stream`. Texts are shortened, and their control characters escaped. */
 export function createLog(stream: Writable, level: LogLevel): Log {
   const logger = pino(
     {
@@ -54,7 +54,7 @@ export function createLog(stream: Writable, level: LogLevel): Log {
   );
   return {
     write: (at, message, fields = {}) =>
-      logger[at](cleaned(fields), shortened(message, MOST_MESSAGE)),
+      logger[at](cleaned(fields), shortened(message, MAX_MESSAGE)),
   };
 }
 
@@ -63,28 +63,25 @@ function cleaned(fields: LogFields): Record<string, unknown> {
 }
 
 function clean(value: unknown): unknown {
-  if (typeof value === 'string') return shortened(value, MOST_NAME);
-  if (Array.isArray(value)) return value.slice(0, MOST_ITEMS).map(clean);
+  if (typeof value === 'string') return shortened(value, MAX_NAME);
+  if (Array.isArray(value)) return value.slice(0, MAX_ITEMS).map(clean);
   if (typeof value !== 'object' || value === null) return value;
   const { message, ...rest } = value as Record<string, unknown>;
-  const said = typeof message !== 'string' ? {} : { message: shortened(message, MOST_MESSAGE) };
-  return { ...cleaned(rest), ...said };
+  const short = typeof message === 'string' ? { message: shortened(message, MAX_MESSAGE) } : {};
+  return { ...cleaned(rest), ...short };
 }
 
-/** What a log says of an error that was foreseen: kseal's own words quote no value. */
+/** An expected error as a log field: the messages of kseal quote no values. */
 export function loggedError({ code, message }: KsealError, key?: string): LoggedError {
   return { ...(key === undefined ? {} : { key }), code, message };
 }
 
-/**
- * What may be told of an error that nobody foresaw: its kind, and the line it comes from. Its
- * message may quote a value.
- */
+/** An unexpected error by its name and its place, without its message, which may quote a value. */
 export function describeBug(error: unknown): string {
-  if (!(error instanceof Error)) return 'a bug in kseal: something was thrown that is no error';
+  if (!(error instanceof Error)) return 'a bug in kseal: something other than an Error was thrown';
   const { name, message, stack = '' } = error;
-  const said = stack.indexOf(message);
-  const behind = said < 0 ? '' : stack.slice(said + message.length);
-  const [place = ''] = /^ {4}at .*$/m.exec(behind) ?? [];
+  const start = stack.indexOf(message);
+  const frames = start < 0 ? '' : stack.slice(start + message.length);
+  const [place = ''] = /^ {4}at .*$/m.exec(frames) ?? [];
   return `a bug in kseal: ${name} ${place.trim()}`.trimEnd();
 }

@@ -3,12 +3,12 @@ import type { FastifyInstance } from 'fastify';
 import Fastify from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
-/** How a review, or a question to a key, ended. */
+/** How a review ended. */
 export type ReviewResult = 'untouched' | 'opened' | 'denied' | 'late' | 'failed' | 'invalid';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** What is counted. No label has a name out of a request: there would be no end of them. */
+/** The metrics of the server. No label takes names from requests, because these are unlimited. */
 export function createMetrics() {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];
@@ -23,66 +23,74 @@ export function createMetrics() {
     refusals: counter('kseal_refusals_total', 'Sealed values refused, by error code', ['code']),
     reviewSeconds: new Histogram({
       name: 'kseal_review_duration_seconds',
-      help: 'From the beginning of a request to its answer',
+      help: 'Time from the start of a request to its answer, in seconds',
       buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10],
       registers,
     }),
-    inFlight: gauge('kseal_reviews_in_flight', 'Requests that have no answer yet'),
+    inFlight: gauge('kseal_reviews_in_flight', 'Reviews that are being answered'),
     keySeconds: new Histogram({
       name: 'kseal_key_request_duration_seconds',
-      help: 'One question to a key (with a KMS: to the KMS, with its retries), by outcome',
+      help: 'Time of one decryption by a key, including retries of a KMS call, in seconds, by outcome',
       labelNames: ['outcome'] as const,
       buckets: [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
       registers,
     }),
     cacheHits: counter(
       'kseal_memo_hits_total',
-      'Values answered from the cache, with no question',
+      'Values answered from the cache without asking a key',
       [],
     ),
-    keys: gauge('kseal_keys', 'Keys that open'),
+    keys: gauge('kseal_keys', 'Keys that can open values'),
     keyRefreshFailures: counter(
       'kseal_key_refresh_failures_total',
-      'References of keys that could not be read when it was time to',
+      'Failed attempts to read a key reference',
       [],
     ),
     certificateExpiry: gauge(
       'kseal_certificate_expiry_timestamp_seconds',
-      'When the serving certificate expires, in seconds since 1970',
+      'Expiry of the serving certificate, in seconds since 1970',
     ),
     certificateReloads: counter(
       'kseal_certificate_reloads_total',
-      'Changes of the TLS files, by result; the old pair stays after a failure',
+      'Reloads of changed TLS files, by result; after a failure the old files stay in use',
       ['result'],
     ),
     clientAuthentication: gauge(
       'kseal_client_authentication',
-      '1 where clients must show a certificate, 0 where anybody may call',
+      '1 if clients must present a certificate, 0 if anyone may call',
     ),
     refusedClients: counter(
       'kseal_refused_clients_total',
-      'Connections refused: no TLS, no client certificate, or not a right one',
+      'Connections refused for want of TLS or of an accepted client certificate',
       [],
     ),
-    uncaught: counter('kseal_uncaught_errors_total', 'Bugs in kseal that nothing caught', []),
+    uncaught: counter(
+      'kseal_uncaught_errors_total',
+      'Uncaught errors, each of them a bug in kseal',
+      [],
+    ),
   };
 }
 
-const times = { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 2_000 };
+const timeouts = {
+  headersTimeout: 5_000,
+  requestTimeout: 5_000,
+  connectionsCheckingInterval: 2_000,
+};
 
 const MAX_CONNECTIONS = 100;
 
 /**
- * Makes the server for the kubelet and for Prometheus, on plain HTTP since they show no client
- * certificate. `notReady` says why reviews should go elsewhere; undefined: they should not.
+ * The server for the kubelet and Prometheus, on plain HTTP because they present no client
+ * certificate. `notReady` returns why reviews should go to another pod; undefined if ready.
  */
 export async function probeServer(
   metrics: Metrics,
   notReady: () => string | undefined,
 ): Promise<FastifyInstance> {
-  const app = Fastify({ serverFactory: (handler) => createServer(times, handler) });
+  const app = Fastify({ serverFactory: (handler) => createServer(timeouts, handler) });
   app.server.maxConnections = MAX_CONNECTIONS;
-  // Whether the process lives says nothing of the KMS: a restart would not bring that back.
+  // Does not depend on the KMS, because a restart would not bring that back.
   app.get('/livez', async () => 'ok\n');
   app.get('/readyz', async (_, reply) => {
     const reason = notReady();

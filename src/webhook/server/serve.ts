@@ -1,5 +1,6 @@
 import type { Server } from 'node:net';
 import type { Writable } from 'node:stream';
+import { within } from '../../deadline.ts';
 import { KsealError } from '../../errors.ts';
 import type { KeyState } from '../../jwe/decrypt.ts';
 import { createReviewer, type ReviewerOptions } from './handler.ts';
@@ -7,40 +8,37 @@ import { type Mutate, mutateServer, refusedClients } from './https.ts';
 import { type Keyring, keepReading, keyringOf, type LoadKeys } from './keyring.ts';
 import { createLog, describeBug, type Log } from './log.ts';
 import { createMetrics, type Metrics, probeServer } from './metrics.ts';
-import { defaultTimes, type LogLevel, type Times, within } from './settings.ts';
+import { defaultTimes, type LogLevel, type Times } from './settings.ts';
 import { checkTls, readTlsFiles, type TlsFiles, type TlsMaterial, watchTls } from './tls.ts';
 
 export interface ServeOptions extends ReviewerOptions {
   readonly references: readonly string[];
   readonly states: ReadonlyMap<string, KeyState>;
   readonly tls: TlsFiles;
-  /** The common names of client certificates that may call; without them anybody may. */
+  /** The accepted common names of client certificates; undefined: any client may call. */
   readonly clientNames: readonly string[] | undefined;
   readonly host: string | undefined;
   readonly port: number;
   readonly metricsPort: number;
   readonly logLevel: LogLevel;
-  /** How long it goes on serving after the first signal, while endpoints are updated; milliseconds. */
+  /** How long to go on serving after the first signal, until endpoints are updated; milliseconds. */
   readonly drain: number;
 }
 
-export interface ServeWorld {
+/** Calls `listener` for each event; returns a function that ends this. */
+type Listen<T> = (listener: (event: T) => void) => () => void;
+
+interface ServeWorld {
   readonly loadKeys: (reference: string, note: (text: string) => void) => ReturnType<LoadKeys>;
   readonly logStream: Writable;
-  readonly onSignal: OnSignal;
-  /** Has `listener` hear of what nobody caught, in place of the end that it means. */
-  readonly onUncaught: (listener: (error: unknown) => void) => () => void;
+  readonly onSignal: Listen<string>;
+  readonly onUncaught: Listen<unknown>;
 }
 
-interface State {
-  tls: TlsMaterial;
-  isDraining: boolean;
-}
-
-/** What the parts of a running server share. */
+/** The state that the parts of a running server share. */
 interface Running {
   readonly options: ServeOptions;
-  readonly state: State;
+  readonly state: { tls: TlsMaterial; isDraining: boolean };
   readonly log: Log;
   readonly metrics: Metrics;
   readonly keyring: Keyring;
@@ -48,16 +46,16 @@ interface Running {
 }
 
 /**
- * Serves the admission webhook until a signal ends it: then it tells so by its readiness, goes on
- * for a while, answers what is under way, and returns. Throws what keeps it from starting, and
- * INTERRUPTED where a second signal came.
+ * Serves the admission webhook until a signal. Then it reports that it is not ready, goes on
+ * serving for a while, answers pending requests, and returns. Throws the error that prevents a
+ * start, and INTERRUPTED on a second signal.
  */
 export async function serve(
   options: ServeOptions,
   world: ServeWorld,
   times: Times = defaultTimes,
 ): Promise<void> {
-  const tls = checkTls(readTlsFiles(options.tls), options.tls);
+  const tls = checkTls(readTlsFiles(options.tls));
   const log = createLog(world.logStream, options.logLevel);
   const note = once((text: string) => log.write('info', text));
   const load = (reference: string) => world.loadKeys(reference, note);
@@ -70,23 +68,23 @@ export async function serve(
     times,
   };
   const signals = twoSignals(world.onSignal);
-  const stopHearing = world.onUncaught((error) => {
+  const ignoreUncaught = world.onUncaught((error) => {
     running.metrics.uncaught.inc();
     log.write('error', describeBug(error));
   });
   const reading = keepReading(running);
   try {
-    // While nothing is served yet, a signal ends the start at once.
+    // A signal before the server listens ends it at once.
     const signal = await Promise.race([reading.begun, signals.first]);
     if (signal === undefined) await serveUntil(running, signals);
   } finally {
     reading.stop();
-    stopHearing();
+    ignoreUncaught();
     signals.stop();
   }
 }
 
-/** The same, but each text only the first time: keys are read again every minute. */
+/** Drops repeated texts: the keys are read every minute, with the same notes. */
 function once(say: (text: string) => void): (text: string) => void {
   const said = new Set<string>();
   return (text) => {
@@ -112,8 +110,11 @@ async function serveUntil(running: Running, signals: Signals): Promise<void> {
     state.tls = tls;
   });
   try {
-    const [port, metricsPort] = await listenOnBoth(running, mutate.server, probes.server);
-    announce(running, port, metricsPort);
+    const { host } = options;
+    const onError = (code: string) => log.write('error', 'cannot accept a connection', { code });
+    const port = await listen(mutate.server, { host, port: options.port, onError }, '--port');
+    const probing = { host, port: options.metricsPort, onError };
+    announce(running, port, await listen(probes.server, probing, '--metrics-port'));
     const signal = await signals.first;
     state.isDraining = true;
     log.write('info', 'draining', { signal });
@@ -129,16 +130,7 @@ async function serveUntil(running: Running, signals: Signals): Promise<void> {
   }
 }
 
-async function listenOnBoth({ options, log }: Running, mutate: Server, probes: Server) {
-  const { host, port, metricsPort } = options;
-  const onError = (code: string) => log.write('error', 'cannot accept a connection', { code });
-  return [
-    await listen(mutate, { host, port, onError }, '--port'),
-    await listen(probes, { host, port: metricsPort, onError }, '--metrics-port'),
-  ] as const;
-}
-
-/** Keys have to be read once, so that a rollout with a wrong one stops; a KMS may fail later. */
+/** Ready once every key has been read: a wrong key stops a rollout, but a later KMS failure does not. */
 function notReady({ state, keyring }: Running): string | undefined {
   if (state.isDraining) return 'draining';
   if (!keyring.hasBeenRead()) return 'not all keys have been read yet';
@@ -148,7 +140,10 @@ function notReady({ state, keyring }: Running): string | undefined {
 function announce({ options, keyring, log, metrics }: Running, port: number, metricsPort: number) {
   metrics.clientAuthentication.set(options.clientNames === undefined ? 0 : 1);
   if (options.clientNames === undefined) {
-    log.write('warn', 'any client may call: whoever reaches this port can have values opened');
+    log.write(
+      'warn',
+      'client authentication is off: anyone who reaches this port can have values opened',
+    );
   }
   const kids = keyring.keys().map(({ kid }) => kid);
   log.write('info', `serving reviews on port ${port}, probes and metrics on ${metricsPort}`, {
@@ -156,17 +151,13 @@ function announce({ options, keyring, log, metrics }: Running, port: number, met
   });
 }
 
-/** Tells of SIGTERM and SIGINT; returns what ends the telling. */
-export type OnSignal = (listener: (signal: string) => void) => () => void;
-
-/** The first signal to come, and the second one. */
-export interface Signals {
+interface Signals {
   readonly first: Promise<string>;
   readonly second: Promise<string>;
   readonly stop: () => void;
 }
 
-export function twoSignals(onSignal: OnSignal): Signals {
+function twoSignals(onSignal: Listen<string>): Signals {
   const waiting: ((signal: string) => void)[] = [];
   const nextSignal = () => new Promise<string>((resolve) => waiting.push(resolve));
   const [first, second] = [nextSignal(), nextSignal()];
@@ -174,18 +165,18 @@ export function twoSignals(onSignal: OnSignal): Signals {
   return { first, second, stop };
 }
 
-/** How long a draining takes, in milliseconds: it goes on serving, and then only answers. */
-export interface Draining {
+/** How long the server goes on serving, and then waits for pending answers; milliseconds. */
+interface Draining {
   readonly serving: number;
   readonly lastAnswers: number;
 }
 
-/** Whoever has sent half a request gets so long for the rest; milliseconds. */
+/** How long a client has for the rest of a request that it has begun; milliseconds. */
 const LINGER = 200;
 
 /**
- * Goes on serving for a while, as endpoints are updated, then ends connections as their answers
- * are given. Throws INTERRUPTED where a second signal comes.
+ * Goes on serving while endpoints are updated, then ends each connection once it is answered.
+ * Throws INTERRUPTED on a second signal.
  */
 export async function drain(
   { server, idle }: Pick<Mutate, 'server' | 'idle'>,
@@ -193,37 +184,35 @@ export async function drain(
   { serving, lastAnswers }: Draining,
 ): Promise<void> {
   const interrupted = second.then(() => {
-    throw new KsealError('INTERRUPTED', 'ended by a second signal');
+    throw new KsealError('INTERRUPTED', 'interrupted by a second signal');
   });
   await within(serving, interrupted);
   const closed = new Promise((resolve) => server.close(resolve));
-  // Node waits for connections too on which nothing was ever asked, and a client may keep some.
+  // Node also waits for connections that never carried a request, and clients may keep those open.
   const quiet = idle()
     .then(() => within(LINGER, closed))
     .then(idle);
   await within(lastAnswers, Promise.race([closed, quiet, interrupted]));
 }
 
-/** What the system says, and whether it says it of the host or of the port. */
+/** By error code of the system: what is wrong, with the host or with the port. */
 const reasons: Readonly<Record<string, readonly ['host' | 'port', string]>> = {
-  EADDRINUSE: ['port', 'the port is in use'],
+  EADDRINUSE: ['port', 'address already in use'],
   EACCES: ['port', 'permission denied'],
-  EADDRNOTAVAIL: ['host', 'this machine has no such address'],
-  ENOTFOUND: ['host', 'there is no such host'],
+  EADDRNOTAVAIL: ['host', 'not an address of this machine'],
+  ENOTFOUND: ['host', 'no such host'],
 };
 
-/** Where a server listens: `host:port`; the port is the one that was found where 0 was given. */
-export interface Listening {
+interface Listening {
+  /** 0 for any free port. */
   readonly port: number;
+  /** Undefined for all addresses of this machine. */
   readonly host: string | undefined;
-  /** Hears of what goes wrong later: connections that cannot be accepted, for want of descriptors. */
+  /** Called with the error code if a connection cannot be accepted later. */
   readonly onError: (code: string) => void;
 }
 
-/**
- * Listens on a port; without a host on all addresses of this machine. Throws USAGE, with the flag
- * that named the port.
- */
+/** Listens on a port, which it returns. Throws USAGE with the flag that named the port. */
 export function listen(
   server: Server,
   { port, host, onError }: Listening,
@@ -231,10 +220,9 @@ export function listen(
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     const refuse = ({ code = '' }: NodeJS.ErrnoException) => {
-      const where = host === undefined ? `port ${port}` : `${host}, port ${port}`;
-      const unknown = ['port', `the system answered ${code || 'with an error'}`] as const;
-      const [what, reason] = reasons[code] ?? unknown;
-      const hint = `choose another one with ${what === 'host' ? '--host' : flag}`;
+      const where = host === undefined ? `port ${port}` : `${host} port ${port}`;
+      const [what, reason] = reasons[code] ?? ['port', code || 'unknown error'];
+      const hint = `choose another ${what} with ${what === 'host' ? '--host' : flag}`;
       reject(new KsealError('USAGE', `cannot listen on ${where}: ${reason}`, { hint }));
     };
     server.once('error', refuse);

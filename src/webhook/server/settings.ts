@@ -1,33 +1,32 @@
-/** How long things may take, and how often they are done; milliseconds. */
+/** Intervals and limits of the server, in milliseconds. */
 export interface Times {
-  /** Of a connection: its TLS handshake, the headers of a request, and the whole of one. */
+  /** How long a client may take for its TLS handshake, for the headers and for a whole request. */
   readonly handshake: number;
   readonly headers: number;
   readonly request: number;
-  /** How long a connection may do nothing: between two requests, and while one is answered. */
+  /** How long a connection may be silent between two requests, and during an answer. */
   readonly idle: number;
   readonly stalled: number;
-  /** How often connections are held against these. */
+  /** How often connections are checked against these limits. */
   readonly check: number;
-  /** How often keys are read anew: all is well, or something is missing. */
+  /** How often the keys are read again, after a success and after a failure. */
   readonly refresh: number;
   readonly refreshAfterFailure: number;
-  /** How long a start waits for the first reading of the keys. */
+  /** How long the start waits for the keys to be read for the first time. */
   readonly headStart: number;
-  /** How often the TLS files are looked at. */
+  /** How often the TLS files are checked for changes. */
   readonly tlsLook: number;
-  /** How long answers that are under way may take once no more are begun. */
+  /** How long pending answers may take after the server has stopped accepting requests. */
   readonly lastAnswers: number;
 }
 
-/** What holds; tests do not wait so long. */
 export const defaultTimes: Times = {
   handshake: 10_000,
   headers: 10_000,
   request: 20_000,
-  // The API server keeps an idle connection for 90 s, and is to be the one that ends it.
+  // The API server closes its idle connections after 90 s, and should do so before kseal does.
   idle: 120_000,
-  // Longer than the longest answer takes.
+  // Longer than the longest review.
   stalled: 60_000,
   check: 2_000,
   refresh: 60_000,
@@ -36,15 +35,6 @@ export const defaultTimes: Times = {
   tlsLook: 5_000,
   lastAnswers: 15_000,
 };
-
-/** Waits for `event`, for so many milliseconds at most: then it gives nothing. */
-export async function within<T>(milliseconds: number, event: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const end = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), milliseconds);
-  });
-  return Promise.race([event, end]).finally(() => clearTimeout(timer));
-}
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 

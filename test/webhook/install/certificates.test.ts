@@ -24,7 +24,7 @@ const client = await issueCertificate({
   ...lifetime,
 });
 
-/** What OpenSSL says when it verifies a certificate strictly, for a purpose. */
+/** The output of a strict verification by OpenSSL. */
 function verify({ certificate, ca }: IssuedCertificate, ...options: string[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'kseal-certificates-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -38,7 +38,7 @@ function verify({ certificate, ca }: IssuedCertificate, ...options: string[]): s
   }
 }
 
-test('OpenSSL verifies the serving certificate, for its names and its purpose alone', () => {
+test('OpenSSL accepts the serving certificate only for its names and its purpose', () => {
   for (const name of [host, ...otherHosts]) {
     expect(verify(server, '-purpose', 'sslserver', '-verify_hostname', name)).toBe('leaf: OK\n');
   }
@@ -49,7 +49,7 @@ test('OpenSSL verifies the serving certificate, for its names and its purpose al
   expect(verify({ ...server, ca: client.ca })).toMatch('unable to get local issuer');
 });
 
-test('OpenSSL verifies the client certificate for its purpose alone', () => {
+test('OpenSSL accepts the client certificate only for its purpose', () => {
   expect(verify(client, '-purpose', 'sslclient')).toBe('leaf: OK\n');
   expect(verify(client, '-purpose', 'sslserver')).toMatch('unsuitable certificate purpose');
 });
@@ -57,7 +57,7 @@ test('OpenSSL verifies the client certificate for its purpose alone', () => {
 describe('the certificates', () => {
   const [leaf, root] = [new X509Certificate(server.certificate), new X509Certificate(server.ca)];
 
-  test('say who they are, and whether they sign', () => {
+  test('have the right names, usages and algorithm', () => {
     expect([leaf.ca, root.ca]).toEqual([false, true]);
     expect(leaf.keyUsage).toEqual(['1.3.6.1.5.5.7.3.1']);
     expect(leaf.subjectAltName?.split(', ')).toEqual(hostsIn('kseal').map((name) => `DNS:${name}`));
@@ -69,12 +69,12 @@ describe('the certificates', () => {
     }
   });
 
-  test('hold as long as was asked for, under serial numbers of their own', () => {
+  test('have the requested lifetime and unique serial numbers', () => {
     const days = (Date.parse(leaf.validTo) - Date.parse(leaf.validFrom)) / 86_400_000;
     expect(days).toBe(30);
     const serials = [leaf, root, new X509Certificate(client.ca)].map((one) => one.serialNumber);
     expect(new Set(serials).size).toBe(3);
-    // RFC 5280 § 4.1.2.2: positive, at most 20 bytes; 64 bits of chance or more.
+    // RFC 5280 § 4.1.2.2: positive, at most 20 bytes; at least 64 random bits.
     for (const serial of serials) expect(serial).toMatch(/^[0-9A-F]{16,40}$/);
   });
 });

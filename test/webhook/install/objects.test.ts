@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { issueCertificate } from '../../../src/webhook/install/certificates.ts';
 import { baseFiles, clusterObjects, manifestText } from '../../../src/webhook/install/files.ts';
+import { isCidr } from '../../../src/webhook/install/network.ts';
 import type { KubernetesObject, ManifestOptions } from '../../../src/webhook/install/options.ts';
 import { optionsWith, passedOn } from './options.ts';
 import { checkSchema } from './schema.ts';
@@ -38,8 +39,8 @@ function objectsOf(options: ManifestOptions): KubernetesObject[] {
   return [...clusterObjects(options).values()].flat().map(({ object }) => object);
 }
 
-/** The one object of a kind, as loosely as tests read it. */
-// biome-ignore lint/suspicious/noExplicitAny: any field of any kind
+/** The only object of a kind. */
+// biome-ignore lint/suspicious/noExplicitAny: tests read any field of any kind
 function only(kind: string, options: ManifestOptions): any {
   const found = objectsOf(options).filter((object) => object.kind === kind);
   expect(found).toHaveLength(1);
@@ -56,16 +57,16 @@ describe.each([
   ['all options', full],
 ])('with %s', (_, options) => {
   test.each(objectsOf(options).map((object) => [object.kind, object.metadata.name, object]))(
-    '%s %s is what its schema allows',
+    '%s %s is valid',
     (_kind, _name, object) => checkSchema(object as KubernetesObject),
   );
 
-  test('the YAML holds these objects, in this order', () => {
+  test('the YAML contains the objects in order', () => {
     const documents = parseAllDocuments(manifestText(options), { version: '1.1' });
     expect(documents.map((document) => document.toJS())).toEqual(objectsOf(options));
   });
 
-  test('the kustomize base names the files that hold these objects', () => {
+  test('the kustomize base contains the objects in order', () => {
     const files = new Map(baseFiles(options, 'base').map(({ name, text }) => [name, text]));
     const documents = (name: string) => parseAllDocuments(files.get(name) ?? '');
     const [kustomization] = documents('kustomization.yaml').map((document) => document.toJS());
@@ -75,13 +76,13 @@ describe.each([
     );
   });
 
-  test('everything is in the one namespace, or in none', () => {
+  test('every namespaced object is in the namespace of the webhook', () => {
     for (const { metadata } of objectsOf(options)) {
       expect([undefined, options.namespace]).toContain(metadata.namespace);
     }
   });
 
-  test('pods are what the Pod Security Standard "restricted" demands, and more', () => {
+  test('pods meet the Pod Security Standard "restricted"', () => {
     const pod = podOf(options);
     expect(pod).toMatchObject({
       automountServiceAccountToken: false,
@@ -98,7 +99,7 @@ describe.each([
     });
   });
 
-  test('every file that is named to the container is in a volume, and read-only', () => {
+  test('every file in the arguments is in a read-only volume', () => {
     const { container, volumes } = podOf(options);
     const paths = container.args.flatMap(
       (arg: string) => /=(\/etc\/.*)\/[^/]+$/.exec(arg)?.[1] ?? [],
@@ -113,7 +114,7 @@ describe.each([
     for (const mount of mounts) expect(mount).toMatchObject({ readOnly: true });
   });
 
-  test('what selects pods selects these', () => {
+  test('all selectors match the pods', () => {
     const { labels } = only('Deployment', options).spec.template.metadata;
     const deployment = only('Deployment', options).spec.selector.matchLabels;
     const budget = only('PodDisruptionBudget', options).spec.selector.matchLabels;
@@ -122,7 +123,7 @@ describe.each([
     }
   });
 
-  test('the webhook fails closed, has no effect besides, and leaves out its own namespace alone', () => {
+  test('the webhook fails closed, has no side effects, and skips only its own namespace', () => {
     const [webhook, ...others] = only('MutatingWebhookConfiguration', options).webhooks;
     expect(others).toEqual([]);
     expect(webhook).toMatchObject({
@@ -145,13 +146,13 @@ describe.each([
 
 test.each([
   ['a wrong type', { maxUnavailable: true }, /maxUnavailable/],
-  ['a slip of the pen', { maxUnavailible: 1 }, /unknown to its schema: \/spec\/maxUnavailible$/],
-])('the schemas notice %s', (_, spec, message) => {
+  ['a misspelt field', { maxUnavailible: 1 }, /unknown to its schema: \/spec\/maxUnavailible$/],
+])('the schema check notices %s', (_, spec, message) => {
   const budget = only('PodDisruptionBudget', full);
   expect(() => checkSchema({ ...budget, spec: { ...budget.spec, ...spec } })).toThrow(message);
 });
 
-test('the policy leaves out nothing, and denies', () => {
+test('the policy has no exceptions, and denies', () => {
   const { spec } = only('ValidatingAdmissionPolicy', full);
   expect(spec).toMatchObject({ failurePolicy: 'Fail', validations: [{ reason: 'Forbidden' }] });
   expect(Object.keys(spec.matchConstraints).sort()).toEqual(['matchPolicy', 'resourceRules']);
@@ -159,27 +160,27 @@ test('the policy leaves out nothing, and denies', () => {
     policyName: only('ValidatingAdmissionPolicy', full).metadata.name,
     validationActions: ['Deny'],
   });
-  // A message names the data keys; values are looked at in the conditions only.
+  // The message may name data keys, but no values.
   expect(spec.validations[0].messageExpression).not.toContain('data[');
 });
 
-test('the autoscaler alone says how many pods there are', () => {
+test('only the autoscaler sets the number of pods', () => {
   expect(only('Deployment', full).spec).not.toHaveProperty('replicas');
   expect(only('HorizontalPodAutoscaler', full).spec).toMatchObject({ minReplicas: 3 });
 });
 
-test('probes of the container that lives ask nothing that depends on keys', () => {
+test('startup and liveness probes do not depend on keys', () => {
   const { startupProbe, livenessProbe, readinessProbe } = podOf(full).container;
   const paths = [startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet.path);
   expect(paths).toEqual(['/livez', '/livez', '/readyz']);
 });
 
-test('webhook serve gets all that was said, each in one argument', () => {
+test('webhook serve gets every option, each as one argument', () => {
   expect(podOf(full).container.args).toEqual([
     ...['webhook', 'serve', '--key=/etc/kseal/keys/prod.pem', '--key=gcpkms://projects/p/key'],
     ...['--tls-cert=/etc/kseal/tls/tls.crt', '--tls-key=/etc/kseal/tls/tls.key'],
     ...['--port=8443', '--metrics-port=9090', '--client-ca=/etc/kseal/client-ca/ca.crt'],
-    // Kubernetes would replace a $(B).
+    // Kubernetes would expand $(B).
     ...['--client-name=kube-apiserver', '--client-name=a $$(B)'],
     ...['--accept-unbound=legacy', '--accept-unbound=older', '--max-scope=strict'],
     ...['--deprecated-kid=-old', '--revoked-kid=bad', '--log-level=debug', '--no-memo'],
@@ -192,7 +193,7 @@ test('webhook serve gets all that was said, each in one argument', () => {
   ]);
 });
 
-test('a NetworkPolicy is there only if it is said who the API server is', () => {
+test('there is a NetworkPolicy only with --api-server-from', () => {
   expect(objectsOf(optionsWith()).map(({ kind }) => kind)).not.toContain('NetworkPolicy');
   const [reviews, probes] = only('NetworkPolicy', full).spec.ingress;
   expect(reviews.ports).toEqual([{ protocol: 'TCP', port: 8443 }]);
@@ -200,7 +201,7 @@ test('a NetworkPolicy is there only if it is said who the API server is', () => 
   expect(probes).toEqual({ ports: [{ protocol: 'TCP', port: 9090 }] });
 });
 
-test('the API server trusts the CA that cert-manager puts in, or the one that is given', () => {
+test('the API server trusts the CA of cert-manager, or the given one', () => {
   const injected = only('MutatingWebhookConfiguration', optionsWith());
   expect(injected.metadata.annotations).toEqual({
     'cert-manager.io/inject-ca-from': 'kseal/kseal-webhook',
@@ -219,7 +220,7 @@ describe('private keys', () => {
       ...(text.match(/[\w+/=]{40,}/g) ?? []).map((base64) => `${Buffer.from(base64, 'base64')}`),
     ].some((part) => part.includes('PRIVATE KEY'));
 
-  test('are in files of their own, which are marked, ignored by git, and not in the base', () => {
+  test('are in separate files, which are confidential, ignored by git, and not in the base', () => {
     const marked = files.filter(({ confidential }) => confidential).map(({ name }) => name);
     expect(files.filter(({ text }) => holdsKey(text)).map(({ name }) => name)).toEqual(marked);
     expect(marked).toEqual(['tls.key', 'apiserver-kubeconfig.yaml']);
@@ -229,7 +230,7 @@ describe('private keys', () => {
     for (const name of marked) expect(base).not.toContain(`- ${name}`);
   });
 
-  test('are never in the YAML for stdout', () => {
+  test('are not in the YAML for stdout', () => {
     expect(holdsKey(manifestText(full))).toBe(false);
   });
 
@@ -240,7 +241,38 @@ describe('private keys', () => {
   });
 });
 
-test('options that hold nothing are not passed on', () => {
+test('options without a value are not passed on', () => {
   const options = optionsWith({ serve: { ...passedOn, memo: false } });
   expect(podOf(options).container.args.slice(-2)).toEqual(['--allow-any-client', '--no-memo']);
+});
+
+test.each([
+  '10.0.0.0/8',
+  '0.0.0.0/0',
+  '255.255.255.255/32',
+  'fd00::/64',
+  '::1/128',
+  '::ffff:1.2.3.4/120',
+])('%s is a CIDR', (text) => {
+  expect(isCidr(text)).toBe(true);
+});
+
+test.each([
+  '',
+  '10.0.0.1',
+  '10.0.0.0/33',
+  '10.0.0.256/32',
+  '10.0.0/8',
+  '10.0.0.0/08',
+  '010.0.0.0/8',
+  '10.0.0.0/8 ',
+  'fd00::/129',
+  'fd00:::/64',
+  'fe80::1%eth0/64',
+  'g::/64',
+  '[::1]/64',
+  'host/8',
+  '10.0.0.0/-1',
+])('%j is not a CIDR', (text) => {
+  expect(isCidr(text)).toBe(false);
 });

@@ -1,6 +1,6 @@
 import type { ManifestOptions } from '../../../src/webhook/install/options.ts';
 
-/** Options as the command makes them of the fewest flags. */
+/** The options for the fewest flags. */
 export function optionsWith(changes: Partial<ManifestOptions> = {}): ManifestOptions {
   return {
     commandLine: 'kseal webhook manifests --image registry.example.org/kseal:1',

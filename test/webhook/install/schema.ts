@@ -6,7 +6,7 @@ import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { ConfigMap, Namespace, Secret, Service, ServiceAccount } from 'kubernetes-models/v1';
 
-/** The schemas that Kubernetes and cert-manager publish of themselves. */
+/** The schemas that Kubernetes and cert-manager publish. */
 const models: Record<string, new (object: never) => { validate(): void }> = {
   ...{ Namespace, ServiceAccount, Service, ConfigMap, Secret },
   ...{ Deployment, PodDisruptionBudget, HorizontalPodAutoscaler, NetworkPolicy },
@@ -17,14 +17,14 @@ const models: Record<string, new (object: never) => { validate(): void }> = {
 };
 
 /**
- * Throws unless an object is what the schema of its kind allows. A schema passes over fields
- * that it does not know; so a field that it never looked at is an error, too.
+ * Throws unless the schema of its kind accepts an object. A schema ignores unknown fields, so a
+ * field that the validation never read is an error too.
  */
 export function checkSchema(object: { readonly kind: string }): void {
   const Model = models[object.kind];
   if (Model === undefined) throw new Error(`no model of ${object.kind}`);
   const read = new Set<string>();
-  // Making a model reads everything, so the watching begins afterwards.
+  // The constructor reads every field, so watching begins after it.
   const model = new Model(object as never);
   for (const [name, field] of Object.entries(object)) {
     Object.assign(model, { [name]: watched(field, `/${name}`, read) });
@@ -35,7 +35,7 @@ export function checkSchema(object: { readonly kind: string }): void {
   if (unknown.length > 0) throw new Error(`unknown to its schema: ${unknown.join(', ')}`);
 }
 
-/** The same value, which notes the paths of the fields that are read. */
+/** The same value, which records the paths of the fields that are read. */
 function watched(value: unknown, path: string, read: Set<string>): unknown {
   if (typeof value !== 'object' || value === null) return value;
   return new Proxy(value, {

@@ -13,11 +13,11 @@ export interface Answer {
 
 export interface Target {
   readonly port: number;
-  /** The authority that issued the certificate of the server; PEM. */
+  /** The CA of the server's certificate; PEM. */
   readonly ca: string;
 }
 
-/** Posts a review as the API server does, on a connection of its own unless an agent is given. */
+/** Posts a review as the API server does, without an agent on a new connection. */
 export function post(
   { port, ca }: Target,
   body: string | Buffer,
@@ -53,14 +53,14 @@ export function post(
   });
 }
 
-/** An agent that keeps its connections, as the API server does; gone when the test is over. */
+/** An agent that reuses its connections, as the API server does; destroyed after the test. */
 export function keepingAgent(maxSockets = 100): Agent {
   const agent = new Agent({ keepAlive: true, maxSockets });
   onTestFinished(() => agent.destroy());
   return agent;
 }
 
-/** A TLS connection, on which a test writes what it likes; gone when the test is over. */
+/** A TLS connection; destroyed after the test. */
 export async function tlsConnection(
   { port, ca }: Target,
   options: ConnectionOptions = {},
@@ -68,12 +68,12 @@ export async function tlsConnection(
   const socket = connect({ host: '127.0.0.1', port, ca, ...options });
   onTestFinished(() => void socket.destroy());
   await once(socket, 'secureConnect');
-  // How it ends is for the test to look at.
+  // The test decides which end is an error.
   socket.on('error', () => {});
   return socket;
 }
 
-/** A bare connection; gone when the test is over. */
+/** A TCP connection; destroyed after the test. */
 export async function tcpConnection({ port }: Target): Promise<Socket> {
   const socket = connectTcp(port, '127.0.0.1');
   onTestFinished(() => void socket.destroy());
@@ -82,20 +82,20 @@ export async function tcpConnection({ port }: Target): Promise<Socket> {
   return socket;
 }
 
-/** What a connection says until its other end ends it, in whichever way. */
+/** Reads until the other end closes or resets the connection. */
 export async function readToEnd(socket: Socket): Promise<string> {
   let text = '';
   socket.on('data', (chunk) => {
     text += chunk;
   });
   socket.on('error', () => {});
-  // An error is one way to end; once() would throw it.
+  // Not once(), which would throw on a reset.
   if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
   return text;
 }
 
-/** What a TLS client sends through `socket`, but for its first flight, waits to be released. */
-export class SlowWay extends Duplex {
+/** Delays everything that a TLS client sends after its first flight, until it is released. */
+export class DelayedSocket extends Duplex {
   readonly #socket: Socket;
   #flights = 0;
   #pass = () => {};

@@ -1,11 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KsealError } from '../../../src/errors.ts';
-import { createLog, type LogFields, loggedError } from '../../../src/webhook/server/log.ts';
+import {
+  createLog,
+  describeBug,
+  type LogFields,
+  loggedError,
+} from '../../../src/webhook/server/log.ts';
 import { type LogLevel, logLevels } from '../../../src/webhook/server/settings.ts';
 import { Capture } from '../../helpers/io.ts';
 
-/** The lines that come of one message. */
+/** The lines that one message gives. */
 function linesOf(
   fields: LogFields,
   {
@@ -26,7 +31,7 @@ const lineOf = (fields: LogFields, message?: string) => {
   return { line, ...{ read: JSON.parse(line) } };
 };
 
-test('a line says when, how grave, what, and what is known of it: nothing of the machine', () => {
+test('a line has a time, a level, a message and the given fields, but nothing about the machine', () => {
   const fields: LogFields = {
     uid: 'u',
     namespace: 'hr',
@@ -43,11 +48,11 @@ test('a line says when, how grave, what, and what is known of it: nothing of the
   expect(new Date(read.time).toISOString()).toBe(read.time);
 });
 
-test('a field that is not known is not there', () => {
+test('an undefined field is omitted', () => {
   expect(Object.keys(lineOf({ name: undefined }).read)).toEqual(['level', 'time', 'msg']);
 });
 
-test('an error is its data key, its code and its words, and no stack, hint or cause', () => {
+test('an error has its data key, code and message, but no stack, hint or cause', () => {
   const error = new KsealError('KEY_DENIED', 'projects/p: access denied', {
     hint: 'CANARY-hint',
     cause: new Error('CANARY-cause'),
@@ -65,12 +70,12 @@ test.each([
   ['info', ['info', 'warn', 'error']],
   ['warn', ['warn', 'error']],
   ['error', ['error']],
-] as const)('at level %s it says %j', (level, wanted) => {
-  const said = logLevels.filter((at) => linesOf({}, { at, level }).length > 0);
-  expect(said).toEqual(wanted);
+] as const)('level %s logs %j', (level, wanted) => {
+  const logged = logLevels.filter((at) => linesOf({}, { at, level }).length > 0);
+  expect(logged).toEqual(wanted);
 });
 
-describe('whatever the names in a request hold', () => {
+describe('for any names in a request', () => {
   const odd = fc.string({
     unit: fc.oneof(
       fc.constantFrom('"', '\\', '\n', '\r', '\x1b', '\0', '\u2028', '\u202e', '\ud800', '{', '😀'),
@@ -78,7 +83,7 @@ describe('whatever the names in a request hold', () => {
     ),
   });
 
-  test('a line is one line of JSON, without a character that steers anything', () => {
+  test('a line is one line of JSON without control characters', () => {
     fc.assert(
       fc.property(odd, odd, odd, fc.array(odd, { maxLength: 3 }), (uid, name, message, opened) => {
         const errors = opened.map((key) => ({ key, code: 'JWE_MALFORMED', message }));
@@ -98,12 +103,12 @@ describe('whatever the names in a request hold', () => {
     );
   });
 
-  test('a name like a field of the line takes no field over', () => {
+  test('a name cannot add or replace a field', () => {
     const { read } = lineOf({ uid: '","level":"fatal","x":"' });
     expect([read.level, read.uid]).toEqual(['info', '","level":"fatal","x":"']);
   });
 
-  test('a line has an end', () => {
+  test('a line has a limited length', () => {
     const long = 'n'.repeat(1024 * 1024);
     const errors = Array.from({ length: 5000 }, () => ({ key: long, code: 'X', message: long }));
     const opened = errors.map(() => long);
@@ -112,5 +117,27 @@ describe('whatever the names in a request hold', () => {
     expect([read.opened.length, read.errors.length]).toEqual([300, 300]);
     expect(read.errors[0].message).toHaveLength(1000);
     expect(line.length).toBeLessThan(600_000);
+  });
+});
+
+describe('an unexpected error', () => {
+  test('is described by its name and place', () => {
+    expect(describeBug(new RangeError('CANARY'))).toMatch(
+      /^a bug in kseal: RangeError at .*log\.test\.ts:\d+:\d+\)?$/,
+    );
+  });
+
+  test('is described without its message, even if that looks like a place', () => {
+    const error = new TypeError('not JSON:\n    at CANARY (CANARY.ts:1:1)\n');
+    expect(describeBug(error)).toMatch(/^a bug in kseal: TypeError at .*log\.test\.ts/);
+    error.message = 'another';
+    expect(describeBug(error)).toBe('a bug in kseal: TypeError');
+  });
+
+  test('needs neither a stack nor to be an Error', () => {
+    const error = new TypeError('CANARY');
+    delete error.stack;
+    expect(describeBug(error)).toBe('a bug in kseal: TypeError');
+    expect(describeBug('CANARY')).toBe('a bug in kseal: something other than an Error was thrown');
   });
 });

@@ -11,34 +11,27 @@ import { defaultTimes, type Times } from '../../../src/webhook/server/settings.t
 import { type Authority, makeAuthority } from '../../helpers/certificates.ts';
 import type { Target } from './https.ts';
 
-/** The HTTPS server alone, with an answer of the test's. */
+/** The HTTPS server with a given answer. */
 export interface Mutating extends Target, Pick<Mutate, 'server' | 'use'> {
   readonly authority: Authority;
   readonly refused: readonly RefusedClient[];
-  /** The bodies that came through. */
+  /** The requests that reached `answer`. */
   readonly posted: Posted[];
 }
 
 export interface MutatingOptions extends Partial<Omit<MutateOptions, 'times' | 'tls'>> {
   readonly times?: Partial<Times>;
-  /** The authorities of clients; PEM. */
+  /** The CAs of clients; PEM. */
   readonly ca?: string;
 }
 
-/** A promise, and what fulfils it. */
-export function gate() {
-  let finish = () => {};
-  const promise = new Promise<void>((resolve) => {
-    finish = resolve;
-  });
-  return { promise, finish };
-}
+const authority = makeAuthority();
 
-/** Starts one that is ended when the test is over. */
+/** Starts a server that ends with the test. */
 export async function startMutating(options: MutatingOptions = {}): Promise<Mutating> {
   const { times, ca, answer = async () => 'ok', ...more } = options;
-  const authority = await makeAuthority();
-  const { cert, key } = await authority.issue({ hosts: ['127.0.0.1'] });
+  const { cert: serverCa, issue } = await authority;
+  const { cert, key } = await issue({ hosts: ['127.0.0.1'] });
   const posted: Posted[] = [];
   const refused: RefusedClient[] = [];
   const { server, use } = await mutateServer({
@@ -66,13 +59,5 @@ export async function startMutating(options: MutatingOptions = {}): Promise<Muta
     throw new Error(code);
   };
   const port = await listen(server, { host: '127.0.0.1', port: 0, onError }, '--port');
-  return {
-    port,
-    ca: authority.cert,
-    authority,
-    server,
-    use,
-    refused,
-    posted,
-  };
+  return { port, ca: serverCa, authority: await authority, server, use, refused, posted };
 }

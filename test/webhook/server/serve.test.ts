@@ -1,122 +1,47 @@
 import { once } from 'node:events';
+import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { KsealError } from '../../../src/errors.ts';
 import type { OpeningKey } from '../../../src/jwe/decrypt.ts';
-import { fetchOpeningKeys } from '../../../src/keys/gcpkms/provider.ts';
-import { kidOfPem } from '../../helpers/jwe.ts';
-import { type KmsEmulator, startKmsEmulator } from '../../kms-emulator/emulator.ts';
-import { emulatorForTests } from '../../kms-emulator/for-tests.ts';
-import { HR, optionsFor, versionOf, quick as withoutPauses } from '../../kms-emulator/harness.ts';
-import { answered, creation, sealed } from '../reviews.ts';
-import { post } from './https.ts';
-import { type Serving, startServed } from './served.ts';
+import { drain, listen } from '../../../src/webhook/server/serve.ts';
+import { eventually, gate } from '../common.ts';
+import { askedKey, keys } from '../keys.ts';
+import { answered, creation, sealed, sealedValues } from '../reviews.ts';
+import { keepingAgent, post, readToEnd, tlsConnection } from './https.ts';
+import { startServed } from './served.ts';
 
-const one = versionOf(HR, 1);
-const two = versionOf(HR, 2);
-const emulator = emulatorForTests();
-const pemOf = (name: string) => emulator().version(name)?.pem ?? '';
+const pem = keys.publicPem('small');
+const plain = creation({ plain: 'eA==' });
+const reviewFor = (publicPem = pem) => creation(sealedValues(1, publicPem));
+const opened = { 'key-0': 'value-0' };
 
-/** Reads its keys again and again, with hardly a pause. */
+/** Reads the keys again almost at once. */
 const quick = { refresh: 20, refreshAfterFailure: 20 };
 
-function serveWithKms(more: Serving = {}, kms: Pick<KmsEmulator, 'endpoint'> = emulator()) {
-  return startServed({
-    references: [`gcpkms://${HR}`],
-    loadKeys: (reference) => fetchOpeningKeys(reference, optionsFor(kms), withoutPauses),
-    times: quick,
-    ...more,
-  });
+/** A key that answers after `promise`, and the number of its requests. */
+function keyAfter(promise: Promise<unknown> = Promise.resolve()) {
+  const asked = askedKey('small');
+  const { kid, modulusBytes, state } = asked;
+  const decryptKey = async (encryptedKey: Uint8Array) => {
+    const cek = asked.decryptKey(encryptedKey);
+    await promise;
+    return cek;
+  };
+  const key: OpeningKey = { kid, modulusBytes, state, decryptKey };
+  return { key, requests: () => asked.asked.length };
 }
 
-/** A port where nothing listens. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-const reviewFor = (pem: string) => creation({ password: sealed('CANARY-1', pem, 'password') });
-
-describe('W31: the KMS and the life of the server', () => {
-  test('out of reach at start: alive and not ready; ready when it comes', async () => {
-    const port = await freePort();
-    const served = await serveWithKms({}, { endpoint: `127.0.0.1:${port}` });
-    expect(await served.page('/livez')).toEqual([200, 'ok\n']);
-    expect(await served.page('/readyz')).toEqual([503, 'not all keys have been read yet\n']);
-    const early = await post(served, reviewFor(pemOf(one)));
-    expect(answered(early.text)).toMatchObject({
-      allowed: false,
-      status: { code: 503, details: { retryAfterSeconds: 5 } },
-    });
-    expect(await served.metric('kseal_key_refresh_failures_total')).toBeGreaterThan(0);
-    const late = await startKmsEmulator({ keys: { [HR]: [{ id: 1 }] }, port });
-    onTestFinished(() => late.stop());
-    await vi.waitFor(async () => expect((await served.page('/readyz'))[0]).toBe(200), 10_000);
-    const { opened } = answered((await post(served, reviewFor(pemOf(one)))).text);
-    expect(opened).toEqual({ password: 'CANARY-1' });
-  });
-
-  test('a KMS that hangs at start: it listens after its head start', async () => {
-    emulator().fault('ListCryptoKeyVersions', 'hang', 1);
-    const served = await serveWithKms({ times: { ...quick, headStart: 50 } });
-    expect((await served.page('/readyz'))[0]).toBe(503);
-    expect((await served.page('/livez'))[0]).toBe(200);
-  });
-
-  test('a KMS that says no at start is asked again: rights come late', async () => {
-    emulator().fault('ListCryptoKeyVersions', { status: 'PERMISSION_DENIED' }, 2);
-    const served = await serveWithKms();
-    await vi.waitFor(async () => expect((await served.page('/readyz'))[0]).toBe(200), 10_000);
-    expect(served.text()).toContain('cannot read a key');
-  });
-
-  test('fails later: stays ready and alive, and an unknown kid may be tried again', async () => {
-    const served = await serveWithKms();
-    emulator().fault('ListCryptoKeyVersions', { status: 'UNAVAILABLE' });
-    await vi.waitFor(
-      async () =>
-        expect(await served.metric('kseal_key_refresh_failures_total')).toBeGreaterThan(0),
-      10_000,
-    );
-    expect((await served.page('/readyz'))[0]).toBe(200);
-    emulator().addVersion(`${HR}-new`);
-    const unknown = await post(served, reviewFor(pemOf(versionOf(`${HR}-new`, 1))));
-    expect(answered(unknown.text).status.code).toBe(503);
-    const known = await post(served, reviewFor(pemOf(one)));
-    expect(answered(known.text).opened).toEqual({ password: 'CANARY-1' });
-  });
-
-  test('a new key version is found without a restart, and a disabled one goes', async () => {
-    const served = await serveWithKms();
-    expect(await served.metric('kseal_keys')).toBe(1);
-    emulator().addVersion(HR, { id: 2 });
-    const body = reviewFor(pemOf(two));
-    await vi.waitFor(async () => {
-      expect(answered((await post(served, body)).text).opened).toEqual({ password: 'CANARY-1' });
-    }, 10_000);
-    emulator().setState(two, 'DISABLED');
-    await vi.waitFor(async () => expect(await served.metric('kseal_keys')).toBe(1), 10_000);
-    expect(answered((await post(served, body)).text)).toMatchObject({
-      allowed: false,
-      status: { code: 400, message: expect.stringContaining('sealed to key') },
-    });
-  });
-});
-
-describe('what ends a start', () => {
+describe('a start is prevented by', () => {
   const failing = (code: 'KEY_INVALID' | 'USAGE') => () =>
-    Promise.reject(new KsealError(code, 'words'));
+    Promise.reject(new KsealError(code, 'message'));
 
   test('a key that can never be read', async () => {
     const starting = startServed({ references: ['a'], loadKeys: failing('KEY_INVALID') });
-    await expect(starting).rejects.toMatchObject({ code: 'KEY_INVALID', message: 'words' });
+    await expect(starting).rejects.toMatchObject({ code: 'KEY_INVALID', message: 'message' });
   });
 
-  test('several of them: all are told', async () => {
+  test('several such keys, with all errors', async () => {
     const starting = startServed({ references: ['a', 'b'], loadKeys: failing('USAGE') });
     await expect(starting).rejects.toMatchObject({
       errors: [{ code: 'USAGE' }, { code: 'USAGE' }],
@@ -126,67 +51,253 @@ describe('what ends a start', () => {
   test.each([
     ['--port', 'port'],
     ['--metrics-port', 'metricsPort'],
-  ])('a port in use: %s is named', async (flag, option) => {
+  ])('a port in use, with a hint to change %s', async (flag, option) => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     onTestFinished(() => void other.close());
     const { port } = other.address() as AddressInfo;
     await expect(startServed({ [option]: port })).rejects.toMatchObject({
       code: 'USAGE',
-      message: `cannot listen on 127.0.0.1, port ${port}: the port is in use`,
-      hint: `choose another one with ${flag}`,
+      message: `cannot listen on 127.0.0.1 port ${port}: address already in use`,
+      hint: `choose another port with ${flag}`,
     });
   });
 
-  test('a signal while keys are still read: at once, and nothing has listened', async () => {
-    const reading = vi.fn(() => new Promise<never>(() => {}));
+  test('a signal while the keys are read', async () => {
     const starting = startServed({
       references: ['a'],
-      loadKeys: reading,
+      loadKeys: () => new Promise(() => {}),
       signalAtStart: 'SIGTERM',
     });
-    await expect(starting).rejects.toMatchObject({ message: 'it ended' });
+    await expect(starting).rejects.toMatchObject({ message: 'ended' });
   });
 });
 
-test('what nothing caught is logged without its message, and the server lives', async () => {
-  const served = await startServed({});
-  served.stray(new TypeError('CANARY-message'));
-  served.stray('CANARY-text');
-  expect(await served.metric('kseal_uncaught_errors_total')).toBe(2);
-  expect(served.text()).not.toContain('CANARY');
-  expect(served.log().at(-2)?.msg).toMatch(/^a bug in kseal: TypeError at .*serve\.test\.ts/);
-  expect((await served.page('/livez'))[0]).toBe(200);
+describe('keys', () => {
+  const unavailable = () => {
+    throw new KsealError('KEY_UNAVAILABLE', 'unavailable');
+  };
+
+  test('that are unavailable at first: alive and not ready, and ready as soon as they are', async () => {
+    let load = async (): Promise<OpeningKey[]> => unavailable();
+    const served = await startServed({ references: ['a'], times: quick, loadKeys: () => load() });
+    expect(await served.page('/livez')).toEqual([200, 'ok\n']);
+    expect(await served.page('/readyz')).toEqual([503, 'not all keys have been read yet\n']);
+    const early = await post(served, reviewFor());
+    expect(answered(early.text)).toMatchObject({
+      allowed: false,
+      status: { code: 503, details: { retryAfterSeconds: 5 } },
+    });
+    expect(await served.metric('kseal_key_refresh_failures_total')).toBeGreaterThan(0);
+    expect(served.text()).toContain('cannot read a key');
+    load = async () => [keyAfter().key];
+    await eventually(async () => expect((await served.page('/readyz'))[0]).toBe(200));
+    expect(answered((await post(served, reviewFor())).text).opened).toEqual(opened);
+  });
+
+  test('that take long to read delay the start only for a while', async () => {
+    const served = await startServed({
+      references: ['a'],
+      loadKeys: () => new Promise(() => {}),
+      times: { headStart: 50 },
+    });
+    expect((await served.page('/readyz'))[0]).toBe(503);
+    expect((await served.page('/livez'))[0]).toBe(200);
+  });
+
+  test('that become unavailable: ready, and an unknown kid is a transient error', async () => {
+    let load = async () => [keyAfter().key];
+    const served = await startServed({ references: ['a'], times: quick, loadKeys: () => load() });
+    load = async () => unavailable();
+    const failures = () => served.metric('kseal_key_refresh_failures_total');
+    await eventually(async () => expect(await failures()).toBeGreaterThan(0));
+    expect((await served.page('/readyz'))[0]).toBe(200);
+    const unknown = await post(served, reviewFor(keys.publicPem('other')));
+    expect(answered(unknown.text).status.code).toBe(503);
+    expect(answered((await post(served, reviewFor())).text).opened).toEqual(opened);
+  });
+
+  test('give the same note each time they are read, which is logged once', async () => {
+    let readings = 0;
+    const served = await startServed({
+      references: ['a'],
+      times: quick,
+      loadKeys: async (_, note) => {
+        readings += 1;
+        note('asking elsewhere');
+        return [];
+      },
+    });
+    await eventually(() => expect(readings).toBeGreaterThan(2));
+    expect(served.log().filter(({ msg }) => msg === 'asking elsewhere')).toHaveLength(1);
+  });
+
+  test('that do not answer for one namespace still answer for another', async () => {
+    const { promise, open } = gate();
+    const { key, requests } = keyAfter(promise);
+    const served = await startServed({ references: ['a'], loadKeys: async () => [key] });
+    const body = creation(sealedValues(16, pem));
+    const waiting = Array.from({ length: 3 }, () => post(served, body));
+    // Half of the key requests that may be under way.
+    await eventually(() => expect(requests()).toBe(32));
+    const place = { namespace: 'ops', name: 'mail' };
+    const other = post(served, creation({ a: sealed('other', pem, 'a', place) }, place));
+    await eventually(() => expect(requests()).toBe(33));
+    open();
+    expect(answered((await other).text).opened).toEqual({ a: 'other' });
+    for (const { text } of await Promise.all(waiting)) expect(answered(text).allowed).toBe(true);
+  });
 });
 
-test('a bug inside a review: refused with 500, logged without its message, and the next is fine', async () => {
-  const pem = pemOf(one);
-  const decryptKey = vi.fn(async (): Promise<Uint8Array> => {
-    throw new RangeError('CANARY-message');
+describe('an unexpected error', () => {
+  test('outside of a review is logged without its message, and the server goes on', async () => {
+    const served = await startServed({});
+    served.stray(new TypeError('CANARY-message'));
+    served.stray('CANARY-text');
+    expect(await served.metric('kseal_uncaught_errors_total')).toBe(2);
+    expect(served.text()).not.toContain('CANARY');
+    expect(served.log().at(-2)?.msg).toMatch(/^a bug in kseal: TypeError at .*serve\.test\.ts/);
+    expect((await served.page('/livez'))[0]).toBe(200);
   });
-  const key: OpeningKey = { kid: kidOfPem(pem), modulusBytes: 256, state: 'active', decryptKey };
-  const served = await startServed({ references: ['a'], loadKeys: async () => [key] });
-  const { status, text } = await post(served, reviewFor(pem));
-  expect(status).toBe(200);
-  expect(answered(text)).toMatchObject({ uid: 'u1', allowed: false, status: { code: 500 } });
-  expect(`${text}${served.text()}`).not.toContain('CANARY');
-  expect(served.text()).toMatch(/a bug in kseal: RangeError at .*serve\.test\.ts/);
-  expect(await served.metric('kseal_reviews_total{result="failed"}')).toBe(1);
-  const next = await post(served, creation({ plain: 'eA==' }));
-  expect(answered(next.text)).toEqual({ uid: 'u1', allowed: true, opened: {} });
+
+  test('in a review is a refusal with 500, logged without its message, and the server goes on', async () => {
+    const decryptKey = async (): Promise<Uint8Array> => {
+      throw new RangeError('CANARY-message');
+    };
+    const key: OpeningKey = {
+      kid: keys.kid('small'),
+      modulusBytes: 256,
+      state: 'active',
+      decryptKey,
+    };
+    const served = await startServed({ references: ['a'], loadKeys: async () => [key] });
+    const { status, text } = await post(served, reviewFor());
+    expect(status).toBe(200);
+    expect(JSON.parse(text).response).toEqual({
+      uid: 'u1',
+      allowed: false,
+      status: { code: 500, reason: 'InternalError', message: 'internal error: a bug in kseal' },
+    });
+    expect(`${text}${served.text()}`).not.toContain('CANARY');
+    expect(served.text()).toMatch(/a bug in kseal: RangeError at .*serve\.test\.ts/);
+    expect(await served.metric('kseal_reviews_total{result="failed"}')).toBe(1);
+    const next = await post(served, plain);
+    expect(answered(next.text)).toEqual({ uid: 'u1', allowed: true, opened: {} });
+  });
 });
 
-test('what is said of a key each time it is read stands in the log once', async () => {
-  let readings = 0;
-  const served = await startServed({
-    references: ['a'],
-    times: quick,
-    loadKeys: async (_, note) => {
-      readings += 1;
-      note('asking elsewhere');
-      return [];
-    },
+describe('a signal', () => {
+  test('ends the server after all answers, but not after connections without a request', async () => {
+    const { promise, open } = gate();
+    const { key, requests } = keyAfter(promise);
+    const loadKeys = async () => [key];
+    const served = await startServed({ references: ['a'], loadKeys, drain: 0 });
+    const unused = readToEnd(await tlsConnection(served));
+    const agent = keepingAgent();
+    const answers = Array.from({ length: 20 }, () => post(served, reviewFor(), { agent }));
+    await eventually(() => expect(requests()).toBe(20));
+    served.signal('SIGTERM');
+    await eventually(() => expect(served.text()).toContain('draining'));
+    open();
+    for (const { status, text } of await Promise.all(answers)) {
+      expect([status, answered(text).opened]).toEqual([200, opened]);
+    }
+    expect(await unused).toBe('');
+    expect(await served.ended).toBeUndefined();
   });
-  await vi.waitFor(() => expect(readings).toBeGreaterThan(2));
-  expect(served.log().filter(({ msg }) => msg === 'asking elsewhere')).toHaveLength(1);
+
+  test('makes the server unready; it goes on serving, and closes each connection', async () => {
+    const served = await startServed({ drain: 600_000 });
+    const agent = keepingAgent(4);
+    const answers: unknown[] = [];
+    let isOver = false;
+    const load = async () => {
+      while (!isOver) {
+        const { status, headers } = await post(served, plain, { agent });
+        answers.push(`${status} ${headers.connection}`);
+      }
+    };
+    const loads = Promise.all([load(), load(), load(), load()]);
+    await eventually(() => expect(answers.length).toBeGreaterThan(20));
+    expect(new Set(answers)).toEqual(new Set(['200 keep-alive']));
+    served.signal('SIGTERM');
+    expect(await served.page('/readyz')).toEqual([503, 'draining\n']);
+    const before = answers.length;
+    await eventually(() => expect(answers.length).toBeGreaterThan(before + 20));
+    isOver = true;
+    await loads;
+    // Four answers may have been under way.
+    expect(new Set(answers.slice(before + 4))).toEqual(new Set(['200 close']));
+    served.signal('SIGINT');
+    expect(await served.ended).toMatchObject({ code: 'INTERRUPTED' });
+  });
+});
+
+describe('draining', () => {
+  const never = new Promise<string>(() => {});
+  const idle = () => new Promise<void>(() => {});
+
+  /** A server that never finishes closing. */
+  function stuck() {
+    const server = createHttpsServer();
+    vi.spyOn(server, 'close').mockImplementation(() => server);
+    return server;
+  }
+
+  test('has a limit for the last answers', async () => {
+    const draining = { serving: 0, lastAnswers: 20 };
+    await drain({ server: stuck(), idle }, { second: never }, draining);
+  });
+
+  test.each([
+    ['serves', { serving: 600_000, lastAnswers: 600_000 }],
+    ['waits for answers', { serving: 0, lastAnswers: 600_000 }],
+  ])('is ended by a second signal while it %s', async (_, draining) => {
+    const second = new Promise<string>((resolve) => setTimeout(resolve, 20, 'SIGINT'));
+    await expect(drain({ server: stuck(), idle }, { second }, draining)).rejects.toMatchObject({
+      code: 'INTERRUPTED',
+    });
+  });
+});
+
+describe('listening', () => {
+  const onError = () => {};
+
+  function server() {
+    const made = createServer();
+    onTestFinished(() => void made.close());
+    return made;
+  }
+
+  test('without a host is on all addresses', async () => {
+    const made = server();
+    const port = await listen(made, { host: undefined, port: 0, onError }, '--port');
+    expect(made.address()).toMatchObject({
+      address: expect.stringMatching(/^(::|0\.0\.0\.0)$/),
+      port,
+    });
+    const again = listen(server(), { host: undefined, port, onError }, '--port');
+    await expect(again).rejects.toMatchObject({
+      message: `cannot listen on port ${port}: address already in use`,
+    });
+  });
+
+  test('on an address of another machine is refused', async () => {
+    const listening = listen(server(), { host: '192.0.2.1', port: 0, onError }, '--port');
+    await expect(listening).rejects.toMatchObject({
+      code: 'USAGE',
+      message: 'cannot listen on 192.0.2.1 port 0: not an address of this machine',
+      hint: 'choose another host with --host',
+    });
+  });
+
+  test('goes on after an error, which is reported', async () => {
+    const made = server();
+    const codes: string[] = [];
+    const host = '127.0.0.1';
+    await listen(made, { host, port: 0, onError: (code) => codes.push(code) }, '--port');
+    for (let i = 0; i < 2; i++)
+      made.emit('error', Object.assign(new Error('x'), { code: 'EMFILE' }));
+    expect(codes).toEqual(['EMFILE', 'EMFILE']);
+  });
 });

@@ -1,32 +1,31 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished, vi } from 'vitest';
+import { onTestFinished } from 'vitest';
 import type { OpeningKey } from '../../../src/jwe/decrypt.ts';
 import { loadOpeningKeys } from '../../../src/keys/resolve.ts';
 import { type ServeOptions, serve } from '../../../src/webhook/server/serve.ts';
 import { defaultTimes, type Times } from '../../../src/webhook/server/settings.ts';
-import { type Authority, makeAuthority } from '../../helpers/certificates.ts';
+import { type Authority, makeAuthority, writeServingPair } from '../../helpers/certificates.ts';
 import { Capture } from '../../helpers/io.ts';
+import { eventually, freshFolder, valueIn } from '../common.ts';
 import type { Target } from './https.ts';
 
-/** A server of this process, as `kseal webhook serve` would be one. */
+/** A webhook server in this process. */
 export interface Served extends Target {
   readonly metricsPort: number;
   readonly authority: Authority;
   readonly folder: string;
-  /** The lines of its log so far. */
+  /** The log so far. */
   log(): readonly LogLine[];
-  /** Everything that it has logged, as it stands there. */
+  /** The text of the log so far. */
   text(): string;
   signal(name: string): void;
-  /** Something that nothing caught. */
+  /** Passes on an uncaught error. */
   stray(error: unknown): void;
-  /** How it ended: undefined, or what it threw. */
+  /** Resolves to the error that ended it, or to undefined. */
   readonly ended: Promise<unknown>;
-  /** A page of the probe server: its status and its text. */
+  /** The status and the text of a page of the probe server. */
   page(path: string): Promise<readonly [number, string]>;
-  /** The value of a metric, with its labels as they are written; 0 where there is none. */
+  /** The value of a metric, named with its labels; 0 if it is missing. */
   metric(name: string): Promise<number>;
 }
 
@@ -34,7 +33,7 @@ export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string
 
 export interface Serving extends Partial<Omit<ServeOptions, 'tls'>> {
   readonly times?: Partial<Times>;
-  /** Does what ends it; without this it ends when the test is over. */
+  /** Registers a function that ends the server; by default the test ends it. */
   readonly atEnd?: (end: () => Promise<void>) => void;
   readonly clientCa?: boolean;
   readonly kmsEndpoint?: string;
@@ -42,32 +41,19 @@ export interface Serving extends Partial<Omit<ServeOptions, 'tls'>> {
     reference: string,
     note: (text: string) => void,
   ) => Promise<readonly OpeningKey[]>;
-  /** A signal that comes before anything else. */
+  /** A signal during the start. */
   readonly signalAtStart?: string;
-  /** A folder that has TLS files already, and who issued them. */
+  /** A folder with TLS files, and the authority that issued them. */
   readonly folder?: string;
   readonly authority?: Authority;
 }
 
-/** A folder that is gone when the test is over. */
-export function freshFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'kseal-webhook-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
+const ownAuthority = makeAuthority();
 
-/** Writes the pair of a serving certificate, and the authority of it, into `folder`. */
-export async function writeServingPair(authority: Authority, folder: string): Promise<void> {
-  const { cert, key } = await authority.issue({ hosts: ['127.0.0.1', 'localhost'], use: 'server' });
-  writeFileSync(join(folder, 'tls.crt'), cert);
-  writeFileSync(join(folder, 'tls.key'), key);
-  writeFileSync(join(folder, 'ca.crt'), authority.cert);
-}
-
-/** Starts a server and waits until it listens; it is ended when the test is over. */
+/** Starts a server and waits until it listens; it ends with the test. */
 export async function startServed(serving: Serving): Promise<Served> {
   const { times, clientCa = false, kmsEndpoint, loadKeys, signalAtStart, ...others } = serving;
-  const { authority = await makeAuthority(), folder = freshFolder(), ...more } = others;
+  const { authority = await ownAuthority, folder = freshFolder(), ...more } = others;
   if (serving.folder === undefined) await writeServingPair(authority, folder);
   const stream = new Capture();
   const signals = new Set<(name: string) => void>();
@@ -154,24 +140,15 @@ function listenersIn<T>(listeners: Set<(event: T) => void>) {
   };
 }
 
-/** The ports are those that the log tells; what kept the server from starting is thrown. */
+/** The ports in the log. Throws the error that prevents the start. */
 async function portsIn(log: () => readonly LogLine[], ended: Promise<unknown>) {
-  const listening = vi.waitFor(
-    () => {
-      const said = log().map(({ msg }) => /port (\d+), .* on (\d+)$/.exec(msg));
-      const [, port, metricsPort] = said.find((found) => found !== null) ?? [];
-      if (port === undefined) throw new Error('it does not listen');
-      return [Number(port), Number(metricsPort)] as const;
-    },
-    { timeout: 10_000, interval: 5 },
-  );
+  const listening = eventually(() => {
+    const messages = log().map(({ msg }) => /port (\d+), .* on (\d+)$/.exec(msg));
+    const [, port, metricsPort] = messages.find((found) => found !== null) ?? [];
+    if (port === undefined) throw new Error('not listening');
+    return [Number(port), Number(metricsPort)] as const;
+  });
   listening.catch(() => {});
-  const failed = ended.then((thrown) => Promise.reject(thrown ?? new Error('it ended')));
+  const failed = ended.then((thrown) => Promise.reject(thrown ?? new Error('ended')));
   return Promise.race([listening, failed]);
-}
-
-/** The value of a metric on a page in Prometheus' text format; 0 where there is none. */
-export function valueIn(page: string, name: string): number {
-  const line = page.split('\n').find((text) => text.startsWith(`${name} `));
-  return Number(line?.slice(name.length) ?? 0);
 }

@@ -1,118 +1,213 @@
-import { execFileSync } from 'node:child_process';
-import { createPublicKey } from 'node:crypto';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { checkTls } from '../../../src/webhook/server/tls.ts';
-import { type Authority, makeAuthority, type Pair } from '../../helpers/certificates.ts';
-import { freshFolder } from './served.ts';
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createLog } from '../../../src/webhook/server/log.ts';
+import { createMetrics } from '../../../src/webhook/server/metrics.ts';
+import {
+  checkTls,
+  readTlsFiles,
+  type TlsMaterial,
+  tlsLook,
+} from '../../../src/webhook/server/tls.ts';
+import { makeAuthority, type Pair } from '../../helpers/certificates.ts';
+import { Capture } from '../../helpers/io.ts';
+import { eventually, freshFolder, valueIn } from '../common.ts';
+import { creation } from '../reviews.ts';
+import { keepingAgent, post } from './https.ts';
+import { type Served, startServed } from './served.ts';
 
-const files = { cert: 'tls.crt', key: 'tls.key', clientCa: 'ca.crt' };
-const hosts = ['kseal-webhook.kseal.svc'];
-let authority: Authority;
-let pair: Pair;
-let other: Pair;
+const hosts = ['127.0.0.1'];
 
-beforeAll(async () => {
-  authority = await makeAuthority();
-  [pair, other] = await Promise.all([authority.issue({ hosts }), authority.issue({ hosts })]);
-});
-
-const check = ({ cert, key }: Pair, ca?: string) =>
-  checkTls(
-    {
-      cert: Buffer.from(cert),
-      key: Buffer.from(key),
-      ca: ca === undefined ? undefined : Buffer.from(ca),
-    },
-    files,
-  );
-
-const refusal = (made: Pair, ca?: string) => {
-  try {
-    check(made, ca);
-  } catch (error) {
-    const { code, message, hint } = error as { code: string; message: string; hint: string };
-    expect(code).toBe('CERTIFICATE_INVALID');
-    expect(hint).not.toBe('');
-    return message;
-  }
-  throw new Error('it was accepted');
-};
-
-test('a pair that fits, with its chain and text around it, and the authorities of clients', () => {
-  const cert = `Subject: x\n${pair.cert}\n# the authority\n${authority.cert}`;
-  const found = check({ ...pair, cert }, `${authority.cert}\n${authority.cert}`);
-  expect(found.notAfter).toBeGreaterThan(Date.now());
-  expect(`${found.cert}`).toBe(cert);
-});
-
-describe('refused', () => {
-  test('the key of another certificate', () => {
-    expect(refusal({ ...pair, key: other.key })).toBe('tls.key: is not the key of tls.crt');
-  });
-
-  test('a certificate without a subject alternative name: Go ignores the common name', async () => {
-    const cn = await authority.issue({ subject: 'CN=kseal-webhook.kseal.svc' });
-    expect(refusal(cn)).toBe('tls.crt: names no host, and the API server does not look at its CN');
-  });
-
-  test('one that has expired', async () => {
-    const old = await authority.issue({ hosts, expires: -1 });
-    expect(refusal(old)).toMatch(/^tls\.crt: expired on /);
-  });
-
-  test.each([
-    ['', 'holds no certificate in PEM form, or something else besides'],
-    ['CANARY', 'holds no certificate in PEM form, or something else besides'],
-    [
-      '-----BEGIN CERTIFICATE-----\nCANARY\n-----END CERTIFICATE-----\n',
-      'a certificate in it is damaged',
-    ],
-  ])('what is no certificate: %j', (cert, why) => {
-    expect(refusal({ ...pair, cert })).toBe(`tls.crt: ${why}`);
-    expect(refusal(pair, cert)).toBe(`ca.crt: ${why}`);
-  });
-
-  test('a CA of clients without the root above it: no client would be let in', () => {
-    expect(refusal(pair, other.cert)).toBe('ca.crt: the CA that issued CN=leaf is not in it');
-    expect(() => check(pair, `${other.cert}${authority.cert}`)).not.toThrow();
-  });
-
-  test('a damaged certificate behind a sound one: TLS would leave it out without a word', () => {
-    const damaged = authority.cert.replace(/(?<=\n).{10}/, 'AAAAAAAAAA');
-    for (const second of [damaged, authority.cert.slice(0, -40)]) {
-      const chain = `${pair.cert}\n${second}`;
-      expect(refusal({ ...pair, cert: chain })).toMatch(
-        /^tls\.crt: (a certificate in it is damaged|holds no)/,
-      );
-      expect(refusal(pair, `${authority.cert}\n${second}`)).toMatch(
-        /^ca\.crt: (a certificate in it is damaged|holds no)/,
-      );
-    }
-  });
-
-  test('a certificate in DER', () => {
-    const der = Buffer.from(pair.cert.replace(/-----.*-----|\n/g, ''), 'base64');
-    const read = { cert: der, key: Buffer.from(pair.key), ca: undefined };
-    expect(() => checkTls(read, files)).toThrow('holds no certificate in PEM form');
-  });
-
-  test('a key that is none, a public one, or one with a passphrase; nothing of it is said', () => {
-    const publicKey = `${createPublicKey(pair.key).export({ type: 'spki', format: 'pem' })}`;
-    const args = ['pkcs8', '-topk8', '-passout', 'pass:x'];
-    const encrypted = execFileSync('openssl', args, { input: pair.key, encoding: 'utf8' });
-    for (const key of ['', 'CANARY', publicKey, encrypted]) {
-      expect(refusal({ ...pair, key })).toBe('tls.key: is no PEM private key without a passphrase');
-    }
-  });
-
-  test('a pair that OpenSSL holds for too weak', () => {
-    const folder = freshFolder();
-    const args = ['req', '-x509', '-newkey', 'rsa:512', '-nodes', '-days', '2', '-subj', '/CN=x'];
-    const to = ['-addext', 'subjectAltName=DNS:x', '-keyout', 'tls.key', '-out', 'tls.crt'];
-    execFileSync('openssl', [...args, ...to], { cwd: folder, stdio: 'ignore' });
-    const read = (name: string) => execFileSync('cat', [name], { cwd: folder, encoding: 'utf8' });
-    expect(refusal({ cert: read('tls.crt'), key: read('tls.key') })).toBe(
-      'tls.crt: OpenSSL does not use it: ee key too small',
+/** A folder with tls.crt and tls.key, a function that checks them, and the results. */
+async function watching() {
+  const authority = await makeAuthority();
+  const folder = freshFolder();
+  const files = {
+    cert: join(folder, 'tls.crt'),
+    key: join(folder, 'tls.key'),
+    clientCa: undefined,
+  };
+  const write = ({ cert, key }: Pair) => {
+    writeFileSync(files.cert, cert);
+    writeFileSync(files.key, key);
+  };
+  const first = await authority.issue({ hosts });
+  write(first);
+  const stream = new Capture();
+  const metrics = createMetrics();
+  const used: TlsMaterial[] = [];
+  const inUse = checkTls(readTlsFiles(files));
+  const watch = { files, metrics, log: createLog(stream, 'info') };
+  const look = tlsLook(watch, inUse, (tls) => used.push(tls));
+  const reloads = async (result: 'done' | 'failed') =>
+    valueIn(
+      await metrics.registry.metrics(),
+      `kseal_certificate_reloads_total{result="${result}"}`,
     );
+  return { authority, files, write, first, look, used, stream, reloads };
+}
+
+describe('a check of the TLS files', () => {
+  test('does nothing if they are unchanged', async () => {
+    const { look, used, stream } = await watching();
+    look();
+    expect([used, stream.text]).toEqual([[], '']);
   });
+
+  test('uses and logs a new pair once', async () => {
+    const { authority, write, look, used, stream, reloads } = await watching();
+    const next = await authority.issue({ hosts });
+    write(next);
+    look();
+    look();
+    expect(used.map(({ cert }) => `${cert}`)).toEqual([next.cert]);
+    expect(stream.text.match(/reloaded the TLS files/g)).toHaveLength(1);
+    expect([await reloads('done'), await reloads('failed')]).toEqual([1, 0]);
+  });
+
+  test('keeps the old pair while only one file is new, and counts and logs that', async () => {
+    const { authority, files, write, look, used, stream, reloads } = await watching();
+    const next = await authority.issue({ hosts });
+    writeFileSync(files.cert, next.cert);
+    look();
+    look();
+    expect(used).toEqual([]);
+    expect(stream.text.match(/the old ones stay in use: .*not the private key of/g)).toHaveLength(
+      1,
+    );
+    expect(await reloads('failed')).toBe(1);
+    write(next);
+    look();
+    expect(used).toHaveLength(1);
+  });
+
+  test('logs a missing file once, and uses it when it is back', async () => {
+    const { files, first, authority, write, look, used, stream, reloads } = await watching();
+    rmSync(files.key);
+    look();
+    look();
+    expect(stream.text.match(/no such file/g)).toHaveLength(1);
+    expect(await reloads('failed')).toBe(1);
+    writeFileSync(files.key, first.key);
+    write(await authority.issue({ hosts }));
+    look();
+    expect(used).toHaveLength(1);
+  });
+
+  test('keeps the old pair if the new one has expired or has no host', async () => {
+    const { authority, write, look, used, reloads } = await watching();
+    for (const leaf of [{ hosts, expires: -1 }, { hosts: [] }]) {
+      write(await authority.issue(leaf));
+      look();
+    }
+    expect([used, await reloads('failed')]).toEqual([[], 2]);
+  });
+
+  test('keeps the old pair if the server rejects the new one', async () => {
+    const { authority, files, write } = await watching();
+    const stream = new Capture();
+    const watch = { files, metrics: createMetrics(), log: createLog(stream, 'info') };
+    const look = tlsLook(watch, checkTls(readTlsFiles(files)), () => {
+      throw new Error('CANARY');
+    });
+    write(await authority.issue({ hosts }));
+    look();
+    expect(stream.text).toContain('the old ones stay in use: unexpected error');
+    expect(stream.text).not.toContain('CANARY');
+  });
+});
+
+/** Replaces the files of a mounted Secret as the kubelet does. */
+function swapIn(folder: string, files: Readonly<Record<string, string>>, version: string): void {
+  mkdirSync(join(folder, `..${version}`));
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(join(folder, `..${version}`, name), text);
+  }
+  symlinkSync(`..${version}`, join(folder, '..data_tmp'));
+  renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
+}
+
+/** The serial number of the current serving certificate. */
+function serialAt({ port, ca }: Served): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, ca }, () => {
+      resolve(socket.getPeerCertificate().serialNumber);
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+}
+
+/** Posts reviews until it is stopped, and collects the statuses. */
+function load(served: Served) {
+  const agent = keepingAgent(4);
+  let isOver = false;
+  const statuses: number[] = [];
+  const one = async (more: { agent?: typeof agent }) => {
+    while (!isOver) statuses.push((await post(served, creation({ a: 'eA==' }), more)).status);
+  };
+  // Two reuse their connections, and two make new ones.
+  const all = Promise.all([one({ agent }), one({ agent }), one({}), one({})]);
+  onTestFinished(() => {
+    isOver = true;
+  });
+  return {
+    statuses,
+    stop: () => {
+      isOver = true;
+      return all;
+    },
+  };
+}
+
+test('no request fails while a pair is replaced under load, as the kubelet does it', async () => {
+  const authority = await makeAuthority();
+  const folder = freshFolder();
+  const names = ['tls.crt', 'tls.key', 'ca.crt'];
+  for (const name of names) symlinkSync(join('..data', name), join(folder, name));
+  const pairOf = async () => {
+    const { cert, key } = await authority.issue({ hosts, use: 'server' });
+    return { 'tls.crt': cert, 'tls.key': key, 'ca.crt': authority.cert };
+  };
+  swapIn(folder, await pairOf(), 'one');
+  const served = await startServed({ authority, folder, times: { tlsLook: 20 } });
+  const { statuses, stop } = load(served);
+  const first = await serialAt(served);
+  let last = first;
+  for (const version of ['two', 'three', 'four']) {
+    swapIn(folder, await pairOf(), version);
+    const before = last;
+    await eventually(async () => {
+      last = await serialAt(served);
+      expect(last).not.toBe(before);
+    });
+  }
+  const enough = statuses.length + 10;
+  await eventually(() => expect(statuses.length).toBeGreaterThan(enough));
+  await stop();
+  expect(new Set(statuses)).toEqual(new Set([200]));
+  expect(await served.metric('kseal_certificate_reloads_total{result="done"}')).toBe(3);
+
+  // A pair that does not belong together is not used.
+  const [mixed, other] = [await pairOf(), await pairOf()];
+  swapIn(folder, { ...mixed, 'tls.key': other['tls.key'] }, 'five');
+  const failed = 'kseal_certificate_reloads_total{result="failed"}';
+  await eventually(async () => expect(await served.metric(failed)).toBe(1));
+  expect(await serialAt(served)).toBe(last);
+  expect(served.text()).toContain('not the private key of');
+});
+
+test('a changed client CA is used too', async () => {
+  const served = await startServed({ clientCa: true, times: { tlsLook: 20 } });
+  const others = await makeAuthority('CN=others');
+  const leaf = { subject: 'CN=kube-apiserver', use: 'client' } as const;
+  const [ours, theirs] = [await served.authority.issue(leaf), await others.issue(leaf)];
+  const body = creation({ a: 'eA==' });
+  expect((await post(served, body, { ...ours })).status).toBe(200);
+  await expect(post(served, body, { ...theirs })).rejects.toThrow();
+  writeFileSync(join(served.folder, 'ca.crt'), others.cert);
+  await eventually(async () => expect((await post(served, body, { ...theirs })).status).toBe(200));
+  await expect(post(served, body, { ...ours })).rejects.toThrow();
+  expect(await served.metric('kseal_client_authentication')).toBe(1);
 });

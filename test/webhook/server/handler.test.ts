@@ -1,0 +1,61 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { reviewDeadline } from '../../../src/webhook/server/handler.ts';
+
+describe('the deadline of a review', () => {
+  test.each([
+    ['1s', 500],
+    ['2s', 500],
+    ['3s', 1500],
+    ['5s', 3500],
+    ['10s', 8500],
+    ['30s', 28_500],
+    ['0m30s', 28_500],
+  ])('for a timeout of %s is %d ms', (timeout, deadline) => {
+    expect(reviewDeadline(timeout)).toBe(deadline);
+  });
+
+  test.each([
+    undefined,
+    '',
+    '0s',
+    '-1s',
+    '-1',
+    '1',
+    '10',
+    '31s',
+    '1m0s',
+    '1h',
+    '1h0m0s',
+    '99s',
+    '999999s',
+    'x',
+    '1.5s',
+    '1e1s',
+    '10s10s',
+    ' 10s',
+    '10s\n',
+    '１０s',
+    '500ms',
+    '1m',
+    'Infinity',
+    'NaN',
+    '0x5s',
+  ])('for %j, which no API server sends, is that of 10 s', (timeout) => {
+    expect(reviewDeadline(timeout)).toBe(8_500);
+  });
+
+  test('is before the API server gives up, for any timeout', () => {
+    fc.assert(
+      fc.property(fc.string(), (timeout) => {
+        const deadline = reviewDeadline(timeout);
+        return deadline >= 500 && deadline <= 28_500;
+      }),
+    );
+    for (let seconds = 1; seconds <= 30; seconds++) {
+      // The API server may have rounded it up by almost a second.
+      const wait = Math.max(seconds - 1, 0.75) * 1000;
+      expect(reviewDeadline(`${seconds}s`)).toBeLessThan(wait);
+    }
+  });
+});
