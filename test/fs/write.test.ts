@@ -1,7 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { buildSync } from 'esbuild';
 import { describe, expect, test } from 'vitest';
-import { refuseExisting, writeFile } from '../../src/fs/write.ts';
+import {
+  type FolderFile,
+  refuseExisting,
+  replaceFiles,
+  writeFile,
+  writeFolder,
+} from '../../src/fs/write.ts';
 import { at, make, mode, names, text } from '../helpers/written.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
@@ -157,4 +165,116 @@ test('refuseExisting() accepts everything but regular files', () => {
   for (const path of [at('gone'), at('.'), '/dev/null', at('a/x')]) {
     expect(() => refuseExisting(path, path)).not.toThrow();
   }
+});
+
+const replace = (...all: string[]) =>
+  replaceFiles(
+    all.map((name) => ({ path: at(name), shown: name, bytes: Buffer.from(`new ${name}`) })),
+  );
+
+describe('several files', () => {
+  test('are replaced, keep their modes, follow links, and leave nothing behind', () => {
+    make('a', 'old', 0o600);
+    make('b', 'old', 0o755);
+    fs.symlinkSync('b', at('link'));
+    replace('a', 'link', 'c');
+    expect(['a', 'b', 'c'].map(text)).toEqual(['new a', 'new link', 'new c']);
+    expect(['a', 'b'].map(mode)).toEqual(['600', '755']);
+    expect(names()).toEqual(['a', 'b', 'c', 'link']);
+  });
+
+  test.each(['a/x', 'missing/x', 'loop', 'folder', 'n'.repeat(256)])(
+    'are unchanged if one of them cannot be written: %s',
+    (name) => {
+      for (const other of ['a', 'z']) make(other);
+      fs.mkdirSync(at('folder'));
+      fs.symlinkSync('loop', at('loop'));
+      const before = names();
+      const { code, message } = thrownBy(() => replace('a', 'new', name, 'z'));
+      expect([code, message]).toEqual(['IO', expect.stringContaining(`${name}: cannot write: `)]);
+      expect(['a', 'z'].map(text)).toEqual(['old', 'old']);
+      expect(names()).toEqual(before);
+    },
+  );
+
+  test('may be none', () => {
+    replace();
+    expect(names()).toEqual([]);
+  });
+});
+
+// In another process, because the limit applies to a whole process.
+describe('a file that outgrows the limit', () => {
+  const program = () => {
+    const entryPoints = [join(import.meta.dirname, '../../src/fs/write.ts')];
+    buildSync({ entryPoints, bundle: true, platform: 'node', format: 'esm', outfile: at('f.mjs') });
+    const [path, confidential] = ['process.argv[1]', 'process.argv[2] === "true"'];
+    return `import { writeFile } from ${JSON.stringify(at('f.mjs'))};
+      try { writeFile(${path}, 'a', Buffer.alloc(1e6), { force: true, confidential: ${confidential} }); }
+      catch ({ code, message }) { console.log(code, message); }`;
+  };
+
+  test.each([
+    ['true', 'new'],
+    ['true', 'existing'],
+    ['false', 'new'],
+    ['false', 'existing'],
+  ])('changes nothing: confidential %s, %s', (confidential, state) => {
+    if (state === 'existing') make('a', 'old', 0o640);
+    const words = [process.execPath, '--input-type=module', '-e', program(), at('a'), confidential];
+    const shell = ['-c', 'ulimit -f 1; exec "$@"', 'sh', ...words];
+    const said = execFileSync('sh', shell, { encoding: 'utf8' });
+    expect(said).toBe('IO a: cannot write: file too large\n');
+    expect(names()).toEqual(state === 'existing' ? ['a', 'f.mjs'] : ['f.mjs']);
+    if (state === 'existing') expect([text('a'), mode('a')]).toEqual(['old', '640']);
+  });
+});
+
+const files: readonly FolderFile[] = [
+  { name: 'open', bytes: Buffer.from('1') },
+  { name: 'kept', bytes: Buffer.from('2'), confidential: true },
+];
+
+function writeAll(folder: string, force = false, written = files): void {
+  writeFolder(at(folder), folder, written, force);
+}
+
+describe('writeFolder', () => {
+  test('creates the folder and its files, confidential ones with mode 600', () => {
+    writeAll('a/b');
+    expect(names()).toEqual(['a', 'a/b', 'a/b/kept', 'a/b/open']);
+    expect([text('a/b/open'), text('a/b/kept'), mode('a/b/kept')]).toEqual(['1', '2', '600']);
+  });
+
+  test('writes into an existing folder', () => {
+    fs.mkdirSync(at('a'));
+    make('a/other');
+    writeAll('a');
+    expect(names()).toEqual(['a', 'a/kept', 'a/open', 'a/other']);
+  });
+
+  test('overwrites only with force, and otherwise writes nothing', () => {
+    fs.mkdirSync(at('a'));
+    make('a/kept', 'old', 0o644);
+    expect(thrownBy(() => writeAll('a'))).toMatchObject({
+      code: 'OUTPUT_EXISTS',
+      message: `${join('a', 'kept')}: already exists`,
+    });
+    expect(names()).toEqual(['a', 'a/kept']);
+    writeAll('a', true);
+    expect([text('a/kept'), mode('a/kept')]).toEqual(['2', '600']);
+  });
+
+  test('leaves nothing behind if one of the files cannot be written', () => {
+    const wrong = [...files, { name: 'no/such/folder', bytes: Buffer.from('3') }];
+    expect(thrownBy(() => writeAll('a/b', false, wrong))).toMatchObject({ code: 'IO' });
+    expect(names()).toEqual([]);
+  });
+
+  test('refuses a file in place of the folder or of a parent', () => {
+    make('a');
+    expect(thrownBy(() => writeAll('a'))).toMatchObject({ code: 'IO', hint: 'name a folder' });
+    expect(thrownBy(() => writeAll('a/b'))).toMatchObject({ code: 'IO' });
+    expect(fs.statSync(at('a')).isFile()).toBe(true);
+  });
 });
