@@ -1,4 +1,4 @@
-import { KsealError } from '../errors.ts';
+import { expected } from '../errors.ts';
 import { admits, type Binding } from '../jwe/binding.ts';
 import { findSealed, readSealedValue } from '../jwe/detect.ts';
 import { placeOf } from '../manifest/place.ts';
@@ -85,7 +85,6 @@ export function inspectValue(bytes: Uint8Array): ValueFacts {
       plaintextOctets: [ciphertext.length - 16, ciphertext.length - 1],
     };
   } catch (error) {
-    if (!(error instanceof KsealError)) throw error;
-    return { state: 'damaged', reason: error.message };
+    return { state: 'damaged', reason: expected(error).message };
   }
 }

@@ -1,7 +1,7 @@
 // Reads Secrets and their values for the rules, as far as that needs no key.
 
 import type { Position } from '../diagnostic.ts';
-import { KsealError } from '../errors.ts';
+import { expected, type KsealError } from '../errors.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import { looksFlattened, looksSealed, readSealedValue, sealedLook } from '../jwe/detect.ts';
 import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
@@ -158,8 +158,7 @@ function judgeValue(entry: Entry, isMade: (text: string) => boolean): JudgedValu
     const jwe = readSealedValue(bytes);
     if (jwe !== undefined) return judged(entry, jwe, undefined, false);
   } catch (error) {
-    if (!(error instanceof KsealError)) throw error;
-    return judged(entry, undefined, defectOf(error, bytes), false);
+    return judged(entry, undefined, defectOf(expected(error), bytes), false);
   }
   const defect = nearMiss(bytes);
   const isReplaced =
