@@ -6,7 +6,7 @@ import { KsealError } from '../errors.ts';
 import { type ReadFile, readRegularFile } from '../fs/read.ts';
 import { scopes } from '../jwe/binding.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
-import { isNamespace } from '../kubernetes/names.ts';
+import { isNamespace } from '../kubernetes/secret.ts';
 import { decodeUtf8 } from '../text.ts';
 import { fields, listOf, mapOf, oneOf, readYaml, text, words } from './schema.ts';
 

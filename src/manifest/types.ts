@@ -1,4 +1,4 @@
-import type { Diagnostic, Location, Position } from '../diagnostic.ts';
+import type { Diagnostic, Position } from '../diagnostic.ts';
 import type { YamlMap, YamlNode } from '../yaml/node.ts';
 
 export type Field = 'data' | 'stringData';
@@ -56,24 +56,3 @@ export type ReaderCode =
   | 'invalid-data-key'
   | 'duplicate-data-key'
   | 'unknown-field';
-
-/** The names in the metadata of a Secret. */
-export interface Names {
-  readonly name: string | undefined;
-  readonly generateName: string | undefined;
-  readonly namespace: string | undefined;
-}
-
-/** Returns the name of a Secret for messages: `hr/db`, `db`, `generateName db-*` or `(no name)`. */
-export function secretLabel({ name, generateName, namespace }: Names): string {
-  const inNamespace = namespace === undefined ? '' : `${namespace}/`;
-  if (name !== undefined) return inNamespace + name;
-  if (generateName !== undefined) return `generateName ${inNamespace}${generateName}*`;
-  return '(no name)';
-}
-
-/** Returns where a Secret, or one of its values, is in its manifest. */
-export function locationIn(secret: SecretDocument, entry?: Partial<Entry>): Location {
-  const { key, position = secret.position } = entry ?? {};
-  return { position, secret: secretLabel(secret), key };
-}

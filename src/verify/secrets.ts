@@ -1,3 +1,4 @@
+import { secretLabel } from '../kubernetes/secret.ts';
 // Reads Secrets and their values for the rules, as far as that needs no key.
 
 import type { Position } from '../diagnostic.ts';
@@ -6,13 +7,7 @@ import type { CompactJwe } from '../jwe/compact.ts';
 import { looksFlattened, looksSealed, readSealedValue, sealedLook } from '../jwe/detect.ts';
 import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
 import { entriesOfSecret, fieldsOfSecret, plaintextAnnotations } from '../manifest/read-secret.ts';
-import {
-  type Entry,
-  fieldNames,
-  type Manifest,
-  type SecretDocument,
-  secretLabel,
-} from '../manifest/types.ts';
+import { type Entry, fieldNames, type Manifest, type SecretDocument } from '../manifest/types.ts';
 import { positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import type { Defect, JudgedSecret, JudgedValue, UnknownField } from './rule.ts';
 import { knownFields } from './rules/unknown-field.ts';
