@@ -21,7 +21,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   sources: ['git', 'fs', 'errors.ts'],
   seal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'text.ts', 'errors.ts'],
   unseal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'errors.ts'],
-  inspect: ['diagnostic.ts', 'manifest', 'jwe', 'yaml', 'errors.ts'],
+  inspect: ['diagnostic.ts', 'manifest', 'kubernetes', 'jwe', 'yaml', 'errors.ts'],
   // Rules get the allowed keys as plain data, and ask nobody for them.
   verify: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'yaml', 'text.ts', 'errors.ts'],
   report: ['diagnostic.ts', 'verify', 'text.ts'],
