@@ -71,9 +71,9 @@ function addSealOptions(command: Command, io: IO): Command {
   const sources: Source[] = [];
   command
     .usage(
-      `NAME -n NAMESPACE -k REF --prompt KEY   create a manifest
-       kseal seal --into FILE -k REF --prompt KEY        add or replace a value
-       kseal seal -f FILE -k REF                         seal a manifest's plaintext values`,
+      `NAME -n NAMESPACE -k REF --prompt KEY  create a manifest
+       kseal seal --into FILE -k REF --prompt KEY       add or replace a value
+       kseal seal -f FILE -k REF                        seal a whole manifest`,
     )
     .argument('[name...]', 'the Secret, or with -f more files')
     .option('-n, --namespace <name>', 'the namespace of the Secret')

@@ -124,8 +124,9 @@ export function configuredKey(
   if (config !== undefined && entry !== undefined) return { config, entry };
   const names = [...(config?.keys.keys() ?? [])];
   const meant = suggest(name, names);
-  const among = config === undefined ? 'no .kseal.yaml found' : names.join(', ') || 'no keys';
-  throw new KsealError('KEY_REFERENCE_INVALID', `no key named ${name} (${among})`, {
+  const others = names.length > 0 ? `only ${names.join(', ')}` : 'or any other';
+  const found = config === undefined ? 'and no .kseal.yaml found' : others;
+  throw new KsealError('KEY_REFERENCE_INVALID', `no key named ${name}, ${found}`, {
     thing: config?.path,
     hint: meant ? `did you mean ${meant}?` : `for a file of that name: ./${name}`,
   });

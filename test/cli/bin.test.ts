@@ -30,14 +30,11 @@ test.each([[['--version']], [['-V']], [['--debug', '--version']]])(
   },
 );
 
-test.each([[], ['seal'], ['inspect'], ['decrypt'], ['keygen'], ['webhook', 'manifests']])(
-  '--help of %j',
-  async (...words) => {
-    const { code, stdout, stderr } = await runBin([...words, '--help'], { cwd: folderWithKeys() });
-    expect([code, `${stderr}`]).toEqual([0, '']);
-    expect(`${stdout}`).toMatch(new RegExp(`^Usage: ${['kseal', ...words].join(' ')}`));
-  },
-);
+test('prints the help of a command', async () => {
+  const { code, stdout, stderr } = await runBin(['keygen', '--help'], { cwd: folderWithKeys() });
+  expect([code, `${stderr}`]).toEqual([0, '']);
+  expect(`${stdout}`).toMatch(/^Usage: kseal keygen/);
+});
 
 test('seals and opens a value in a pipe', async () => {
   const cwd = folderWithKeys();
@@ -50,15 +47,12 @@ test('seals and opens a value in a pipe', async () => {
 });
 
 test.each([
-  ['no command', [], exitCodes.USAGE],
   ['a bad option', ['seal', '--sael'], exitCodes.USAGE],
-  ['a missing file', ['decrypt', 'none.yaml', '-k', 'k.pem'], exitCodes.IO],
-  ['another key', ['decrypt', 'db.yaml', '-k', 'other.pem'], exitCodes.KEY_UNKNOWN],
+  ['another key', [...open.slice(0, 2), 'other.pem'], exitCodes.KEY_UNKNOWN],
 ])('the exit code for %s', async (_, args, wanted) => {
   const cwd = folderWithKeys();
-  const sealed = await runBin(seal, { cwd, stdin: canary });
-  writeFileSync(join(cwd, 'db.yaml'), sealed.stdout);
-  const { code, stdout, stderr } = await runBin(args, { cwd });
+  const { stdout: stdin } = await runBin(seal, { cwd, stdin: canary });
+  const { code, stdout, stderr } = await runBin(args, { cwd, stdin });
   expect([code, `${stdout}`]).toEqual([wanted, '']);
   expect(`${stderr}`).toMatch(/^kseal: error: .*\n/m);
 });
@@ -70,8 +64,7 @@ test.each([
 ])('a closed stdout ends it quietly when it %s', async (_, args) => {
   const cwd = folderWithKeys();
   const value = Buffer.alloc(512 * 1024, 'x');
-  const sealed = await runBin(seal, { cwd, stdin: value });
-  const stdin = args === open ? sealed.stdout : value;
+  const stdin = args === open ? (await runBin(seal, { cwd, stdin: value })).stdout : value;
   const { child, ended } = startBin(args, { cwd, stdin });
   child.stdout?.destroy();
   const { code, signal, stderr } = await ended;
@@ -130,7 +123,7 @@ test('debug variables of Node and of libraries print no value', async () => {
   }
 });
 
-test.each(['stream', '*', 'fs,STREAM', 's*'])(
+test.each(['fs,STREAM', 's*'])(
   'NODE_DEBUG=%s, with which Node prints its input, is refused before a value is read',
   async (NODE_DEBUG) => {
     const { code, stdout, stderr } = await runBin(seal, {

@@ -1,6 +1,18 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+} from 'vitest';
 import { exitCodeOf, KsealError } from '../../../src/errors.ts';
 import { defaultLimits, type Limits, type Session } from '../../../src/keys/gcpkms/call.ts';
 import { connect, kmsEndpoint } from '../../../src/keys/gcpkms/client.ts';
@@ -174,6 +186,39 @@ test('INVALID_ARGUMENT for a name', async () => {
   emulator.fault('GetPublicKey', { status: 'INVALID_ARGUMENT', message: theirs });
   expect(await failure('GetPublicKey')).toMatchObject({ code: 'KEY_INVALID' });
   expect(emulator.calls).toHaveLength(1);
+});
+
+test('a closed port', async () => {
+  const options = optionsFor({ endpoint: '127.0.0.1:1' });
+  await expect(fetchPublicKey(`gcpkms://${one}`, options, quick)).rejects.toMatchObject({
+    code: 'KEY_UNAVAILABLE',
+    message: `${one}: cannot reach Cloud KMS (UNAVAILABLE)`,
+  });
+  expect(options.notes).toEqual([
+    'using Cloud KMS at 127.0.0.1:1, in plain text and without credentials',
+  ]);
+});
+
+test.each([
+  ['is missing', undefined],
+  ['is not JSON', 'CANARY-secret'],
+  ['has an unknown type', '{"type":"CANARY-secret"}'],
+])('a credentials file that %s: the error has its name, but not its content', async (_, text) => {
+  const folder = mkdtempSync(join(tmpdir(), 'kseal-kms-'));
+  const file = join(folder, 'credentials.json');
+  if (text !== undefined) writeFileSync(file, text);
+  vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', file);
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+    rmSync(folder, { recursive: true });
+  });
+  const options = { ...optionsFor(emulator), kmsEndpoint: 'kms.example.com' };
+  const error = await fetchPublicKey(`gcpkms://${one}`, options, quick).catch((thrown) => thrown);
+  expect(error).toMatchObject({
+    code: 'KEY_CREDENTIALS',
+    message: `GOOGLE_APPLICATION_CREDENTIALS: ${file} holds no Google credentials`,
+  });
+  expect(`${error.stack} ${error.hint} ${error.cause}`).not.toContain('CANARY');
 });
 
 test('the limits are lower than those of the client, 60 and 600 seconds', () => {
