@@ -125,7 +125,7 @@ function policyFor(
   };
 }
 
-/** Where the key references of a command line are looked up. */
+/** The places to look up the key references of a command line. */
 interface KeyLookup {
   readonly cwd: string;
   /** The configuration of the files to verify. */

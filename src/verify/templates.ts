@@ -277,7 +277,7 @@ function mayHoldSecret(text: string): boolean {
   return secretKind.test(text) || (!kind.test(text) && including.test(text));
 }
 
-/** Of a text that cannot be read, any mention of a Secret counts. */
+/** Any mention of a Secret counts in a text that cannot be read. */
 function namesSecret(text: string): boolean {
   return /\bSecret|\\[xuU]/.test(text) || mayHoldSecret(text);
 }
