@@ -161,7 +161,7 @@ export function nearestConfig(readIn: FindConfig, isTop: (folder: string) => boo
 }
 
 /** Whether anything is at `path`. A dangling link counts, so that reading it is an error. */
-export function isThere(path: string): boolean {
+function isThere(path: string): boolean {
   try {
     return lstatSync(path) !== undefined;
   } catch {

@@ -14,7 +14,7 @@ import { knownFields } from './rules/unknown-field.ts';
 import { isPlaceholder } from './templates.ts';
 
 /** The context of a text that its Secrets are read in. */
-export interface SecretContext {
+interface SecretContext {
   /** The namespace of the rule for the path. */
   readonly namespace: string | undefined;
   readonly inTemplate: (position: Position) => boolean;

@@ -8,7 +8,7 @@ import { childrenOf, positionsIn, type Range, rangesAt, type YamlNode } from '..
 import { parseYaml } from '../yaml/parse.ts';
 
 /** A text, read as far as it is YAML once its actions are masked. */
-export interface TemplateText {
+interface TemplateText {
   readonly manifest: Manifest;
   readonly templates: readonly TemplateDocument[];
   /** Whether a text of the manifest contains a masked action. */
