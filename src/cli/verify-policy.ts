@@ -3,9 +3,10 @@ import {
   CONFIG_NAME,
   type Config,
   type ConfiguredKey,
-  type FindConfig,
+  findConfig,
   isIgnored,
   loadConfig,
+  loadedOnce,
   nearestConfig,
   parseConfig,
   ruleFor,
@@ -24,7 +25,6 @@ import { unknownRule } from '../verify/explain.ts';
 import type { AllowedKey, Policy } from '../verify/rule.ts';
 import { type Verification, verifyText } from '../verify/verify.ts';
 import type { IO } from './io.ts';
-import { findConfig } from './options.ts';
 
 /** The options that decide what a file is checked against. */
 export interface PolicyFlags {
@@ -231,9 +231,9 @@ interface Origin {
 }
 
 function originFrom(io: IO, flags: PolicyFlags): Origin {
-  const { config, configFrom: ref } = flags;
-  if (ref !== undefined) return branch(io, ref, config ?? io.env.KSEAL_CONFIG);
-  const find = findConfig(io, config === undefined ? {} : { config });
+  const { config = io.env.KSEAL_CONFIG, configFrom: ref } = flags;
+  if (ref !== undefined) return branch(io, ref, config);
+  const find = findConfig(io.cwd, config);
   return { configFor: (file) => find(dirname(file)), readKey: publicKeyFromFile };
 }
 
@@ -259,7 +259,7 @@ function branch({ cwd, env }: IO, ref: string, config: string | undefined): Orig
   const find =
     named === undefined
       ? nearestConfig(readIn, (folder) => folder === top)
-      : once(() => {
+      : loadedOnce(() => {
           if (!isWithin(named)) return loadConfig(named, relative(cwd, named), readFile);
           return readIn(dirname(named), named) ?? absent(ref, relative(cwd, named));
         });
@@ -286,12 +286,4 @@ function absent(ref: string, shown: string): never {
     thing: `${ref}:${shown}`,
     hint: `commit it to ${ref} first`,
   });
-}
-
-function once(read: () => Config): FindConfig {
-  let config: Config | undefined;
-  return () => {
-    config ??= read();
-    return config;
-  };
 }

@@ -1,9 +1,9 @@
 import { existsSync, lstatSync } from 'node:fs';
-import { dirname, join, relative, sep } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
 import * as v from 'valibot';
 import { KsealError } from '../errors.ts';
-import { type ReadFile, readRegularFile } from '../fs/read.ts';
+import { type ReadFile, readFile, readRegularFile } from '../fs/read.ts';
 import { scopes } from '../jwe/binding.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
 import { isNamespace } from '../kubernetes/secret.ts';
@@ -131,6 +131,21 @@ export function loadConfig(path: string, shown: string, read: ReadFile = readReg
 
 /** Returns the configuration for an absolute folder, if there is one. */
 export type FindConfig = (folder: string) => Config | undefined;
+
+/** Finds the configuration `named`, a path relative to `cwd`, or if it is empty, the nearest. */
+export function findConfig(cwd: string, named: string | undefined): FindConfig {
+  if (!named) return configsAbove(cwd);
+  return loadedOnce(() => loadConfig(resolve(cwd, named), named, readFile));
+}
+
+/** Always finds the same configuration, which is loaded when it is first needed. */
+export function loadedOnce(load: () => Config): FindConfig {
+  let config: Config | undefined;
+  return () => {
+    config ??= load();
+    return config;
+  };
+}
 
 /**
  * Looks for `.kseal.yaml` in a folder and above, up to a folder with `.git` or the root. Paths in
