@@ -4,7 +4,7 @@ import { importsOf, sourceFiles } from './helpers/imports.ts';
 
 const files = sourceFiles(join(import.meta.dirname, '../src'));
 
-/** What a part of src/ may import besides itself. A part is a folder, or a file at the root. */
+/** The parts that each part of src/ may import. A part is a folder, or a file at the root. */
 const parts: Readonly<Record<string, readonly string[]>> = {
   'text.ts': [],
   'errors.ts': [],
@@ -21,7 +21,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   sources: ['git', 'fs', 'errors.ts'],
   seal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'text.ts', 'errors.ts'],
   unseal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'errors.ts'],
-  inspect: ['diagnostic.ts', 'manifest', 'jwe', 'yaml', 'errors.ts'],
+  inspect: ['diagnostic.ts', 'manifest', 'kubernetes', 'jwe', 'yaml', 'errors.ts'],
   // Rules get the allowed keys as plain data, and ask nobody for them.
   verify: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'yaml', 'text.ts', 'errors.ts'],
   report: ['diagnostic.ts', 'verify', 'text.ts'],
@@ -77,7 +77,7 @@ const serverBuiltins = ['http', 'https', 'net', 'tls'];
  */
 const processUsers = ['cli', 'git', 'keys/gcpkms/client.ts'];
 
-/** What is slow to load or talks to a network: loaded by `import()`, where it is used. */
+/** Packages that are slow to load or use the network. They are loaded by `import()`. */
 const lazy = ['@google-cloud/kms', '@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'];
 
 function partOf(path: string): string {
@@ -194,7 +194,7 @@ test('no file is a barrel', () => {
 });
 
 test('no decision depends on the text of a message of kseal', () => {
-  // What Google's client, git and commander say is theirs; their borders may look into it.
+  // These files wrap the errors of Google's client, git and commander, and may match their texts.
   const borders = /^(?:keys\/gcpkms\/|git\/|cli\/program\.ts)/;
   const looks =
     /(?<!typeof )(?:\bmessage|\berror\.problem)\)?\s*(?:[!=]==|\.(?:includes|startsWith|endsWith|match\w*|search|indexOf|replace\w*)\()|(?:\.test|\.exec)\([^)]*\b(?:message|error\.problem)\)|\b(?:set|has|get|add)\([^)]*\.message\b|===\s*[\w.]*\.message\b/;

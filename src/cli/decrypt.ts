@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { ConfiguredKey } from '../config/config.ts';
-import { errorsOf, expectedErrors, KsealError, located } from '../errors.ts';
+import { errorsOf, expected, expectedErrors, KsealError, located } from '../errors.ts';
 import { type Scope, scopes } from '../jwe/binding.ts';
 import { compactText } from '../jwe/detect.ts';
 import { parseKmsReference } from '../keys/gcpkms/name.ts';
@@ -203,7 +203,7 @@ function readNamed(bytes: Uint8Array, shown: string): AdmissionRequest {
   try {
     return readReview(bytes);
   } catch (error) {
-    throw error instanceof KsealError ? located(shown, error) : error;
+    throw located(shown, expected(error));
   }
 }
 

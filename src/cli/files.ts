@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
 import { isSameFile, MAX_MANIFEST, readFile } from '../fs/read.ts';
 import { checkWritable, refuseExisting, writeFile } from '../fs/write.ts';
-import { isLabelKey } from '../kubernetes/names.ts';
+import { isLabelKey } from '../kubernetes/secret.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import type { Manifest } from '../manifest/types.ts';
 import type { IO } from './io.ts';

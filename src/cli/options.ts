@@ -1,8 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type Config, configsAbove, type FindConfig, loadConfig } from '../config/config.ts';
+import { type Config, type FindConfig, findConfig } from '../config/config.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
-import { readFile } from '../fs/read.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { WEAK_BITS } from '../keys/key-file.ts';
@@ -30,20 +29,15 @@ export function addKeyOptions(command: Command): Command {
     .option('--verify-signature', 'accept a key from Git only if the commit has a good signature');
 }
 
-/** Finds configurations: the one that `--config` or KSEAL_CONFIG names, or else the nearest. */
-export function findConfig(io: IO, { config = io.env.KSEAL_CONFIG }: KeyFlags): FindConfig {
-  if (!config) return configsAbove(io.cwd);
-  let loaded: Config | undefined;
-  return () => {
-    loaded ??= loadConfig(resolve(io.cwd, config), config, readFile);
-    return loaded;
-  };
+/** Finds configurations: the one of `--config` or KSEAL_CONFIG, or else the nearest. */
+export function configFinder(io: IO, { config = io.env.KSEAL_CONFIG }: KeyFlags): FindConfig {
+  return findConfig(io.cwd, config);
 }
 
 /** The configuration for `file`, a path as the user typed it, or else for the current folder. */
 export function configFor(io: IO, flags: KeyFlags, file: string | undefined): Config | undefined {
   const isInFolder = file === undefined || file === '-';
-  return findConfig(io, flags)(isInFolder ? io.cwd : dirname(resolve(io.cwd, file)));
+  return configFinder(io, flags)(isInFolder ? io.cwd : dirname(resolve(io.cwd, file)));
 }
 
 export function keyContext(io: IO, flags: KeyFlags, config: Config | undefined): KeyContext {

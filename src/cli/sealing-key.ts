@@ -10,7 +10,7 @@ import { type KnownKey, knownKeysPath, knownKid, rememberKey } from '../keys/kno
 import { parseReference } from '../keys/reference.ts';
 import { checkPin, loadPublicKey } from '../keys/resolve.ts';
 import type { IO } from './io.ts';
-import { findConfig, type KeyFlags, keyContext, warnIfWeak } from './options.ts';
+import { configFinder, type KeyFlags, keyContext, warnIfWeak } from './options.ts';
 import { say } from './print.ts';
 import { askYesNo } from './prompt.ts';
 
@@ -42,7 +42,7 @@ type SettingFor = (files: readonly (string | undefined)[], needsKey?: boolean) =
 
 /** Finds the settings of one file after the other; each key is loaded and announced once. */
 export function settingsFrom(io: IO, flags: SettingFlags): SettingFor {
-  const find = findConfig(io, flags);
+  const find = configFinder(io, flags);
   const configIn = cached(
     async (folder: string) => find(folder),
     (folder) => folder,

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { KsealError } from '../errors.ts';
 import { MAX_VALUE_BYTES } from '../jwe/compact.ts';
-import { isDataKey } from '../kubernetes/names.ts';
+import { isDataKey } from '../kubernetes/secret.ts';
 import { readEnvFile } from '../seal/env-file.ts';
 import type { NewValue } from '../seal/seal.ts';
 import { readInput, withoutFinalNewline } from './files.ts';

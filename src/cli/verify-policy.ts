@@ -1,12 +1,13 @@
-import { existsSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import {
   CONFIG_NAME,
   type Config,
   type ConfiguredKey,
+  findConfig,
   isIgnored,
-  isThere,
   loadConfig,
+  loadedOnce,
+  nearestConfig,
   parseConfig,
   ruleFor,
 } from '../config/config.ts';
@@ -125,7 +126,7 @@ function policyFor(
   };
 }
 
-/** Where the key references of a command line are looked up. */
+/** The places to look up the key references of a command line. */
 interface KeyLookup {
   readonly cwd: string;
   /** The configuration of the files to verify. */
@@ -229,29 +230,16 @@ interface Origin {
   readonly protectedText?: (file: string) => Uint8Array | undefined;
 }
 
-function originFrom(
-  io: IO,
-  { config = io.env.KSEAL_CONFIG, configFrom: ref }: PolicyFlags,
-): Origin {
-  const named = config ? resolve(io.cwd, config) : undefined;
-  return ref === undefined ? workTree(io, named) : branch(io, ref, named);
-}
-
-function workTree({ cwd }: IO, named: string | undefined): Origin {
-  const read = (path: string, how?: ReadFile) => loadConfig(path, relative(cwd, path) || path, how);
-  const readIn = (folder: string) => {
-    const path = join(folder, CONFIG_NAME);
-    return isThere(path) ? read(path) : undefined;
-  };
-  const isTop = (folder: string) => existsSync(join(folder, '.git'));
-  return {
-    configFor: named === undefined ? nearest(readIn, isTop) : always(() => read(named, readFile)),
-    readKey: publicKeyFromFile,
-  };
+function originFrom(io: IO, flags: PolicyFlags): Origin {
+  const { config = io.env.KSEAL_CONFIG, configFrom: ref } = flags;
+  if (ref !== undefined) return branch(io, ref, config);
+  const find = findConfig(io.cwd, config);
+  return { configFor: (file) => find(dirname(file)), readKey: publicKeyFromFile };
 }
 
 /** Reads everything in the repository at `ref`, including the key files of `--key`. */
-function branch({ cwd, env }: IO, ref: string, named: string | undefined): Origin {
+function branch({ cwd, env }: IO, ref: string, config: string | undefined): Origin {
+  const named = config ? resolve(cwd, config) : undefined;
   const git: LocalGit = { folder: cwd, env };
   const commit = commitOf(git, ref);
   const top = resolve(cwd, wayToTop(git));
@@ -268,14 +256,15 @@ function branch({ cwd, env }: IO, ref: string, named: string | undefined): Origi
       return undefined;
     return parseConfig(bytesOf(file, ref), `${ref}:${relative(cwd, path)}`, folder);
   };
+  const find =
+    named === undefined
+      ? nearestConfig(readIn, (folder) => folder === top)
+      : loadedOnce(() => {
+          if (!isWithin(named)) return loadConfig(named, relative(cwd, named), readFile);
+          return readIn(dirname(named), named) ?? absent(ref, relative(cwd, named));
+        });
   return {
-    configFor:
-      named === undefined
-        ? nearest(readIn, (folder) => folder === top)
-        : always(() => {
-            if (!isWithin(named)) return loadConfig(named, relative(cwd, named), readFile);
-            return readIn(dirname(named), named) ?? absent(ref, relative(cwd, named));
-          }),
+    configFor: (file) => find(dirname(file)),
     readKey: async (path, shown, read) => {
       if (!isWithin(path)) return publicKeyFromFile(path, shown, read);
       return publicKeyFrom(bytesOf(found(path) ?? absent(ref, shown), ref), `${ref}:${shown}`);
@@ -297,31 +286,4 @@ function absent(ref: string, shown: string): never {
     thing: `${ref}:${shown}`,
     hint: `commit it to ${ref} first`,
   });
-}
-
-/** Searches the folder of a file and its parents for a configuration, and reads each once. */
-function nearest(
-  readIn: (folder: string) => Config | undefined,
-  isTop: (folder: string) => boolean,
-): Origin['configFor'] {
-  const known = new Map<string, Config | undefined>();
-  const find = (folder: string): Config | undefined => {
-    if (!known.has(folder)) {
-      const parent = dirname(folder);
-      known.set(
-        folder,
-        readIn(folder) ?? (isTop(folder) || parent === folder ? undefined : find(parent)),
-      );
-    }
-    return known.get(folder);
-  };
-  return (file) => find(dirname(file));
-}
-
-function always(read: () => Config): Origin['configFor'] {
-  let config: Config | undefined;
-  return () => {
-    config ??= read();
-    return config;
-  };
 }

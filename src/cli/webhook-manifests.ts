@@ -9,7 +9,7 @@ import { parseKmsReference } from '../keys/gcpkms/name.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { parseReference } from '../keys/reference.ts';
 import { configuredKey, openingProvider } from '../keys/resolve.ts';
-import { isDataKey, isNamespace, isSecretName } from '../kubernetes/names.ts';
+import { isDataKey, isNamespace, isSecretName } from '../kubernetes/secret.ts';
 import { printable, shellWord } from '../text.ts';
 import { checkClientCas, checkServing, expiryDay, type PemFile } from '../webhook/certificates.ts';
 import { issueCertificate } from '../webhook/install/certificates.ts';

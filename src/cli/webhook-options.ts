@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { KsealError } from '../errors.ts';
 import { type Scope, scopes } from '../jwe/binding.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
-import { isNamespace } from '../kubernetes/names.ts';
+import { isNamespace } from '../kubernetes/secret.ts';
 import { logLevels } from '../webhook/server/settings.ts';
 import { repeated } from './files.ts';
 

@@ -1,12 +1,12 @@
 import { existsSync, lstatSync } from 'node:fs';
-import { dirname, join, relative, sep } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
 import * as v from 'valibot';
 import { KsealError } from '../errors.ts';
-import { type ReadFile, readRegularFile } from '../fs/read.ts';
+import { type ReadFile, readFile, readRegularFile } from '../fs/read.ts';
 import { scopes } from '../jwe/binding.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
-import { isNamespace } from '../kubernetes/names.ts';
+import { isNamespace } from '../kubernetes/secret.ts';
 import { decodeUtf8 } from '../text.ts';
 import { fields, listOf, mapOf, oneOf, readYaml, text, words } from './schema.ts';
 
@@ -132,6 +132,21 @@ export function loadConfig(path: string, shown: string, read: ReadFile = readReg
 /** Returns the configuration for an absolute folder, if there is one. */
 export type FindConfig = (folder: string) => Config | undefined;
 
+/** Finds the configuration `named`, a path relative to `cwd`, or if it is empty, the nearest. */
+export function findConfig(cwd: string, named: string | undefined): FindConfig {
+  if (!named) return configsAbove(cwd);
+  return loadedOnce(() => loadConfig(resolve(cwd, named), named, readFile));
+}
+
+/** Always finds the same configuration, which is loaded when it is first needed. */
+export function loadedOnce(load: () => Config): FindConfig {
+  let config: Config | undefined;
+  return () => {
+    config ??= load();
+    return config;
+  };
+}
+
 /**
  * Looks for `.kseal.yaml` in a folder and above, up to a folder with `.git` or the root. Paths in
  * messages are relative to `cwd`.
@@ -161,7 +176,7 @@ export function nearestConfig(readIn: FindConfig, isTop: (folder: string) => boo
 }
 
 /** Whether anything is at `path`. A dangling link counts, so that reading it is an error. */
-export function isThere(path: string): boolean {
+function isThere(path: string): boolean {
   try {
     return lstatSync(path) !== undefined;
   } catch {

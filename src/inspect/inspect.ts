@@ -1,8 +1,9 @@
-import { KsealError } from '../errors.ts';
+import { expected } from '../errors.ts';
 import { admits, type Binding } from '../jwe/binding.ts';
 import { findSealed, readSealedValue } from '../jwe/detect.ts';
+import { secretLabel } from '../kubernetes/secret.ts';
 import { placeOf } from '../manifest/place.ts';
-import { type Field, type Manifest, secretLabel } from '../manifest/types.ts';
+import type { Field, Manifest } from '../manifest/types.ts';
 import { positionsIn } from '../yaml/node.ts';
 
 /** A `sealed` value is well-formed and in its place; only its key can tell whether it opens. */
@@ -85,7 +86,6 @@ export function inspectValue(bytes: Uint8Array): ValueFacts {
       plaintextOctets: [ciphertext.length - 16, ciphertext.length - 1],
     };
   } catch (error) {
-    if (!(error instanceof KsealError)) throw error;
-    return { state: 'damaged', reason: error.message };
+    return { state: 'damaged', reason: expected(error).message };
   }
 }

@@ -1,5 +1,5 @@
 import { KsealError } from '../errors.ts';
-import { isDataKey, isNamespace, isSecretName } from '../kubernetes/names.ts';
+import { isDataKey, isNamespace, isSecretName } from '../kubernetes/secret.ts';
 
 /** The scopes, from the narrowest to the widest. */
 export const scopes = ['strict', 'namespace-wide', 'cluster-wide'] as const;

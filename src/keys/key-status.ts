@@ -10,7 +10,7 @@ export interface KeyStatus {
   readonly state: KeyState;
 }
 
-export interface KeyStatuses {
+interface KeyStatuses {
   readonly of: (kid: string) => KeyStatus;
   /** The kids of all configured keys, as far as they are known offline. */
   readonly kids: readonly string[];

@@ -3,18 +3,12 @@ import { decodeUtf8 } from '../text.ts';
 import type { YamlNode } from '../yaml/node.ts';
 import { addEntries, type Change, changeField } from './edit-mapping.ts';
 import { entryNamed } from './nodes.ts';
+import { locationIn } from './place.ts';
 import { readManifest } from './read.ts';
 import { scalarSplices } from './scalars.ts';
 import { applySplices, type Splice } from './splice.ts';
 import { type Addition, additionsOf, blockLines, flowMap, type Style, styleOf } from './style.ts';
-import {
-  type Entry,
-  type Field,
-  fieldNames,
-  locationIn,
-  type Manifest,
-  type SecretDocument,
-} from './types.ts';
+import { type Entry, type Field, fieldNames, type Manifest, type SecretDocument } from './types.ts';
 
 type Value = Pick<Entry, 'field' | 'key' | 'bytes'>;
 

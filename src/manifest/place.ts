@@ -1,6 +1,7 @@
-import { errorFor } from '../diagnostic.ts';
+import { errorFor, type Location } from '../diagnostic.ts';
 import type { Place } from '../jwe/binding.ts';
-import { locationIn, type SecretDocument } from './types.ts';
+import { secretLabel } from '../kubernetes/secret.ts';
+import type { Entry, SecretDocument } from './types.ts';
 
 /**
  * Returns the place of a Secret: its name and namespace, or `-n` if the manifest names no
@@ -17,4 +18,10 @@ export function placeOf(
   const message = `namespace ${namespace} contradicts -n ${given}`;
   const hint = 'omit -n, or correct metadata.namespace';
   throw errorFor(path, { ...locationIn(secret), message, hint }, 'BINDING_MISMATCH');
+}
+
+/** Returns where a Secret, or one of its values, is in its manifest. */
+export function locationIn(secret: SecretDocument, entry?: Partial<Entry>): Location {
+  const { key, position = secret.position } = entry ?? {};
+  return { position, secret: secretLabel(secret), key };
 }

@@ -1,6 +1,6 @@
 import type { Diagnostic } from '../diagnostic.ts';
 import { looksSealed, sealedLook } from '../jwe/detect.ts';
-import { isDataKey } from '../kubernetes/names.ts';
+import { isDataKey, type Names, secretLabel } from '../kubernetes/secret.ts';
 import { isMergeKey, type YamlEntry, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import {
   entryNamed,
@@ -19,10 +19,8 @@ import {
   type Entry,
   type Field,
   fieldNames,
-  type Names,
   type ReaderCode,
   type SecretDocument,
-  secretLabel,
 } from './types.ts';
 
 type Problem = Diagnostic<ReaderCode>;

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { byPosition, type Diagnostic, errorFor } from '../diagnostic.ts';
 import { KsealError, throwAll } from '../errors.ts';
+import { secretLabel } from '../kubernetes/secret.ts';
 import { isMergeKey, positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import { parseYaml, type YamlError } from '../yaml/parse.ts';
 import {
@@ -14,7 +15,7 @@ import {
   type Source,
 } from './nodes.ts';
 import { readSecret } from './read-secret.ts';
-import { type Manifest, type ReaderCode, type SecretDocument, secretLabel } from './types.ts';
+import type { Manifest, ReaderCode, SecretDocument } from './types.ts';
 
 type Problem = Diagnostic<ReaderCode>;
 

@@ -1,4 +1,4 @@
-import type { Diagnostic, Location, Position } from '../diagnostic.ts';
+import type { Diagnostic, Position } from '../diagnostic.ts';
 import type { YamlMap, YamlNode } from '../yaml/node.ts';
 
 export type Field = 'data' | 'stringData';
@@ -6,10 +6,10 @@ export const fieldNames: readonly Field[] = ['data', 'stringData'];
 
 /** One text, and the Secrets that its YAML or JSON documents hold. */
 export interface Manifest {
-  /** How the text is called in messages. */
+  /** The name of the text in messages. */
   readonly path: string;
   readonly source: string;
-  /** In source order, those within Lists too. Complete only where there are no problems. */
+  /** In source order, including those in Lists. Incomplete if there are problems. */
   readonly secrets: readonly SecretDocument[];
   readonly problems: readonly Diagnostic<ReaderCode>[];
   /** All documents, for `editManifest`. */
@@ -23,25 +23,25 @@ export interface SecretDocument {
   readonly type: string | undefined;
   readonly immutable: boolean;
   readonly annotations: ReadonlyMap<string, string>;
-  /** Which of the two fields stand in the source, empty ones and null ones too. */
+  /** The fields that the source has, even if they are empty or null. */
   readonly fields: ReadonlySet<Field>;
   /** In source order. */
   readonly entries: readonly Entry[];
   readonly position: Position;
-  /** The source of it all, for `editManifest`. */
+  /** The mapping in the source, for `editManifest`. */
   readonly node: YamlMap;
 }
 
 export interface Entry {
   readonly field: Field;
   readonly key: string;
-  /** The value itself: decoded from base64 (`data`), or as UTF-8 (`stringData`). */
+  /** The value, decoded from base64 (`data`) or encoded as UTF-8 (`stringData`). */
   readonly bytes: Uint8Array;
-  /** Of the value. */
+  /** The position of the value. */
   readonly position: Position;
 }
 
-/** What the reader of a manifest can report. */
+/** The codes of the problems that the manifest reader reports. */
 export type ReaderCode =
   | 'unparsable'
   | 'duplicate-key'
@@ -56,24 +56,3 @@ export type ReaderCode =
   | 'invalid-data-key'
   | 'duplicate-data-key'
   | 'unknown-field';
-
-/** The names in the metadata of a Secret. */
-export interface Names {
-  readonly name: string | undefined;
-  readonly generateName: string | undefined;
-  readonly namespace: string | undefined;
-}
-
-/** Returns the name of a Secret for messages: `hr/db`, `db`, `generateName db-*` or `(no name)`. */
-export function secretLabel({ name, generateName, namespace }: Names): string {
-  const inNamespace = namespace === undefined ? '' : `${namespace}/`;
-  if (name !== undefined) return inNamespace + name;
-  if (generateName !== undefined) return `generateName ${inNamespace}${generateName}*`;
-  return '(no name)';
-}
-
-/** Returns where a Secret, or one of its values, is in its manifest. */
-export function locationIn(secret: SecretDocument, entry?: Partial<Entry>): Location {
-  const { key, position = secret.position } = entry ?? {};
-  return { position, secret: secretLabel(secret), key };
-}

@@ -1,5 +1,5 @@
 import { KsealError } from '../errors.ts';
-import { isDataKey } from '../kubernetes/names.ts';
+import { isDataKey } from '../kubernetes/secret.ts';
 import { decodeUtf8 } from '../text.ts';
 
 /**

@@ -7,15 +7,9 @@ import { compactText, looksSealed, readSealedValue } from '../jwe/detect.ts';
 import { encryptCompact, type PublicKey } from '../jwe/encrypt.ts';
 import { checkCount, checkSize, missingKeys } from '../kubernetes/secret.ts';
 import { type Edit, editManifest } from '../manifest/edit.ts';
-import { placeOf } from '../manifest/place.ts';
+import { locationIn, placeOf } from '../manifest/place.ts';
 import { plaintextAnnotations } from '../manifest/read-secret.ts';
-import {
-  type Entry,
-  type Field,
-  locationIn,
-  type Manifest,
-  type SecretDocument,
-} from '../manifest/types.ts';
+import type { Entry, Field, Manifest, SecretDocument } from '../manifest/types.ts';
 import { shellWord } from '../text.ts';
 import { checkPlaintext, checkSealed, type ValuePolicy } from './value-warnings.ts';
 

@@ -2,8 +2,8 @@ import { type Diagnostic, errorFor, locationOf } from '../diagnostic.ts';
 import { expectedErrors, type KsealError, located, throwAll } from '../errors.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { type Edit, editManifest } from '../manifest/edit.ts';
-import { placeOf } from '../manifest/place.ts';
-import { locationIn, type Manifest, type SecretDocument } from '../manifest/types.ts';
+import { locationIn, placeOf } from '../manifest/place.ts';
+import type { Manifest, SecretDocument } from '../manifest/types.ts';
 import { type OpeningPolicy, unsealData } from './unseal.ts';
 
 export interface UnsealOptions {

@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { exitCodeOf, exitCodes, KsealError } from '../errors.ts';
+import { exitCodeOf, exitCodes, expected, KsealError } from '../errors.ts';
 import { checkBinding, type Place, type Scope } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import { type Decrypted, decryptCompact, type OpeningKey } from '../jwe/decrypt.ts';
@@ -142,10 +142,4 @@ async function open(
   }
   cache?.add(opened(decrypted.plaintext, decrypted.key));
   return decrypted;
-}
-
-/** Rethrows a bug. */
-function expected(error: unknown): KsealError {
-  if (error instanceof KsealError) return error;
-  throw error;
 }

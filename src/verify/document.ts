@@ -1,5 +1,5 @@
 import type { Diagnostic, Position } from '../diagnostic.ts';
-import { KsealError } from '../errors.ts';
+import { expected, KsealError } from '../errors.ts';
 import { looksSealed } from '../jwe/detect.ts';
 import { decodeManifest } from '../manifest/read.ts';
 import type { Manifest, ReaderCode } from '../manifest/types.ts';
@@ -65,8 +65,7 @@ function decode(content: Uint8Array | KsealError, path: string): string | KsealE
   try {
     return decodeManifest(content, path);
   } catch (error) {
-    if (error instanceof KsealError) return error;
-    throw error;
+    return expected(error);
   }
 }
 

@@ -3,7 +3,7 @@ import type { KsealError } from '../errors.ts';
 import type { Binding, Scope } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
-import { isNamespace, isSecretName } from '../kubernetes/names.ts';
+import { isNamespace, isSecretName } from '../kubernetes/secret.ts';
 import type { Field, ReaderCode } from '../manifest/types.ts';
 import { shellWord } from '../text.ts';
 import type { YamlNode } from '../yaml/node.ts';

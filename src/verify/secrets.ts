@@ -1,25 +1,20 @@
+import { secretLabel } from '../kubernetes/secret.ts';
 // Reads Secrets and their values for the rules, as far as that needs no key.
 
 import type { Position } from '../diagnostic.ts';
-import { KsealError } from '../errors.ts';
+import { expected, type KsealError } from '../errors.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import { looksFlattened, looksSealed, readSealedValue, sealedLook } from '../jwe/detect.ts';
 import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
 import { entriesOfSecret, fieldsOfSecret, plaintextAnnotations } from '../manifest/read-secret.ts';
-import {
-  type Entry,
-  fieldNames,
-  type Manifest,
-  type SecretDocument,
-  secretLabel,
-} from '../manifest/types.ts';
+import { type Entry, fieldNames, type Manifest, type SecretDocument } from '../manifest/types.ts';
 import { positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import type { Defect, JudgedSecret, JudgedValue, UnknownField } from './rule.ts';
 import { knownFields } from './rules/unknown-field.ts';
 import { isPlaceholder } from './templates.ts';
 
 /** The context of a text that its Secrets are read in. */
-export interface SecretContext {
+interface SecretContext {
   /** The namespace of the rule for the path. */
   readonly namespace: string | undefined;
   readonly inTemplate: (position: Position) => boolean;
@@ -158,8 +153,7 @@ function judgeValue(entry: Entry, isMade: (text: string) => boolean): JudgedValu
     const jwe = readSealedValue(bytes);
     if (jwe !== undefined) return judged(entry, jwe, undefined, false);
   } catch (error) {
-    if (!(error instanceof KsealError)) throw error;
-    return judged(entry, undefined, defectOf(error, bytes), false);
+    return judged(entry, undefined, defectOf(expected(error), bytes), false);
   }
   const defect = nearMiss(bytes);
   const isReplaced =

@@ -8,7 +8,7 @@ import { childrenOf, positionsIn, type Range, rangesAt, type YamlNode } from '..
 import { parseYaml } from '../yaml/parse.ts';
 
 /** A text, read as far as it is YAML once its actions are masked. */
-export interface TemplateText {
+interface TemplateText {
   readonly manifest: Manifest;
   readonly templates: readonly TemplateDocument[];
   /** Whether a text of the manifest contains a masked action. */
@@ -277,7 +277,7 @@ function mayHoldSecret(text: string): boolean {
   return secretKind.test(text) || (!kind.test(text) && including.test(text));
 }
 
-/** Of a text that cannot be read, any mention of a Secret counts. */
+/** Any mention of a Secret counts in a text that cannot be read. */
 function namesSecret(text: string): boolean {
   return /\bSecret|\\[xuU]/.test(text) || mayHoldSecret(text);
 }

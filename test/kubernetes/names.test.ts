@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isDataKey, isLabelKey, isNamespace, isSecretName } from '../../src/kubernetes/names.ts';
+import { isDataKey, isLabelKey, isNamespace, isSecretName } from '../../src/kubernetes/secret.ts';
 
 // The limits of k8s.io/apimachinery: IsDNS1123Label, IsDNS1123Subdomain, IsConfigMapKey and
 // IsQualifiedName.

@@ -1,4 +1,4 @@
-import { isNamespace, isSecretName } from '../../kubernetes/names.ts';
+import { isNamespace, isSecretName } from '../../kubernetes/secret.ts';
 import type { Rule } from '../rule.ts';
 
 export const invalidName: Rule = {

@@ -1,5 +1,5 @@
 import type { Words } from '../../diagnostic.ts';
-import { KsealError } from '../../errors.ts';
+import { expected } from '../../errors.ts';
 import { checkCount, checkSize } from '../../kubernetes/secret.ts';
 import { type JudgedValue, none, type Rule, type Violation } from '../rule.ts';
 
@@ -39,7 +39,7 @@ function violations(
   try {
     return check().map((words) => ({ ...words, position, severity: 'warning' }));
   } catch (error) {
-    if (!(error instanceof KsealError)) throw error;
-    return [{ position, message: error.message, hint: error.hint }];
+    const { message, hint } = expected(error);
+    return [{ position, message, hint }];
   }
 }

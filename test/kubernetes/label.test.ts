@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { secretLabel } from '../../src/manifest/types.ts';
+import { secretLabel } from '../../src/kubernetes/secret.ts';
 
 const none = { name: undefined, generateName: undefined, namespace: undefined };
 describe('secretLabel', () => {
