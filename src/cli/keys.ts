@@ -62,7 +62,7 @@ async function list(name: string, entry: ConfiguredKey, { folder }: Config): Pro
   if (kid instanceof KsealError) return { ...facts, kid: pin, pin: kid.message };
   if (pin === undefined) return { ...facts, kid, pin: 'not pinned' };
   const agrees = kid === undefined || kid === pin;
-  return { ...facts, kid: pin, pin: agrees ? 'pinned' : `the file holds another key: ${kid}` };
+  return { ...facts, kid: pin, pin: agrees ? 'pinned' : `the file has another key: ${kid}` };
 }
 
 async function kidOrError(path: string, shown: string): Promise<string | KsealError> {
