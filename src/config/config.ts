@@ -151,7 +151,7 @@ export function loadedOnce(load: () => Config): FindConfig {
  * Looks for `.kseal.yaml` in a folder and above, up to a folder with `.git` or the root. Paths in
  * messages are relative to `cwd`.
  */
-export function configsAbove(cwd: string): FindConfig {
+function configsAbove(cwd: string): FindConfig {
   return nearestConfig(
     (folder) => {
       const path = join(folder, CONFIG_NAME);

@@ -26,7 +26,7 @@ export function writeFile(
 }
 
 /** A file in a folder that is written. */
-export interface FolderFile {
+interface FolderFile {
   readonly name: string;
   readonly bytes: Uint8Array;
   /** A private key: mode 0600, whatever the file had before. */

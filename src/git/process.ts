@@ -8,7 +8,7 @@ import { notInstalled } from './errors.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
-export interface Ended {
+interface Ended {
   /** -1 if a signal ended it. */
   readonly code: number;
   readonly stdout: Buffer;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
-  configsAbove,
+  findConfig,
   isKeyName,
   loadConfig,
   parseConfig,
@@ -196,7 +196,7 @@ test('a manifest under the name of a configuration', () => {
   });
 });
 
-describe('configsAbove', () => {
+describe('findConfig', () => {
   const make = (path: string, text = '') => {
     mkdirSync(join(folder, path, '..'), { recursive: true });
     writeFileSync(join(folder, path), text);
@@ -217,18 +217,18 @@ describe('configsAbove', () => {
     ['the nearest one', 'repo/apps/own', 'repo/apps/own'],
     ['above a folder that does not exist yet', 'repo/apps/new/deep', 'repo'],
   ])('finds the configuration %s', (_, from, where) => {
-    expect(configsAbove(join(folder, 'repo'))(join(folder, from))).toMatchObject({
+    expect(findConfig(join(folder, 'repo'), undefined)(join(folder, from))).toMatchObject({
       folder: join(folder, where),
       path: where === 'repo' ? '.kseal.yaml' : 'apps/own/.kseal.yaml',
     });
   });
 
   test('stops at a repository, whether its .git is a folder or a file', () => {
-    expect(configsAbove(folder)(join(folder, 'repo/vendor/deploy'))).toBeUndefined();
+    expect(findConfig(folder, undefined)(join(folder, 'repo/vendor/deploy'))).toBeUndefined();
   });
 
   test('reads a configuration once', () => {
-    const find = configsAbove(folder);
+    const find = findConfig(folder, undefined);
     expect(find(join(folder, 'repo/apps/db'))).toBe(find(join(folder, 'repo')));
   });
 
@@ -236,7 +236,7 @@ describe('configsAbove', () => {
     ['a folder', 'odd', 'is a folder, not a file'],
     ['a dangling link', 'dangling', 'no such file'],
   ])('does not ignore %s in its place', (_, name, problem) => {
-    expect(thrownBy(() => configsAbove(folder)(join(folder, name)))).toMatchObject({
+    expect(thrownBy(() => findConfig(folder, undefined)(join(folder, name)))).toMatchObject({
       code: 'IO',
       message: `${name}/.kseal.yaml: ${problem}`,
     });

@@ -3,13 +3,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { describe, expect, test } from 'vitest';
-import {
-  type FolderFile,
-  refuseExisting,
-  replaceFiles,
-  writeFile,
-  writeFolder,
-} from '../../src/fs/write.ts';
+import { refuseExisting, replaceFiles, writeFile, writeFolder } from '../../src/fs/write.ts';
 import { at, make, mode, names, text } from '../helpers/written.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
@@ -230,7 +224,7 @@ describe('a file that outgrows the limit', () => {
   });
 });
 
-const files: readonly FolderFile[] = [
+const files = [
   { name: 'open', bytes: Buffer.from('1') },
   { name: 'kept', bytes: Buffer.from('2'), confidential: true },
 ];
