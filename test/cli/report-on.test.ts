@@ -3,7 +3,7 @@ import { reportOn, type VerifyFlags } from '../../src/cli/verify.ts';
 import type { NamedText } from '../../src/sources/texts.ts';
 import { verifyText } from '../../src/verify/verify.ts';
 import { Capture, testIO } from '../helpers/io.ts';
-import { openAllowance } from '../verify/fixtures.ts';
+import { openPolicy } from '../verify/fixtures.ts';
 
 const flags: VerifyFlags = {
   ...{ file: [], ref: [], key: [], failIfKid: [] },
@@ -18,7 +18,7 @@ async function* texts(count: number, walked = true): AsyncGenerator<NamedText> {
 }
 
 const judge = async ({ path, content }: NamedText) =>
-  verifyText({ path, content }, openAllowance, { severities: new Map() });
+  verifyText({ path, content }, openPolicy, { severities: new Map() });
 
 function onTerminal(isTTY: boolean) {
   const stderr = Object.assign(new Capture(), { isTTY });
