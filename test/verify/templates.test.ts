@@ -447,3 +447,69 @@ describe('the first action outside of comments is found', () => {
     expect(actionIn(text)).toBe(offset);
   });
 });
+
+/** Entries of data. `!` marks a line with a plaintext value, `$k` is a key and `$v` a value. */
+const entryForms = [
+  ...['!  $k: $v', '!  $k: "$v"', "!  $k: '$v'", '!  $k: $v # {{ .c }}', '!  $k: { a: $v }'],
+  ...['!  $k: |\n    $v', '!  $k: |-\n    $v\n{{ if .x }}\n    $v\n{{ end }}', '!  $k: 815'],
+  ...['  $k:\n!    $v', '  $k:\n{{ if .x }}\n!    $v\n{{ end }}', '  ? $k\n!  : $v'],
+  ...['!  {{ .k }}: $v', '!  {{ .k }}-$k: $v', '!  "{{ .k }}": $v', '!  {{ .k }}: |\n    $v'],
+  ...['{{ if .x }}\n!  $k: $v\n  {{ else }}\n!  $k: $v\n{{- end }}', '  # {{ .c }} $v'],
+  ...['  $k: {{ .v }}', '  $k: "{{ .v }}"', '  $k:\n{{ .v }}', '  $k: |\n    {{ .v }}'],
+  ...[
+    '  {{- include "a" . | nindent 2 }}',
+    "  {{/* it's\n  $v */}}",
+    '  {{ if and\n .x }}{{ end }}',
+  ],
+];
+const metadataForms = [
+  ...['  name: db', '  name: {{ .n }}-db', '  {{ .m }}\n  name: db', '  name: db # $v'],
+  ...['  labels: {{ .l }}\n    app: db', '  labels: {{ .l }}\n\n      app: {{ .a }}'],
+  ...[
+    '  labels:\n{{ .l }}',
+    '  labels:\n    {{ .k }}: "$v"',
+    '  labels:\n  - a: |\n      {{ .l }}',
+  ],
+];
+const fieldForms = ['data:', 'stringData:', 'stringData: {{ .d }}', 'data: # {{ .d }}'];
+
+const secretTexts = fc
+  .record({
+    metadata: fc.constantFrom(...metadataForms),
+    field: fc.constantFrom(...fieldForms),
+    entries: fc.array(fc.constantFrom(...entryForms), { maxLength: 5 }),
+    // Masked actions are private-use characters, which a text may also contain itself.
+    own: fc.constantFrom(...Array(9).fill(''), '\uE000', '\uE001', '\uF8FF'),
+  })
+  .map(({ metadata, field, entries, own }) => {
+    const head = ['{{ if .x }}', 'apiVersion: v1', 'kind: Secret', 'metadata:', metadata, field];
+    const values = entries.map((entry, index) => entry.replaceAll('$k', `k${index}`));
+    return [...head, ...values, '{{ end }}'].join('\n').replaceAll('$v', `aG9yc2U=${own}`);
+  });
+
+test('no template hides a plaintext value: it is reported, or its document is unparsable', () => {
+  const counts = { reported: 0, unparsable: 0 };
+  fc.assert(
+    fc.property(fc.array(secretTexts, { minLength: 1, maxLength: 2 }), (documents) => {
+      const lines = documents.join('\n---\n').split('\n');
+      const { findings } = verify(lines.map((line) => line.replace(/^!/, '')).join('\n'));
+      const errors = findings.filter(({ severity }) => severity === 'error');
+      const documentOf = (line: number) =>
+        lines.slice(0, line).filter((text) => text === '---').length;
+      for (const [index, text] of lines.entries()) {
+        if (!text.startsWith('!')) continue;
+        const line = index + 1;
+        if (errors.some(({ position }) => position.line === line)) counts.reported++;
+        else {
+          counts.unparsable++;
+          const unparsable = errors.filter(({ code }) => code === 'unparsable');
+          const refused = unparsable.map(({ position }) => documentOf(position.line));
+          expect(refused, `line ${line} is hidden`).toContain(documentOf(line));
+        }
+      }
+    }),
+    { numRuns: 300 },
+  );
+  expect(counts.reported).toBeGreaterThan(50);
+  expect(counts.unparsable).toBeGreaterThan(50);
+});
