@@ -96,11 +96,11 @@ test.each([
   '{\n  "auths": {}\n}\n',
   'key: value\nother: |\n  text\n',
   '密码',
-])('there is no warning about %j', (value) => {
+])('%j has no warnings', (value) => {
   expect(codes(value)).toEqual([]);
 });
 
-test('there is no warning about random passwords and random bytes', () => {
+test('random passwords and random bytes have no warnings', () => {
   const password = fc.string({
     unit: fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'),
     minLength: 24,
