@@ -4,7 +4,7 @@ import { importsOf, sourceFiles } from './helpers/imports.ts';
 
 const files = sourceFiles(join(import.meta.dirname, '../src'));
 
-/** The parts that each part of src/ may import. A part is a folder, or a file at the root. */
+/** The other parts that a part of src/ may import. A part is a folder, or a file at the root. */
 const parts: Readonly<Record<string, readonly string[]>> = {
   'text.ts': [],
   'errors.ts': [],
@@ -22,10 +22,10 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   seal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'text.ts', 'errors.ts'],
   unseal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'errors.ts'],
   inspect: ['diagnostic.ts', 'manifest', 'kubernetes', 'jwe', 'yaml', 'errors.ts'],
-  // Rules get the allowed keys as plain data, and ask nobody for them.
+  // Rules get the known keys as data, and load none themselves.
   verify: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'yaml', 'text.ts', 'errors.ts'],
   report: ['diagnostic.ts', 'verify', 'text.ts'],
-  // The webhook knows no manifests, and not where keys are: serve.ts gets a function to load them.
+  // The webhook reads neither manifests nor keys: serve.ts gets a function that loads keys.
   webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
   cli: [
     ...['webhook', 'report', 'verify', 'inspect', 'unseal', 'seal', 'sources', 'keys', 'config'],
@@ -33,7 +33,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Each package has one home, where its errors are wrapped and its types end. */
+/** The parts that import a package, wrap its errors and hide its types. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   jose: ['jwe'],
   yaml: ['yaml'],
@@ -51,7 +51,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli'],
 };
 
-/** Node's modules that may be used. Without those for processes and the network kseal is offline. */
+/** The modules of Node.js for all parts. None of them reaches a process or the network. */
 const builtins = [
   'buffer',
   'crypto',
@@ -65,28 +65,28 @@ const builtins = [
   'util/types',
 ];
 
-/** Only the user's own git is run: in a repository of the user, or in a temporary folder. */
+/** Modules for git, which runs in a repository of the user or in a temporary folder. */
 const processBuiltins = ['child_process', 'events', 'os'];
 
-/** Only the webhook serves, and it calls nobody. */
+/** Modules for the server of the webhook, which connects to nothing itself. */
 const serverBuiltins = ['http', 'https', 'net', 'tls'];
 
 /**
- * The surroundings come in through IO. The package of the KMS reads its switches in the
- * environment itself, and git's temporary folder goes when the process does.
+ * Parts that use the process itself instead of IO: the KMS package reads environment variables,
+ * and git removes its temporary folder when the process ends.
  */
 const processUsers = ['cli', 'git', 'keys/gcpkms/client.ts'];
 
-/** Packages that are slow to load or use the network. They are loaded by `import()`. */
+/** Packages that are slow to load or use the network, so they are loaded by `import()`. */
 const lazy = ['@google-cloud/kms', '@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'];
 
 function partOf(path: string): string {
   return path.split('/')[0] ?? '';
 }
 
-/** The files of which `faults` says something, each with what it says. */
-function findings(faults: (file: (typeof files)[number]) => readonly string[]): string[] {
-  return files.flatMap((file) => faults(file).map((fault) => `src/${file.path}: ${fault}`));
+/** Returns the problems that `check` finds in each file, after its path. */
+function findings(check: (file: (typeof files)[number]) => readonly string[]): string[] {
+  return files.flatMap((file) => check(file).map((problem) => `src/${file.path}: ${problem}`));
 }
 
 test('every file belongs to a part, and every part exists', () => {
@@ -94,7 +94,7 @@ test('every file belongs to a part, and every part exists', () => {
   expect([...used].sort()).toEqual(Object.keys(parts).sort());
 });
 
-test('imports point down', () => {
+test('a part imports only the parts below it', () => {
   const wrong = findings(({ path, imports }) =>
     imports.filter((target) => {
       if (!target.endsWith('.ts')) return false;
@@ -105,7 +105,7 @@ test('imports point down', () => {
   expect(wrong).toEqual([]);
 });
 
-test('reports know findings and rules by their types alone', () => {
+test('reports import only types from verify', () => {
   const loaded = /^import (?!type\b).*'\.\.\/verify\/.*$/gm;
   const wrong = findings(({ path, text }) =>
     path.startsWith('report/') ? (text.match(loaded) ?? []) : [],
@@ -113,7 +113,7 @@ test('reports know findings and rules by their types alone', () => {
   expect(wrong).toEqual([]);
 });
 
-test('no import reaches a file that is not there', () => {
+test('every imported file exists', () => {
   const known = new Set(files.map(({ path }) => path));
   const wrong = findings(({ imports }) =>
     imports.filter((target) => /^\.|\.[jt]s$/.test(target) && !known.has(target)),
@@ -121,9 +121,9 @@ test('no import reaches a file that is not there', () => {
   expect(wrong).toEqual([]);
 });
 
-test('no files import each other in a circle', () => {
+test('no files import each other in a cycle', () => {
   const open = new Map(files.map(({ path, imports }) => [path, imports]));
-  // Takes away, again and again, the files that import none of those left.
+  // Repeatedly removes the files that import no remaining file, until only cycles remain.
   for (let size = -1; size !== open.size; ) {
     size = open.size;
     for (const [path, imports] of open) {
@@ -133,7 +133,7 @@ test('no files import each other in a circle', () => {
   expect([...open.keys()]).toEqual([]);
 });
 
-test('each package is imported in its home only', () => {
+test('each package is imported only by the parts listed for it', () => {
   const wrong = findings(({ path, imports }) =>
     imports.filter(
       (target) => !/^node:|\.[jt]s$/.test(target) && !packages[target]?.includes(partOf(path)),
@@ -142,7 +142,7 @@ test('each package is imported in its home only', () => {
   expect(wrong).toEqual([]);
 });
 
-test('no process is started but git, and no network used', () => {
+test('only git starts a process, and only the webhook uses the network', () => {
   const wrong = findings(({ path, code, imports }) => {
     const more: Record<string, readonly string[]> = {
       git: processBuiltins,
@@ -159,7 +159,7 @@ test('no process is started but git, and no network used', () => {
   expect(wrong).toEqual([]);
 });
 
-test('what is slow to load is loaded where it is used', () => {
+test('slow packages are loaded only when they are used', () => {
   const wrong = findings(({ code }) => {
     const loaded = importsOf(code.replace(/\bimport type [^;]*;|\bimport\([^)]*\)/g, ''));
     return loaded.filter(
@@ -170,36 +170,36 @@ test('what is slow to load is loaded where it is used', () => {
 });
 
 test.each([
-  ['console nowhere', /\bconsole\b/, []],
-  ['the exit code in bin/ only', /\bprocess\s*\.\s*exit/, []],
+  ['no file uses console', /\bconsole\b/, []],
+  ['no file sets the exit code', /\bprocess\s*\.\s*exit/, []],
   [
-    'the process through IO',
+    'only some parts use the process instead of IO',
     /\bprocess\s*\.|\bglobalThis\b|['"]node:(process|os)['"]/,
     processUsers,
   ],
-  ['import() with a name that can be read here', /\bimport\s*\((?!\s*(['"])[^'"]+\1\s*\))/, []],
-] as const)('%s', (_, pattern, homes: readonly string[]) => {
+  ['every import() has a literal name', /\bimport\s*\((?!\s*(['"])[^'"]+\1\s*\))/, []],
+] as const)('%s', (_, pattern, exempt: readonly string[]) => {
   const wrong = findings(({ path, code }) =>
-    homes.includes(partOf(path)) || homes.includes(path)
+    exempt.includes(partOf(path)) || exempt.includes(path)
       ? []
       : (pattern.exec(code) ?? []).slice(0, 1),
   );
   expect(wrong).toEqual([]);
 });
 
-test('no file is a barrel', () => {
+test('no file only re-exports others', () => {
   const rest = (code: string) =>
     code.replace(/^(?:import|export)\b[^'"=()]*\bfrom\s*['"][^'"]+['"];?/gm, '').trim();
-  expect(findings(({ code }) => (rest(code) === '' ? ['only passes on'] : []))).toEqual([]);
+  expect(findings(({ code }) => (rest(code) === '' ? ['only re-exports others'] : []))).toEqual([]);
 });
 
-test('no decision depends on the text of a message of kseal', () => {
-  // These files wrap the errors of Google's client, git and commander, and may match their texts.
-  const borders = /^(?:keys\/gcpkms\/|git\/|cli\/program\.ts)/;
-  const looks =
+test('no decision depends on the text of a message', () => {
+  // The messages of Google's client, git and commander may be read where kseal calls them.
+  const callers = /^(?:keys\/gcpkms\/|git\/|cli\/program\.ts)/;
+  const reading =
     /(?<!typeof )(?:\bmessage|\berror\.problem)\)?\s*(?:[!=]==|\.(?:includes|startsWith|endsWith|match\w*|search|indexOf|replace\w*)\()|(?:\.test|\.exec)\([^)]*\b(?:message|error\.problem)\)|\b(?:set|has|get|add)\([^)]*\.message\b|===\s*[\w.]*\.message\b/;
   const wrong = findings(({ path, code }) =>
-    borders.test(path) ? [] : (looks.exec(code) ?? []).slice(0, 1),
+    callers.test(path) ? [] : (reading.exec(code) ?? []).slice(0, 1),
   );
   expect(wrong).toEqual([]);
 });

@@ -3,8 +3,8 @@ import { byPosition, errorFor, inOrder, locationOf } from '../src/diagnostic.ts'
 
 const position = { line: 11, column: 13 };
 
-describe('a location', () => {
-  test('has file, line, column, Secret and data key', () => {
+describe('locationOf', () => {
+  test('returns the file, line, column, Secret and data key', () => {
     expect(locationOf('db.yaml', { position, secret: 'hr/db', key: 'password' })).toBe(
       'db.yaml:11:13: Secret hr/db, data key "password"',
     );
@@ -14,11 +14,11 @@ describe('a location', () => {
     expect(locationOf('db.yaml', { position })).toBe('db.yaml:11:13');
   });
 
-  test('omits the position in a manifest that has no file yet', () => {
+  test('omits the position in a manifest without a file', () => {
     expect(locationOf('', { position, secret: 'hr/db' })).toBe('Secret hr/db');
   });
 
-  test('contains no character that a terminal would obey', () => {
+  test('escapes control characters', () => {
     const location = { position, secret: 'x\u202Ey\u2028\x9b' };
     expect(locationOf('a\x1b[2J.yaml', location)).toBe(
       'a\\u{1b}[2J.yaml:11:13: Secret x\\u{202e}y\\u{2028}\\u{9b}',

@@ -3,7 +3,7 @@ import { reportOn, type VerifyFlags } from '../../src/cli/verify.ts';
 import type { NamedText } from '../../src/sources/texts.ts';
 import { verifyText } from '../../src/verify/verify.ts';
 import { Capture, testIO } from '../helpers/io.ts';
-import { openAllowance } from '../verify/fixtures.ts';
+import { openPolicy } from '../verify/fixtures.ts';
 
 const flags: VerifyFlags = {
   ...{ file: [], ref: [], key: [], failIfKid: [] },
@@ -18,14 +18,14 @@ async function* texts(count: number, walked = true): AsyncGenerator<NamedText> {
 }
 
 const judge = async ({ path, content }: NamedText) =>
-  verifyText({ path, content }, openAllowance, { severities: new Map() });
+  verifyText({ path, content }, openPolicy, { severities: new Map() });
 
 function onTerminal(isTTY: boolean) {
   const stderr = Object.assign(new Capture(), { isTTY });
   return { ...testIO({ cwd: '/' }), stderr };
 }
 
-test('a long run shows on a terminal how far it is, and wipes that when it ends', async () => {
+test('a long run shows its progress on a terminal, and clears it at the end', async () => {
   const io = onTerminal(true);
   const { files } = await reportOn(io, texts(1200), judge, flags);
   expect([files.length, io.stderr.text]).toEqual([
@@ -34,7 +34,7 @@ test('a long run shows on a terminal how far it is, and wipes that when it ends'
   ]);
 });
 
-test('it is wiped before an error is printed, too', async () => {
+test('the progress is cleared before an error is printed', async () => {
   const io = onTerminal(true);
   const failing = async (text: NamedText) => {
     if (text.path === '700.yaml') throw new Error('out');
@@ -44,7 +44,7 @@ test('it is wiped before an error is printed, too', async () => {
   expect(io.stderr.text).toBe('\r\x1b[K500 files\r\x1b[K');
 });
 
-test('a short run shows nothing, and neither does one whose words go to a file', async () => {
+test('a short run shows no progress, nor does a run without a terminal', async () => {
   for (const [io, count] of [
     [onTerminal(true), 499],
     [onTerminal(false), 1200],
@@ -54,7 +54,7 @@ test('a short run shows nothing, and neither does one whose words go to a file',
   }
 });
 
-test('nothing at all is an error, unless it was asked for: in the index, or by name', async () => {
+test('a run without manifests fails, except for --staged or an ignored file that was named', async () => {
   const ignored = async () => undefined;
   const io = onTerminal(false);
   const read = (...args: [AsyncGenerator<NamedText>, VerifyFlags]) =>

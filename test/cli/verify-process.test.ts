@@ -8,38 +8,35 @@ import { folderOfUser, folderWithKeys } from '../helpers/folder.ts';
 import { plainSecret, workplace } from '../helpers/repository.ts';
 import { bin, runBin, unprivileged } from '../helpers/spawn.ts';
 
-// The built kseal, offline: without credentials, and with a trap where the network would be.
+// Runs the built kseal without credentials, and with a trap in place of the network.
 
 const trap = pathToFileURL(join(import.meta.dirname, '../helpers/no-network.mjs')).href;
 const command = [process.execPath, '--import', trap];
 const fixtures = join(import.meta.dirname, '../../fixtures/verify');
 
-test('the trap catches what asks the network', async () => {
+test('the trap ends a process that uses the network', async () => {
   const cwd = folderWithKeys();
-  const asks = [
+  const scripts = [
     "await import('node:net').then((net) => net.connect(1))",
     "await import('node:dns').then((dns) => dns.lookup('example.org', () => {}))",
     "await fetch('http://127.0.0.1:1')",
     "await import('node:https').then((https) => https.get('https://127.0.0.1:1'))",
   ];
-  for (const source of asks)
+  for (const source of scripts)
     expect((await runBin(['--input-type=module', '-e', source], { cwd, command })).code).toBe(99);
 });
 
-test.each(Object.keys(formats))(
-  'two runs over all fixtures print identical bytes as %s',
-  async (format) => {
-    const cwd = folderWithKeys();
-    cpSync(fixtures, join(cwd, 'fixtures'), { recursive: true });
-    const run = () => runBin([bin, 'verify', 'fixtures', '--format', format], { cwd, command });
-    const [first, second] = await Promise.all([run(), run()]);
-    expect([first.code, `${first.stderr}`]).toEqual([1, '']);
-    expect(first.stdout.length).toBeGreaterThan(10_000);
-    expect(second.stdout.equals(first.stdout)).toBe(true);
-  },
-);
+test.each(Object.keys(formats))('two runs print the same bytes as %s', async (format) => {
+  const cwd = folderWithKeys();
+  cpSync(fixtures, join(cwd, 'fixtures'), { recursive: true });
+  const run = () => runBin([bin, 'verify', 'fixtures', '--format', format], { cwd, command });
+  const [first, second] = await Promise.all([run(), run()]);
+  expect([first.code, `${first.stderr}`]).toEqual([1, '']);
+  expect(first.stdout.length).toBeGreaterThan(10_000);
+  expect(second.stdout.equals(first.stdout)).toBe(true);
+});
 
-test('no credentials are looked for, whatever the configuration says of the keys', async () => {
+test('verify and inspect look for no credentials, even if a key is in Cloud KMS', async () => {
   const { folder, write } = workplace();
   const source = 'gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k';
   write({
@@ -54,7 +51,7 @@ test('no credentials are looked for, whatever the configuration says of the keys
   }
 });
 
-test('a file and a folder that may not be read are named', async () => {
+test('an unreadable file is a finding, and an unreadable folder an error', async () => {
   const { cwd, give } = folderOfUser();
   for (const name of ['a.yaml', 'secret.yaml', 'deploy/db.yaml'])
     cpSync(join(fixtures, 'clean/sealed.yaml'), join(cwd, name));
@@ -75,7 +72,7 @@ test('a file and a folder that may not be read are named', async () => {
   give('deploy', 0o755);
 });
 
-test('an error in the middle of many blobs ends git, too', async () => {
+test('an error in the middle of a branch ends git too', async () => {
   const place = workplace();
   const { git, run, write } = place;
   const big = `# ${'x'.repeat(200_000)}\n`;
@@ -88,7 +85,7 @@ test('an error in the middle of many blobs ends git, too', async () => {
   expect([code, `${stderr}`]).toEqual([2, expect.stringContaining('a/.kseal.yaml:1:10')]);
 });
 
-test('a blob that is too large is a finding, and one that is missing is an error', async () => {
+test('a blob that is too large is a finding, and a missing blob an error', async () => {
   const { folder, git, run, write } = workplace();
   await git('init', '-q');
   write({ 'a.yaml': 'a: b\n', 'b.json': ' '.repeat(33 * 1024 * 1024), 'c.yaml': 'c: d\n' });
@@ -109,7 +106,7 @@ test('a blob that is too large is a finding, and one that is missing is an error
   ]);
 });
 
-test('outside a repository, and without git, the error says so', async () => {
+test('verify --staged fails outside a repository, and --ref without git', async () => {
   const { run, write } = workplace();
   write({ 'a.yaml': 'a: b\n' });
   const outside = await run(['kseal', 'verify', '--staged'], {

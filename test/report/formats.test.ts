@@ -7,13 +7,13 @@ import { anyReport, finding, mixed, plain, report, tool } from './sample.ts';
 
 const reporters = Object.entries(formats);
 
-describe.each(reporters)('%s', (_, reporter) => {
-  test('gives the same bytes again', () => {
+describe.each(reporters)('the format %s', (_, reporter) => {
+  test('is the same for the same report', () => {
     const first = reporter(mixed, tool, plain);
     expect(reporter(structuredClone(mixed), structuredClone(tool), plain)).toBe(first);
   });
 
-  test('takes of a finding what is meant for the reader', () => {
+  test('contains no other members of a finding', () => {
     const planted = { ...finding(), value: 'CANARY-value', bytes: Buffer.from('CANARY-bytes') };
     const output = reporter(
       report({
@@ -28,7 +28,7 @@ describe.each(reporters)('%s', (_, reporter) => {
     expect(output).toContain('deploy/db.yaml');
   });
 
-  test('survives any name, on lines that steer no terminal', () => {
+  test('has no control characters, whatever the names are', () => {
     fc.assert(
       fc.property(anyReport, (any) => {
         const output = reporter(any, tool, plain);

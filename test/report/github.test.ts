@@ -10,8 +10,8 @@ interface Command {
   readonly message: string;
 }
 
-/** Reads a line as the runner does: up to the next `::`, split at commas, unescaped. */
-function read(line: string): Command {
+/** Parses a line as the runner does: up to the next `::`, split at commas, unescaped. */
+function parse(line: string): Command {
   const [, name = '', list = '', message = ''] = /^::(\w+) (.*?)::(.*)$/.exec(line) ?? [];
   const properties = list.split(',').map((pair) => {
     const at = pair.indexOf('=');
@@ -28,7 +28,7 @@ function unescaped(text: string): string {
 }
 
 describe('github', () => {
-  test('one command a finding and a note, and a summary', () => {
+  test('prints a command for each finding and note, and a summary', () => {
     expect(github(mixed, tool, plain).split('\n')).toEqual([
       '::error file=deploy/db.yaml,line=9,col=9,title=kseal plaintext-value::deploy/db.yaml:9:9: Secret hr/db, data key "user": the value is not sealed%0Ahint: kseal seal -i -f deploy/db.yaml',
       '::error file=deploy/db.yaml,line=11,col=13,title=kseal plaintext-value::deploy/db.yaml:11:13: Secret hr/db, data key "password": the value is not sealed%0Ahint: kseal seal -i -f deploy/db.yaml',
@@ -39,7 +39,7 @@ describe('github', () => {
     ]);
   });
 
-  test('escapes what ends a property or a command', () => {
+  test('escapes the characters that end a property or a command', () => {
     const given = finding({ path: 'a,b:c%2C::d\n.yaml', secret: undefined, key: undefined });
     const [line = ''] = github(
       report({ findings: [{ ...given, message: '100 % \r\n', hint: undefined }] }),
@@ -52,13 +52,13 @@ describe('github', () => {
     );
   });
 
-  test('the runner reads back what was meant, whatever the names', () => {
+  test('can be parsed by the runner, whatever the names are', () => {
     fc.assert(
       fc.property(anyReport, (any) => {
         const lines = github(any, tool, plain).split('\n');
         expect(lines).toHaveLength(any.findings.length + any.notes.length + 2);
         for (const [index, given] of any.findings.entries()) {
-          const { name, properties, message } = read(lines[index] ?? '');
+          const { name, properties, message } = parse(lines[index] ?? '');
           expect(name).toBe(given.severity);
           expect(Object.keys(properties)).toEqual(['file', 'line', 'col', 'title']);
           expect(properties.file).toBe(printable(given.path));

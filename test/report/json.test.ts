@@ -9,14 +9,14 @@ const file = new URL('../../fixtures/report/report.schema.json', import.meta.url
 const schemaText = readFileSync(file, 'utf8');
 const validate = new Ajv({ strict: true, strictTypes: false }).compile(JSON.parse(schemaText));
 
-/** Every member that the schema speaks of. */
+/** All members that the schema describes. */
 const documented = new Set<string>();
 JSON.parse(schemaText, (key, value) => {
   if (key === 'properties') for (const name of Object.keys(value)) documented.add(name);
   return value;
 });
 
-/** What does not fit, and members that the schema does not speak of. */
+/** Returns violations of the schema, and members that it does not describe. */
 function faultsOf(output: string): unknown[] {
   const unknown: string[] = [];
   const value = JSON.parse(output, (key, member) => {
@@ -27,17 +27,17 @@ function faultsOf(output: string): unknown[] {
 }
 
 describe('json', () => {
-  test('is as its schema says', () => {
+  test('follows its schema', () => {
     expect(faultsOf(json(mixed, tool, plain))).toEqual([]);
     expect(faultsOf(json(report(), tool, plain))).toEqual([]);
   });
 
-  test('the schema is not satisfied with anything', () => {
+  test('has a schema that rejects other output', () => {
     expect(faultsOf('{"version": 2}')).not.toEqual([]);
     expect(faultsOf(json(mixed, tool, plain).replace('"rule"', '"name"'))).not.toEqual([]);
   });
 
-  test('says what was found, what was not, and what is silenced', () => {
+  test('has findings, suppressed findings and a summary', () => {
     const { findings, suppressed, summary } = JSON.parse(
       json({ ...mixed, hidden: [finding({ path: 'z.yaml' })] }, tool, plain),
     );
@@ -66,7 +66,7 @@ describe('json', () => {
     });
   });
 
-  test('gives every name back as it was', () => {
+  test('keeps all texts, whatever they are', () => {
     fc.assert(
       fc.property(anyReport, (any) => {
         const output = json(any, tool, plain);

@@ -9,7 +9,7 @@ import { anyReport, finding, mixed, plain, report, tool } from './sample.ts';
 const schemaFile = new URL('../../fixtures/report/junit.xsd', import.meta.url);
 const schema = [{ fileName: 'junit.xsd', contents: readFileSync(schemaFile, 'utf8') }];
 
-/** What is wrong with the documents, as libxml2 sees it. */
+/** Returns the errors of libxml2 for the documents. */
 async function faultsOf(documents: readonly string[]): Promise<readonly string[]> {
   const xml = documents.map((contents, index) => ({ fileName: `${index}.xml`, contents }));
   const { valid, errors } = await validateXML({ xml, schema, maxMemoryPages: 16_384 });
@@ -21,17 +21,17 @@ function output(changes: Partial<Report>): string {
 }
 
 describe('junit', () => {
-  test('is valid, from nothing to everything', async () => {
+  test('follows its schema', async () => {
     const reports = [report(), report({ files: [] }), mixed, { ...mixed, hidden: mixed.findings }];
     expect(await faultsOf(reports.map((given) => junit(given, tool, plain)))).toEqual([]);
   });
 
-  test('the schema refuses what is wrong', async () => {
+  test('has a schema that rejects other output', async () => {
     expect(await faultsOf(['<testsuites><testcase/></testsuites>'])).not.toEqual([]);
     expect(await faultsOf(['<testsuites>'])).not.toEqual([]);
   });
 
-  test('a file is a test, and a clean one passes', () => {
+  test('has a test case for each file, which fails for an error', () => {
     expect(junit(mixed, tool, plain)).toBe(
       `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="kseal verify" tests="3" failures="1" errors="0">
@@ -56,32 +56,32 @@ deploy/db.yaml:11:13: error weak-key: Secret hr/db, data key &quot;password&quot
     );
   });
 
-  test('warnings fail a file when they fail the run', () => {
+  test('fails a file for a warning if the run fails for warnings', () => {
     const findings = [finding({ severity: 'warning' })];
     expect(output({ findings })).toContain('failures="0"');
     expect(output({ findings, failOn: 'warning' })).toContain('failures="1"');
   });
 
-  test('a file does not pass because its findings are not shown', () => {
+  test('fails a file for findings that are not shown', () => {
     const xml = output({ hidden: [finding()] });
     expect(xml).toContain('failures="1"');
     expect(xml).toContain('>1 finding not shown</failure>');
   });
 
-  test('a file that could not be read is a test as well', () => {
+  test('has a test case for a file that cannot be read', () => {
     expect(output({ files: [], findings: [finding({ code: 'unreadable' })] })).toContain(
       'tests="1"',
     );
   });
 
-  test('escapes, and shows what XML cannot hold', () => {
+  test('escapes the characters that XML does not allow', () => {
     const xml = output({ files: [`<a>&"'\u0000\u001B\uD800\uFFFE]]>\n.yaml`] });
     expect(xml).toContain(
       `name="&lt;a&gt;&amp;&quot;'\\u{0}\\u{1b}\\u{d800}\\u{fffe}]]&gt;\\u{a}.yaml"`,
     );
   });
 
-  test('is valid whatever the names', async () => {
+  test('follows its schema, whatever the names are', async () => {
     const reports = fc.sample(anyReport, 100);
     expect(await faultsOf(reports.map((any) => junit(any, tool, plain)))).toEqual([]);
   });

@@ -33,7 +33,7 @@ function fingerprints(given: Partial<Report>): string[] {
 }
 
 describe('sarif', () => {
-  test('the published schema refuses what is wrong', () => {
+  test('has a schema that rejects other output', () => {
     expect(validate({ version: '2.1.0', runs: [{}] })).toBe(false);
   });
 
@@ -50,14 +50,14 @@ describe('sarif', () => {
     expect(driver.rules[0].help.markdown).toContain('````yaml\nstringData:\n  a: ```b```\n````\n');
   });
 
-  test('leaves the address out when there is none', () => {
+  test('needs neither a URI of the tool nor rules', () => {
     const log = JSON.parse(sarif(mixed, { version: '1', rules: [] }, plain));
     expect(validate(log)).toBe(true);
     expect(log.runs[0].tool.driver).toEqual({ name: 'kseal', version: '1', rules: [] });
     expect(log.runs[0].results[0]).not.toHaveProperty('ruleIndex');
   });
 
-  test('a result has rule, level, words and place', () => {
+  test('gives each result a rule, a level, a message and a location', () => {
     const run = runOf(mixed);
     expect(run.columnKind).toBe('utf16CodeUnits');
     expect(run.results[2]).toMatchObject({
@@ -83,18 +83,18 @@ describe('sarif', () => {
     ]);
   });
 
-  test('the level is that of the finding, which the configuration may have set', () => {
+  test('takes the level from the finding, because it can be configured', () => {
     expect(resultFor({ severity: 'warning' }).level).toBe('warning');
   });
 
-  test('what is suppressed is there, with its reason', () => {
+  test('contains suppressed findings, with their reasons', () => {
     expect(runOf(mixed).results.at(-1)).toMatchObject({
       ruleId: 'weak-key',
       suppressions: [{ kind: 'inSource', status: 'accepted', justification: 'until May' }],
     });
   });
 
-  test('says that it ran, its notes, and how much is not shown', () => {
+  test('reports success, the notes, and the number of findings not shown', () => {
     const [invocation] = runOf({ ...mixed, hidden: [finding()] }).invocations;
     expect(invocation.executionSuccessful).toBe(true);
     expect(
@@ -104,12 +104,12 @@ describe('sarif', () => {
     ).toEqual(['no key is known, so unknown-kid was not judged', 'findings that are not shown: 1']);
   });
 
-  test('braces are no placeholders, and brackets no links', () => {
+  test('escapes braces as placeholders and brackets as links', () => {
     const { text } = resultFor({ secret: '{0}', key: '[a](b)', hint: undefined }).message;
     expect(text).toBe('Secret {{0}}, data key "[a] (b)": the value is not sealed');
   });
 
-  test('is valid whatever the names', () => {
+  test('follows the schema, whatever the names are', () => {
     fc.assert(
       fc.property(anyReport, (any) => void runOf(any)),
       { numRuns: 60 },
@@ -117,16 +117,16 @@ describe('sarif', () => {
   });
 });
 
-describe('fingerprints', () => {
+describe('a fingerprint', () => {
   const [first, second] = [finding(), finding({ position: { line: 30, column: 13 } })];
 
-  test('stay when lines move, words change or hints do', () => {
+  test('does not depend on position, message and hint', () => {
     const moved = finding({ position: { line: 90, column: 3 }, message: 'x', hint: undefined });
     expect(fingerprints({ findings: [moved] })).toEqual(fingerprints({ findings: [first] }));
   });
 
   test.each([{ code: 'x' }, { path: 'x' }, { secret: 'x' }, { key: 'x' }, { key: undefined }])(
-    'differ with %j',
+    'depends on %j',
     (change) => {
       expect(fingerprints({ findings: [finding(change)] })).not.toEqual(
         fingerprints({ findings: [first] }),
@@ -134,7 +134,7 @@ describe('fingerprints', () => {
     },
   );
 
-  test('of equals differ, also when one is suppressed or not shown', () => {
+  test('differs for equal findings, even if one is suppressed or not shown', () => {
     const [one, two] = fingerprints({ findings: [first, second] });
     expect(one).not.toBe(two);
     expect(fingerprints({ findings: [second], hidden: [first] })).toEqual([two]);

@@ -4,7 +4,7 @@ import { text } from '../../src/report/text.ts';
 import { anyReport, finding, mixed, plain, report, tool } from './sample.ts';
 
 describe('text', () => {
-  test('groups by file, aligns, says a hint once and sums up', () => {
+  test('groups findings by file, aligns them, and ends with a summary', () => {
     expect(text(mixed, tool, plain)).toBe(
       [
         'deploy/db.yaml',
@@ -23,7 +23,7 @@ describe('text', () => {
     );
   });
 
-  test('says hints that differ where they belong', () => {
+  test('prints each of several different hints', () => {
     const output = text(
       report({ findings: [finding({ hint: 'one' }), finding({ hint: 'two' })] }),
       tool,
@@ -32,7 +32,7 @@ describe('text', () => {
     expect(output.match(/hint: .*/g)).toEqual(['hint: one', 'hint: two']);
   });
 
-  test('does not let the hint of one file go for the next', () => {
+  test('repeats a hint for each file', () => {
     const findings = [finding(), finding({ path: 'deploy/web.yaml' })];
     expect(text(report({ findings }), tool, plain).match(/hint: /g)).toHaveLength(2);
   });
@@ -65,16 +65,16 @@ describe('text', () => {
       'red',
       '1 error in 1 of 3 files; 1 of these not shown; the only value is not sealed',
     ],
-  ] as const)('sums up %j', (changes, colour, words) => {
+  ] as const)('has a summary for %j', (changes, colour, words) => {
     const output = text(report(changes), tool, (name, word) => `<${name}>${word}`);
     expect(output.split('\n').at(-2)).toBe(`<${colour}>${words}`);
   });
 
-  test('is one line when there is nothing to say', () => {
+  test('is one line without findings', () => {
     expect(text(report(), tool, plain).split('\n')).toHaveLength(2);
   });
 
-  test('names that look like a workflow command are none', () => {
+  test('changes names that look like workflow commands', () => {
     const findings = [finding({ path: '::error::x', secret: '##[add-mask]y', hint: undefined })];
     const output = text(report({ findings }), tool, plain);
     expect(output).toContain('./::error::x\n');

@@ -48,45 +48,45 @@ test.each([
       ['A', '2'],
     ],
   ],
-])('%j is read as it stands', (text, pairs) => {
+])('%j is read without quoting or expansion', (text, pairs) => {
   expect(read(text)).toEqual(pairs);
 });
 
-describe('a line that is no KEY=VALUE', () => {
+describe('reports the number, but not the text, of a line that is not KEY=VALUE', () => {
   test.each([
     ['a word', 'CANARY'],
     ['an exported variable', 'export A=CANARY'],
-    ['a space before the sign', 'A =CANARY'],
-    ['no key', '=CANARY'],
-    ['a key that Kubernetes forbids', 'a/b=CANARY'],
-    ['a key of dots', '..a=CANARY'],
+    ['a space before the =', 'A =CANARY'],
+    ['an empty key', '=CANARY'],
+    ['a key that Kubernetes does not allow', 'a/b=CANARY'],
+    ['a key that begins with two dots', '..a=CANARY'],
     ['a key of 254 characters', `${'a'.repeat(254)}=CANARY`],
     ['a PEM block', '-----BEGIN CANARY-----'],
     ['YAML', 'a: CANARY'],
     ['the second line of a value', 'CANARY2'],
-  ])('%s: its number is said, and none of its text', (_, line) => {
-    const said = thrownBy(() => read(`A=1\n\n${line}\nB=CANARY3\n`));
-    expect(said).toEqual({
+  ])('%s', (_, line) => {
+    expect(thrownBy(() => read(`A=1\n\n${line}\nB=CANARY3\n`))).toEqual({
       code: 'VALUE_REFUSED',
-      message: 'app.env:3: is not a KEY=VALUE line',
-      hint: 'a value of several lines belongs in a file of its own: --from-file KEY=PATH',
+      message: 'app.env:3: not a KEY=VALUE line',
+      hint: 'put a value of several lines into its own file: --from-file KEY=PATH',
     });
   });
 });
 
 test.each([
   ['UTF-16', Buffer.from('\ufeffA=1', 'utf16le')],
-  ['UTF-16 without a mark', Buffer.from('A=1', 'utf16le')],
+  ['UTF-16 without a byte order mark', Buffer.from('A=1', 'utf16le')],
   ['Latin-1', Buffer.from('A=p\u00e4ss', 'latin1')],
-  ['a NUL', Buffer.from('A=1\0')],
-])('%s is refused as a whole', (_, bytes) => {
-  expect(thrownBy(() => read(bytes))).toMatchObject({
+  ['text with a NUL', Buffer.from('A=1\0')],
+])('rejects a file that contains %s', (_, bytes) => {
+  expect(thrownBy(() => read(bytes))).toEqual({
     code: 'VALUE_REFUSED',
-    message: 'app.env: is not UTF-8 text',
+    message: 'app.env: not UTF-8 text',
+    hint: 'in PowerShell, write it with: Set-Content -Encoding utf8',
   });
 });
 
-test('no error holds any part of the file, whatever is in it', () => {
+test('no error contains any text of the file', () => {
   const line = fc.constantFrom(
     'A=CANARY-1',
     'CANARY-2',
@@ -103,8 +103,8 @@ test('no error holds any part of the file, whatever is in it', () => {
         read(text);
       } catch (error) {
         refused++;
-        const said = error as Error & { hint?: string };
-        expect(`${said.message} ${said.hint} ${said.stack} ${said.cause}`).not.toContain('CANARY');
+        const { message, hint, stack, cause } = error as Error & { hint?: string };
+        expect(`${message} ${hint} ${stack} ${cause}`).not.toContain('CANARY');
       }
     }),
   );

@@ -1,11 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { checkPlaintext, valueWarningCodes } from '../../src/seal/value-warnings.ts';
+import type { Binding } from '../../src/jwe/binding.ts';
+import type { CompactJwe } from '../../src/jwe/compact.ts';
+import { checkPlaintext, checkSealed, valueWarningCodes } from '../../src/seal/value-warnings.ts';
+import { boundHeader, withHeader } from '../jwe/malformed.ts';
+import { thrownBy } from '../jwe/thrown.ts';
 
-const policy = { strict: false, allow: new Set<string>() };
-const warningsAbout = (value: string | Buffer) =>
-  checkPlaintext(Buffer.from(value), 'password', undefined, policy);
-const codes = (value: string | Buffer) => warningsAbout(value).map(({ code }) => code);
+const relaxed = { strict: false, allow: new Set<string>() };
+const strict = { strict: true, allow: new Set<string>() };
+const check = (value: string | Buffer, policy = relaxed, type?: string, key = 'password') =>
+  checkPlaintext(Buffer.from(value), key, type, policy);
+const codes = (value: string | Buffer) => check(value).map(({ code }) => code);
 
 interface Examples {
   readonly dirty: readonly (string | Buffer)[];
@@ -67,16 +72,16 @@ const examples: Record<string, Examples> = {
   },
 };
 
-test('every warning has examples', () => {
+test('every value warning has examples', () => {
   expect(Object.keys(examples)).toEqual(valueWarningCodes);
 });
 
-describe.each(Object.entries(examples))('%s', (code, { dirty, clean }) => {
-  test.each(dirty)('is found in %j', (value) => {
+describe.each(Object.entries(examples))('the warning %s', (code, { dirty, clean }) => {
+  test.each(dirty)('is returned for %j', (value) => {
     expect(codes(value)).toContain(code);
   });
 
-  test.each(clean)('is not found in %j', (value) => {
+  test.each(clean)('is not returned for %j', (value) => {
     expect(codes(value)).not.toContain(code);
   });
 });
@@ -91,11 +96,11 @@ test.each([
   '{\n  "auths": {}\n}\n',
   'key: value\nother: |\n  text\n',
   '密码',
-])('nothing is found in %j', (value) => {
+])('%j has no warnings', (value) => {
   expect(codes(value)).toEqual([]);
 });
 
-test('random passwords and random bytes are no accidents', () => {
+test('random passwords and random bytes have no warnings', () => {
   const password = fc.string({
     unit: fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'),
     minLength: 24,
@@ -107,13 +112,13 @@ test('random passwords and random bytes are no accidents', () => {
       fc.property<[string | Buffer]>(values, (value) => {
         expect(codes(value)).toEqual([]);
       }),
-      // One password in a million is base64 of text by chance: these are not.
+      // By chance, one password in a million is base64 of text. None of these is.
       { seed: 1 },
     );
   }
 });
 
-test('all warnings about one value are returned, in the order of the table', () => {
+test('all warnings about a value are returned, in a fixed order', () => {
   expect(codes('\ufeff"p\u00a0w" \r\n')).toEqual([
     'trailing-newline',
     'surrounding-space',
@@ -123,12 +128,12 @@ test('all warnings about one value are returned, in the order of the table', () 
   ]);
 });
 
-test('no message contains the value', () => {
+test('no warning contains the value', () => {
   const wrap = fc.constantFrom(...['$\n', ' $', '"$"', '<$>', '\ufeff$', '$\r\n', '\u201c$\u201d']);
   let found = 0;
   fc.assert(
     fc.property(fc.base64String({ minLength: 12, maxLength: 40 }), wrap, (value, form) => {
-      for (const { message } of warningsAbout(form.replace('$', value))) {
+      for (const { message } of check(form.replace('$', value))) {
         found++;
         expect(message).not.toContain(value);
       }
@@ -137,10 +142,10 @@ test('no message contains the value', () => {
   expect(found).toBeGreaterThan(50);
 });
 
-test('each warning has one fixed message', () => {
+test('each warning has a fixed message', () => {
   const texts = new Map<string, Set<string>>();
   for (const { dirty } of Object.values(examples)) {
-    for (const { code, message } of dirty.flatMap(warningsAbout)) {
+    for (const { code, message } of dirty.flatMap((value) => check(value))) {
       texts.set(code, (texts.get(code) ?? new Set()).add(message));
     }
   }
@@ -148,11 +153,114 @@ test('each warning has one fixed message', () => {
   expect([...texts.values()].map(({ size }) => size)).toEqual(valueWarningCodes.map(() => 1));
 });
 
-// Every pattern runs over values of up to 1 MiB, so none of them may backtrack.
+// Values may have 1 MiB, so no pattern may backtrack.
 test.each([' ', '\n', '\t\r\n', '"', '.', 'x', '{{', '$\u007b', 'my key ', '\u00a0', 'change'])(
-  'a million bytes of %j are checked in linear time',
+  'a value of a million bytes of %j is checked in linear time',
   (part) => {
     const value = Buffer.from(`${part.repeat(1_000_000 / part.length)}\u0001`);
-    expect(warningsAbout(value).length).toBeLessThan(5);
+    expect(check(value).length).toBeLessThan(5);
   },
 );
+
+describe('checkPlaintext', () => {
+  test('returns no warnings about a sound value', () => {
+    expect(check('hunter2')).toEqual([]);
+    expect(check('hunter2', strict)).toEqual([]);
+  });
+
+  test('returns warnings with the option that silences them', () => {
+    expect(check('hunter2\n')).toEqual([
+      {
+        code: 'trailing-newline',
+        message:
+          'the value ends with a newline, which most programs treat as part of the password [trailing-newline]',
+        hint: 'if that is intended: --allow trailing-newline',
+      },
+    ]);
+  });
+
+  test('omits only the warnings that are allowed', () => {
+    const allow = new Set(['trailing-newline']);
+    expect(check('hunter2\n', { strict: false, allow })).toEqual([]);
+    expect(check('hunter2\n', { strict: true, allow })).toEqual([]);
+    expect(check('hunter2\r\n', { strict: false, allow })).toHaveLength(1);
+  });
+
+  test('throws for a warning if it is strict', () => {
+    expect(thrownBy(() => check(' CANARY\n', strict))).toEqual({
+      code: 'VALUE_REFUSED',
+      message: expect.stringMatching(/^the value .* \[trailing-newline\]$/),
+      hint: 'if that is intended: --allow trailing-newline',
+    });
+  });
+
+  const jwe = withHeader(boundHeader);
+  const [head, encrypted_key, iv, ciphertext, tag] = jwe.split('.');
+  const base64 = Buffer.from(jwe).toString('base64');
+  test.each([
+    ['compact', jwe],
+    ['with a newline at its end', `${jwe}\n`],
+    ['base64-encoded', base64],
+    ['in JSON form', JSON.stringify({ protected: head, encrypted_key, iv, ciphertext, tag })],
+    ['cut off', jwe.slice(0, 30)],
+  ])('rejects a value that is already sealed: %s', (_, value) => {
+    expect(thrownBy(() => check(value))).toEqual({
+      code: 'VALUE_REFUSED',
+      message: 'already sealed, and sealed values cannot be nested',
+      hint: 'to take over a sealed value: --from-jwe password=FILE',
+    });
+  });
+
+  test('rejects a value that its Secret type forbids', () => {
+    const type = 'kubernetes.io/dockerconfigjson';
+    expect(thrownBy(() => check('CANARY', relaxed, type, '.dockerconfigjson'))).toEqual({
+      code: 'VALUE_REFUSED',
+      message: `the value is not a JSON object, as type ${type} requires`,
+      hint: 'correct the value, or the type',
+    });
+    expect(check('{"auths":{}}', strict, type, '.dockerconfigjson')).toEqual([]);
+  });
+});
+
+describe('checkSealed', () => {
+  const place = { namespace: 'hr', name: 'db', key: 'password' };
+  const binding: Binding = { scope: 'strict', ...place };
+  const kid = 'k'.repeat(43);
+  const none = new Uint8Array();
+  const sealed = (header: CompactJwe['header']): CompactJwe => ({
+    header,
+    aad: none,
+    encryptedKey: none,
+    iv: none,
+    ciphertext: none,
+    tag: none,
+  });
+
+  test('accepts a value in its place if its key is known, or if no key is known', () => {
+    expect(checkSealed(sealed({ binding, kid }), place, new Set(['x', kid]))).toEqual([]);
+    expect(checkSealed(sealed({ binding, kid }), place, undefined)).toEqual([]);
+  });
+
+  test('rejects a value in another place, and names both', () => {
+    const move = () => checkSealed(sealed({ binding, kid }), { ...place, name: 'db2' }, undefined);
+    expect(thrownBy(move)).toMatchObject({
+      code: 'BINDING_MISMATCH',
+      message: 'sealed for hr/db, data key "password", found in hr/db2, data key "password"',
+    });
+  });
+
+  test.each([[[]], [['x']]])('rejects a value with another key than %j', (kids) => {
+    const checked = () => checkSealed(sealed({ binding, kid }), place, new Set(kids));
+    expect(thrownBy(checked)).toMatchObject({
+      code: 'KEY_UNKNOWN',
+      message: expect.stringContaining(kid),
+      hint: expect.stringContaining('kseal decrypt'),
+    });
+  });
+
+  test('returns a warning about an unbound value', () => {
+    const [warning, ...more] = checkSealed(sealed({ kid }), place, new Set());
+    expect(warning?.message).toContain('is not bound to a Secret');
+    expect(more).toEqual([]);
+  });
+});

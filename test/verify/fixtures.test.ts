@@ -2,50 +2,47 @@ import { describe, expect, test } from 'vitest';
 import { rules } from '../../src/verify/rules/index.ts';
 import { verifyText } from '../../src/verify/verify.ts';
 import {
-  allowancesOf,
   defaults,
   findingsIn,
   fixtureNames,
-  openAllowance,
+  openPolicy,
+  policiesOf,
   readFixture,
 } from './fixtures.ts';
 
 const expected: Record<string, string[]> = JSON.parse(readFixture('expected.json').toString());
-const allowedAt = await allowancesOf();
+const policyAt = await policiesOf();
 
-describe('dirty: what is found in each', () => {
+describe('verify reports the expected findings in', () => {
   test.each(fixtureNames('dirty'))('%s', (name) => {
-    expect(findingsIn(name, allowedAt(name))).toEqual(expected[name]);
-  });
-
-  test('the table names these files and no other', () => {
-    expect(Object.keys(expected).sort()).toEqual(fixtureNames('dirty'));
-  });
-
-  test('every rule is broken somewhere', () => {
-    const broken = Object.values(expected).flatMap((lines) =>
-      lines.map((line) => line.split(' ')[2]),
-    );
-    expect([...new Set(broken)].sort()).toEqual(rules.map(({ id }) => id).sort());
-  });
-
-  test('no fault is told twice', () => {
-    for (const [name, lines] of Object.entries(expected)) {
-      expect(new Set(lines).size, name).toBe(lines.length);
-      expect(lines, name).not.toEqual([]);
-    }
+    expect(findingsIn(name, policyAt(name))).toEqual(expected[name]);
   });
 });
 
-describe('clean', () => {
+describe('verify reports nothing in', () => {
   test.each(fixtureNames('clean'))('%s', (name) => {
-    expect(findingsIn(name, allowedAt(name))).toEqual([]);
+    expect(findingsIn(name, policyAt(name))).toEqual([]);
   });
 });
 
-test('nothing quotes the value of a fixture', () => {
+test('expected.json lists findings for each dirty fixture, and none twice', () => {
+  expect(Object.keys(expected).sort()).toEqual(fixtureNames('dirty'));
+  for (const [name, lines] of Object.entries(expected)) {
+    expect(new Set(lines).size, name).toBe(lines.length);
+    expect(lines, name).not.toEqual([]);
+  }
+});
+
+test('every rule has a dirty fixture', () => {
+  const broken = Object.values(expected).flatMap((lines) =>
+    lines.map((line) => line.split(' ')[2]),
+  );
+  expect([...new Set(broken)].sort()).toEqual(rules.map(({ id }) => id).sort());
+});
+
+test('no finding quotes the value of a fixture', () => {
   for (const name of fixtureNames('dirty')) {
-    const found = verifyText({ path: name, content: readFixture(name) }, allowedAt(name), defaults);
+    const found = verifyText({ path: name, content: readFixture(name) }, policyAt(name), defaults);
     expect(JSON.stringify(found), name).not.toMatch(/horse|battery|staple|Y29ycmVj/);
   }
 });
@@ -56,12 +53,8 @@ test.each([
   ['clean/sealed-secret.yaml', ['SealedSecret 1:1']],
   ['clean/external-secret.yaml', ['ExternalSecret 1:1']],
   ['clean/sealed.yaml', []],
-])('%s: the documents of other tools are named', (name, tools) => {
-  const { foreign } = verifyText(
-    { path: name, content: readFixture(name) },
-    openAllowance,
-    defaults,
-  );
+])('the documents of other tools in %s are %j', (name, tools) => {
+  const { foreign } = verifyText({ path: name, content: readFixture(name) }, openPolicy, defaults);
   expect(
     foreign.map(({ tool, position: { line, column } }) => `${tool} ${line}:${column}`),
   ).toEqual(tools);
@@ -76,7 +69,7 @@ test.each([
   ['dirty/plaintext-list-item.yaml', [1, 2, 1]],
   ['dirty/plaintext-not-base64.yaml', [1, 1, 0]],
   ['dirty/duplicate-in-both-fields.yaml', [1, 2, 2]],
-])('%s: Secrets, values, sealed values', (name, counts) => {
-  const found = verifyText({ path: name, content: readFixture(name) }, openAllowance, defaults);
+])('the numbers of Secrets, values and sealed values in %s are %j', (name, counts) => {
+  const found = verifyText({ path: name, content: readFixture(name) }, openPolicy, defaults);
   expect([found.secrets, found.values, found.sealed]).toEqual(counts);
 });

@@ -8,8 +8,8 @@ import { type VerifySettings, verifyText } from '../../src/verify/verify.ts';
 
 export const folder = join(import.meta.dirname, '../../fixtures/verify');
 
-/** No key is known, and no rule says anything about a path. */
-export const openAllowance: Policy = {
+/** The policy without a configuration: no key is known, and no rule is for the path. */
+export const openPolicy: Policy = {
   keys: undefined,
   wantedKid: undefined,
   namespace: undefined,
@@ -20,19 +20,19 @@ export const openAllowance: Policy = {
 
 export const defaults: VerifySettings = { severities: new Map() };
 
-/** The names of the fixtures in `dirty` or `clean`, with that in front. */
-export function fixtureNames(half: 'dirty' | 'clean'): string[] {
-  return readdirSync(join(folder, half))
+/** Returns the fixtures in one folder, such as `dirty/template.yaml`. */
+export function fixtureNames(kind: 'dirty' | 'clean'): string[] {
+  return readdirSync(join(folder, kind))
     .sort()
-    .map((name) => `${half}/${name}`);
+    .map((name) => `${kind}/${name}`);
 }
 
 export function readFixture(name: string): Buffer {
   return readFileSync(join(folder, name));
 }
 
-/** What the configuration of the fixtures allows at a path; `--fail-if-kid` names one key. */
-export async function allowancesOf(): Promise<(path: string) => Policy> {
+/** Returns the policies that the configuration of the fixtures and `--fail-if-kid` make. */
+export async function policiesOf(): Promise<(path: string) => Policy> {
   const config = loadConfig(join(folder, '.kseal.yaml'), '.kseal.yaml');
   const keys = await keysOf(config);
   const condemned = config.keys.get('condemned')?.kid ?? '';
@@ -58,9 +58,9 @@ async function keysOf(config: Config): Promise<ReadonlyMap<string, AllowedKey>> 
   return new Map(await Promise.all(loaded));
 }
 
-/** The findings in a fixture as a table of its own has them: `4:13 error plaintext-value`. */
-export function findingsIn(name: string, allowed: Policy): string[] {
-  const { findings } = verifyText({ path: name, content: readFixture(name) }, allowed, defaults);
+/** Returns the findings in a fixture, as in expected.json: `4:13 error plaintext-value`. */
+export function findingsIn(name: string, policy: Policy): string[] {
+  const { findings } = verifyText({ path: name, content: readFixture(name) }, policy, defaults);
   return findings.map(
     ({ position: { line, column }, severity, code }) => `${line}:${column} ${severity} ${code}`,
   );

@@ -9,26 +9,29 @@ import { thrownBy } from '../jwe/thrown.ts';
 
 const ids = rules.map(({ id }) => id);
 
-test('there is one file for each rule, and each is in the table once', () => {
+test('each rule has a file, and is in the list once', () => {
   const files = readdirSync(join(import.meta.dirname, '../../src/verify/rules'));
   expect([...ids, 'index'].map((name) => `${name}.ts`).sort()).toEqual(files.sort());
 });
 
-test.each(rules.map((rule) => [rule.id, rule] as const))('%s says what it is about', (id, rule) => {
-  expect(id).toMatch(/^[a-z]+(-[a-z]+)*$/);
-  expect(rule.summary).toMatch(/^(a|an|something|values|sealed) [^.]*$/);
-  expect(rule.summary.length).toBeLessThan(90);
-  expect(rule.why).toMatch(/^[A-Zk][\s\S]*\.$/);
-  for (const example of [rule.wrong, rule.right]) expect(example).toMatch(/^\S[\s\S]*\S$/);
-  expect(rule.wrong).not.toBe(rule.right);
-});
+test.each(rules.map((rule) => [rule.id, rule] as const))(
+  'the texts of %s are complete',
+  (id, rule) => {
+    expect(id).toMatch(/^[a-z]+(-[a-z]+)*$/);
+    expect(rule.summary).toMatch(/^(a|an|something|values|sealed) [^.]*$/);
+    expect(rule.summary.length).toBeLessThan(90);
+    expect(rule.why).toMatch(/^[A-Zk][\s\S]*\.$/);
+    for (const example of [rule.wrong, rule.right]) expect(example).toMatch(/^\S[\s\S]*\S$/);
+    expect(rule.wrong).not.toBe(rule.right);
+  },
+);
 
-test('the bounds of weak-key are those of the key policy', () => {
+test('weak-key has the limits of the key policy', () => {
   expect(bounds).toEqual({ least: MIN_BITS, advised: WEAK_BITS, most: MAX_BITS });
 });
 
 describe('explainRule', () => {
-  test.each(ids)('%s', (id) => {
+  test.each(ids)('prints the summary, the examples and the suppression of %s', (id) => {
     const text = explainRule(id);
     const { summary, wrong, right, always } = ruleNamed(id);
     expect(text.startsWith(`${id} (`)).toBe(true);
@@ -38,7 +41,7 @@ describe('explainRule', () => {
     expect(text).toMatch(/[^\n]\n$/);
   });
 
-  test('wraps the reason and keeps the examples', () => {
+  test('wraps the reason, but not the examples', () => {
     const lines = explainRule('missing-name').split('\n');
     expect(lines).toEqual([
       'missing-name (error): a Secret without a name',
@@ -69,7 +72,7 @@ describe('explainRule', () => {
     ['plaintext-valeu', 'did you mean plaintext-value?'],
     ['wrongkey', 'did you mean wrong-key?'],
     ['nonsense-altogether', `the rules: ${ids.join(', ')}`],
-  ])('%s is no rule', (word, hint) => {
+  ])('rejects the unknown rule %s', (word, hint) => {
     expect(thrownBy(() => explainRule(word))).toMatchObject({
       code: 'USAGE',
       message: `unknown rule "${word}"`,

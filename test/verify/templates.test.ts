@@ -1,13 +1,16 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { verifyText } from '../../src/verify/verify.ts';
-import { defaults, openAllowance } from './fixtures.ts';
-import { brokenBy, manifest, sealedValue, withValue } from './values.ts';
+import { actionIn, maskedIn } from '../../src/verify/templates.ts';
+import { brokenBy, manifest, sealedValue, verify, withValue } from './values.ts';
 
 const helm = (rest: string) => `apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n${rest}\n`;
 
+/** A block scalar with control lines that YAML does not count as its content. */
+const CONTROLLED_BLOCK = ['  password: |', '    horse', '{{ if .x }}', '    staple', '{{ end }}'];
+
 const variable = (name: string) => `$\{${name}}`;
 
-describe('a template is said to be one, once', () => {
+describe('a template is reported once', () => {
   test.each([
     [
       'with control lines',
@@ -15,38 +18,49 @@ describe('a template is said to be one, once', () => {
       ['1 template'],
     ],
     ['that parses as flow mappings', helm('data:\n  a: {{ .a }}\n  b: {{ .b }}'), ['6 template']],
-    ['of the name', manifest('', '{ name: "{{ .x }}-db", namespace: hr }'), ['3 template']],
     [
-      'of the namespace, by another tool',
+      'if an action makes the name',
+      manifest('', '{ name: "{{ .x }}-db", namespace: hr }'),
+      ['3 template'],
+    ],
+    [
+      'if another tool makes the namespace',
       manifest('', `{ name: db, namespace: "${variable('NS')}" }`),
       ['3 template'],
     ],
-    ['of the kind', 'apiVersion: v1\nkind: {{ .kind }}\nmetadata: {{ .m }}', ['2 template']],
-    ['that is included as a whole', '{{ include "common.secret" . }}', ['1 template']],
+    [
+      'if an action makes the kind',
+      'apiVersion: v1\nkind: {{ .kind }}\nmetadata: {{ .m }}',
+      ['2 template'],
+    ],
+    ['if an action includes all of it', '{{ include "common.secret" . }}', ['1 template']],
     ['in JSON', '{"kind":"Secret","apiVersion":"v1","metadata":{"name":{{ .x }}}}', ['1 template']],
   ])('%s', (_, text, rules) => {
     expect(brokenBy(text)).toEqual(rules);
   });
 });
 
-describe('a template that makes no Secret is passed over', () => {
+describe('a template is not reported', () => {
   test.each([
     [
-      'of another kind',
+      'if it is of another kind',
       'kind: Deployment\nspec: {{- include "x" . | nindent 2 }}\n  a: {{ .b }}: c',
     ],
-    ['an alert', 'kind: PrometheusRule\nspec:\n  summary: "{{ $labels.instance }} is down"'],
-    ['a workflow', `on: push\njobs:\n  a:\n    env: { TOKEN: "${variable('{ secrets.TOKEN }')}" }`],
     [
-      'a sealed Secret with braces in a comment',
-      `# {{ not a template }}\n${withValue(sealedValue())}`,
+      'if it is an alert',
+      'kind: PrometheusRule\nspec:\n  summary: "{{ $labels.instance }} is down"',
     ],
+    [
+      'if it is a workflow',
+      `on: push\njobs:\n  a:\n    env: { TOKEN: "${variable('{ secrets.TOKEN }')}" }`,
+    ],
+    ['if only a comment has braces', `# {{ not a template }}\n${withValue(sealedValue())}`],
   ])('%s', (_, text) => {
     expect(brokenBy(text)).toEqual([]);
   });
 });
 
-describe('a value that another tool puts in', () => {
+describe('a value', () => {
   test.each([
     ['{{ .Values.password }}', ['5 template']],
     [variable('DB_PASSWORD'), ['5 template']],
@@ -57,35 +71,35 @@ describe('a value that another tool puts in', () => {
     ['${', ['5 plaintext-value']],
     ['{}', ['5 plaintext-value']],
     ['   ', ['5 plaintext-value']],
-  ])('%s', (value, rules) => {
+  ])('of %j breaks %j', (value, rules) => {
     const text = manifest(`stringData:\n  password: ${JSON.stringify(value)}`);
     expect(brokenBy(text)).toEqual(rules);
     if (rules[0] === '5 template')
       expect(brokenBy(text.replace('stringData', 'data'))).toEqual(rules);
   });
 
-  // In data it is no base64, so what is judged is the text of the whole value, on all its lines.
+  // Under data, the manifest reader reports these as not base64.
   test.each([
-    ['a block scalar with more', `|\n    ${variable('A')}\n    horse`],
-    ['a folded one', `>-\n    ${variable('A')}\n    horse`],
-    ['an action, and more', '|-\n    {{ .a }}\n    horse'],
-    ['a quoted text with more', `"${variable('A')}\n    horse"`],
-    ['a quoted text with an escaped quote', `"${variable('A')}\\" horse"`],
-    ['an escaped single quote', `'${variable('A')}'' horse'`],
-    ['a plain text with more', `${variable('A')}\n    horse`],
-  ])('and %s is plaintext', (_, value) => {
+    ['a block scalar', `|\n    ${variable('A')}\n    horse`],
+    ['a folded block scalar', `>-\n    ${variable('A')}\n    horse`],
+    ['a block scalar with an action', '|-\n    {{ .a }}\n    horse'],
+    ['a string in double quotes', `"${variable('A')}\n    horse"`],
+    ['a string with an escaped double quote', `"${variable('A')}\\" horse"`],
+    ['a string with an escaped single quote', `'${variable('A')}'' horse'`],
+    ['a plain scalar', `${variable('A')}\n    horse`],
+  ])('with a placeholder and other text is plaintext: %s', (_, value) => {
     expect(brokenBy(manifest(`data:\n  password: ${value}`))).toEqual(['5 plaintext-value']);
     expect(brokenBy(manifest(`stringData:\n  password: ${value}`))).toEqual(['5 plaintext-value']);
   });
 
   test.each([`|\n    ${variable('A')}\n`, '>-\n\n    {{ .a }}', `"${variable('A')}"`])(
-    'and nothing else on its lines is none: %j',
+    'with only a placeholder is not plaintext: %j',
     (value) => {
       expect(brokenBy(manifest(`data:\n  password: ${value}`))).toEqual(['5 template']);
     },
   );
 
-  test('is told once for each text, at the first', () => {
+  test('that is a placeholder is reported once per document, at the first one', () => {
     const value = (key: string) => `  ${key}: "{{ .${key} }}"`;
     expect(brokenBy(manifest(`stringData:\n${value('a')}\n${value('b')}`))).toEqual(['5 template']);
     expect(brokenBy(manifest(`data:\n${value('a')}\nstringData:\n${value('b')}`))).toEqual([
@@ -94,18 +108,22 @@ describe('a value that another tool puts in', () => {
   });
 });
 
-describe('what is wrong in a template whatever it is rendered to', () => {
+describe('a violation that rendering cannot undo is reported in a template', () => {
   const named = (rest: string) => manifest(rest, `{ name: "${variable('NAME')}", namespace: hr }`);
 
   test.each([
     ['a value with an anchor', 'stringData:\n  a: &a horse', '5 unsupported-yaml'],
     ['a value with a tag', 'stringData:\n  a: !!str horse', '5 unsupported-yaml'],
-    ['merged values', 'stringData:\n  <<: { a: horse }', '5 unsupported-yaml'],
-    ['a data key that is not allowed', 'stringData:\n  a b: horse', '5 invalid-data-key'],
+    ['values from a merge key', 'stringData:\n  <<: { a: horse }', '5 unsupported-yaml'],
+    ['an invalid data key', 'stringData:\n  a b: horse', '5 invalid-data-key'],
     ['values one level too deep', 'stringData:\n  a:\n    b: horse', '6 invalid-value'],
     ['a bare JWE in data', 'data:\n  a: eyJhbGciOiJSU0E.a.b.c.d', '5 raw-jwe-in-data'],
-    ['a value in the second of two fields', 'data:\ndata:\n  a: aG9yc2U=', '6 plaintext-value'],
-  ])('is told: %s', (_, rest, broken) => {
+    [
+      'a value under the second of two equal fields',
+      'data:\ndata:\n  a: aG9yc2U=',
+      '6 plaintext-value',
+    ],
+  ])('%s', (_, rest, broken) => {
     expect(brokenBy(named(rest))).toEqual(['3 template', broken]);
     const helmed = `{{ if .x }}\n${helm(rest)}{{ end }}`;
     expect(brokenBy(helmed)).toEqual([
@@ -114,13 +132,13 @@ describe('what is wrong in a template whatever it is rendered to', () => {
     ]);
   });
 
-  test('is also the plaintext in a branch that is a Secret, where another is none', () => {
+  test('plaintext, if only one branch makes a Secret', () => {
     const kinds = ['{{ if .x }}', 'apiVersion: x/v1', 'kind: A', '{{ else }}', 'apiVersion: v1'];
     const text = [...kinds, 'kind: Secret', '{{ end }}', 'stringData:', '  a: horse', ''];
     expect(brokenBy(text.join('\n'))).toEqual(['1 template', '9 plaintext-value']);
   });
 
-  test('and the plaintext in the second of two lists', () => {
+  test('plaintext in the second of two lists of items', () => {
     const item =
       '- { apiVersion: v1, kind: Secret, metadata: { name: a }, stringData: { a: horse } }';
     const list = [
@@ -136,39 +154,54 @@ describe('what is wrong in a template whatever it is rendered to', () => {
       '7 plaintext-value',
     ]);
   });
-
-  test('is nothing in a branch of another kind', () => {
-    const secret = ['{{ if .x }}', 'apiVersion: v1', 'kind: Secret', 'data:', '  a: {{ .a }}'];
-    const other = ['{{ else }}', 'apiVersion: v1', 'kind: ConfigMap', 'data:', '  b: c', 'd: e'];
-    expect(brokenBy([...secret, ...other, '{{ end }}'].join('\n'))).toEqual(['1 template']);
-    expect(brokenBy([...other, ...secret, '{{ end }}'].join('\n'))).toEqual(['1 template']);
-  });
-
-  test.each([
-    ['included values', 'data:\n  {{ include "a" . }}'],
-    ['an included value', 'data:\n  a:\n    {{ include "a" . }}'],
-    ['by luck', 'stringData:\n  a: {{ include "a" . }}'],
-    ['a key by luck', 'stringData:\n  {{ .k }}: {{ .v }}'],
-    ['a field by luck', 'stringData: {{ include "a" . }}'],
-    ['annotations', 'metadata:\n  annotations:\n    {{ .k }}: "a"'],
-  ])('is nothing that an action makes: %s', (_, rest) => {
-    expect(brokenBy(`kind: Secret\napiVersion: v1\n${rest}`)).toEqual([
-      expect.stringMatching(/^\d template$/),
-    ]);
-  });
 });
 
-describe('under a key that another tool puts in', () => {
+test('a template has no other finding if a branch is of another kind', () => {
+  const secret = ['{{ if .x }}', 'apiVersion: v1', 'kind: Secret', 'data:', '  a: {{ .a }}'];
+  const other = ['{{ else }}', 'apiVersion: v1', 'kind: ConfigMap', 'data:', '  b: c', 'd: e'];
+  expect(brokenBy([...secret, ...other, '{{ end }}'].join('\n'))).toEqual(['1 template']);
+  expect(brokenBy([...other, ...secret, '{{ end }}'].join('\n'))).toEqual(['1 template']);
+});
+
+test.each([
+  ['the values', 'data:\n  {{ include "a" . }}'],
+  ['a value on the next line', 'data:\n  a:\n    {{ include "a" . }}'],
+  ['a value, and the text is YAML', 'stringData:\n  a: {{ include "a" . }}'],
+  ['a key, and the text is YAML', 'stringData:\n  {{ .k }}: {{ .v }}'],
+  ['a field, and the text is YAML', 'stringData: {{ include "a" . }}'],
+  ['an annotation', 'metadata:\n  annotations:\n    {{ .k }}: "a"'],
+])('a template has no other finding if an action makes %s', (_, rest) => {
+  expect(brokenBy(`kind: Secret\napiVersion: v1\n${rest}`)).toEqual([
+    expect.stringMatching(/^\d template$/),
+  ]);
+});
+
+describe('under a key that another tool makes', () => {
   test.each([
-    ['a plaintext is one', 'horse', '5 plaintext-value'],
-    ['one of several lines, too', '|\n    horse', '5 plaintext-value'],
-    ['a value that is put in cannot be judged', `"${variable('A')}"`, '5 template'],
-    ['a sealed value cannot either', 'eyJhbGciOiJSU0EtT0FFUC0yNTYi', '5 template'],
+    ['plaintext is reported', 'horse', '5 plaintext-value'],
+    ['plaintext in a block scalar is reported', '|\n    horse', '5 plaintext-value'],
+    ['a placeholder is not judged', `"${variable('A')}"`, '5 template'],
+    ['a sealed value is not judged', 'eyJhbGciOiJSU0EtT0FFUC0yNTYi', '5 template'],
   ])('%s', (_, value, broken) => {
     expect(brokenBy(manifest(`stringData:\n  "${variable('K')}": ${value}`))).toEqual([broken]);
   });
 
-  test('a plaintext is one by luck as well', () => {
+  test.each([
+    ['in a text that is YAML', `"${variable('K')}": horse`, 11, `"${variable('K')}"`],
+    ['on the next line', '{{ .k }}:\n    horse', 5, '{{ .k }}'],
+    ['after a key that an action makes in part', '{{ .k }}-pw:   horse', 18, '{{ .k }}-pw'],
+  ])('plaintext has its own position, and the key as written: %s', (_, entry, column, key) => {
+    const { findings } = verify(manifest(`stringData:\n  ${entry}`));
+    const line = entry.includes('\n') ? 6 : 5;
+    expect(findings.at(-1)).toMatchObject({
+      code: 'plaintext-value',
+      position: { line, column },
+      secret: 'hr/db',
+      key,
+    });
+  });
+
+  test('plaintext is reported if an action makes the key', () => {
     expect(brokenBy(manifest('data:\n  {{ .k }}: aG9yc2U='))).toEqual([
       '5 template',
       '5 plaintext-value',
@@ -176,14 +209,14 @@ describe('under a key that another tool puts in', () => {
   });
 });
 
-test('a plaintext in a template that can be parsed is told besides', () => {
+test('plaintext beside actions is reported in a template that is YAML', () => {
   expect(brokenBy(helm('stringData:\n  a: {{ .a }}\n  b: horse'))).toEqual([
     '6 template',
     '7 plaintext-value',
   ]);
 });
 
-describe('a template that is no YAML', () => {
+describe('a template that is not YAML', () => {
   const layout = [
     '{{- if .Values.secret }}',
     'apiVersion: v1',
@@ -201,49 +234,57 @@ describe('a template that is no YAML', () => {
   const inLayout = (...rest: string[]) => brokenBy([...layout, ...rest, '{{- end }}'].join('\n'));
 
   test.each([
-    ['a value', ['  password: horse']],
-    ['one in quotes', ['  password: "horse"']],
-    ['one that is empty', ['  password: ""']],
+    ['a plain scalar', ['  password: horse']],
+    ['a string in quotes', ['  password: "horse"']],
+    ['an empty string', ['  password: ""']],
     ['a block scalar', ['  password: |', '    horse']],
-    ['one before control lines', ['  password: |-', '    horse', '  {{- if .x }}']],
-    ['one beside control lines', ['  {{- if .x }}', '  password: horse', '  {{- else }}'], 14],
-    ['one behind quotes that hold braces', ['  user: {{ "}}" }}', '  password: horse'], 14],
-    ['one behind a comment with a quote', ["  {{/* it's }} */}}", '  password: horse'], 14],
-    ['one behind an action of two lines', ['  {{- if and', '    .x }}', '  password: horse'], 15],
-    ['one under a key that an action makes', ['  {{ .x }}.password: horse']],
+    ['a block scalar before a control line', ['  password: |-', '    horse', '  {{- if .x }}']],
+    ['a value between control lines', ['  {{- if .x }}', '  password: horse', '  {{- else }}'], 14],
     [
-      'one of two under a key',
+      'a value after an action with braces in quotes',
+      ['  user: {{ "}}" }}', '  password: horse'],
+      14,
+    ],
+    ['a value after a comment with a quote', ["  {{/* it's }} */}}", '  password: horse'], 14],
+    [
+      'a value after an action of two lines',
+      ['  {{- if and', '    .x }}', '  password: horse'],
+      15,
+    ],
+    ['a value under a key that an action makes', ['  {{ .x }}.password: horse']],
+    [
+      'a value in one of two branches',
       ['  {{ if .x }}', '  a: {{ .x }}', '  {{ else }}', '  a: horse'],
       16,
     ],
-    ['one that is no base64', ['data:', '  password: horse'], 14],
-    ['one with white space before a comment', ['  password: horse   # {{ .x }}']],
-  ])('shows a literal plaintext in its line: %s', (_, rest, line = 13) => {
+    ['a value that is not base64', ['data:', '  password: horse'], 14],
+    ['a block scalar with control lines that are not indented', CONTROLLED_BLOCK],
+    ['a value before a comment with an action', ['  password: horse   # {{ .x }}']],
+  ])('does not hide %s', (_, rest, line = 13) => {
     expect(inLayout(...rest)).toEqual(['1 template', `${line} plaintext-value`]);
   });
 
   test.each([
-    ['an action', ['  password: {{ .x }}']],
-    ['one in quotes', ['  password: "{{ .x | default "a" }}"']],
-    ['a part of the value', ['  password: a{{ .x }}b']],
-    ['two actions around it', ['  password: {{ if .x }}a{{ else }}b{{ end }}']],
-    ['a block scalar with an action', ['  conf: |', '    user: a', '    password: {{ .x }}']],
-    ['a block scalar with an action at its end', ['  conf: |', '    a', '    {{- .x }}']],
+    ['an action as a value', ['  password: {{ .x }}']],
+    ['an action in quotes', ['  password: "{{ .x | default "a" }}"']],
+    ['an action in a value', ['  password: a{{ .x }}b']],
+    ['text between actions', ['  password: {{ if .x }}a{{ else }}b{{ end }}']],
+    [
+      'a block scalar that contains an action',
+      ['  conf: |', '    user: a', '    password: {{ .x }}'],
+    ],
+    ['a block scalar that ends with an action', ['  conf: |', '    a', '    {{- .x }}']],
     ['a block scalar of actions', ['  conf: |', '    {{- .Files.Get "a" | nindent 4 }}']],
-    ['values that are included', ['  {{- include "values" . | nindent 2 }}']],
-    ['nothing', []],
-    ['a name that nobody knows', ['{{ .field }}: a']],
-  ])('is said to be one where it makes the value: %s', (_, rest) => {
+    ['values that an action includes', ['  {{- include "values" . | nindent 2 }}']],
+    ['no more values', []],
+    ['a field that an action names', ['{{ .field }}: a']],
+  ])('has no other finding with %s', (_, rest) => {
     expect(inLayout(...rest)).toEqual(['1 template']);
   });
 
-  test('has the names of the template, and a hint that does not seal the file', () => {
+  test('has its actions in names, and a hint that does not seal the file', () => {
     const text = [...layout, '  {{ .k }}.pw: horse'].join('\n');
-    const { findings } = verifyText(
-      { path: 'db.yaml', content: Buffer.from(text) },
-      openAllowance,
-      defaults,
-    );
+    const { findings } = verify(text);
     expect(findings[1]).toMatchObject({
       position: { line: 13, column: 16 },
       secret: '{{ .Release.Namespace | quote }}/{{ .Release.Name }}-db',
@@ -252,7 +293,7 @@ describe('a template that is no YAML', () => {
     });
   });
 
-  test('hides no document beside it, wherever that stands', () => {
+  test('does not hide the documents before and after it', () => {
     const plain = manifest('stringData: { a: horse }\ntype: kubernetes.io/tls');
     const template = `{{- if .x }}\n${helm('data:\n  a: {{ .a }}: b')}{{ end }}`;
     const own = ['4 plaintext-value', '5 missing-required-key', '5 missing-required-key'];
@@ -268,7 +309,7 @@ describe('a template that is no YAML', () => {
     ]);
   });
 
-  test('nor one that is broken', () => {
+  test('does not hide a document that is not YAML without being a template', () => {
     expect(brokenBy(`{{- if .x }}\nkind: Secret\n---\n${manifest(' a: b: c')}`)).toEqual([
       '1 template',
       '7 unparsable',
@@ -276,69 +317,199 @@ describe('a template that is no YAML', () => {
   });
 
   test.each([
-    ['has no end', 'kind: Secret\na: {{ .x'],
-    ['has no end of a comment', 'kind: Secret\n{{/* a'],
-    ['makes the structure in a way that cannot be told', 'kind: Secret\n  a: {{ .x }}: b'],
-    ['holds an escape', '{"k\\u0069nd":"Secret" {{ .x }}: }'],
-    ['is one only to kubectl', '{"kind":"Secret","a":"{{"}\n{"kind":"Secret"}'],
-    ['holds what no action makes', 'kind: Secret\na: {{ .x }}\nb: c\rd'],
-  ])('and cannot be read even without its actions may hide a plaintext: it %s', (_, text) => {
+    ['an action has no end', 'kind: Secret\na: {{ .x'],
+    ['a comment has no end', 'kind: Secret\n{{/* a'],
+    ['an action makes a part of its structure', 'kind: Secret\n  a: {{ .x }}: b'],
+    ['it is JSON with an escape', '{"k\\u0069nd":"Secret" {{ .x }}: }'],
+    ['it is JSON only to kubectl', '{"kind":"Secret","a":"{{"}\n{"kind":"Secret"}'],
+    ['it has a control character', 'kind: Secret\na: {{ .x }}\nb: c\rd'],
+  ])('is an error if it cannot be read even without its actions: %s', (_, text) => {
     expect(brokenBy(text)).toEqual([expect.stringMatching(/^\d unparsable$/)]);
   });
 
-  test('is said to be one if it names no kind', () => {
+  test('may have duplicate keys, of which it renders one', () => {
+    const [first, second] = ['metadata: { name: a }', 'metadata: { name: b }'];
+    const text = (...lines: string[]) => ['apiVersion: v1', 'kind: Secret', ...lines].join('\n');
+    expect(brokenBy(text('{{ if .x }}', first, '{{ else }}', second, '{{ end }}'))).toEqual([
+      '3 template',
+    ]);
+    expect(brokenBy(text(first, second))).toEqual(['4 unparsable']);
+  });
+
+  test('may have labels of its own after those from an action', () => {
+    const labels = ['  labels: {{ include "labels" . }}', '', '    app: db'];
+    const text = helm([...labels, 'stringData:', '  a: horse', '{{ .x }}'].join('\n'));
+    expect(brokenBy(text)).toEqual(['5 template', '9 plaintext-value']);
+  });
+
+  test('may have block scalars in lists', () => {
+    const list = ['  a:', '  - key: |', '      {{ .a }}', '  - b: |', '      c', '{{ .b }}'];
+    const text = helm([...list, 'stringData:', '  a: horse'].join('\n'));
+    expect(brokenBy(text)).toEqual(['5 unknown-field', '7 template', '12 plaintext-value']);
+  });
+
+  test('is a warning if it cannot be read, and has no kind', () => {
     expect(brokenBy('a: b: {{ .x }}')).toEqual(['1 template']);
   });
 
-  test('takes no other document along that cannot be read', () => {
+  test('does not hide the documents after it if it cannot be read', () => {
     const plain = manifest('stringData: { a: horse }');
     expect(brokenBy(`kind: A\na: {{ .x }}\nb: c\rd\n---\n${plain}`)).toEqual(['8 plaintext-value']);
   });
 
   test.each([
-    ['only control lines', 'kind: Deployment\n---\n{{- end }}\n---\n{{/* Secret */}}'],
-    ['another kind', 'kind: Deployment\nspec:\n  {{ .x }}\n  a: {{ .y }}'],
-    ['another kind that cannot be read', 'kind: Deployment\n  a: {{ .x }}: b'],
-  ])('is passed over if it holds %s', (_, text) => {
+    ['it has only control lines', 'kind: Deployment\n---\n{{- end }}\n---\n{{/* Secret */}}'],
+    ['it is of another kind', 'kind: Deployment\nspec:\n  {{ .x }}\n  a: {{ .y }}'],
+    ['it is of another kind, and cannot be read', 'kind: Deployment\n  a: {{ .x }}: b'],
+  ])('is not reported if %s', (_, text) => {
     expect(brokenBy(text)).toEqual([]);
   });
 });
 
-// Looking through all problems or documents for each of them would take minutes.
-test('many templates in one text are each looked at once', () => {
-  const { findings } = verifyText(
-    { path: 'db.yaml', content: Buffer.from('---\nkind: Secret\na: {{ .x }}\n'.repeat(10_000)) },
-    openAllowance,
-    defaults,
-  );
+// With quadratic time, this would take minutes.
+test('many templates in one text are read in linear time', () => {
+  const { findings } = verify('---\nkind: Secret\na: {{ .x }}\n'.repeat(10_000));
   expect(findings).toHaveLength(20_000);
 });
 
-test('a template by luck leaves the other documents of its text to be judged in full', () => {
+test('documents beside a template are judged in full', () => {
   expect(brokenBy(`${helm('data:\n  a: {{ .a }}')}---\n${manifest('', '{ name: A_B }')}`)).toEqual([
     '6 template',
     '10 invalid-name',
   ]);
 });
 
-test('braces in a comment make no template of a text that is broken', () => {
+test('braces in a comment do not make a text a template', () => {
   expect(brokenBy(`# {{ }}\n${helm(' data: x: y')}`)).toEqual(['6 unparsable']);
 });
 
-describe('what SOPS encrypts', () => {
+describe('a SOPS file', () => {
   const encrypted = 'ENC[AES256_GCM,data:c2Vhcw==,iv:aXY=,tag:dGFn,type:str]';
   const sops = (mac: string) => `sops: { mac: "${mac}", age: [] }`;
   test.each([
-    ['is left alone', `stringData: { a: "${encrypted}", b: "" }\n${sops(encrypted)}`, []],
-    ['is left alone in data', `data: { a: "${encrypted}" }\n${sops(encrypted)}`, []],
     [
-      'may stand beside plaintext',
+      'with encrypted values is not reported',
+      `stringData: { a: "${encrypted}", b: "" }\n${sops(encrypted)}`,
+      [],
+    ],
+    [
+      'with encrypted values under data is not reported',
+      `data: { a: "${encrypted}" }\n${sops(encrypted)}`,
+      [],
+    ],
+    [
+      'with a plaintext value is reported',
       `stringData:\n  a: "${encrypted}"\n  b: horse\n${sops(encrypted)}`,
       ['6 plaintext-value'],
     ],
-    ['has a MAC', `stringData: { a: "${encrypted}" }\n${sops('x')}`, ['4 plaintext-value']],
-    ['has a MAC in the file', `stringData: { a: "${encrypted}" }`, ['4 plaintext-value']],
+    [
+      'with another text as its MAC is reported',
+      `stringData: { a: "${encrypted}" }\n${sops('x')}`,
+      ['4 plaintext-value'],
+    ],
+    ['without a MAC is reported', `stringData: { a: "${encrypted}" }`, ['4 plaintext-value']],
   ])('%s', (_, rest, rules) => {
     expect(brokenBy(manifest(rest))).toEqual(rules);
   });
+});
+
+const pieces = [
+  ...['kind: Secret', 'stringData:', '  a: ', '- ', '---', '#', '|', '"', "'", '`', '\\', 'x'],
+  ...['{{', '}}', '{{- ', ' -}}', '/*', '*/', '{', '}', ' ', '\n', '\r\n', '\r'],
+  ...['\uFEFF', '\uE000'],
+];
+const texts = fc.array(fc.constantFrom(...pieces), { maxLength: 40 }).map((all) => all.join(''));
+
+const notLineBreak = /[^\r\n]|\r(?!\n)/g;
+
+test('masking keeps the length and the line breaks, and changes only templates', () => {
+  fc.assert(
+    fc.property(texts, (text) => {
+      const { text: source, parts } = maskedIn(text);
+      expect(source.replace(notLineBreak, ' ')).toBe(text.replace(notLineBreak, ' '));
+      for (const { start, end } of parts) expect(source.slice(start, end)).not.toContain('{{');
+      const outside = (whole: string) =>
+        parts.reduceRight((rest, { start, end }) => rest.slice(0, start) + rest.slice(end), whole);
+      expect(outside(source)).toBe(outside(text));
+    }),
+  );
+});
+
+describe('the first action outside of comments is found', () => {
+  test.each([
+    ['', undefined],
+    ['# {{ a }}', undefined],
+    ['  # {{ a }}\n# {{ b }}', undefined],
+    ['# {{ a }}\n{{ b }}', 10],
+    ['a: {{ b }} # c', 3],
+    ['a: b # {{ c }}', 7],
+  ])('in %j at %j', (text, offset) => {
+    expect(actionIn(text)).toBe(offset);
+  });
+});
+
+/** Entries of data. `!` marks a line with a plaintext value, `$k` is a key and `$v` a value. */
+const entryForms = [
+  ...['!  $k: $v', '!  $k: "$v"', "!  $k: '$v'", '!  $k: $v # {{ .c }}', '!  $k: { a: $v }'],
+  ...['!  $k: |\n    $v', '!  $k: |-\n    $v\n{{ if .x }}\n    $v\n{{ end }}', '!  $k: 815'],
+  ...['  $k:\n!    $v', '  $k:\n{{ if .x }}\n!    $v\n{{ end }}', '  ? $k\n!  : $v'],
+  ...['!  {{ .k }}: $v', '!  {{ .k }}-$k: $v', '!  "{{ .k }}": $v', '!  {{ .k }}: |\n    $v'],
+  ...['{{ if .x }}\n!  $k: $v\n  {{ else }}\n!  $k: $v\n{{- end }}', '  # {{ .c }} $v'],
+  ...['  $k: {{ .v }}', '  $k: "{{ .v }}"', '  $k:\n{{ .v }}', '  $k: |\n    {{ .v }}'],
+  ...[
+    '  {{- include "a" . | nindent 2 }}',
+    "  {{/* it's\n  $v */}}",
+    '  {{ if and\n .x }}{{ end }}',
+  ],
+];
+const metadataForms = [
+  ...['  name: db', '  name: {{ .n }}-db', '  {{ .m }}\n  name: db', '  name: db # $v'],
+  ...['  labels: {{ .l }}\n    app: db', '  labels: {{ .l }}\n\n      app: {{ .a }}'],
+  ...[
+    '  labels:\n{{ .l }}',
+    '  labels:\n    {{ .k }}: "$v"',
+    '  labels:\n  - a: |\n      {{ .l }}',
+  ],
+];
+const fieldForms = ['data:', 'stringData:', 'stringData: {{ .d }}', 'data: # {{ .d }}'];
+
+const secretTexts = fc
+  .record({
+    metadata: fc.constantFrom(...metadataForms),
+    field: fc.constantFrom(...fieldForms),
+    entries: fc.array(fc.constantFrom(...entryForms), { maxLength: 5 }),
+    // Masked actions are private-use characters, which a text may also contain itself.
+    own: fc.constantFrom(...Array(9).fill(''), '\uE000', '\uE001', '\uF8FF'),
+  })
+  .map(({ metadata, field, entries, own }) => {
+    const head = ['{{ if .x }}', 'apiVersion: v1', 'kind: Secret', 'metadata:', metadata, field];
+    const values = entries.map((entry, index) => entry.replaceAll('$k', `k${index}`));
+    return [...head, ...values, '{{ end }}'].join('\n').replaceAll('$v', `aG9yc2U=${own}`);
+  });
+
+test('no template hides a plaintext value: it is reported, or its document is unparsable', () => {
+  const counts = { reported: 0, unparsable: 0 };
+  fc.assert(
+    fc.property(fc.array(secretTexts, { minLength: 1, maxLength: 2 }), (documents) => {
+      const lines = documents.join('\n---\n').split('\n');
+      const { findings } = verify(lines.map((line) => line.replace(/^!/, '')).join('\n'));
+      const errors = findings.filter(({ severity }) => severity === 'error');
+      const documentOf = (line: number) =>
+        lines.slice(0, line).filter((text) => text === '---').length;
+      for (const [index, text] of lines.entries()) {
+        if (!text.startsWith('!')) continue;
+        const line = index + 1;
+        if (errors.some(({ position }) => position.line === line)) counts.reported++;
+        else {
+          counts.unparsable++;
+          const unparsable = errors.filter(({ code }) => code === 'unparsable');
+          const refused = unparsable.map(({ position }) => documentOf(position.line));
+          expect(refused, `line ${line} is hidden`).toContain(documentOf(line));
+        }
+      }
+    }),
+    { numRuns: 300 },
+  );
+  expect(counts.reported).toBeGreaterThan(50);
+  expect(counts.unparsable).toBeGreaterThan(50);
 });

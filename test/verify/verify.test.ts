@@ -1,34 +1,30 @@
 import { describe, expect, test } from 'vitest';
 import { KsealError } from '../../src/errors.ts';
-import type { Policy } from '../../src/verify/rule.ts';
-import { type VerifySettings, verifyText } from '../../src/verify/verify.ts';
+import { verifyText } from '../../src/verify/verify.ts';
 import { makeJwe } from '../helpers/jwe.ts';
-import { defaults, openAllowance, readFixture } from './fixtures.ts';
-import { base64, keysNamed, kid, manifest, pem, sealedValue, strict, withValue } from './values.ts';
-
-function verify(
-  content: string | Uint8Array | KsealError,
-  allowed: Partial<Policy> = {},
-  settings: VerifySettings = defaults,
-) {
-  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-  return verifyText(
-    { path: 'db.yaml', content: bytes },
-    { ...openAllowance, ...allowed },
-    settings,
-  );
-}
+import { defaults, openPolicy, readFixture } from './fixtures.ts';
+import {
+  base64,
+  keysNamed,
+  kid,
+  manifest,
+  pem,
+  sealedValue,
+  strict,
+  verify,
+  withValue,
+} from './values.ts';
 
 const withoutValues = 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: hr\n';
 
-test('a Secret may hold more faults than a function takes arguments', () => {
+test('a Secret may have more findings than a function takes arguments', () => {
   const values = Array.from({ length: 130_000 }, (_, at) => `  k${at}: v\n`).join('');
   const { findings } = verify(`${withoutValues}stringData:\n${values}`);
   expect(findings.filter(({ code }) => code === 'plaintext-value')).toHaveLength(130_000);
 });
 
-describe('what cannot be read', () => {
-  test('an error of the file system becomes a finding, its path in front removed', () => {
+describe('a file that cannot be read is a finding', () => {
+  test('with the error of the file system, without the path', () => {
     const error = new KsealError('IO', 'permission denied', {
       thing: 'db.yaml',
       hint: 'h',
@@ -58,28 +54,28 @@ describe('what cannot be read', () => {
 
   test.each([
     ['UTF-16', Buffer.from('\uFEFFkind: Secret', 'utf16le'), 'UTF-16'],
-    ['UTF-16 without a mark', Buffer.from('kind: Secret', 'utf16le'), 'UTF-16'],
+    ['UTF-16 without a byte order mark', Buffer.from('kind: Secret', 'utf16le'), 'UTF-16'],
     ['Latin-1', Buffer.from([0x61, 0x3a, 0x20, 0xfc]), 'invalid UTF-8 at byte 4'],
-  ])('%s is named as such', (_, bytes, said) => {
+  ])('with the encoding %s', (_, bytes, message) => {
     const { findings } = verify(bytes);
     expect(findings).toMatchObject([
-      { code: 'unreadable', message: expect.stringContaining(said) },
+      { code: 'unreadable', message: expect.stringContaining(message) },
     ]);
   });
 });
 
-describe('severities', () => {
+describe('the severity', () => {
   const text = withValue(sealedValue({ kseal: undefined }), '{ name: DB }');
   const severitiesOf = (settings: [string, 'off' | 'warning' | 'error'][], source = text) =>
     verify(source, {}, { severities: new Map(settings) }).findings.map(
       ({ code, severity }) => `${severity} ${code}`,
     );
 
-  test('come from the rule', () => {
+  test('is that of the rule', () => {
     expect(severitiesOf([])).toEqual(['error invalid-name', 'error unbound-value']);
   });
 
-  test('or from the configuration', () => {
+  test('is that of the configuration, if it has one', () => {
     expect(
       severitiesOf([
         ['invalid-name', 'off'],
@@ -88,13 +84,13 @@ describe('severities', () => {
     ).toEqual(['warning unbound-value']);
   });
 
-  test('of a text that cannot be parsed depend on its words, unless they are configured', () => {
+  test('of unparsable depends on the words of the text, unless it is configured', () => {
     expect(severitiesOf([], 'a: b: c')).toEqual(['warning unparsable']);
     expect(severitiesOf([], 'a: b: c\n# kind Secret')).toEqual(['error unparsable']);
     expect(severitiesOf([], 'a: b: c\n# kind SecretList')).toEqual(['error unparsable']);
     expect(severitiesOf([], '\u00A0\n{"kind":"Secret"}')).toEqual(['error unparsable']);
     expect(severitiesOf([], '{"kind":"Secret"}: ')).toEqual(['error unparsable']);
-    expect(severitiesOf([], 'a text of no kind')).toEqual([]);
+    expect(severitiesOf([], 'a text without a kind')).toEqual([]);
     expect(severitiesOf([], 'apiVersion: v1\nkind: "Secret\u00A0"')).toEqual([
       'error misspelt-kind',
     ]);
@@ -104,7 +100,7 @@ describe('severities', () => {
     ]);
   });
 
-  test('nothing silences what --fail-if-kid asks for, nor a suppression that is none', () => {
+  test('of refused-key and bad-suppression cannot be changed', () => {
     const value = sealedValue();
     const source = `${withValue(value)}# kseal-ignore refused-key: r\n`.replace(
       /(password: .*)/,
@@ -127,7 +123,7 @@ describe('severities', () => {
   });
 });
 
-test('without a key known, kids are counted as not judged', () => {
+test('kids are counted as not judged if no key is known', () => {
   const text = manifest(`data:\n  password: ${base64(sealedValue({}, 'stranger'))}\n  b: eA==`);
   expect(verify(text)).toMatchObject({ values: 2, sealed: 1, unjudgedKids: 1 });
   expect(verify(text, { keys: keysNamed({ prod: 'active' }) })).toMatchObject({
@@ -136,7 +132,7 @@ test('without a key known, kids are counted as not judged', () => {
   });
 });
 
-test('findings stand in the order of the text, then of the rules', () => {
+test('findings are in the order of the text, then of the rule ids', () => {
   const text = [
     withValue(sealedValue({ kseal: undefined, kid: undefined }), '{ name: A_B }'),
     manifest('type: kubernetes.io/tls\nstringData: { b: x, a: y }', '{}'),
@@ -157,14 +153,14 @@ test('findings stand in the order of the text, then of the rules', () => {
   ]);
 });
 
-test('of a text that is no YAML, the first fault is told', () => {
+test('a text that is not YAML has only its first error as a finding', () => {
   const { findings } = verify('kind: Secret\na: "\\q"\nb: "\\q"\nc: [}\n');
   expect(findings.map(({ position, code }) => `${position.line} ${code}`)).toEqual([
     '2 unparsable',
   ]);
 });
 
-describe('size', () => {
+describe('a Secret with', () => {
   const sized = (bytes: number) =>
     makeJwe(
       Buffer.alloc(bytes),
@@ -184,23 +180,23 @@ describe('size', () => {
     [128 * 1024 + 16, ['warning too-large']],
     [1024 * 1024 + 15, ['warning too-large']],
     [1024 * 1024 + 16, ['error too-large']],
-  ])('%d bytes', (bytes, found) => {
+  ])('%d bytes has the findings %j', (bytes, found) => {
     expect(severities(withValue(sized(bytes)))).toEqual(found);
   });
 
   test.each([
     [256, []],
     [257, ['error too-large']],
-  ])('%d sealed values', (count, found) => {
+  ])('%d sealed values has the findings %j', (count, found) => {
     const value = base64(sealedValue({ kseal: { scope: 'namespace-wide', namespace: 'hr' } }));
     const lines = Array.from({ length: count }, (_, i) => `  k${i}: ${value}`);
     expect(severities(manifest(`data:\n${lines.join('\n')}`))).toEqual(found);
   });
 });
 
-test('hints name the file, in a form that can be typed', () => {
+test('hints contain the file name, quoted for a shell', () => {
   const hint = (path: string) =>
-    verifyText({ path, content: readFixture('dirty/plaintext-data.yaml') }, openAllowance, defaults)
+    verifyText({ path, content: readFixture('dirty/plaintext-data.yaml') }, openPolicy, defaults)
       .findings[0]?.hint;
   expect(hint('a b.yaml')).toContain("kseal seal -f 'a b.yaml' -i");
   expect(hint('-')).toContain('kseal seal -f -;');
