@@ -102,7 +102,9 @@ function unknownIn(
   for (const { key } of parent === 'metadata' ? map.entries : entriesOfSecret(map)) {
     const name = nameOf(key);
     if (name === undefined || knownFields[parent].includes(name)) continue;
-    if (!exempt.test(name) && !isMade(name) && !isNull(key))
+    // `{{ if .x }}stringData:` is a field with an action in front, and not one that it makes.
+    const made = name !== '' && [...name].every(isMade);
+    if (!exempt.test(name) && !made && !isNull(key))
       unknown.push({ name, parent, position: position(key.start) });
   }
   return unknown;
@@ -156,8 +158,10 @@ function judgeValue(entry: Entry, isMade: (text: string) => boolean): JudgedValu
     return judged(entry, undefined, defectOf(expected(error), bytes), false);
   }
   const defect = nearMiss(bytes);
-  const isReplaced =
-    defect === undefined && (isPlaceholder(bytes) || isMade(Buffer.from(bytes).toString('utf8')));
+  // Decoded base64 may contain any characters, but no action makes them.
+  const hasAction = () =>
+    entry.field === 'stringData' && isMade(Buffer.from(bytes).toString('utf8'));
+  const isReplaced = defect === undefined && (isPlaceholder(bytes) || hasAction());
   return judged(entry, undefined, defect, isReplaced);
 }
 

@@ -81,6 +81,7 @@ interface Masked {
 
 // Private-use characters: text to YAML, and to every check on names and values out of place.
 const MASK = /[\uE000-\uF8FF]/;
+const escapedMask = /\\(?:u|U0000)(?:e|f[0-8])/i;
 const FIRST_MASK = 0xe000;
 const MASKS = 0xf900 - FIRST_MASK;
 
@@ -93,7 +94,7 @@ export function maskedIn(source: string): Masked {
   const parts: Part[] = [];
   const documents = documentsIn(source);
   // A text with private-use characters of its own cannot be masked, so none of it is readable.
-  const canMask = !MASK.test(source);
+  const canMask = !MASK.test(source) && !escapedMask.test(source);
   const texts = documents.map(({ start, text }) => {
     // The whole source is known not to be YAML, but one of several documents may be.
     if (actionIn(text) === undefined || (documents.length > 1 && isYaml(text))) return text;
@@ -144,7 +145,7 @@ function blankStructure(text: string): string {
   const lines = text.split('\n').map((line) => {
     const indent = line.search(/[^ \t]/);
     const isContent = block !== undefined && (indent < 0 || indent > block);
-    if (onlyMasks.test(line)) return isContent ? line : blanked(line);
+    if (onlyMasks.test(line)) return isContent ? line : line.replace(/[^\r]/g, ' ');
     if (!isContent && indent >= 0) block = indentOfBlock(line);
     return line;
   });
@@ -168,7 +169,7 @@ function indentOfBlock(line: string): number | undefined {
 function endOfAction(text: string, start: number): number | undefined {
   const comment = /\{\{-?\s*\/\*[\s\S]*?\*\/[\s\S]*?\}\}/y;
   const other =
-    /\{\{(?!-?\s*\/\*)(?:"(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*'|`[^`]*`|\}(?!\})|[^"'`}])*\}\}/y;
+    /\{\{(?!-?\s*\/\*)(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`|\{(?!\{)|\}(?!\})|[^"'`{}])*\}\}/y;
   for (const pattern of [comment, other]) {
     pattern.lastIndex = start;
     if (pattern.test(text)) return pattern.lastIndex;
@@ -266,7 +267,7 @@ function bracesIn(node: YamlNode, source: string): YamlNode | undefined {
 }
 
 const kind = /\bkind["']?[ \t]*:/;
-const secretKind = /\bkind["']?[ \t]*:[ \t]*["']?(?:Secret(?:List)?\b|\{\{)/;
+const secretKind = /\bkind["']?[ \t]*:(?:[ \t]*["']?Secret(?:List)?\b|\s*[^\s{]*\{\{)/;
 
 // Control structures, assignments and comments include nothing by themselves.
 const including =

@@ -33,6 +33,7 @@ describe('a template is reported once', () => {
       'apiVersion: v1\nkind: {{ .kind }}\nmetadata: {{ .m }}',
       ['2 template'],
     ],
+    ['if an action makes a part of the kind', '{{ .x }}\nkind: Sec{{ "" }}ret', ['1 template']],
     ['if an action includes all of it', '{{ include "common.secret" . }}', ['1 template']],
     ['in JSON', '{"kind":"Secret","apiVersion":"v1","metadata":{"name":{{ .x }}}}', ['1 template']],
   ])('%s', (_, text, rules) => {
@@ -259,6 +260,7 @@ describe('a template that is not YAML', () => {
     ],
     ['a value that is not base64', ['data:', '  password: horse'], 14],
     ['a block scalar with control lines that are not indented', CONTROLLED_BLOCK],
+    ['base64 of private-use characters', ['data:', '  password: 7oCB'], 14],
     ['a value before a comment with an action', ['  password: horse   # {{ .x }}']],
   ])('does not hide %s', (_, rest, line = 13) => {
     expect(inLayout(...rest)).toEqual(['1 template', `${line} plaintext-value`]);
@@ -322,9 +324,16 @@ describe('a template that is not YAML', () => {
     ['an action makes a part of its structure', 'kind: Secret\n  a: {{ .x }}: b'],
     ['it is JSON with an escape', '{"k\\u0069nd":"Secret" {{ .x }}: }'],
     ['it is JSON only to kubectl', '{"kind":"Secret","a":"{{"}\n{"kind":"Secret"}'],
+    ['it has an escaped private-use character', 'kind: Secret\na: "\\uE001"\n{{ .x }}'],
+    ['a comment begins an action', '{{ if .x }}\n# {{\nkind: Secret\n{{ end }}'],
     ['it has a control character', 'kind: Secret\na: {{ .x }}\nb: c\rd'],
   ])('is an error if it cannot be read even without its actions: %s', (_, text) => {
     expect(brokenBy(text)).toEqual([expect.stringMatching(/^\d unparsable$/)]);
+  });
+
+  test('has an unknown field if an action is in front of its name', () => {
+    const text = 'apiVersion: v1\nkind: Secret\n{{ if .x }}stringData:\n  a: horse\n{{ end }}';
+    expect(brokenBy(text)).toEqual(['3 template', '3 unknown-field']);
   });
 
   test('may have duplicate keys, of which it renders one', () => {
@@ -479,12 +488,13 @@ const secretTexts = fc
     field: fc.constantFrom(...fieldForms),
     entries: fc.array(fc.constantFrom(...entryForms), { maxLength: 5 }),
     // Masked actions are private-use characters, which a text may also contain itself.
+    value: fc.constantFrom('aG9yc2U=', '7oCB'),
     own: fc.constantFrom(...Array(9).fill(''), '\uE000', '\uE001', '\uF8FF'),
   })
-  .map(({ metadata, field, entries, own }) => {
+  .map(({ metadata, field, entries, value, own }) => {
     const head = ['{{ if .x }}', 'apiVersion: v1', 'kind: Secret', 'metadata:', metadata, field];
     const values = entries.map((entry, index) => entry.replaceAll('$k', `k${index}`));
-    return [...head, ...values, '{{ end }}'].join('\n').replaceAll('$v', `aG9yc2U=${own}`);
+    return [...head, ...values, '{{ end }}'].join('\n').replaceAll('$v', `${value}${own}`);
   });
 
 test('no template hides a plaintext value: it is reported, or its document is unparsable', () => {
