@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { ConfiguredKey } from '../config/config.ts';
 import { errorsOf, expected, expectedErrors, KsealError, located } from '../errors.ts';
-import { type Scope, scopes } from '../jwe/binding.ts';
+import { DEFAULT_MAX_SCOPE, type Scope, scopes } from '../jwe/binding.ts';
 import { compactText } from '../jwe/detect.ts';
 import { parseKmsReference } from '../keys/gcpkms/name.ts';
 import { keyStatuses } from '../keys/key-status.ts';
@@ -16,7 +16,7 @@ import {
   MAX_REVIEW_BYTES,
   readReview,
 } from '../webhook/admission-review.ts';
-import { DEFAULT_MAX_SCOPE, review } from '../webhook/review.ts';
+import { review } from '../webhook/review.ts';
 import {
   checkOutput,
   readInput,

@@ -16,7 +16,7 @@ import {
 import type { FetchedKey } from '../keys/provider.ts';
 import { parseReference } from '../keys/reference.ts';
 import { checkPin, configuredKey, fetchKey, type KeyContext } from '../keys/resolve.ts';
-import { printable } from '../text.ts';
+import { jsonText, printable } from '../text.ts';
 import type { IO } from './io.ts';
 import { addKeyOptions, configFor, type KeyFlags, keyContext, warnIfWeak } from './options.ts';
 import { say, warn, writeStdout } from './print.ts';
@@ -139,7 +139,7 @@ function asJson({ kid, bits, origin, facts, key }: FetchedKey): string {
   const pem = publicKeyText({ key, kid }, 'pem');
   const fingerprint = describeKid(kid);
   const json = { kid, fingerprint, bits, origin, facts: Object.fromEntries(facts), pem };
-  return `${JSON.stringify(json, null, 2)}\n`;
+  return jsonText(json);
 }
 
 /**

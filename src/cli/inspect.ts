@@ -18,7 +18,7 @@ import { type KeyFile, looksLikeKey, parseKey } from '../keys/key-file.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import { isFolder, type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
-import { printable } from '../text.ts';
+import { jsonText, printable } from '../text.ts';
 import { readInput, repeated, withoutFinalNewline } from './files.ts';
 import type { IO } from './io.ts';
 import { configFor, type KeyFlags } from './options.ts';
@@ -165,7 +165,7 @@ const placeColumns: readonly Column<Inspection>[] = [
 function byFile(io: IO, { values, keys }: Found, names: KeyNames, json: boolean): string {
   const nameOf = ({ kid }: Inspection) => names.get(kid ?? '');
   if (json) {
-    return asJson({
+    return jsonText({
       values: values.map((value) => ({ ...value, keyName: nameOf(value) })),
       keys: keys.map(({ path, kind, form, bits, kid }) => {
         return { path, kind, form, bits, kid, fingerprint: describeKid(kid) };
@@ -212,7 +212,7 @@ function byKey({ values }: Found, names: KeyNames, json: boolean): string {
   }
   const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
   if (json) {
-    return asJson({
+    return jsonText({
       keys: sorted.map(([kid, group]) => ({
         kid: kid === NO_KID ? null : kid,
         name: names.get(kid) ?? null,
@@ -228,8 +228,4 @@ function byKey({ values }: Found, names: KeyNames, json: boolean): string {
     return `${printable(kid)}${name ? ` (${name})` : ''}: ${count}\n${table}`;
   });
   return blocks.join('\n');
-}
-
-function asJson(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
 }

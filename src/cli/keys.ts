@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Config, ConfiguredKey } from '../config/config.ts';
 import { expected, KsealError } from '../errors.ts';
 import { publicKeyFromFile } from '../keys/key-file.ts';
+import { jsonText } from '../text.ts';
 import type { IO } from './io.ts';
 import { addKeyOptions, configFor, type KeyFlags } from './options.ts';
 import { type Column, tableOf, writeStdout } from './print.ts';
@@ -49,10 +50,7 @@ async function listKeys(io: IO, flags: KeysFlags): Promise<void> {
   const listed = await Promise.all(
     [...config.keys].map(([name, entry]) => list(name, entry, config)),
   );
-  await writeStdout(
-    io,
-    flags.json ? `${JSON.stringify({ keys: listed }, null, 2)}\n` : tableOf(listed, columns),
-  );
+  await writeStdout(io, flags.json ? jsonText({ keys: listed }) : tableOf(listed, columns));
 }
 
 async function list(name: string, entry: ConfiguredKey, { folder }: Config): Promise<ListedKey> {

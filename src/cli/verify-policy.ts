@@ -14,6 +14,7 @@ import {
 import { KsealError } from '../errors.ts';
 import { type ReadFile, readFile } from '../fs/read.ts';
 import { commitOf, type FoundFile, fileAt, type LocalGit, wayToTop } from '../git/local.ts';
+import { DEFAULT_MAX_SCOPE } from '../jwe/binding.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
 import { publicKeyFrom, publicKeyFromFile } from '../keys/key-file.ts';
 import { strictest } from '../keys/key-status.ts';
@@ -106,9 +107,6 @@ function checkRule(id: string, path: string): void {
   const { message, hint } = error;
   throw new KsealError('CONFIG_INVALID', `verify.rules: ${message}`, { thing: path, hint });
 }
-
-/** The widest scope that the webhook opens by default. */
-const DEFAULT_MAX_SCOPE = 'namespace-wide';
 
 function policyFor(
   file: string,

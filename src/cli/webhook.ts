@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
-import type { Scope } from '../jwe/binding.ts';
+import { DEFAULT_MAX_SCOPE, type Scope } from '../jwe/binding.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
 import { loadOpeningKeys } from '../keys/resolve.ts';
-import { DEFAULT_MAX_SCOPE } from '../webhook/review.ts';
 import type { ServeOptions } from '../webhook/server/serve.ts';
 import { type LogLevel, logLevels } from '../webhook/server/settings.ts';
 import { repeated } from './files.ts';

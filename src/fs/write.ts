@@ -68,7 +68,7 @@ interface Replacement extends Omit<FolderFile, 'name'> {
   readonly shown: string;
 }
 
-/** Writes several files: all or none, unless the process dies in between. Throws IO. */
+/** Writes all files beside their targets before it replaces the first target. Throws IO. */
 export function replaceFiles(replacements: readonly Replacement[]): void {
   const staged: Staged[] = [];
   try {

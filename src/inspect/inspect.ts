@@ -56,15 +56,11 @@ export function inspectManifest(manifest: Manifest, namespace: string | undefine
  * values, templates and text that cannot be parsed: it needs its key all the same.
  */
 export function inspectStrays({ source, path, secrets }: Manifest): readonly Inspection[] {
-  const known = new Set(
-    secrets.flatMap(({ entries }) =>
-      entries.map(({ bytes }) => Buffer.from(bytes).toString('latin1').trim()),
-    ),
-  );
+  const known = secrets.flatMap(({ entries }) => entries.map(({ bytes }) => bytes));
   const position = positionsIn(source);
-  return findSealed(source)
-    .filter(({ jwe }) => !known.has(jwe))
-    .map(({ jwe, offset }) => inspectBare(Buffer.from(jwe), path, position(offset).line));
+  return findSealed(source, known).map(({ jwe, offset }) =>
+    inspectBare(Buffer.from(jwe), path, position(offset).line),
+  );
 }
 
 /** Inspects a value outside of a Secret. */

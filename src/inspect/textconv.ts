@@ -14,7 +14,7 @@ const UNREAD = 'NOT SEALED (not shown)';
  * that may hold a Secret but cannot be parsed is not shown, because its values cannot be found.
  */
 export function textconv({ source, roots, secrets, problems }: Manifest): string {
-  if (roots.length === 0 && source.includes('Secret') && source.includes('kind')) {
+  if (roots.length === 0 && maybeSecret(source)) {
     const [{ message, position } = { message: 'is empty', position: undefined }] = problems;
     return notShown(position ? `line ${position.line}: ${message}` : message);
   }
@@ -31,13 +31,21 @@ export function notShown(reason: string): string {
   return `not shown because it may hold plaintext: ${reason}\nto see it anyway: git diff --no-textconv\n`;
 }
 
-/** The mappings that are meant to be Secrets, even if they are malformed. */
+/** Whether a text that cannot be read may be a Secret. JSON can escape any letter of a word. */
+function maybeSecret(text: string): boolean {
+  return (
+    /\\[xuU]/.test(text) ||
+    (text.includes('kind') && /Secret|kind["']?[ \t]*:[^\n]*\{\{/.test(text))
+  );
+}
+
+/** The mappings that are or may be meant as Secrets: the kind is misspelt, or a template makes it. */
 function secretsIn(node: YamlNode): readonly YamlMap[] {
   if (node.kind === 'seq') return node.items.flatMap(secretsIn);
   if (node.kind !== 'map') return [];
   const isSecret = node.entries.some(
     ({ key, value }) =>
-      /^kind$/i.test(nameOf(key) ?? '') && /^secrets?$/i.test(nameOf(value) ?? ''),
+      /^kind$/i.test(nameOf(key) ?? '') && /^\s*secrets?\s*$/i.test(nameOf(value) ?? 'Secret'),
   );
   return isSecret ? [node] : node.entries.flatMap(({ value }) => secretsIn(value));
 }

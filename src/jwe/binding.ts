@@ -6,6 +6,9 @@ export const scopes = ['strict', 'namespace-wide', 'cluster-wide'] as const;
 
 export type Scope = (typeof scopes)[number];
 
+/** The widest scope that the webhook opens by default. */
+export const DEFAULT_MAX_SCOPE: Scope = 'namespace-wide';
+
 /** The place of a value: a manifest may omit the namespace, and under generateName it has no name. */
 export interface Place {
   readonly namespace?: string | undefined;

@@ -22,6 +22,11 @@ export interface Header {
 const ALG = 'RSA-OAEP-256';
 const ENC = 'A128CBC-HS256';
 
+/** The key policy: the range of the RSA modulus in bits, and the length below which kseal warns. */
+export const MIN_BITS = 2048;
+export const MAX_BITS = 8192;
+export const WEAK_BITS = 3072;
+
 /** The largest sealed value, in bytes: a Secret of 1 MiB in base64url, with room to spare. */
 export const MAX_VALUE_BYTES = 1.5 * 1024 * 1024;
 
@@ -72,13 +77,13 @@ function decodeSegment(text: string, index: number): Buffer {
 }
 
 /**
- * An encrypted key is as long as the modulus, which the key policy limits to 2048 to 8192 bits.
+ * RFC 7518 §4.3: an encrypted key is as long as the modulus.
  * RFC 7518 §5.2.3: IV and tag have 16 bytes; CBC with PKCS #7 padding fills whole blocks.
  */
 function checkLengths({ encryptedKey, iv, ciphertext, tag }: CompactJwe): void {
   const isSound = [
     true,
-    encryptedKey.length >= 256 && encryptedKey.length <= 1024,
+    encryptedKey.length * 8 >= MIN_BITS && encryptedKey.length * 8 <= MAX_BITS,
     iv.length === 16,
     ciphertext.length > 0 && ciphertext.length % 16 === 0,
     tag.length === 16,

@@ -112,14 +112,18 @@ const sealed = new RegExp(
   'g',
 );
 
-/** Finds everything that looks like a sealed value in any text: YAML, Helm values or a template. */
-export function findSealed(text: string): readonly FoundValue[] {
-  return [...text.matchAll(sealed)].map(({ index, 0: found }) => {
+/**
+ * Finds everything that looks like a sealed value in any text (YAML, Helm values, a template),
+ * except the values that are known.
+ */
+export function findSealed(text: string, known: readonly Uint8Array[] = []): readonly FoundValue[] {
+  const jwes = new Set(known.map((bytes) => bufferOf(bytes).toString('latin1').trim()));
+  return [...text.matchAll(sealed)].flatMap(({ index, 0: found }) => {
     const bare = found.replace(/\\n|\s/g, '');
     const jwe = bare.startsWith('eyJ')
       ? bare
       : Buffer.from(bare, 'base64').toString('latin1').trim();
-    return { offset: index, jwe, kid: kidOfHeader(jwe) };
+    return jwes.has(jwe) ? [] : [{ offset: index, jwe, kid: kidOfHeader(jwe) }];
   });
 }
 

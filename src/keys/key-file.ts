@@ -7,15 +7,11 @@ import {
 } from 'node:crypto';
 import { KsealError } from '../errors.ts';
 import { type ReadFile, readRegularFile } from '../fs/read.ts';
+import { MAX_BITS, MIN_BITS } from '../jwe/compact.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { parseJsonObject } from '../jwe/encoding.ts';
 import { kidOf } from '../jwe/thumbprint.ts';
 import { shellWord } from '../text.ts';
-
-/** The key policy: the range of the RSA modulus in bits, and the length below which kseal warns. */
-export const MIN_BITS = 2048;
-export const MAX_BITS = 8192;
-export const WEAK_BITS = 3072;
 
 /** The largest key file, in bytes; an RSA-8192 private key has less than 7 KiB. */
 export const MAX_KEY_FILE = 64 * 1024;

@@ -1,5 +1,6 @@
+import { jsonText } from '../text.ts';
 import type { Finding } from '../verify/rule.ts';
-import { jsonText, type Reporter, tallyOf } from './report.ts';
+import { type Reporter, tallyOf } from './report.ts';
 
 /**
  * JSON for scripts, with the schema fixtures/report/report.schema.json. `version` changes if a

@@ -119,16 +119,3 @@ function sealedPart({ secrets, values, sealed }: Report): string {
     return sealed === 1 ? 'the only value is sealed' : 'the only value is not sealed';
   return `${sealed === values ? 'all' : `${sealed} of`} ${values} values are sealed`;
 }
-
-/** Returns JSON in which control and direction characters are escaped, so that it can be shown. */
-export function jsonText(value: unknown): string {
-  const text = JSON.stringify(value, null, 2).replace(
-    /[\u007F-\u009F\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => character.split('').map(escapeOf).join(''),
-  );
-  return `${text}\n`;
-}
-
-function escapeOf(unit: string): string {
-  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
-}

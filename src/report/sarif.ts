@@ -1,14 +1,7 @@
 import { createHash } from 'node:crypto';
+import { jsonText } from '../text.ts';
 import type { Finding, Rule } from '../verify/rule.ts';
-import {
-  jsonText,
-  printable,
-  type Report,
-  type Reporter,
-  sentenceOf,
-  sorted,
-  type Tool,
-} from './report.ts';
+import { printable, type Report, type Reporter, sentenceOf, sorted, type Tool } from './report.ts';
 
 const SCHEMA =
   'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json';

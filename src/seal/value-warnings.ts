@@ -101,7 +101,7 @@ const textChecks: readonly TextCheck[] = [
   {
     code: 'surrounding-space',
     message: 'begins or ends with white space',
-    found: pattern(/^\s*[ \t]|^[ \t]|[ \t]\r?\n?$/),
+    found: pattern(/^\s*[ \t]|[ \t]\r?\n?$/),
   },
   {
     code: 'bom',

@@ -8,8 +8,8 @@ const WIDTH = 80;
 /** Returns the rule with that id. Throws USAGE with a suggestion if there is none. */
 export function ruleNamed(id: string): Rule {
   const rule = rules.find((candidate) => candidate.id === id);
-  if (rule !== undefined) return rule;
-  throw unknownRule(id);
+  if (rule === undefined) throw unknownRule(id);
+  return rule;
 }
 
 /** Returns the error for an id that no rule has, with a suggestion. */

@@ -1,10 +1,11 @@
-import { secretLabel } from '../kubernetes/secret.ts';
 // Reads Secrets and their values for the rules, as far as that needs no key.
 
 import type { Position } from '../diagnostic.ts';
 import { expected, type KsealError } from '../errors.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import { looksFlattened, looksSealed, readSealedValue, sealedLook } from '../jwe/detect.ts';
+import { bufferOf } from '../jwe/encoding.ts';
+import { secretLabel } from '../kubernetes/secret.ts';
 import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
 import { entriesOfSecret, fieldsOfSecret, plaintextAnnotations } from '../manifest/read-secret.ts';
 import { type Entry, fieldNames, type Manifest, type SecretDocument } from '../manifest/types.ts';
@@ -186,7 +187,7 @@ function defectOf(error: KsealError, bytes: Uint8Array): Defect {
 
 /** Finds a JWE that the webhook would not recognise: the program would get it as its password. */
 function nearMiss(bytes: Uint8Array): Defect | undefined {
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 64));
+  const start = bufferOf(bytes).subarray(0, 64);
   const text = start.toString('latin1').replace(/^(?:\u00EF\u00BB\u00BF|[\s"'])+/, '');
   if (text.length < start.length && looksSealed(Buffer.from(text, 'latin1')))
     return { kind: 'prefixed', error: undefined };
@@ -196,7 +197,7 @@ function nearMiss(bytes: Uint8Array): Defect | undefined {
 
 /** Whether a text has five segments and a header with `alg` and `enc`, unlike any JWS. */
 function isForeignJwe(bytes: Uint8Array): boolean {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  const text = bufferOf(bytes).toString('latin1');
   const [header = '', ...rest] = text.trim().split('.', 6);
   if (rest.length !== 4 || header.length > 8192) return false;
   const members = Buffer.from(header, 'base64url').toString('latin1');

@@ -2,6 +2,7 @@
 // judged, but plaintext that it contains literally can be found, and must not hide in it.
 
 import type { Position } from '../diagnostic.ts';
+import { bufferOf } from '../jwe/encoding.ts';
 import { readManifest } from '../manifest/read.ts';
 import type { Manifest, SecretDocument } from '../manifest/types.ts';
 import { childrenOf, positionsIn, type Range, rangesAt, type YamlNode } from '../yaml/node.ts';
@@ -47,7 +48,7 @@ const MAX_PLACEHOLDER = 4096;
 /** Whether a value consists of `{{ … }}` and `${…}` only, which another tool replaces. */
 export function isPlaceholder(bytes: Uint8Array): boolean {
   if (bytes.length > MAX_PLACEHOLDER || !bytes.includes(0x7b)) return false;
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+  const text = bufferOf(bytes).toString('utf8');
   return text.trim() !== '' && /^[\s"']*$/.test(text.replace(action, ''));
 }
 

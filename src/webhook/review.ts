@@ -11,9 +11,6 @@ import {
 } from './admission-review.ts';
 import { denialOf, shortened } from './denial.ts';
 
-/** The default of `--max-scope`. */
-export const DEFAULT_MAX_SCOPE: Scope = 'namespace-wide';
-
 export interface ReviewContext {
   readonly keyring: readonly OpeningKey[];
   /** If false, an unknown kid may belong to a key that could not be read yet. */

@@ -1,10 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { MAX_BITS, MIN_BITS, WEAK_BITS } from '../../src/keys/key-file.ts';
 import { explainRule, ruleNamed } from '../../src/verify/explain.ts';
 import { rules } from '../../src/verify/rules/index.ts';
-import { bounds } from '../../src/verify/rules/weak-key.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
 const ids = rules.map(({ id }) => id);
@@ -25,10 +23,6 @@ test.each(rules.map((rule) => [rule.id, rule] as const))(
     expect(rule.wrong).not.toBe(rule.right);
   },
 );
-
-test('weak-key has the limits of the key policy', () => {
-  expect(bounds).toEqual({ least: MIN_BITS, advised: WEAK_BITS, most: MAX_BITS });
-});
 
 describe('explainRule', () => {
   test.each(ids)('prints the summary, the examples and the suppression of %s', (id) => {

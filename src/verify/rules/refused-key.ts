@@ -31,12 +31,9 @@ function straysIn({
   source,
   secrets,
 }: JudgedText): readonly (Pick<Violation, 'position'> & { readonly kid: string | undefined })[] {
-  const known = new Set<string>();
-  for (const { values } of secrets)
-    for (const { jwe, bytes } of values)
-      if (jwe !== undefined) known.add(Buffer.from(bytes).toString('latin1').trim());
+  const known = secrets.flatMap(({ values }) =>
+    values.flatMap(({ jwe, bytes }) => (jwe === undefined ? [] : [bytes])),
+  );
   const position = positionsIn(source);
-  return findSealed(source)
-    .filter(({ jwe }) => !known.has(jwe))
-    .map(({ offset, kid }) => ({ position: position(offset), kid }));
+  return findSealed(source, known).map(({ offset, kid }) => ({ position: position(offset), kid }));
 }

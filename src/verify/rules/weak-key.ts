@@ -1,7 +1,5 @@
+import { MAX_BITS, MIN_BITS, WEAK_BITS } from '../../jwe/compact.ts';
 import type { JudgedValue, Policy, Rule, Violation } from '../rule.ts';
-
-/** The same as in `keys/key-file.ts`, which rules must not import; a test compares the two. */
-export const bounds = { least: 2048, advised: 3072, most: 8192 };
 
 export const weakKey: Rule = {
   id: 'weak-key',
@@ -23,7 +21,7 @@ export const weakKey: Rule = {
   },
 };
 
-const isWeak = (bits: number) => bits < bounds.advised || bits > bounds.most;
+const isWeak = (bits: number) => bits < WEAK_BITS || bits > MAX_BITS;
 
 /** Returns the bits of the key, or if it is unknown, of the encrypted key, which is as long. */
 function bitsOf(value: JudgedValue, { keys }: Policy): number | undefined {
@@ -32,12 +30,11 @@ function bitsOf(value: JudgedValue, { keys }: Policy): number | undefined {
 }
 
 function violation({ position, key }: JudgedValue, bits: number): Violation {
-  const { least, advised, most } = bounds;
-  if (bits >= least && bits <= most) {
-    const message = `sealed to a weak key, RSA-${bits}; ${advised} bits or more are advised`;
+  if (bits >= MIN_BITS && bits <= MAX_BITS) {
+    const message = `sealed to a weak key, RSA-${bits}; ${WEAK_BITS} bits or more are advised`;
     return { position, key, message, hint: 'seal the values again to a longer key' };
   }
-  const message = `sealed to RSA-${bits}, but only ${least} to ${most} bits are allowed`;
+  const message = `sealed to RSA-${bits}, but only ${MIN_BITS} to ${MAX_BITS} bits are allowed`;
   const hint = 'seal the values again to a key of 3072 or 4096 bits';
   return { position, key, message, hint, severity: 'error' };
 }
