@@ -31,6 +31,7 @@ import {
   configFor,
   type KeyFlags,
   keyContext,
+  keyKinds,
   openingKeys,
   openingReferences,
 } from './options.ts';
@@ -55,22 +56,33 @@ interface DecryptFlags extends KeyFlags {
 export function configure(command: Command, io: IO): void {
   const none: readonly string[] = [];
   addKeyOptions(command)
-    .argument('[file]', 'the manifest; default: - (stdin)')
-    .option('-f, --file <file>', 'the manifest', repeated, none)
-    .option('-k, --key <ref>', 'a private key to open with (or KSEAL_DECRYPT_KEY)', repeated, none)
-    .option('-n, --namespace <name>', 'the namespace of a manifest without one')
-    .option('--name <name>', 'with --only: the Secret, if the manifest has several')
+    .argument('[file]', 'the manifest; - is stdin (default)')
+    .option('-f, --file <file>', 'the same as the argument', repeated, none)
+    .option(
+      '-k, --key <ref>',
+      `a key to open values with: ${keyKinds} (env: KSEAL_DECRYPT_KEY)`,
+      repeated,
+      none,
+    )
+    .option('-n, --namespace <name>', 'the namespace of Secrets that name none')
+    .option('--name <name>', 'with --only or --raw: the name of the Secret')
     .option('--only <key>', 'open one value and print its exact bytes')
-    .option('--raw <file>', 'open a bare JWE, sealed for --name, -n and --data-key')
+    .option('--raw <file>', 'open a bare JWE that was sealed for --name, -n and --data-key')
     .option('--data-key <key>', 'with --raw: the data key that the JWE was sealed for')
     .option('--review', 'read an AdmissionReview and print what the webhook would answer')
     .addOption(
-      new Option('--max-scope <scope>', 'with --review: the widest scope to open').choices(scopes),
+      new Option(
+        '--max-scope <scope>',
+        `with --review: the widest scope to open, ${DEFAULT_MAX_SCOPE} by default`,
+      ).choices(scopes),
     )
     .option('-o, --output <file>', 'write to this file (mode 0600) instead of stdout')
     .option('--force', 'overwrite an existing output file')
-    .option('--accept-unbound', 'open values of other tools, which are not bound to a Secret')
-    .option('--allow-revoked', 'open values that are sealed to a revoked key')
+    .option(
+      '--accept-unbound',
+      'also open values from other tools, which are not bound to a Secret',
+    )
+    .option('--allow-revoked', 'also open values sealed to a revoked key')
     .action((file: string | undefined, flags: DecryptFlags) => decrypt(io, file, flags));
 }
 
@@ -115,7 +127,7 @@ function inputOf(io: IO, argument: string | undefined, flags: DecryptFlags): str
   const { file, raw, name, only, dataKey } = flags;
   const inputs = [argument, ...file, raw].filter((path) => path !== undefined);
   if (inputs.length > 1) {
-    throw new KsealError('USAGE', 'several files to decrypt', {
+    throw new KsealError('USAGE', 'only one file can be decrypted', {
       hint: 'run kseal decrypt once for each file',
     });
   }

@@ -38,10 +38,10 @@ export function configure(command: Command, io: IO): void {
        kseal fetch-pubkey --check [NAME...]  compare file, source and pin`)
     .argument('[source...]', "'gcpkms://…', 'git+https://…', a file, or a configured name")
     .option('-o, --output <file>', 'write to this file instead of stdout')
-    .option('--force', 'replace a file that has another key')
+    .option('--force', 'replace a file that contains a different key')
     .option('--pin <kid>', 'the fingerprint that the key must have')
     .addOption(new Option('--format <format>', 'output format').choices(keyFormats).default('pem'))
-    .option('--json', 'print the key with all facts as JSON')
+    .option('--json', 'print the key and its details as JSON')
     .option('--check', 'compare file, source and pin of the configured keys')
     .action((sources: string[], flags: FetchFlags) => dispatch(io, sources, flags));
 }

@@ -21,7 +21,7 @@ import { isFolder, type NamedText, textsAtRefs, textsInFiles } from '../sources/
 import { jsonText, printable } from '../text.ts';
 import { readInput, repeated, withoutFinalNewline } from './files.ts';
 import type { IO } from './io.ts';
-import { configFor, type KeyFlags } from './options.ts';
+import { configFor, configOption, type KeyFlags } from './options.ts';
 import { type Colour, type Column, paint, say, tableOf, warn, writeStdout } from './print.ts';
 
 interface InspectFlags extends KeyFlags {
@@ -36,13 +36,13 @@ interface InspectFlags extends KeyFlags {
 export function configure(command: Command, io: IO): void {
   const none: readonly string[] = [];
   command
-    .argument('[path...]', 'manifests, folders, key files or a bare JWE; default: - (stdin)')
+    .argument('[path...]', 'manifests, folders, key files or a bare JWE; - is stdin (default)')
     .option('-f, --file <file>', 'another path', repeated, none)
-    .option('-n, --namespace <name>', 'the namespace of manifests without one')
-    .option('--ref <ref>', 'inspect a branch, tag or commit, not the work tree', repeated, none)
-    .option('--by-key', 'list the values that are sealed to each key')
+    .option('-n, --namespace <name>', 'the namespace of Secrets that name none')
+    .option('--ref <ref>', 'inspect a branch, tag or commit, without a checkout', repeated, none)
+    .option('--by-key', 'list the values sealed to each key')
     .option('--textconv', 'print one manifest for git diff, without its values')
-    .option('--config <file>', 'the configuration, instead of .kseal.yaml (KSEAL_CONFIG)')
+    .option(...configOption)
     .option('--json', 'print JSON')
     .action((paths: string[], flags: InspectFlags) =>
       inspect(io, [...paths, ...flags.file], flags),

@@ -15,7 +15,7 @@ import { say } from './print.ts';
 export function configure(command: Command, io: IO): void {
   command
     .requiredOption('-o, --output <prefix>', 'write PREFIX.pem (private, mode 0600) and PREFIX.pub')
-    .option('--bits <n>', 'length of the RSA modulus', '4096')
+    .option('--bits <n>', 'the size of the RSA key in bits', '4096')
     .action(({ output, bits }) => keygen(io, output, bits));
 }
 

@@ -16,16 +16,23 @@ export interface KeyFlags {
   readonly verifySignature?: boolean;
 }
 
+/** For the help of options that take a key. */
+export const keyKinds = "'gcpkms://…', a configured name or a file";
+
+export const configOption = [
+  '--config <file>',
+  'use this configuration instead of the nearest .kseal.yaml (env: KSEAL_CONFIG)',
+] as const;
+
+export const endpointOption = [
+  '--kms-endpoint <host:port>',
+  'use this endpoint of Google Cloud KMS (env: KSEAL_KMS_ENDPOINT)',
+] as const;
+
 export function addKeyOptions(command: Command): Command {
   return command
-    .option(
-      '--config <file>',
-      'use this configuration instead of the nearest .kseal.yaml (KSEAL_CONFIG)',
-    )
-    .option(
-      '--kms-endpoint <host:port>',
-      'use this endpoint of Google Cloud KMS (KSEAL_KMS_ENDPOINT)',
-    )
+    .option(...configOption)
+    .option(...endpointOption)
     .option('--verify-signature', 'accept a key from Git only if the commit has a good signature');
 }
 

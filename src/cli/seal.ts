@@ -25,7 +25,7 @@ import {
   writeResult,
 } from './files.ts';
 import type { IO } from './io.ts';
-import { addKeyOptions, sayScope } from './options.ts';
+import { addKeyOptions, keyKinds, sayScope } from './options.ts';
 import { say, warnAbout } from './print.ts';
 import { type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
@@ -57,9 +57,13 @@ const sourceOptions: readonly (readonly [flags: string, kind: SourceKind, help: 
   [
     '--from-literal <key=value>',
     'literal',
-    'take the value from the command line, where others can see it',
+    'take the value from the command line, where other users can see it',
   ],
-  ['--from-jwe <path>', 'jwe', 'read a JWE of another tool (KEY=PATH); JSON becomes compact'],
+  [
+    '--from-jwe <path>',
+    'jwe',
+    'read a JWE from another tool, compact or JSON; KEY=PATH sets the data key',
+  ],
 ];
 
 export function configure(command: Command, io: IO): void {
@@ -72,37 +76,37 @@ function addSealOptions(command: Command, io: IO): Command {
   command
     .usage(
       `NAME -n NAMESPACE -k REF --prompt KEY  create a manifest
-       kseal seal --into FILE -k REF --prompt KEY       add or replace a value
-       kseal seal -f FILE -k REF                        seal a whole manifest`,
+       kseal seal --into FILE -k REF --prompt KEY        add or replace a value
+       kseal seal -f FILE -k REF                         seal a whole manifest`,
     )
-    .argument('[name...]', 'the Secret, or with -f more files')
+    .argument('[name...]', 'the name of the Secret, or with -f more files')
     .option('-n, --namespace <name>', 'the namespace of the Secret')
-    .option('-k, --key <ref>', 'the public key to seal to (KSEAL_SEAL_KEY)')
+    .option('-k, --key <ref>', `the public key to seal to: ${keyKinds} (env: KSEAL_SEAL_KEY)`)
     .option('--pin <kid>', 'the fingerprint that the key must have')
     .option('--into <file>', 'add, replace or remove values of this manifest, in place')
     .option('--remove <key>', 'with --into: remove a data key', repeated, none)
     .option('-f, --file <file>', 'seal the values of this manifest; - is stdin', repeated, none)
-    .option('-i, --in-place', 'with -f: write back to the same files, also in folders')
-    .option('-o, --output <file>', 'write here instead of stdout')
-    .option('--force', 'overwrite an output that exists');
+    .option('-i, --in-place', 'with -f: write to the same files, including those in folders')
+    .option('-o, --output <file>', 'write to this file instead of stdout')
+    .option('--force', 'overwrite an existing output file');
   for (const [flags, kind, help] of sourceOptions) {
     command.option(flags, help, (text) => void sources.push({ kind, text }));
   }
   return command
     .addOption(
-      new Option('--scope <scope>', 'where the values can be opened (default: strict)').choices(
+      new Option('--scope <scope>', 'where the values can be opened, strict by default').choices(
         scopes,
       ),
     )
-    .option('--string-data', 'write the JWE itself under stringData')
-    .option('--type <type>', 'type of a new Secret')
-    .option('--label <key=value>', 'label of a new Secret', repeated, none)
-    .option('--annotation <key=value>', 'annotation of a new Secret', repeated, none)
+    .option('--string-data', 'write values under stringData, not as base64 under data')
+    .option('--type <type>', 'the type of a new Secret')
+    .option('--label <key=value>', 'a label of a new Secret', repeated, none)
+    .option('--annotation <key=value>', 'an annotation of a new Secret', repeated, none)
     .option('--raw', 'print the bare JWE of one value, not a manifest')
     .option('--keep-newline', 'with --stdin: keep the final newline')
     .option('--allow-empty', 'with --stdin or --prompt: allow an empty value')
     .option('--strict', 'treat warnings about values as errors')
-    .option('--allow <id>', `silence a warning: ${valueWarningCodes.join(', ')}`, repeated, none)
+    .option('--allow <id>', `suppress a warning: ${valueWarningCodes.join(', ')}`, repeated, none)
     .action((names: string[], flags: SealFlags) => dispatch(io, names, flags, sources));
 }
 
@@ -123,7 +127,7 @@ interface Restricted {
   readonly targets: readonly SealTarget[];
 }
 
-/** The options for some targets only. */
+/** The options that only some targets allow. */
 const restricted: readonly Restricted[] = [
   { flag: '--remove', given: ({ remove }) => remove.length > 0, targets: ['into'] },
   { flag: '--in-place', given: ({ inPlace }) => inPlace === true, targets: ['file'] },
@@ -174,7 +178,7 @@ function targetOf(
   if (into !== undefined) return 'into';
   if (names.length > 0) return 'new';
   if (sources.length === 1 && sources[0]?.kind === 'jwe') return 'jwe';
-  throw new KsealError('USAGE', 'nothing to seal into', {
+  throw new KsealError('USAGE', 'no NAME, --into FILE or -f FILE given', {
     hint: 'kseal seal NAME -n NAMESPACE -k REF --prompt KEY',
   });
 }
@@ -188,8 +192,8 @@ function misplaced(flag: string, target: SealTarget): KsealError {
 
 function checkFiles({ inPlace, output }: SealFlags, sources: readonly Source[]): void {
   if (sources.length > 0) {
-    throw new KsealError('USAGE', '-f takes its values from the manifest', {
-      hint: 'to add a value to a manifest: kseal seal --into FILE',
+    throw new KsealError('USAGE', '-f cannot be combined with new values', {
+      hint: 'to add a value to a manifest: kseal seal --into FILE -k REF --prompt KEY',
     });
   }
   if (inPlace && output !== undefined) {
@@ -218,7 +222,7 @@ function checkValues(
     });
   }
   if (second !== undefined) {
-    throw new KsealError('USAGE', 'one Secret at a time', {
+    throw new KsealError('USAGE', 'only one Secret can be given', {
       hint: 'to seal several files: kseal seal -f FILE -f FILE',
     });
   }
@@ -276,7 +280,7 @@ async function sealIntoFile(
   await writeResult(io, text, { ...target, confidential: false });
 }
 
-/** `kseal seal --from-jwe FILE`: prints a JWE of another tool in compact form. */
+/** `kseal seal --from-jwe FILE`: prints a JWE from another tool in compact form. */
 async function rewriteJwe(io: IO, flags: SealFlags, [source]: readonly Source[]): Promise<void> {
   const path = source?.text ?? '-';
   checkOutput(io, flags, { manifests: [path], hint: 'choose another name', others: [] });
@@ -284,7 +288,7 @@ async function rewriteJwe(io: IO, flags: SealFlags, [source]: readonly Source[])
   await writeResult(io, `${compact}\n`, { ...flags, confidential: false });
 }
 
-/** Prints the place and the scope, then reads and seals the values. */
+/** Prints the Secret and the scope, then reads and seals the values. */
 async function sealValues(
   io: IO,
   manifest: Manifest,
@@ -294,7 +298,7 @@ async function sealValues(
   setting: Setting,
 ): Promise<Sealed> {
   const place = placeOf(manifest.path, secret, setting.namespace);
-  // Fails before the first value is asked for if every value would fail.
+  // Fails before the first prompt if no value can be bound.
   bindingTo(setting.scope, { ...place, key: 'any' });
   const label = secretLabel({ ...secret, ...place });
   if (sources.length > 0)
@@ -335,7 +339,8 @@ function refuseMissing(io: IO, path: string): void {
 }
 
 function noName(name: string): KsealError {
-  return new KsealError('USAGE', `invalid name for a Secret: ${JSON.stringify(name)}`, {
+  return new KsealError('USAGE', 'invalid name for a Secret', {
+    thing: name || '""',
     hint: 'use at most 253 lower-case letters, digits, "-" and "."',
   });
 }
@@ -411,7 +416,7 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
   for (const { path, walked } of inputs) {
     try {
       const found = walked ? await readManifestFile(io, path) : undefined;
-      // Other files in a folder need no key.
+      // Files without a Secret need no key.
       if (found?.secrets.length === 0 && found.problems.length === 0) continue;
       const setting = await settingFor([flags.output, path]);
       if (!printed.has(setting.scope)) sayScope(io, setting.scope);
@@ -430,7 +435,7 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
   return results;
 }
 
-/** Writes all files or none, without those that are unchanged. */
+/** Writes all changed files, or none. */
 function writeBack(io: IO, results: readonly SealedFile[]): void {
   const changed = results.filter(({ manifest, text }) => text !== manifest.source);
   replaceFiles(

@@ -38,19 +38,19 @@ export interface PolicyFlags {
 /** Judges one text; undefined if the configuration excludes it. */
 export type Judge = (text: NamedText) => Promise<Verification | undefined>;
 
-/** Returns the judge of a run: it applies to each text the nearest configuration above it. */
+/** Returns the judge of a run. It judges each text by the nearest configuration above it. */
 export function judgeFrom(io: IO, flags: PolicyFlags): Judge {
   const origin = originFrom(io, flags);
-  const standards = new Map<Config | undefined, Promise<Standard>>();
+  const policies = new Map<Config | undefined, Promise<SharedPolicy>>();
   return async ({ path, typed, file, walked, content }) => {
     const config = origin.configFor(file);
-    const loading = standards.get(config) ?? standardOf(io, origin, config, flags);
-    standards.set(config, loading);
-    const standard = await loading;
+    const loading = policies.get(config) ?? sharedPolicyOf(io, origin, config, flags);
+    policies.set(config, loading);
+    const shared = await loading;
     const ignored = config !== undefined && isIgnored(config, file);
-    if (ignored && standard.refusedKids.size === 0) return undefined;
-    const policy = policyFor(file, config, standard);
-    const { severities } = standard;
+    if (ignored && shared.refusedKids.size === 0) return undefined;
+    const policy = policyFor(file, config, shared);
+    const { severities } = shared;
     const verify = (bytes: NamedText['content'], suppressible?: Verification['covered']) =>
       verifyText({ path, typed, content: bytes }, policy, { severities, suppressible });
     if (ignored) return onlyRefused(verify(content));
@@ -62,7 +62,7 @@ export function judgeFrom(io: IO, flags: PolicyFlags): Judge {
   };
 }
 
-/** Keeps what `--fail-if-kid` asks for, which holds for excluded files too. */
+/** Keeps only the findings of `--fail-if-kid`, which also applies to excluded files. */
 function onlyRefused(result: Verification): Verification | undefined {
   const findings = result.findings.filter(({ code }) => code === 'refused-key');
   return findings.length > 0 ? { ...result, findings, suppressed: [] } : undefined;
@@ -72,7 +72,7 @@ function isEmpty({ secrets, findings, suppressed, foreign }: Verification): bool
   return secrets + findings.length + suppressed.length + foreign.length === 0;
 }
 
-/** Whether a text may suppress anything; most need no look at the protected branch. */
+/** Whether a text may contain suppressions. Without any, the protected branch need not be read. */
 function mentionsIgnore(content: NamedText['content']): boolean {
   if (content instanceof KsealError) return false;
   const { buffer, byteOffset, length } = content;
@@ -80,18 +80,18 @@ function mentionsIgnore(content: NamedText['content']): boolean {
 }
 
 /** The part of the policy that all files with the same configuration share. */
-interface Standard extends Pick<Policy, 'keys' | 'refusedKids'> {
+interface SharedPolicy extends Pick<Policy, 'keys' | 'refusedKids'> {
   /** From configured name to kid. */
   readonly kids: ReadonlyMap<string, string>;
   readonly severities: NonNullable<Config['verify']['rules']>;
 }
 
-async function standardOf(
+async function sharedPolicyOf(
   { cwd }: IO,
   origin: Origin,
   config: Config | undefined,
   { key, failIfKid }: PolicyFlags,
-): Promise<Standard> {
+): Promise<SharedPolicy> {
   const severities = config?.verify.rules ?? new Map();
   for (const id of severities.keys()) checkRule(id, config?.path ?? '');
   const { configFor, readKey } = origin;
@@ -111,7 +111,7 @@ function checkRule(id: string, path: string): void {
 function policyFor(
   file: string,
   config: Config | undefined,
-  { keys, kids, refusedKids }: Standard,
+  { keys, kids, refusedKids }: SharedPolicy,
 ): Policy {
   const rule = config && ruleFor(config, file);
   return {
@@ -124,7 +124,7 @@ function policyFor(
   };
 }
 
-/** The places to look up the key references of a command line. */
+/** The configurations in which key references are looked up. */
 interface KeyLookup {
   readonly cwd: string;
   /** The configuration of the files to verify. */
@@ -141,7 +141,7 @@ interface KeyLookup {
 async function knownKeys(
   given: readonly string[],
   lookup: KeyLookup,
-): Promise<Pick<Standard, 'keys' | 'kids'>> {
+): Promise<Pick<SharedPolicy, 'keys' | 'kids'>> {
   const { config } = lookup;
   const configured = new Map<string, AllowedKey>();
   const kids = new Map<string, string>();
@@ -224,7 +224,7 @@ interface Origin {
     shown: string,
     read?: ReadFile,
   ) => Promise<{ kid: string; bits: number }>;
-  /** Returns a file on the protected branch; absent if there is no such branch. */
+  /** Returns a file on the protected branch; absent without a protected branch. */
   readonly protectedText?: (file: string) => Uint8Array | undefined;
 }
 

@@ -21,6 +21,7 @@ import type { Finding, Severity, SuppressedFinding } from '../verify/rule.ts';
 import { rules } from '../verify/rules/index.ts';
 import { readInput, repeated } from './files.ts';
 import { type IO, version } from './io.ts';
+import { configOption } from './options.ts';
 import { paint, writeStdout } from './print.ts';
 import { type Judge, judgeFrom, type PolicyFlags } from './verify-policy.ts';
 
@@ -44,15 +45,17 @@ export interface VerifyFlags extends PolicyFlags {
 export function configure(command: Command, io: IO, exit: (code: number) => void): void {
   const none: readonly string[] = [];
   command
-    .argument('[path...]', 'manifests and folders (default: the current folder); - is stdin')
+    .argument('[path...]', 'manifests or folders; - is stdin (default: the current folder)')
     .option('-f, --file <file>', 'another path', repeated, none)
-    .option('--staged', 'verify the staged content of the files in the next commit')
+    .option('--staged', 'verify the index instead of the work tree')
     .option('--ref <ref>', 'verify a branch, tag or commit, without a checkout', repeated, none)
-    .option('-k, --key <ref>', 'a public key that values may be sealed to', repeated, none)
     .option(
-      '--config <file>',
-      'the configuration, instead of the nearest .kseal.yaml (KSEAL_CONFIG)',
+      '-k, --key <ref>',
+      'a public key that values may be sealed to, instead of those in .kseal.yaml',
+      repeated,
+      none,
     )
+    .option(...configOption)
     .option('--config-from <ref>', 'take rules, keys and suppressions from a protected branch')
     .addOption(
       new Option('--format <format>', 'output format')
@@ -61,14 +64,19 @@ export function configure(command: Command, io: IO, exit: (code: number) => void
     )
     .addOption(new Option('--json', 'the same as --format json').conflicts('format'))
     .addOption(
-      new Option('--fail-on <severity>', 'the severity from which the exit code is 1')
+      new Option('--fail-on <severity>', 'exit with 1 if a finding has at least this severity')
         .choices(['error', 'warning'])
         .default('error'),
     )
-    .option('--fail-if-kid <kid>', 'report every value sealed to this key', repeated, none)
+    .option(
+      '--fail-if-kid <kid>',
+      'fail if a value is sealed to this key (a fingerprint or a configured name)',
+      repeated,
+      none,
+    )
     .option('--max-findings <n>', 'print at most this many findings', positive)
-    .option('--quiet', 'print nothing if there are no findings')
-    .option('--explain <rule>', 'print the reason for a rule, with an example')
+    .option('--quiet', 'print nothing unless there are findings')
+    .option('--explain <rule>', 'explain a rule, with examples')
     .action(async (paths: string[], flags: VerifyFlags) =>
       exit(await verify(io, [...paths, ...flags.file], flags)),
     );

@@ -26,7 +26,7 @@ import {
 } from '../webhook/install/options.ts';
 import { pairs, readInput, repeated } from './files.ts';
 import { type IO, version } from './io.ts';
-import { configFor } from './options.ts';
+import { configFor, configOption, keyKinds } from './options.ts';
 import { say, warn, writeStdout } from './print.ts';
 import {
   addOpeningOptions,
@@ -64,14 +64,9 @@ export function configure(command: Command, io: IO): void {
   const none: readonly string[] = [];
   command
     .requiredOption('--image <image>', 'the kseal image to run, preferably with its digest')
-    .option(
-      '-k, --key <ref>',
-      "a key to open values with: 'gcpkms://…', a configured name or a file",
-      repeated,
-      none,
-    )
-    .option('--key-secret <name>', 'the Secret that holds the key files')
-    .option('-n, --namespace <name>', 'the namespace of the webhook alone', 'kseal')
+    .option('-k, --key <ref>', `a key to open values with: ${keyKinds}`, repeated, none)
+    .option('--key-secret <name>', 'the Secret that contains the key files')
+    .option('-n, --namespace <name>', 'a namespace that contains only the webhook', 'kseal')
     .option('--replicas <n>', 'the minimum number of pods', '2')
     .addOption(
       new Option('--tls <source>', 'the source of the serving certificate')
@@ -97,12 +92,12 @@ export function configure(command: Command, io: IO): void {
     )
     .option(
       '--service-account-annotation <key=value>',
-      'an annotation for workload identity',
+      'an annotation of the service account, for workload identity',
       repeated,
       none,
     );
   addOpeningOptions(command)
-    .option('--config <file>', 'the configuration, instead of .kseal.yaml (KSEAL_CONFIG)')
+    .option(...configOption)
     .option('-o, --output <dir>', 'write a kustomize base to this folder')
     .option('--force', 'overwrite existing files')
     .action((flags: ManifestFlags) => manifests(io, flags, commandLine(command)));

@@ -5,6 +5,7 @@ import { parseKid } from '../jwe/thumbprint.ts';
 import { isNamespace } from '../kubernetes/secret.ts';
 import { logLevels } from '../webhook/server/settings.ts';
 import { repeated } from './files.ts';
+import { endpointOption } from './options.ts';
 
 /** The flags of `webhook serve` that `webhook manifests` passes on. */
 export interface OpeningFlags {
@@ -24,7 +25,7 @@ export function addOpeningOptions(
   return command
     .option(
       '--accept-unbound <namespace>',
-      'open values of other tools, which are not bound to a Secret, in this namespace',
+      'in this namespace, also open values from other tools, which are not bound to a Secret',
       repeated,
       none,
     )
@@ -33,15 +34,20 @@ export function addOpeningOptions(
         .choices(scopes)
         .default(maxScope),
     )
-    .option('--deprecated-kid <kid>', 'a key that opens values with a warning', repeated, none)
-    .option('--revoked-kid <kid>', 'a key that opens no values', repeated, none)
+    .option(
+      '--deprecated-kid <kid>',
+      'open values sealed to this key, with a warning',
+      repeated,
+      none,
+    )
+    .option('--revoked-kid <kid>', 'refuse values sealed to this key', repeated, none)
     .addOption(
       new Option('--log-level <level>', 'the lowest level to log')
         .choices(logLevels)
         .default(logLevel),
     )
     .option('--no-memo', 'do not cache which values were opened')
-    .option('--kms-endpoint <host:port>', 'another Cloud KMS endpoint (KSEAL_KMS_ENDPOINT)');
+    .option(...endpointOption);
 }
 
 interface ClientFlags {

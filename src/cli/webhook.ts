@@ -47,21 +47,29 @@ function configureServe(command: Command, io: IO): void {
   const none: readonly string[] = [];
   const variable = (name: string) => io.env[`KSEAL_WEBHOOK_${name}`] || undefined;
   command
-    .option('-k, --key <ref>', 'a key to open values with (KSEAL_DECRYPT_KEY)', repeated, none)
+    .option(
+      '-k, --key <ref>',
+      "a key to open values with: 'gcpkms://…' or a file (env: KSEAL_DECRYPT_KEY)",
+      repeated,
+      none,
+    )
     .option(
       '--tls-cert <file>',
-      'the PEM serving certificate; a changed file is read again',
+      'the serving certificate (PEM), reloaded when the file changes',
       variable('TLS_CERT'),
     )
-    .option('--tls-key <file>', 'its PEM private key', variable('TLS_KEY'))
+    .option('--tls-key <file>', 'its private key (PEM)', variable('TLS_KEY'))
     .option('--host <address>', 'the address to listen on (default: all)', variable('HOST'))
-    .option('--port <port>', 'the HTTPS port of POST /mutate', variable('PORT') ?? '8443')
+    .option('--port <port>', 'the HTTPS port for POST /mutate', variable('PORT') ?? '8443')
     .option(
       '--metrics-port <port>',
-      'the HTTP port of /livez, /readyz and /metrics',
+      'the HTTP port for /livez, /readyz and /metrics',
       variable('METRICS_PORT') ?? '9090',
     )
-    .option('--client-ca <file>', 'the PEM CA of the client certificates that callers must present')
+    .option(
+      '--client-ca <file>',
+      'the CA (PEM) of the client certificates that callers must present',
+    )
     .option(
       '--client-name <name>',
       'a common name that these certificates may have',
@@ -71,7 +79,7 @@ function configureServe(command: Command, io: IO): void {
     .option('--allow-any-client', 'answer anyone who can reach the port')
     .option(
       '--drain <seconds>',
-      'how long to go on serving after SIGTERM',
+      'how long to keep serving after SIGTERM',
       variable('DRAIN') ?? '5',
     );
   const logLevel = variable('LOG_LEVEL') ?? 'info';

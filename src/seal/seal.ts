@@ -10,7 +10,7 @@ import { type Edit, editManifest } from '../manifest/edit.ts';
 import { locationIn, placeOf } from '../manifest/place.ts';
 import { plaintextAnnotations } from '../manifest/read-secret.ts';
 import type { Entry, Field, Manifest, SecretDocument } from '../manifest/types.ts';
-import { shellWord } from '../text.ts';
+import { shellWord, suggest } from '../text.ts';
 import { checkPlaintext, checkSealed, type ValuePolicy } from './value-warnings.ts';
 
 /** The number of values that are sealed at once. */
@@ -23,7 +23,7 @@ export interface SealOptions {
   /** New values are written as JWE under `stringData`. */
   readonly stringData: boolean;
   readonly policy: ValuePolicy;
-  /** The keys that sealed values may already use; undefined: every key, as none is known. */
+  /** The keys that existing sealed values may use; undefined: any key, because none is known. */
   readonly knownKids: ReadonlySet<string> | undefined;
 }
 
@@ -39,7 +39,7 @@ export interface Sealed {
   /** The whole text of the manifest after sealing. */
   readonly text: string;
   readonly warnings: readonly Diagnostic[];
-  /** The number of values that were sealed now, and of those that were sealed before. */
+  /** The number of values sealed now, and the number that were already sealed. */
   readonly sealed: number;
   readonly kept: number;
 }
@@ -160,7 +160,7 @@ function planSecret(path: string, secret: SecretDocument, options: SealOptions):
       ...locationIn(secret),
       code: 'removed-annotation',
       message: `removed the annotation ${annotation}, which contained plaintext`,
-      hint: 'if it was ever committed, change its values: they are in the history',
+      hint: 'if it was ever committed, change the values as well',
     });
   }
   return finish(
@@ -214,9 +214,11 @@ function planChanges(
 function fieldHolding({ entries }: SecretDocument, key: string): Field {
   const entry = entries.find((candidate) => candidate.key === key);
   if (entry !== undefined) return entry.field;
-  const present = entries.map((candidate) => candidate.key).join(', ') || 'none';
+  const keys = entries.map((candidate) => candidate.key);
+  const meant = suggest(key, keys);
+  const present = keys.join(', ') || 'none';
   throw new KsealError('USAGE', `no data key "${key}" to remove; data keys: ${present}`, {
-    hint: 'check the spelling',
+    hint: meant && `did you mean ${meant}?`,
   });
 }
 

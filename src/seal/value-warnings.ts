@@ -31,7 +31,7 @@ export function checkPlaintext(
 ): readonly ValueWarning[] {
   if (isSealedInSomeForm(bytes)) {
     throw new KsealError('VALUE_REFUSED', 'already sealed, and sealed values cannot be nested', {
-      hint: `to take over a sealed value: --from-jwe ${key}=FILE`,
+      hint: `to use the sealed value as it is: --from-jwe ${key}=FILE`,
     });
   }
   if (Buffer.from(bytes).subarray(0, SOPS_PREFIX.length).toString('latin1') === SOPS_PREFIX) {
@@ -75,7 +75,7 @@ export function checkSealed(
   checkBinding(header.binding, place);
   if (knownKids !== undefined && !knownKids.has(header.kid ?? '')) {
     throw new KsealError('KEY_UNKNOWN', `sealed to another key, ${header.kid}`, {
-      hint: 'give that key, or seal everything again: kseal decrypt FILE -k OLD | kseal seal -f - -k NEW',
+      hint: 'pass that key with -k, or seal everything again: kseal decrypt FILE -k OLD | kseal seal -f - -k NEW',
     });
   }
   return [];
@@ -90,7 +90,7 @@ interface TextCheck {
 
 const pattern = (re: RegExp) => (text: string) => re.test(text);
 
-/** The checks of values that are text. Several lines are a file, which ends with a newline. */
+/** Text of several lines is a file, which is expected to end with a newline. */
 const textChecks: readonly TextCheck[] = [
   { code: 'empty', message: 'is empty', found: (text) => text === '' },
   {
@@ -148,7 +148,7 @@ function warningsAbout(bytes: Uint8Array): readonly Pick<TextCheck, 'code' | 'me
   return text === undefined ? [] : textChecks.filter(({ found }) => found(text));
 }
 
-/** Whether `text` is base64 of readable text; a random password in that alphabet is not. */
+/** Whether `text` is base64 of readable text; a random password rarely is. */
 function isBase64Text(text: string): boolean {
   const trimmed = text.trim();
   if (trimmed.length < 8 || trimmed.length % 4 !== 0) return false;

@@ -11,7 +11,7 @@ import { startPod } from './pod.mjs';
 const bin = join(import.meta.dirname, '../../bin/kseal.js');
 const cryptoKey = 'projects/acme/locations/europe-west3/keyRings/kseal/cryptoKeys/hr';
 
-/** The audit level for Secrets is Metadata, as recommended, but Request in this namespace. */
+/** The audit level for Secrets is Metadata, as docs/cluster.md requires, but Request in this namespace. */
 export const AUDITED = 'audited-at-request';
 
 const auditRules = [

@@ -168,7 +168,7 @@ describe('checkPlaintext', () => {
     expect(check('hunter2', strict)).toEqual([]);
   });
 
-  test('returns warnings with the option that silences them', () => {
+  test('returns warnings with the option that suppresses them', () => {
     expect(check('hunter2\n')).toEqual([
       {
         code: 'trailing-newline',
@@ -207,7 +207,7 @@ describe('checkPlaintext', () => {
     expect(thrownBy(() => check(value))).toEqual({
       code: 'VALUE_REFUSED',
       message: 'already sealed, and sealed values cannot be nested',
-      hint: 'to take over a sealed value: --from-jwe password=FILE',
+      hint: 'to use the sealed value as it is: --from-jwe password=FILE',
     });
   });
 
