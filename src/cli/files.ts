@@ -100,7 +100,10 @@ export function checkOutput(
   if (manifests.some(isOutput))
     throw new KsealError('USAGE', 'is also the input', { thing: output, hint });
   if (others.some(isOutput))
-    throw new KsealError('USAGE', 'is also read', { thing: output, hint: 'choose another name' });
+    throw new KsealError('USAGE', 'is also an input of this command', {
+      thing: output,
+      hint: 'choose another name',
+    });
   checkWritable(path, output);
   if (!force) refuseExisting(path, output);
 }

@@ -37,7 +37,7 @@ export function configure(command: Command, io: IO): void {
   const none: readonly string[] = [];
   command
     .argument('[path...]', 'manifests, folders, key files or a bare JWE; - is stdin (default)')
-    .option('-f, --file <file>', 'another path', repeated, none)
+    .option('-f, --file <file>', 'a further path to inspect', repeated, none)
     .option('-n, --namespace <name>', 'the namespace of Secrets that name none')
     .option('--ref <ref>', 'inspect a branch, tag or commit, without a checkout', repeated, none)
     .option('--by-key', 'list the values sealed to each key')

@@ -28,9 +28,9 @@ export interface IO {
   readonly cwd: string;
   /** Opens the controlling terminal, if there is one. */
   readonly openTerminal: () => Terminal | undefined;
-  /** Calls `listener` for SIGTERM and SIGINT, which then do not end the process; returns the undo. */
+  /** Calls `listener` for SIGTERM and SIGINT instead of ending; returns a function to stop that. */
   readonly onSignal: (listener: (signal: string) => void) => () => void;
-  /** Calls `listener` for an uncaught error, which then does not end the process; returns the undo. */
+  /** Calls `listener` for an uncaught error instead of ending; returns a function to stop that. */
   readonly onUncaught: (listener: (error: unknown) => void) => () => void;
   /** Called with the error of a command before it is printed; for tests. */
   readonly onError?: (thrown: unknown) => void;

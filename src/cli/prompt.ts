@@ -47,7 +47,7 @@ export async function promptValue(io: IO, key: string): Promise<string> {
   try {
     for (let tries = 0; tries < TRIES; tries++) {
       const value = await askHidden(terminal, `Value for "${key}" (not shown): `, key);
-      if (value === (await askHidden(terminal, 'The same value again: ', key))) return value;
+      if (value === (await askHidden(terminal, 'Repeat the value: ', key))) return value;
       if (tries < TRIES - 1) terminal.output.write('The values differ. Try again.\n');
     }
   } finally {

@@ -206,7 +206,7 @@ async function confirm(io: IO, name: string, kid: string): Promise<void> {
   if (answer) return;
   throw new KsealError(
     'KEY_MISMATCH',
-    answer === undefined ? 'not confirmed yet, and no terminal to ask on' : 'not confirmed',
+    answer === undefined ? 'not confirmed, and there is no terminal to ask' : 'not confirmed',
     {
       thing: `key ${name}`,
       hint: 'get the fingerprint from the KMS manager, and confirm it with --pin FINGERPRINT',

@@ -214,7 +214,7 @@ async function refusedKid(text: string, lookup: KeyLookup): Promise<string> {
   throw new KsealError('USAGE', message, { hint: 'to list them: kseal keys' });
 }
 
-/** The origin of rules and keys: the work tree, or a branch that a pull request cannot change. */
+/** The origin of rules and keys: the working tree, or a branch that a pull request cannot change. */
 interface Origin {
   /** Returns the configuration for a file; the same object for all files that share it. */
   readonly configFor: (file: string) => Config | undefined;

@@ -46,8 +46,8 @@ export function configure(command: Command, io: IO, exit: (code: number) => void
   const none: readonly string[] = [];
   command
     .argument('[path...]', 'manifests or folders; - is stdin (default: the current folder)')
-    .option('-f, --file <file>', 'another path', repeated, none)
-    .option('--staged', 'verify the index instead of the work tree')
+    .option('-f, --file <file>', 'a further path to verify', repeated, none)
+    .option('--staged', 'verify the index instead of the working tree')
     .option('--ref <ref>', 'verify a branch, tag or commit, without a checkout', repeated, none)
     .option(
       '-k, --key <ref>',

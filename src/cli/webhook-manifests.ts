@@ -63,7 +63,7 @@ interface ManifestFlags extends OpeningFlags {
 export function configure(command: Command, io: IO): void {
   const none: readonly string[] = [];
   command
-    .requiredOption('--image <image>', 'the kseal image to run, preferably with its digest')
+    .requiredOption('--image <image>', 'the kseal image to run, preferably pinned by its digest')
     .option('-k, --key <ref>', `a key to open values with: ${keyKinds}`, repeated, none)
     .option('--key-secret <name>', 'the Secret that contains the key files')
     .option('-n, --namespace <name>', 'a namespace that contains only the webhook', 'kseal')
@@ -86,7 +86,7 @@ export function configure(command: Command, io: IO): void {
     .option('--allow-any-client', 'answer anyone who can reach the webhook')
     .option(
       '--api-server-from <cidr>',
-      'allow connections only from these addresses, or from konnectivity',
+      'allow connections only from this CIDR, or from konnectivity',
       repeated,
       none,
     )
@@ -344,7 +344,7 @@ async function kidsByState(io: IO, flags: ManifestFlags, config: Config | undefi
   };
 }
 
-/** The state of each configured kid. Throws CONFIG_INVALID if a state would be lost for want of a kid. */
+/** The state of each configured kid. Throws CONFIG_INVALID if a state would be lost because a kid is missing. */
 async function configuredStates(config: Config): Promise<ReadonlyMap<string, KeyState>> {
   const { kids, of } = await keyStatuses(config);
   const named = new Set(kids.flatMap((kid) => of(kid).names));
@@ -352,7 +352,7 @@ async function configuredStates(config: Config): Promise<ReadonlyMap<string, Key
     if (state === 'active' || named.has(name)) continue;
     throw new KsealError('CONFIG_INVALID', `key ${name} is ${state}, but its kid is unknown`, {
       thing: config.path,
-      hint: `run kseal fetch-pubkey ${name}, and add the kid: that it prints to the key`,
+      hint: `run kseal fetch-pubkey ${name}, and add the printed value to the key as kid:`,
     });
   }
   return new Map(kids.map((kid) => [kid, of(kid).state]));

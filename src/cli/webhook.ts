@@ -68,11 +68,11 @@ function configureServe(command: Command, io: IO): void {
     )
     .option(
       '--client-ca <file>',
-      'the CA (PEM) of the client certificates that callers must present',
+      'the CA (PEM) that signs client certificates; callers must present one',
     )
     .option(
       '--client-name <name>',
-      'a common name that these certificates may have',
+      'an accepted common name of client certificates',
       repeated,
       none,
     )

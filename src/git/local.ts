@@ -68,7 +68,7 @@ export function fileAt(git: LocalGit, commit: string, path: string): FoundFile |
   return undefined;
 }
 
-/** The way from the folder to the top of its work tree: `../../`, or empty. */
+/** The way from the folder to the top of its working tree: `../../`, or empty. */
 export function wayToTop(git: LocalGit): string {
   return ask(git, ['rev-parse', '--show-cdup']).toString().replace(/\n$/, '');
 }

@@ -43,8 +43,8 @@ const always = [
 ];
 
 /**
- * The variables for the way to a server. Others would redirect our calls to a repository around us
- * (GIT_DIR in a hook), or mix credentials into the output (GIT_TRACE_CURL).
+ * The variables that are needed to reach a server. Others could point git at the surrounding
+ * repository (GIT_DIR in a hook), or mix credentials into the output (GIT_TRACE_CURL).
  */
 const kept = /^(?!GIT_)|^GIT_(?:ASKPASS|CONFIG_|EXEC_PATH|HTTP_|PROXY_|SSH|SSL_|TERMINAL_PROMPT)/;
 

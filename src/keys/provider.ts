@@ -22,10 +22,10 @@ export interface ProviderOptions {
 /** Gets the public key for a remote reference as the user wrote it. */
 export type FetchPublicKey = (reference: string, options: ProviderOptions) => Promise<FetchedKey>;
 
-/** A source of keys: one file, and one row of the table in `resolve.ts`. */
+/** A source of keys: a row of the table in `resolve.ts`. */
 export interface Provider {
   readonly fetchPublicKey: FetchPublicKey;
-  /** Gets the keys that open; absent if the source has only public keys. */
+  /** Gets handles of the private keys; absent if the source has only public keys. */
   readonly fetchOpeningKeys?: (
     reference: string,
     options: ProviderOptions,

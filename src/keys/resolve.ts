@@ -124,7 +124,7 @@ export function configuredKey(
   if (config !== undefined && entry !== undefined) return { config, entry };
   const names = [...(config?.keys.keys() ?? [])];
   const meant = suggest(name, names);
-  const others = names.length > 0 ? `only ${names.join(', ')}` : 'or any other';
+  const others = names.length > 0 ? `only ${names.join(', ')}` : 'no keys are configured';
   const found = config === undefined ? 'and no .kseal.yaml found' : others;
   throw new KsealError('KEY_REFERENCE_INVALID', `no key named ${name}, ${found}`, {
     thing: config?.path,

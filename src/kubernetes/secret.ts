@@ -117,7 +117,7 @@ const SERVER_SIDE = 128 * 1024;
  */
 export function checkSize(bytes: number): readonly Words[] {
   if (bytes > MAX_SECRET) {
-    const problem = `the values total ${bytes} bytes, more than the ${MAX_SECRET} that fit a Secret`;
+    const problem = `the values total ${bytes} bytes, more than the ${MAX_SECRET} that fit into a Secret`;
     throw new KsealError('VALUE_REFUSED', problem, { hint: 'split the Secret' });
   }
   if (bytes <= SERVER_SIDE) return [];

@@ -223,7 +223,7 @@ function similarField(name: string | undefined): Field | undefined {
   return name === undefined ? undefined : fieldsInLowerCase.get(name.toLowerCase());
 }
 
-/** Reports a data key that occurs twice: the API server lets stringData win, kseal neither. */
+/** Reports a data key that occurs twice: the API server lets stringData win; kseal accepts neither. */
 function duplicates(entries: readonly ReadEntry[], source: Source): readonly Problem[] {
   const seen = new Set<string>();
   const problems: Problem[] = [];

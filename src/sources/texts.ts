@@ -20,7 +20,7 @@ export interface NamedText {
   readonly path: string;
   /** The path on a command line, without a ref; `-` is stdin. */
   readonly typed: string;
-  /** The absolute path that it has, or would have, in the work tree; for the configuration. */
+  /** The absolute path that it has, or would have, in the working tree; for the configuration. */
   readonly file: string;
   /** Whether it was found in a folder, rather than named. */
   readonly walked: boolean;

@@ -79,7 +79,7 @@ function privateKeyIn({ bytes, shown }: PemFile): KeyObject {
 }
 
 /**
- * Checks that `host` is what a serving certificate is for, and that `ca` signed it, possibly
+ * Checks that a serving certificate is valid for `host`, and that `ca` signed it, possibly
  * through the other certificates of its file; and the pair itself. Throws CERTIFICATE_INVALID.
  */
 export function checkServing(pair: PairFiles, ca: PemFile, host: string): void {

@@ -56,7 +56,7 @@ test('only the committed content is verified: partly staged, with -a, and named 
   );
 });
 
-test('in a subfolder, in a linked work tree, and with --amend', async () => {
+test('in a subfolder, in a linked working tree, and with --amend', async () => {
   const place = await withHook();
   place.write({ 'deploy/db.yaml': await sealedSecret(place, 'db') });
   await place.git('add', '.');

@@ -89,7 +89,7 @@ describe.each(Object.entries(load))('a key %s', (_, from) => {
       hint: 'did you mean prod?',
     });
     const { message } = await rejectionOf(from('constructor', ''));
-    expect(message).toBe('.kseal.yaml: no key named constructor, or any other');
+    expect(message).toBe('.kseal.yaml: no key named constructor, no keys are configured');
   });
 
   test.each(['file', 'https', 'constructor'])('is not read from %s://', async (scheme) => {

@@ -23,7 +23,7 @@ test.each([128 * KIB + 1, 1024 * KIB])(
 test.each([1024 * KIB + 1, 5000 * KIB])('%i bytes do not fit a Secret', (bytes) => {
   expect(thrownBy(() => checkSize(bytes))).toEqual({
     code: 'VALUE_REFUSED',
-    message: `the values total ${bytes} bytes, more than the 1048576 that fit a Secret`,
+    message: `the values total ${bytes} bytes, more than the 1048576 that fit into a Secret`,
     hint: 'split the Secret',
   });
 });

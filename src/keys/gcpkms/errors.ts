@@ -202,7 +202,7 @@ function tokenFailure({ message }: Error): KsealError {
 /** The error for credentials that are missing or unreadable. */
 export function noCredentials(error: unknown, credentialFile: string | undefined): KsealError {
   if (credentialFile) {
-    return new KsealError('KEY_CREDENTIALS', `${credentialFile} holds no Google credentials`, {
+    return new KsealError('KEY_CREDENTIALS', `${credentialFile} contains no Google credentials`, {
       thing: 'GOOGLE_APPLICATION_CREDENTIALS',
       hint: `unset GOOGLE_APPLICATION_CREDENTIALS; ${LOGIN}`,
     });

@@ -6,7 +6,7 @@ export const refusedKey: Rule = {
   id: 'refused-key',
   severity: 'error',
   summary: 'a value sealed to the key that --fail-if-kid names',
-  why: 'kseal verify --fail-if-kid KID tells whether a key version can be destroyed: it can, once no value needs it, in the work tree and, with --ref, on the branches and tags that are still in use. Nothing silences this rule, because the answer would be wrong.',
+  why: 'kseal verify --fail-if-kid KID tells whether a key version can be destroyed: it can, once no value needs it, in the working tree and, with --ref, on the branches and tags that are still in use. Nothing silences this rule, because the answer would be wrong.',
   wrong: '# kseal verify --fail-if-kid KID, and a value is still sealed to KID',
   right: '# kseal decrypt FILE -k OLD | kseal seal -f - -k NEW -o FILE --force',
   inTemplates: true,

@@ -61,7 +61,7 @@ export function createMetrics() {
     ),
     refusedClients: counter(
       'kseal_refused_clients_total',
-      'Connections refused for want of TLS or of an accepted client certificate',
+      'Connections refused because TLS or an accepted client certificate is missing',
       [],
     ),
     uncaught: counter(

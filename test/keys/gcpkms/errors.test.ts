@@ -216,7 +216,7 @@ test.each([
   const error = await fetchPublicKey(`gcpkms://${one}`, options, quick).catch((thrown) => thrown);
   expect(error).toMatchObject({
     code: 'KEY_CREDENTIALS',
-    message: `GOOGLE_APPLICATION_CREDENTIALS: ${file} holds no Google credentials`,
+    message: `GOOGLE_APPLICATION_CREDENTIALS: ${file} contains no Google credentials`,
   });
   expect(`${error.stack} ${error.hint} ${error.cause}`).not.toContain('CANARY');
 });
