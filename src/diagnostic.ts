@@ -22,8 +22,8 @@ export interface Words {
 }
 
 /**
- * One problem in a manifest, on its whole way from the reader to the report. All decisions go by
- * `code`; the words are for people.
+ * One problem in a manifest, on its whole way from the reader to the report. Decisions depend only
+ * on `code`; the words are for people.
  */
 export interface Diagnostic<Code extends string = string> extends Location, Words {
   readonly code: Code;

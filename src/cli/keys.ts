@@ -5,7 +5,7 @@ import { expected, KsealError } from '../errors.ts';
 import { publicKeyFromFile } from '../keys/key-file.ts';
 import { jsonText } from '../text.ts';
 import type { IO } from './io.ts';
-import { addKeyOptions, configFor, type KeyFlags } from './options.ts';
+import { configFor, configOption, type KeyFlags } from './options.ts';
 import { type Column, tableOf, writeStdout } from './print.ts';
 
 interface KeysFlags extends KeyFlags {
@@ -35,7 +35,8 @@ const columns: readonly Column<ListedKey>[] = [
 ];
 
 export function configure(command: Command, io: IO): void {
-  addKeyOptions(command)
+  command
+    .option(...configOption)
     .option('--json', 'print JSON')
     .action((flags: KeysFlags) => listKeys(io, flags));
 }

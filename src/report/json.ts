@@ -29,7 +29,7 @@ export const json: Reporter = (report) => {
   return jsonText(document);
 };
 
-/** Written out, so that no other member is ever published. */
+/** Lists the members, so that no other one is ever printed. */
 function memberOf({ code, severity, path, position, secret, key, message, hint }: Finding) {
   return {
     rule: code,

@@ -9,7 +9,7 @@ import {
   sentenceOf,
 } from './report.ts';
 
-/** A file is a test case: its name is stable, so that GitLab and Jenkins see it fixed. */
+/** One test case per file: its name is stable, so GitLab and Jenkins see when it is fixed. */
 interface TestCase {
   readonly path: string;
   readonly findings: readonly Finding[];

@@ -9,7 +9,7 @@ export interface Report {
   /** The findings beyond `--max-findings`, which are counted but not shown. */
   readonly hidden: readonly Finding[];
   readonly suppressed: readonly SuppressedFinding[];
-  /** The paths that were read, and those that could not be. */
+  /** All paths, including those that could not be read. */
   readonly files: readonly string[];
   readonly secrets: number;
   readonly values: number;

@@ -104,7 +104,7 @@ function fenced(yaml: string): string {
 
 /**
  * Returns a message (§3.11). Braces are doubled, because `{0}` is a placeholder (§3.11.5). A name
- * from a file must not make a link (§3.11.6), for which there is no escape.
+ * from a file must not make a link (§3.11.6), which cannot be escaped.
  */
 function messageOf(text: string): { readonly text: string } {
   return {
@@ -126,7 +126,7 @@ export function uriOf(path: string): string {
 
 /**
  * Returns hashes that identify findings from run to run: of the rule, file, Secret and data key,
- * and a counter for equal ones. Neither line nor value is part of them.
+ * and a counter for equal ones. They include neither line nor value.
  */
 function fingerprintsOf(findings: readonly Finding[]): Map<Finding, string> {
   const counts = new Map<string, number>();

@@ -40,12 +40,12 @@ function widthsOf(findings: readonly Finding[]): Widths {
   };
 }
 
-/** Returns a path that GitHub's runner does not take for a command, as it does `::`. */
+/** Returns the path so that GitHub's runner does not take a leading `::` for a command. */
 function heading(path: string): string {
   return printable(/^\s*::/.test(path) ? `./${path}` : path);
 }
 
-/** Prints a finding, and its hint unless the next finding of the file has the same. */
+/** Prints a finding, and its hint unless the next finding of the file has the same hint. */
 function rowOf(findings: readonly Finding[], { place, severity, rule }: Widths, paint: Paint) {
   return (finding: Finding, index: number): string => {
     const cells = [

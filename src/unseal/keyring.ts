@@ -36,7 +36,7 @@ function matchingKeys(
     return keyring.filter(({ modulusBytes }) => modulusBytes === length);
   }
   if (length === named.modulusBytes) return [named];
-  const problem = `JWE encrypted key has ${length} bytes, expected ${named.modulusBytes}`;
+  const problem = `JWE encrypted key has ${length} bytes, expected ${named.modulusBytes} for its RSA key`;
   throw new KsealError('JWE_MALFORMED', problem);
 }
 

@@ -15,7 +15,7 @@ export interface ForeignDocument {
   readonly position: Position;
 }
 
-/** A text for the rules, with what only the report needs. */
+/** A text for the rules and the report. */
 export interface ReadText extends JudgedText {
   readonly suppressions: readonly Suppression[];
   readonly foreign: readonly ForeignDocument[];
@@ -27,7 +27,7 @@ export interface ReadText extends JudgedText {
  * @param content the bytes of the text, or the error of reading them
  * @param typed the path for a command line
  * @param namespace the namespace of the rule for the path
- * @param suppressible the ids of the rules that comments can silence
+ * @param suppressible the ids of the rules that comments can suppress
  */
 export function judgeText(
   content: Uint8Array | KsealError,
@@ -79,14 +79,14 @@ function foreignDocuments({ roots, source }: Manifest): readonly ForeignDocument
   return found;
 }
 
-/** Returns the problems of the manifest reader, with what the rules have to know about them. */
+/** Returns the problems of the manifest reader, with the facts that the rules need. */
 function problemsIn(
   { source, roots, problems }: Manifest,
   inTemplate: (position: Position) => boolean,
   isMade: (text: string) => boolean,
 ): readonly ReaderProblem[] {
   if (problems.length === 0) return [];
-  // If the text is not YAML, all errors but the first tend to follow from that one.
+  // If the text is not YAML, the other errors usually follow from the first one.
   const reported = roots.length === 0 ? problems.slice(0, 1) : problems;
   const textAt = textsIn(source, roots, isMade);
   const sops = roots.some((root) => root.kind === 'map' && isSops(root));
@@ -114,19 +114,19 @@ function underMadeKey(
   return { holds: isSealed ? 'placeholder' : 'text', position: under.position, key: under.key };
 }
 
-/** Whether a text, or the beginning of the base64 that it is, looks sealed. */
+/** Whether a text looks sealed, as it is or after decoding its beginning as base64. */
 function looksSealedInData(text: string): boolean {
   return looksSealed(Buffer.from(text)) || looksSealed(Buffer.from(text.slice(0, 64), 'base64'));
 }
 
 interface PlacedText {
   readonly text: string;
-  /** An action of a template makes it, in whole or in part. */
+  /** Whether an action of a template makes all or a part of it. */
   readonly made: boolean;
   readonly position: Position;
-  /** The source of the key, if it is the value of an entry. */
+  /** The key as written in the source, if this is the value of an entry. */
   readonly key: string | undefined;
-  /** The value, if it is a key. */
+  /** The value of the entry, if this is its key. */
   readonly under: PlacedText | undefined;
 }
 
@@ -145,7 +145,7 @@ function textsIn(
     const made = inAction || isBraces(node, source) || isMade(text);
     const position = positionOf(node.start);
     const placed = { text, made, position, key, under };
-    // A collection begins where its first node does, and that node is meant.
+    // A block collection begins at its first node, and a problem there is about that node.
     if (node.kind === 'map')
       for (const entry of node.entries) {
         const keySource = source.slice(entry.key.start, entry.key.end);

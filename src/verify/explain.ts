@@ -5,14 +5,14 @@ import { rules } from './rules/index.ts';
 
 const WIDTH = 80;
 
-/** Returns the rule with that id. Throws USAGE with a suggestion if there is none. */
+/** Returns the rule with that id. Throws USAGE, with a suggestion, for an unknown id. */
 export function ruleNamed(id: string): Rule {
   const rule = rules.find((candidate) => candidate.id === id);
   if (rule === undefined) throw unknownRule(id);
   return rule;
 }
 
-/** Returns the error for an id that no rule has, with a suggestion. */
+/** Returns the error for an unknown id, with a suggestion; undefined for a known one. */
 export function unknownRule(id: string): KsealError | undefined {
   const ids = rules.map((rule) => rule.id);
   if (ids.includes(id)) return undefined;
@@ -25,12 +25,12 @@ export function unknownRule(id: string): KsealError | undefined {
 /** Returns the text of `kseal verify --explain`, with a final newline. Throws USAGE. */
 export function explainRule(id: string): string {
   const { severity, summary, why, wrong, right, always } = ruleNamed(id);
-  const silence = always
-    ? ['This rule cannot be silenced.']
+  const suppress = always
+    ? ['This rule cannot be suppressed.']
     : [
-        'To silence one finding, give the reason on its line or the line above:',
+        'To suppress one finding, add a comment to its line or the line above:',
         `  # kseal-ignore ${id}: REASON`,
-        'To change it everywhere, in .kseal.yaml:',
+        'To change the severity everywhere, in .kseal.yaml:',
         `  verify: { rules: { ${id}: off } }     # or warning, or error`,
       ];
   const parts = [
@@ -38,7 +38,7 @@ export function explainRule(id: string): string {
     wrapped(why),
     ['Wrong:', ...indented(wrong)],
     ['Right:', ...indented(right)],
-    silence,
+    suppress,
   ];
   return `${parts.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }

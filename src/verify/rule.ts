@@ -11,8 +11,8 @@ import type { BadSuppression } from './suppressions.ts';
 import type { TemplateDocument } from './templates.ts';
 
 /**
- * A rule of `kseal verify`: one file with the checks, the words and the examples for `--explain`,
- * and the only place that reports its id.
+ * A rule of `kseal verify`. Each has a file with its checks, texts and examples, and only that file
+ * reports its id.
  */
 export interface Rule {
   readonly id: string;
@@ -23,17 +23,17 @@ export interface Rule {
   readonly why: string;
   readonly wrong: string;
   readonly right: string;
-  /** Neither configuration nor comment silences it. */
+  /** Neither the configuration nor a comment can suppress it. */
   readonly always?: true;
   /**
-   * The text that a suppression on a protected branch covers: the entry or object at its position
-   * (default), its line, for rules that are not about values, or the whole text.
+   * The text that a suppression on a protected branch covers: the entry or object at the position
+   * of the finding (default), only its line, or the whole text.
    */
   readonly covers?: 'line' | 'text';
-  /** It holds for a template too, however that is rendered. */
+  /** Also applies to templates, because rendering cannot undo a violation. */
   readonly inTemplates?: true;
   readonly checkText?: (text: JudgedText, policy: Policy) => readonly Violation[];
-  /** Takes a problem of the manifest reader; undefined if it belongs to another rule. */
+  /** Returns the violation for a problem of the reader; undefined if another rule reports it. */
   readonly checkProblem?: (problem: ReaderProblem, text: JudgedText) => Violation | undefined;
   readonly checkSecret?: (secret: JudgedSecret, policy: Policy) => readonly Violation[];
   readonly checkValue?: (
@@ -47,7 +47,7 @@ export type Severity = 'error' | 'warning';
 
 /** A violation of a rule; `verify` adds the id of the rule, and the Secret if there is one. */
 export interface Violation extends Location, Words {
-  /** Only if it is not the severity of the rule. */
+  /** Set only if it differs from the severity of the rule. */
   readonly severity?: Severity | undefined;
 }
 
@@ -61,12 +61,12 @@ export interface Finding extends Diagnostic {
   readonly path: string;
 }
 
-/** A finding that a comment `# kseal-ignore RULE: reason` silences. */
+/** A finding that a comment `# kseal-ignore RULE: reason` suppresses. */
 export interface SuppressedFinding extends Finding {
   readonly reason: string;
 }
 
-/** A text for the rules, read as far as possible. */
+/** A text as the rules see it, as far as it can be read. */
 export interface JudgedText {
   /** The path for a command line. */
   readonly path: string;
@@ -82,7 +82,7 @@ export interface JudgedText {
 
 /** A problem that the manifest reader reports. */
 export interface ReaderProblem extends Diagnostic<ReaderCode> {
-  /** The text there is a placeholder, looks sealed, or is any other. */
+  /** Whether the text at the position is a placeholder, looks sealed, or is something else. */
   readonly holds: 'placeholder' | 'sealed' | 'text';
   /** Another tool makes the data key, and the problem is about the value under it. */
   readonly madeKey: boolean;
@@ -96,9 +96,9 @@ export interface JudgedValue {
   readonly position: Position;
   readonly bytes: Uint8Array;
   readonly jwe: CompactJwe | undefined;
-  /** The kid if it is a thumbprint. Other tools use any text, which is never shown. */
+  /** The kid, if it is a thumbprint. Other tools put any text there, so it is never shown. */
   readonly kid: string | undefined;
-  /** The reason why a value that looks sealed, or was meant to be, cannot be opened. */
+  /** Why a value that looks sealed, or was meant to be sealed, cannot be opened. */
   readonly defect: Defect | undefined;
   /** It consists of `{{ … }}` and `${…}`, which another tool replaces. */
   readonly placeholder: boolean;
@@ -125,7 +125,7 @@ export interface JudgedSecret {
   readonly immutable: boolean;
   /** Returns the position of a field such as `type` or `metadata.namespace`. */
   readonly positionOf: (field: string) => Position | undefined;
-  /** Unknown fields, without those that the manifest reader reports. */
+  /** The unknown fields that the manifest reader does not report. */
   readonly unknownFields: readonly UnknownField[];
   /** The last-applied annotations that contain plaintext, or that cannot be read. */
   readonly plaintextAnnotations: readonly { name: string; position: Position }[];
@@ -133,7 +133,7 @@ export interface JudgedSecret {
   readonly dataKeys: ReadonlySet<string>;
   readonly values: readonly JudgedValue[];
   readonly inTemplate: boolean;
-  /** SOPS encrypts it; `values` are only those that SOPS left alone. */
+  /** Whether SOPS encrypts it. If so, `values` has only those that SOPS left in plaintext. */
   readonly sops: boolean;
 }
 
@@ -146,7 +146,7 @@ export interface UnknownField {
 
 /** The policy for the path of a manifest, from the configuration and the command line. */
 export interface Policy {
-  /** The known keys, by kid; undefined if there are none, so that kids cannot be judged. */
+  /** The known keys, by kid; undefined if no key is known, so kids cannot be judged. */
   readonly keys: ReadonlyMap<string, AllowedKey> | undefined;
   /** The kid of the key that the rule for the path names. */
   readonly wantedKid: string | undefined;
@@ -171,11 +171,11 @@ export function sealCommand(path: string): string {
 
 /** How to seal a value in a template. */
 export const sealInTemplate =
-  'put the output of kseal seal NAME -n NAMESPACE --prompt KEY --raw into values.yaml, and {{ .Values.… }} here';
+  'run kseal seal NAME -n NAMESPACE --prompt KEY --raw, put the output into values.yaml, and refer to it here: {{ .Values.… }}';
 
 /**
- * Returns the first part of its binding that a value contradicts. Parts that the Secret itself
- * lacks or has wrong match anything: they are one violation of the Secret, not of each value.
+ * Returns the first part of its binding that the place of a value contradicts. A missing or invalid
+ * name or namespace matches any binding, because it is reported once for the Secret.
  */
 export function misplacedPart(
   { key, jwe }: JudgedValue,
@@ -200,15 +200,15 @@ function hasName(bound: Binding & { scope: 'strict' }, { name, generateName }: J
   return bound.name === name || !isSecretName(name);
 }
 
-/** Reports a value whose key is in the given state. */
+/** Reports a value whose key is in the given state; `hintFor` takes the name of the key. */
 export function keyInState(
   { position, key, kid }: JudgedValue,
   { keys }: Policy,
   state: KeyState,
-  hint: string,
+  hintFor: (name: string | undefined) => string,
 ): readonly Violation[] {
   const known = kid === undefined ? undefined : keys?.get(kid);
   if (known?.state !== state) return none;
   const name = known.name === undefined ? kid : `${known.name} (${kid})`;
-  return [{ position, key, message: `sealed to ${state} key ${name}`, hint }];
+  return [{ position, key, message: `sealed to ${state} key ${name}`, hint: hintFor(known.name) }];
 }

@@ -1,4 +1,4 @@
-// Reads Secrets and their values for the rules, as far as that needs no key.
+// Reads Secrets and their values for the rules, without any key.
 
 import type { Position } from '../diagnostic.ts';
 import { expected, type KsealError } from '../errors.ts';
@@ -74,7 +74,7 @@ function judgeSecret(
   };
 }
 
-/** Whether a field is absent or empty. A field that cannot be read is the reader's to report. */
+/** Whether a field is absent or empty. The manifest reader reports a field that it cannot read. */
 function lacks(map: YamlNode | undefined, name: string): boolean {
   if (map === undefined || isNull(map)) return true;
   if (map.kind !== 'map') return false;
@@ -89,7 +89,7 @@ function positionOfField(node: YamlMap, field: string, position: PositionOf): Po
   return entry && position(entry.key.start);
 }
 
-// kustomize patches have $patch and the like; a wrong apiVersion is the reader's to report.
+// kustomize patches have fields such as $patch, and the manifest reader reports a wrong apiVersion.
 const exempt = /^(?:\$.*|<<|sops|apiversion)$/i;
 
 function unknownIn(
@@ -143,7 +143,7 @@ function valuesOf(
   const values: JudgedValue[] = [];
   for (const entry of entries) {
     const text = () => Buffer.from(entry.bytes).toString('utf8');
-    // SOPS does not encrypt an empty text.
+    // SOPS does not encrypt an empty string.
     if (sops && (entry.bytes.length === 0 || isSopsText(text()))) continue;
     values.push(judgeValue(entry, isMade));
   }
@@ -166,7 +166,7 @@ function judgeValue(entry: Entry, isMade: (text: string) => boolean): JudgedValu
   return judged(entry, undefined, defect, isReplaced);
 }
 
-// Written out, because spreading an object takes many times as long.
+// Lists the members, because object spread is many times slower.
 function judged(
   { field, key, bytes, position }: Entry,
   jwe: CompactJwe | undefined,
@@ -204,7 +204,7 @@ function isForeignJwe(bytes: Uint8Array): boolean {
   return /"alg"\s*:/.test(members) && /"enc"\s*:/.test(members);
 }
 
-/** Another tool that keeps the values of a document out of Git. */
+/** Another tool that encrypts or replaces the values of a document. */
 export type ForeignTool = 'SealedSecret' | 'ExternalSecret' | 'SOPS';
 
 const foreignKinds: readonly { kind: string; group: string; tool: ForeignTool }[] = [
@@ -213,7 +213,7 @@ const foreignKinds: readonly { kind: string; group: string; tool: ForeignTool }[
   { kind: 'ClusterExternalSecret', group: 'external-secrets.io/', tool: 'ExternalSecret' },
 ];
 
-/** Returns the other tool that a document belongs to. */
+/** Returns the tool that a document belongs to, if it is not kseal. */
 export function foreignTool(root: YamlNode): ForeignTool | undefined {
   if (root.kind !== 'map') return undefined;
   if (isSops(root)) return 'SOPS';
@@ -222,7 +222,7 @@ export function foreignTool(root: YamlNode): ForeignTool | undefined {
   return known && textOf(root, 'apiVersion')?.startsWith(known.group) ? known.tool : undefined;
 }
 
-/** Whether SOPS encrypts a file: it adds a MAC over the whole file, itself encrypted. */
+/** Whether SOPS encrypted a file. SOPS adds an encrypted MAC of the whole file. */
 export function isSops(root: YamlMap): boolean {
   const sops = entryNamed(root, 'sops')?.value;
   return sops?.kind === 'map' && isSopsText(textOf(sops, 'mac') ?? '');

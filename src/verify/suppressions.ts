@@ -14,7 +14,7 @@ import {
 export interface Suppression {
   readonly rule: string;
   readonly reason: string;
-  /** The line that it applies to: its own, or if it is alone there, the next without a comment. */
+  /** The line it applies to: its own, or if that has only comments, the next other line. */
   readonly line: number;
 }
 
@@ -36,7 +36,7 @@ const comment = /(?<=^|[ \t])#[ \t]*kseal-ignore\b[ \t]*([^\r\n]*)/gm;
 /**
  * Returns the suppressions in a text.
  *
- * @param roots its YAML: a value may contain what looks like a comment
+ * @param roots its YAML nodes, because a value may contain text that looks like a comment
  * @param known the ids of the rules that can be suppressed
  */
 export function suppressionsIn(
@@ -71,7 +71,7 @@ function parse(
   const bad = rules
     .filter((rule) => !known.includes(rule))
     .map((rule): BadSuppression => {
-      // Only a known name is shown: the comment may contain any text.
+      // Only a known name is shown, because the comment may contain a value.
       return {
         position,
         problem: 'unknown-rule',
@@ -95,7 +95,7 @@ function targetLines(lines: readonly string[]): readonly number[] {
   return targets;
 }
 
-/** Returns the ranges of scalars, without the header of a block scalar: a comment may follow it. */
+/** Returns the ranges of scalars. A comment may follow the header of a block scalar. */
 function contentsOf(roots: readonly YamlNode[], source: string): readonly Range[] {
   const contents: Range[] = [];
   const add = (node: YamlNode): void => {
@@ -113,7 +113,7 @@ type CoverOf = (finding: Diagnostic, covers: 'line' | 'text' | undefined) => str
 
 /**
  * Returns the covers of findings in a text. A suppression on a protected branch counts only for
- * the same cover: it silences one test password, and not another password in its place.
+ * the same cover: it suppresses one test password, but not another one in its place.
  */
 export function coversIn(source: string, roots: readonly YamlNode[]): CoverOf {
   // Computed once, because there may be many findings.

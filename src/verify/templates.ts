@@ -1,5 +1,5 @@
 // Helm templates and other texts with `{{ … }}` that are not rendered yet. A template cannot be
-// judged, but plaintext that it contains literally can be found, and must not hide in it.
+// judged, but literal plaintext in it must be found.
 
 import type { Position } from '../diagnostic.ts';
 import { bufferOf } from '../jwe/encoding.ts';
@@ -8,7 +8,7 @@ import type { Manifest, SecretDocument } from '../manifest/types.ts';
 import { childrenOf, positionsIn, type Range, rangesAt, type YamlNode } from '../yaml/node.ts';
 import { parseYaml } from '../yaml/parse.ts';
 
-/** A text, read as far as it is YAML once its actions are masked. */
+/** A text with masked actions, as far as it is YAML. */
 interface TemplateText {
   readonly manifest: Manifest;
   readonly templates: readonly TemplateDocument[];
@@ -21,13 +21,13 @@ export interface TemplateDocument {
   /** Its lines, `end` exclusive. */
   readonly start: number;
   readonly end: number;
-  /** The first sign of a Secret in it; undefined if there is none. */
+  /** The position of the first sign of a Secret; undefined without one. */
   readonly position: Position | undefined;
-  /** It may be a Secret, and nothing of it can be read. */
+  /** It cannot be read at all, and may be a Secret. */
   readonly hidden: boolean;
 }
 
-/** Reads a manifest, or if it is not YAML because of its actions, what remains without them. */
+/** Reads a manifest. If actions keep it from being YAML, reads it with the actions masked. */
 export function readTemplates(source: string, path: string): TemplateText {
   const manifest = readManifest(source, path);
   const isBroken = manifest.roots.length === 0 && manifest.problems.length > 0;
@@ -57,8 +57,8 @@ export function holdsAction(text: string | undefined): boolean {
   return text?.includes('{{') || text?.includes('${') || false;
 }
 
-/** Whether a text that cannot be parsed may be a Secret. JSON can escape any letter of a word. */
-export function mayBeSecret(text: string): boolean {
+/** Whether a text has the words `kind` and `Secret`, or an escape, which may be any letter. */
+export function hasSecretWords(text: string): boolean {
   return (/\bkind\b/.test(text) && /\bSecret(?:List)?\b/.test(text)) || /\\[xuU]/.test(text);
 }
 
@@ -69,18 +69,18 @@ export function isBraces(node: YamlNode, source: string): boolean {
 
 /** A document that is not YAML because of its actions. */
 interface Part extends Range {
-  /** It is YAML once they are masked. */
+  /** It is YAML if its actions are masked. */
   readonly readable: boolean;
 }
 
 interface Masked {
-  /** The source with actions masked, and documents that are still not YAML blank. */
+  /** The source with masked actions. Documents that are still not YAML are blank. */
   readonly text: string;
   readonly parts: readonly Part[];
   readonly actions: readonly string[];
 }
 
-// Private-use characters: text to YAML, and to every check on names and values out of place.
+// Masks are private-use characters: YAML treats them as text, and no valid name contains them.
 const MASK = /[\uE000-\uF8FF]/;
 const escapedMask = /\\(?:u|U0000)(?:e|f[0-8])/i;
 const FIRST_MASK = 0xe000;
@@ -120,7 +120,7 @@ function isYaml(text: string): boolean {
 
 /**
  * Replaces each action by as many private-use characters, a different one for each action. An
- * action that may make up any structure becomes blank. Undefined if an action does not end.
+ * action that may render as any structure becomes blank. Undefined if an action does not end.
  */
 function maskActions(text: string, actions: string[]): string | undefined {
   let masked = '';
@@ -138,8 +138,8 @@ function maskActions(text: string, actions: string[]): string | undefined {
 const onlyMasks = /^[ \t]*[\uE000-\uF8FF][\uE000-\uF8FF \t]*\r?$/;
 
 /**
- * Blanks the lines that consist of actions, unless they belong to a block scalar, and the actions
- * after a `key:` that has further lines of structure below it.
+ * Blanks actions that may render as any structure: those alone on a line outside block scalars, and
+ * those after a `key:` that deeper lines follow.
  */
 function blankStructure(text: string): string {
   let block: number | undefined;
@@ -178,7 +178,7 @@ function endOfAction(text: string, start: number): number | undefined {
   return undefined;
 }
 
-/** Puts the actions back into the names that messages show. */
+/** Replaces masks by their actions in the names that messages show. */
 function unmasked(manifest: Manifest, source: string, actions: readonly string[]): Manifest {
   if (actions.length === 0) return { ...manifest, source };
   const shown = <T extends string | undefined>(text: T) =>
@@ -213,7 +213,7 @@ export function actionIn(text: string): number | undefined {
 
 /**
  * Returns the documents that are templates. Most documents with `{{` are sound YAML: alerting
- * rules, workflows, comments. In a template, it makes up the structure or the name of a Secret.
+ * rules, workflows, comments. In a template, it makes the structure or a name of a Secret.
  */
 function templatesIn(
   { roots, secrets }: Manifest,
@@ -230,9 +230,9 @@ function templatesIn(
   const documents = parts.map((part): TemplateDocument => {
     const text = source.slice(part.start, part.end);
     const isSecret =
-      withSecret.has(part) || (part.readable ? mayHoldSecret(text) : namesSecret(text));
+      withSecret.has(part) || (part.readable ? hasSecretKind(text) : mentionsSecret(text));
     const first = isSecret ? position(part.start + (actionIn(text) ?? 0)) : undefined;
-    return { ...linesOf(part), position: first, hidden: !part.readable && mayBeSecret(text) };
+    return { ...linesOf(part), position: first, hidden: !part.readable && hasSecretWords(text) };
   });
   const rootAt = rangesAt(roots);
   const named = new Set(secrets.filter(isNamedByAction).map(({ node }) => rootAt(node.start)));
@@ -249,11 +249,11 @@ function isNamedByAction({ name, namespace, generateName, type }: SecretDocument
   return [name, namespace, generateName, type].some(holdsAction);
 }
 
-/** Returns the offset at which a document that is YAML turns out to be a template of a Secret. */
+/** Returns the offset of the first sign that a YAML document is a template of a Secret. */
 function signIn(root: YamlNode, named: boolean, source: string): number | undefined {
   const text = source.slice(root.start, root.end);
   if (named) return root.start + text.search(/\{\{|\$\{/);
-  return text.includes('{{') && mayHoldSecret(text) ? bracesIn(root, source)?.start : undefined;
+  return text.includes('{{') && hasSecretKind(text) ? bracesIn(root, source)?.start : undefined;
 }
 
 /** Returns the first node that is an action. */
@@ -274,12 +274,12 @@ const secretKind = /\bkind["']?[ \t]*:(?:[ \t]*["']?Secret(?:List)?\b|\s*[^\s{]*
 const including =
   /\{\{-?\s*(?!-?\s|\/\*|\$\w*\s*:?=|(?:if|else|end|range|with|define|block|break|continue|fail)\b)/;
 
-/** A text without any kind may include a Secret from elsewhere. */
-function mayHoldSecret(text: string): boolean {
+/** A text without a kind may include a Secret from elsewhere. */
+function hasSecretKind(text: string): boolean {
   return secretKind.test(text) || (!kind.test(text) && including.test(text));
 }
 
-/** Any mention of a Secret counts in a text that cannot be read. */
-function namesSecret(text: string): boolean {
-  return /\bSecret|\\[xuU]/.test(text) || mayHoldSecret(text);
+/** In a text that cannot be read, any mention of a Secret counts. */
+function mentionsSecret(text: string): boolean {
+  return /\bSecret|\\[xuU]/.test(text) || hasSecretKind(text);
 }

@@ -26,8 +26,8 @@ export interface VerifySettings {
   /** The severities of `verify.rules`, by rule id. */
   readonly severities: ReadonlyMap<string, Severity | 'off'>;
   /**
-   * The covers that may be suppressed: the `covered` of the same path on a protected branch.
-   * Undefined: every suppression counts.
+   * The hashes of the findings that may be suppressed: the `covered` of the same path on a
+   * protected branch; undefined: any.
    */
   readonly suppressible?: ReadonlySet<string> | undefined;
 }
@@ -36,14 +36,14 @@ export interface Verification {
   /** By position, then by rule. */
   readonly findings: readonly Finding[];
   readonly suppressed: readonly SuppressedFinding[];
-  /** The covers of its suppressions (`coversIn`). */
+  /** The hashes of the suppressed findings (`coversIn`). */
   readonly covered: ReadonlySet<string>;
   readonly foreign: readonly ForeignDocument[];
   readonly secrets: number;
   readonly values: number;
-  /** The number of sound sealed values, wherever they open. */
+  /** The number of well-formed sealed values, whether or not they open here. */
   readonly sealed: number;
-  /** The number of these that could not be judged because no key is known. */
+  /** The number of these that were not checked against a key, because no key is known. */
   readonly unjudgedKids: number;
 }
 
@@ -67,7 +67,7 @@ export function verifyText(
   found.sort(inOrder);
   const { findings, suppressed, covered } = split(found, text, suppressible);
   const { secrets, values, sealed, unjudgedKids } = countsOf(text.secrets, policy);
-  // Written out, because spreading objects takes many times as long.
+  // Lists the members, because object spread is many times slower.
   return {
     findings,
     suppressed,
@@ -85,7 +85,7 @@ const ruleOf = new Map(rules.map((rule) => [rule.id, rule]));
 
 type Add = (rule: Rule, violation: Violation, secret?: string) => void;
 
-/** The rules with one kind of check. Sorted out once, because there are many values. */
+/** The rules with one kind of check. Selected once, because there are many values. */
 const rulesWith = <C extends keyof Rule>(check: C, among = rules) =>
   among.filter((rule): rule is Rule & Required<Pick<Rule, C>> => rule[check] !== undefined);
 
@@ -108,7 +108,7 @@ function checkText(text: ReadText, policy: Policy, add: Add): void {
   }
 }
 
-/** Checks a Secret. For a template or a SOPS file, only some rules hold. */
+/** Checks a Secret. For a template or a SOPS file, only some rules apply. */
 function checkSecret(secret: JudgedSecret, policy: Policy, add: Add): void {
   const set = secret.inTemplate || secret.sops ? 'some' : 'all';
   for (const rule of secretRules[set])
@@ -143,7 +143,7 @@ function split(
 }
 
 const notCovered =
-  'its kseal-ignore counts once the branch that the rules come from has it for this very text';
+  'merge this kseal-ignore comment, and the text it covers, into the protected branch first';
 
 function countsOf(secrets: readonly JudgedSecret[], { keys }: Policy) {
   let [values, sealed] = [0, 0];

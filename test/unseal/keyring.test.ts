@@ -43,7 +43,7 @@ describe('a value whose kid is in the keyring', () => {
     for (const bound of [true, false]) {
       expect(thrownBy(() => candidatesFor(jwe(kidOf('b'), bound, length), keyring))).toMatchObject({
         code: 'JWE_MALFORMED',
-        message: `JWE encrypted key has ${length} bytes, expected 256`,
+        message: `JWE encrypted key has ${length} bytes, expected 256 for its RSA key`,
       });
     }
   });

@@ -54,9 +54,9 @@ describe('explainRule', () => {
       '    name: db',
       '    namespace: hr',
       '',
-      'To silence one finding, give the reason on its line or the line above:',
+      'To suppress one finding, add a comment to its line or the line above:',
       '  # kseal-ignore missing-name: REASON',
-      'To change it everywhere, in .kseal.yaml:',
+      'To change the severity everywhere, in .kseal.yaml:',
       '  verify: { rules: { missing-name: off } }     # or warning, or error',
       '',
     ]);

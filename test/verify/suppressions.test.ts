@@ -77,30 +77,40 @@ describe('a comment that suppresses nothing', () => {
     [
       'without a reason',
       '# kseal-ignore plaintext-value',
-      'gives no reason',
+      'without a reason',
       'add it after a colon',
     ],
     [
       'with an empty reason',
       '# kseal-ignore plaintext-value:  ',
-      'gives no reason',
+      'without a reason',
       'add it after a colon',
     ],
     [
       'with an unknown rule',
       '# kseal-ignore plaintext: r',
-      'names no rule',
-      'use the name of the rule that reports the finding',
+      'without a rule that can be suppressed',
+      'use the rule id that kseal verify prints',
     ],
     [
       'with a misspelt rule',
       '# kseal-ignore plain-text-value: r',
-      'names no rule',
+      'without a rule that can be suppressed',
       'did you mean plaintext-value?',
     ],
-    ['with a rule that cannot be suppressed', '# kseal-ignore refused-key: r', 'names no rule', ''],
-    ['with the rule for such comments', '# kseal-ignore bad-suppression: r', 'names no rule', ''],
-    ['without a rule', '# kseal-ignore: r', 'names no rule', ''],
+    [
+      'with a rule that cannot be suppressed',
+      '# kseal-ignore refused-key: r',
+      'without a rule that can be suppressed',
+      '',
+    ],
+    [
+      'with the rule for such comments',
+      '# kseal-ignore bad-suppression: r',
+      'without a rule that can be suppressed',
+      '',
+    ],
+    ['without a rule', '# kseal-ignore: r', 'without a rule that can be suppressed', ''],
   ])('is reported: %s', (_, comment, message, hint) => {
     const { findings, suppressed } = verify(lines(`  a: x ${comment}`));
     expect(findings.map(({ code }) => code)).toEqual(['plaintext-value', 'bad-suppression']);
@@ -179,7 +189,7 @@ describe('with suppressions from a protected branch', () => {
   ])('a finding is reported if %s', (_, other, text) => {
     const { findings, suppressed } = verify(text, {}, protectedBy(other));
     expect(findings.map(({ code }) => code)).toEqual(['plaintext-value']);
-    expect(findings[0]?.hint).toContain('counts once the branch that the rules come from has it');
+    expect(findings[0]?.hint).toContain('into the protected branch first');
     expect(suppressed).toEqual([]);
   });
 

@@ -14,7 +14,7 @@ export const algorithmNotAllowed: Rule = {
       return [{ position, key, message, hint }];
     }
     if (defect?.kind !== 'foreign') return none;
-    const message = 'a JWE of another kind, which the webhook would neither recognise nor open';
+    const message = 'a JWE that the webhook neither recognises nor opens';
     return [{ position, key, message, hint: 'seal the value again with kseal' }];
   },
 };

@@ -5,7 +5,7 @@ export const badSuppression: Rule = {
   id: 'bad-suppression',
   severity: 'error',
   summary: 'a kseal-ignore comment without a reason, or with an unknown rule',
-  why: 'A suppression tells the reviewer why a finding does not matter here. A comment without a reason, with an unknown rule, or with a rule that cannot be silenced suppresses nothing.',
+  why: 'A suppression tells the reviewer why a finding does not matter here. A comment without a reason, with an unknown rule, or with a rule that cannot be suppressed has no effect.',
   wrong: '# kseal-ignore plaintext-value\npassword: test',
   right: '# kseal-ignore plaintext-value: the test account of the tutorial\npassword: test',
   always: true,
@@ -15,10 +15,9 @@ export const badSuppression: Rule = {
 function violation({ position, problem, meant }: BadSuppression): Violation {
   if (problem === 'no-reason') {
     const hint = 'add it after a colon: # kseal-ignore RULE: reason';
-    return { position, message: 'this kseal-ignore has no effect: it gives no reason', hint };
+    return { position, message: 'kseal-ignore without a reason has no effect', hint };
   }
-  const message = 'this kseal-ignore has no effect: it names no rule that can be suppressed';
-  const hint =
-    meant === undefined ? 'use the name of the rule that reports the finding' : undefined;
+  const message = 'kseal-ignore without a rule that can be suppressed has no effect';
+  const hint = meant === undefined ? 'use the rule id that kseal verify prints' : undefined;
   return { position, message, hint: hint ?? `did you mean ${meant}?` };
 }

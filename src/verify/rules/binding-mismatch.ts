@@ -18,8 +18,8 @@ export const bindingMismatch: Rule = {
     const message = `sealed for ${sealedFor}, found in ${place}: different ${part}`;
     const hint =
       part === 'name' && name === undefined
-        ? 'replace generateName by name, or seal with --scope namespace-wide'
-        : 'move it back, or seal the plaintext for this place';
+        ? 'replace generateName with name, or seal with --scope namespace-wide'
+        : 'move it back, or seal the plaintext for this Secret and data key';
     return [{ position, key, message, hint }];
   },
 };

@@ -35,7 +35,7 @@ import { weakKey } from './weak-key.ts';
 import { wrongKey } from './wrong-key.ts';
 import { wrongNamespace } from './wrong-namespace.ts';
 
-/** Every rule, in the order of lists: values, keys, where values stand, Secrets, texts. */
+/** All rules, in the order of lists: about values, keys, fields, Secrets and texts. */
 export const rules: readonly Rule[] = [
   plaintextValue,
   malformedJwe,

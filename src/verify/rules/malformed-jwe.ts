@@ -4,7 +4,7 @@ export const malformedJwe: Rule = {
   id: 'malformed-jwe',
   severity: 'error',
   summary: 'a damaged sealed value',
-  why: 'The value looks sealed, but it was cut, joined, encoded twice or changed in some other way, and nothing opens it. The webhook will refuse the whole Secret. The usual causes are a copy of a part of a line, an editor that wraps lines, and base64 applied twice.',
+  why: 'The value looks sealed, but it was cut, joined, encoded twice or changed in some other way, and nothing opens it. The webhook will refuse the whole Secret. The usual causes are a partly copied line, an editor that wraps lines, and base64 applied twice.',
   wrong: 'data:\n  password: ZXlKaGJHY2lPaUpTVTBF   # the end is missing',
   right: 'data:\n  password: ZXlKaGJHY2lPaUpTVTBF…   # the whole value, as kseal wrote it',
   inTemplates: true,
@@ -27,7 +27,7 @@ export const malformedJwe: Rule = {
     if (jwe === undefined || bits === undefined) return none;
     const [actual, expected] = [jwe.encryptedKey.length, Math.ceil(bits / 8)];
     if (actual === expected) return none;
-    const message = `JWE encrypted key has ${actual} bytes, expected ${expected}`;
+    const message = `JWE encrypted key has ${actual} bytes, expected ${expected} for its RSA key`;
     return [{ position, key, message, hint: 'seal the value again' }];
   },
 };

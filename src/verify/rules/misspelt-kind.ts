@@ -12,7 +12,7 @@ export const misspeltKind: Rule = {
   covers: 'text',
   checkText: ({ roots, secrets, source }) => {
     const position = positionsIn(source);
-    // Secrets begin where their mapping does, so positions tell them apart.
+    // A Secret has the position of its mapping, so positions identify it.
     const known = new Set(secrets.map(({ position: { line, column } }) => `${line}:${column}`));
     const isKnown = ({ start }: YamlNode) => {
       const { line, column } = position(start);
@@ -28,7 +28,7 @@ export const misspeltKind: Rule = {
   },
 };
 
-/** Searches a document, and at any depth the `items` that kubectl applies one by one. */
+/** Searches a document and, at any depth, its `items`, which kubectl applies one by one. */
 function misspeltKinds(root: YamlNode, isKnown: (node: YamlNode) => boolean): readonly YamlNode[] {
   if (root.kind !== 'map' || isKnown(root)) return [];
   const found = misspeltKindOf(root);

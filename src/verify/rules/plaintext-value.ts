@@ -15,7 +15,7 @@ export const plaintextValue: Rule = {
     if (madeKey)
       return { position, key, message: 'the value is not sealed', hint: `seal it: ${seal}` };
     const hint = inTemplate ? seal : `${problem.hint ?? 'correct it'}; then: ${seal}`;
-    return { position, key, message: `not sealed; ${message}`, hint };
+    return { position, key, message: `not sealed, and ${message}`, hint };
   },
   checkValue: ({ position, key, jwe, defect, placeholder }, { path, sops, inTemplate }) => {
     if (jwe !== undefined || defect !== undefined || placeholder) return none;
@@ -26,7 +26,7 @@ export const plaintextValue: Rule = {
   },
 };
 
-/** A value that YAML readers disagree on, or that is not base64, is plaintext all the same. */
+/** A value that YAML readers disagree on, or that is not base64, is plaintext too. */
 function isPlaintext({ code, key, holds, madeKey }: ReaderProblem): boolean {
   if (holds !== 'text') return false;
   if (madeKey) return code === 'invalid-data-key';

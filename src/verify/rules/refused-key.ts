@@ -6,7 +6,7 @@ export const refusedKey: Rule = {
   id: 'refused-key',
   severity: 'error',
   summary: 'a value sealed to the key that --fail-if-kid names',
-  why: 'kseal verify --fail-if-kid KID tells whether a key version can be destroyed: it can, once no value needs it, in the working tree and, with --ref, on the branches and tags that are still in use. Nothing silences this rule, because the answer would be wrong.',
+  why: 'kseal verify --fail-if-kid KID shows whether a key version can be destroyed: only if no value in the working tree, and with --ref on branches and tags, is sealed to it. This rule cannot be suppressed, because the answer would be wrong.',
   wrong: '# kseal verify --fail-if-kid KID, and a value is still sealed to KID',
   right: '# kseal decrypt FILE -k OLD | kseal seal -f - -k NEW -o FILE --force',
   inTemplates: true,
@@ -15,7 +15,9 @@ export const refusedKey: Rule = {
     if (refusedKids.size === 0) return none;
     return straysIn(text).flatMap(({ position, kid }) => {
       if (kid === undefined || !refusedKids.has(kid)) return [];
-      return [{ position, message: `sealed value outside a Secret, still on key ${kid}`, hint }];
+      return [
+        { position, message: `sealed value outside a Secret, still sealed to key ${kid}`, hint },
+      ];
     });
   },
   checkValue: ({ position, key, kid }, _, { refusedKids }) => {

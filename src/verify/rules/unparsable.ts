@@ -1,23 +1,23 @@
 import { positionsIn, type YamlNode } from '../../yaml/node.ts';
 import type { JudgedText, Rule, Violation } from '../rule.ts';
-import { isBraces, mayBeSecret } from '../templates.ts';
+import { hasSecretWords, isBraces } from '../templates.ts';
 
 export const unparsable: Rule = {
   id: 'unparsable',
   severity: 'error',
   summary: 'a text that is not YAML',
-  why: 'A text that cannot be parsed cannot be judged. It is an error if the text contains the words kind and Secret, and otherwise a warning. The same holds for a template that is not YAML even without its {{ }}. Only the first error of a text is reported, because the others tend to follow from it.',
+  why: 'A text that cannot be parsed cannot be judged. It is an error if the text contains the words kind and Secret, and otherwise a warning. The same applies to a template that is not YAML even without its {{ }}. Only the first error of a text is reported, because the others tend to follow from it.',
   wrong: 'kind: Secret\nmetadata:\n  name: db\n namespace: hr',
   right: 'kind: Secret\nmetadata:\n  name: db\n  namespace: hr',
   covers: 'text',
   inTemplates: true,
-  checkText: (text) => [...hiddenTemplates(text), ...scalarsThatNameSecrets(text)],
+  checkText: (text) => [...hiddenTemplates(text), ...scalarsThatMentionSecrets(text)],
   checkProblem: ({ code, position, message, inTemplate }, { source }) => {
     if (code !== 'unparsable' && code !== 'duplicate-key') return undefined;
     // Only one of two branches of a template is rendered.
     if (inTemplate && code === 'duplicate-key') return undefined;
     const hint = code === 'duplicate-key' ? 'remove one of them' : correctIt;
-    return { position, message, hint, severity: mayBeSecret(source) ? 'error' : 'warning' };
+    return { position, message, hint, severity: hasSecretWords(source) ? 'error' : 'warning' };
   },
 };
 
@@ -32,16 +32,16 @@ function hiddenTemplates({ templates }: JudgedText): readonly Violation[] {
   });
 }
 
-/** A plain text to YAML may be JSON to kubectl, which skips any white space before the `{`. */
-function scalarsThatNameSecrets({ source, roots }: JudgedText): readonly Violation[] {
+/** Text that is a scalar in YAML may be JSON to kubectl, which skips white space before `{`. */
+function scalarsThatMentionSecrets({ source, roots }: JudgedText): readonly Violation[] {
   const odd = roots.filter((root) => !isObject(root, source));
   if (odd.length === 0) return [];
   const position = positionsIn(source);
   return odd
-    .filter(({ start, end }) => mayBeSecret(source.slice(start, end)))
+    .filter(({ start, end }) => hasSecretWords(source.slice(start, end)))
     .map(({ start }) => ({
       position: position(start),
-      message: 'names a Secret, but is not an object',
+      message: 'mentions a Secret, but is not an object',
       hint: correctIt,
     }));
 }

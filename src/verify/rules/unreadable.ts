@@ -10,7 +10,7 @@ export const unreadable: Rule = {
   covers: 'text',
   checkText: ({ unreadable: error }) => {
     if (error === undefined) return none;
-    // Every finding is shown after its path, so only the problem remains.
+    // Reports print the path themselves, so the message has only the problem.
     return [{ position: { line: 1, column: 1 }, message: error.problem, hint: error.hint }];
   },
 };

@@ -5,7 +5,7 @@ export const weakKey: Rule = {
   id: 'weak-key',
   severity: 'warning',
   summary: 'values sealed to a weak key',
-  why: 'Anyone who breaks the key in twenty years can read the values that are in Git today. NIST SP 800-57 advises RSA with 3072 bits or more for that long; kseal refuses keys below 2048 bits. Each Secret and key is reported once.',
+  why: 'Anyone who breaks the key in twenty years can read the values that are in Git today. NIST SP 800-57 recommends RSA keys of at least 3072 bits for that long; kseal refuses keys below 2048 bits. Each Secret and key is reported once.',
   wrong: '# RSA-2048',
   right: '# RSA-3072 or RSA-4096: seal the values again to a new key version',
   inTemplates: true,
@@ -31,7 +31,7 @@ function bitsOf(value: JudgedValue, { keys }: Policy): number | undefined {
 
 function violation({ position, key }: JudgedValue, bits: number): Violation {
   if (bits >= MIN_BITS && bits <= MAX_BITS) {
-    const message = `sealed to a weak key, RSA-${bits}; ${WEAK_BITS} bits or more are advised`;
+    const message = `sealed to RSA-${bits}, which is weak; use ${WEAK_BITS} bits or more`;
     return { position, key, message, hint: 'seal the values again to a longer key' };
   }
   const message = `sealed to RSA-${bits}, but only ${MIN_BITS} to ${MAX_BITS} bits are allowed`;
