@@ -4,7 +4,7 @@ export const algorithmNotAllowed: Rule = {
   id: 'algorithm-not-allowed',
   severity: 'error',
   summary: 'a JWE that kseal refuses to open',
-  why: 'A sealed value has alg RSA-OAEP-256 and enc A128CBC-HS256, and nothing else: no compression (zip), no critical extensions (crit), no b64. Attacks on JWEs use weak algorithms, and options that the sender controls.',
+  why: 'A sealed value has alg RSA-OAEP-256 and enc A128CBC-HS256, and nothing else: no compression (zip), no critical extensions (crit), no b64. Attacks on JWEs use weak algorithms, and options that the attacker chooses.',
   wrong: '# the protected header of the value:\n{"alg":"RSA-OAEP","enc":"A128GCM"}',
   right: '{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256","kseal":{…},"kid":"…"}',
   inTemplates: true,

@@ -4,7 +4,7 @@ import { misplacedPart, none, type Rule } from '../rule.ts';
 export const bindingMismatch: Rule = {
   id: 'binding-mismatch',
   severity: 'error',
-  summary: 'a sealed value in another place than the one it was sealed for',
+  summary: 'a sealed value in a different place from the one it was sealed for',
   why: 'A sealed value opens only in the namespace, the Secret and the data key it was sealed for. This value was copied, or its Secret was renamed, and the webhook will refuse the whole Secret. The holder of the private key can move a Secret: kseal decrypt FILE -k REF | kseal seal -f - -k KEY.',
   wrong: 'metadata:\n  name: db-v2   # the values were sealed for the Secret db\n  namespace: hr',
   right: 'metadata:\n  name: db\n  namespace: hr',

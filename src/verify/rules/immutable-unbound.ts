@@ -4,7 +4,7 @@ export const immutableUnbound: Rule = {
   id: 'immutable-unbound',
   severity: 'warning',
   summary: 'an immutable Secret with unbound values',
-  why: 'If the webhook is down when the Secret is created, or does not accept unbound values, an unbound value is stored as ciphertext. Nothing can replace it in an immutable Secret: the Secret has to be deleted and created again.',
+  why: 'In a cluster without the webhook, a sealed value is stored as it is. Nothing can replace it in an immutable Secret: the Secret has to be deleted and created again.',
   wrong:
     'kind: Secret\nimmutable: true\ndata:\n  password: ZXlKaGJHY2lPaUpTVTBF…   # from another tool, not bound to a Secret',
   right:

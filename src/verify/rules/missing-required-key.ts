@@ -5,7 +5,7 @@ export const missingRequiredKey: Rule = {
   id: 'missing-required-key',
   severity: 'error',
   summary: 'a Secret without a data key that its type requires',
-  why: 'Kubernetes refuses a Secret of a built-in type that lacks one of its data keys: kubernetes.io/tls needs tls.crt and tls.key, kubernetes.io/ssh-auth needs ssh-privatekey, and so on.',
+  why: 'Kubernetes refuses a Secret of a built-in type that lacks a required data key: kubernetes.io/tls needs tls.crt and tls.key, kubernetes.io/ssh-auth needs ssh-privatekey, and so on.',
   wrong: 'type: kubernetes.io/tls\ndata:\n  tls.crt: ZXlKaGJHY2lPaUpTVTBF…',
   right:
     'type: kubernetes.io/tls\ndata:\n  tls.crt: ZXlKaGJHY2lPaUpTVTBF…\n  tls.key: ZXlKaGJHY2lPaUpTVTBF…',

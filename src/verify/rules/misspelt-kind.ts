@@ -5,7 +5,7 @@ import { none, type Rule } from '../rule.ts';
 export const misspeltKind: Rule = {
   id: 'misspelt-kind',
   severity: 'error',
-  summary: 'a document that was meant to be a Secret',
+  summary: 'a document that looks like a Secret, but has a misspelt kind',
   why: 'Kubernetes and kseal recognise a Secret by kind: Secret, with exactly this spelling. This document spells it differently, so it is neither applied nor sealed, and its values are not judged.',
   wrong: 'apiVersion: v1\nKind: secret',
   right: 'apiVersion: v1\nkind: Secret',

@@ -7,7 +7,7 @@ export const tooLarge: Rule = {
   id: 'too-large',
   severity: 'error',
   summary: 'a Secret that is too large, or nearly too large',
-  why: 'Together, the opened values of a Secret have at most 1 MiB, and at most 256 of them can be sealed. Above 128 KiB, which is a warning, the sealed manifest may not fit into the annotation that a client-side kubectl apply writes.',
+  why: 'The opened values of a Secret may total at most 1 MiB, and at most 256 of them can be sealed. Above 128 KiB, which is a warning, the sealed manifest may not fit into the annotation that a client-side kubectl apply writes.',
   wrong: '# a Secret with a keystore of 2 MiB',
   right: '# two Secrets; or up to 1 MiB: kubectl apply --server-side -f FILE',
   covers: 'line',

@@ -6,7 +6,7 @@ export const unparsable: Rule = {
   id: 'unparsable',
   severity: 'error',
   summary: 'a text that is not YAML',
-  why: 'A text that cannot be parsed cannot be judged. It is an error if the text contains the words kind and Secret, and otherwise a warning. The same applies to a template that is not YAML even without its {{ }}. Only the first error of a text is reported, because the others tend to follow from it.',
+  why: 'A text that cannot be parsed cannot be judged. It is an error if the text contains the words kind and Secret, and otherwise a warning. A template that is not YAML even without its {{ }} is an error if it may be a Secret. Only the first error of a text is reported, because the others tend to follow from it.',
   wrong: 'kind: Secret\nmetadata:\n  name: db\n namespace: hr',
   right: 'kind: Secret\nmetadata:\n  name: db\n  namespace: hr',
   covers: 'text',

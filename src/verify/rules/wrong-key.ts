@@ -3,7 +3,7 @@ import { misplacedPart, none, type Rule } from '../rule.ts';
 export const wrongKey: Rule = {
   id: 'wrong-key',
   severity: 'error',
-  summary: 'a value sealed to a different key than the one for this path',
+  summary: 'a value sealed to a different key from the one for this path',
   why: 'A key belongs to one cluster. The rule for this path in .kseal.yaml names a key, and the value is sealed to another one that is known and active, so it will not open where this manifest is applied.',
   wrong:
     '# rules: [{ path: "clusters/prod/**", key: prod }], and a value there is sealed to staging',

@@ -3,7 +3,7 @@ import { none, type Rule } from '../rule.ts';
 export const wrongNamespace: Rule = {
   id: 'wrong-namespace',
   severity: 'error',
-  summary: 'a Secret in a different namespace than the one for this path',
+  summary: 'a Secret in a different namespace from the one for this path',
   why: 'The rule for this path in .kseal.yaml names a namespace, and the manifest names another. One of them is wrong: a value sealed for one namespace does not open in another.',
   wrong:
     '# rules: [{ path: "hr/**", namespace: hr }], and hr/db.yaml has\nmetadata:\n  name: db\n  namespace: finance',
