@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { leaksOf } from '../helpers/canary.ts';
+import { debugVariables } from '../helpers/debug-variables.ts';
 import { cekOf, jwesIn } from '../helpers/jwe.ts';
 import { type Ended, runBin } from '../helpers/spawn.ts';
 import { type KmsEmulator, startKmsEmulator } from '../kms-emulator/emulator.ts';
@@ -36,21 +37,10 @@ function kseal(line: string, { stdin = '', env = {} } = {}): Promise<Ended> {
   return runBin(line.split(' '), { cwd, stdin, env: variables });
 }
 
-/** All variables with which Node, gRPC and Google's packages print more. */
-const noise = {
-  DEBUG: '*',
-  DEBUG_AUTH: '1',
-  GOOGLE_SDK_NODE_LOGGING: '*',
-  GRPC_TRACE: 'all',
-  GRPC_NODE_TRACE: 'all',
-  GRPC_VERBOSITY: 'DEBUG',
-  GRPC_NODE_VERBOSITY: 'DEBUG',
-  NODE_DEBUG: 'http2,net,tls,http,https,fs,timer,child_process',
-  KSEAL_DEBUG: '1',
-};
-
 test('opens a value, and prints no secret with all debug variables set', async () => {
-  const opened = await kseal(`decrypt db.yaml -k gcpkms://${one} -o opened.yaml`, { env: noise });
+  const opened = await kseal(`decrypt db.yaml -k gcpkms://${one} -o opened.yaml`, {
+    env: debugVariables,
+  });
   expect([opened.code, opened.signal]).toEqual([0, null]);
   const plaintext = Buffer.from(canary);
   expect(leaksOf(plaintext, readFileSync(join(cwd, 'opened.yaml')))).not.toEqual([]);

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { leaksOf } from '../helpers/canary.ts';
+import { debugVariables } from '../helpers/debug-variables.ts';
 import { folderOfUser, folderWithKeys } from '../helpers/folder.ts';
 import { cekOf, jwesIn } from '../helpers/jwe.ts';
 import { bin, unprivileged } from '../helpers/spawn.ts';
@@ -90,23 +91,10 @@ test('it serves again after clients have used up its file descriptors', async ()
 const one = versionOf(HR, 1);
 const emulator = emulatorForTests();
 
-/** Every variable that makes Node, gRPC or the Google packages print more. */
-const noise = {
-  DEBUG: '*',
-  DEBUG_AUTH: '1',
-  GOOGLE_SDK_NODE_LOGGING: '*',
-  GRPC_TRACE: 'all',
-  GRPC_NODE_TRACE: 'all',
-  GRPC_VERBOSITY: 'DEBUG',
-  GRPC_NODE_VERBOSITY: 'DEBUG',
-  NODE_DEBUG: 'http2,net,tls,http,https,fs,timer,child_process,module,worker,cluster',
-  KSEAL_DEBUG: '1',
-};
-
 test('its output has no plaintext and no content key in any encoding, with every debug switch', async () => {
   const served = await startWebhookProcess(
     ['-k', `gcpkms://${HR}`, '--log-level', 'debug', '--drain', '0'],
-    { cwd: folderWithKeys(), env: { KSEAL_KMS_ENDPOINT: emulator().endpoint, ...noise } },
+    { cwd: folderWithKeys(), env: { KSEAL_KMS_ENDPOINT: emulator().endpoint, ...debugVariables } },
   );
   const { pem = '', privateKey } = emulator().version(one) ?? {};
   const good = review(pem);

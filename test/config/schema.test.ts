@@ -13,7 +13,7 @@ const box = fields({
 const read = (source: string) => readYaml(source, 'box.yaml', () => box);
 
 /** The messages of all errors, without the path. */
-function faults(source: string): string[] {
+function problems(source: string): string[] {
   try {
     read(source);
     return [];
@@ -41,7 +41,7 @@ test('an optional field may be missing', () => {
 });
 
 test('the properties of every object are not fields', () => {
-  expect(faults('name: x\nconstructor: y\n__proto__: z\n')).toEqual([
+  expect(problems('name: x\nconstructor: y\n__proto__: z\n')).toEqual([
     '2:1: unknown field "constructor"',
     '3:1: unknown field "__proto__"',
   ]);
@@ -83,7 +83,7 @@ describe('reports with line and column', () => {
     ],
     ['control characters as escapes', '"a\\nb": x\nname: y\n', ['1:1: unknown field "a\\u{a}b"']],
   ])('%s', (_, source, wanted) => {
-    expect(faults(source)).toEqual(wanted);
+    expect(problems(source)).toEqual(wanted);
   });
 
   test.each([
@@ -96,18 +96,18 @@ describe('reports with line and column', () => {
     ['a tag on a list', 'name: x\ntags: !!seq [y]\n', '2:13: tags'],
     ['a tag on a key', '!!str name: x\n', '1:7: tags'],
   ])('%s', (_, source, wanted) => {
-    expect(faults(source)).toContain(`${wanted} are not allowed`);
+    expect(problems(source)).toContain(`${wanted} are not allowed`);
   });
 
   test('an anchor once, whatever the schema says about the node', () => {
-    expect(faults('name: &a [x]\ncolour: *a\n')).toEqual([
+    expect(problems('name: &a [x]\ncolour: *a\n')).toEqual([
       '1:10: anchors are not allowed',
       '2:9: aliases are not allowed',
     ]);
   });
 
   test('a merge key as an unknown field', () => {
-    expect(faults('name: x\n<<: { colour: red }\n')).toEqual(['2:1: unknown field "<<"']);
+    expect(problems('name: x\n<<: { colour: red }\n')).toEqual(['2:1: unknown field "<<"']);
   });
 });
 
@@ -125,11 +125,11 @@ test('has a hint for a choice without candidates', () => {
 });
 
 test.each(['', '\n', '# only a comment\n', '\uFEFF'])('%j is empty', (source) => {
-  expect(faults(source)).toEqual([' is empty']);
+  expect(problems(source)).toEqual([' is empty']);
 });
 
 test('columns do not count a byte order mark, and CRLF is one line break', () => {
-  expect(faults('\uFEFFnaem: x\r\nname: y\r\nsiez: 1\r\n')).toEqual([
+  expect(problems('\uFEFFnaem: x\r\nname: y\r\nsiez: 1\r\n')).toEqual([
     '1:1: unknown field "naem"',
     '3:1: unknown field "siez"',
   ]);
@@ -137,5 +137,5 @@ test('columns do not count a byte order mark, and CRLF is one line break', () =>
 
 test('stops at twenty errors', () => {
   const source = `name: x\n${Array.from({ length: 1000 }, (_, i) => `f${i}: y\n`).join('')}`;
-  expect(faults(source)).toHaveLength(20);
+  expect(problems(source)).toHaveLength(20);
 });

@@ -47,12 +47,12 @@ export async function runKseal(script: Script, argv: readonly string[]): Promise
     after: snapshot(folder),
   };
   script.runs.push(run);
-  const faults = [...faultsOf(run), ...terminalFaults(io), ...temporaryFaults(script, run)];
-  if (faults.length > 0) throw new Error(`${faults.join('\n')}\n${describeRun(run)}`);
+  const problems = [...problemsOf(run), ...terminalProblems(io), ...temporaryProblems(script, run)];
+  if (problems.length > 0) throw new Error(`${problems.join('\n')}\n${describeRun(run)}`);
   return run;
 }
 
-function* faultsOf({ exit, thrown, stdout, stderr, before, after }: Run): Iterable<string> {
+function* problemsOf({ exit, thrown, stdout, stderr, before, after }: Run): Iterable<string> {
   if (exit === EXIT_BUG) yield `a bug: ${(thrown as Error | undefined)?.stack ?? thrown}`;
   const failed = exit !== 0 && exit !== EXIT_FINDINGS;
   if (failed === (thrown === undefined)) yield 'exit code and error disagree';
@@ -73,13 +73,13 @@ function* faultsOf({ exit, thrown, stdout, stderr, before, after }: Run): Iterab
   }
 }
 
-function* terminalFaults({ terminal }: TestIO): Iterable<string> {
+function* terminalProblems({ terminal }: TestIO): Iterable<string> {
   if (terminal === undefined) return;
   if (terminal.left > 0) yield `${terminal.left} lines for the terminal were not read`;
   if (!terminal.restored) yield 'the terminal was left open or in raw mode';
 }
 
-function* temporaryFaults({ temporary }: Script, { after }: Run): Iterable<string> {
+function* temporaryProblems({ temporary }: Script, { after }: Run): Iterable<string> {
   const left = [...temporaryFiles(after), ...readdirSync(temporary)];
   if (left.length > 0) yield `temporary files are left: ${left.join(', ')}`;
 }

@@ -67,7 +67,8 @@ const copies = new Map<readonly string[], string>();
 
 afterAll(() => {
   for (const folder of copies.values()) rmSync(folder, { recursive: true, force: true });
-});
+  // The packages are many files, and the machine may be busy.
+}, 120_000);
 
 /** The packages that the webhook loads, without the client of Cloud KMS, which is large. */
 const external = ['fastify', 'pino', 'prom-client'];

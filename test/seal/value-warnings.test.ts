@@ -157,8 +157,8 @@ test('each warning has a fixed message', () => {
 test.each([' ', '\n', '\t\r\n', '"', '.', 'x', '{{', '$\u007b', 'my key ', '\u00a0', 'change'])(
   'a value of a million bytes of %j is checked in linear time',
   (part) => {
-    const value = Buffer.from(`${part.repeat(1_000_000 / part.length)}\u0001`);
-    expect(check(value).length).toBeLessThan(5);
+    const value = (length: number) => `${part.repeat(length / part.length)}\u0001`;
+    expect(codes(value(1_000_000))).toEqual(codes(value(100)));
   },
 );
 

@@ -77,9 +77,9 @@ describe('all or nothing', () => {
       other.publicPem,
       Buffer.from(swapped[0] ?? '', 'base64url').toString(),
     );
-    const faults = [1, 2, 3, 4].map((segment) => flipBit(jwe, segment, 3));
-    for (const fault of [...faults, swapped.join('.'), foreign]) {
-      const { messages, codes, calls } = await open({ a: fault });
+    const damaged = [1, 2, 3, 4].map((segment) => flipBit(jwe, segment, 3));
+    for (const value of [...damaged, swapped.join('.'), foreign]) {
+      const { messages, codes, calls } = await open({ a: value });
       expect([codes, calls]).toEqual([{ a: 'DECRYPTION_FAILED' }, 1]);
       expect(messages).toEqual([
         'decryption failed (seal the value again; it is damaged or sealed to another key)',

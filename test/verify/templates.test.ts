@@ -375,12 +375,6 @@ describe('a template that is not YAML', () => {
   });
 });
 
-// With quadratic time, this would take minutes.
-test('many templates in one text are read in linear time', () => {
-  const { findings } = verify('---\nkind: Secret\na: {{ .x }}\n'.repeat(10_000));
-  expect(findings).toHaveLength(20_000);
-});
-
 test('documents beside a template are judged in full', () => {
   expect(brokenBy(`${helm('data:\n  a: {{ .a }}')}---\n${manifest('', '{ name: A_B }')}`)).toEqual([
     '6 template',

@@ -15,14 +15,6 @@ import {
   withValue,
 } from './values.ts';
 
-const withoutValues = 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: hr\n';
-
-test('a Secret may have more findings than a function takes arguments', () => {
-  const values = Array.from({ length: 130_000 }, (_, at) => `  k${at}: v\n`).join('');
-  const { findings } = verify(`${withoutValues}stringData:\n${values}`);
-  expect(findings.filter(({ code }) => code === 'plaintext-value')).toHaveLength(130_000);
-});
-
 describe('a file that cannot be read is a finding', () => {
   test('with the error of the file system, without the path', () => {
     const error = new KsealError('IO', 'permission denied', {

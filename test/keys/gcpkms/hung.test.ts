@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { fetchOpeningKeys } from '../../../src/keys/gcpkms/provider.ts';
 import { HR, quick, versionOf } from '../../kms-emulator/harness.ts';
 
@@ -19,10 +19,19 @@ test('a client that hangs or fails at the start is replaced, and then kept', asy
     verifySignature: false,
     note: () => {},
   };
-  const read = (total = quick.total) =>
-    fetchOpeningKeys(`gcpkms://${versionOf(HR, 1)}`, options, { ...quick, total });
-  initialize.mockImplementationOnce(() => new Promise(() => {}));
-  await expect(read(20)).rejects.toMatchObject({ code: 'KEY_DEADLINE' });
+  const read = () => fetchOpeningKeys(`gcpkms://${versionOf(HR, 1)}`, options, quick);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const hanging = new Promise<void>((resolve) => {
+    initialize.mockImplementationOnce(() => {
+      resolve();
+      return new Promise(() => {});
+    });
+  });
+  const hung = read();
+  await hanging;
+  vi.advanceTimersByTime(quick.total);
+  await expect(hung).rejects.toMatchObject({ code: 'KEY_DEADLINE' });
   initialize.mockRejectedValueOnce(new Error('CANARY'));
   await expect(read()).rejects.toMatchObject({ code: 'KEY_CREDENTIALS' });
   initialize.mockResolvedValue(undefined);

@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { leaksOf } from '../../helpers/canary.ts';
+import { debugVariables } from '../../helpers/debug-variables.ts';
 import { runBin } from '../../helpers/spawn.ts';
 import { type KmsEmulator, startKmsEmulator } from '../../kms-emulator/emulator.ts';
 import { FOREIGN_HOST } from '../../kms-emulator/foreign-host.mjs';
@@ -105,18 +106,6 @@ async function open(
 /** The CEK is hashed, so that a test may print the result. */
 const opened = { hash: createHash('sha256').update(cek).digest('hex') };
 
-/** All variables that make a package print its traffic. */
-const noise = {
-  GRPC_TRACE: 'all',
-  GRPC_NODE_TRACE: 'all',
-  GRPC_VERBOSITY: 'DEBUG',
-  GRPC_NODE_VERBOSITY: 'DEBUG',
-  GOOGLE_SDK_NODE_LOGGING: '*',
-  DEBUG: '*',
-  DEBUG_AUTH: '1',
-  NODE_DEBUG: 'http2,net,tls,http,https,fs,timer,child_process',
-};
-
 /** No content key in any encoding, including that of a printed Buffer. */
 function expectNoLeak(output: Buffer): void {
   expect(leaksOf(cek, output)).toEqual([]);
@@ -131,7 +120,7 @@ describe('on this machine', () => {
     writeFileSync(elsewhere, JSON.stringify({ ...credentials, universe_domain: 'example.com' }));
     const result = await open({
       KSEAL_KMS_ENDPOINT: plain.endpoint,
-      ...noise,
+      ...debugVariables,
       grpc_proxy: nowhere,
       https_proxy: nowhere,
       http_proxy: nowhere,
@@ -178,7 +167,7 @@ describe('credentials', () => {
 
   test('a token is sent to another machine over TLS, and not printed', async () => {
     tokens.token = 'CANARY-access-token';
-    const result = await foreign(noise);
+    const result = await foreign(debugVariables);
     expect(result).toMatchObject(opened);
     expect(tls.calls.map(({ authorization }) => authorization)).toEqual([
       'Bearer CANARY-access-token',

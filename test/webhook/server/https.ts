@@ -17,11 +17,14 @@ export interface Target {
   readonly ca: string;
 }
 
-/** Posts a review as the API server does, without an agent on a new connection. */
+/**
+ * Posts a review as the API server does, without an agent on a new connection. The timeout is the
+ * longest that the API server allows, because the machine may be busy.
+ */
 export function post(
   { port, ca }: Target,
   body: string | Buffer,
-  { path = '/mutate?timeout=10s', ...more }: RequestOptions = {},
+  { path = '/mutate?timeout=30s', ...more }: RequestOptions = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request(

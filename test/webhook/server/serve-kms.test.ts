@@ -32,7 +32,7 @@ const opened = { 'key-0': 'value-0' };
 test('a KMS that does not answer: refused before the deadline, and the connection stays', async () => {
   const served = await serveWithKms();
   const agent = keepingAgent(1);
-  emulator().fault('AsymmetricDecrypt', 'hang', 1);
+  emulator().fault('AsymmetricDecrypt', 'hang');
   const late = await post(served, reviewFor(one), { path: '/mutate?timeout=1s', agent });
   expect(late.status).toBe(200);
   expect(answered(late.text)).toMatchObject({
@@ -40,6 +40,7 @@ test('a KMS that does not answer: refused before the deadline, and the connectio
     allowed: false,
     status: { code: 503, details: { retryAfterSeconds: 5 } },
   });
+  emulator().clearFaults();
   const next = await post(served, reviewFor(one), { agent });
   expect(answered(next.text).opened).toEqual(opened);
   expect(Object.values(agent.freeSockets).flat()).toHaveLength(1);
