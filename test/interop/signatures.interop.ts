@@ -5,6 +5,16 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { fetchFile } from '../../src/git/fetch.ts';
 import { configure, type GitWorld, gitWorld, Repository } from '../helpers/git-repository.ts';
 
+function isThere(name: string): boolean {
+  return spawnSync(name, ['--help'], { stdio: 'ignore' }).error === undefined;
+}
+
+/** Skips the tests if a program is missing; the title then says so. */
+function describeWith(name: string, tests: () => void): void {
+  const there = isThere(name);
+  describe.skipIf(!there)(there ? `with ${name}` : `NOT RUN: ${name} is missing`, tests);
+}
+
 type Env = Readonly<Record<string, string>>;
 
 function fetchSigned(env: Env, { url }: Repository, ref: string) {
@@ -26,7 +36,7 @@ function tamper(world: GitWorld, repository: Repository, ref: string, name: stri
   repository.git('tag', name, repository.git('hash-object', '-t', 'commit', '-w', path));
 }
 
-describe('with gpg', () => {
+describeWith('gpg', () => {
   /** Creates a keyring. Its path must be short, because it holds a socket. */
   function keyring(world: GitWorld, name: string): Env & { readonly GNUPGHOME: string } {
     const GNUPGHOME = join(world.folder, name);
@@ -82,7 +92,7 @@ describe('with gpg', () => {
   });
 });
 
-describe('with ssh-keygen', () => {
+describeWith('ssh-keygen', () => {
   function keyPair({ folder }: GitWorld, name: string): string {
     const path = join(folder, name);
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', path]);
