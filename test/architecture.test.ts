@@ -196,8 +196,16 @@ test('no file only re-exports others', () => {
 test('no decision depends on the text of a message', () => {
   // The messages of Google's client, git and commander may be read where kseal calls them.
   const callers = /^(?:keys\/gcpkms\/|git\/|cli\/program\.ts)/;
-  const reading =
-    /(?<!typeof )(?:\bmessage|\berror\.problem)\)?\s*(?:[!=]==|\.(?:includes|startsWith|endsWith|match\w*|search|indexOf|replace\w*)\()|(?:\.test|\.exec)\([^)]*\b(?:message|error\.problem)\)|\b(?:set|has|get|add)\([^)]*\.message\b|===\s*[\w.]*\.message\b/;
+  const text = String.raw`(?:(?<!typeof )\bmessage|\b(?:error|thrown)\.problem)`;
+  const reading = new RegExp(
+    [
+      String.raw`${text}\)?\s*(?:[!=]==|\.(?:includes|startsWith|endsWith|match\w*|search|indexOf|replace\w*|split)\()`,
+      String.raw`(?:\.test|\.exec|\.match)\([^)]*${text}\)`,
+      String.raw`\b(?:set|has|get|add|includes|indexOf)\([^)]*\.message\b`,
+      String.raw`[!=]==\s*(?:[\w.]*\.)?message\b`,
+      String.raw`\bswitch \([^)]*${text}\)`,
+    ].join('|'),
+  );
   const wrong = findings(({ path, code }) =>
     callers.test(path) ? [] : (reading.exec(code) ?? []).slice(0, 1),
   );

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
@@ -14,7 +14,7 @@ function filesIn(folder: string, ending: RegExp): readonly string[] {
 const sources = filesIn('src', /\.ts$/);
 const tests = [
   ...filesIn('test', /\.(?:ts|mjs)$/),
-  ...filesIn('fixtures/scripts', /\.txtar$/),
+  ...filesIn('fixtures', /\.(?:txtar|json)$/),
 ].filter((path) => !path.endsWith('language.test.ts'));
 const pages = ['README.md', 'CONTRIBUTING.md', 'docs']
   .filter((name) => existsSync(join(root, name)))
@@ -43,9 +43,14 @@ const phrases: readonly (readonly [RegExp, string])[] = [
 const firstWords =
   /^(?:What|Of|Who|Whose|That|So|Those|Where|Whoever)\b(?! (?:is|are|if|about)\b.*\?)/;
 
-/** Checks of documents that the reader does not have. */
-const references =
-  /\(design\)|\breliability\.md\b|\bhouse\.md\b|\bdesign\.md\b|\b[SKLDW]\d{1,2}\b(?=:|-| and\b)/;
+/** Labels such as `(design)` and `X12:` refer to a list that the reader does not have. */
+const label = /\(design\)|\b[SKLDW]\d{1,2}\b(?=:|-| and\b)/;
+
+/** The pages that a text names, without a folder. */
+function missingPages(text: string): readonly string[] {
+  const names = [...text.matchAll(/\b([A-Za-z-]+\.md)\b/g)].map(([name]) => name);
+  return names.filter((name) => !pages.some((page) => basename(page) === name));
+}
 
 /** The comments of a TypeScript text, each as one line. */
 function commentsIn(text: string): readonly string[] {
@@ -76,6 +81,6 @@ test.each([...sources, ...tests, ...pages])('%s reads like English', (path) => {
     .flatMap(sentencesIn)
     .filter((sentence) => firstWords.test(sentence))
     .map((sentence) => `begins with its object: ${sentence.slice(0, 60)}`);
-  const outside = references.exec(text);
-  expect([...found, ...starts, ...(outside ? [`refers to ${outside[0]}`] : [])]).toEqual([]);
+  const outside = [...(label.exec(text) ?? []), ...missingPages(text)];
+  expect([...found, ...starts, ...outside.map((name) => `refers to ${name}`)]).toEqual([]);
 });

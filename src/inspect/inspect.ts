@@ -1,5 +1,6 @@
 import { expected } from '../errors.ts';
 import { admits, type Binding } from '../jwe/binding.ts';
+import { leastPlaintext } from '../jwe/compact.ts';
 import { findSealed, readSealedValue } from '../jwe/detect.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
 import { placeOf } from '../manifest/place.ts';
@@ -72,14 +73,13 @@ export function inspectValue(bytes: Uint8Array): ValueFacts {
   try {
     const jwe = readSealedValue(bytes);
     if (jwe === undefined) return { state: 'plaintext' };
-    const { header, encryptedKey, ciphertext } = jwe;
+    const { header, encryptedKey } = jwe;
     return {
       state: header.binding === undefined ? 'unbound' : 'sealed',
       binding: header.binding,
       kid: header.kid,
       keyBits: encryptedKey.length * 8,
-      // PKCS #7 padding adds 1 to 16 bytes (RFC 7518 §5.2.2.1 step 2).
-      plaintextOctets: [ciphertext.length - 16, ciphertext.length - 1],
+      plaintextOctets: [leastPlaintext(jwe), leastPlaintext(jwe) + 15],
     };
   } catch (error) {
     return { state: 'damaged', reason: expected(error).message };

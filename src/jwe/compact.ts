@@ -92,6 +92,14 @@ function checkLengths({ encryptedKey, iv, ciphertext, tag }: CompactJwe): void {
   if (wrong !== undefined) throw damaged(`JWE ${wrong} has the wrong length`);
 }
 
+/**
+ * The minimum size of the plaintext in bytes. PKCS #7 padding adds 1 to 16 bytes (RFC 7518
+ * §5.2.2.1 step 2), so it may be up to 15 bytes more.
+ */
+export function leastPlaintext({ ciphertext }: CompactJwe): number {
+  return ciphertext.length - 16;
+}
+
 function damaged(problem: string): KsealError {
   return new KsealError('JWE_MALFORMED', problem, {
     hint: 'copy the value again in full, or seal it again',

@@ -69,7 +69,7 @@ const types: ReadonlyMap<string | undefined, SecretType> = new Map([
   ['kubernetes.io/ssh-auth', { required: [['ssh-privatekey']] }],
 ]);
 
-/** The data keys that `type` requires and that `keys` lacks, as `"a"` or `"a" or "b"`. */
+/** Returns a message about each data key that `type` requires and that `keys` lacks. */
 export function missingKeys(
   type: string | undefined,
   keys: ReadonlySet<string>,
@@ -77,7 +77,8 @@ export function missingKeys(
   const required = types.get(type)?.required ?? [];
   return required
     .filter((group) => !group.some((key) => keys.has(key)))
-    .map((group) => group.map((key) => `"${key}"`).join(' or '));
+    .map((group) => group.map((key) => `"${key}"`).join(' or '))
+    .map((missing) => `missing data key ${missing}, which type ${type} requires`);
 }
 
 /** The problem of a value that `type` forbids, such as "is not a JSON object, …"; else undefined. */

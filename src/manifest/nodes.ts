@@ -1,6 +1,6 @@
 // Looks at single YAML nodes: their names, and whether every YAML reader agrees on them.
 
-import type { Diagnostic, Position } from '../diagnostic.ts';
+import type { Diagnostic, Position, Words } from '../diagnostic.ts';
 import {
   isMergeKey,
   type YamlEntry,
@@ -105,18 +105,19 @@ export function notAString(node: YamlNode, source: Source, what: string): Proble
     return problemAt(node, source, 'null-value', `${what} is null`, hint);
   }
   const doubt = trap === undefined ? doubtAbout(node, source) : trapped(trap);
-  return doubt && problemAt(node, source, 'ambiguous-scalar', `${what} ${doubt[0]}`, doubt[1]);
+  return (
+    doubt && problemAt(node, source, 'ambiguous-scalar', `${what} ${doubt.message}`, doubt.hint)
+  );
 }
 
-type Doubt = readonly [message: string, hint: string];
-
-function trapped(trap: string): Doubt {
-  return [`is not a string: without quotes, YAML readers take it for ${trap}`, 'quote it'];
+function trapped(trap: string): Words {
+  const message = `is not a string: without quotes, YAML readers take it for ${trap}`;
+  return { message, hint: 'quote it' };
 }
 
-function doubtAbout(node: YamlScalar, { text }: Source): Doubt | undefined {
+function doubtAbout(node: YamlScalar, { text }: Source): Words | undefined {
   if (loneSurrogate.test(node.text))
-    return ['contains half a surrogate pair', 'write the whole character'];
+    return { message: 'contains half a surrogate pair', hint: 'write the whole character' };
   return ambiguityOf(node, text);
 }
 

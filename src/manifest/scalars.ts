@@ -1,3 +1,4 @@
+import type { Words } from '../diagnostic.ts';
 import type { YamlScalar } from '../yaml/node.ts';
 import { match, type Splice } from './splice.ts';
 
@@ -66,18 +67,15 @@ function doubleQuoted(text: string): string {
   );
 }
 
-interface Ambiguity {
-  readonly problem: readonly [message: string, hint: string];
+interface Ambiguity extends Words {
   readonly concerns: (node: YamlScalar, source: string) => boolean;
 }
 
 // Found by comparing yaml 2.9.1 with PyYAML 6.0.3 and kubectl 1.32 on random scalars.
 const ambiguities: readonly Ambiguity[] = [
   {
-    problem: [
-      'ends the file without a line break, which YAML readers read differently',
-      'end the file with a line break, or write |- instead of |',
-    ],
+    message: 'ends the file without a line break, which YAML readers read differently',
+    hint: 'end the file with a line break, or write |- instead of |',
     concerns: ({ style, start, end }, source) =>
       style === 'block' &&
       end === source.length &&
@@ -85,38 +83,32 @@ const ambiguities: readonly Ambiguity[] = [
       !blockHeader(source, start).includes('-'),
   },
   {
-    problem: [
-      'ends with lines of spaces, which YAML readers read differently',
-      'remove the spaces',
-    ],
+    message: 'ends with lines of spaces, which YAML readers read differently',
+    hint: 'remove the spaces',
     concerns: (node, source) =>
       node.style === 'block' &&
       (/\d/.test(blockHeader(source, node.start)) || node.text.trim() === '') &&
       /\n[ \t]+(?:\r?\n|$)/.test(emptyLinesAtEnd(node, source)),
   },
   {
-    problem: [
-      'ends the file with a line of spaces, which YAML readers read differently',
-      'remove the spaces',
-    ],
+    message: 'ends the file with a line of spaces, which YAML readers read differently',
+    hint: 'remove the spaces',
     concerns: ({ style, start, end }, source) =>
       style === 'block' &&
       blockHeader(source, start).includes('+') &&
       /^(?:[ \t]*\r?\n)*[ \t]+$/.test(source.slice(end)),
   },
   {
-    problem: [
-      'has an empty line after a \\, which YAML readers read differently',
-      'write \\n for the line break',
-    ],
+    message: 'has an empty line after a \\, which YAML readers read differently',
+    hint: 'write \\n for the line break',
     concerns: ({ style, start, end }, source) =>
       style === 'double' && /\\\r?\n[ \t]*\r?\n/.test(source.slice(start, end)),
   },
 ];
 
-/** The problem and hint of a scalar that YAML readers do not all read as the same string. */
-export function ambiguityOf(node: YamlScalar, source: string): Ambiguity['problem'] | undefined {
-  return ambiguities.find(({ concerns }) => concerns(node, source))?.problem;
+/** The words about a scalar that YAML readers do not all read as the same string. */
+export function ambiguityOf(node: YamlScalar, source: string): Words | undefined {
+  return ambiguities.find(({ concerns }) => concerns(node, source));
 }
 
 /** The header of a block scalar: `|`, `>-`, `|2+` and the like. */

@@ -1,8 +1,8 @@
 import pLimit from 'p-limit';
-import { type Diagnostic, errorFor, type Location, locationOf, type Words } from '../diagnostic.ts';
+import { type Diagnostic, errorFor, type Location, locationOf } from '../diagnostic.ts';
 import { expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { type Binding, bindingTo, type Place, type Scope } from '../jwe/binding.ts';
-import { type CompactJwe, readCompact } from '../jwe/compact.ts';
+import { type CompactJwe, leastPlaintext, readCompact } from '../jwe/compact.ts';
 import { compactText, looksSealed, readSealedValue } from '../jwe/detect.ts';
 import { encryptCompact, type PublicKey } from '../jwe/encrypt.ts';
 import { checkCount, checkSize, missingKeys } from '../kubernetes/secret.ts';
@@ -11,7 +11,7 @@ import { locationIn, placeOf } from '../manifest/place.ts';
 import { plaintextAnnotations } from '../manifest/read-secret.ts';
 import type { Entry, Field, Manifest, SecretDocument } from '../manifest/types.ts';
 import { shellWord, suggest } from '../text.ts';
-import { checkPlaintext, checkSealed, type ValuePolicy } from './value-warnings.ts';
+import { checkPlaintext, checkSealed, type ValuePolicy, type Warning } from './value-warnings.ts';
 
 /** The number of values that are sealed at once. */
 const PARALLEL = 16;
@@ -130,8 +130,6 @@ function newPlan(path: string, secret: SecretDocument, { namespace }: SealOption
   }
 }
 
-type Warning = Words & Pick<Diagnostic, 'code'>;
-
 /** Adds the warnings that `action` returns, or the errors that it throws, to the plan. */
 function attempt(plan: Plan, location: Location, action: () => readonly Warning[]): void {
   try {
@@ -245,8 +243,7 @@ function seal(plan: Plan, { field, key, bytes }: Value, options: SealOptions): r
 
 function keep(plan: Plan, key: string, jwe: CompactJwe, options: SealOptions): readonly Warning[] {
   plan.kept++;
-  // CBC pads to the next whole block, so this is the minimum size of the plaintext.
-  plan.bytes += jwe.ciphertext.length - 16;
+  plan.bytes += leastPlaintext(jwe);
   return checkSealed(jwe, { ...plan.place, key }, options.knownKids);
 }
 
@@ -274,9 +271,9 @@ function finish(plan: Plan, keys: readonly string[]): Plan {
   });
   attempt(plan, locationIn(secret), () => [
     ...checkSize(plan.bytes).map((words) => ({ ...words, code: 'large-secret' })),
-    ...missingKeys(secret.type, new Set(keys)).map((missing) => ({
+    ...missingKeys(secret.type, new Set(keys)).map((message) => ({
       code: 'missing-required-key',
-      message: `missing data key ${missing}, which type ${secret.type} requires`,
+      message,
       hint: `add it: kseal seal --into ${shellWord(path || 'FILE')} --prompt KEY`,
     })),
   ]);

@@ -13,7 +13,8 @@ export interface ValuePolicy {
   readonly allow: ReadonlySet<string>;
 }
 
-type ValueWarning = Words & Pick<Diagnostic, 'code'>;
+/** A warning about a value, without its place. */
+export type Warning = Words & Pick<Diagnostic, 'code'>;
 
 const SOPS_PREFIX = 'ENC[AES256_GCM,';
 
@@ -28,7 +29,7 @@ export function checkPlaintext(
   key: string,
   type: string | undefined,
   { strict, allow }: ValuePolicy,
-): readonly ValueWarning[] {
+): readonly Warning[] {
   if (isSealedInSomeForm(bytes)) {
     throw new KsealError('VALUE_REFUSED', 'already sealed, and sealed values cannot be nested', {
       hint: `to use the sealed value as it is: --from-jwe ${key}=FILE`,
@@ -66,7 +67,7 @@ export function checkSealed(
   { header }: CompactJwe,
   place: Place,
   knownKids: ReadonlySet<string> | undefined,
-): readonly ValueWarning[] {
+): readonly Warning[] {
   if (header.binding === undefined) {
     const message =
       'the sealed value is not bound to a Secret; it opens only where unbound values are accepted';

@@ -169,6 +169,10 @@ export function sealCommand(path: string): string {
   return path === '-' ? 'kseal seal -f -' : `kseal seal -f ${shellWord(path)} -i`;
 }
 
+/** How to judge a template. */
+export const renderFirst =
+  'render it first, and verify the result: helm template . | kseal verify -';
+
 /** How to seal a value in a template. */
 export const sealInTemplate =
   'run kseal seal NAME -n NAMESPACE --prompt KEY --raw, put the output into values.yaml, and refer to it here: {{ .Values.… }}';

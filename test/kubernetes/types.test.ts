@@ -20,7 +20,9 @@ describe('missingKeys', () => {
     ['constructor', [], []],
     [undefined, [], []],
   ])('for type %s and %j returns %j', (type, keys, lacking) => {
-    expect(missing(type, ...keys)).toEqual(lacking);
+    expect(missing(type, ...keys)).toEqual(
+      lacking.map((key) => `missing data key ${key}, which type ${type} requires`),
+    );
   });
 });
 

@@ -11,9 +11,9 @@ export const missingRequiredKey: Rule = {
     'type: kubernetes.io/tls\ndata:\n  tls.crt: ZXlKaGJHY2lPaUpTVTBF…\n  tls.key: ZXlKaGJHY2lPaUpTVTBF…',
   covers: 'line',
   checkSecret: ({ type, dataKeys, positionOf, position }) =>
-    missingKeys(type, dataKeys).map((missing) => ({
+    missingKeys(type, dataKeys).map((message) => ({
       position: positionOf('type') ?? position,
-      message: `missing data key ${missing}, which type ${type} requires`,
+      message,
       hint: 'add it: kseal seal --into FILE --prompt KEY; or correct the type',
     })),
 };

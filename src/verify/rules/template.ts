@@ -1,6 +1,6 @@
 import { byPosition, type Location } from '../../diagnostic.ts';
 import { lastAtMost, positionsIn } from '../../yaml/node.ts';
-import type { JudgedText, Rule, Violation } from '../rule.ts';
+import { type JudgedText, type Rule, renderFirst, type Violation } from '../rule.ts';
 
 export const template: Rule = {
   id: 'template',
@@ -13,7 +13,9 @@ export const template: Rule = {
   covers: 'line',
   checkText: (text) => [
     ...text.templates.flatMap(({ position, hidden }) =>
-      position === undefined || hidden ? [] : [{ position, message: NOT_RENDERED, hint }],
+      position === undefined || hidden
+        ? []
+        : [{ position, message: NOT_RENDERED, hint: renderFirst }],
     ),
     ...firstInEachDocument(text, placeholdersIn(text)).map(
       ({ position, secret, key }): Violation => ({
@@ -21,7 +23,7 @@ export const template: Rule = {
         secret,
         key,
         message: REPLACED,
-        hint,
+        hint: renderFirst,
       }),
     ),
   ],
@@ -29,7 +31,6 @@ export const template: Rule = {
 
 const NOT_RENDERED = 'a template, which cannot be judged before it is rendered';
 const REPLACED = 'another tool inserts a value here, so it cannot be judged';
-const hint = 'render it first, and verify the result: helm template . | kseal verify -';
 
 /** Finds placeholders outside of templates. */
 function placeholdersIn({ problems, secrets }: JudgedText): readonly Location[] {

@@ -1,5 +1,6 @@
 import type { Words } from '../../diagnostic.ts';
 import { expected } from '../../errors.ts';
+import { leastPlaintext } from '../../jwe/compact.ts';
 import { checkCount, checkSize } from '../../kubernetes/secret.ts';
 import { type JudgedValue, none, type Rule, type Violation } from '../rule.ts';
 
@@ -26,10 +27,10 @@ export const tooLarge: Rule = {
   },
 };
 
-/** Returns the minimum size of the plaintext: CBC pads to the next whole block. */
+/** Returns the minimum size of the plaintext. */
 function leastBytes({ jwe, defect, bytes }: JudgedValue): number {
   if (defect !== undefined) return 0;
-  return jwe === undefined ? bytes.length : jwe.ciphertext.length - 16;
+  return jwe === undefined ? bytes.length : leastPlaintext(jwe);
 }
 
 function violations(

@@ -1,5 +1,5 @@
 import { positionsIn, type YamlNode } from '../../yaml/node.ts';
-import type { JudgedText, Rule, Violation } from '../rule.ts';
+import { type JudgedText, type Rule, renderFirst, type Violation } from '../rule.ts';
 import { hasSecretWords, isBraces } from '../templates.ts';
 
 export const unparsable: Rule = {
@@ -27,8 +27,7 @@ function hiddenTemplates({ templates }: JudgedText): readonly Violation[] {
   return templates.flatMap(({ position, hidden }) => {
     if (!hidden || position === undefined) return [];
     const message = 'a template that is not YAML even without its actions may hide plaintext';
-    const hint = 'render it first, and verify the result: helm template . | kseal verify -';
-    return [{ position, message, hint }];
+    return [{ position, message, hint: renderFirst }];
   });
 }
 
