@@ -31,7 +31,7 @@ export interface Diagnostic<Code extends string = string> extends Location, Word
 
 /** Returns where a problem is: `deploy/db.yaml:11:13: Secret hr/db, data key "password"`. */
 export function locationOf(path: string, { position, secret, key }: Location): string {
-  // A manifest that is about to be created has no path, and no lines that anybody has seen.
+  // A manifest that is about to be created has no path, and its line numbers mean nothing to the user.
   const place = path === '' ? [] : [`${path}:${position.line}:${position.column}`];
   const value = [...(secret === undefined ? [] : [`Secret ${secret}`])];
   if (key !== undefined) value.push(`data key "${key}"`);
@@ -48,17 +48,16 @@ export function errorFor(
   return new KsealError(code, message, { hint, thing: locationOf(path, diagnostic) });
 }
 
-/** Orders by position. */
 export function byPosition({ position: a }: Location, { position: b }: Location): number {
   return a.line - b.line || a.column - b.column;
 }
 
-/** Orders by position, then by code, whatever the locale. */
+/** The order of a report, the same in every locale. */
 export function inOrder(a: Diagnostic, b: Diagnostic): number {
   return byPosition(a, b) || compareText(a.code, b.code);
 }
 
-/** Orders texts by their UTF-16 code units. */
+/** Compares UTF-16 code units, so that the order does not depend on the locale. */
 export function compareText(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;

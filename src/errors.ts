@@ -68,7 +68,7 @@ export function expected(thrown: unknown): KsealError {
   throw thrown;
 }
 
-/** The same for all errors in a thrown value. */
+/** Returns the errors in `thrown` if all are KsealErrors. Throws any other: it is a bug. */
 export function expectedErrors(thrown: unknown): readonly KsealError[] {
   return errorsOf(thrown).map((error) => expected(error));
 }

@@ -111,7 +111,7 @@ function refuseTwice(option: Option): void {
   option.argParser((text, previous: unknown) => {
     const isDefault = previous === option.defaultValue && !isGiven;
     isGiven = true;
-    // The values of an option that are collected elsewhere leave no text here.
+    // The value sources of `seal`, such as --prompt, may repeat: their parser returns undefined.
     if (typeof previous !== 'string' || previous === '' || isDefault) {
       return parse ? parse(text, previous) : text;
     }

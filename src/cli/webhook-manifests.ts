@@ -161,7 +161,7 @@ const checks: readonly Check[] = [
   },
   {
     isWrong: ({ namespace }) => !isNamespace(namespace),
-    problem: '-n must be a namespace, of lower-case letters, digits and -',
+    problem: '-n must be a valid namespace: lower-case letters, digits and -',
     hint: '-n kseal',
   },
   {
@@ -234,7 +234,7 @@ function issuesClient({ tls, clientCa, clientName }: ManifestFlags): boolean {
   return tls === 'self-signed' && clientCa.length === 0 && clientName.length > 0;
 }
 
-/** Reads the configuration and the certificates, and issues certificates. Reads no key but that of TLS. */
+/** Reads the configuration and the certificates, and issues certificates. The only private key it reads is the TLS key. */
 async function optionsFrom(
   io: IO,
   flags: ManifestFlags,
@@ -308,7 +308,7 @@ async function remoteKey(text: string, scheme: string): Promise<WebhookKey> {
 function keyFile(path: string): WebhookKey {
   const name = path.split(/[\\/]/).at(-1) ?? '';
   if (isDataKey(name)) return { kind: 'file', name, path };
-  throw new KsealError('KEY_REFERENCE_INVALID', 'not a file name that a Secret can hold', {
+  throw new KsealError('KEY_REFERENCE_INVALID', 'the file name is not a valid data key', {
     thing: path,
     hint: 'rename the file: letters, digits, -, _ and . are allowed',
   });

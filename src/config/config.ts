@@ -132,7 +132,7 @@ export function loadConfig(path: string, shown: string, read: ReadFile = readReg
 /** Returns the configuration for an absolute folder, if there is one. */
 export type FindConfig = (folder: string) => Config | undefined;
 
-/** Finds the configuration `named`, a path relative to `cwd`, or if it is empty, the nearest. */
+/** Finds the configuration `named`, a path relative to `cwd`; without a name, the nearest one. */
 export function findConfig(cwd: string, named: string | undefined): FindConfig {
   if (!named) return configsAbove(cwd);
   return loadedOnce(() => loadConfig(resolve(cwd, named), named, readFile));
@@ -161,7 +161,7 @@ function configsAbove(cwd: string): FindConfig {
   );
 }
 
-/** Calls `readIn` for a folder and for those above it, up to `isTop`, and for each folder once. */
+/** Searches a folder and those above it, up to `isTop`. Calls `readIn` once for each folder. */
 export function nearestConfig(readIn: FindConfig, isTop: (folder: string) => boolean): FindConfig {
   const known = new Map<string, Config | undefined>();
   const find: FindConfig = (folder) => {

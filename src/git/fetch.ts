@@ -90,7 +90,7 @@ async function fetchInto(
   return bytes && { bytes, commit, ref: name, signature };
 }
 
-/** With a name for the remote, git cannot take its URL for an option. */
+/** With a name for the remote, git cannot mistake its URL for an option. */
 const REMOTE = 'kseal';
 
 interface RefSource {

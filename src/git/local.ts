@@ -120,7 +120,7 @@ function namesOf(git: LocalGit, ref: string): readonly string[] {
   return names.length > 0 && isShortId(git, name) ? [...names, `commit ${name}`] : names;
 }
 
-/** Whether a name is also the start of an object id; git takes a full id for an id anyway. */
+/** Whether a name is also the start of an object id; git parses a full id as an id anyway. */
 function isShortId(git: LocalGit, name: string): boolean {
   if (!/^[0-9a-f]{4,39}$/i.test(name)) return false;
   return ask(git, ['rev-parse', `--disambiguate=${name}`]).length > 0;

@@ -12,7 +12,7 @@ interface Ended {
   /** -1 if a signal ended it. */
   readonly code: number;
   readonly stdout: Buffer;
-  /** In English. May hold credentials, and may come from a server. */
+  /** In English. May contain credentials and a server's output. */
   readonly stderr: string;
 }
 
@@ -127,7 +127,7 @@ function mayAsk(env: NodeJS.ProcessEnv): boolean {
 }
 
 function kill(child: ChildProcess, group: boolean): void {
-  // SIGTERM lets git turn the echo of the terminal on again.
+  // SIGTERM lets git restore the terminal's echo.
   child.kill(group ? 'SIGKILL' : 'SIGTERM');
   child.stdout?.destroy();
   if (!group || child.pid === undefined) return;
@@ -176,7 +176,7 @@ export async function withFolder<T>(use: (folder: Folder) => Promise<T>): Promis
 function remove({ path, atEnd }: Folder): void {
   for (const stop of atEnd) stop();
   try {
-    // A process that is just being killed may still create a file.
+    // A dying process may still create a file.
     rmSync(path, { recursive: true, force: true, maxRetries: 3, retryDelay: 20 });
   } catch {
     // The rest is not confidential, and must not hide the error of the command.

@@ -54,7 +54,7 @@ export function inspectManifest(manifest: Manifest, namespace: string | undefine
 
 /**
  * Inspects everything in a text that looks sealed but is not the value of a Secret, as in Helm
- * values, templates and text that cannot be parsed: it needs its key all the same.
+ * values, templates and text that cannot be parsed: it still needs its key.
  */
 export function inspectStrays({ source, path, secrets }: Manifest): readonly Inspection[] {
   const known = secrets.flatMap(({ entries }) => entries.map(({ bytes }) => bytes));

@@ -45,7 +45,7 @@ interface Scheme {
   readonly showsUser: boolean;
 }
 
-/** A host begins with a letter, a digit or `[`: ssh would take `-oProxyCommand=…` for an option. */
+/** A host begins with a letter, a digit or `[`: ssh would parse `-oProxyCommand=…` as an option. */
 const HOST = String.raw`(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?`;
 const FOLDERS = String.raw`\/[^\s\\]+`;
 

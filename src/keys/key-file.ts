@@ -151,7 +151,7 @@ function textOf(bytes: Uint8Array, what: string): string {
     .trim();
 }
 
-/** From the PEM labels that may hold an RSA key (RFC 7468 §§ 5, 10, 13; RFC 8017 A.1). */
+/** Maps the PEM labels that RSA keys have to the key's kind, format and parser (RFC 7468 §§ 5, 10, 13; RFC 8017 A.1). */
 const pemForms = new Map<string, readonly [KeyKind, form: string, (pem: string) => KeyObject]>([
   ['PUBLIC KEY', ['public', 'SPKI PEM', (pem) => exactKey(pem, 'spki')]],
   ['RSA PUBLIC KEY', ['public', 'PKCS#1 PEM', (pem) => exactKey(pem, 'pkcs1')]],

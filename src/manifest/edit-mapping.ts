@@ -155,7 +155,7 @@ function blockRemoval(
   ];
 }
 
-/** The offset after the line, including a comment, in which the content before `offset` ends. */
+/** The offset after the line in which the content before `offset` ends, with any comment. */
 function lineEnd(source: string, offset: number): number {
   if (source.charAt(offset - 1) === '\n') return offset; // A block scalar ends with its line.
   const end = offset + restOfLine(source, offset).length;

@@ -46,7 +46,7 @@ export function nameOf(node: YamlNode): string | undefined {
   return node.kind === 'scalar' ? node.text : undefined;
 }
 
-/** Whether every YAML reader takes the node for null. */
+/** Whether every YAML reader parses the node as null. */
 export function isNull(node: YamlNode): boolean {
   return node.kind === 'scalar' && node.style === 'plain' && isPlainNull(node.text);
 }
@@ -91,7 +91,7 @@ export function oddKeys(map: YamlMap, source: Source, what: string): readonly Pr
   return problems;
 }
 
-/** Reports why YAML readers do not all take `node` for the same string. */
+/** Reports a node that YAML readers do not all parse as the same string. */
 export function notAString(node: YamlNode, source: Source, what: string): Problem | undefined {
   if (node.kind === 'alias') return indirection(node, source, what);
   if (node.kind !== 'scalar') {
@@ -111,7 +111,7 @@ export function notAString(node: YamlNode, source: Source, what: string): Proble
 }
 
 function trapped(trap: string): Words {
-  const message = `is not a string: without quotes, YAML readers take it for ${trap}`;
+  const message = `is not a string: without quotes, YAML readers parse it as ${trap}`;
   return { message, hint: 'quote it' };
 }
 

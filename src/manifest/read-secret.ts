@@ -26,7 +26,7 @@ import {
 type Problem = Diagnostic<ReaderCode>;
 type Report = (problem: Problem | undefined) => void;
 
-/** Reads the mapping `node`, which is a Secret, and what keeps it from being sealed. */
+/** Reads the mapping `node`, which is a Secret, and finds every problem that prevents sealing it. */
 export function readSecret(
   node: YamlMap,
   source: Source,

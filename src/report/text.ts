@@ -40,7 +40,7 @@ function widthsOf(findings: readonly Finding[]): Widths {
   };
 }
 
-/** Returns the path so that GitHub's runner does not take a leading `::` for a command. */
+/** Returns the path so that GitHub's runner does not mistake a leading `::` for a command. */
 function heading(path: string): string {
   return printable(/^\s*::/.test(path) ? `./${path}` : path);
 }

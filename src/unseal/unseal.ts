@@ -33,7 +33,7 @@ interface OpenRequest {
   readonly cache?: Cache;
 }
 
-/** All maps go by data key; with any error, `opened` is empty. */
+/** Maps are keyed by data key. `opened` is empty if any value failed. */
 export interface OpenResult {
   readonly opened: ReadonlyMap<string, Uint8Array>;
   readonly warnings: ReadonlyMap<string, string>;

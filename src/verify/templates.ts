@@ -62,7 +62,7 @@ export function hasSecretWords(text: string): boolean {
   return (/\bkind\b/.test(text) && /\bSecret(?:List)?\b/.test(text)) || /\\[xuU]/.test(text);
 }
 
-/** Whether a node is an action: YAML takes `{{ .x }}` for a mapping in a mapping. */
+/** Whether a node is an action: YAML parses `{{ .x }}` as a mapping in a mapping. */
 export function isBraces(node: YamlNode, source: string): boolean {
   return node.kind === 'map' && node.flow && source.startsWith('{{', node.start);
 }
@@ -135,6 +135,7 @@ function maskActions(text: string, actions: string[]): string | undefined {
   return blankStructure(masked + text.slice(from));
 }
 
+// As in `  {{- include "labels" . }}`.
 const onlyMasks = /^[ \t]*[\uE000-\uF8FF][\uE000-\uF8FF \t]*\r?$/;
 
 /**
@@ -150,12 +151,11 @@ function blankStructure(text: string): string {
     if (!isContent && indent >= 0) block = indentOfBlock(line);
     return line;
   });
-  return lines
-    .join('\n')
-    .replace(
-      /^([ \t]*)([^\s][^\n]*?[:-][ \t]+|-[ \t]+)([\uE000-\uF8FF][\uE000-\uF8FF \t]*)(?=\r?\n(?:[ \t]*\r?\n)*\1[ \t]+[^\s#-])/gm,
-      (_, indent: string, key: string, masks: string) => indent + key + blanked(masks),
-    );
+  return lines.join('\n').replace(
+    // As in `data: {{ .Values.extra }}` before a line `  password: eyJ…`.
+    /^([ \t]*)([^\s][^\n]*?[:-][ \t]+|-[ \t]+)([\uE000-\uF8FF][\uE000-\uF8FF \t]*)(?=\r?\n(?:[ \t]*\r?\n)*\1[ \t]+[^\s#-])/gm,
+    (_, indent: string, key: string, masks: string) => indent + key + blanked(masks),
+  );
 }
 
 /** Returns the indentation that the lines of a block scalar exceed, if `line` begins one. */
@@ -168,7 +168,9 @@ function indentOfBlock(line: string): number | undefined {
 
 /** Returns the end of an action. Its strings may contain `}}`, and its comments any quote. */
 function endOfAction(text: string, start: number): number | undefined {
+  // As in `{{/* don't */}}`.
   const comment = /\{\{-?\s*\/\*[\s\S]*?\*\/[\s\S]*?\}\}/y;
+  // As in `{{ default "}}" .Values.end }}`.
   const other =
     /\{\{(?!-?\s*\/\*)(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`|\{(?!\{)|\}(?!\})|[^"'`{}])*\}\}/y;
   for (const pattern of [comment, other]) {

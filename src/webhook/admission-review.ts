@@ -17,7 +17,7 @@ export interface AdmissionRequest {
   readonly operation: string;
   /** The namespace of the request: the API server does not vouch for that of the object. */
   readonly namespace: string;
-  /** Undefined if the API server is still to generate it. */
+  /** Undefined if the API server has not generated it yet. */
   readonly name: string | undefined;
   readonly dryRun: boolean;
   /** Undefined unless the request creates or updates a Secret itself. */

@@ -176,7 +176,7 @@ const styles: Readonly<Record<string, YamlScalar['style']>> = {
 };
 
 /**
- * Whether a quoted scalar ends with its closing quote. The package takes an escaped quote for it,
+ * Whether a quoted scalar ends with its closing quote. The package mistakes an escaped quote for it,
  * as in `'it''`, if the next line is indented too little to continue the scalar.
  */
 function isClosed(style: YamlScalar['style'], source: string): boolean {
@@ -210,7 +210,7 @@ function mapOf(map: YAMLMap<Node, Node | null>, base: NodeBase, context: Context
     entries.push(entry);
     if (entry.key.kind !== 'scalar' || isMergeKey(entry.key)) continue;
     const { text, style } = entry.key;
-    // In flow style kubectl takes `?` for an indicator even without a space after it.
+    // In flow style kubectl parses `?` as an indicator even without a space after it.
     if (flow && style === 'plain' && text[0] === '?')
       context.fail('BAD_SCALAR_START', entry.key.start);
     if (seen.has(text)) context.fail('DUPLICATE_KEY', entry.key.start);

@@ -3,7 +3,7 @@ import { printable } from '../text.ts';
 
 /**
  * Prints plain data as one YAML document after `comment`. Strings that a reader of YAML 1.1
- * (kubectl) would take for another type are quoted.
+ * (kubectl) would parse as another type are quoted.
  */
 export function printYaml(value: unknown, comment = ''): string {
   const document = new Document(value, { compat: 'yaml-1.1', aliasDuplicateObjects: false });

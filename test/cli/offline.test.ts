@@ -32,7 +32,7 @@ const HR = 'gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/hr';
 const seal = ['seal', 'db', '-n', 'hr', '--stdin', 'password'];
 const quiet = { code: 0, actions: [], packages: [] };
 
-test('with key files no network, program or KMS client is used', async () => {
+test('key files need no network, program or KMS client', async () => {
   const cwd = folderWithKeys();
   expect(await record(cwd, [...seal, '-k', 'k.pub', '-o', 'db.yaml'])).toMatchObject(quiet);
   expect(await record(cwd, ['inspect', 'db.yaml', 'k.pub'])).toMatchObject(quiet);

@@ -174,7 +174,7 @@ describe('parseConfig', () => {
   });
 });
 
-test('many wrong rules are 20 errors', () => {
+test('reports at most 20 errors', () => {
   const keys = Array.from({ length: 2_000 }, (_, i) => `  k${i}: {}\n`).join('');
   const rules = Array.from({ length: 100 }, (_, i) => `- {path: a, key: j${i}}\n`).join('');
   const errors = errorsIn(`version: 1\nkeys:\n${keys}rules:\n${rules}`);
@@ -182,13 +182,13 @@ test('many wrong rules are 20 errors', () => {
   expect(errors[0]?.message).toMatch(/^\.kseal\.yaml:2004:\d+: unknown key "j0"$/);
 });
 
-test.each(['[', '{a: '])('%s without end is refused', (open) => {
+test.each(['[', '{a: '])('refuses an unclosed %s', (open) => {
   expect(errorsIn(`version: 1\nkeys: ${open.repeat(50_000)}`)).toMatchObject([
     { code: 'CONFIG_INVALID' },
   ]);
 });
 
-test('a manifest under the name of a configuration', () => {
+test('refuses a manifest named .kseal.yaml', () => {
   expect(thrownBy(() => parse('apiVersion: v1\nkind: Secret\n'))).toEqual({
     code: 'CONFIG_INVALID',
     message: '.kseal.yaml:1:1: is a Kubernetes manifest, not a configuration of kseal',
@@ -235,7 +235,7 @@ describe('findConfig', () => {
   test.each([
     ['a folder', 'odd', 'is a folder, not a file'],
     ['a dangling link', 'dangling', 'no such file'],
-  ])('does not ignore %s in its place', (_, name, problem) => {
+  ])('reports %s named .kseal.yaml', (_, name, problem) => {
     expect(thrownBy(() => findConfig(folder, undefined)(join(folder, name)))).toMatchObject({
       code: 'IO',
       message: `${name}/.kseal.yaml: ${problem}`,
@@ -243,7 +243,7 @@ describe('findConfig', () => {
   });
 });
 
-test('a configuration starts its paths from its own folder', () => {
+test('resolves paths against its own folder', () => {
   const path = join(folder, 'repo/.kseal.yaml');
   expect(loadConfig(path, '../.kseal.yaml')).toMatchObject({
     folder: join(folder, 'repo'),

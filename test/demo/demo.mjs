@@ -91,7 +91,7 @@ const webhook = startKseal(
 );
 const [line] = await printed(webhook, /^\{.*"kids".*\}\n/m);
 const [port, metricsPort] = JSON.parse(line).msg.match(/\d+/g);
-await ready(`http://127.0.0.1:${metricsPort}/readyz`);
+await ready(`http://127.0.0.1:${metricsPort}/readyz`, webhook);
 const kubeconfig = read('webhook/apiserver-kubeconfig.yaml');
 const pemIn = (field) => Buffer.from(kubeconfig.match(`${field}-data: (.*)`)?.[1] ?? '', 'base64');
 const apiServer = { cert: pemIn('client-certificate'), key: pemIn('client-key') };

@@ -73,7 +73,10 @@ export function check(claim, isTrue) {
   print(wrap(`✓ ${claim}`), 'green');
 }
 
-/** Starts a Node program in the folder. Its property `text` collects what it prints. */
+/**
+ * Starts a Node program in the folder. Its property `text` collects what it prints; `isClosed` is
+ * true after its end, when `text` is complete.
+ */
 export function start(args) {
   if (isEnding) throw new Error('the demo is ending');
   const child = spawn(process.execPath, args, {
@@ -84,6 +87,9 @@ export function start(args) {
   });
   if (child.pid !== undefined) children.add(child);
   child.on('exit', () => children.delete(child));
+  child.on('close', () => {
+    child.isClosed = true;
+  });
   child.text = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk) => {
@@ -141,8 +147,8 @@ export async function kseal(line, { input = '', exit = 0, filter = '' } = {}) {
   return child.text;
 }
 
-/** Waits until a URL answers with a 2xx status. */
-export async function ready(url) {
+/** Waits until a URL of `child` answers with a 2xx status. Throws at once if `child` has exited. */
+export async function ready(url, child) {
   const deadline = Date.now() + LIMIT;
   const attempt = () =>
     fetch(url, { signal: AbortSignal.timeout(LIMIT) }).catch((error) => ({
@@ -150,6 +156,10 @@ export async function ready(url) {
     }));
   for (let answer = await attempt(); !answer.ok; answer = await attempt()) {
     if (Date.now() > deadline) throw new Error(`${url}: not ready: ${answer.status}`);
+    if (child.isClosed) {
+      lastOutput = child.text;
+      throw new Error(`${child.spawnargs[1]}: exited before ${url} was ready`);
+    }
     await pause(100);
   }
 }

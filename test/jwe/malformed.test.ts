@@ -52,7 +52,7 @@ test.each([
   expect([errors.get('password')?.code, calls]).toEqual(['DECRYPTION_FAILED', 1]);
 });
 
-test('a lenient decoder takes every lenient form for the sound value', () => {
+test('a lenient decoder decodes every lenient form to the sound value', () => {
   const lenient = malformedTexts.filter(({ name }) => name.includes(': '));
   expect(lenient).toHaveLength(segmentNames.length * 7);
   for (const { name, bytes } of lenient) {

@@ -64,7 +64,7 @@ const structure: Row[] = [
   ['quotes around it', `"${sound}"`, 'unlike sealed'],
 ];
 
-/** For each segment, other texts that a lenient decoder takes for the same bytes. */
+/** For each segment, other texts that a lenient decoder decodes to the same bytes. */
 const lenient: Row[] = segmentNames.flatMap((name, index) => {
   const segments = sound.split('.');
   const text = segments[index] ?? '';

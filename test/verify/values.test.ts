@@ -110,7 +110,7 @@ describe('a mistake in the metadata is not reported again for the values', () =>
   });
 });
 
-test('a name that is not a string is compared with the bindings all the same', () => {
+test('a name that is not a string is still compared with the binding', () => {
   const found = brokenBy(withValue(sealedValue(), '{ name: 7, namespace: hr }'));
   expect(found).toEqual(['3 invalid-value', '5 binding-mismatch']);
 });

@@ -15,8 +15,8 @@ const MAX_ANSWER = 4 * 1024 * 1024;
 const tokenTimeout = () => 0.8 * defaultLimits.call;
 
 /**
- * The client for an endpoint, with credentials. `project` spares the client the search for a
- * project, which would run gcloud. Rejects with KEY_CREDENTIALS.
+ * The client for an endpoint, with credentials. `project` is given so that the client does not run
+ * gcloud to find one. Rejects with KEY_CREDENTIALS.
  */
 export function connect(
   endpoint: KmsEndpoint,
@@ -51,7 +51,7 @@ async function open(
     'grpc.service_config_disable_resolution': 1,
     ...(loopback ? await plainText() : {}),
   });
-  // First, because the client's methods rethrow a failure of it where nobody can catch it.
+  // Initialize first: later, a failure would be an unhandled rejection.
   await client.initialize().catch((error: unknown) => {
     throw noCredentials(error, process.env.GOOGLE_APPLICATION_CREDENTIALS);
   });
@@ -123,7 +123,7 @@ interface KmsEndpoint {
 const DEFAULT: KmsEndpoint = { host: 'cloudkms.googleapis.com', port: 443, loopback: false };
 const VARIABLE = 'KSEAL_KMS_ENDPOINT';
 
-/** A full host name (gRPC could take a bare word for a scheme), an IPv4 or a bracketed IPv6 address. */
+/** A full host name (gRPC could parse a bare word as a scheme), an IPv4 or a bracketed IPv6 address. */
 const FORM = /^(localhost|(?:[a-z0-9-]+\.)+[a-z0-9-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/;
 
 const BYTE = '(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)';
@@ -131,7 +131,7 @@ const LOOPBACK = new RegExp(`^(?:localhost|127\\.${BYTE}\\.${BYTE}\\.${BYTE}|\\[
 
 /**
  * The endpoint of `--kms-endpoint`, else of the environment, else Google's. Credentials are sent to
- * the endpoint, and nobody sees an inherited environment, so only the flag may name any host; the
+ * the endpoint, and an inherited variable is easy to overlook, so only the flag may name any host; the
  * environment may name this machine and Google. Prints an endpoint that is not the default.
  * Throws USAGE.
  */

@@ -74,7 +74,7 @@ export function kmsError(error: unknown, asked: Asked): KsealError {
   return new KsealError(code, problem, { thing, hint, cause: error });
 }
 
-/** Without a thing, the problem is that of the resource. */
+/** `thing` defaults to the name of the resource. */
 type Words = readonly [code: ErrorCode, problem: string, hint: string, thing?: string];
 type Row = (asked: Asked, error: StatusError) => Words;
 

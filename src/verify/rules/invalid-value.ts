@@ -5,7 +5,7 @@ export const invalidValue: Rule = {
   id: 'invalid-value',
   severity: 'error',
   summary: 'a field of the wrong type',
-  why: 'Names and values are strings. Without quotes, YAML readers take 0123, yes, null or 2024-01-01 for something else, and they disagree on what. A value that contains plaintext is reported as plaintext-value.',
+  why: 'Names and values are strings. Without quotes, YAML readers parse 0123, yes, null or 2024-01-01 as something else, and not all as the same. A value that contains plaintext is reported as plaintext-value.',
   wrong: 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: 0123',
   right: 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: "0123"',
   inTemplates: true,

@@ -34,7 +34,10 @@ const secretRule = {
   scope: 'Namespaced',
 };
 
-/** Skips Secrets that only wait for their finalizers. A new object could claim that, a stored one cannot. */
+/**
+ * Skips Secrets that only wait for their finalizers. Checks the stored object, because a new one
+ * could claim any deletionTimestamp.
+ */
 const notBeingDeleted = {
   name: 'not-being-deleted',
   expression: 'dyn(oldObject) == null || !has(oldObject.metadata.deletionTimestamp)',
@@ -125,7 +128,7 @@ export function policyObjects(): readonly KubernetesObject[] {
         validations: [
           {
             expression: 'size(variables.unopened) == 0',
-            // For the reason Invalid kubectl would print an empty field path.
+            // With the reason Invalid, kubectl would print an empty field path.
             reason: 'Forbidden',
             // Shown if the expression below gives more than 5 KiB.
             message: `sealed values were not opened: ${check}`,

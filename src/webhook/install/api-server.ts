@@ -37,7 +37,7 @@ its private key to the files that it names, all readable only by kube-apiserver:
 ${kubeconfig}`.trimEnd();
 }
 
-/** How to install the two generated files on control plane nodes. `path` returns their paths here. */
+/** How to install the two generated files on control plane nodes. `path` maps their names to local paths. */
 export function copyInstructions(path: (name: string) => string): string {
   return `On every control plane node, copy
 these files, readable only by kube-apiserver:

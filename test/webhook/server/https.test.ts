@@ -67,14 +67,14 @@ describe('requests', () => {
 });
 
 describe('bodies', () => {
-  test('of 6 MiB are accepted', async () => {
+  test('accepts a body of 6 MiB', async () => {
     const mutating = await startMutating();
     const body = Buffer.alloc(6 * MIB, ' ');
     expect(await post(mutating, body)).toMatchObject({ status: 200, text: 'ok' });
     expect(mutating.posted[0]?.body.length).toBe(6 * MIB);
   });
 
-  test('of 8 MiB are refused with 413 before they are read', async () => {
+  test('refuses a body of 8 MiB with 413 before reading it', async () => {
     const mutating = await startMutating();
     const socket = await tlsConnection(mutating);
     socket.write(`${head}Content-Length: ${8 * MIB}\r\n\r\n`);
@@ -82,7 +82,7 @@ describe('bodies', () => {
     expect(mutating.posted).toEqual([]);
   });
 
-  test('that are chunked and endless are cut after 7 MiB', async () => {
+  test('cuts off an endless chunked body after 7 MiB', async () => {
     const mutating = await startMutating();
     const accepted = once(mutating.server, 'secureConnection');
     const socket = await tlsConnection(mutating);
@@ -101,7 +101,7 @@ describe('bodies', () => {
     expect(mutating.posted).toEqual([]);
   });
 
-  test('longer than Content-Length: the rest is not part of the review', async () => {
+  test('ignores bytes after Content-Length', async () => {
     const mutating = await startMutating();
     const socket = await tlsConnection(mutating);
     socket.write(`${head}Content-Length: 4\r\n\r\n1234 and something else\r\n\r\n`);
@@ -115,7 +115,7 @@ describe('bodies', () => {
     ['Content-Length: -1'],
     ['Content-Length: 0x10'],
     ['Transfer-Encoding: gzip'],
-  ])('of an ambiguous length are refused: %s', async (fields) => {
+  ])('refuses a body of ambiguous length: %s', async (fields) => {
     const mutating = await startMutating();
     const socket = await tlsConnection(mutating);
     socket.write(`${head}${fields}\r\n\r\n4\r\n1234\r\n0\r\n\r\n`);
@@ -123,7 +123,7 @@ describe('bodies', () => {
     expect(mutating.posted).toEqual([]);
   });
 
-  test('of more than 64 MiB in all are refused with 503 until others are gone', async () => {
+  test('refuses bodies of more than 64 MiB in all with 503 until others are gone', async () => {
     const mutating = await startMutating();
     const open = async () => {
       const socket = await tlsConnection(mutating);
@@ -139,7 +139,7 @@ describe('bodies', () => {
     await eventually(async () => expect((await post(mutating, body)).status).toBe(200));
   });
 
-  test('of more than 2048 pending requests are refused with 503', async () => {
+  test('refuses a request with 503 while 2048 others are pending', async () => {
     const { promise, open } = gate();
     const mutating = await startMutating({ answer: () => promise.then(() => 'ok') });
     const socket = await tlsConnection(mutating);

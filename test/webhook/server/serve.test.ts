@@ -32,16 +32,16 @@ function keyAfter(promise: Promise<unknown> = Promise.resolve()) {
   return { key, requests: () => asked.asked.length };
 }
 
-describe('a start is prevented by', () => {
+describe('a start', () => {
   const failing = (code: 'KEY_INVALID' | 'USAGE') => () =>
     Promise.reject(new KsealError(code, 'message'));
 
-  test('a key that can never be read', async () => {
+  test('fails if a key can never be read', async () => {
     const starting = startServed({ references: ['a'], loadKeys: failing('KEY_INVALID') });
     await expect(starting).rejects.toMatchObject({ code: 'KEY_INVALID', message: 'message' });
   });
 
-  test('several such keys, with all errors', async () => {
+  test('fails with the errors of all such keys', async () => {
     const starting = startServed({ references: ['a', 'b'], loadKeys: failing('USAGE') });
     await expect(starting).rejects.toMatchObject({
       errors: [{ code: 'USAGE' }, { code: 'USAGE' }],
@@ -51,7 +51,7 @@ describe('a start is prevented by', () => {
   test.each([
     ['--port', 'port'],
     ['--metrics-port', 'metricsPort'],
-  ])('a port in use, with a hint to change %s', async (flag, option) => {
+  ])('fails if a port is in use, with a hint to change %s', async (flag, option) => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     onTestFinished(() => void other.close());
@@ -63,7 +63,7 @@ describe('a start is prevented by', () => {
     });
   });
 
-  test('a signal while the keys are read', async () => {
+  test('ends at a signal while the keys are read', async () => {
     const starting = startServed({
       references: ['a'],
       loadKeys: () => new Promise(() => {}),
@@ -78,7 +78,7 @@ describe('keys', () => {
     throw new KsealError('KEY_UNAVAILABLE', 'unavailable');
   };
 
-  test('that are unavailable at first: alive and not ready, and ready as soon as they are', async () => {
+  test('is alive but not ready until all keys are available', async () => {
     let load = async (): Promise<OpeningKey[]> => unavailable();
     const served = await startServed({ references: ['a'], times: quick, loadKeys: () => load() });
     expect(await served.page('/livez')).toEqual([200, 'ok\n']);
@@ -95,7 +95,7 @@ describe('keys', () => {
     expect(answered((await post(served, reviewFor())).text).opened).toEqual(opened);
   });
 
-  test('that take long to read delay the start only for a while', async () => {
+  test('starts after a while even if reading the keys takes longer', async () => {
     const served = await startServed({
       references: ['a'],
       loadKeys: () => new Promise(() => {}),
@@ -105,7 +105,7 @@ describe('keys', () => {
     expect((await served.page('/livez'))[0]).toBe(200);
   });
 
-  test('that become unavailable: ready, and an unknown kid is a transient error', async () => {
+  test('stays ready if keys become unavailable; an unknown kid is a transient error', async () => {
     let load = async () => [keyAfter().key];
     const served = await startServed({ references: ['a'], times: quick, loadKeys: () => load() });
     load = async () => unavailable();
@@ -117,7 +117,7 @@ describe('keys', () => {
     expect(answered((await post(served, reviewFor())).text).opened).toEqual(opened);
   });
 
-  test('give the same note each time they are read, which is logged once', async () => {
+  test('logs a note once, even if each reading of the keys gives it', async () => {
     let readings = 0;
     const served = await startServed({
       references: ['a'],
@@ -132,7 +132,7 @@ describe('keys', () => {
     expect(served.log().filter(({ msg }) => msg === 'asking elsewhere')).toHaveLength(1);
   });
 
-  test('that do not answer for one namespace still answer for another', async () => {
+  test('answers for one namespace while a key call for another hangs', async () => {
     const { promise, open } = gate();
     const { key, requests } = keyAfter(promise);
     const served = await startServed({ references: ['a'], loadKeys: async () => [key] });
@@ -150,7 +150,7 @@ describe('keys', () => {
 });
 
 describe('an unexpected error', () => {
-  test('outside of a review is logged without its message, and the server goes on', async () => {
+  test('is logged without its message if it is outside of a review, and the server goes on', async () => {
     const served = await startServed({});
     served.stray(new TypeError('CANARY-message'));
     served.stray('CANARY-text');
@@ -160,7 +160,7 @@ describe('an unexpected error', () => {
     expect((await served.page('/livez'))[0]).toBe(200);
   });
 
-  test('in a review is a refusal with 500, logged without its message, and the server goes on', async () => {
+  test('refuses a review with 500, is logged without its message, and the server goes on', async () => {
     const decryptKey = async (): Promise<Uint8Array> => {
       throw new RangeError('CANARY-message');
     };
@@ -282,7 +282,7 @@ describe('listening', () => {
     return made;
   }
 
-  test('without a host is on all addresses', async () => {
+  test('uses all addresses if no host is given', async () => {
     const made = server();
     const port = await listen(made, { host: undefined, port: 0, onError }, '--port');
     expect(made.address()).toMatchObject({
@@ -295,7 +295,7 @@ describe('listening', () => {
     });
   });
 
-  test('on an address of another machine is refused', async () => {
+  test('fails on an address of another machine', async () => {
     const listening = listen(server(), { host: '192.0.2.1', port: 0, onError }, '--port');
     await expect(listening).rejects.toMatchObject({
       code: 'USAGE',
