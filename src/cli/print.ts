@@ -39,7 +39,7 @@ export function paint(io: IO, stream: Output, colour: Colour, text: string): str
 
 /** Prints each error in `thrown`, with its hint, and returns the exit code. */
 export function reportErrors(io: IO, thrown: unknown, debug: boolean): number {
-  const errors = errorsOf(thrown);
+  const errors = distinct(errorsOf(thrown));
   for (const [index, error] of errors.entries()) {
     if (!(error instanceof KsealError)) reportBug(io, error, debug);
     else {
@@ -51,6 +51,11 @@ export function reportErrors(io: IO, thrown: unknown, debug: boolean): number {
     }
   }
   return exitCodeOf(thrown);
+}
+
+/** Every file that needs a bad key or configuration throws the same error, which is printed once. */
+function distinct(errors: readonly unknown[]): readonly unknown[] {
+  return [...new Map(errors.map((error) => [String(error), error])).values()];
 }
 
 function hintOf(error: unknown): string | undefined {

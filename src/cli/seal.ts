@@ -411,8 +411,7 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
   const settingFor = settingsFrom(io, flags);
   const printed = new Set<Scope>();
   const results: SealedFile[] = [];
-  // A Set, because every file that needs a bad key or configuration throws the same error.
-  const errors = new Set<KsealError>();
+  const errors: KsealError[] = [];
   for (const { path, walked } of inputs) {
     try {
       const found = walked ? await readManifestFile(io, path) : undefined;
@@ -427,11 +426,11 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
     } catch (thrown) {
       for (const error of expectedErrors(thrown)) {
         if (error.code === 'INTERRUPTED') throw error;
-        errors.add(error);
+        errors.push(error);
       }
     }
   }
-  throwAll([...errors]);
+  throwAll(errors);
   return results;
 }
 

@@ -71,8 +71,11 @@ const verify = fields({
 
 const file = (keyNames: readonly string[]) =>
   fields({
-    version: v.literal('1', ({ received }) =>
-      words(`unsupported version ${received}`, 'write version: 1'),
+    version: v.pipe(
+      text,
+      v.literal('1', ({ received }) =>
+        words(`unsupported version ${received}`, 'write version: 1'),
+      ),
     ),
     keys: v.optional(mapOf(key, isKeyName, 'key name')),
     rules: v.optional(listOf(rule(keyNames))),

@@ -55,7 +55,7 @@ function invalid(thing: string, text: string): KsealError {
 
 function checked<T>(root: YamlNode, schemaFor: (data: unknown) => Schema<T>, report: Report) {
   const data = plainData(root, report);
-  const { output, issues = [] } = v.safeParse(schemaFor(data), data);
+  const { output, issues = [] } = v.safeParse(schemaFor(data), data, { abortPipeEarly: true });
   for (const { input, path, message } of issues)
     if (input !== REPORTED) report(nodeAt(root, path), message);
   return output;

@@ -103,7 +103,8 @@ async function carryOut(
 interface Plan {
   readonly path: string;
   readonly secret: SecretDocument;
-  readonly place: Omit<Place, 'key'>;
+  /** Undefined if the names of the Secret contradict the options. */
+  readonly place: Omit<Place, 'key'> | undefined;
   readonly edits: Edit[];
   readonly jobs: Job[];
   readonly warnings: Diagnostic[];
@@ -122,11 +123,11 @@ interface Job {
 }
 
 function newPlan(path: string, secret: SecretDocument, { namespace }: SealOptions): Plan {
-  const start = { path, secret, place: {}, edits: [], jobs: [], warnings: [], kept: 0, bytes: 0 };
+  const start = { path, secret, edits: [], jobs: [], warnings: [], kept: 0, bytes: 0 };
   try {
     return { ...start, place: placeOf(path, secret, namespace), errors: [] };
   } catch (thrown) {
-    return { ...start, errors: [...expectedErrors(thrown)] };
+    return { ...start, place: undefined, errors: [...expectedErrors(thrown)] };
   }
 }
 
@@ -143,6 +144,8 @@ function attempt(plan: Plan, location: Location, action: () => readonly Warning[
 /** Plans to seal every plaintext value of a Secret. */
 function planSecret(path: string, secret: SecretDocument, options: SealOptions): Plan {
   const plan = newPlan(path, secret, options);
+  // Nothing has to be bound in a Secret without values.
+  if (secret.entries.length === 0) plan.errors.splice(0);
   const rename = !options.stringData && holdsOnlyPlainStringData(secret);
   if (rename) plan.edits.push({ kind: 'rename-field', secret });
   for (const entry of secret.entries) {
@@ -235,6 +238,7 @@ type Value = Pick<Entry, 'field' | 'key' | 'bytes'>;
 
 function seal(plan: Plan, { field, key, bytes }: Value, options: SealOptions): readonly Warning[] {
   const warnings = checkPlaintext(bytes, key, plan.secret.type, options.policy);
+  if (plan.place === undefined) return warnings;
   const binding = bindingTo(options.scope, { ...plan.place, key });
   plan.jobs.push({ field, key, plaintext: bytes, binding });
   plan.bytes += bytes.length;
@@ -244,7 +248,9 @@ function seal(plan: Plan, { field, key, bytes }: Value, options: SealOptions): r
 function keep(plan: Plan, key: string, jwe: CompactJwe, options: SealOptions): readonly Warning[] {
   plan.kept++;
   plan.bytes += leastPlaintext(jwe);
-  return checkSealed(jwe, { ...plan.place, key }, options.knownKids);
+  return plan.place === undefined
+    ? []
+    : checkSealed(jwe, { ...plan.place, key }, options.knownKids);
 }
 
 function takeOver(

@@ -143,19 +143,42 @@ const onlyMasks = /^[ \t]*[\uE000-\uF8FF][\uE000-\uF8FF \t]*\r?$/;
  * those after a `key:` that deeper lines follow.
  */
 function blankStructure(text: string): string {
+  const lines = text.split('\n');
   let block: number | undefined;
-  const lines = text.split('\n').map((line) => {
-    const indent = line.search(/[^ \t]/);
+  for (const [at, line] of lines.entries()) {
+    const indent = indentOf(line);
     const isContent = block !== undefined && (indent < 0 || indent > block);
-    if (onlyMasks.test(line)) return isContent ? line : line.replace(/[^\r]/g, ' ');
-    if (!isContent && indent >= 0) block = indentOfBlock(line);
-    return line;
-  });
+    if (isContent) continue;
+    if (onlyMasks.test(line)) lines[at] = line.replace(/[^\r]/g, ' ');
+    else if (indent >= 0) {
+      block = indentOfBlock(line);
+      if (block !== undefined) indentActions(lines, at + 1, block + 1);
+    }
+  }
   return lines.join('\n').replace(
     // As in `data: {{ .Values.extra }}` before a line `  password: eyJ…`.
-    /^([ \t]*)([^\s][^\n]*?[:-][ \t]+|-[ \t]+)([\uE000-\uF8FF][\uE000-\uF8FF \t]*)(?=\r?\n(?:[ \t]*\r?\n)*\1[ \t]+[^\s#-])/gm,
+    /^([ \t]*)([^\s][^\n]*?[:-][ \t]+|-[ \t]+)([\uE000-\uF8FF][\uE000-\uF8FF \t]*)(?=\r?\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*\1[ \t]+[^\s#])/gm,
     (_, indent: string, key: string, masks: string) => indent + key + blanked(masks),
   );
+}
+
+/** The number of spaces and tabs at the beginning of a line; -1 for a blank line. */
+const indentOf = (line: string) => line.search(/[^ \t\r]/);
+
+/**
+ * Indents the lines of a block scalar that begins at `from`, if all are actions. Helm indents their
+ * results: `key: |` before `{{ .Values.text | indent 4 }}` at the beginning of a line.
+ */
+function indentActions(lines: string[], from: number, indent: number): void {
+  let to = from;
+  while (indentOf(lines[to] ?? 'end') < 0 || onlyMasks.test(lines[to] ?? '')) to++;
+  if (indentOf(lines[to] ?? '') >= indent) return;
+  for (const [at, line] of lines.slice(from, to).entries()) {
+    const mask = MASK.exec(line)?.[0];
+    if (mask !== undefined)
+      lines[from + at] =
+        blanked(line.slice(0, indent)) + line.slice(indent).replace(/[ \t]/g, mask);
+  }
 }
 
 /** Returns the indentation that the lines of a block scalar exceed, if `line` begins one. */
@@ -270,7 +293,8 @@ function bracesIn(node: YamlNode, source: string): YamlNode | undefined {
 }
 
 const kind = /\bkind["']?[ \t]*:/;
-const secretKind = /\bkind["']?[ \t]*:(?:[ \t]*["']?Secret(?:List)?\b|\s*[^\s{]*\{\{)/;
+const secretKind =
+  /\bkind["']?[ \t]*:(?:[ \t]*["']?Secret(?:List)?\b|\s*["']?(?:S|Se|Sec|Secr|Secre|Secret\w*)?\{\{)/;
 
 // Control structures, assignments and comments include nothing by themselves.
 const including =

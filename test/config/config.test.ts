@@ -110,6 +110,7 @@ describe('parseConfig', () => {
   test.each([
     ['no version', 'keys: {}\n', '1:1: missing field "version"'],
     ['a later version', 'version: 2\n', '1:10: unsupported version "2"'],
+    ['a mapping as version', 'version: {}\n', '1:10: must be a string on one line'],
     ['an unknown field', 'version: 1\nkey: {}\n', '2:1: unknown field "key"'],
     [
       'a key name with a dot',

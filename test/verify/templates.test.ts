@@ -55,6 +55,7 @@ describe('a template is not reported', () => {
       'if it is a workflow',
       `on: push\njobs:\n  a:\n    env: { TOKEN: "${variable('{ secrets.TOKEN }')}" }`,
     ],
+    ['if no action can complete its kind', 'kind: Cluster{{ .k }}\na: {{ .x }}'],
     ['if only a comment has braces', `# {{ not a template }}\n${withValue(sealedValue())}`],
   ])('%s', (_, text) => {
     expect(brokenBy(text)).toEqual([]);
@@ -261,6 +262,9 @@ describe('a template that is not YAML', () => {
     ['a value that is not base64', ['data:', '  password: horse'], 14],
     ['a block scalar with control lines that are not indented', CONTROLLED_BLOCK],
     ['base64 of private-use characters', ['data:', '  password: 7oCB'], 14],
+    ['a line with a hyphen after an action', ['  password: {{ .x }}', '    -horse'], 14],
+    ['a line after an action and a comment', ['  password: {{ .x }}', '    # a', '    horse'], 15],
+    ['a block scalar before an action', ['  password: |', '    horse', '{{ .x | indent 4 }}']],
     ['a value before a comment with an action', ['  password: horse   # {{ .x }}']],
   ])('does not hide %s', (_, rest, line = 13) => {
     expect(inLayout(...rest)).toEqual(['1 template', `${line} plaintext-value`]);
@@ -277,6 +281,11 @@ describe('a template that is not YAML', () => {
     ],
     ['a block scalar that ends with an action', ['  conf: |', '    a', '    {{- .x }}']],
     ['a block scalar of actions', ['  conf: |', '    {{- .Files.Get "a" | nindent 4 }}']],
+    ['a block scalar of actions without indentation', ['  conf: |', '{{ .x | indent 4 }}', '']],
+    [
+      'a block scalar of actions in the column of its key',
+      ['  conf: |', '  {{- if .x }}', '    {{ .x }}', '  {{- end }}', '  b: {{ .x }}'],
+    ],
     ['values that an action includes', ['  {{- include "values" . | nindent 2 }}']],
     ['no more values', []],
     ['a field that an action names', ['{{ .field }}: a']],
@@ -455,6 +464,11 @@ describe('the first action outside of comments is found', () => {
 const entryForms = [
   ...['!  $k: $v', '!  $k: "$v"', "!  $k: '$v'", '!  $k: $v # {{ .c }}', '!  $k: { a: $v }'],
   ...['!  $k: |\n    $v', '!  $k: |-\n    $v\n{{ if .x }}\n    $v\n{{ end }}', '!  $k: 815'],
+  ...[
+    '  $k: {{ .v }}\n!    $v',
+    '  $k: {{ .v }}\n!    -$v',
+    '!  $k: |\n    $v\n{{ .v | indent 4 }}',
+  ],
   ...['  $k:\n!    $v', '  $k:\n{{ if .x }}\n!    $v\n{{ end }}', '  ? $k\n!  : $v'],
   ...['!  {{ .k }}: $v', '!  {{ .k }}-$k: $v', '!  "{{ .k }}": $v', '!  {{ .k }}: |\n    $v'],
   ...['{{ if .x }}\n!  $k: $v\n  {{ else }}\n!  $k: $v\n{{- end }}', '  # {{ .c }} $v'],
