@@ -9,7 +9,10 @@ function isThere(name: string): boolean {
   return spawnSync(name, ['--help'], { stdio: 'ignore' }).error === undefined;
 }
 
-/** Skips the tests if a program is missing; the title then says so. */
+/**
+ * Skips the tests if a program is missing, because the checks before a merge must pass on a machine
+ * that has only Node, npm, git and openssl. The title then says that they did not run.
+ */
 function describeWith(name: string, tests: () => void): void {
   const there = isThere(name);
   describe.skipIf(!there)(there ? `with ${name}` : `NOT RUN: ${name} is missing`, tests);
