@@ -21,6 +21,13 @@ export function isSopsText(text: string): boolean {
   return /^ENC\[AES256_GCM,data:[^\s,]*,iv:[^\s,]+,tag:[^\s,]+,type:\w+\]\s*$/.test(text);
 }
 
+const SOPS_PREFIX = 'ENC[AES256_GCM,';
+
+/** Whether a value begins like those of SOPS, even if it is damaged. */
+export function startsLikeSops(bytes: Uint8Array): boolean {
+  return bufferOf(bytes.subarray(0, SOPS_PREFIX.length)).toString('latin1') === SOPS_PREFIX;
+}
+
 /**
  * Throws MANIFEST_INVALID if any document has metadata of SOPS, sound or not. Its MAC covers all
  * documents of a file, so that after any edit none of them can be decrypted.
