@@ -115,7 +115,7 @@ const standIns: Readonly<Record<string, (place: Workplace) => unknown>> = {
       '--recovery-unseal --recovery-private-key controller-key.yaml -o yaml',
       'unsealed.yaml',
     );
-    program(folder, 'sops', '--decrypt api.yaml', 'decrypted.yaml');
+    program(folder, 'sops', 'decrypt api.yaml', 'decrypted.yaml');
   },
 };
 

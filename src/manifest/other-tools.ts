@@ -35,7 +35,7 @@ export function startsLikeSops(bytes: Uint8Array): boolean {
 export function refuseSops({ path, source, roots, secrets }: Manifest, hint: string): void {
   const entry = [...roots, ...secrets.map(({ node }) => node)].map(sopsEntry).find(Boolean);
   if (entry === undefined) return;
-  const message = 'encrypted by SOPS, which could not decrypt it after an edit';
+  const message = 'encrypted by SOPS, so only SOPS can change or open it';
   throw errorFor(path, { position: positionsIn(source)(entry.key.start), message, hint });
 }
 
@@ -120,8 +120,8 @@ const modifiers = String.raw`(?:\| *(?:jsonPath [^<>|\n]+|(?:base64encode|base64
 export const templateEngine = 'a template engine';
 
 /**
- * What other tools replace, in the forms that they document. Each form refers to a value by name:
- * one that can contain a value itself, such as `ref+echo://…` of vals, is plaintext.
+ * The placeholders of other tools, in the forms that they document. Each refers to a value by name:
+ * a form that can contain a value itself, such as `ref+echo://…` of vals, is plaintext.
  */
 const placeholders: readonly Placeholder[] = [
   {
