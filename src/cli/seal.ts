@@ -274,7 +274,7 @@ async function sealIntoFile(
     others: [flags.key, ...sourcePaths(sources)],
   });
   const manifest = await readManifestFile(io, path);
-  refuseSops(manifest, sealDecrypted(path, manifest, flags));
+  refuseSops(manifest, path, sealDecrypted(path, manifest, flags));
   const secret = selectSecret(manifest, { name, namespace: flags.namespace });
   const setting = await settingsFrom(io, flags)([flags.output, path], needsKey(sources));
   const { text } = await sealValues(io, manifest, secret, flags, sources, setting);
@@ -420,7 +420,7 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
       // Files without a Secret need no key.
       if (found?.secrets.length === 0 && found.problems.length === 0) continue;
       const manifest = found ?? (await readManifestFile(io, path));
-      refuseSops(manifest, sealDecrypted(path, manifest, flags));
+      refuseSops(manifest, path, sealDecrypted(path, manifest, flags));
       const setting = await settingFor([flags.output, path]);
       if (!printed.has(setting.scope)) sayScope(io, setting.scope);
       printed.add(setting.scope);
@@ -437,7 +437,7 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
   return results;
 }
 
-/** Returns the pipe that seals a manifest of SOPS, with the options that were given. */
+/** Returns the command that seals a decrypted manifest, with the options that were given. */
 function sealDecrypted(path: string, { secrets }: Manifest, flags: SealFlags): string {
   const isInPlace = path !== '-' && (flags.inPlace || flags.into !== undefined);
   const output = flags.output ?? (isInPlace ? path : undefined);
@@ -456,12 +456,7 @@ function sealDecrypted(path: string, { secrets }: Manifest, flags: SealFlags): s
   );
   if (flags.stringData) words.push('--string-data');
   if (flags.force || output === path) words.push('--force');
-  return [
-    'sops decrypt',
-    path === '-' ? 'FILE' : shellWord(path),
-    '| kseal seal -f -',
-    ...words,
-  ].join(' ');
+  return ['kseal seal -f -', ...words].join(' ');
 }
 
 /** Writes all changed files, or none. */

@@ -7,6 +7,7 @@ import { compactText, looksSealed, readSealedValue } from '../jwe/detect.ts';
 import { encryptCompact, type PublicKey } from '../jwe/encrypt.ts';
 import { checkCount, checkSize, missingKeys } from '../kubernetes/secret.ts';
 import { type Edit, editManifest } from '../manifest/edit.ts';
+import { placeholderTool } from '../manifest/other-tools.ts';
 import { locationIn, placeOf } from '../manifest/place.ts';
 import { plaintextAnnotations } from '../manifest/read-secret.ts';
 import type { Entry, Field, Manifest, SecretDocument } from '../manifest/types.ts';
@@ -265,6 +266,7 @@ function takeOver(
 
 function leavePlain(plan: Plan, { bytes }: Entry): readonly Warning[] {
   plan.bytes += bytes.length;
+  if (placeholderTool(Buffer.from(bytes).toString('utf8'), plan.secret.annotations)) return [];
   const hint = `seal the whole file: kseal seal -f ${shellWord(plan.path)} -i`;
   return [{ code: 'still-plaintext', message: 'the value is still plaintext', hint }];
 }

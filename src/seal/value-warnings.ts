@@ -4,7 +4,12 @@ import { checkBinding, type Place } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { forbiddenValue } from '../kubernetes/secret.ts';
-import { placeholderTool, startsLikeSops, toolNamedIn } from '../manifest/other-tools.ts';
+import {
+  keptInPlaceOfFile,
+  placeholderTool,
+  startsLikeSops,
+  toolNamedIn,
+} from '../manifest/other-tools.ts';
 import { decodeUtf8 } from '../text.ts';
 
 export interface ValuePolicy {
@@ -20,8 +25,8 @@ export type Warning = Words & Pick<Diagnostic, 'code'>;
 /**
  * Checks a plaintext before it is sealed, and returns warnings about it.
  *
- * @throws KsealError VALUE_REFUSED for a value that is already sealed or encrypted by SOPS, one
- *   that its Secret type forbids, and under `strict` one with a warning
+ * @throws KsealError VALUE_REFUSED for a value that is already sealed or encrypted by SOPS, a
+ *   pointer of Git LFS, one that its Secret type forbids, and under `strict` one with a warning
  */
 export function checkPlaintext(
   bytes: Uint8Array,
@@ -39,6 +44,9 @@ export function checkPlaintext(
       hint: 'decrypt it first: sops decrypt FILE | kseal seal -f -',
     });
   }
+  const pointer = keptInPlaceOfFile(bytes);
+  if (pointer !== undefined)
+    throw new KsealError('VALUE_REFUSED', pointer.message, { hint: pointer.hint });
   const forbidden = forbiddenValue(type, key, bytes);
   if (forbidden !== undefined) {
     throw new KsealError('VALUE_REFUSED', `the value ${forbidden}`, {

@@ -43,6 +43,7 @@ describe('the tool that replaces a value', () => {
     ['envsubst', variable('DB_PASSWORD:=')],
     ['envsubst', variable('DB_PASSWORD:-')],
     ['envsubst', variable('DB_PASSWORD-')],
+    ['envsubst', variable('DB_PASSWORD:=""')],
     ['envsubst', variable('DB_PASSWORD^^')],
     ['envsubst', variable(`DB_PASSWORD:-${variable('OTHER')}`)],
     ['envsubst', `${variable('A')} ${variable('B')}`],
@@ -141,7 +142,7 @@ test.each([
 describe('a manifest of SOPS', () => {
   const refusal = (text: string) => {
     try {
-      refuseSops(readManifest(text, 'db.yaml'), 'hint');
+      refuseSops(readManifest(text, 'db.yaml'), 'db.yaml');
       return undefined;
     } catch (error) {
       return (error as Error).message;
@@ -162,6 +163,19 @@ describe('a manifest of SOPS', () => {
     (text) => {
       expect(refusal(text)).toBeUndefined();
     },
+  );
+});
+
+test.each([
+  ['db.yaml', 'sops decrypt db.yaml'],
+  ['my db.json', "sops decrypt 'my db.json'"],
+  ['db.enc', 'sops decrypt --input-type yaml --output-type yaml db.enc'],
+  ['-', 'sops decrypt FILE'],
+])('the hint for %s of SOPS is %s', (typed, hint) => {
+  const manifest = readManifest('sops: {}', typed);
+  expect(() => refuseSops(manifest, typed)).toThrow(expect.objectContaining({ hint }));
+  expect(() => refuseSops(manifest, typed, 'kseal seal -f -')).toThrow(
+    expect.objectContaining({ hint: `${hint} | kseal seal -f -` }),
   );
 });
 
