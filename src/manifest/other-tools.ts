@@ -184,7 +184,7 @@ const placeholders: readonly Placeholder[] = [
     tool: 'envsubst',
     pattern: String.raw`\$\{\w+(?:\^{1,2}|,{1,2}|:?[-=](?:""|''|\$\{\w+\})?)?\}`,
   },
-  { tool: templateEngine, pattern: String.raw`\{\{[^"'\x60]*?\}\}` },
+  { tool: templateEngine, pattern: String.raw`\{\{[^{"'\x60]*?\}\}` },
 ];
 
 /** `<key>`, which only a Secret with annotations of argocd-vault-plugin has. */

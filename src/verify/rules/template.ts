@@ -36,7 +36,7 @@ const NOT_RENDERED = 'a template, which cannot be judged before it is rendered';
 const renderers = new Set([templateEngine, 'envsubst']);
 
 const leaveToTool = (tool: string) =>
-  `leave the Secret to ${tool}, or replace the placeholder by a sealed value: kseal seal NAME -n NAMESPACE --prompt KEY --raw`;
+  `leave the Secret to ${tool}, or replace the placeholder with a sealed value: kseal seal NAME -n NAMESPACE --prompt KEY --raw`;
 
 interface Replaced extends Location {
   readonly tool: string;
