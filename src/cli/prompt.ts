@@ -39,12 +39,15 @@ export async function choose<Choice extends string>(
 async function askLine(io: IO, question: string): Promise<string | undefined> {
   const terminal = io.openTerminal();
   if (terminal === undefined) return undefined;
+  // readline redraws its prompt at each key, and only one line of it well.
+  const lastLine = question.lastIndexOf('\n') + 1;
+  terminal.output.write(question.slice(0, lastLine));
   const lines = createInterface(terminal);
   try {
     const answer = await new Promise<string>((resolve, reject) => {
       const interrupt = () => reject(interrupted());
       for (const event of ['SIGINT', 'close']) lines.on(event, interrupt);
-      lines.question(question).then(resolve, interrupt);
+      lines.question(question.slice(lastLine)).then(resolve, interrupt);
     });
     return answer.trim();
   } finally {

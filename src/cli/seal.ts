@@ -328,7 +328,7 @@ async function sealValues(
 
 /**
  * Prints all warnings, before anything is written. If a person has to decide about one, which is what
- * `--allow` does in advance, asks on a terminal. Throws VALUE_REFUSED if the answer is no.
+ * `--allow` does in advance, asks on a terminal. Throws VALUE_REFUSED after any answer but yes.
  */
 async function confirmWarnings(
   io: IO,

@@ -230,6 +230,7 @@ const valueChecks: readonly ValueCheck[] = [
   ...pemDefects.map(([message, found]) => ({
     code: 'damaged-pem',
     message: `is PEM ${message}`,
+    hint: 'to seal the original file: --from-file KEY=PATH',
     found: ({ pem, text }: Examined) => pem !== undefined && text !== undefined && found(pem, text),
     fix: { label: 'repair it', apply: repairPem },
   })),
@@ -466,9 +467,9 @@ function withoutHeaders(label: string, after: string): string {
 /** The length of a DER SEQUENCE by its first length field (X.690, 8.1.3), in bytes. */
 function derLength(bytes: Buffer): number {
   const [first, length = 0] = bytes;
-  const size = length & 0x7f;
+  const size = length < 0x80 ? 0 : length & 0x7f;
   if (first !== 0x30 || size > 4 || bytes.length < 2 + size) return Number.POSITIVE_INFINITY;
-  return 2 + (length < 0x80 ? length : bytes.readUIntBE(2, size));
+  return 2 + size + (size === 0 ? length : bytes.readUIntBE(2, size));
 }
 
 /** The length of an OpenSSH key with one key pair by its length fields (PROTOCOL.key), in bytes. */

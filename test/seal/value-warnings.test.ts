@@ -50,6 +50,9 @@ AAAEBajB74DoNU0P/raCeT3yyhfZrw50tRWR/qcb2UTD1JIKYG1al+IcZdYtLgfA84Eqhr
 R0DheCggytz2Q98BetDTAAAABHRlc3QB
 -----END OPENSSH PRIVATE KEY-----
 `;
+const short = generateKeyPairSync('ed25519')
+  .privateKey.export({ type: 'pkcs8', format: 'pem' })
+  .toString();
 const keys = [pem, openSsh];
 const encrypted = `-----BEGIN RSA PRIVATE KEY-----
 Proc-Type: 4,ENCRYPTED
@@ -65,7 +68,7 @@ const ssh2 =
 const natsCredentials =
   '-----BEGIN NATS USER JWT-----\neyJ0\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\nSUAM\n------END USER NKEY SEED------\n';
 
-/** What editors, shells and YAML do to a key, and what a person can undo by a rule. */
+/** Damage that editors, shells and YAML do to a key, and that a rule can undo. */
 const repairable: readonly ((key: string) => string)[] = [
   (key) => key.trimEnd(),
   (key) => key.trimEnd().replaceAll('\n', ' '),
@@ -156,7 +159,7 @@ const examples: Record<string, Examples> = {
       ...[ssh2.replaceAll('----', '-----'), pem.trimEnd() + pem],
     ],
     clean: [
-      ...[...keys, encrypted, pgp, ssh2, natsCredentials],
+      ...[...keys, short, encrypted, pgp, ssh2, natsCredentials],
       ...keys.map((key) => key.replaceAll('\n', '\r\n')),
       ...[`Bag Attributes\n    x: y\n${pem}`, `${pem}${pem}`, `${pem}\n${pem}`, `\n${pem}`],
       // OpenSSL and OpenSSH accept lines of any length, and spaces between them.
