@@ -50,6 +50,9 @@ async function askLine(io: IO, question: string): Promise<string | undefined> {
       lines.question(question.slice(lastLine)).then(resolve, interrupt);
     });
     return answer.trim();
+  } catch (error) {
+    terminal.output.write('\n');
+    throw error;
   } finally {
     lines.close();
     terminal.close();

@@ -4,7 +4,7 @@ import { MAX_VALUE_BYTES } from '../jwe/compact.ts';
 import { isDataKey } from '../kubernetes/secret.ts';
 import { readEnvFile } from '../seal/env-file.ts';
 import type { NewValue } from '../seal/seal.ts';
-import { refusalOf, type ValuePolicy, warningsAbout } from '../seal/value-warnings.ts';
+import { refusalOf, underPolicy, type ValuePolicy, warningsAbout } from '../seal/value-warnings.ts';
 import { readInput, withoutFinalNewline } from './files.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
@@ -112,7 +112,8 @@ async function settle(
     const current = { ...value, bytes, accepted };
     // `seal` reports a refusal, with those of the other values.
     if (refusalOf(current, type) !== undefined) return current;
-    const [warning] = warningsAbout(current, new Set([...policy.allow, ...accepted]));
+    const allow = new Set([...policy.allow, ...accepted]);
+    const [warning] = underPolicy(warningsAbout(current), { ...policy, allow });
     if (warning === undefined) return current;
     const { code, message, hint, fix } = warning;
     const thing = `data key "${value.key}"`;

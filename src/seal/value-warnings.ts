@@ -33,6 +33,28 @@ export interface ValueWarning extends Warning {
 const SOPS_PREFIX = 'ENC[AES256_GCM,';
 
 /**
+ * Returns the warnings that the policy does not suppress.
+ *
+ * @throws KsealError VALUE_REFUSED under `strict`, for the first of them
+ */
+export function underPolicy<Found extends Warning>(
+  found: readonly Found[],
+  { strict, allow }: ValuePolicy,
+): readonly Found[] {
+  const warnings = found
+    .filter(({ code }) => !allow.has(code))
+    .map((warning) => ({
+      ...warning,
+      message: `${warning.message} [${warning.code}]`,
+      hint: `${warning.hint === undefined ? '' : `${warning.hint}; `}if that is intended: --allow ${warning.code}`,
+    }));
+  const [first] = warnings;
+  if (strict && first !== undefined)
+    throw new KsealError('VALUE_REFUSED', first.message, { hint: first.hint });
+  return warnings;
+}
+
+/**
  * Checks a plaintext before it is sealed, and returns warnings about it.
  *
  * @throws KsealError VALUE_REFUSED for a value that is already sealed or encrypted by SOPS, one
@@ -45,11 +67,11 @@ export function checkPlaintext(
 ): readonly Warning[] {
   const refusal = refusalOf(value, type);
   if (refusal !== undefined) throw refusal;
-  const warnings = warningsAbout(value, policy.allow);
-  const [first] = warnings;
-  if (policy.strict && first !== undefined)
-    throw new KsealError('VALUE_REFUSED', first.message, { hint: first.hint });
-  return warnings.map(({ code, message, hint }) => ({ code, message, hint }));
+  // A fix holds plaintext, which must not travel with a diagnostic.
+  return underPolicy(
+    warningsAbout(value).map(({ fix, ...warning }) => warning),
+    policy,
+  );
 }
 
 /** The error VALUE_REFUSED for a value that can never be sealed; else undefined. */
@@ -74,23 +96,15 @@ export function refusalOf(
   });
 }
 
-/** Returns the first warning of each code about a plaintext, except for the codes in `allow`. */
-export function warningsAbout(
-  plaintext: Plaintext,
-  allow: ReadonlySet<string>,
-): readonly ValueWarning[] {
+/** Returns the first warning of each code about a plaintext. */
+export function warningsAbout(plaintext: Plaintext): readonly ValueWarning[] {
   const text = decodeUtf8(plaintext.bytes);
   const value = { ...plaintext, text, pem: text === undefined ? undefined : readPem(text) };
   const found = new Map<string, ValueWarning>();
   for (const check of valueChecks) {
     const { code, message, hint } = check;
-    if (allow.has(code) || found.has(code) || !check.found(value)) continue;
-    found.set(code, {
-      code,
-      message: `the value ${message} [${code}]`,
-      hint: `${hint === undefined ? '' : `${hint}; `}if that is intended: --allow ${code}`,
-      fix: fixOf(check, value),
-    });
+    if (found.has(code) || !check.found(value)) continue;
+    found.set(code, { code, message: `the value ${message}`, hint, fix: fixOf(check, value) });
   }
   return [...found.values()];
 }
@@ -327,6 +341,11 @@ const valueChecks: readonly ValueCheck[] = [
       /^\s*(?:change[-_ ]?(?:me|it)|replace[-_ ]?me|(?:insert|your|my)[-_ ].*(?:password|secret|token|key|here)|todo|tbd|fixme|x{3,}|\*{3,}|\.{3,}|placeholder|dummy|example|<[^<>\n]*>|\$\{[^}\n]*\}|\{\{[^\n]*\}\})\s*$/i,
     ),
   },
+  {
+    code: 'placeholder',
+    message: 'is what a program prints if it found nothing, such as jq',
+    found: pattern(/^(?:null|undefined|nil|none|nan|\[object Object\])\r?\n?$/i),
+  },
 ];
 
 /** The codes that `--allow` takes. */
@@ -387,7 +406,7 @@ function isUnencodedWord({ encoded, bytes }: Examined): boolean {
   const word = Buffer.from(bytes).toString('base64');
   const looksTyped =
     word.length > 8
-      ? /^(?:[a-z\d]+|[A-Z\d]+|[A-Z][a-z\d]+|(?:[A-Z]?[a-z]{2,}|\d+)+)$/
+      ? /^(?:[a-z\d]+|[A-Z\d]+|[A-Z][a-z\d]+|(?:[A-Z]?[a-z]{2,}|[A-Z]{3,}|\d+)+)$/
       : /^[A-Za-z\d]+$/;
   return looksTyped.test(word) && readable(bytes) === undefined;
 }

@@ -24,7 +24,7 @@ const plaintext = (value: Example): Plaintext =>
   typeof value === 'string' || Buffer.isBuffer(value)
     ? { key: 'password', bytes: Buffer.from(value) }
     : value;
-const warnings = (value: Example) => warningsAbout(plaintext(value), new Set());
+const warnings = (value: Example) => warningsAbout(plaintext(value));
 const codes = (value: Example) => warnings(value).map(({ code }) => code);
 
 /** A value that is written as it is under `data`. */
@@ -244,11 +244,13 @@ const examples: Record<string, Examples> = {
   },
   placeholder: {
     dirty: [
+      ...['null', 'null\n', 'undefined', 'None', '[object Object]'],
       ...['changeme', 'CHANGE_ME', 'change-it', 'replace me', 'your-password', 'insert-token-here'],
       ...['my secret', 'TODO', 'tbd', 'xxx', '****', '...', 'placeholder', 'dummy', 'example'],
       ...['<password>', '$\u007bDB_PASSWORD}', '{{ .Values.password }}', ' changeme \n'],
     ],
     clean: [
+      ...['nullable', 'none of it', ' null', '"null"'],
       ...[
         'changeme2',
         'xx',
@@ -355,7 +357,11 @@ test('each code has a few fixed messages', () => {
     }
   }
   expect([...texts.keys()].sort()).toEqual([...valueWarningCodes].sort());
-  const counts: Record<string, number> = { 'damaged-pem': 9, 'control-characters': 5 };
+  const counts: Record<string, number> = {
+    'damaged-pem': 9,
+    'control-characters': 5,
+    placeholder: 2,
+  };
   for (const [code, { size }] of texts) expect([code, size]).toEqual([code, counts[code] ?? 1]);
 });
 
