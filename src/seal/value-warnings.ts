@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import type { Diagnostic, Words } from '../diagnostic.ts';
 import { KsealError } from '../errors.ts';
 import { checkBinding, type Place } from '../jwe/binding.ts';
@@ -248,6 +249,11 @@ const valueChecks: readonly ValueCheck[] = [
     found: ({ pem, text }: Examined) => pem !== undefined && text !== undefined && found(pem, text),
     fix: { label: 'repair it', apply: repairPem },
   })),
+  {
+    code: 'expired-certificate',
+    message: 'is a certificate that has expired',
+    found: isExpired,
+  },
   { code: 'empty', message: 'is empty', found: onText((text) => text === '') },
   {
     code: 'trailing-newline',
@@ -502,6 +508,17 @@ function openSshLength(bytes: Buffer): number {
   at += 4;
   for (let part = 0; part < 2; part++) skip();
   return at;
+}
+
+/** Whether the first certificate has expired; the others are those of its issuers. */
+function isExpired({ pem, text }: Examined): boolean {
+  if (pem?.[0]?.label !== 'CERTIFICATE' || text === undefined) return false;
+  try {
+    return Date.parse(new X509Certificate(text).validTo) < Date.now();
+  } catch {
+    // Damaged certificates have a warning of their own.
+    return false;
+  }
 }
 
 /** Restores the lines of PEM; undefined unless the result is sound. */

@@ -10,6 +10,7 @@ import {
   valueWarningCodes,
   warningsAbout,
 } from '../../src/seal/value-warnings.ts';
+import { makeAuthority } from '../helpers/certificates.ts';
 import { boundHeader, withHeader } from '../jwe/malformed.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
@@ -54,6 +55,9 @@ const short = generateKeyPairSync('ed25519')
   .privateKey.export({ type: 'pkcs8', format: 'pem' })
   .toString();
 const keys = [pem, openSsh];
+const valid = await makeAuthority();
+const expired = await makeAuthority('CN=old', -1);
+const damaged = expired.cert.replace(/\n.{8}/, '\n');
 const encrypted = `-----BEGIN RSA PRIVATE KEY-----
 Proc-Type: 4,ENCRYPTED
 DEK-Info: AES-256-CBC,0123456789ABCDEF0123456789ABCDEF
@@ -169,6 +173,10 @@ const examples: Record<string, Examples> = {
       ...[`key: |\n${pem.replace(/^(?=.)/gm, '  ')}`, `a: "${pem}"`],
       'BEGIN PRIVATE KEY',
     ],
+  },
+  'expired-certificate': {
+    dirty: [expired.cert, `${expired.cert}\n${valid.cert}\n`],
+    clean: [valid.cert, `${valid.cert}\n${expired.cert}\n`, pem, damaged],
   },
   empty: { dirty: [''], clean: [' ', '\n', '0'] },
   'trailing-newline': {
