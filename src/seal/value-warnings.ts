@@ -167,7 +167,7 @@ const ZERO_WIDTH = /[\u200B-\u200D\u2060]|(?<!^)\uFEFF/g;
 const ODD_SPACE = /[\u00A0\u2000-\u200A\u202F\u205F]/g;
 /** Other characters that no editor shows, such as soft hyphens and direction marks. */
 const HIDDEN =
-  /(?![\u200B-\u200D\u2060\uFEFF])[\p{Cf}\p{Zl}\p{Zp}\u115F\u1160\u2800\u3164\uFFA0]/gu;
+  /[\p{Cf}\p{Zl}\p{Zp}\u115F\u1160\u2800\u3164\uFFA0](?<![\u200B-\u200D\u2060\uFEFF])/gu;
 /** Control characters except tab, LF and CR, and escape sequences of a terminal (ECMA-48). */
 const CONTROL = /\x1B\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]/g;
 
@@ -399,11 +399,9 @@ function readable(bytes: Uint8Array): string | undefined {
 
 /** Whether bytes have no control characters, and three of four are ASCII; random bytes rarely do. */
 function looksPrintable(bytes: Uint8Array): boolean {
+  if (/[\x00-\x08\x0B-\x0C\x0E-\x1F\x7F]/.test(Buffer.from(bytes).toString('latin1'))) return false;
   const ascii = bytes.filter((byte) => byte < 0x7f).length;
-  return (
-    ascii * 4 >= bytes.length * 3 &&
-    !/[\x00-\x08\x0B-\x0C\x0E-\x1F\x7F]/.test(Buffer.from(bytes).toString('latin1'))
-  );
+  return ascii * 4 >= bytes.length * 3;
 }
 
 /** Whether a value under `data` is a password that nobody encoded; binary keys rarely look so. */
