@@ -28,6 +28,7 @@ import {
 import type { IO } from './io.ts';
 import { addKeyOptions, keyKinds, sayScope } from './options.ts';
 import { say, warnAbout } from './print.ts';
+import { askYesNo } from './prompt.ts';
 import { type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
 
@@ -52,7 +53,7 @@ interface SealFlags extends SettingFlags {
 /** The sources of values. */
 const sourceOptions: readonly (readonly [flags: string, kind: SourceKind, help: string])[] = [
   ['--prompt <key>', 'prompt', 'ask for the value on the terminal, without showing it'],
-  ['--stdin <key>', 'stdin', 'read the value from stdin, without its final newline'],
+  ['--stdin <key>', 'stdin', 'read the value from stdin; one line loses its final newline'],
   ['--from-file <path>', 'file', 'read the exact bytes of a file; KEY=PATH sets the data key'],
   ['--from-env-file <path>', 'env-file', 'read KEY=VALUE lines, without quoting or expansion'],
   [
@@ -104,7 +105,7 @@ function addSealOptions(command: Command, io: IO): Command {
     .option('--label <key=value>', 'a label of a new Secret', repeated, none)
     .option('--annotation <key=value>', 'an annotation of a new Secret', repeated, none)
     .option('--raw', 'print the bare JWE of one value, not a manifest')
-    .option('--keep-newline', 'with --stdin: keep the final newline')
+    .option('--keep-newline', 'with --stdin: keep the final newline of one line')
     .option('--allow-empty', 'with --stdin or --prompt: allow an empty value')
     .option('--strict', 'treat warnings about values as errors')
     .option('--allow <id>', `suppress a warning: ${valueWarningCodes.join(', ')}`, repeated, none)
@@ -305,7 +306,12 @@ async function sealValues(
   const label = secretLabel({ ...secret, ...place });
   if (sources.length > 0)
     sayScope(io, setting.scope, `for Secret ${label}${manifest.path && ` in ${manifest.path}`}`);
-  const values = await readValues(io, sources, flags);
+  const options = sealOptions(flags, setting);
+  const values = await readValues(io, sources, {
+    ...flags,
+    policy: options.policy,
+    type: secret.type,
+  });
   if (flags.raw && values.length !== 1) {
     throw new KsealError('USAGE', `--raw takes one value, got ${values.length}`, {
       hint: 'seal them one by one',
@@ -316,10 +322,28 @@ async function sealValues(
     secret,
     { values, remove: flags.remove },
     setting.key,
-    sealOptions(flags, setting),
+    options,
   );
-  warnAbout(io, manifest.path, sealed.warnings);
+  await confirmWarnings(io, [{ manifest, ...sealed }]);
   return sealed;
+}
+
+/**
+ * Prints all warnings, before anything is written. If a person has to decide about one, which is what
+ * `--allow` does in advance, asks on a terminal. Throws VALUE_REFUSED after any answer but yes.
+ */
+async function confirmWarnings(
+  io: IO,
+  files: readonly Pick<SealedFile, 'manifest' | 'warnings'>[],
+): Promise<void> {
+  for (const { manifest, warnings } of files) warnAbout(io, manifest.path, warnings);
+  const codes = files.flatMap(({ warnings }) => warnings.map(({ code }) => code));
+  const asked = valueWarningCodes.filter((code) => codes.includes(code));
+  if (asked.length === 0 || (await askYesNo(io, 'Seal in spite of these warnings')) !== false)
+    return;
+  throw new KsealError('VALUE_REFUSED', 'stopped because of the warnings; nothing was written', {
+    hint: `correct the values, or accept them: ${asked.map((code) => `--allow ${code}`).join(' ')}`,
+  });
 }
 
 /** Returns the only value of a manifest, which is under stringData. */
@@ -351,7 +375,10 @@ function sealOptions(flags: SealFlags, setting: Setting): SealOptions {
   return {
     ...setting,
     stringData: setting.stringData || flags.raw === true,
-    policy: { strict: flags.strict ?? false, allow: new Set(flags.allow) },
+    policy: {
+      strict: flags.strict ?? false,
+      allow: new Set([...flags.allow, ...(flags.allowEmpty ? ['empty'] : [])]),
+    },
   };
 }
 
@@ -372,7 +399,7 @@ async function sealFiles(io: IO, arguments_: readonly string[], flags: SealFlags
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
     throw noSecret(...arguments_.map(shownPath));
   }
-  for (const { manifest, warnings } of results) warnAbout(io, manifest.path, warnings);
+  await confirmWarnings(io, results);
   if (flags.inPlace) writeBack(io, results);
   else
     await writeResult(io, join(results.map(({ text }) => text)), { ...flags, confidential: false });
