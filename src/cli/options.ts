@@ -127,7 +127,7 @@ export function warnAboutKey(
     warn(io, { message: `${key}: RSA-${bits} is weak; use ${WEAK_BITS} bits or more` });
   const problem = validity && validityProblem(validity);
   if (problem === undefined) return;
-  const hint = 'its key works, but ask the KMS manager whether to use it';
+  const hint = 'ask the KMS manager whether this key is in use';
   warn(io, { message: `${key}: certificate ${problem}`, hint });
 }
 

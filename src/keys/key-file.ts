@@ -143,7 +143,9 @@ export function looksLikeKey(bytes: Uint8Array): boolean {
   if (/^-----BEGIN [A-Z0-9 ]+-----/m.test(text)) return !/\bkind["']?\s*:/.test(text);
   const [first, second = 0] = bytes;
   const isDer = first === 0x30 && second >= 0x80;
-  return isDer || /^(?:\{[^{}]*"kty"\s*:|\{\s*"keys"\s*:\s*\[|ssh-|---- BEGIN )/.test(text);
+  return (
+    isDer || /^(?:\{[^{}]*"kty"\s*:|\{\s*"keys"\s*:\s*\[|ssh-\w+ AAAA|---- BEGIN SSH2 )/.test(text)
+  );
 }
 
 /**
@@ -196,15 +198,17 @@ interface PemBlock {
 
 type Facts = Pick<ParsedKey, 'key' | 'validity'>;
 
+const unencrypted = (pem: string): Facts => ({ key: createPrivateKey(pem) });
+
 /** Maps the PEM labels of keys to the key's kind, format and parser (RFC 7468 §§ 5, 10, 13; RFC 8017 A.1; RFC 5915 §4). */
 const pemForms = new Map<string, readonly [KeyKind, form: string, (pem: string) => Facts]>([
   ['PUBLIC KEY', ['public', 'SPKI PEM', (pem) => ({ key: exactKey(pem, 'spki') })]],
   ['RSA PUBLIC KEY', ['public', 'PKCS#1 PEM', (pem) => ({ key: exactKey(pem, 'pkcs1') })]],
   ['CERTIFICATE', ['public', 'X.509 certificate', certified]],
-  ['PRIVATE KEY', ['private', 'PKCS#8 PEM', (pem) => ({ key: createPrivateKey(pem) })]],
-  ['ENCRYPTED PRIVATE KEY', ['private', 'PKCS#8 PEM', (pem) => ({ key: createPrivateKey(pem) })]],
-  ['RSA PRIVATE KEY', ['private', 'PKCS#1 PEM', (pem) => ({ key: createPrivateKey(pem) })]],
-  ['EC PRIVATE KEY', ['private', 'SEC 1 PEM', (pem) => ({ key: createPrivateKey(pem) })]],
+  ['PRIVATE KEY', ['private', 'PKCS#8 PEM', unencrypted]],
+  ['ENCRYPTED PRIVATE KEY', ['private', 'PKCS#8 PEM', unencrypted]],
+  ['RSA PRIVATE KEY', ['private', 'PKCS#1 PEM', unencrypted]],
+  ['EC PRIVATE KEY', ['private', 'SEC 1 PEM', unencrypted]],
 ]);
 
 async function parsePem(source: Source): Promise<ParsedKey> {
@@ -368,12 +372,12 @@ function nameOf(jwk: Jwk, set: readonly Jwk[]): string {
   return isName ? kid : `number ${set.indexOf(jwk) + 1}`;
 }
 
-/** The keys in the JSON text of a JWK or a JWK Set; empty if it is not JSON. */
+/** The keys in the JSON text of a JWK or a JWK Set, in its order; empty if it is not JSON. */
 function jwksIn(text: string): readonly Jwk[] {
   try {
     const content = JSON.parse(text);
     const keys: unknown[] = Array.isArray(content.keys) ? content.keys : [content];
-    return keys.filter((key): key is Jwk => typeof key === 'object' && key !== null);
+    return keys.map((key) => (typeof key === 'object' && key !== null ? (key as Jwk) : {}));
   } catch {
     return [];
   }

@@ -14,7 +14,7 @@ import { makePair } from '../jwe/pairs.ts';
 import { rejectionOf } from '../jwe/thrown.ts';
 import { describeWith } from './programs.ts';
 
-// Hints with programs that not every machine has. Those with openssl are in conversions.test.ts.
+// Runs the hints that need other programs than openssl, which test/keys/conversions.test.ts runs.
 
 const folder = mkdtempSync(join(tmpdir(), 'kseal-key-files-'));
 afterAll(() => rmSync(folder, { recursive: true }));

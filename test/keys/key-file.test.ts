@@ -392,9 +392,11 @@ describe('a JWK Set', () => {
   test.each([
     [
       'with two keys',
-      set(ec, { ...jwk, kid: 'a' }, { ...otherJwk, kid: 'b' }),
+      Buffer.from(
+        JSON.stringify({ keys: [null, ec, { ...jwk, kid: 'a' }, { ...otherJwk, kid: 'b' }] }),
+      ),
       'JWK Set has 2 RSA keys to encrypt with: a, b',
-      "jq '.keys[1]' keys.json > key.jwk",
+      "jq '.keys[2]' keys.json > key.jwk",
     ],
     [
       'with two keys without a plain name',
@@ -529,6 +531,7 @@ test.each([
   ['a JSON manifest', '{"kind":"Secret","data":{"kty":"x"}}'],
   ['a manifest that holds a key', `data: |\n  ${publicPem.replaceAll('\n', '\n  ')}`],
   ['a manifest after a key', `${publicPem}---\nkind: Secret\n`],
+  ['Helm values of SSH keys', 'ssh-keys:\n  - ssh-rsa AAAA\n'],
   ['a manifest in UTF-16', Buffer.from('\ufeffkind: Secret', 'utf16le')],
   ['an empty file', ''],
 ])('%s does not look like a key file', (_, text) => {
