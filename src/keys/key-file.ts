@@ -5,19 +5,17 @@ import {
   webcrypto,
   X509Certificate,
 } from 'node:crypto';
-import { basename } from 'node:path';
-import { KsealError } from '../errors.ts';
+import { expected, KsealError } from '../errors.ts';
 import { type ReadFile, readRegularFile } from '../fs/read.ts';
 import { MAX_BITS, MIN_BITS } from '../jwe/compact.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { bufferOf, parseJsonObject } from '../jwe/encoding.ts';
 import { kidOf } from '../jwe/thumbprint.ts';
-import { shellWord } from '../text.ts';
+import { commandFor, shellWord } from '../text.ts';
+import type { KeyKind, KeySource } from './conversions.ts';
 
 /** The largest key file, in bytes; an RSA-8192 private key has less than 7 KiB. */
 export const MAX_KEY_FILE = 64 * 1024;
-
-type KeyKind = 'public' | 'private';
 
 interface ParsedKey {
   readonly kind: KeyKind;
@@ -46,14 +44,8 @@ export interface KeyFile extends ParsedKey {
 export type Passphrases = (shown: string) => AsyncIterable<string | Uint8Array>;
 
 /** A key file while it is parsed. */
-interface Source {
-  readonly bytes: Buffer;
-  /** Without a byte order mark and white space around it. */
-  readonly text: string;
-  /** The path in messages. */
-  readonly shown: string;
-  /** Undefined if either kind will do. */
-  readonly wanted?: KeyKind;
+interface Source extends KeySource {
+  /** Absent if nothing is opened with the key. */
   readonly passphrases?: Passphrases;
 }
 
@@ -80,9 +72,7 @@ export async function publicKeyFromFile(
 
 /** Parses the content of a public key file. Throws KEY_INVALID. */
 export async function publicKeyFrom(bytes: Uint8Array, shown: string): Promise<KeyFile> {
-  const source = { ...sourceOf(bytes, shown), wanted: 'public' } as const;
-  if (holdsPrivateKey(bytes)) throw wrongKind('private', source);
-  return keyIn(source);
+  return keyIn({ ...sourceOf(bytes, shown), wanted: 'public' });
 }
 
 /** Reads a private key file, to open with. Throws IO or KEY_INVALID, and what `passphrases` throws. */
@@ -157,29 +147,40 @@ export async function parseKey(bytes: Uint8Array, shown: string): Promise<KeyFil
   return keyIn(sourceOf(bytes, shown));
 }
 
-/**
- * Whether a file contains a private key, even a damaged one: as PEM, as JWK, in DER, or as the text
- * that `openssl pkey -text` prints, even before a public key.
- */
+/** Whether a file contains a private key as text, even a damaged one. */
 export function holdsPrivateKey(bytes: Uint8Array): boolean {
-  const source = sourceOf(bytes, '');
-  return conversions.some(({ kind, matches }) => kind === 'private' && matches(source));
+  return sourceOf(bytes, '').isPrivate;
 }
 
-function sourceOf(content: Uint8Array, shown: string): Source {
+/** A private key in PEM, or as `openssl rsa -text` prints it, even before a public key in PEM. */
+const PRIVATE = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY|^[ \t]*privateExponent:/m;
+
+function sourceOf(content: Uint8Array, shown: string): KeySource {
   const bytes = bufferOf(content);
-  return {
-    bytes,
-    shown,
-    text: bytes
-      .toString('utf8')
-      .replace(/^\uFEFF/, '')
-      .trim(),
-  };
+  const text = bytes
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .trim();
+  const isJson = text.startsWith('{');
+  const isPrivate = isJson ? jwksIn(text).some(isPrivateJwk) : PRIVATE.test(text);
+  return { bytes, text, shown, isPrivate };
 }
 
 async function keyIn(source: Source): Promise<KeyFile> {
+  try {
+    return await checkedKey(source);
+  } catch (thrown) {
+    const error = expected(thrown);
+    if (error.code !== 'KEY_INVALID' || error.hint !== undefined) throw error;
+    // Loaded only for a file that cannot be used.
+    const { unusable } = await import('./conversions.ts');
+    throw unusable(source, error.problem);
+  }
+}
+
+async function checkedKey(source: Source): Promise<KeyFile> {
   if (source.bytes.length === 0) throw invalid(source, 'is empty');
+  if (source.isPrivate && source.wanted === 'public') throw wrongKind('private', source);
   const parsed = source.text.startsWith('{') ? parseJwk(source) : await parsePem(source);
   const bits = checkRsa(parsed.key, source);
   const publicKey = parsed.kind === 'public' ? parsed.key : createPublicKey(parsed.key);
@@ -215,7 +216,7 @@ async function parsePem(source: Source): Promise<ParsedKey> {
   const { label, isEncrypted, pem } = keyBlock(source);
   const [kind, form, read] = pemForms.get(label) ?? [];
   if (kind === undefined || form === undefined || read === undefined)
-    throw unreadable(source, `unsupported PEM type ${label}`);
+    throw invalid(source, `unsupported PEM type ${label}`);
   if (kind !== (source.wanted ?? kind)) throw wrongKind(kind, source);
   if (isEncrypted) return { kind, form, key: await decryptedKey(pem, source) };
   return { kind, form, ...readBlock(() => read(pem), source) };
@@ -227,14 +228,14 @@ async function parsePem(source: Source): Promise<ParsedKey> {
  */
 function keyBlock(source: Source): PemBlock {
   const blocks = pemBlocks(source.text);
-  if (blocks === undefined) throw unreadable(source, 'not exactly one complete PEM block');
+  if (blocks === undefined) throw invalid(source, 'not exactly one complete PEM block');
   const keys = blocks.filter(({ label }) => label.endsWith(' KEY'));
   const isPrivate = keys.some(({ label }) => label.endsWith('PRIVATE KEY'));
   const [block, second] = isPrivate ? keys : blocks;
-  if (block === undefined) throw unreadable(source, NO_KEY);
+  if (block === undefined) throw invalid(source, NO_KEY);
   if (second === undefined) return block;
   if (source.wanted === 'private' && !isPrivate) throw wrongKind('public', source);
-  throw unreadable(source, 'contains more than one PEM block');
+  throw invalid(source, 'contains more than one PEM block');
 }
 
 /**
@@ -399,7 +400,7 @@ function readBlock<T>(read: () => T, source: Source): T {
   try {
     return read();
   } catch {
-    throw unreadable(source, 'key is damaged');
+    throw invalid(source, 'key is damaged');
   }
 }
 
@@ -421,267 +422,15 @@ function checkRsa(key: KeyObject, source: Source): number {
 
 const USE_RSA = 'use an RSA key of 3072 or 4096 bits';
 
-/** A format that another command converts to one that is read here. */
-interface Conversion {
-  readonly kind?: KeyKind | undefined;
-  /** Undefined if the file could be read but for its kind or the number of its blocks. */
-  readonly problem?: string;
-  readonly matches: (source: Source) => boolean;
-  /** The commands that get a key of each kind. FILE and the names of output files are replaced. */
-  readonly public?: string | undefined;
-  readonly private?: string | undefined;
-}
-
-const inText = (pattern: RegExp) => (source: Source) => pattern.test(source.text);
-
-/** The length of an element in DER or BER (X.690 §8.1.3). */
-const LENGTH = '(?:[0-7].|80|81..|82.{4}|83.{6})';
-
-const inHex = (pattern: RegExp) => (source: Source) =>
-  pattern.test(source.bytes.subarray(0, 64).toString('hex'));
-
-/** Whether a file is a SEQUENCE whose content begins with these hex digits; `L` is a length. */
-const inDer = (content: string) => inHex(new RegExp(`^30L${content}`.replaceAll('L', LENGTH)));
-
-/** In order: the first row that matches applies. */
-const conversions: readonly Conversion[] = [
-  {
-    problem: 'is encoded in UTF-16',
-    matches: inHex(/^(?:fffe|feff)/),
-    public: 'in PowerShell: Get-Content FILE | Set-Content -Encoding ascii key.pub',
-    private: 'in PowerShell: Get-Content FILE | Set-Content -Encoding ascii key.pem',
-  },
-  {
-    problem: 'has \\n instead of line breaks',
-    matches: inText(/-----BEGIN [A-Z0-9 ]+-----\\n/),
-    public: `printf '%b\\n' "$(tr -d '"' < FILE)" > key.pub`,
-    private: `printf '%b\\n' "$(tr -d '"' < FILE)" > key.pem`,
-  },
-  {
-    kind: 'private',
-    problem: 'is an OpenSSH private key',
-    matches: ({ text }) => /-----BEGIN OPENSSH PRIVATE/.test(text) && isSshRsa(text),
-    public: 'ssh-keygen -e -m PKCS8 -f FILE > key.pub',
-    private: 'install -m 600 FILE key.pem && ssh-keygen -p -m PEM -f key.pem',
-  },
-  {
-    kind: 'private',
-    problem: 'is an OpenSSH private key that is not RSA',
-    matches: inText(/-----BEGIN OPENSSH PRIVATE/),
-    public: USE_RSA,
-    private: USE_RSA,
-  },
-  {
-    kind: 'private',
-    problem: 'is an OpenPGP private key',
-    matches: inText(/-----BEGIN PGP PRIVATE/),
-  },
-  {
-    kind: 'private',
-    matches: ({ text }) =>
-      /-----BEGIN CERTIFICATE-----/.test(text) && /-----BEGIN [A-Z ]*PRIVATE KEY/.test(text),
-    public: 'openssl x509 -in FILE -out key.crt',
-  },
-  {
-    kind: 'private',
-    matches: inText(/-----BEGIN [A-Z0-9 ]*PRIVATE KEY/),
-    public: 'openssl pkey -in FILE -pubout -out key.pub',
-  },
-  {
-    kind: 'private',
-    matches: inText(/^[ \t]*privateExponent:/m),
-    public: 'openssl pkey -pubin -in FILE -out key.pub',
-  },
-  {
-    kind: 'private',
-    matches: ({ text }) => /^\{\s*"keys"/.test(text) && jwksIn(text).some(isPrivateJwk),
-    public: "jq '.keys[0] | {kty, n, e}' FILE > key.jwk",
-  },
-  {
-    kind: 'private',
-    matches: ({ text }) => text.startsWith('{') && jwksIn(text).some(isPrivateJwk),
-    public: "jq '{kty, n, e}' FILE > key.jwk",
-  },
-  {
-    matches: inText(
-      /-----BEGIN CERTIFICATE-----[\s\S]*-----BEGIN |-----BEGIN (?:X509|TRUSTED) CERTIFICATE-----/,
-    ),
-    public: 'openssl x509 -in FILE -out key.crt',
-  },
-  {
-    kind: 'public',
-    problem: 'is a certificate request',
-    matches: inText(/-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----/),
-    public: 'openssl req -in FILE -pubkey -noout -out key.pub',
-  },
-  {
-    kind: 'public',
-    problem: 'is a PKCS#7 file',
-    matches: inText(/-----BEGIN PKCS7-----/),
-    public: 'openssl pkcs7 -in FILE -print_certs -out key.crt',
-  },
-  {
-    kind: 'public',
-    problem: 'is an OpenSSH public key',
-    matches: inText(/^ssh-rsa AAAA/m),
-    public: 'ssh-keygen -e -m PKCS8 -f FILE > key.pub',
-  },
-  {
-    kind: 'public',
-    problem: 'is an SSH2 public key',
-    matches: ({ text }) => /^---- BEGIN SSH2 PUBLIC/m.test(text) && isSshRsa(text),
-    public:
-      'ssh-keygen -i -m RFC4716 -f FILE > key.ssh && ssh-keygen -e -m PKCS8 -f key.ssh > key.pub',
-  },
-  {
-    kind: 'public',
-    problem: 'is an OpenSSH public key in a PEM block',
-    matches: ({ text }) => /-----BEGIN (?:RSA )?PUBLIC KEY-----/.test(text) && isSshRsa(text),
-    public:
-      "(printf 'ssh-rsa '; grep -v -e ----- FILE | tr -d '[:space:]') > key.ssh && ssh-keygen -e -m PKCS8 -f key.ssh > key.pub",
-  },
-  {
-    kind: 'public',
-    problem: 'is an SSH public key that is not RSA',
-    matches: inText(/^(?:(?:ssh|sk|ecdsa)-\S+ AAAA|---- BEGIN SSH2 PUBLIC)/m),
-    public: USE_RSA,
-  },
-  {
-    kind: 'public',
-    problem: 'is an OpenPGP public key',
-    matches: inText(/-----BEGIN PGP PUBLIC/),
-  },
-  {
-    problem: 'is a Java keystore',
-    matches: inHex(/^(?:feedfeed|cececece)/),
-    public: 'keytool -list -rfc -keystore FILE > key.crt',
-    private:
-      'keytool -importkeystore -srckeystore FILE -destkeystore key.p12 -deststoretype PKCS12 && openssl pkcs12 -in key.p12 -nodes -nocerts -out key.pem',
-  },
-  {
-    problem: 'is a PKCS#12 file',
-    matches: inDer('02010330'),
-    public: 'openssl pkcs12 -in FILE -nokeys -clcerts -out key.crt',
-    private: 'openssl pkcs12 -in FILE -nodes -nocerts -out key.pem',
-  },
-  {
-    kind: 'public',
-    problem: 'is a PKCS#7 file in DER format',
-    matches: inDer('06092a864886f70d010702'),
-    public: 'openssl pkcs7 -inform DER -in FILE -print_certs -out key.crt',
-  },
-  {
-    kind: 'public',
-    problem: 'is a certificate request in DER format',
-    matches: inDer('30L020100(?:3000|30L31)'),
-    public: 'openssl req -inform DER -in FILE -pubkey -noout -out key.pub',
-  },
-  {
-    kind: 'public',
-    problem: 'is a certificate in DER format',
-    matches: inDer('30L(?:a003020102)?02'),
-    public: 'openssl x509 -inform DER -in FILE -out key.crt',
-  },
-  {
-    kind: 'private',
-    problem: 'is an encrypted private key in DER format',
-    matches: inDer('30L06(?:092a864886f70d0105|0a2a864886f70d010c01)'),
-    public: 'openssl pkcs8 -inform DER -in FILE | openssl pkey -pubout -out key.pub',
-    private: 'openssl pkcs8 -inform DER -in FILE -out key.pem',
-  },
-  {
-    kind: 'private',
-    problem: 'is a private key in DER format',
-    matches: inDer('0201(?:00|01)(?:02|04|30)'),
-    public: 'openssl pkey -inform DER -in FILE -pubout -out key.pub',
-    private: 'openssl pkey -inform DER -in FILE -out key.pem',
-  },
-  {
-    kind: 'public',
-    problem: 'is a public key in DER format',
-    matches: inDer('30L06'),
-    public: 'openssl pkey -pubin -inform DER -in FILE -out key.pub',
-  },
-  {
-    kind: 'public',
-    problem: 'is a public key in DER format',
-    matches: inDer('028[12]'),
-    public: 'openssl rsa -RSAPublicKey_in -inform DER -in FILE -out key.pub',
-  },
-];
-
-/** Whether the base64 lines of a text are an SSH key for RSA. Its public part is never encrypted. */
-function isSshRsa(text: string): boolean {
-  const base64 = text.replace(/^.*(?:----|:).*$/gm, '');
-  return Buffer.from(base64, 'base64').includes('ssh-rsa');
-}
-
-function conversionOf(source: Source): Omit<Conversion, 'matches'> | undefined {
-  const found = conversions.find(({ matches }) => matches(source));
-  if (found !== undefined || !/^[A-Za-z0-9+/\s]{64,}={0,2}$/.test(source.text)) return found;
-  const decoded = sourceOf(Buffer.from(source.text, 'base64'), source.shown);
-  const problem = 'is encoded in base64';
-  const decode = 'base64 -d < FILE';
-  if (decoded.text.includes('-----BEGIN '))
-    return { problem, public: `${decode} > key.pub`, private: `${decode} > key.pem` };
-  const inner = conversions.find(({ matches }) => matches(decoded));
-  const piped = (command = '') =>
-    command.startsWith('openssl') ? `${decode} | ${command.replace(' -in FILE', '')}` : undefined;
-  return (
-    inner && {
-      kind: inner.kind,
-      problem,
-      public: piped(inner.public),
-      private: piped(inner.private),
-    }
-  );
-}
-
-/** The error for a file that cannot be used as it is, with the command that converts it, if any. */
-function unreadable(source: Source, fallback: string): KsealError {
-  const { shown, wanted } = source;
-  const { kind, problem, ...commands } = conversionOf(source) ?? {};
-  const command = commands[kindFor(source)];
-  const isOther = problem !== undefined && (wanted ?? kind) !== (kind ?? wanted);
-  return invalid(
-    source,
-    isOther ? `${problem}, expected a ${wanted} key` : (problem ?? fallback),
-    command && commandFor(command, shown),
-  );
-}
-
 /** The error for a key of the other kind than wanted. */
 function wrongKind(kind: KeyKind, source: Source): KsealError {
-  if (kind === 'private') return unreadable(source, 'is a private key, expected a public key');
+  if (kind === 'private') return invalid(source, 'is a private key, expected a public key');
   const pem = source.shown.replace(/\.(?:pub|crt|cer)$/, '.pem');
-  return invalid(
-    source,
-    'is a public key, expected a private key',
-    pem === source.shown ? undefined : `-k ${shellWord(pem)}`,
-  );
+  const hint = pem === source.shown ? undefined : `-k ${shellWord(pem)}`;
+  return invalid(source, 'is a public key, expected a private key', hint);
 }
 
-/** Completes a command of the table. It never writes to the file that it reads. */
-function commandFor(template: string, shown: string): string {
-  return template.replace(/\bFILE\b|\bkey\.[a-z0-9]+/g, (word) => {
-    if (word === 'FILE') return shellWord(shown);
-    return word === basename(shown) ? `new-${word}` : word;
-  });
-}
-
-function kindFor({ bytes, wanted }: Source): KeyKind {
-  return wanted ?? (holdsPrivateKey(bytes) ? 'private' : 'public');
-}
-
-const useKeyOf: Readonly<Record<KeyKind, string>> = {
-  public: 'use the file that the KMS manager published, for example keys/prod.pub',
-  private: 'use the private key file, for example -k prod.pem',
-};
-
-function invalid(
-  source: Source,
-  problem: string,
-  hint: string = useKeyOf[kindFor(source)],
-): KsealError {
-  return new KsealError('KEY_INVALID', problem, { thing: source.shown, hint });
+/** Without a hint, `keyIn` adds the command that converts the file. */
+function invalid({ shown }: KeySource, problem: string, hint?: string): KsealError {
+  return new KsealError('KEY_INVALID', problem, { thing: shown, hint });
 }
