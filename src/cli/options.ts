@@ -76,7 +76,11 @@ export function passphrasesFrom(io: Pick<IO, 'env' | 'cwd' | 'openTerminal'>): P
     const file = io.env.KSEAL_KEY_PASSPHRASE_FILE;
     if (file) {
       yield passphraseIn(resolve(io.cwd, file), file);
-      throw wrongPassphrase(shown, `wrong passphrase in ${file}`, ` -passin file:${file}`);
+      throw wrongPassphrase(
+        shown,
+        `wrong passphrase in ${file}`,
+        ` -passin ${shellWord(`file:${file}`)}`,
+      );
     }
     yield* [...typed];
     for (let tries = 0; tries < PASSPHRASE_TRIES; tries++) {
