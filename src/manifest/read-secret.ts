@@ -1,6 +1,7 @@
 import type { Diagnostic } from '../diagnostic.ts';
 import { looksSealed, sealedLook } from '../jwe/detect.ts';
 import { isDataKey, type Names, secretLabel } from '../kubernetes/secret.ts';
+import { suggest } from '../text.ts';
 import { isMergeKey, type YamlEntry, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import {
   entryNamed,
@@ -46,7 +47,8 @@ export function readSecret(
   }
   entries.sort((a, b) => a.value.start - b.value.start);
   oddKeys(node, source, 'a Secret').forEach(report);
-  misplaced(node, metadata, source).forEach(report);
+  unknownFields(entriesOfSecret(node), 'a Secret', source).forEach(report);
+  unknownFields(metadata?.entries ?? [], 'metadata', source).forEach(report);
   duplicates(entries, source).forEach(report);
   const secret: SecretDocument = {
     ...names,
@@ -196,31 +198,65 @@ function notBase64(node: YamlNode, text: string, source: Source): Problem {
   return problemAt(node, source, 'not-base64', 'the value is not canonical base64', hint);
 }
 
-/** Reports fields that the API server drops: plaintext in them would be neither used nor sealed. */
-function misplaced(
-  root: YamlMap,
-  metadata: YamlMap | undefined,
+/** The fields of a Secret and its metadata (k8s.io/api core/v1, apimachinery meta/v1 ObjectMeta). */
+const knownFields = {
+  'a Secret': ['apiVersion', 'kind', 'metadata', 'data', 'stringData', 'type', 'immutable'],
+  metadata: [
+    ...['name', 'generateName', 'namespace', 'labels', 'annotations', 'finalizers'],
+    ...['ownerReferences', 'uid', 'resourceVersion', 'generation', 'creationTimestamp', 'selfLink'],
+    ...['deletionTimestamp', 'deletionGracePeriodSeconds', 'managedFields'],
+  ],
+};
+
+type Parent = keyof typeof knownFields;
+
+// Other checks report a merge key and a misspelt apiVersion.
+const exempt = /^(?:<<|apiversion)$/i;
+
+/**
+ * Reports fields that the API server refuses or drops: plaintext in them would be neither used nor
+ * sealed. The name of such a field may be a value in the wrong place, so it is not shown.
+ */
+function unknownFields(
+  entries: readonly YamlEntry[],
+  parent: Parent,
   source: Source,
 ): readonly Problem[] {
-  const unknown = (key: YamlNode, hint: string) =>
-    problemAt(key, source, 'unknown-field', `unknown field ${nameOf(key)}`, hint);
   const problems: Problem[] = [];
-  for (const { key } of root.entries) {
-    const field = similarField(nameOf(key));
-    if (field !== undefined && field !== nameOf(key))
-      problems.push(unknown(key, `rename it to ${field}`));
-  }
-  for (const { key } of metadata?.entries ?? []) {
-    if (similarField(nameOf(key)) !== undefined || nameOf(key) === 'type')
-      problems.push(unknown(key, 'move it out of metadata, to the top level of the Secret'));
+  for (const { key, value } of entries) {
+    const name = nameOf(key);
+    // Other checks report keys with a tag or an anchor, and those that are not strings.
+    if (name === undefined || key.tag !== undefined || key.anchor !== undefined || isNull(key))
+      continue;
+    if (knownFields[parent].includes(name) || exempt.test(name) || isForTool(name, value)) continue;
+    const hint = hintFor(name, value, parent);
+    problems.push(problemAt(key, source, 'unknown-field', `unknown field in ${parent}`, hint));
   }
   return problems;
 }
 
-const fieldsInLowerCase = new Map(fieldNames.map((field) => [field.toLowerCase(), field]));
+/** Whether a field is the metadata of SOPS, or tells kustomize how to merge a patch. */
+function isForTool(name: string, value: YamlNode): boolean {
+  return (name === 'sops' && value.kind === 'map') || isDirective(name);
+}
 
-function similarField(name: string | undefined): Field | undefined {
-  return name === undefined ? undefined : fieldsInLowerCase.get(name.toLowerCase());
+/** A directive of a strategic merge patch (k8s.io/apimachinery strategicpatch). */
+function isDirective(name: string): boolean {
+  return /^\$(?:patch$|retainKeys$|setElementOrder\/|deleteFromPrimitiveList\/)/.test(name);
+}
+
+function hintFor(name: string, value: YamlNode, parent: Parent): string {
+  const meant = suggest(name, knownFields[parent]);
+  const isIn = (fields: readonly string[]) =>
+    fields.some((field) => field.toLowerCase() === name.toLowerCase());
+  if (parent === 'metadata' && isIn(knownFields['a Secret']))
+    return 'move it out of metadata, to the top level of the Secret';
+  if (parent === 'a Secret' && isIn(knownFields.metadata)) return 'move it into metadata';
+  if (meant !== undefined) return `did you mean ${meant}?`;
+  if (parent === 'metadata') return 'remove it';
+  return value.kind === 'map'
+    ? 'remove it, or move its entries to the top level of the Secret'
+    : 'remove it, or indent it if it is a data key';
 }
 
 /** Reports a data key that occurs twice: the API server lets stringData win; kseal accepts neither. */

@@ -94,6 +94,11 @@ function problemsIn(
     const { text, made, under } = textAt(problem.position);
     if (sops && isSopsText(text)) return [];
     const common = { ...problem, inTemplate: inTemplate(problem.position) };
+    // `{{ if .x }}Data:` is a field with an action before it, and not one that an action makes.
+    if (problem.code === 'unknown-field')
+      return text !== '' && [...text].every(isMade)
+        ? []
+        : [{ ...common, holds: 'text', madeKey: false }];
     // Another tool makes the key, so the problem is only about the value under it.
     if (problem.code === 'invalid-data-key' && (made || holdsAction(text)))
       return [{ ...common, ...underMadeKey(problem, under), madeKey: true }];

@@ -125,8 +125,6 @@ export interface JudgedSecret {
   readonly immutable: boolean;
   /** Returns the position of a field such as `type` or `metadata.namespace`. */
   readonly positionOf: (field: string) => Position | undefined;
-  /** The unknown fields that the manifest reader does not report. */
-  readonly unknownFields: readonly UnknownField[];
   /** The last-applied annotations that contain plaintext, or that cannot be read. */
   readonly plaintextAnnotations: readonly { name: string; position: Position }[];
   /** All data keys, even if their values cannot be read. */
@@ -135,13 +133,6 @@ export interface JudgedSecret {
   readonly inTemplate: boolean;
   /** Whether SOPS encrypts it. If so, `values` has only those that SOPS left in plaintext. */
   readonly sops: boolean;
-}
-
-export interface UnknownField {
-  /** Never shown: with wrong indentation, it may be a value. */
-  readonly name: string;
-  readonly parent: 'a Secret' | 'metadata';
-  readonly position: Position;
 }
 
 /** The policy for the path of a manifest, from the configuration and the command line. */

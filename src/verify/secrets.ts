@@ -7,11 +7,10 @@ import { looksFlattened, looksSealed, readSealedValue, sealedLook } from '../jwe
 import { bufferOf } from '../jwe/encoding.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
 import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
-import { entriesOfSecret, fieldsOfSecret, plaintextAnnotations } from '../manifest/read-secret.ts';
+import { fieldsOfSecret, plaintextAnnotations } from '../manifest/read-secret.ts';
 import { type Entry, fieldNames, type Manifest, type SecretDocument } from '../manifest/types.ts';
 import { positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
-import type { Defect, JudgedSecret, JudgedValue, UnknownField } from './rule.ts';
-import { knownFields } from './rules/unknown-field.ts';
+import type { Defect, JudgedSecret, JudgedValue } from './rule.ts';
 import { isPlaceholder } from './templates.ts';
 
 /** The context of a text that its Secrets are read in. */
@@ -25,34 +24,26 @@ interface SecretContext {
 
 /** Reads the Secrets of a manifest for the rules. */
 export function judgeSecrets(
-  { path, source, secrets, problems }: Manifest,
+  { path, source, secrets }: Manifest,
   context: SecretContext,
 ): readonly JudgedSecret[] {
   const position = positionsIn(source);
-  const reported = new Set(problems.map((problem) => positionName(problem.position)));
   const judged: JudgedSecret[] = [];
-  for (const secret of secrets)
-    judged.push(judgeSecret(path, secret, { ...context, position, reported }));
+  for (const secret of secrets) judged.push(judgeSecret(path, secret, { ...context, position }));
   return judged;
 }
 
 type PositionOf = (offset: number) => Position;
 
-const positionName = ({ line, column }: Position) => `${line}:${column}`;
-
 function judgeSecret(
   path: string,
   secret: SecretDocument,
-  context: SecretContext & { position: PositionOf; reported: ReadonlySet<string> },
+  context: SecretContext & { position: PositionOf },
 ): JudgedSecret {
-  const { namespace, inTemplate, isMade, position, reported } = context;
+  const { namespace, inTemplate, isMade, position } = context;
   const { node, name, generateName, type, immutable } = secret;
   const sops = isSops(node);
   const metadata = entryNamed(node, 'metadata')?.value;
-  const unknown = [
-    ...unknownIn(node, 'a Secret', isMade, position),
-    ...unknownIn(metadata, 'metadata', isMade, position),
-  ];
   return {
     path,
     label: secretLabel(secret),
@@ -65,7 +56,6 @@ function judgeSecret(
     type,
     immutable,
     positionOf: (field) => positionOfField(node, field, position),
-    unknownFields: unknown.filter((field) => !reported.has(positionName(field.position))),
     plaintextAnnotations: annotationsOf(secret, metadata, position),
     dataKeys: dataKeysOf(node),
     values: valuesOf(secret, sops, isMade),
@@ -87,28 +77,6 @@ function positionOfField(node: YamlMap, field: string, position: PositionOf): Po
   const map = name === field ? node : entryNamed(node, 'metadata')?.value;
   const entry = map?.kind === 'map' ? entryNamed(map, name) : undefined;
   return entry && position(entry.key.start);
-}
-
-// kustomize patches have fields such as $patch, and the manifest reader reports a wrong apiVersion.
-const exempt = /^(?:\$.*|<<|sops|apiversion)$/i;
-
-function unknownIn(
-  map: YamlNode | undefined,
-  parent: UnknownField['parent'],
-  isMade: (text: string) => boolean,
-  position: PositionOf,
-): readonly UnknownField[] {
-  if (map?.kind !== 'map') return [];
-  const unknown: UnknownField[] = [];
-  for (const { key } of parent === 'metadata' ? map.entries : entriesOfSecret(map)) {
-    const name = nameOf(key);
-    if (name === undefined || knownFields[parent].includes(name)) continue;
-    // `{{ if .x }}stringData:` is a field with an action in front, and not one that it makes.
-    const made = name !== '' && [...name].every(isMade);
-    if (!exempt.test(name) && !made && !isNull(key))
-      unknown.push({ name, parent, position: position(key.start) });
-  }
-  return unknown;
 }
 
 function annotationsOf(
