@@ -51,6 +51,7 @@ export function readSecret(
   unknownFields(entriesOfSecret(node), 'a Secret', source).forEach(report);
   unknownFields(metadata?.entries ?? [], 'metadata', source).forEach(report);
   duplicates(valued, source).forEach(report);
+  const label = secretLabel(names);
   const secret: SecretDocument = {
     ...names,
     type: readText(node, 'type', source, report),
@@ -65,10 +66,10 @@ export function readSecret(
       .map(({ field, key }) => {
         return { field, key: key.text, position: source.position(key.start) };
       }),
+    serverMetadata: serverMetadata(metadata, source, label),
     position: source.position(node.start),
     node,
   };
-  const label = secretLabel(names);
   return { secret, problems: problems.map((problem) => ({ ...problem, secret: label })) };
 }
 
@@ -238,15 +239,41 @@ function notBase64(node: YamlNode, text: string, source: Source): Problem {
   return problemAt(node, source, 'not-base64', 'the value is not canonical base64', hint);
 }
 
+/** The metadata that only the API server and controllers set (apimachinery meta/v1 ObjectMeta). */
+const serverFields = [
+  ...['ownerReferences', 'uid', 'resourceVersion', 'generation', 'creationTimestamp', 'selfLink'],
+  ...['deletionTimestamp', 'deletionGracePeriodSeconds', 'managedFields'],
+];
+
 /** The fields of a Secret and its metadata (k8s.io/api core/v1, apimachinery meta/v1 ObjectMeta). */
 const knownFields = {
   'a Secret': ['apiVersion', 'kind', 'metadata', 'data', 'stringData', 'type', 'immutable'],
   metadata: [
     ...['name', 'generateName', 'namespace', 'labels', 'annotations', 'finalizers'],
-    ...['ownerReferences', 'uid', 'resourceVersion', 'generation', 'creationTimestamp', 'selfLink'],
-    ...['deletionTimestamp', 'deletionGracePeriodSeconds', 'managedFields'],
+    ...serverFields,
   ],
 };
+
+function serverMetadata(
+  metadata: YamlMap | undefined,
+  source: Source,
+  secret: string,
+): SecretDocument['serverMetadata'] {
+  // kubectl create --dry-run writes `creationTimestamp: null`.
+  const found = (metadata?.entries ?? []).filter(
+    ({ key, value }) => serverFields.includes(nameOf(key) ?? '') && !isNull(value),
+  );
+  const [first] = found;
+  return (
+    first && {
+      code: 'server-metadata',
+      position: source.position(first.key.start),
+      secret,
+      message: `metadata that the API server sets: ${found.map(({ key }) => nameOf(key)).join(', ')}`,
+      hint: 'remove it: it comes from kubectl get -o yaml, and belongs to one object in one cluster',
+    }
+  );
+}
 
 type Parent = keyof typeof knownFields;
 

@@ -29,6 +29,8 @@ export interface SecretDocument {
   readonly entries: readonly Entry[];
   /** Data keys without a value. A kustomize patch deletes them. */
   readonly nulls: readonly Omit<Entry, 'bytes'>[];
+  /** Metadata that the API server sets, which does no harm to sealed values. */
+  readonly serverMetadata: Diagnostic<'server-metadata'> | undefined;
   readonly position: Position;
   /** The mapping in the source, for `editManifest`. */
   readonly node: YamlMap;

@@ -291,6 +291,7 @@ function leavePlain(plan: Plan, { bytes }: Entry): readonly Warning[] {
 
 function finish(plan: Plan, keys: readonly string[]): Plan {
   const { path, secret } = plan;
+  if (secret.serverMetadata !== undefined) plan.warnings.push(secret.serverMetadata);
   attempt(plan, locationIn(secret), () => {
     checkCount(plan.jobs.length + plan.kept);
     return [];

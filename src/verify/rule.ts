@@ -125,6 +125,7 @@ export interface JudgedSecret {
   readonly immutable: boolean;
   /** Returns the position of a field such as `type` or `metadata.namespace`. */
   readonly positionOf: (field: string) => Position | undefined;
+  readonly serverMetadata: Violation | undefined;
   /** The last-applied annotations that contain plaintext, or that cannot be read. */
   readonly plaintextAnnotations: readonly { name: string; position: Position }[];
   /** All data keys with a value, even if it cannot be read. */

@@ -56,6 +56,7 @@ function judgeSecret(
     type,
     immutable,
     positionOf: (field) => positionOfField(node, field, position),
+    serverMetadata: secret.serverMetadata,
     plaintextAnnotations: annotationsOf(secret, metadata, position),
     dataKeys: dataKeysOf(node),
     values: valuesOf(secret, sops, isMade),
