@@ -11,8 +11,13 @@ import { newManifest } from '../manifest/edit.ts';
 import { placeOf } from '../manifest/place.ts';
 import { noSecret, readManifest, selectSecret } from '../manifest/read.ts';
 import type { Manifest, SecretDocument } from '../manifest/types.ts';
-import { type Sealed, type SealOptions, sealInto, sealManifest } from '../seal/seal.ts';
-import { valueWarningCodes } from '../seal/value-warnings.ts';
+import {
+  allowedCodes,
+  type Sealed,
+  type SealOptions,
+  sealInto,
+  sealManifest,
+} from '../seal/seal.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import {
@@ -106,7 +111,7 @@ function addSealOptions(command: Command, io: IO): Command {
     .option('--keep-newline', 'with --stdin: keep the final newline')
     .option('--allow-empty', 'with --stdin or --prompt: allow an empty value')
     .option('--strict', 'treat warnings about values as errors')
-    .option('--allow <id>', `suppress a warning: ${valueWarningCodes.join(', ')}`, repeated, none)
+    .option('--allow <id>', `suppress a warning: ${allowedCodes.join(', ')}`, repeated, none)
     .action((names: string[], flags: SealFlags) => dispatch(io, names, flags, sources));
 }
 
@@ -156,9 +161,9 @@ function checkUsage(
       hint: 'read the others from files, or with --prompt KEY',
     });
   }
-  for (const id of flags.allow.filter((text) => !valueWarningCodes.includes(text))) {
+  for (const id of flags.allow.filter((text) => !allowedCodes.includes(text))) {
     throw new KsealError('USAGE', `--allow ${id}: no such warning`, {
-      hint: `use one of ${valueWarningCodes.join(', ')}`,
+      hint: `use one of ${allowedCodes.join(', ')}`,
     });
   }
   return target;

@@ -1,5 +1,5 @@
 import type { Diagnostic } from '../diagnostic.ts';
-import { looksSealed, sealedLook } from '../jwe/detect.ts';
+import { sealedLook } from '../jwe/detect.ts';
 import { isDataKey, type Names, secretLabel } from '../kubernetes/secret.ts';
 import { suggest } from '../text.ts';
 import { isMergeKey, type YamlEntry, type YamlMap, type YamlNode } from '../yaml/node.ts';
@@ -17,6 +17,7 @@ import {
 } from './nodes.ts';
 import { isCutAtHash, isPlainTrue } from './scalars.ts';
 import {
+  type Annotation,
   type Entry,
   type Field,
   fieldNames,
@@ -59,7 +60,9 @@ export function readSecret(
     annotations: readAnnotations(metadata, source, report),
     fields,
     entries: valued.map(({ field, key, bytes, value }) => {
-      return { field, key: key.text, bytes, position: source.position(value.start) };
+      const isPlain = value.kind === 'scalar' && value.style === 'plain';
+      const isCut = field === 'stringData' && isPlain && isCutAtHash(source.text, value.end);
+      return { field, key: key.text, bytes, isCut, position: source.position(value.start) };
     }),
     nulls: entries
       .filter((entry) => !isValued(entry))
@@ -120,15 +123,16 @@ function readAnnotations(
   metadata: YamlMap | undefined,
   source: Source,
   report: Report,
-): ReadonlyMap<string, string> {
+): readonly Annotation[] {
   const node = metadata && readMap(metadata, 'annotations', source, report);
-  const texts = new Map<string, string>();
+  const annotations: Annotation[] = [];
   for (const { key, value } of node?.entries ?? []) {
     if (value.anchor !== undefined) report(notEditable(value, source, 'an annotation'));
     const [name, text] = [nameOf(key), nameOf(value.kind === 'alias' ? value.target : value)];
-    if (name !== undefined && text !== undefined) texts.set(name, text);
+    if (name !== undefined && text !== undefined)
+      annotations.push({ name, text, position: source.position(key.start) });
   }
-  return texts;
+  return annotations;
 }
 
 interface ReadEntry extends Pick<Entry, 'field'> {
@@ -365,44 +369,4 @@ export function entriesOfSecret(map: YamlMap): readonly YamlEntry[] {
 /** Returns those with one name: all of them, because a duplicate must not hide the others. */
 export function fieldsOfSecret(map: YamlMap, name: string): readonly YamlEntry[] {
   return entriesOfSecret(map).filter(({ key }) => key.kind === 'scalar' && key.text === name);
-}
-
-const lastApplied = [
-  'kubectl.kubernetes.io/last-applied-configuration',
-  'kubecfg.ksonnet.io/last-applied-configuration',
-];
-
-/** Returns the last-applied annotations that contain plaintext, or that cannot be read. */
-export function plaintextAnnotations({ annotations }: SecretDocument): readonly string[] {
-  return lastApplied.filter((name) => {
-    const text = annotations.get(name);
-    return text !== undefined && !isSealedThroughout(text);
-  });
-}
-
-function isSealedThroughout(text: string): boolean {
-  const members = membersOf(text);
-  if (members === undefined) return false;
-  return Object.entries(members).every(([field, values]) => {
-    const encoding = encodings.get(field.toLowerCase());
-    if (encoding === undefined || values === null) return true;
-    return Object.values(values).every((value) => {
-      return typeof value === 'string' && looksSealed(Buffer.from(value, encoding));
-    });
-  });
-}
-
-const encodings = new Map<string, BufferEncoding>([
-  ['data', 'base64'],
-  ['stringdata', 'utf8'],
-]);
-
-/** Parses a JSON object; undefined for any other text. */
-function membersOf(text: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined; // The error would quote the text.
-  }
 }

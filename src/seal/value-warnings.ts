@@ -151,7 +151,7 @@ const textChecks: readonly TextCheck[] = [
   },
 ];
 
-/** The codes that `--allow` takes. */
+/** The codes of warnings about a plaintext alone. */
 export const valueWarningCodes: readonly string[] = [
   'utf-16',
   ...textChecks.map(({ code }) => code),

@@ -4,7 +4,7 @@ import type { Binding, Scope } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
 import { isNamespace, isSecretName } from '../kubernetes/secret.ts';
-import type { Field, ReaderCode } from '../manifest/types.ts';
+import type { Annotation, Field, ReaderCode } from '../manifest/types.ts';
 import { shellWord } from '../text.ts';
 import type { YamlNode } from '../yaml/node.ts';
 import type { BadSuppression } from './suppressions.ts';
@@ -126,8 +126,7 @@ export interface JudgedSecret {
   /** Returns the position of a field such as `type` or `metadata.namespace`. */
   readonly positionOf: (field: string) => Position | undefined;
   readonly serverMetadata: Violation | undefined;
-  /** The last-applied annotations that contain plaintext, or that cannot be read. */
-  readonly plaintextAnnotations: readonly { name: string; position: Position }[];
+  readonly plaintextAnnotations: readonly Annotation[];
   /** All data keys with a value, even if it cannot be read. */
   readonly dataKeys: ReadonlySet<string>;
   readonly values: readonly JudgedValue[];
