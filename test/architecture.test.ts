@@ -63,6 +63,7 @@ const builtins = [
   'tty',
   'util',
   'util/types',
+  'zlib',
 ];
 
 /** Modules for git, which runs in a repository of the user or in a temporary folder. */

@@ -12,8 +12,13 @@ import { refuseSops } from '../manifest/other-tools.ts';
 import { placeOf } from '../manifest/place.ts';
 import { noSecret, readManifest, selectSecret } from '../manifest/read.ts';
 import type { Manifest, SecretDocument } from '../manifest/types.ts';
-import { type Sealed, type SealOptions, sealInto, sealManifest } from '../seal/seal.ts';
-import { valueWarningCodes } from '../seal/value-warnings.ts';
+import {
+  allowedCodes,
+  type Sealed,
+  type SealOptions,
+  sealInto,
+  sealManifest,
+} from '../seal/seal.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import {
@@ -108,7 +113,7 @@ function addSealOptions(command: Command, io: IO): Command {
     .option('--keep-newline', 'with --stdin: keep the final newline of one line')
     .option('--allow-empty', 'with --stdin or --prompt: allow an empty value')
     .option('--strict', 'treat warnings about values as errors')
-    .option('--allow <id>', `suppress a warning: ${valueWarningCodes.join(', ')}`, repeated, none)
+    .option('--allow <id>', `suppress a warning: ${allowedCodes.join(', ')}`, repeated, none)
     .action((names: string[], flags: SealFlags) => dispatch(io, names, flags, sources));
 }
 
@@ -158,9 +163,9 @@ function checkUsage(
       hint: 'read the others from files, or with --prompt KEY',
     });
   }
-  for (const id of flags.allow.filter((text) => !valueWarningCodes.includes(text))) {
+  for (const id of flags.allow.filter((text) => !allowedCodes.includes(text))) {
     throw new KsealError('USAGE', `--allow ${id}: no such warning`, {
-      hint: `use one of ${valueWarningCodes.join(', ')}`,
+      hint: `use one of ${allowedCodes.join(', ')}`,
     });
   }
   return target;
@@ -338,7 +343,7 @@ async function confirmWarnings(
 ): Promise<void> {
   for (const { manifest, warnings } of files) warnAbout(io, manifest.path, warnings);
   const codes = files.flatMap(({ warnings }) => warnings.map(({ code }) => code));
-  const asked = valueWarningCodes.filter((code) => codes.includes(code));
+  const asked = allowedCodes.filter((code) => codes.includes(code));
   if (asked.length === 0 || (await askYesNo(io, 'Seal in spite of these warnings')) !== false)
     return;
   throw new KsealError('VALUE_REFUSED', 'stopped because of the warnings; nothing was written', {

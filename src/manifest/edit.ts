@@ -37,12 +37,18 @@ interface State {
 export function editManifest(manifest: Manifest, edits: readonly Edit[]): string {
   if (manifest.problems.length > 0) throw new Error('a manifest with problems cannot be edited');
   const states = statesAfter(manifest, edits);
-  const edited = applySplices(
-    manifest.source,
-    states.flatMap((state) => splicesFor(manifest, state)),
-  );
+  const edited = applySplices(manifest.source, splicesOf(manifest, states));
   if (edited !== manifest.source) checkEdited(manifest, states, edited);
   return edited;
+}
+
+/** Returns the parts of the source that `edits` replace, in any order. */
+export function splicesFor(manifest: Manifest, edits: readonly Edit[]): readonly Splice[] {
+  return splicesOf(manifest, statesAfter(manifest, edits));
+}
+
+function splicesOf(manifest: Manifest, states: readonly State[]): readonly Splice[] {
+  return states.flatMap((state) => splicesOfState(manifest, state));
 }
 
 /** The Secrets of a manifest after `edits`. */
@@ -60,7 +66,7 @@ function stateAfter(secret: SecretDocument, edits: readonly Edit[]): State {
   const renamed = edits.some(({ kind }) => kind === 'rename-field');
   if (renamed && secret.fields.has('data'))
     throw new Error('stringData cannot become a second data');
-  const annotations = new Map(secret.annotations);
+  const annotations = annotationsOf(secret);
   const values = { data: new Map<string, Uint8Array>(), stringData: new Map<string, Uint8Array>() };
   for (const { field, key, bytes } of secret.entries)
     values[renamed ? 'data' : field].set(key, bytes);
@@ -72,7 +78,11 @@ function stateAfter(secret: SecretDocument, edits: readonly Edit[]): State {
   return { secret, renamed, values, annotations };
 }
 
-function splicesFor({ source, path }: Manifest, state: State): readonly Splice[] {
+function annotationsOf({ annotations }: SecretDocument): Map<string, string> {
+  return new Map(annotations.map(({ name, text }) => [name, text]));
+}
+
+function splicesOfState({ source, path }: Manifest, state: State): readonly Splice[] {
   const { node } = state.secret;
   const style = styleOf(source, node);
   const missing: Addition[] = [];
@@ -126,7 +136,9 @@ function renameSplices(source: string, { secret, renamed }: State): readonly Spl
 }
 
 function annotationSplices({ secret, annotations }: State, style: Style): readonly Splice[] {
-  const remove = new Set([...secret.annotations.keys()].filter((name) => !annotations.has(name)));
+  const remove = new Set(
+    [...annotationsOf(secret).keys()].filter((name) => !annotations.has(name)),
+  );
   const metadata = entryNamed(secret.node, 'metadata')?.value;
   const field = metadata?.kind === 'map' ? entryNamed(metadata, 'annotations') : undefined;
   if (remove.size === 0 || metadata?.kind !== 'map' || field === undefined) return [];
@@ -139,7 +151,7 @@ export function checkEdited(before: Manifest, states: readonly State[], text: st
   const isSound =
     after.problems.length === 0 &&
     isEqual(
-      after.secrets.map(({ entries, annotations }) => contentOf(entries, annotations)),
+      after.secrets.map((secret) => contentOf(secret.entries, annotationsOf(secret))),
       states.map((state) => contentOf(valuesOf(state), state.annotations)),
     ) &&
     isEqual(outline(after), outline(before));

@@ -370,7 +370,7 @@ const toolIn = (text: string) => placeholderTool(text) ?? toolNamedIn(text);
 const looksReplaceable =
   /^\s*(?:change[-_ ]?(?:me|it)|replace[-_ ]?me|(?:insert|your|my)[-_ ].*(?:password|secret|token|key|here)|todo|tbd|fixme|x{3,}|\*{3,}|\.{3,}|placeholder|dummy|example|<[^<>\n]*>|\$\{[^}\n]*\}|#\{[^}\n]*\}#|\{\{[^\n]*\}\})\s*$/i;
 
-/** The codes that `--allow` takes. */
+/** The codes of warnings about a plaintext alone. */
 export const valueWarningCodes: readonly string[] = [
   ...new Set(valueChecks.map(({ code }) => code)),
 ];

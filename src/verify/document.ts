@@ -91,16 +91,21 @@ function problemsIn(
   const reported = roots.length === 0 ? problems.slice(0, 1) : problems;
   const textAt = textsIn(source, roots, isMade);
   const annotationsAt = annotationsIn(source, secrets);
-  return reported.map((problem): ReaderProblem => {
+  return reported.flatMap((problem): readonly ReaderProblem[] => {
     const { text, made, under } = textAt(problem.position);
     const annotations = annotationsAt(problem.position);
     const common = { ...problem, inTemplate: inTemplate(problem.position) };
+    // `{{ if .x }}Data:` is a field with an action before it, and not one that an action makes.
+    if (problem.code === 'unknown-field')
+      return text !== '' && [...text].every(isMade)
+        ? []
+        : [{ ...common, holds: 'text', tool: undefined, madeKey: false }];
     // Another tool makes the key, so the problem is only about the value under it.
     if (problem.code === 'invalid-data-key' && (made || holdsAction(text)))
-      return { ...common, ...underMadeKey(problem, under, annotations), madeKey: true };
+      return [{ ...common, ...underMadeKey(problem, under, annotations), madeKey: true }];
     const tool = toolFor(text, made, annotations);
     const holds = tool ? 'placeholder' : looksSealedInData(text) ? 'sealed' : 'text';
-    return { ...common, holds, tool, madeKey: false };
+    return [{ ...common, holds, tool, madeKey: false }];
   });
 }
 

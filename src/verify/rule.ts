@@ -4,7 +4,7 @@ import type { Binding, Scope } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
 import { isNamespace, isSecretName } from '../kubernetes/secret.ts';
-import type { Field, ReaderCode } from '../manifest/types.ts';
+import type { Annotation, Field, ReaderCode } from '../manifest/types.ts';
 import { shellWord } from '../text.ts';
 import type { YamlNode } from '../yaml/node.ts';
 import type { BadSuppression } from './suppressions.ts';
@@ -127,23 +127,14 @@ export interface JudgedSecret {
   readonly immutable: boolean;
   /** Returns the position of a field such as `type` or `metadata.namespace`. */
   readonly positionOf: (field: string) => Position | undefined;
-  /** The unknown fields that the manifest reader does not report. */
-  readonly unknownFields: readonly UnknownField[];
-  /** The last-applied annotations that contain plaintext, or that cannot be read. */
-  readonly plaintextAnnotations: readonly { name: string; position: Position }[];
-  /** All data keys, even if their values cannot be read. */
+  readonly serverMetadata: Violation | undefined;
+  readonly plaintextAnnotations: readonly Annotation[];
+  /** All data keys with a value, even if it cannot be read. */
   readonly dataKeys: ReadonlySet<string>;
   readonly values: readonly JudgedValue[];
   readonly inTemplate: boolean;
   /** Whether SOPS encrypts it. If so, `values` has only those that SOPS left in plaintext. */
   readonly sops: boolean;
-}
-
-export interface UnknownField {
-  /** Never shown: with wrong indentation, it may be a value. */
-  readonly name: string;
-  readonly parent: 'a Secret' | 'metadata';
-  readonly position: Position;
 }
 
 /** The policy for the path of a manifest, from the configuration and the command line. */
