@@ -37,7 +37,6 @@ const parts: Readonly<Record<string, readonly string[]>> = {
 const packages: Readonly<Record<string, readonly string[]>> = {
   jose: ['jwe'],
   yaml: ['yaml'],
-  picomatch: ['config'],
   valibot: ['config'],
   'fastest-levenshtein': ['text.ts'],
   'p-limit': ['seal', 'unseal', 'webhook'],

@@ -284,7 +284,8 @@ async function sealIntoFile(
   const secret = selectSecret(manifest, { name, namespace: flags.namespace });
   const setting = await settingsFrom(io, flags)([flags.output, path], needsKey(sources));
   const { text } = await sealValues(io, manifest, secret, flags, sources, setting);
-  const target = flags.output === undefined ? { output: path, force: true } : flags;
+  const inPlace = { output: path, force: true, madeFrom: Buffer.from(manifest.source) };
+  const target = flags.output === undefined ? inPlace : flags;
   await writeResult(io, text, { ...target, confidential: false });
 }
 
@@ -491,14 +492,15 @@ function sealDecrypted(path: string, { secrets }: Manifest, flags: SealFlags): s
   return ['kseal seal -f -', ...words].join(' ');
 }
 
-/** Writes all changed files, or none. */
+/** Writes all changed files, or none. Throws IO. */
 function writeBack(io: IO, results: readonly SealedFile[]): void {
   const changed = results.filter(({ manifest, text }) => text !== manifest.source);
   replaceFiles(
-    changed.map(({ path, text }) => ({
+    changed.map(({ path, text, manifest }) => ({
       path: resolve(io.cwd, path),
       shown: path,
       bytes: Buffer.from(text),
+      madeFrom: Buffer.from(manifest.source),
     })),
   );
 }
