@@ -284,7 +284,8 @@ async function sealIntoFile(
 async function rewriteJwe(io: IO, flags: SealFlags, [source]: readonly Source[]): Promise<void> {
   const path = source?.text ?? '-';
   checkOutput(io, flags, { manifests: [path], hint: 'choose another name', others: [] });
-  const compact = compactText(await readInput(io, path));
+  const command = 'kseal seal NAME -n NAMESPACE -k NEW --stdin KEY --keep-newline';
+  const compact = compactText(await readInput(io, path), { file: path, command });
   await writeResult(io, `${compact}\n`, { ...flags, confidential: false });
 }
 

@@ -49,7 +49,7 @@ const readers: Record<SourceKind, Reader> = {
   },
   jwe: async (io, text) => {
     const { key, path } = keyAndPath(text);
-    return [{ key, bytes: await readInput(io, path, 2 * MAX_VALUE_BYTES), sealed: true }];
+    return [{ key, bytes: await readInput(io, path, 2 * MAX_VALUE_BYTES), jweFile: path }];
   },
 };
 
@@ -87,7 +87,7 @@ export function stdinReaders(sources: readonly Source[]): number {
 }
 
 function plain(key: string, bytes: Uint8Array): NewValue {
-  return { key, bytes, sealed: false };
+  return { key, bytes };
 }
 
 async function readStdinValue(io: IO, key: string, { keepNewline }: ReadOptions): Promise<Buffer> {

@@ -23,16 +23,19 @@ export interface SealOptions {
   /** New values are written as JWE under `stringData`. */
   readonly stringData: boolean;
   readonly policy: ValuePolicy;
-  /** The keys that existing sealed values may use; undefined: any key, because none is known. */
-  readonly knownKids: ReadonlySet<string> | undefined;
+  /**
+   * The keys that existing sealed values may use, by kid: the length of the modulus in bits, if
+   * known. Undefined: any key, because none is known.
+   */
+  readonly knownKeys: ReadonlyMap<string, number | undefined> | undefined;
 }
 
 /** A value from outside the manifest. */
 export interface NewValue {
   readonly key: string;
   readonly bytes: Uint8Array;
-  /** It is a JWE, compact or flattened. */
-  readonly sealed: boolean;
+  /** The file that it was read from, if it is a JWE, compact or flattened. */
+  readonly jweFile?: string;
 }
 
 export interface Sealed {
@@ -200,10 +203,10 @@ function planChanges(
       return jwe ? keep(plan, entry.key, jwe, options) : leavePlain(plan, entry);
     });
   }
-  for (const { key, bytes, sealed } of values) {
+  for (const { key, bytes, jweFile } of values) {
     const value = { field: fieldFor(secret, key, options), key, bytes };
     attempt(plan, locationIn(secret, { key }), () =>
-      sealed ? takeOver(plan, value, options) : seal(plan, value, options),
+      jweFile === undefined ? seal(plan, value, options) : takeOver(plan, value, jweFile, options),
     );
   }
   return finish(
@@ -250,15 +253,20 @@ function keep(plan: Plan, key: string, jwe: CompactJwe, options: SealOptions): r
   plan.bytes += leastPlaintext(jwe);
   return plan.place === undefined
     ? []
-    : checkSealed(jwe, { ...plan.place, key }, options.knownKids);
+    : checkSealed(jwe, { ...plan.place, key }, options.knownKeys);
 }
 
 function takeOver(
   plan: Plan,
   { field, key, bytes }: Value,
+  file: string,
   options: SealOptions,
 ): readonly Warning[] {
-  const compact = Buffer.from(compactText(bytes));
+  const { name, namespace } = plan.place ?? {};
+  const target =
+    plan.path === '' ? `${name} -n ${namespace} -o FILE` : `--into ${shellWord(plan.path)}`;
+  const command = `kseal seal ${target} -k NEW --stdin ${key} --keep-newline`;
+  const compact = Buffer.from(compactText(bytes, { file, command }));
   plan.edits.push({ kind: 'set', secret: plan.secret, field, key, bytes: compact });
   return keep(plan, key, readCompact(compact), options);
 }
