@@ -312,15 +312,15 @@ async function answerReview(
   { acceptUnbound = false, maxScope = DEFAULT_MAX_SCOPE }: DecryptFlags,
   { keyring }: UnsealOptions,
 ): Promise<string> {
-  const request = readNamed(await readInput(io, path, MAX_REVIEW_BYTES), shownPath(path));
+  const request = await readNamed(await readInput(io, path, MAX_REVIEW_BYTES), shownPath(path));
   const acceptsUnbound = () => acceptUnbound;
   const context = { keyring, isKeyringComplete: true, acceptsUnbound, maxScope };
   return answerText((await review(request, context)).response);
 }
 
-function readNamed(bytes: Uint8Array, shown: string): AdmissionRequest {
+async function readNamed(bytes: Uint8Array, shown: string): Promise<AdmissionRequest> {
   try {
-    return readReview(bytes);
+    return await readReview(bytes);
   } catch (error) {
     throw located(shown, expected(error));
   }
