@@ -26,9 +26,8 @@ export const malformedJwe: Rule = {
     }
     const bits = keys?.get(jwe?.header.kid ?? '')?.bits;
     if (jwe === undefined || bits === undefined) return none;
-    const message = keyLengthProblem(jwe, Math.ceil(bits / 8));
-    return message === undefined
-      ? none
-      : [{ position, key, message, hint: 'seal the value again' }];
+    const problem = keyLengthProblem(jwe, Math.ceil(bits / 8));
+    if (problem === undefined) return none;
+    return [{ position, key, message: problem, hint: 'seal the value again' }];
   },
 };
