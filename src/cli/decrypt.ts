@@ -293,7 +293,7 @@ async function openRaw(
   const { opened, warnings, errors } = await unsealData({
     place: { namespace, name },
     data: new Map([[dataKey, bytes]]),
-    read: readJwe,
+    read: (jwe) => readJwe(jwe, path),
     keyring,
     policy,
   });

@@ -66,13 +66,13 @@ export function readSealedValue(bytes: Uint8Array): CompactJwe | undefined {
 }
 
 /**
- * Parses a value that is known to be a JWE: every compact one, even if its protected header has
- * white space or begins with another member, so that nobody would recognise it.
+ * Parses the content of a file that is known to be a JWE: every compact one, even if its protected
+ * header has white space or begins with another member, so that it does not look sealed.
  * Throws JWE_MALFORMED or JWE_REFUSED.
  */
-export function readJwe(bytes: Uint8Array): CompactJwe {
+export function readJwe(bytes: Uint8Array, file: string): CompactJwe {
   const text = bufferOf(bytes).toString('latin1');
-  if (isJson(text) && text.includes('"ciphertext"')) throw inJson();
+  if (isJson(text) && text.includes('"ciphertext"')) throw inJson(namedFile(file));
   if (looksSealed(bytes) || text.split('.', 6).length === 5)
     return readSealedValue(bytes) ?? readCompact(bytes);
   throw new KsealError('JWE_MALFORMED', 'not a JWE', { hint: 'for a manifest, omit --raw' });
@@ -80,9 +80,12 @@ export function readJwe(bytes: Uint8Array): CompactJwe {
 
 const isJson = (text: string) => /^\s*\{/.test(text);
 
-function inJson(): KsealError {
+/** A file in a command to paste; stdin cannot be read again. */
+const namedFile = (file: string) => (file === '-' ? 'FILE' : shellWord(file));
+
+function inJson(file = 'FILE'): KsealError {
   return new KsealError('JWE_REFUSED', 'JWE in JSON form; only the compact form can be opened', {
-    hint: 'kseal seal --from-jwe FILE',
+    hint: `kseal seal --from-jwe ${file}`,
   });
 }
 
@@ -107,7 +110,7 @@ export function compactText(bytes: Uint8Array, { file, command }: Resealing): st
   readCompact(Buffer.from(compact));
   if (looksSealed(Buffer.from(compact))) return compact;
   const join = `jq -r '[${flattenedMembers.map((name) => `.${name}`).join()}] | join(".")'`;
-  const given = file === '-' ? 'FILE' : shellWord(file);
+  const given = namedFile(file);
   const [from, raw] = isJson(text) ? [`${join} ${given} | `, '-'] : ['', given];
   throw new KsealError(
     'JWE_REFUSED',

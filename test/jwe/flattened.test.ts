@@ -182,13 +182,13 @@ describe.each(unrecognised)('a JWE with the header %j', (text) => {
   });
 
   test('is parsed by readJwe, but is plaintext to readSealedValue', () => {
-    expect(readJwe(Buffer.from(jwe)).iv).toHaveLength(16);
+    expect(readJwe(Buffer.from(jwe), 'db.jwe').iv).toHaveLength(16);
     expect(readSealedValue(Buffer.from(jwe))).toBeUndefined();
   });
 });
 
 describe('readJwe', () => {
-  const inJson = { code: 'JWE_REFUSED', hint: 'kseal seal --from-jwe FILE' };
+  const inJson = { code: 'JWE_REFUSED', hint: "kseal seal --from-jwe 'it'\\''s.json'" };
   const manifest = { code: 'JWE_MALFORMED', hint: 'for a manifest, omit --raw' };
   test.each<[string, string, object]>([
     ['a JWE in JSON form', JSON.stringify(flat), inJson],
@@ -226,7 +226,7 @@ describe('readJwe', () => {
     ],
     ['a newline', `${compact}\n`, { code: 'JWE_MALFORMED' }],
   ])('refuses %s', (_, text, error) => {
-    expect(thrownBy(() => readJwe(Buffer.from(text)))).toMatchObject(error);
+    expect(thrownBy(() => readJwe(Buffer.from(text), "it's.json"))).toMatchObject(error);
   });
 });
 
