@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { expectedErrors, KsealError, throwAll } from '../errors.ts';
+import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
 import { bindingTo, type Scope, scopes } from '../jwe/binding.ts';
@@ -293,7 +293,14 @@ async function sealIntoFile(
 async function rewriteJwe(io: IO, flags: SealFlags, [source]: readonly Source[]): Promise<void> {
   const path = source?.text ?? '-';
   checkOutput(io, flags, { manifests: [path], hint: 'choose another name', others: [] });
-  const compact = compactText(await readInput(io, path));
+  const bytes = await readInput(io, path);
+  const command = 'kseal seal NAME -n NAMESPACE -k NEW --stdin KEY --keep-newline';
+  let compact: string;
+  try {
+    compact = compactText(bytes, { file: path, command });
+  } catch (error) {
+    throw located(shownPath(path), expected(error));
+  }
   await writeResult(io, `${compact}\n`, { ...flags, confidential: false });
 }
 

@@ -36,14 +36,17 @@ export interface SealOptions {
   /** New values are written as JWE under `stringData`. */
   readonly stringData: boolean;
   readonly policy: ValuePolicy;
-  /** The keys that existing sealed values may use; undefined: any key, because none is known. */
-  readonly knownKids: ReadonlySet<string> | undefined;
+  /**
+   * The keys that existing sealed values may use, by kid: the length of the modulus in bits, if
+   * known. Undefined: any key, because none is known.
+   */
+  readonly knownKeys: ReadonlyMap<string, number | undefined> | undefined;
 }
 
 /** A value from outside the manifest. */
 export interface NewValue extends Plaintext {
-  /** It is a JWE, compact or flattened. */
-  readonly sealed: boolean;
+  /** The file that it was read from, if it is a JWE, compact or flattened. */
+  readonly jweFile?: string;
   /** The codes of the warnings that a person has seen and accepted. */
   readonly accepted?: ReadonlySet<string>;
 }
@@ -262,10 +265,12 @@ function planChanges(
       return jwe ? keep(plan, entry.key, jwe, options) : leavePlain(plan, entry);
     });
   }
-  for (const { key, bytes, sealed, accepted } of values) {
+  for (const { key, bytes, jweFile, accepted } of values) {
     const value = { field: fieldFor(secret, key, options), key, bytes };
     attempt(plan, locationIn(secret, { key }), () =>
-      sealed ? takeOver(plan, value, options) : seal(plan, value, allowing(options, accepted)),
+      jweFile === undefined
+        ? seal(plan, value, allowing(options, accepted))
+        : takeOver(plan, value, jweFile, options),
     );
   }
   return finish(
@@ -320,15 +325,20 @@ function keep(plan: Plan, key: string, jwe: CompactJwe, options: SealOptions): r
   plan.bytes += leastPlaintext(jwe);
   return plan.place === undefined
     ? []
-    : checkSealed(jwe, { ...plan.place, key }, options.knownKids);
+    : checkSealed(jwe, { ...plan.place, key }, options.knownKeys);
 }
 
 function takeOver(
   plan: Plan,
   { field, key, bytes }: Value,
+  file: string,
   options: SealOptions,
 ): readonly Warning[] {
-  const compact = Buffer.from(compactText(bytes));
+  const { name, namespace } = plan.place ?? {};
+  const target =
+    plan.path === '' ? `${name} -n ${namespace} -o FILE` : `--into ${shellWord(plan.path)}`;
+  const command = `kseal seal ${target} -k NEW --stdin ${key} --keep-newline`;
+  const compact = Buffer.from(compactText(bytes, { file, command }));
   plan.edits.push({ kind: 'set', secret: plan.secret, field, key, bytes: compact });
   return keep(plan, key, readCompact(compact), options);
 }
