@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import { text, words } from './schema.ts';
 
-// A pull request can change the globs that judge it. So that a hostile one does not stop CI, the
-// time for a match is bounded by the length of the glob times the length of the path. Globs that
-// are compiled to regular expressions have no such bound.
+// A pull request can change the globs that judge it, and a hostile one must not stop CI. Therefore
+// the time of a match is at most the length of the glob times the length of the path. Globs that
+// are compiled to regular expressions have no such limit.
 
 /** The most characters of a glob whose braces are expanded. */
 const MAX_GLOB = 512;
@@ -61,7 +61,7 @@ function expanded(glob: string): readonly (readonly string[])[] | undefined {
   return globs;
 }
 
-/** In a pattern, stands for any number of items. */
+/** In a pattern, matches any number of items. */
 const STAR = Symbol('*');
 
 type Pattern<P> = readonly (P | typeof STAR)[];
