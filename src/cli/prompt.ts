@@ -1,6 +1,7 @@
 import { emitKeypressEvents, type Key } from 'node:readline';
 import { createInterface } from 'node:readline/promises';
-import { KsealError } from '../errors.ts';
+import { type ErrorCode, KsealError } from '../errors.ts';
+import { printable } from '../text.ts';
 import type { IO, Terminal } from './io.ts';
 
 const PASTE_ON = '\x1b[?2004h';
@@ -11,16 +12,47 @@ const QUIET_MS = 60;
 
 /** Asks on the controlling terminal; undefined without a terminal. Throws INTERRUPTED. */
 export async function askYesNo(io: IO, question: string): Promise<boolean | undefined> {
+  const answer = await askLine(io, `${question} (yes/no)? `);
+  return answer === undefined ? undefined : /^y(?:es)?$/i.test(answer);
+}
+
+/**
+ * Asks on the controlling terminal until the answer is one of `choices` or its first letter;
+ * undefined without a terminal. Throws INTERRUPTED.
+ */
+export async function choose<Choice extends string>(
+  io: IO,
+  problem: string,
+  choices: readonly Choice[],
+): Promise<Choice | undefined> {
+  const offers = choices.map((choice) => `${choice} (${choice.charAt(0)})`).join(', ');
+  const question = `${offers.charAt(0).toUpperCase()}${offers.slice(1)}? `;
+  for (let text = `${printable(problem)}\n${question}`; ; text = question) {
+    const answer = (await askLine(io, text))?.toLowerCase();
+    if (answer === undefined) return undefined;
+    const chosen = choices.find((choice) => [choice, choice.charAt(0)].includes(answer));
+    if (chosen !== undefined) return chosen;
+  }
+}
+
+/** Returns a line without the white space around it; undefined without a terminal. */
+async function askLine(io: IO, question: string): Promise<string | undefined> {
   const terminal = io.openTerminal();
   if (terminal === undefined) return undefined;
+  // readline redraws its prompt at each key, and only one line of it well.
+  const lastLine = question.lastIndexOf('\n') + 1;
+  terminal.output.write(question.slice(0, lastLine));
   const lines = createInterface(terminal);
   try {
     const answer = await new Promise<string>((resolve, reject) => {
       const interrupt = () => reject(interrupted());
       for (const event of ['SIGINT', 'close']) lines.on(event, interrupt);
-      lines.question(`${question} (yes/no)? `).then(resolve, interrupt);
+      lines.question(question.slice(lastLine)).then(resolve, interrupt);
     });
-    return /^y(?:es)?$/i.test(answer.trim());
+    return answer.trim();
+  } catch (error) {
+    terminal.output.write('\n');
+    throw error;
   } finally {
     lines.close();
     terminal.close();
@@ -44,10 +76,11 @@ export async function promptValue(io: IO, key: string): Promise<string> {
       hint: `pipe the value in with --stdin ${key}`,
     });
   }
+  const refusal = badPaste('VALUE_REFUSED', thing, `save it to a file: --from-file ${key}=PATH`);
   try {
     for (let tries = 0; tries < TRIES; tries++) {
-      const value = await askHidden(terminal, `Value for "${key}" (not shown): `, key);
-      if (value === (await askHidden(terminal, 'Repeat the value: ', key))) return value;
+      const value = await askHidden(terminal, `Value for "${key}" (not shown): `, refusal);
+      if (value === (await askHidden(terminal, 'Repeat the value: ', refusal))) return value;
       if (tries < TRIES - 1) terminal.output.write('The values differ. Try again.\n');
     }
   } finally {
@@ -56,11 +89,36 @@ export async function promptValue(io: IO, key: string): Promise<string> {
   throw new KsealError('VALUE_REFUSED', `the values differed ${TRIES} times`, { thing });
 }
 
-/** Asks one question without echoing the answer. */
+/**
+ * Asks for the passphrase of a private key file on the controlling terminal, hidden; undefined
+ * without a terminal. Throws KEY_INVALID for a paste with line breaks, INTERRUPTED.
+ */
+export async function promptPassphrase(
+  { openTerminal }: Pick<IO, 'openTerminal'>,
+  file: string,
+  isAgain: boolean,
+): Promise<string | undefined> {
+  const terminal = openTerminal();
+  if (terminal === undefined) return undefined;
+  try {
+    if (isAgain) terminal.output.write('Wrong passphrase. Try again.\n');
+    const question = `Passphrase for ${printable(file)} (not shown): `;
+    return await askHidden(terminal, question, badPaste('KEY_INVALID', file, 'type it instead'));
+  } finally {
+    terminal.close();
+  }
+}
+
+function badPaste(code: ErrorCode, thing: string, hint: string): KsealError {
+  const problem = 'the pasted text has several lines or control characters';
+  return new KsealError(code, problem, { thing, hint });
+}
+
+/** Asks one question without echoing the answer. Throws `refusal` for a bad paste, or INTERRUPTED. */
 async function askHidden(
   { input, output }: Terminal,
   question: string,
-  key: string,
+  refusal: KsealError,
 ): Promise<string> {
   output.write(question);
   input.setRawMode?.(true);
@@ -71,11 +129,7 @@ async function askHidden(
     if (line.kind === 'text') return line.text;
     if (line.kind === 'interrupt') throw interrupted();
     await drain(input);
-    throw new KsealError(
-      'VALUE_REFUSED',
-      'the pasted text has several lines or control characters',
-      { thing: `data key "${key}"`, hint: `save it to a file: --from-file ${key}=PATH` },
-    );
+    throw refusal;
   } finally {
     output.write(`${PASTE_OFF}\n`);
     input.setRawMode?.(false);

@@ -1,18 +1,24 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { expectedErrors, KsealError, throwAll } from '../errors.ts';
+import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
 import { bindingTo, type Scope, scopes } from '../jwe/binding.ts';
 import { compactText } from '../jwe/detect.ts';
 import { isSecretName, secretLabel } from '../kubernetes/secret.ts';
 import { newManifest } from '../manifest/edit.ts';
+import { refuseSops } from '../manifest/other-tools.ts';
 import { placeOf } from '../manifest/place.ts';
 import { noSecret, readManifest, selectSecret } from '../manifest/read.ts';
 import type { Manifest, SecretDocument } from '../manifest/types.ts';
-import { type Sealed, type SealOptions, sealInto, sealManifest } from '../seal/seal.ts';
-import { valueWarningCodes } from '../seal/value-warnings.ts';
+import {
+  allowedCodes,
+  type Sealed,
+  type SealOptions,
+  sealInto,
+  sealManifest,
+} from '../seal/seal.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import {
@@ -27,6 +33,7 @@ import {
 import type { IO } from './io.ts';
 import { addKeyOptions, keyKinds, sayScope } from './options.ts';
 import { say, warnAbout } from './print.ts';
+import { askYesNo } from './prompt.ts';
 import { type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
 
@@ -51,7 +58,7 @@ interface SealFlags extends SettingFlags {
 /** The sources of values. */
 const sourceOptions: readonly (readonly [flags: string, kind: SourceKind, help: string])[] = [
   ['--prompt <key>', 'prompt', 'ask for the value on the terminal, without showing it'],
-  ['--stdin <key>', 'stdin', 'read the value from stdin, without its final newline'],
+  ['--stdin <key>', 'stdin', 'read the value from stdin; one line loses its final newline'],
   ['--from-file <path>', 'file', 'read the exact bytes of a file; KEY=PATH sets the data key'],
   ['--from-env-file <path>', 'env-file', 'read KEY=VALUE lines, without quoting or expansion'],
   [
@@ -103,10 +110,10 @@ function addSealOptions(command: Command, io: IO): Command {
     .option('--label <key=value>', 'a label of a new Secret', repeated, none)
     .option('--annotation <key=value>', 'an annotation of a new Secret', repeated, none)
     .option('--raw', 'print the bare JWE of one value, not a manifest')
-    .option('--keep-newline', 'with --stdin: keep the final newline')
+    .option('--keep-newline', 'with --stdin: keep the final newline of one line')
     .option('--allow-empty', 'with --stdin or --prompt: allow an empty value')
     .option('--strict', 'treat warnings about values as errors')
-    .option('--allow <id>', `suppress a warning: ${valueWarningCodes.join(', ')}`, repeated, none)
+    .option('--allow <id>', `suppress a warning: ${allowedCodes.join(', ')}`, repeated, none)
     .action((names: string[], flags: SealFlags) => dispatch(io, names, flags, sources));
 }
 
@@ -156,9 +163,9 @@ function checkUsage(
       hint: 'read the others from files, or with --prompt KEY',
     });
   }
-  for (const id of flags.allow.filter((text) => !valueWarningCodes.includes(text))) {
+  for (const id of flags.allow.filter((text) => !allowedCodes.includes(text))) {
     throw new KsealError('USAGE', `--allow ${id}: no such warning`, {
-      hint: `use one of ${valueWarningCodes.join(', ')}`,
+      hint: `use one of ${allowedCodes.join(', ')}`,
     });
   }
   return target;
@@ -273,6 +280,7 @@ async function sealIntoFile(
     others: [flags.key, ...sourcePaths(sources)],
   });
   const manifest = await readManifestFile(io, path);
+  refuseSops(manifest, path, sealDecrypted(path, manifest, flags));
   const secret = selectSecret(manifest, { name, namespace: flags.namespace });
   const setting = await settingsFrom(io, flags)([flags.output, path], needsKey(sources));
   const { text } = await sealValues(io, manifest, secret, flags, sources, setting);
@@ -285,7 +293,14 @@ async function sealIntoFile(
 async function rewriteJwe(io: IO, flags: SealFlags, [source]: readonly Source[]): Promise<void> {
   const path = source?.text ?? '-';
   checkOutput(io, flags, { manifests: [path], hint: 'choose another name', others: [] });
-  const compact = compactText(await readInput(io, path));
+  const bytes = await readInput(io, path);
+  const command = 'kseal seal NAME -n NAMESPACE -k NEW --stdin KEY --keep-newline';
+  let compact: string;
+  try {
+    compact = compactText(bytes, { file: path, command });
+  } catch (error) {
+    throw located(shownPath(path), expected(error));
+  }
   await writeResult(io, `${compact}\n`, { ...flags, confidential: false });
 }
 
@@ -304,7 +319,12 @@ async function sealValues(
   const label = secretLabel({ ...secret, ...place });
   if (sources.length > 0)
     sayScope(io, setting.scope, `for Secret ${label}${manifest.path && ` in ${manifest.path}`}`);
-  const values = await readValues(io, sources, flags);
+  const options = sealOptions(flags, setting);
+  const values = await readValues(io, sources, {
+    ...flags,
+    policy: options.policy,
+    type: secret.type,
+  });
   if (flags.raw && values.length !== 1) {
     throw new KsealError('USAGE', `--raw takes one value, got ${values.length}`, {
       hint: 'seal them one by one',
@@ -315,10 +335,28 @@ async function sealValues(
     secret,
     { values, remove: flags.remove },
     setting.key,
-    sealOptions(flags, setting),
+    options,
   );
-  warnAbout(io, manifest.path, sealed.warnings);
+  await confirmWarnings(io, [{ manifest, ...sealed }]);
   return sealed;
+}
+
+/**
+ * Prints all warnings, before anything is written. If a person has to decide about one, which is what
+ * `--allow` does in advance, asks on a terminal. Throws VALUE_REFUSED after any answer but yes.
+ */
+async function confirmWarnings(
+  io: IO,
+  files: readonly Pick<SealedFile, 'manifest' | 'warnings'>[],
+): Promise<void> {
+  for (const { manifest, warnings } of files) warnAbout(io, manifest.path, warnings);
+  const codes = files.flatMap(({ warnings }) => warnings.map(({ code }) => code));
+  const asked = allowedCodes.filter((code) => codes.includes(code));
+  if (asked.length === 0 || (await askYesNo(io, 'Seal in spite of these warnings')) !== false)
+    return;
+  throw new KsealError('VALUE_REFUSED', 'stopped because of the warnings; nothing was written', {
+    hint: `correct the values, or accept them: ${asked.map((code) => `--allow ${code}`).join(' ')}`,
+  });
 }
 
 /** Returns the only value of a manifest, which is under stringData. */
@@ -350,7 +388,10 @@ function sealOptions(flags: SealFlags, setting: Setting): SealOptions {
   return {
     ...setting,
     stringData: setting.stringData || flags.raw === true,
-    policy: { strict: flags.strict ?? false, allow: new Set(flags.allow) },
+    policy: {
+      strict: flags.strict ?? false,
+      allow: new Set([...flags.allow, ...(flags.allowEmpty ? ['empty'] : [])]),
+    },
   };
 }
 
@@ -371,7 +412,7 @@ async function sealFiles(io: IO, arguments_: readonly string[], flags: SealFlags
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
     throw noSecret(...arguments_.map(shownPath));
   }
-  for (const { manifest, warnings } of results) warnAbout(io, manifest.path, warnings);
+  await confirmWarnings(io, results);
   if (flags.inPlace) writeBack(io, results);
   else
     await writeResult(io, join(results.map(({ text }) => text)), { ...flags, confidential: false });
@@ -418,10 +459,11 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
       const found = walked ? await readManifestFile(io, path) : undefined;
       // Files without a Secret need no key.
       if (found?.secrets.length === 0 && found.problems.length === 0) continue;
+      const manifest = found ?? (await readManifestFile(io, path));
+      refuseSops(manifest, path, sealDecrypted(path, manifest, flags));
       const setting = await settingFor([flags.output, path]);
       if (!printed.has(setting.scope)) sayScope(io, setting.scope);
       printed.add(setting.scope);
-      const manifest = found ?? (await readManifestFile(io, path));
       const sealed = await sealManifest(manifest, setting.key, sealOptions(flags, setting));
       results.push({ ...sealed, path, manifest });
     } catch (thrown) {
@@ -433,6 +475,28 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
   }
   throwAll(errors);
   return results;
+}
+
+/** Returns the command that seals a decrypted manifest, with the options that were given. */
+function sealDecrypted(path: string, { secrets }: Manifest, flags: SealFlags): string {
+  const isInPlace = path !== '-' && (flags.inPlace || flags.into !== undefined);
+  const output = flags.output ?? (isInPlace ? path : undefined);
+  // With --into, -n may only have selected the Secret.
+  const needsNamespace = secrets.some(({ namespace }) => namespace === undefined);
+  const options: readonly (readonly [flag: string, argument: string | undefined])[] = [
+    ['-k', flags.key],
+    ['--pin', flags.pin],
+    ['-n', needsNamespace ? flags.namespace : undefined],
+    ['--scope', flags.scope],
+    ['--config', flags.config],
+    ['-o', output],
+  ];
+  const words = options.flatMap(([flag, argument]) =>
+    argument === undefined ? [] : [flag, shellWord(argument)],
+  );
+  if (flags.stringData) words.push('--string-data');
+  if (flags.force || output === path) words.push('--force');
+  return ['kseal seal -f -', ...words].join(' ');
 }
 
 /** Writes all changed files, or none. Throws IO. */

@@ -10,7 +10,7 @@ import { type KnownKey, knownKeysPath, knownKid, rememberKey } from '../keys/kno
 import { parseReference } from '../keys/reference.ts';
 import { checkPin, loadPublicKey } from '../keys/resolve.ts';
 import type { IO } from './io.ts';
-import { configFinder, type KeyFlags, keyContext, warnIfWeak } from './options.ts';
+import { configFinder, type KeyFlags, keyContext, warnAboutKey } from './options.ts';
 import { say } from './print.ts';
 import { askYesNo } from './prompt.ts';
 
@@ -30,8 +30,11 @@ export interface Setting {
   readonly scope: Scope;
   readonly namespace: string | undefined;
   readonly stringData: boolean;
-  /** The keys that existing values may be sealed to; undefined without a key. */
-  readonly knownKids: ReadonlySet<string> | undefined;
+  /**
+   * The keys that existing values may be sealed to, by kid: the length of the modulus in bits, if
+   * known. Undefined without a key.
+   */
+  readonly knownKeys: ReadonlyMap<string, number | undefined> | undefined;
 }
 
 /**
@@ -61,7 +64,7 @@ export function settingsFrom(io: IO, flags: SettingFlags): SettingFor {
         scope: flags.scope ?? rule?.scope ?? 'strict',
         namespace,
         stringData: flags.stringData ?? rule?.field === 'stringData',
-        knownKids: found?.knownKids,
+        knownKeys: found?.knownKeys,
       };
     },
     (rule, config, needsKey) =>
@@ -125,7 +128,7 @@ async function sealingKey(
   reference: string,
   flags: SettingFlags,
   config: Config | undefined,
-): Promise<{ readonly key: PublicKey; readonly knownKids: ReadonlySet<string> }> {
+): Promise<{ readonly key: PublicKey } & Pick<Setting, 'knownKeys'>> {
   const key = await loadPublicKey(reference, keyContext(io, flags, config));
   const { kid, bits } = key;
   const statuses = config && (await keyStatuses(config));
@@ -135,14 +138,14 @@ async function sealingKey(
   const title = parsed.kind === 'name' ? config?.keys.get(parsed.name)?.title : undefined;
   say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
   say(io, 'note', `its fingerprint: ${describeKid(kid)}`);
-  warnIfWeak(io, key, reference);
+  warnAboutKey(io, key, reference);
   const pin = pinOf(flags.pin);
   if (parsed.kind === 'name' && config !== undefined) {
     const repository = repositoryOf(config.folder, io.env);
     await trustKey(io, { name: parsed.name, kid, repository }, pin);
   }
   checkPin(kid, pin, reference);
-  return { key, knownKids: new Set([kid, ...(statuses?.unrevoked ?? [])]) };
+  return { key, knownKeys: new Map([...(statuses?.unrevoked ?? []), [kid, bits]]) };
 }
 
 function activeNames({ keys }: Config): readonly string[] {

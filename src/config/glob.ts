@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import { text, words } from './schema.ts';
 
-// A pull request can change the globs that judge it, and a hostile one must not stop CI. Therefore
-// the time of a match is at most the length of the glob times the length of the path. Globs that
-// are compiled to regular expressions have no such limit.
+// A pull request can change the globs that judge it, and a hostile one must not stop CI. The time
+// for a match is bounded by the length of the glob times the length of the path. Globs that are
+// compiled to regular expressions have no such bound.
 
 /** The most characters of a glob whose braces are expanded. */
 const MAX_GLOB = 512;

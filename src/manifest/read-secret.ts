@@ -1,6 +1,7 @@
 import type { Diagnostic } from '../diagnostic.ts';
-import { looksSealed, sealedLook } from '../jwe/detect.ts';
+import { sealedLook } from '../jwe/detect.ts';
 import { isDataKey, type Names, secretLabel } from '../kubernetes/secret.ts';
+import { suggest } from '../text.ts';
 import { isMergeKey, type YamlEntry, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import {
   entryNamed,
@@ -14,8 +15,10 @@ import {
   problemAt,
   type Source,
 } from './nodes.ts';
-import { isPlainTrue } from './scalars.ts';
+import { isSopsText, placeholderTool } from './other-tools.ts';
+import { isCutAtHash, isPlainTrue } from './scalars.ts';
 import {
+  type Annotation,
   type Entry,
   type Field,
   fieldNames,
@@ -45,22 +48,32 @@ export function readSecret(
     }
   }
   entries.sort((a, b) => a.value.start - b.value.start);
+  const valued = entries.filter(isValued);
   oddKeys(node, source, 'a Secret').forEach(report);
-  misplaced(node, metadata, source).forEach(report);
-  duplicates(entries, source).forEach(report);
+  unknownFields(entriesOfSecret(node), 'a Secret', source).forEach(report);
+  unknownFields(metadata?.entries ?? [], 'metadata', source).forEach(report);
+  duplicates(valued, source).forEach(report);
+  const label = secretLabel(names);
   const secret: SecretDocument = {
     ...names,
     type: readText(node, 'type', source, report),
     immutable: isTrue(entryNamed(node, 'immutable')?.value),
     annotations: readAnnotations(metadata, source, report),
     fields,
-    entries: entries.map(({ field, key, bytes, value }) => {
-      return { field, key: key.text, bytes, position: source.position(value.start) };
+    entries: valued.map(({ field, key, bytes, value }) => {
+      const isPlain = value.kind === 'scalar' && value.style === 'plain';
+      const isCut = field === 'stringData' && isPlain && isCutAtHash(source.text, value.end);
+      return { field, key: key.text, bytes, isCut, position: source.position(value.start) };
     }),
+    nulls: entries
+      .filter((entry) => !isValued(entry))
+      .map(({ field, key }) => {
+        return { field, key: key.text, position: source.position(key.start) };
+      }),
+    serverMetadata: serverMetadata(metadata, source, label),
     position: source.position(node.start),
     node,
   };
-  const label = secretLabel(names);
   return { secret, problems: problems.map((problem) => ({ ...problem, secret: label })) };
 }
 
@@ -111,20 +124,27 @@ function readAnnotations(
   metadata: YamlMap | undefined,
   source: Source,
   report: Report,
-): ReadonlyMap<string, string> {
+): readonly Annotation[] {
   const node = metadata && readMap(metadata, 'annotations', source, report);
-  const texts = new Map<string, string>();
+  const annotations: Annotation[] = [];
   for (const { key, value } of node?.entries ?? []) {
     if (value.anchor !== undefined) report(notEditable(value, source, 'an annotation'));
     const [name, text] = [nameOf(key), nameOf(value.kind === 'alias' ? value.target : value)];
-    if (name !== undefined && text !== undefined) texts.set(name, text);
+    if (name !== undefined && text !== undefined)
+      annotations.push({ name, text, position: source.position(key.start) });
   }
-  return texts;
+  return annotations;
 }
 
-interface ReadEntry extends Pick<Entry, 'field' | 'bytes'> {
+interface ReadEntry extends Pick<Entry, 'field'> {
   readonly key: { readonly text: string; readonly start: number };
   readonly value: YamlNode;
+  /** Undefined for null. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+function isValued(entry: ReadEntry): entry is ReadEntry & Pick<Entry, 'bytes'> {
+  return entry.bytes !== undefined;
 }
 
 /** Reads the value of the field `data` or `stringData`, and reports all that cannot be sealed. */
@@ -144,26 +164,56 @@ function readEntries(
   indirectKeys(node, source, field).forEach(report);
   const entries: ReadEntry[] = [];
   for (const entry of node.entries) {
-    const read = isMergeKey(entry.key) ? undefined : readEntry(field, entry, source, report);
+    if (isMergeKey(entry.key) || isPatchDirective(entry)) continue;
+    const read = readEntry(field, entry, source, report);
     if (read !== undefined) entries.push(read);
   }
   return entries;
 }
 
+/** Whether an entry under data tells kustomize how to merge a patch. */
+export function isPatchDirective({ key, value }: YamlEntry): boolean {
+  return nameOf(key) === '$patch' && /^(?:delete|merge|replace)$/.test(nameOf(value) ?? '');
+}
+
 function readEntry(
   field: Field,
-  { key: keyNode, colon, value }: YamlEntry,
+  entry: YamlEntry,
   source: Source,
   report: Report,
 ): ReadEntry | undefined {
+  const { key: keyNode, colon, value } = entry;
   const text = readKey(keyNode, source, report);
-  const problem = notEditable(value, source, 'a value') ?? notAString(value, source, 'the value');
+  const key = text === undefined ? undefined : { text, start: keyNode.start };
+  let problem = notEditable(value, source, 'a value');
+  // A kustomize patch deletes a key by null, which kubectl apply stores as an empty value.
+  if (problem === undefined && isNull(value) && colon !== undefined) {
+    problem = nullAtHash(value, colon, source);
+    if (problem === undefined) return key && { field, key, bytes: undefined, value };
+  }
+  problem ??= notAString(value, source, 'the value');
   // Without a colon, the key may be a value in the wrong place: it is not shown.
   if (problem !== undefined) report({ ...problem, key: colon === undefined ? undefined : text });
-  if (problem !== undefined || value.kind !== 'scalar' || text === undefined) return undefined;
-  const bytes = field === 'data' ? fromBase64(value.text) : new TextEncoder().encode(value.text);
+  if (problem !== undefined || value.kind !== 'scalar' || key === undefined) return undefined;
+  // SOPS replaces base64 by a text of its own.
+  const isBase64 = field === 'data' && !isSopsText(value.text);
+  const bytes = isBase64 ? fromBase64(value.text) : new TextEncoder().encode(value.text);
   if (bytes === undefined) report({ ...notBase64(value, value.text, source), key: text });
-  return bytes && { field, key: { text, start: keyNode.start }, bytes, value };
+  return bytes && { field, key, bytes, value };
+}
+
+/** Reports a value that begins with #, which hides all of it in a comment. */
+function nullAtHash(value: YamlNode, colon: number, source: Source): Problem | undefined {
+  const end = value.end > value.start ? value.end : colon + 1;
+  if (!isCutAtHash(source.text, end)) return undefined;
+  const hint = 'put the value in quotes, or a space after the #';
+  return problemAt(
+    value,
+    source,
+    'null-value',
+    'the value is null, because # begins a comment',
+    hint,
+  );
 }
 
 /** Reads a data key; undefined for an illegal one, which is never shown. */
@@ -192,39 +242,108 @@ function notBase64(node: YamlNode, text: string, source: Source): Problem {
     const hint = 'base64-encode the JWE once more, or move it to stringData';
     return problemAt(node, source, 'raw-jwe-in-data', 'bare JWE where data takes base64', hint);
   }
+  const tool = placeholderTool(text);
+  if (tool !== undefined) {
+    const message = `a placeholder of ${tool}, which would not find it in a sealed value`;
+    const hint = `replace it with the value under stringData, or leave this Secret to ${tool}`;
+    return problemAt(node, source, 'not-base64', message, hint);
+  }
   const hint = 'move plain text to stringData, or encode it in standard, padded base64';
   return problemAt(node, source, 'not-base64', 'the value is not canonical base64', hint);
 }
 
-/** Reports fields that the API server drops: plaintext in them would be neither used nor sealed. */
-function misplaced(
-  root: YamlMap,
+/** The metadata that only the API server and controllers set (apimachinery meta/v1 ObjectMeta). */
+const serverFields = [
+  ...['ownerReferences', 'uid', 'resourceVersion', 'generation', 'creationTimestamp', 'selfLink'],
+  ...['deletionTimestamp', 'deletionGracePeriodSeconds', 'managedFields'],
+];
+
+/** The fields of a Secret and its metadata (k8s.io/api core/v1, apimachinery meta/v1 ObjectMeta). */
+const knownFields = {
+  'a Secret': ['apiVersion', 'kind', 'metadata', 'data', 'stringData', 'type', 'immutable'],
+  metadata: [
+    ...['name', 'generateName', 'namespace', 'labels', 'annotations', 'finalizers'],
+    ...serverFields,
+  ],
+};
+
+function serverMetadata(
   metadata: YamlMap | undefined,
   source: Source,
+  secret: string,
+): SecretDocument['serverMetadata'] {
+  // kubectl create --dry-run writes `creationTimestamp: null`.
+  const found = (metadata?.entries ?? []).filter(
+    ({ key, value }) => serverFields.includes(nameOf(key) ?? '') && !isNull(value),
+  );
+  const [first] = found;
+  return (
+    first && {
+      code: 'server-metadata',
+      position: source.position(first.key.start),
+      secret,
+      message: `metadata that the API server sets: ${found.map(({ key }) => nameOf(key)).join(', ')}`,
+      hint: 'remove it: it comes from kubectl get -o yaml, and belongs to one object in one cluster',
+    }
+  );
+}
+
+type Parent = keyof typeof knownFields;
+
+// Other checks report a merge key and a misspelt apiVersion.
+const exempt = /^(?:<<|apiversion)$/i;
+
+/**
+ * Reports fields that the API server refuses or drops: plaintext in them would be neither used nor
+ * sealed. The name of such a field may be a value in the wrong place, so it is not shown.
+ */
+function unknownFields(
+  entries: readonly YamlEntry[],
+  parent: Parent,
+  source: Source,
 ): readonly Problem[] {
-  const unknown = (key: YamlNode, hint: string) =>
-    problemAt(key, source, 'unknown-field', `unknown field ${nameOf(key)}`, hint);
   const problems: Problem[] = [];
-  for (const { key } of root.entries) {
-    const field = similarField(nameOf(key));
-    if (field !== undefined && field !== nameOf(key))
-      problems.push(unknown(key, `rename it to ${field}`));
-  }
-  for (const { key } of metadata?.entries ?? []) {
-    if (similarField(nameOf(key)) !== undefined || nameOf(key) === 'type')
-      problems.push(unknown(key, 'move it out of metadata, to the top level of the Secret'));
+  for (const { key, value } of entries) {
+    const name = nameOf(key);
+    // Other checks report keys with a tag or an anchor, and those that are not strings.
+    if (name === undefined || key.tag !== undefined || key.anchor !== undefined || isNull(key))
+      continue;
+    if (knownFields[parent].includes(name) || exempt.test(name) || isForTool(name, value)) continue;
+    const hint = hintFor(name, value, parent);
+    problems.push(problemAt(key, source, 'unknown-field', `unknown field in ${parent}`, hint));
   }
   return problems;
 }
 
-const fieldsInLowerCase = new Map(fieldNames.map((field) => [field.toLowerCase(), field]));
+/** Whether a field is the metadata of SOPS, or tells kustomize how to merge a patch. */
+function isForTool(name: string, value: YamlNode): boolean {
+  return (name === 'sops' && value.kind === 'map') || isDirective(name);
+}
 
-function similarField(name: string | undefined): Field | undefined {
-  return name === undefined ? undefined : fieldsInLowerCase.get(name.toLowerCase());
+/** A directive of a strategic merge patch (k8s.io/apimachinery strategicpatch). */
+function isDirective(name: string): boolean {
+  return /^\$(?:patch$|retainKeys$|setElementOrder\/|deleteFromPrimitiveList\/)/.test(name);
+}
+
+function hintFor(name: string, value: YamlNode, parent: Parent): string {
+  const meant = suggest(name, knownFields[parent]);
+  const isIn = (fields: readonly string[]) =>
+    fields.some((field) => field.toLowerCase() === name.toLowerCase());
+  if (parent === 'metadata' && isIn(knownFields['a Secret']))
+    return 'move it out of metadata, to the top level of the Secret';
+  if (parent === 'a Secret' && isIn(knownFields.metadata)) return 'move it into metadata';
+  if (meant !== undefined) return `did you mean ${meant}?`;
+  if (parent === 'metadata') return 'remove it';
+  return value.kind === 'map'
+    ? 'remove it, or move its entries to the top level of the Secret'
+    : 'remove it, or indent it if it is a data key';
 }
 
 /** Reports a data key that occurs twice: the API server lets stringData win; kseal accepts neither. */
-function duplicates(entries: readonly ReadEntry[], source: Source): readonly Problem[] {
+function duplicates(
+  entries: readonly Pick<ReadEntry, 'key'>[],
+  source: Source,
+): readonly Problem[] {
   const seen = new Set<string>();
   const problems: Problem[] = [];
   for (const { key } of entries) {
@@ -259,44 +378,4 @@ export function entriesOfSecret(map: YamlMap): readonly YamlEntry[] {
 /** Returns those with one name: all of them, because a duplicate must not hide the others. */
 export function fieldsOfSecret(map: YamlMap, name: string): readonly YamlEntry[] {
   return entriesOfSecret(map).filter(({ key }) => key.kind === 'scalar' && key.text === name);
-}
-
-const lastApplied = [
-  'kubectl.kubernetes.io/last-applied-configuration',
-  'kubecfg.ksonnet.io/last-applied-configuration',
-];
-
-/** Returns the last-applied annotations that contain plaintext, or that cannot be read. */
-export function plaintextAnnotations({ annotations }: SecretDocument): readonly string[] {
-  return lastApplied.filter((name) => {
-    const text = annotations.get(name);
-    return text !== undefined && !isSealedThroughout(text);
-  });
-}
-
-function isSealedThroughout(text: string): boolean {
-  const members = membersOf(text);
-  if (members === undefined) return false;
-  return Object.entries(members).every(([field, values]) => {
-    const encoding = encodings.get(field.toLowerCase());
-    if (encoding === undefined || values === null) return true;
-    return Object.values(values).every((value) => {
-      return typeof value === 'string' && looksSealed(Buffer.from(value, encoding));
-    });
-  });
-}
-
-const encodings = new Map<string, BufferEncoding>([
-  ['data', 'base64'],
-  ['stringdata', 'utf8'],
-]);
-
-/** Parses a JSON object; undefined for any other text. */
-function membersOf(text: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined; // The error would quote the text.
-  }
 }

@@ -1,13 +1,14 @@
 import type { Diagnostic, Position } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
 import { looksSealed } from '../jwe/detect.ts';
+import { placeholderTool, templateEngine } from '../manifest/other-tools.ts';
 import { decodeManifest } from '../manifest/read.ts';
-import type { Manifest, ReaderCode } from '../manifest/types.ts';
-import { positionsIn, rangesAt, type YamlNode } from '../yaml/node.ts';
+import type { Manifest, ReaderCode, SecretDocument } from '../manifest/types.ts';
+import { offsetsIn, positionsIn, rangesAt, type YamlNode } from '../yaml/node.ts';
 import type { JudgedText, ReaderProblem } from './rule.ts';
-import { type ForeignTool, foreignTool, isSops, isSopsText, judgeSecrets } from './secrets.ts';
+import { type ForeignTool, foreignTool, judgeSecrets } from './secrets.ts';
 import { type Suppression, suppressionsIn } from './suppressions.ts';
-import { holdsAction, isBraces, isPlaceholder, readTemplates } from './templates.ts';
+import { holdsAction, isBraces, readTemplates } from './templates.ts';
 
 /** A document that belongs to another tool. */
 export interface ForeignDocument {
@@ -81,7 +82,7 @@ function foreignDocuments({ roots, source }: Manifest): readonly ForeignDocument
 
 /** Returns the problems of the manifest reader, with the facts that the rules need. */
 function problemsIn(
-  { source, roots, problems }: Manifest,
+  { source, roots, secrets, problems }: Manifest,
   inTemplate: (position: Position) => boolean,
   isMade: (text: string) => boolean,
 ): readonly ReaderProblem[] {
@@ -89,27 +90,49 @@ function problemsIn(
   // If the text is not YAML, the other errors usually follow from the first one.
   const reported = roots.length === 0 ? problems.slice(0, 1) : problems;
   const textAt = textsIn(source, roots, isMade);
-  const sops = roots.some((root) => root.kind === 'map' && isSops(root));
+  const annotationsAt = annotationsIn(source, secrets);
   return reported.flatMap((problem): readonly ReaderProblem[] => {
     const { text, made, under } = textAt(problem.position);
-    if (sops && isSopsText(text)) return [];
+    const annotations = annotationsAt(problem.position);
     const common = { ...problem, inTemplate: inTemplate(problem.position) };
+    // `{{ if .x }}Data:` is a field with an action before it, and not one that an action makes.
+    if (problem.code === 'unknown-field')
+      return text !== '' && [...text].every(isMade)
+        ? []
+        : [{ ...common, holds: 'text', tool: undefined, madeKey: false }];
     // Another tool makes the key, so the problem is only about the value under it.
     if (problem.code === 'invalid-data-key' && (made || holdsAction(text)))
-      return [{ ...common, ...underMadeKey(problem, under), madeKey: true }];
-    const isReplaced = made || isPlaceholder(Buffer.from(text));
-    const holds = isReplaced ? 'placeholder' : looksSealedInData(text) ? 'sealed' : 'text';
-    return [{ ...common, holds, madeKey: false }];
+      return [{ ...common, ...underMadeKey(problem, under, annotations), madeKey: true }];
+    const tool = toolFor(text, made, annotations);
+    const holds = tool ? 'placeholder' : looksSealedInData(text) ? 'sealed' : 'text';
+    return [{ ...common, holds, tool, madeKey: false }];
   });
+}
+
+type Annotations = SecretDocument['annotations'] | undefined;
+
+/** Returns the annotations of the Secret at a position. */
+function annotationsIn(
+  source: string,
+  secrets: readonly SecretDocument[],
+): (position: Position) => Annotations {
+  const secretAt = rangesAt(secrets.map(({ node, annotations }) => ({ ...node, annotations })));
+  const offsetOf = offsetsIn(source);
+  return (position) => secretAt(offsetOf(position))?.annotations;
+}
+
+function toolFor(text: string, made: boolean, annotations: Annotations): string | undefined {
+  return made ? templateEngine : placeholderTool(text, annotations);
 }
 
 function underMadeKey(
   { position }: Diagnostic<ReaderCode>,
   under: PlacedText | undefined,
-): Pick<ReaderProblem, 'holds' | 'position' | 'key'> {
-  const bytes = Buffer.from(under?.text ?? '');
-  if (under === undefined || under.made || isPlaceholder(bytes))
-    return { holds: 'placeholder', position };
+  annotations: Annotations,
+): Pick<ReaderProblem, 'holds' | 'tool' | 'position' | 'key'> {
+  const tool = under === undefined ? templateEngine : toolFor(under.text, under.made, annotations);
+  if (under === undefined || tool !== undefined) return { holds: 'placeholder', tool, position };
+  const bytes = Buffer.from(under.text);
   const isSealed = looksSealed(bytes) || looksSealed(Buffer.from(under.text, 'base64'));
   return { holds: isSealed ? 'placeholder' : 'text', position: under.position, key: under.key };
 }

@@ -4,7 +4,7 @@ import type { Binding, Scope } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
 import { isNamespace, isSecretName } from '../kubernetes/secret.ts';
-import type { Field, ReaderCode } from '../manifest/types.ts';
+import type { Annotation, Field, ReaderCode } from '../manifest/types.ts';
 import { shellWord } from '../text.ts';
 import type { YamlNode } from '../yaml/node.ts';
 import type { BadSuppression } from './suppressions.ts';
@@ -84,6 +84,8 @@ export interface JudgedText {
 export interface ReaderProblem extends Diagnostic<ReaderCode> {
   /** Whether the text at the position is a placeholder, looks sealed, or is something else. */
   readonly holds: 'placeholder' | 'sealed' | 'text';
+  /** The tool that replaces the placeholder. */
+  readonly tool?: string | undefined;
   /** Another tool makes the data key, and the problem is about the value under it. */
   readonly madeKey: boolean;
   readonly inTemplate: boolean;
@@ -100,8 +102,8 @@ export interface JudgedValue {
   readonly kid: string | undefined;
   /** Why a value that looks sealed, or was meant to be sealed, cannot be opened. */
   readonly defect: Defect | undefined;
-  /** It consists of `{{ … }}` and `${…}`, which another tool replaces. */
-  readonly placeholder: boolean;
+  /** The tool that replaces it: it consists of `{{ … }}`, `${…}` or other placeholders. */
+  readonly placeholder: string | undefined;
 }
 
 export interface Defect {
@@ -125,23 +127,14 @@ export interface JudgedSecret {
   readonly immutable: boolean;
   /** Returns the position of a field such as `type` or `metadata.namespace`. */
   readonly positionOf: (field: string) => Position | undefined;
-  /** The unknown fields that the manifest reader does not report. */
-  readonly unknownFields: readonly UnknownField[];
-  /** The last-applied annotations that contain plaintext, or that cannot be read. */
-  readonly plaintextAnnotations: readonly { name: string; position: Position }[];
-  /** All data keys, even if their values cannot be read. */
+  readonly serverMetadata: Violation | undefined;
+  readonly plaintextAnnotations: readonly Annotation[];
+  /** All data keys with a value, even if it cannot be read. */
   readonly dataKeys: ReadonlySet<string>;
   readonly values: readonly JudgedValue[];
   readonly inTemplate: boolean;
   /** Whether SOPS encrypts it. If so, `values` has only those that SOPS left in plaintext. */
   readonly sops: boolean;
-}
-
-export interface UnknownField {
-  /** Never shown: with wrong indentation, it may be a value. */
-  readonly name: string;
-  readonly parent: 'a Secret' | 'metadata';
-  readonly position: Position;
 }
 
 /** The policy for the path of a manifest, from the configuration and the command line. */

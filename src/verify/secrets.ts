@@ -6,13 +6,13 @@ import type { CompactJwe } from '../jwe/compact.ts';
 import { looksFlattened, looksSealed, readSealedValue, sealedLook } from '../jwe/detect.ts';
 import { bufferOf } from '../jwe/encoding.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
+import { plaintextAnnotations } from '../manifest/copies.ts';
 import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
-import { entriesOfSecret, fieldsOfSecret, plaintextAnnotations } from '../manifest/read-secret.ts';
+import { isSops, isSopsText, placeholderTool, templateEngine } from '../manifest/other-tools.ts';
+import { fieldsOfSecret, isPatchDirective } from '../manifest/read-secret.ts';
 import { type Entry, fieldNames, type Manifest, type SecretDocument } from '../manifest/types.ts';
-import { positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
-import type { Defect, JudgedSecret, JudgedValue, UnknownField } from './rule.ts';
-import { knownFields } from './rules/unknown-field.ts';
-import { isPlaceholder } from './templates.ts';
+import { positionsIn, rangesAt, type YamlMap, type YamlNode } from '../yaml/node.ts';
+import type { Defect, JudgedSecret, JudgedValue } from './rule.ts';
 
 /** The context of a text that its Secrets are read in. */
 interface SecretContext {
@@ -25,34 +25,30 @@ interface SecretContext {
 
 /** Reads the Secrets of a manifest for the rules. */
 export function judgeSecrets(
-  { path, source, secrets, problems }: Manifest,
+  { path, source, roots, secrets }: Manifest,
   context: SecretContext,
 ): readonly JudgedSecret[] {
   const position = positionsIn(source);
-  const reported = new Set(problems.map((problem) => positionName(problem.position)));
+  // The metadata of SOPS is at the root of a document, also for the items of a List.
+  const sopsAt = rangesAt(roots.filter(isSops));
   const judged: JudgedSecret[] = [];
-  for (const secret of secrets)
-    judged.push(judgeSecret(path, secret, { ...context, position, reported }));
+  for (const secret of secrets) {
+    const sops = sopsAt(secret.node.start) !== undefined;
+    judged.push(judgeSecret(path, secret, { ...context, position, sops }));
+  }
   return judged;
 }
 
 type PositionOf = (offset: number) => Position;
 
-const positionName = ({ line, column }: Position) => `${line}:${column}`;
-
 function judgeSecret(
   path: string,
   secret: SecretDocument,
-  context: SecretContext & { position: PositionOf; reported: ReadonlySet<string> },
+  context: SecretContext & { position: PositionOf; sops: boolean },
 ): JudgedSecret {
-  const { namespace, inTemplate, isMade, position, reported } = context;
+  const { namespace, inTemplate, isMade, position, sops } = context;
   const { node, name, generateName, type, immutable } = secret;
-  const sops = isSops(node);
   const metadata = entryNamed(node, 'metadata')?.value;
-  const unknown = [
-    ...unknownIn(node, 'a Secret', isMade, position),
-    ...unknownIn(metadata, 'metadata', isMade, position),
-  ];
   return {
     path,
     label: secretLabel(secret),
@@ -65,8 +61,8 @@ function judgeSecret(
     type,
     immutable,
     positionOf: (field) => positionOfField(node, field, position),
-    unknownFields: unknown.filter((field) => !reported.has(positionName(field.position))),
-    plaintextAnnotations: annotationsOf(secret, metadata, position),
+    serverMetadata: secret.serverMetadata,
+    plaintextAnnotations: plaintextAnnotations(secret).filter(({ text }) => !isSopsText(text)),
     dataKeys: dataKeysOf(node),
     values: valuesOf(secret, sops, isMade),
     inTemplate: inTemplate(secret.position),
@@ -89,54 +85,19 @@ function positionOfField(node: YamlMap, field: string, position: PositionOf): Po
   return entry && position(entry.key.start);
 }
 
-// kustomize patches have fields such as $patch, and the manifest reader reports a wrong apiVersion.
-const exempt = /^(?:\$.*|<<|sops|apiversion)$/i;
-
-function unknownIn(
-  map: YamlNode | undefined,
-  parent: UnknownField['parent'],
-  isMade: (text: string) => boolean,
-  position: PositionOf,
-): readonly UnknownField[] {
-  if (map?.kind !== 'map') return [];
-  const unknown: UnknownField[] = [];
-  for (const { key } of parent === 'metadata' ? map.entries : entriesOfSecret(map)) {
-    const name = nameOf(key);
-    if (name === undefined || knownFields[parent].includes(name)) continue;
-    // `{{ if .x }}stringData:` is a field with an action in front, and not one that it makes.
-    const made = name !== '' && [...name].every(isMade);
-    if (!exempt.test(name) && !made && !isNull(key))
-      unknown.push({ name, parent, position: position(key.start) });
-  }
-  return unknown;
-}
-
-function annotationsOf(
-  secret: SecretDocument,
-  metadata: YamlNode | undefined,
-  position: PositionOf,
-): JudgedSecret['plaintextAnnotations'] {
-  const names = plaintextAnnotations(secret).filter(
-    (name) => !isSopsText(secret.annotations.get(name) ?? ''),
-  );
-  const map = metadata?.kind === 'map' ? entryNamed(metadata, 'annotations')?.value : undefined;
-  return names.map((name) => {
-    const entry = map?.kind === 'map' ? entryNamed(map, name) : undefined;
-    return { name, position: entry ? position(entry.key.start) : secret.position };
-  });
-}
-
 function dataKeysOf(node: YamlMap): ReadonlySet<string> {
   const keys = new Set<string>();
   for (const field of fieldNames)
     for (const { value } of fieldsOfSecret(node, field))
-      if (value.kind === 'map') for (const { key } of value.entries) keys.add(nameOf(key) ?? '');
+      if (value.kind === 'map')
+        for (const entry of value.entries)
+          if (!isNull(entry.value) && !isPatchDirective(entry)) keys.add(nameOf(entry.key) ?? '');
   keys.delete('');
   return keys;
 }
 
 function valuesOf(
-  { entries }: SecretDocument,
+  { entries, annotations }: SecretDocument,
   sops: boolean,
   isMade: (text: string) => boolean,
 ): readonly JudgedValue[] {
@@ -145,25 +106,30 @@ function valuesOf(
     const text = () => Buffer.from(entry.bytes).toString('utf8');
     // SOPS does not encrypt an empty string.
     if (sops && (entry.bytes.length === 0 || isSopsText(text()))) continue;
-    values.push(judgeValue(entry, isMade));
+    values.push(judgeValue(entry, annotations, isMade));
   }
   return values;
 }
 
-function judgeValue(entry: Entry, isMade: (text: string) => boolean): JudgedValue {
+function judgeValue(
+  entry: Entry,
+  annotations: SecretDocument['annotations'],
+  isMade: (text: string) => boolean,
+): JudgedValue {
   const { bytes } = entry;
   try {
     const jwe = readSealedValue(bytes);
-    if (jwe !== undefined) return judged(entry, jwe, undefined, false);
+    if (jwe !== undefined) return judged(entry, jwe, undefined, undefined);
   } catch (error) {
-    return judged(entry, undefined, defectOf(expected(error), bytes), false);
+    return judged(entry, undefined, defectOf(expected(error), bytes), undefined);
   }
   const defect = nearMiss(bytes);
+  if (defect !== undefined) return judged(entry, undefined, defect, undefined);
+  const text = Buffer.from(bytes).toString('utf8');
   // Decoded base64 may contain any characters, but no action makes them.
-  const hasAction = () =>
-    entry.field === 'stringData' && isMade(Buffer.from(bytes).toString('utf8'));
-  const isReplaced = defect === undefined && (isPlaceholder(bytes) || hasAction());
-  return judged(entry, undefined, defect, isReplaced);
+  const isAction = entry.field === 'stringData' && isMade(text);
+  const tool = isAction ? templateEngine : placeholderTool(text, annotations);
+  return judged(entry, undefined, undefined, tool);
 }
 
 // Lists the members, because object spread is many times slower.
@@ -171,7 +137,7 @@ function judged(
   { field, key, bytes, position }: Entry,
   jwe: CompactJwe | undefined,
   defect: Defect | undefined,
-  placeholder: boolean,
+  placeholder: string | undefined,
 ): JudgedValue {
   return { field, key, bytes, position, jwe, kid: jwe && thumbprint(jwe), defect, placeholder };
 }
@@ -220,17 +186,6 @@ export function foreignTool(root: YamlNode): ForeignTool | undefined {
   const kind = textOf(root, 'kind');
   const known = foreignKinds.find((foreign) => foreign.kind === kind);
   return known && textOf(root, 'apiVersion')?.startsWith(known.group) ? known.tool : undefined;
-}
-
-/** Whether SOPS encrypted a file. SOPS adds an encrypted MAC of the whole file. */
-export function isSops(root: YamlMap): boolean {
-  const sops = entryNamed(root, 'sops')?.value;
-  return sops?.kind === 'map' && isSopsText(textOf(sops, 'mac') ?? '');
-}
-
-/** Whether a value is encrypted by SOPS. */
-export function isSopsText(text: string): boolean {
-  return /^ENC\[AES256_GCM,data:[^\s,]*,iv:[^\s,]+,tag:[^\s,]+,type:\w+\]\s*$/.test(text);
 }
 
 function textOf(map: YamlMap, name: string): string | undefined {

@@ -120,7 +120,7 @@ test('a glob matches like its regular expression', () => {
   fc.assert(
     fc.property(segments, path, (parts, text) => {
       const pattern = parts.map(([part]) => part).join('/');
-      // With a slash after each name, `**` is any number of names.
+      // `**` matches names with a slash after each, and at the end for names with one before.
       const regex = parts.map(([, x]) => `${x === '.*' ? '(?:[^/]+/)*' : `${x}/`}`).join('');
       expect(matchesGlob(pattern, text)).toBe(new RegExp(`^${regex}$`).test(`${text}/`));
     }),

@@ -51,7 +51,7 @@ data: { password: dGlnZXI= }
       namespace: 'hr',
       type: 'Opaque',
       immutable: true,
-      annotations: new Map([['a', 'b']]),
+      annotations: [{ name: 'a', text: 'b', position: { line: 10, column: 18 } }],
       fields: new Set(['stringData', 'data']),
       position: { line: 2, column: 1 },
       entries: [
@@ -116,7 +116,13 @@ data: { password: dGlnZXI= }
       `stringData: {a: ${sealed}}\ndata: {b: ${Buffer.from(sealed).toString('base64')}}\n`,
     ],
     ['an anchor on a name', 'metadata: {name: &n db, labels: {app: *n}}\n'],
-    ['anchors and merge keys in labels', 'metadata: {labels: &l {a: b, <<: {c: d}}, other: *l}\n'],
+    [
+      'anchors and merge keys in labels',
+      'metadata: {labels: &l {a: b, <<: {c: d}}, managedFields: *l}\n',
+    ],
+    ['the directives of a patch', '$patch: delete\n$retainKeys: [data]\n$setElementOrder/a: [b]\n'],
+    ['null values', 'stringData: {a: null, b: ~, c: }\ndata:\n  d:\n  e: # none\n'],
+    ['the metadata of SOPS', 'sops: {mac: x}\n'],
     ['an alias for the text of an annotation', 'metadata: {name: &n db, annotations: {app: *n}}\n'],
     ['a block scalar without a line break at the end', 'stringData:\n  a: |-\n    b'],
     ['spaces at the end of a block scalar', 'stringData:\n  a: |\n    b\n     \n'],
@@ -172,7 +178,7 @@ describe('a problem', () => {
     ['apiVersion: /v1\nkind: Secret\n', 'wrong-version 1:1 (no name)'],
     ['kind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n', 'wrong-version 1:1'],
     ['apiVersion: v1\nkind: !!str Secret\n', 'unsupported-yaml 2:13 (no name)'],
-    ['a: &k Secret\napiVersion: v1\nkind: *k\n', 'unsupported-yaml 3:7 (no name)'],
+    ['type: &k Secret\napiVersion: v1\nkind: *k\n', 'unsupported-yaml 3:7 (no name)'],
     ['a: &k {kind: Secret}\n<<: *k\n', 'unsupported-yaml 2:1'],
     [
       'kind: Pod\n<<: [{a: b}, {apiVersion: v1, kind: List, items: [{kind: Secret}]}]\n',
@@ -218,6 +224,15 @@ describe('a problem', () => {
     ['stringdata: {a: b}\n', 'unknown-field 3:1 (no name)'],
     ['metadata: {type: Opaque}\n', 'unknown-field 3:12 (no name)'],
     ['metadata: {name: db, stringData: {a: b}}\n', 'unknown-field 3:22 db'],
+    ['stringsData: {a: b}\n', 'unknown-field 3:1 (no name)'],
+    ['spec: {stringData: {a: b}}\n', 'unknown-field 3:1 (no name)'],
+    ['password: hunter2\n', 'unknown-field 3:1 (no name)'],
+    ['stringData:\npassword: hunter2\n', 'unknown-field 4:1 (no name)'],
+    ['metadata: {name: db, password: hunter2}\n', 'unknown-field 3:22 db'],
+    ['"": hunter2\n', 'unknown-field 3:1 (no name)'],
+    ['sops: hunter2\n', 'unknown-field 3:1 (no name)'],
+    ['$password: hunter2\n', 'unknown-field 3:1 (no name)'],
+    ['&a password: hunter2\n', 'unsupported-yaml 3:4 (no name)'],
     ['data: [a]\n', 'wrong-type 3:7 (no name)'],
     ['stringData: a\n', 'wrong-type 3:13 (no name)'],
     ['data: &d {a: QQ==}\n', 'unsupported-yaml 3:10 (no name)'],
@@ -226,6 +241,22 @@ describe('a problem', () => {
     ['data: {<<: {a: QQ==}}\n', 'unsupported-yaml 3:8 (no name)'],
   ])('with a field, in %j', (fields, expected) => {
     expect(problemsIn(head + fields)).toEqual([expected]);
+  });
+
+  it.each([
+    ['stringdata: {a: b}\n', 'did you mean stringData?'],
+    ['Data: {a: b}\n', 'did you mean data?'],
+    ['name: db\n', 'move it into metadata'],
+    ['Labels: {a: b}\n', 'move it into metadata'],
+    ['metadata: {Data: {a: b}}\n', 'move it out of metadata, to the top level of the Secret'],
+    ['metadata: {label: {a: b}}\n', 'did you mean labels?'],
+    ['metadata: {hunter2: x}\n', 'remove it'],
+    ['hunter2: x\n', 'remove it, or indent it if it is a data key'],
+    ['spec: {a: b}\n', 'remove it, or move its entries to the top level of the Secret'],
+  ])('with an unknown field, in %j, never shows its name', (fields, hint) => {
+    const [problem] = readManifest(head + fields, 'db.yaml').problems;
+    expect(problem?.message).toMatch(/^unknown field in (?:a Secret|metadata)$/);
+    expect(problem?.hint).toBe(hint);
   });
 
   it.each([
@@ -245,7 +276,7 @@ describe('a problem', () => {
   });
 
   it.each([
-    ...['null', '', '~'].map((value) => [value, 'null-value']),
+    ['null #a\n', 'null-value'],
     ...['[a]', '{a: b}'].map((value) => [value, 'not-a-scalar']),
     ...[
       '0123',
