@@ -44,10 +44,12 @@ export interface Entry {
 /** The codes of the problems that the manifest reader reports. */
 export type ReaderCode =
   | 'unparsable'
+  | 'merge-conflict'
   | 'duplicate-key'
   | 'unsupported-yaml'
+  | 'misspelt-kind'
+  | 'missing-version'
   | 'wrong-type'
-  | 'wrong-version'
   | 'null-value'
   | 'not-a-scalar'
   | 'ambiguous-scalar'

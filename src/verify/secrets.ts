@@ -12,15 +12,14 @@ import { type Entry, fieldNames, type Manifest, type SecretDocument } from '../m
 import { positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import type { Defect, JudgedSecret, JudgedValue, UnknownField } from './rule.ts';
 import { knownFields } from './rules/unknown-field.ts';
-import { isPlaceholder } from './templates.ts';
+import { type Actions, isPlaceholder } from './templates.ts';
 
 /** The context of a text that its Secrets are read in. */
 interface SecretContext {
   /** The namespace of the rule for the path. */
   readonly namespace: string | undefined;
   readonly inTemplate: (position: Position) => boolean;
-  /** Whether a text contains a masked action of a template. */
-  readonly isMade: (text: string) => boolean;
+  readonly actions: Actions;
 }
 
 /** Reads the Secrets of a manifest for the rules. */
@@ -45,13 +44,13 @@ function judgeSecret(
   secret: SecretDocument,
   context: SecretContext & { position: PositionOf; reported: ReadonlySet<string> },
 ): JudgedSecret {
-  const { namespace, inTemplate, isMade, position, reported } = context;
+  const { namespace, inTemplate, actions, position, reported } = context;
   const { node, name, generateName, type, immutable } = secret;
   const sops = isSops(node);
   const metadata = entryNamed(node, 'metadata')?.value;
   const unknown = [
-    ...unknownIn(node, 'a Secret', isMade, position),
-    ...unknownIn(metadata, 'metadata', isMade, position),
+    ...unknownIn(node, 'a Secret', actions, position),
+    ...unknownIn(metadata, 'metadata', actions, position),
   ];
   return {
     path,
@@ -68,7 +67,7 @@ function judgeSecret(
     unknownFields: unknown.filter((field) => !reported.has(positionName(field.position))),
     plaintextAnnotations: annotationsOf(secret, metadata, position),
     dataKeys: dataKeysOf(node),
-    values: valuesOf(secret, sops, isMade),
+    values: valuesOf(secret, sops, actions),
     inTemplate: inTemplate(secret.position),
     sops,
   };
@@ -95,16 +94,17 @@ const exempt = /^(?:\$.*|<<|sops|apiversion)$/i;
 function unknownIn(
   map: YamlNode | undefined,
   parent: UnknownField['parent'],
-  isMade: (text: string) => boolean,
+  { isMade }: Actions,
   position: PositionOf,
 ): readonly UnknownField[] {
   if (map?.kind !== 'map') return [];
   const unknown: UnknownField[] = [];
-  for (const { key } of parent === 'metadata' ? map.entries : entriesOfSecret(map)) {
+  for (const { key, value } of parent === 'metadata' ? map.entries : entriesOfSecret(map)) {
     const name = nameOf(key);
     if (name === undefined || knownFields[parent].includes(name)) continue;
-    // `{{ if .x }}stringData:` is a field with an action in front, and not one that it makes.
-    const made = name !== '' && [...name].every(isMade);
+    // `{{ if .x }}stringData:` is a field with an action in front, and not one that it makes. A
+    // mapping under a key that an action makes may be the data.
+    const made = name !== '' && [...name].every(isMade) && value.kind !== 'map';
     if (!exempt.test(name) && !made && !isNull(key))
       unknown.push({ name, parent, position: position(key.start) });
   }
@@ -138,19 +138,19 @@ function dataKeysOf(node: YamlMap): ReadonlySet<string> {
 function valuesOf(
   { entries }: SecretDocument,
   sops: boolean,
-  isMade: (text: string) => boolean,
+  actions: Actions,
 ): readonly JudgedValue[] {
   const values: JudgedValue[] = [];
   for (const entry of entries) {
     const text = () => Buffer.from(entry.bytes).toString('utf8');
     // SOPS does not encrypt an empty string.
     if (sops && (entry.bytes.length === 0 || isSopsText(text()))) continue;
-    values.push(judgeValue(entry, isMade));
+    values.push(judgeValue(entry, actions));
   }
   return values;
 }
 
-function judgeValue(entry: Entry, isMade: (text: string) => boolean): JudgedValue {
+function judgeValue(entry: Entry, actions: Actions): JudgedValue {
   const { bytes } = entry;
   try {
     const jwe = readSealedValue(bytes);
@@ -161,7 +161,7 @@ function judgeValue(entry: Entry, isMade: (text: string) => boolean): JudgedValu
   const defect = nearMiss(bytes);
   // Decoded base64 may contain any characters, but no action makes them.
   const hasAction = () =>
-    entry.field === 'stringData' && isMade(Buffer.from(bytes).toString('utf8'));
+    entry.field === 'stringData' && actions.isReplaced(Buffer.from(bytes).toString('utf8'));
   const isReplaced = defect === undefined && (isPlaceholder(bytes) || hasAction());
   return judged(entry, undefined, defect, isReplaced);
 }

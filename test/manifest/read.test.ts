@@ -167,10 +167,10 @@ items:
 
 describe('a problem', () => {
   it.each([
-    ['kind: Secret\ndata: {a: QQ==}\n', 'wrong-version 1:1 (no name)'],
-    ['apiVersion: v2\nkind: Secret\n', 'wrong-version 1:1 (no name)'],
-    ['apiVersion: /v1\nkind: Secret\n', 'wrong-version 1:1 (no name)'],
-    ['kind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n', 'wrong-version 1:1'],
+    ['kind: Secret\ndata: {a: QQ==}\n', 'missing-version 1:1 (no name)'],
+    ['apiVersion: v2\nkind: Secret\n', 'misspelt-kind 1:13 (no name)'],
+    ['apiVersion: /v1\nkind: Secret\n', 'misspelt-kind 1:13 (no name)'],
+    ['kind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n', 'missing-version 1:1'],
     ['apiVersion: v1\nkind: !!str Secret\n', 'unsupported-yaml 2:13 (no name)'],
     ['a: &k Secret\napiVersion: v1\nkind: *k\n', 'unsupported-yaml 3:7 (no name)'],
     ['a: &k {kind: Secret}\n<<: *k\n', 'unsupported-yaml 2:1'],

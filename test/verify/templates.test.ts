@@ -274,7 +274,6 @@ describe('a template that is not YAML', () => {
     ['an action as a value', ['  password: {{ .x }}']],
     ['an action in quotes', ['  password: "{{ .x | default "a" }}"']],
     ['an action in a value', ['  password: a{{ .x }}b']],
-    ['text between actions', ['  password: {{ if .x }}a{{ else }}b{{ end }}']],
     [
       'a block scalar that contains an action',
       ['  conf: |', '    user: a', '    password: {{ .x }}'],
@@ -332,7 +331,7 @@ describe('a template that is not YAML', () => {
     ['a comment has no end', 'kind: Secret\n{{/* a'],
     ['an action makes a part of its structure', 'kind: Secret\n  a: {{ .x }}: b'],
     ['it is JSON with an escape', '{"k\\u0069nd":"Secret" {{ .x }}: }'],
-    ['it is JSON only to kubectl', '{"kind":"Secret","a":"{{"}\n{"kind":"Secret"}'],
+    ['a part of it is JSON to kubectl', '{"kind":"Secret","a":"{{"}\n{"kind":"Secret"} x: y: z'],
     ['it has an escaped private-use character', 'kind: Secret\na: "\\uE001"\n{{ .x }}'],
     ['a comment begins an action', '{{ if .x }}\n# {{\nkind: Secret\n{{ end }}'],
     ['it has a control character', 'kind: Secret\na: {{ .x }}\nb: c\rd'],
@@ -447,14 +446,18 @@ test('masking keeps the length and the line breaks, and changes only templates',
   );
 });
 
-describe('the first action outside of comments is found', () => {
+describe('the first action outside of comments and quotes is found', () => {
   test.each([
     ['', undefined],
     ['# {{ a }}', undefined],
     ['  # {{ a }}\n# {{ b }}', undefined],
     ['# {{ a }}\n{{ b }}', 10],
     ['a: {{ b }} # c', 3],
-    ['a: b # {{ c }}', 7],
+    ['a: b # {{ c }}', undefined],
+    ['a: "{{ b }}"', undefined],
+    ["a: ['{{ b }}', {{ c }}]", 15],
+    ['a: "b {{ include "c" . }}"', 6],
+    ["a: it's {{ b }} isn't", 8],
   ])('in %j at %j', (text, offset) => {
     expect(actionIn(text)).toBe(offset);
   });

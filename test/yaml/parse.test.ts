@@ -203,10 +203,7 @@ describe('errors', () => {
       ['with the base', `${ours}||||||| 0123abc\nb: 1\n=======\nb: 3\n>>>>>>> topic\n`],
       ['with CRLF', `${ours}=======\nb: 3\n>>>>>>> topic`.replaceAll('\n', '\r\n')],
       ['with longer markers', 'a: 1\n<<<<<<<<<\n=========\n>>>>>>>>>\n'],
-      [
-        'in a text that is YAML',
-        'a: 1\n<<<<<<< : x\n======= : y\n'.replaceAll(' : ', '\n') + '>>>>>>> z',
-      ],
+      ['in a text that is YAML', '"a\n<<<<<<< HEAD\n=======\n>>>>>>> topic"'],
     ])('%s', (_, text) => {
       expect(errorsIn(text)).toEqual(['MERGE_CONFLICT 2:1']);
     });
