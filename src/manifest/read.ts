@@ -284,8 +284,12 @@ function identityProblems(object: Identity, kind: string, source: Text): readonl
     const message = `kind ${kind} without apiVersion`;
     return [...problems, problemAt(node, source, 'missing-version', message, hint)];
   }
-  const message = `the apiVersion of a ${kind} is not v1`;
-  return [...problems, problemAt(value, source, 'misspelt-kind', message, hint)];
+  const isMade = versions.some((version) => canBecome(source.original(version), 'v1'));
+  const code = isMade ? 'unrendered-kind' : 'misspelt-kind';
+  return [
+    ...problems,
+    problemAt(value, source, code, `the apiVersion of a ${kind} is not v1`, hint),
+  ];
 }
 
 function secretProblems(object: Identity, source: Text): readonly Problem[] {
@@ -299,7 +303,7 @@ function secretProblems(object: Identity, source: Text): readonly Problem[] {
   }
   const kind = entryNamed(node, 'kind')?.value ?? node;
   if (!kinds.includes('Secret'))
-    problems.push(problemAt(kind, source, 'misspelt-kind', UNRENDERED, exactly));
+    problems.push(problemAt(kind, source, 'unrendered-kind', UNRENDERED, exactly));
   return problems;
 }
 

@@ -49,6 +49,7 @@ export type ReaderCode =
   | 'unsupported-yaml'
   | 'misspelt-kind'
   | 'missing-version'
+  | 'unrendered-kind'
   | 'wrong-type'
   | 'null-value'
   | 'not-a-scalar'

@@ -118,7 +118,10 @@ export function maskedIn(source: string): Masked {
     const masked = canMask ? maskActions(text, actions) : undefined;
     const readable = masked !== undefined && rootsOf(masked) !== undefined;
     parts.push({ start, end: start + text.length, readable });
-    return readable ? masked : blanked(text);
+    // Without its ---, a block scalar in the document before would go on here.
+    return readable
+      ? masked
+      : text.replace(/^(---)?(.*)$/s, (_, mark = '', rest) => mark + blanked(rest));
   });
   return { text: texts.join(''), parts, actions };
 }

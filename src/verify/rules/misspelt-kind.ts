@@ -1,3 +1,4 @@
+import type { ReaderCode } from '../../manifest/types.ts';
 import type { Rule } from '../rule.ts';
 
 export const misspeltKind: Rule = {
@@ -10,8 +11,11 @@ export const misspeltKind: Rule = {
   covers: 'text',
   inTemplates: true,
   checkProblem: (problem) => {
-    // Rendering may add the apiVersion.
-    const isMissing = problem.code === 'missing-version' && !problem.inTemplate;
-    return isMissing || problem.code === 'misspelt-kind' ? problem : undefined;
+    const isReported = problem.inTemplate ? inTemplates : always;
+    return isReported.includes(problem.code) ? problem : undefined;
   },
 };
+
+const inTemplates: readonly ReaderCode[] = ['misspelt-kind'];
+// Rendering may mend these.
+const always: readonly ReaderCode[] = [...inTemplates, 'missing-version', 'unrendered-kind'];
