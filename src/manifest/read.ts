@@ -76,7 +76,9 @@ function yamlProblems(
   source: Source,
   known: readonly Problem[],
 ): readonly Problem[] {
-  return errors
+  const inOrder = [...errors].sort((a, b) => a.offset - b.offset);
+  // If the text is not YAML, the other errors usually follow from the first one.
+  return (roots.length === 0 ? inOrder.slice(0, 1) : inOrder)
     .filter(({ code, offset }) => code !== 'ROOT_SCALAR' || isDoubtful(offset, roots, source))
     .map(({ code, message, offset }) => {
       const { id = 'unparsable', hint } = codes[code] ?? {};

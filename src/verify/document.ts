@@ -86,11 +86,9 @@ function problemsIn(
   actions: Actions,
 ): readonly ReaderProblem[] {
   if (problems.length === 0) return [];
-  // If the text is not YAML, the other errors usually follow from the first one.
-  const reported = roots.length === 0 ? problems.slice(0, 1) : problems;
   const textAt = textsIn(source, roots, actions);
   const sops = roots.some((root) => root.kind === 'map' && isSops(root));
-  return reported.flatMap((problem): readonly ReaderProblem[] => {
+  return problems.flatMap((problem): readonly ReaderProblem[] => {
     const { text, made, replaced, under } = textAt(problem.position);
     if (sops && isSopsText(text)) return [];
     const common = { ...problem, inTemplate: inTemplate(problem.position) };
