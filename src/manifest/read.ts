@@ -131,7 +131,7 @@ function refused(search: Search, node: YamlNode, source: Source, construct: stri
   return { secrets: [], problems: [problem] };
 }
 
-/** What an object is to any YAML reader. */
+/** The kind and apiVersion of an object to any YAML reader. */
 interface Identity {
   readonly node: YamlMap;
   readonly fields: readonly FoundField[];
@@ -343,7 +343,7 @@ const action = /(\{\{.*?\}\}|\$\{.*?\})/s;
 
 /** Whether `text` is `name`, or can become it when another tool replaces its `{{ … }}` and `${…}`. */
 function canBecome(text: string, name: string): boolean {
-  if (text === name) return true;
+  if (text === name || !text.includes('{')) return text === name;
   const parts = text.split(action);
   if (parts.length === 1) return false;
   const isOptional = parts.some((part, at) => at % 2 === 1 && actionKind(part) !== 'output');
@@ -374,11 +374,12 @@ export function actionKind(
   if (/^(?:if|range|with|define|block)$/.test(word)) return 'begin';
   if (word === 'else') return /^\s*-?\}\}/.test(rest) ? 'else' : 'else-if';
   if (word === 'end') return 'end';
-  return /^(?:\/\*|\$.*|break|continue)$/s.test(word) ? 'silent' : 'output';
+  return /^(?:\/\*|\$.*|break|continue|fail)$/s.test(word) ? 'silent' : 'output';
 }
 
 // Letters that come out of escapes, of a line break in double quotes, or of !!binary.
-const hiddenLetters = /\\(?:[xuU]|[\u0085\u2028\u2029]|\r(?!\n))|(?:^|[\s,[{:])!\S*(?:binary|%)/m;
+const hiddenLetters =
+  /\\(?:[xuU]|[\u0085\u2028\u2029]|\r(?!\n))|(?:^|[\s,[{:])!\S{0,99}(?:binary|%)/m;
 const secretWord = /\bSecret(?:List)?\b/;
 const kindWord = /\bkind\b/;
 
@@ -392,20 +393,20 @@ export function mayHoldSecret(text: string): boolean {
   const holds = (word: RegExp) => word.test(text) || word.test(folded);
   if (holds(secretWord) && holds(kindWord)) return true;
   if (!text.includes('{{')) return false;
-  return madeKind.test(text) || (mayRenderSecret(text) && /data\b/i.test(text));
+  return madeKind.test(text) || (mayRenderSecret(text) && /\b(?:data|stringData)\b/.test(text));
 }
 
 const kindKey = /\bkind["']?[ \t]*:/;
 const madeKind = /\bkind["']?[ \t]*:\s*["']?(?:S|Se|Sec|Secr|Secre|Secret\w*)?\{\{/;
 
-// Control structures, assignments and comments include nothing by themselves.
-const including =
-  /\{\{-?\s*(?!-?\s|\/\*|\$\w*\s*:?=|(?:if|else|end|range|with|define|block|break|continue|fail)\b)/;
-
 /** Whether a template is, or may become, a Secret. One without a kind may include a Secret. */
 export function mayRenderSecret(text: string): boolean {
   if (/\bkind["']?[ \t]*:[ \t]*["']?Secret(?:List)?\b/.test(text)) return true;
-  return madeKind.test(text) || (!kindKey.test(text) && including.test(text));
+  return madeKind.test(text) || (!kindKey.test(text) && hasOutput(text));
+}
+
+function hasOutput(text: string): boolean {
+  return text.match(/\{\{.*?\}\}/gs)?.some((one) => actionKind(one) === 'output') ?? false;
 }
 
 // Keeps a byte order mark, so that an edited manifest keeps it as well.

@@ -147,7 +147,7 @@ function rootsOf(text: string): readonly YamlNode[] | undefined {
 /**
  * Replaces each action by as many private-use characters, a different one for each action. An
  * action that may render as any structure becomes blank. Undefined if an action does not end, or
- * may hide lines from kseal that are no part of it to other readers.
+ * may contain lines that other readers do not take for a part of it.
  */
 function maskActions(text: string, actions: Map<string, string>): string | undefined {
   let masked = '';
@@ -187,6 +187,7 @@ function blankStructure(text: string): string {
     const isContent = block !== undefined && (indent < 0 || indent > block);
     if (isContent) continue;
     if (onlyMasks.test(line)) lines[at] = line.replace(/[^\r]/g, ' ');
+    else if (eitherKey.test(line)) lines[at] = line.replace(eitherKey, withOneKey);
     else if (indent >= 0) {
       block = indentOfBlock(line);
       if (block !== undefined) indentActions(lines, at + 1, block + 1);
@@ -197,6 +198,14 @@ function blankStructure(text: string): string {
     /^([ \t]*)([^\s][^\n]*?[:-][ \t]+|-[ \t]+)([\uE000-\uF8FF][\uE000-\uF8FF \t]*)(?=\r?\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*\1[ \t]+[^\s#])/gm,
     (_, indent: string, key: string, masks: string) => indent + key + blanked(masks),
   );
+}
+
+// As in `{{ if .secret -}} stringData: {{- else -}} data: {{- end }}`.
+const eitherKey =
+  /^([ \t]*)[\uE000-\uF8FF]+[ \t]*([\w.-]+:)[ \t]*[\uE000-\uF8FF]+[ \t]*([\w.-]+:)[ \t]*[\uE000-\uF8FF]+[ \t]*(?=\r?$)/;
+
+function withOneKey(line: string, indent: string, one: string, other: string): string {
+  return (indent + (other === 'stringData:' ? other : one)).padEnd(line.length);
 }
 
 /** The number of spaces and tabs at the beginning of a line; -1 for a blank line. */

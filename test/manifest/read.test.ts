@@ -440,6 +440,7 @@ describe('an action or a placeholder in the kind', () => {
   it('is judged in linear time', () => {
     const kind = `"${'{{ .x }}'.repeat(20_000)}Secrets"`;
     expect(withKind(kind).secrets).toEqual([]);
+    expect(mayHoldSecret(`a${',!'.repeat(200_000)}`)).toBe(false);
   });
 });
 
@@ -463,11 +464,68 @@ describe('a text that is not YAML may hold a Secret', () => {
     ['date +%s; test a != b', false],
     ['a \\\n  b', false],
     ['kind: Deployment\n{{ include "a" . }}\ndata', false],
-    ['{{ include "a" . }}', false],
+    ['{{ include "a" . }}\nmetadata: {}', false],
     ['{{ if .x }}data: {{ end }}', false],
   ])('%j: %s', (text, expected) => {
     expect(mayHoldSecret(text)).toBe(expected);
   });
+});
+
+/** Forms in which a YAML reader may take a text for `text`; `anchor` has it in the document. */
+const formsOf = (text: string, anchor: string): string[] => [
+  ...[text, `"${text}"`, `'${text}'`, `!!str ${text}`, `! ${text}`, `!own ${text}`],
+  ...[`!!binary ${base64(text)}`, `!<tag:yaml.org,2002:binary> "${base64(text)}"`, `*${anchor}`],
+  `"\\x${text.charCodeAt(0).toString(16)}${text.slice(1)}"`,
+];
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+
+const disguiseOf = (text: string, anchor: string) =>
+  fc.oneof(
+    { weight: 3, arbitrary: fc.constant(text) },
+    { weight: 1, arbitrary: fc.constantFrom(...formsOf(text, anchor)) },
+  );
+
+const field = (name: string, value: fc.Arbitrary<string>) =>
+  fc
+    .tuple(disguiseOf(name, name), value, fc.constantFrom('', '', '', '<<', '! "<<"'))
+    // An alias needs a space before the colon.
+    .map(([key, text, merge]) => (merge ? `${merge}: {${key} : ${text}}` : `${key} : ${text}`));
+
+const disguised = fc
+  .tuple(
+    field('apiVersion', disguiseOf('v1', 'v')),
+    field('kind', disguiseOf('Secret', 'k')),
+    field('stringData', fc.constantFrom('{p: CANARY}', '&d {p: CANARY}', '!!map {p: CANARY}')),
+  )
+  .chain((fields) => fc.shuffledSubarray(fields, { minLength: 3 }))
+  .map((fields) => [
+    'x: [&apiVersion apiVersion, &kind kind, &stringData stringData, &v v1, &k Secret, &i items]',
+    ...fields,
+  ]);
+
+const wrapped = fc
+  .tuple(disguised, fc.oneof(fc.constant(''), disguiseOf('items', 'i')), fc.boolean())
+  .map(([lines, items, isAliased]) => {
+    if (items === '') return lines.join('\n');
+    const item = [`- ${isAliased ? '&item ' : ''}`, ...lines.map((line) => `  ${line}`)];
+    const head = 'kind: Some\nx: &i items';
+    return [head, `${items} :`, ...item, ...(isAliased ? ['- *item'] : [])].join('\n');
+  });
+
+it('a Secret in any disguise is read or refused', () => {
+  const counts = { read: 0, refused: 0 };
+  fc.assert(
+    fc.property(wrapped, (source) => {
+      const { secrets, problems } = readManifest(source, 'x');
+      if (problems.length > 0) counts.refused++;
+      else {
+        expect(secrets.flatMap(({ entries }) => entries).length, source).toBeGreaterThan(0);
+        counts.read++;
+      }
+    }),
+    { numRuns: 2000 },
+  );
+  expect(Math.min(counts.read, counts.refused)).toBeGreaterThan(0);
 });
 
 it('any text is read without an exception', () => {

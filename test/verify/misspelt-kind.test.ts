@@ -35,7 +35,7 @@ describe('a misspelt kind is reported', () => {
     ],
     ['if there is none, beside stringData', `apiVersion: v1\n${values}`, ['1 misspelt-kind']],
     ['but not without an apiVersion and data', 'Kind: Secret', []],
-    ['but not beside data that is no mapping', 'kind: secret\nname: token\ndata: aG9yc2U=', []],
+    ['but not beside data that is not a mapping', 'kind: secret\nname: token\ndata: aG9yc2U=', []],
     ['but not in another API group', 'apiVersion: x.io/v1\nkind: secret\ndata: {}', []],
     ['but not of a kind of Kubernetes', 'apiVersion: v1\nkind: Service\ndata: {}', []],
     ['but not of a kind with a longer name', 'apiVersion: v1\nkind: SecretClass\ndata: {}', []],

@@ -285,6 +285,11 @@ describe('a template that is not YAML', () => {
       ['data:', '  password: {{ if .x }}aG9yc2U={{ end }}'],
       14,
     ],
+    [
+      'a value in a field that an action chooses',
+      ['{{ if .x -}} stringData: {{- else -}} data: {{- end }}', '  a: horse'],
+      14,
+    ],
     ['a line with a hyphen after an action', ['  password: {{ .x }}', '    -horse'], 14],
     ['a line after an action and a comment', ['  password: {{ .x }}', '    # a', '    horse'], 15],
     ['a block scalar before an action', ['  password: |', '    horse', '{{ .x | indent 4 }}']],
@@ -314,6 +319,10 @@ describe('a template that is not YAML', () => {
     ['values that an action includes', ['  {{- include "values" . | nindent 2 }}']],
     ['no more values', []],
     ['a field that an action names', ['{{ .field }}: a']],
+    [
+      'a field that an action chooses',
+      ['{{ if .x -}} data: {{- else -}} stringData: {{- end }}', '  a: |', '{{ .x | indent 4 }}'],
+    ],
   ])('has no other finding with %s', (_, rest) => {
     expect(inLayout(...rest)).toEqual(['1 template']);
   });
