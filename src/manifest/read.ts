@@ -76,9 +76,9 @@ function yamlProblems(
   source: Source,
   known: readonly Problem[],
 ): readonly Problem[] {
-  const inOrder = [...errors].sort((a, b) => a.offset - b.offset);
+  const fatal = errors.filter((error) => error.fatal).sort((a, b) => a.offset - b.offset);
   // If the text is not YAML, the other errors usually follow from the first one.
-  return (roots.length === 0 ? inOrder.slice(0, 1) : inOrder)
+  return (fatal.length > 0 ? fatal.slice(0, 1) : errors)
     .filter(({ code, offset }) => code !== 'ROOT_SCALAR' || isDoubtful(offset, roots, source))
     .map(({ code, message, offset }) => {
       const { id = 'unparsable', hint } = codes[code] ?? {};

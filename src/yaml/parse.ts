@@ -124,16 +124,20 @@ function depthOf(token: string | undefined): number {
 
 function parseParts(source: string, parts: readonly Range[]): ParsedYaml {
   const errors: YamlError[] = [];
+  let isFatal = false;
   const fail: Fail = (code, offset) => {
     const message = messages[code] ?? `YAML error ${code}`;
     const fatal = !harmless.has(code);
-    if (errors.length < MAX_ERRORS) errors.push({ code, message, offset, fatal });
+    // The first fatal error is never left out.
+    if (errors.length < MAX_ERRORS || (fatal && !isFatal))
+      errors.push({ code, message, offset, fatal });
+    isFatal ||= fatal;
   };
   const documents = compose(source, parts, fail);
   const roots: YamlNode[] = [];
   if (errors.length === 0) for (const document of documents) roots.push(rootOf(document, fail));
   for (const root of roots) if (isText(root, source)) fail('ROOT_SCALAR', root.start);
-  return { roots: errors.some(({ fatal }) => fatal) ? [] : roots, errors };
+  return { roots: isFatal ? [] : roots, errors };
 }
 
 /** Whether a root is a scalar of several lines, which are an object to a reader with other rules. */

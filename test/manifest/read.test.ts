@@ -353,6 +353,11 @@ describe('a problem', () => {
     expect(problems).toMatchObject([{ code: 'unparsable', position: { line: 3, column: 11 } }]);
   });
 
+  it('that is fatal is reported even after others that are not', () => {
+    expect(problemsIn(`a\n  b\n---\n${head}---\na: *b\n`)).toEqual(['unparsable 7:4']);
+    expect(problemsIn(`${'a: b\n'.repeat(30)}c: *d\n`)).toEqual(['unparsable 31:4']);
+  });
+
   it('is reported in source order', () => {
     const source = `${head}stringData:\n  a: 1\n  b: yes\nmetadata: {name: db}\n`;
     expect(problemsIn(source)).toEqual(['ambiguous-scalar 4:6 db a', 'ambiguous-scalar 5:6 db b']);
