@@ -13,7 +13,6 @@ import {
   notEditable,
   oddKeys,
   problemAt,
-  type Source,
 } from './nodes.ts';
 import { isPlainTrue } from './scalars.ts';
 import {
@@ -22,6 +21,7 @@ import {
   fieldNames,
   type ReaderCode,
   type SecretDocument,
+  type Source,
 } from './types.ts';
 
 type Problem = Diagnostic<ReaderCode>;

@@ -4,6 +4,7 @@ import { KsealError, throwAll } from '../errors.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
 import { isMergeKey, positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import { parseYaml, type YamlError } from '../yaml/parse.ts';
+import { findNested } from './nested.ts';
 import {
   entriesNamed,
   entryNamed,
@@ -12,10 +13,9 @@ import {
   isNull,
   nameOf,
   problemAt,
-  type Source,
 } from './nodes.ts';
 import { readSecret } from './read-secret.ts';
-import type { Manifest, ReaderCode, SecretDocument } from './types.ts';
+import type { Manifest, Nesting, ReaderCode, SecretDocument, Source } from './types.ts';
 
 type Problem = Diagnostic<ReaderCode>;
 
@@ -43,7 +43,21 @@ export function readManifest(text: string, path: string): Manifest {
     }
   }
   if (errors.length > 0) problems.push(...yamlProblems(errors, source, problems));
-  return { path, source: text, secrets, problems: problems.sort(byPosition), roots };
+  const nesting = nestingIn(roots, source, secrets);
+  return { path, source: text, secrets, problems: problems.sort(byPosition), roots, ...nesting };
+}
+
+/** Most texts are spared the search for Secrets inside other objects. */
+function nestingIn(
+  roots: readonly YamlNode[],
+  source: Source,
+  secrets: readonly SecretDocument[],
+): Nesting {
+  const known = new Set<YamlNode>(secrets.map(({ node }) => node));
+  const hasOthers = roots.some((root) => !known.has(root));
+  // An escape may be any letter of these words.
+  const isPossible = hasOthers && /Secret|stringData|secretGenerator|\\/.test(source.text);
+  return isPossible ? findNested(roots, source, known) : { nested: [], strings: [] };
 }
 
 /** Returns the errors of the YAML reader, except where a more exact problem is known. */

@@ -1,13 +1,37 @@
 import type { Diagnostic, Position } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
 import { looksSealed } from '../jwe/detect.ts';
+import { secretLabel } from '../kubernetes/secret.ts';
+import { findInString } from '../manifest/nested.ts';
 import { decodeManifest } from '../manifest/read.ts';
-import type { Manifest, ReaderCode } from '../manifest/types.ts';
+import type {
+  Manifest,
+  NestedSecret,
+  NestedString,
+  Nesting,
+  ReaderCode,
+  Source,
+} from '../manifest/types.ts';
 import { positionsIn, rangesAt, type YamlNode } from '../yaml/node.ts';
 import type { JudgedText, ReaderProblem } from './rule.ts';
-import { type ForeignTool, foreignTool, isSops, isSopsText, judgeSecrets } from './secrets.ts';
+import {
+  type ForeignTool,
+  foreignTool,
+  isSops,
+  isSopsText,
+  judgeNested,
+  judgeSecrets,
+} from './secrets.ts';
 import { type Suppression, suppressionsIn } from './suppressions.ts';
-import { holdsAction, isBraces, isPlaceholder, readTemplates } from './templates.ts';
+import {
+  actionIn,
+  holdsAction,
+  holdsMask,
+  isBraces,
+  isPlaceholder,
+  maskedIn,
+  readTemplates,
+} from './templates.ts';
 
 /** A document that belongs to another tool. */
 export interface ForeignDocument {
@@ -17,6 +41,7 @@ export interface ForeignDocument {
 
 /** A text for the rules and the report. */
 export interface ReadText extends JudgedText {
+  readonly strings: readonly NestedString[];
   readonly suppressions: readonly Suppression[];
   readonly foreign: readonly ForeignDocument[];
 }
@@ -41,13 +66,20 @@ export function judgeText(
   const { roots } = manifest;
   const templateAt = rangesAt(templates);
   const inTemplate = ({ line }: Position) => templateAt(line) !== undefined;
-  const { suppressions, badSuppressions } = suppressionsIn(source, roots, suppressible);
+  const { suppressions, badSuppressions } = suppressionsIn(manifest, suppressible);
+  const problems = [...problemsIn(manifest, positionsIn(source), inTemplate, isMade)];
+  const secrets = [...judgeSecrets(manifest, { namespace, inTemplate, isMade })];
+  for (const [nested, made] of nestedSecrets(manifest, isMade)) {
+    problems.push(...problemsInNested(nested, inTemplate, made));
+    secrets.push(judgeNested(typed, nested, { inTemplate, isMade: made }));
+  }
   return {
     path: typed,
     source,
     roots,
-    problems: problemsIn(manifest, inTemplate, isMade),
-    secrets: judgeSecrets(manifest, { namespace, inTemplate, isMade }),
+    strings: manifest.strings,
+    problems,
+    secrets,
     templates,
     suppressions,
     badSuppressions,
@@ -56,7 +88,7 @@ export function judgeText(
 }
 
 const emptyText = {
-  ...{ source: '', roots: [], problems: [], secrets: [], templates: [] },
+  ...{ source: '', roots: [], strings: [], problems: [], secrets: [], templates: [] },
   ...{ suppressions: [], badSuppressions: [], foreign: [] },
 };
 
@@ -79,21 +111,71 @@ function foreignDocuments({ roots, source }: Manifest): readonly ForeignDocument
   return found;
 }
 
+type IsMade = (text: string) => boolean;
+
+/**
+ * Returns the Secrets inside other objects. A string that is not YAML because of its actions, such
+ * as an inline template of Crossplane, is searched with the actions masked.
+ */
+function nestedSecrets(
+  { nested, strings }: Nesting,
+  isMade: IsMade,
+): readonly (readonly [NestedSecret, IsMade])[] {
+  const masked = strings.flatMap((string) => {
+    if (string.roots.length > 0) return nestedSecrets({ ...string, nested: [] }, isMade);
+    if (actionIn(string.source.text) === undefined) return [];
+    const inside = findInString(maskedIn(string.source.text).text, string);
+    return inside.nested.map((secret) => [withoutMadeNames(secret), holdsMask] as const);
+  });
+  return [...nested.map((secret) => [secret, isMade] as const), ...masked];
+}
+
+function withoutMadeNames({ secret, ...rest }: NestedSecret): NestedSecret {
+  const literal = (name: string | undefined) => (holdsMask(name ?? '') ? undefined : name);
+  const { name, generateName, namespace } = secret;
+  const names = {
+    name: literal(name),
+    generateName: literal(generateName),
+    namespace: literal(namespace),
+  };
+  return { ...rest, secret: { ...secret, ...names } };
+}
+
+function problemsInNested(
+  nested: NestedSecret,
+  inTemplate: (position: Position) => boolean,
+  isMade: IsMade,
+): readonly ReaderProblem[] {
+  const { secret, source, root, problems } = nested;
+  const text = { source: source.text, roots: [secret.node], problems };
+  const isEncrypted = root.kind === 'map' && isSops(root);
+  return problemsIn(text, source.position, inTemplate, isMade, isEncrypted).map((problem) => ({
+    ...problem,
+    secret: secretLabel(secret),
+    nested,
+  }));
+}
+
 /** Returns the problems of the manifest reader, with the facts that the rules need. */
 function problemsIn(
-  { source, roots, problems }: Manifest,
+  { source, roots, problems }: Pick<Manifest, 'source' | 'roots' | 'problems'>,
+  positionOf: Source['position'],
   inTemplate: (position: Position) => boolean,
-  isMade: (text: string) => boolean,
+  isMade: IsMade,
+  sops = roots.some((root) => root.kind === 'map' && isSops(root)),
 ): readonly ReaderProblem[] {
   if (problems.length === 0) return [];
   // If the text is not YAML, the other errors usually follow from the first one.
   const reported = roots.length === 0 ? problems.slice(0, 1) : problems;
-  const textAt = textsIn(source, roots, isMade);
-  const sops = roots.some((root) => root.kind === 'map' && isSops(root));
+  const textAt = textsIn(source, roots, positionOf, isMade);
   return reported.flatMap((problem): readonly ReaderProblem[] => {
     const { text, made, under } = textAt(problem.position);
     if (sops && isSopsText(text)) return [];
-    const common = { ...problem, inTemplate: inTemplate(problem.position) };
+    const common = {
+      ...problem,
+      inTemplate: inTemplate(problem.position),
+      nested: undefined,
+    };
     // `{{ if .x }}Data:` is a field with an action before it, and not one that an action makes.
     if (problem.code === 'unknown-field')
       return text !== '' && [...text].every(isMade)
@@ -139,9 +221,9 @@ interface PlacedText {
 function textsIn(
   source: string,
   roots: readonly YamlNode[],
-  isMade: (text: string) => boolean,
+  positionOf: Source['position'],
+  isMade: IsMade,
 ): (position: Position) => PlacedText {
-  const positionOf = positionsIn(source);
   const name = ({ line, column }: Position) => `${line}:${column}`;
   const texts = new Map<string, PlacedText>();
   const add = (node: YamlNode, inAction: boolean, key?: string, under?: PlacedText): PlacedText => {

@@ -4,7 +4,8 @@ import type { Binding, Scope } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
 import { isNamespace, isSecretName } from '../kubernetes/secret.ts';
-import type { Field, ReaderCode } from '../manifest/types.ts';
+import { rawCommands } from '../manifest/nested.ts';
+import type { Field, NestedSecret, ReaderCode } from '../manifest/types.ts';
 import { shellWord } from '../text.ts';
 import type { YamlNode } from '../yaml/node.ts';
 import type { BadSuppression } from './suppressions.ts';
@@ -87,6 +88,8 @@ export interface ReaderProblem extends Diagnostic<ReaderCode> {
   /** Another tool makes the data key, and the problem is about the value under it. */
   readonly madeKey: boolean;
   readonly inTemplate: boolean;
+  /** The Secret inside another object that the problem is about. */
+  readonly nested: NestedSecret | undefined;
 }
 
 /** A value of a Secret. At most one of `jwe`, `defect` and `placeholder` is set. */
@@ -131,6 +134,8 @@ export interface JudgedSecret {
   readonly dataKeys: ReadonlySet<string>;
   readonly values: readonly JudgedValue[];
   readonly inTemplate: boolean;
+  /** Set if it is inside another object. Its names may be parameters, so rules about them do not apply. */
+  readonly nested: NestedSecret | undefined;
   /** Whether SOPS encrypts it. If so, `values` has only those that SOPS left in plaintext. */
   readonly sops: boolean;
 }
@@ -167,6 +172,12 @@ export const renderFirst =
 /** How to seal a value in a template. */
 export const sealInTemplate =
   'run kseal seal NAME -n NAMESPACE --prompt KEY --raw, put the output into values.yaml, and refer to it here: {{ .Values.… }}';
+
+/** How to seal a value of a Secret that kseal does not edit, because it is inside another object. */
+export function sealNested(nested: NestedSecret, key: string | undefined, field?: Field): string {
+  const place = field === 'stringData' ? 'replace the value with' : 'put under stringData';
+  return `run ${rawCommands(nested, key).seal}, and ${place} the output`;
+}
 
 /**
  * Returns the first part of its binding that the place of a value contradicts. A missing or invalid

@@ -8,7 +8,13 @@ import { bufferOf } from '../jwe/encoding.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
 import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
 import { fieldsOfSecret, plaintextAnnotations } from '../manifest/read-secret.ts';
-import { type Entry, fieldNames, type Manifest, type SecretDocument } from '../manifest/types.ts';
+import {
+  type Entry,
+  fieldNames,
+  type Manifest,
+  type NestedSecret,
+  type SecretDocument,
+} from '../manifest/types.ts';
 import { positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import type { Defect, JudgedSecret, JudgedValue } from './rule.ts';
 import { isPlaceholder } from './templates.ts';
@@ -33,16 +39,28 @@ export function judgeSecrets(
   return judged;
 }
 
+/** Reads a Secret inside another object. The rule for the path says nothing about its namespace. */
+export function judgeNested(
+  path: string,
+  nested: NestedSecret,
+  context: Omit<SecretContext, 'namespace'>,
+): JudgedSecret {
+  const { position } = nested.source;
+  return judgeSecret(path, nested.secret, { ...context, namespace: undefined, position }, nested);
+}
+
 type PositionOf = (offset: number) => Position;
 
 function judgeSecret(
   path: string,
   secret: SecretDocument,
   context: SecretContext & { position: PositionOf },
+  nested?: NestedSecret,
 ): JudgedSecret {
   const { namespace, inTemplate, isMade, position } = context;
   const { node, name, generateName, type, immutable } = secret;
-  const sops = isSops(node);
+  const root = nested?.root ?? node;
+  const sops = root.kind === 'map' && isSops(root);
   const metadata = entryNamed(node, 'metadata')?.value;
   return {
     path,
@@ -60,6 +78,7 @@ function judgeSecret(
     dataKeys: dataKeysOf(node),
     values: valuesOf(secret, sops, isMade),
     inTemplate: inTemplate(secret.position),
+    nested,
     sops,
   };
 }

@@ -82,6 +82,8 @@ interface Masked {
 
 // Masks are private-use characters: YAML treats them as text, and no valid name contains them.
 const MASK = /[\uE000-\uF8FF]/;
+/** Whether a text contains a mask of `maskedIn`. */
+export const holdsMask = (text: string) => MASK.test(text);
 const escapedMask = /\\(?:u|U0000)(?:e|f[0-8])/i;
 const FIRST_MASK = 0xe000;
 const MASKS = 0xf900 - FIRST_MASK;
@@ -90,6 +92,7 @@ const MASKS = 0xf900 - FIRST_MASK;
 const notLineBreak = /[^\r\n]|\r(?!\n)/g;
 const blanked = (text: string) => text.replace(notLineBreak, ' ');
 
+/** Masks the actions of a template with as many characters, so that offsets stay the same. */
 export function maskedIn(source: string): Masked {
   const actions: string[] = [];
   const parts: Part[] = [];
@@ -211,17 +214,19 @@ function unmasked(manifest: Manifest, source: string, actions: readonly string[]
       const index = (mask.charCodeAt(0) - FIRST_MASK - 1 + MASKS) % MASKS;
       return actions[index] ?? '{{ … }}';
     });
+  const named = (secret: SecretDocument): SecretDocument => ({
+    ...secret,
+    name: shown(secret.name),
+    generateName: shown(secret.generateName),
+    namespace: shown(secret.namespace),
+    type: shown(secret.type),
+  });
   return {
     ...manifest,
     source,
-    secrets: manifest.secrets.map((secret) => ({
-      ...secret,
-      name: shown(secret.name),
-      generateName: shown(secret.generateName),
-      namespace: shown(secret.namespace),
-      type: shown(secret.type),
-    })),
+    secrets: manifest.secrets.map(named),
     problems: manifest.problems.map((problem) => ({ ...problem, secret: shown(problem.secret) })),
+    nested: manifest.nested.map(({ secret, ...rest }) => ({ ...rest, secret: named(secret) })),
   };
 }
 

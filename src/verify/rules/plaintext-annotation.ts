@@ -9,10 +9,12 @@ export const plaintextAnnotation: Rule = {
     'metadata:\n  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: \'{"data":{"password":"Y29ycmVjdCBob3JzZQ=="}}\'',
   right: 'metadata:\n  name: db   # without the annotation',
   inTemplates: true,
-  checkSecret: ({ plaintextAnnotations, path }) =>
-    plaintextAnnotations.map(({ name, position }) => ({
+  checkSecret: ({ plaintextAnnotations, path, nested }) => {
+    const remove = nested === undefined ? `remove it: ${sealCommand(path)}` : 'remove it';
+    return plaintextAnnotations.map(({ name, position }) => ({
       position,
       message: `annotation ${name} contains plaintext, or cannot be read`,
-      hint: `remove it: ${sealCommand(path)}; if it was ever committed, change the values as well`,
-    })),
+      hint: `${remove}; if it was ever committed, change the values as well`,
+    }));
+  },
 };
