@@ -1,6 +1,6 @@
 import type { YamlEntry, YamlMap } from '../yaml/node.ts';
-import { nameOf } from './nodes.ts';
-import { scalarSplices } from './scalars.ts';
+import { isNull, nameOf } from './nodes.ts';
+import { scalarSource, scalarSplices } from './scalars.ts';
 import { indentation, isFirstOnLine, lineStart, match, type Splice } from './splice.ts';
 import {
   type Addition,
@@ -34,8 +34,7 @@ export function changeField(
   for (const entry of entries) {
     const key = nameOf(entry.key) ?? '';
     const text = change.set.get(key);
-    if (text !== undefined && entry.value.kind === 'scalar')
-      replaced.push(...scalarSplices(style.source, entry.value, text));
+    if (text !== undefined) replaced.push(...valueSplices(entry, text, style));
     if (change.remove.has(key)) removed.add(entry);
     added.delete(key);
   }
@@ -45,6 +44,15 @@ export function changeField(
     ? resizeFlow(map, removed, additions, style)
     : resizeBlock(map, field, removed, additions, style);
   return [...replaced, ...resized];
+}
+
+function valueSplices({ colon, value }: YamlEntry, text: string, style: Style): readonly Splice[] {
+  if (value.kind !== 'scalar') return [];
+  if (!isNull(value)) return scalarSplices(style.source, value, text);
+  const written = scalarSource(text, style.json ? 'double' : 'plain');
+  if (value.end > value.start) return [{ start: value.start, end: value.end, text: written }];
+  const start = (colon ?? value.start) + 1;
+  return [{ start, end: start, text: ` ${written}` }];
 }
 
 /** Adds entries after the last one of a mapping that is not empty. */

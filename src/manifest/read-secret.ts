@@ -14,7 +14,7 @@ import {
   oddKeys,
   problemAt,
 } from './nodes.ts';
-import { isPlainTrue } from './scalars.ts';
+import { isCutAtHash, isPlainTrue } from './scalars.ts';
 import {
   type Entry,
   type Field,
@@ -46,19 +46,25 @@ export function readSecret(
     }
   }
   entries.sort((a, b) => a.value.start - b.value.start);
+  const valued = entries.filter(isValued);
   oddKeys(node, source, 'a Secret').forEach(report);
   unknownFields(entriesOfSecret(node), 'a Secret', source).forEach(report);
   unknownFields(metadata?.entries ?? [], 'metadata', source).forEach(report);
-  duplicates(entries, source).forEach(report);
+  duplicates(valued, source).forEach(report);
   const secret: SecretDocument = {
     ...names,
     type: readText(node, 'type', source, report),
     immutable: isTrue(entryNamed(node, 'immutable')?.value),
     annotations: readAnnotations(metadata, source, report),
     fields,
-    entries: entries.map(({ field, key, bytes, value }) => {
+    entries: valued.map(({ field, key, bytes, value }) => {
       return { field, key: key.text, bytes, position: source.position(value.start) };
     }),
+    nulls: entries
+      .filter((entry) => !isValued(entry))
+      .map(({ field, key }) => {
+        return { field, key: key.text, position: source.position(key.start) };
+      }),
     position: source.position(node.start),
     node,
   };
@@ -124,9 +130,15 @@ function readAnnotations(
   return texts;
 }
 
-interface ReadEntry extends Pick<Entry, 'field' | 'bytes'> {
+interface ReadEntry extends Pick<Entry, 'field'> {
   readonly key: { readonly text: string; readonly start: number };
   readonly value: YamlNode;
+  /** Undefined for null. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+function isValued(entry: ReadEntry): entry is ReadEntry & Pick<Entry, 'bytes'> {
+  return entry.bytes !== undefined;
 }
 
 /** Reads the value of the field `data` or `stringData`, and reports all that cannot be sealed. */
@@ -146,26 +158,54 @@ function readEntries(
   indirectKeys(node, source, field).forEach(report);
   const entries: ReadEntry[] = [];
   for (const entry of node.entries) {
-    const read = isMergeKey(entry.key) ? undefined : readEntry(field, entry, source, report);
+    if (isMergeKey(entry.key) || isPatchDirective(entry)) continue;
+    const read = readEntry(field, entry, source, report);
     if (read !== undefined) entries.push(read);
   }
   return entries;
 }
 
+/** Whether an entry under data tells kustomize how to merge a patch. */
+export function isPatchDirective({ key, value }: YamlEntry): boolean {
+  return nameOf(key) === '$patch' && /^(?:delete|merge|replace)$/.test(nameOf(value) ?? '');
+}
+
 function readEntry(
   field: Field,
-  { key: keyNode, colon, value }: YamlEntry,
+  entry: YamlEntry,
   source: Source,
   report: Report,
 ): ReadEntry | undefined {
+  const { key: keyNode, colon, value } = entry;
   const text = readKey(keyNode, source, report);
-  const problem = notEditable(value, source, 'a value') ?? notAString(value, source, 'the value');
+  const key = text === undefined ? undefined : { text, start: keyNode.start };
+  let problem = notEditable(value, source, 'a value');
+  // A kustomize patch deletes a key by null, which kubectl apply stores as an empty value.
+  if (problem === undefined && isNull(value) && colon !== undefined) {
+    problem = nullAtHash(value, colon, source);
+    if (problem === undefined) return key && { field, key, bytes: undefined, value };
+  }
+  problem ??= notAString(value, source, 'the value');
   // Without a colon, the key may be a value in the wrong place: it is not shown.
   if (problem !== undefined) report({ ...problem, key: colon === undefined ? undefined : text });
-  if (problem !== undefined || value.kind !== 'scalar' || text === undefined) return undefined;
+  if (problem !== undefined || value.kind !== 'scalar' || key === undefined) return undefined;
   const bytes = field === 'data' ? fromBase64(value.text) : new TextEncoder().encode(value.text);
   if (bytes === undefined) report({ ...notBase64(value, value.text, source), key: text });
-  return bytes && { field, key: { text, start: keyNode.start }, bytes, value };
+  return bytes && { field, key, bytes, value };
+}
+
+/** Reports a value that begins with #, which hides all of it in a comment. */
+function nullAtHash(value: YamlNode, colon: number, source: Source): Problem | undefined {
+  const end = value.end > value.start ? value.end : colon + 1;
+  if (!isCutAtHash(source.text, end)) return undefined;
+  const hint = 'put the value in quotes, or a space after the #';
+  return problemAt(
+    value,
+    source,
+    'null-value',
+    'the value is null, because # begins a comment',
+    hint,
+  );
 }
 
 /** Reads a data key; undefined for an illegal one, which is never shown. */
@@ -260,7 +300,10 @@ function hintFor(name: string, value: YamlNode, parent: Parent): string {
 }
 
 /** Reports a data key that occurs twice: the API server lets stringData win; kseal accepts neither. */
-function duplicates(entries: readonly ReadEntry[], source: Source): readonly Problem[] {
+function duplicates(
+  entries: readonly Pick<ReadEntry, 'key'>[],
+  source: Source,
+): readonly Problem[] {
   const seen = new Set<string>();
   const problems: Problem[] = [];
   for (const { key } of entries) {

@@ -38,6 +38,11 @@ export function isPlainTrue(text: string): boolean {
   return /^(?:y|yes|on|true)$/i.test(text);
 }
 
+/** Whether a comment without a space after its # follows, so it may be the rest of the value. */
+export function isCutAtHash(source: string, end: number): boolean {
+  return match(/[ \t]+#[^\s#]/y, source, end) !== '';
+}
+
 type Quotes = 'plain' | 'single' | 'double';
 
 /**

@@ -34,6 +34,8 @@ export interface SecretDocument {
   readonly fields: ReadonlySet<Field>;
   /** In source order. */
   readonly entries: readonly Entry[];
+  /** Data keys without a value. A kustomize patch deletes them. */
+  readonly nulls: readonly Omit<Entry, 'bytes'>[];
   readonly position: Position;
   /** The mapping in the source, for `editManifest`. */
   readonly node: YamlMap;
@@ -76,7 +78,7 @@ export interface Entry {
   readonly key: string;
   /** The value, decoded from base64 (`data`) or encoded as UTF-8 (`stringData`). */
   readonly bytes: Uint8Array;
-  /** The position of the value. */
+  /** The position of the value; of the key if there is none. */
   readonly position: Position;
 }
 

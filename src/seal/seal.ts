@@ -8,10 +8,16 @@ import { encryptCompact, type PublicKey } from '../jwe/encrypt.ts';
 import { checkCount, checkSize, missingKeys } from '../kubernetes/secret.ts';
 import { type Edit, editManifest } from '../manifest/edit.ts';
 import { locationIn, placeOf } from '../manifest/place.ts';
-import { plaintextAnnotations } from '../manifest/read-secret.ts';
+import { fieldsOfSecret, plaintextAnnotations } from '../manifest/read-secret.ts';
 import type { Entry, Field, Manifest, SecretDocument } from '../manifest/types.ts';
 import { shellWord, suggest } from '../text.ts';
-import { checkPlaintext, checkSealed, type ValuePolicy, type Warning } from './value-warnings.ts';
+import {
+  checkPlaintext,
+  checkSealed,
+  underPolicy,
+  type ValuePolicy,
+  type Warning,
+} from './value-warnings.ts';
 
 /** The number of values that are sealed at once. */
 const PARALLEL = 16;
@@ -155,6 +161,8 @@ function planSecret(path: string, secret: SecretDocument, options: SealOptions):
       return jwe ? keep(plan, entry.key, jwe, options) : seal(plan, { ...entry, field }, options);
     });
   }
+  for (const entry of secret.nulls)
+    attempt(plan, locationIn(secret, entry), () => underPolicy([nullWarning], options.policy));
   for (const annotation of plaintextAnnotations(secret)) {
     plan.edits.push({ kind: 'remove-annotation', secret, annotation });
     plan.warnings.push({
@@ -170,12 +178,23 @@ function planSecret(path: string, secret: SecretDocument, options: SealOptions):
   );
 }
 
-/** Whether `stringData` can become `data` without touching a sealed value. */
-function holdsOnlyPlainStringData({ fields, entries }: SecretDocument): boolean {
+const nullWarning: Warning = {
+  code: 'empty',
+  message: 'the value is null: kubectl stores it as empty, and a kustomize patch deletes the key',
+};
+
+/**
+ * Whether `stringData` can become `data` without touching a sealed value, and without making a
+ * kustomize patch delete or replace entries of the other field.
+ */
+function holdsOnlyPlainStringData({ fields, entries, node }: SecretDocument): boolean {
   return (
     fields.has('stringData') &&
     !fields.has('data') &&
-    !entries.some(({ bytes }) => looksSealed(bytes))
+    !entries.some(({ bytes }) => looksSealed(bytes)) &&
+    fieldsOfSecret(node, 'stringData').every(
+      ({ value }) => value.kind !== 'map' || value.entries.length === entries.length,
+    )
   );
 }
 
@@ -227,8 +246,9 @@ function fieldHolding({ entries }: SecretDocument, key: string): Field {
  * Returns the field for a value: that of the old value, else `stringData` only if the manifest has
  * no `data`, because keys removed from stringData stay in the cluster.
  */
-function fieldFor({ entries, fields }: SecretDocument, key: string, options: SealOptions): Field {
-  const old = entries.find((entry) => entry.key === key)?.field;
+function fieldFor(secret: SecretDocument, key: string, options: SealOptions): Field {
+  const { entries, nulls, fields } = secret;
+  const old = [...entries, ...nulls].find((entry) => entry.key === key)?.field;
   if (old !== undefined) return old;
   if (options.stringData) return 'stringData';
   return fields.has('stringData') && !fields.has('data') ? 'stringData' : 'data';

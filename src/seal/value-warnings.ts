@@ -19,6 +19,28 @@ export type Warning = Words & Pick<Diagnostic, 'code'>;
 const SOPS_PREFIX = 'ENC[AES256_GCM,';
 
 /**
+ * Returns the warnings that the policy does not suppress.
+ *
+ * @throws KsealError VALUE_REFUSED under `strict`, for the first of them
+ */
+export function underPolicy(
+  found: readonly Warning[],
+  { strict, allow }: ValuePolicy,
+): readonly Warning[] {
+  const warnings = found
+    .filter(({ code }) => !allow.has(code))
+    .map(({ code, message, hint }) => ({
+      code,
+      message: `${message} [${code}]`,
+      hint: `${hint === undefined ? '' : `${hint}; `}if that is intended: --allow ${code}`,
+    }));
+  const [first] = warnings;
+  if (strict && first !== undefined)
+    throw new KsealError('VALUE_REFUSED', first.message, { hint: first.hint });
+  return warnings;
+}
+
+/**
  * Checks a plaintext before it is sealed, and returns warnings about it.
  *
  * @throws KsealError VALUE_REFUSED for a value that is already sealed or encrypted by SOPS, one
@@ -28,7 +50,7 @@ export function checkPlaintext(
   bytes: Uint8Array,
   key: string,
   type: string | undefined,
-  { strict, allow }: ValuePolicy,
+  policy: ValuePolicy,
 ): readonly Warning[] {
   if (isSealedInSomeForm(bytes)) {
     throw new KsealError('VALUE_REFUSED', 'already sealed, and sealed values cannot be nested', {
@@ -46,17 +68,11 @@ export function checkPlaintext(
       hint: 'correct the value, or the type',
     });
   }
-  const warnings = warningsAbout(bytes)
-    .filter(({ code }) => !allow.has(code))
-    .map(({ code, message }) => ({
-      code,
-      message: `the value ${message} [${code}]`,
-      hint: `if that is intended: --allow ${code}`,
-    }));
-  const [first] = warnings;
-  if (strict && first !== undefined)
-    throw new KsealError('VALUE_REFUSED', first.message, { hint: first.hint });
-  return warnings;
+  const found = warningsAbout(bytes);
+  return underPolicy(
+    found.map(({ code, message }) => ({ code, message: `the value ${message}` })),
+    policy,
+  );
 }
 
 /**

@@ -130,7 +130,7 @@ export interface JudgedSecret {
   readonly positionOf: (field: string) => Position | undefined;
   /** The last-applied annotations that contain plaintext, or that cannot be read. */
   readonly plaintextAnnotations: readonly { name: string; position: Position }[];
-  /** All data keys, even if their values cannot be read. */
+  /** All data keys with a value, even if it cannot be read. */
   readonly dataKeys: ReadonlySet<string>;
   readonly values: readonly JudgedValue[];
   readonly inTemplate: boolean;

@@ -7,7 +7,7 @@ import { looksFlattened, looksSealed, readSealedValue, sealedLook } from '../jwe
 import { bufferOf } from '../jwe/encoding.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
 import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
-import { fieldsOfSecret, plaintextAnnotations } from '../manifest/read-secret.ts';
+import { fieldsOfSecret, isPatchDirective, plaintextAnnotations } from '../manifest/read-secret.ts';
 import {
   type Entry,
   fieldNames,
@@ -117,7 +117,9 @@ function dataKeysOf(node: YamlMap): ReadonlySet<string> {
   const keys = new Set<string>();
   for (const field of fieldNames)
     for (const { value } of fieldsOfSecret(node, field))
-      if (value.kind === 'map') for (const { key } of value.entries) keys.add(nameOf(key) ?? '');
+      if (value.kind === 'map')
+        for (const entry of value.entries)
+          if (!isNull(entry.value) && !isPatchDirective(entry)) keys.add(nameOf(entry.key) ?? '');
   keys.delete('');
   return keys;
 }

@@ -121,6 +121,7 @@ data: { password: dGlnZXI= }
       'metadata: {labels: &l {a: b, <<: {c: d}}, managedFields: *l}\n',
     ],
     ['the directives of a patch', '$patch: delete\n$retainKeys: [data]\n$setElementOrder/a: [b]\n'],
+    ['null values', 'stringData: {a: null, b: ~, c: }\ndata:\n  d:\n  e: # none\n'],
     ['the metadata of SOPS', 'sops: {mac: x}\n'],
     ['an alias for the text of an annotation', 'metadata: {name: &n db, annotations: {app: *n}}\n'],
     ['a block scalar without a line break at the end', 'stringData:\n  a: |-\n    b'],
@@ -275,7 +276,7 @@ describe('a problem', () => {
   });
 
   it.each([
-    ...['null', '', '~'].map((value) => [value, 'null-value']),
+    ['null #a\n', 'null-value'],
     ...['[a]', '{a: b}'].map((value) => [value, 'not-a-scalar']),
     ...[
       '0123',
