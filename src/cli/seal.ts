@@ -8,6 +8,7 @@ import { bindingTo, type Scope, scopes } from '../jwe/binding.ts';
 import { compactText } from '../jwe/detect.ts';
 import { isSecretName, secretLabel } from '../kubernetes/secret.ts';
 import { newManifest } from '../manifest/edit.ts';
+import { refuseSops } from '../manifest/other-tools.ts';
 import { placeOf } from '../manifest/place.ts';
 import { noSecret, readManifest, selectSecret } from '../manifest/read.ts';
 import type { Manifest, SecretDocument } from '../manifest/types.ts';
@@ -273,6 +274,7 @@ async function sealIntoFile(
     others: [flags.key, ...sourcePaths(sources)],
   });
   const manifest = await readManifestFile(io, path);
+  refuseSops(manifest, sealDecrypted(path, manifest, flags));
   const secret = selectSecret(manifest, { name, namespace: flags.namespace });
   const setting = await settingsFrom(io, flags)([flags.output, path], needsKey(sources));
   const { text } = await sealValues(io, manifest, secret, flags, sources, setting);
@@ -417,10 +419,11 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
       const found = walked ? await readManifestFile(io, path) : undefined;
       // Files without a Secret need no key.
       if (found?.secrets.length === 0 && found.problems.length === 0) continue;
+      const manifest = found ?? (await readManifestFile(io, path));
+      refuseSops(manifest, sealDecrypted(path, manifest, flags));
       const setting = await settingFor([flags.output, path]);
       if (!printed.has(setting.scope)) sayScope(io, setting.scope);
       printed.add(setting.scope);
-      const manifest = found ?? (await readManifestFile(io, path));
       const sealed = await sealManifest(manifest, setting.key, sealOptions(flags, setting));
       results.push({ ...sealed, path, manifest });
     } catch (thrown) {
@@ -432,6 +435,33 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
   }
   throwAll(errors);
   return results;
+}
+
+/** Returns the pipe that seals a manifest of SOPS, with the options that were given. */
+function sealDecrypted(path: string, { secrets }: Manifest, flags: SealFlags): string {
+  const isInPlace = path !== '-' && (flags.inPlace || flags.into !== undefined);
+  const output = flags.output ?? (isInPlace ? path : undefined);
+  // With --into, -n may only have selected the Secret.
+  const needsNamespace = secrets.some(({ namespace }) => namespace === undefined);
+  const options: readonly (readonly [flag: string, argument: string | undefined])[] = [
+    ['-k', flags.key],
+    ['--pin', flags.pin],
+    ['-n', needsNamespace ? flags.namespace : undefined],
+    ['--scope', flags.scope],
+    ['--config', flags.config],
+    ['-o', output],
+  ];
+  const words = options.flatMap(([flag, argument]) =>
+    argument === undefined ? [] : [flag, shellWord(argument)],
+  );
+  if (flags.stringData) words.push('--string-data');
+  if (flags.force || output === path) words.push('--force');
+  return [
+    'sops decrypt',
+    path === '-' ? 'FILE' : shellWord(path),
+    '| kseal seal -f -',
+    ...words,
+  ].join(' ');
 }
 
 /** Writes all changed files, or none. */

@@ -14,6 +14,7 @@ import {
   oddKeys,
   problemAt,
 } from './nodes.ts';
+import { isSopsText, placeholderTool } from './other-tools.ts';
 import { isCutAtHash, isPlainTrue } from './scalars.ts';
 import {
   type Entry,
@@ -189,7 +190,9 @@ function readEntry(
   // Without a colon, the key may be a value in the wrong place: it is not shown.
   if (problem !== undefined) report({ ...problem, key: colon === undefined ? undefined : text });
   if (problem !== undefined || value.kind !== 'scalar' || key === undefined) return undefined;
-  const bytes = field === 'data' ? fromBase64(value.text) : new TextEncoder().encode(value.text);
+  // SOPS replaces base64 by a text of its own.
+  const isBase64 = field === 'data' && !isSopsText(value.text);
+  const bytes = isBase64 ? fromBase64(value.text) : new TextEncoder().encode(value.text);
   if (bytes === undefined) report({ ...notBase64(value, value.text, source), key: text });
   return bytes && { field, key, bytes, value };
 }
@@ -233,6 +236,12 @@ function notBase64(node: YamlNode, text: string, source: Source): Problem {
   if (sealedLook(Buffer.from(text)) === 'compact' && text.includes('.')) {
     const hint = 'base64-encode the JWE once more, or move it to stringData';
     return problemAt(node, source, 'raw-jwe-in-data', 'bare JWE where data takes base64', hint);
+  }
+  const tool = placeholderTool(text);
+  if (tool !== undefined) {
+    const message = `a placeholder of ${tool}, which would not find it in a sealed value`;
+    const hint = `replace it by the value under stringData, or leave this Secret to ${tool}`;
+    return problemAt(node, source, 'not-base64', message, hint);
   }
   const hint = 'move plain text to stringData, or encode it in standard, padded base64';
   return problemAt(node, source, 'not-base64', 'the value is not canonical base64', hint);

@@ -14,6 +14,7 @@ import {
   nameOf,
   problemAt,
 } from './nodes.ts';
+import { refuseOpaque } from './other-tools.ts';
 import { readSecret } from './read-secret.ts';
 import type { Manifest, Nesting, ReaderCode, SecretDocument, Source } from './types.ts';
 
@@ -223,9 +224,11 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 /**
  * Decodes the UTF-8 text of a manifest file, and keeps a byte order mark.
  *
- * @throws KsealError MANIFEST_INVALID for UTF-16 and for anything that is not UTF-8
+ * @throws KsealError MANIFEST_INVALID for UTF-16, for anything that is not UTF-8, and for a file
+ *   that another tool encrypts or stores elsewhere
  */
 export function decodeManifest(bytes: Uint8Array, path: string): string {
+  refuseOpaque(bytes, path);
   if (looksUtf16(bytes)) {
     throw new KsealError('MANIFEST_INVALID', 'UTF-16 text, not UTF-8', {
       thing: path,

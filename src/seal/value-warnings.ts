@@ -4,6 +4,7 @@ import { checkBinding, type Place } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { forbiddenValue } from '../kubernetes/secret.ts';
+import { placeholderTool, startsLikeSops, toolNamedIn } from '../manifest/other-tools.ts';
 import { decodeUtf8 } from '../text.ts';
 
 export interface ValuePolicy {
@@ -15,8 +16,6 @@ export interface ValuePolicy {
 
 /** A warning about a value, without its place. */
 export type Warning = Words & Pick<Diagnostic, 'code'>;
-
-const SOPS_PREFIX = 'ENC[AES256_GCM,';
 
 /**
  * Returns the warnings that the policy does not suppress.
@@ -57,7 +56,7 @@ export function checkPlaintext(
       hint: `to use the sealed value as it is: --from-jwe ${key}=FILE`,
     });
   }
-  if (Buffer.from(bytes).subarray(0, SOPS_PREFIX.length).toString('latin1') === SOPS_PREFIX) {
+  if (startsLikeSops(bytes)) {
     throw new KsealError('VALUE_REFUSED', 'already encrypted by SOPS', {
       hint: 'decrypt it first: sops decrypt FILE | kseal seal -f -',
     });
@@ -101,7 +100,7 @@ export function checkSealed(
 /** Something about a value that is rarely intended; the message completes "the value". */
 interface TextCheck {
   readonly code: string;
-  readonly message: string;
+  readonly message: string | ((text: string) => string);
   readonly found: (text: string) => boolean;
 }
 
@@ -144,12 +143,19 @@ const textChecks: readonly TextCheck[] = [
   { code: 'base64', message: 'is base64, and would be encoded twice', found: isBase64Text },
   {
     code: 'placeholder',
-    message: 'looks like a placeholder',
-    found: pattern(
-      /^\s*(?:change[-_ ]?(?:me|it)|replace[-_ ]?me|(?:insert|your|my)[-_ ].*(?:password|secret|token|key|here)|todo|tbd|fixme|x{3,}|\*{3,}|\.{3,}|placeholder|dummy|example|<[^<>\n]*>|\$\{[^}\n]*\}|\{\{[^\n]*\}\})\s*$/i,
-    ),
+    message: (text) => {
+      const tool = toolIn(text);
+      return tool === undefined
+        ? 'looks like a placeholder'
+        : `has a placeholder of ${tool}, which cannot replace it in a sealed value`;
+    },
+    found: (text) => toolIn(text) !== undefined || looksReplaceable.test(text),
   },
 ];
+
+const toolIn = (text: string) => placeholderTool(text) ?? toolNamedIn(text);
+const looksReplaceable =
+  /^\s*(?:change[-_ ]?(?:me|it)|replace[-_ ]?me|(?:insert|your|my)[-_ ].*(?:password|secret|token|key|here)|todo|tbd|fixme|x{3,}|\*{3,}|\.{3,}|placeholder|dummy|example|<[^<>\n]*>|\$\{[^}\n]*\}|#\{[^}\n]*\}#|\{\{[^\n]*\}\})\s*$/i;
 
 /** The codes that `--allow` takes. */
 export const valueWarningCodes: readonly string[] = [
@@ -157,12 +163,18 @@ export const valueWarningCodes: readonly string[] = [
   ...textChecks.map(({ code }) => code),
 ];
 
-function warningsAbout(bytes: Uint8Array): readonly Pick<TextCheck, 'code' | 'message'>[] {
+function warningsAbout(bytes: Uint8Array): readonly { code: string; message: string }[] {
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
     return [{ code: 'utf-16', message: 'is UTF-16 text, as written by PowerShell' }];
   const text = decodeUtf8(bytes);
-  return text === undefined ? [] : textChecks.filter(({ found }) => found(text));
+  if (text === undefined) return [];
+  return textChecks
+    .filter(({ found }) => found(text))
+    .map(({ code, message }) => ({
+      code,
+      message: typeof message === 'string' ? message : message(text),
+    }));
 }
 
 /** Whether `text` is base64 of readable text; a random password rarely is. */

@@ -3,6 +3,7 @@ import { expected, KsealError } from '../errors.ts';
 import { looksSealed } from '../jwe/detect.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
 import { findInString } from '../manifest/nested.ts';
+import { placeholderTool, templateEngine } from '../manifest/other-tools.ts';
 import { decodeManifest } from '../manifest/read.ts';
 import type {
   Manifest,
@@ -10,25 +11,18 @@ import type {
   NestedString,
   Nesting,
   ReaderCode,
+  SecretDocument,
   Source,
 } from '../manifest/types.ts';
-import { positionsIn, rangesAt, type YamlNode } from '../yaml/node.ts';
+import { offsetsIn, positionsIn, rangesAt, type YamlNode } from '../yaml/node.ts';
 import type { JudgedText, ReaderProblem } from './rule.ts';
-import {
-  type ForeignTool,
-  foreignTool,
-  isSops,
-  isSopsText,
-  judgeNested,
-  judgeSecrets,
-} from './secrets.ts';
+import { type ForeignTool, foreignTool, judgeNested, judgeSecrets } from './secrets.ts';
 import { type Suppression, suppressionsIn } from './suppressions.ts';
 import {
   actionIn,
   holdsAction,
   holdsMask,
   isBraces,
-  isPlaceholder,
   maskedIn,
   readTemplates,
 } from './templates.ts';
@@ -67,7 +61,9 @@ export function judgeText(
   const templateAt = rangesAt(templates);
   const inTemplate = ({ line }: Position) => templateAt(line) !== undefined;
   const { suppressions, badSuppressions } = suppressionsIn(manifest, suppressible);
-  const problems = [...problemsIn(manifest, positionsIn(source), inTemplate, isMade)];
+  const position = positionsIn(source);
+  const annotationsAt = annotationsIn(manifest);
+  const problems = [...problemsIn(manifest, { position, annotationsAt, inTemplate, isMade })];
   const secrets = [...judgeSecrets(manifest, { namespace, inTemplate, isMade })];
   for (const [nested, made] of nestedSecrets(manifest, isMade)) {
     problems.push(...problemsInNested(nested, inTemplate, made));
@@ -146,23 +142,24 @@ function problemsInNested(
   inTemplate: (position: Position) => boolean,
   isMade: IsMade,
 ): readonly ReaderProblem[] {
-  const { secret, source, root, problems } = nested;
+  const { secret, source, problems } = nested;
   const text = { source: source.text, roots: [secret.node], problems };
-  const isEncrypted = root.kind === 'map' && isSops(root);
-  return problemsIn(text, source.position, inTemplate, isMade, isEncrypted).map((problem) => ({
-    ...problem,
-    secret: secretLabel(secret),
-    nested,
-  }));
+  const annotationsAt = () => secret.annotations;
+  const found = problemsIn(text, { position: source.position, annotationsAt, inTemplate, isMade });
+  return found.map((problem) => ({ ...problem, secret: secretLabel(secret), nested }));
+}
+
+interface ProblemContext {
+  readonly position: Source['position'];
+  readonly annotationsAt: (position: Position) => Annotations;
+  readonly inTemplate: (position: Position) => boolean;
+  readonly isMade: IsMade;
 }
 
 /** Returns the problems of the manifest reader, with the facts that the rules need. */
 function problemsIn(
   { source, roots, problems }: Pick<Manifest, 'source' | 'roots' | 'problems'>,
-  positionOf: Source['position'],
-  inTemplate: (position: Position) => boolean,
-  isMade: IsMade,
-  sops = roots.some((root) => root.kind === 'map' && isSops(root)),
+  { position: positionOf, annotationsAt, inTemplate, isMade }: ProblemContext,
 ): readonly ReaderProblem[] {
   if (problems.length === 0) return [];
   // If the text is not YAML, the other errors usually follow from the first one.
@@ -170,7 +167,7 @@ function problemsIn(
   const textAt = textsIn(source, roots, positionOf, isMade);
   return reported.flatMap((problem): readonly ReaderProblem[] => {
     const { text, made, under } = textAt(problem.position);
-    if (sops && isSopsText(text)) return [];
+    const annotations = annotationsAt(problem.position);
     const common = {
       ...problem,
       inTemplate: inTemplate(problem.position),
@@ -180,23 +177,38 @@ function problemsIn(
     if (problem.code === 'unknown-field')
       return text !== '' && [...text].every(isMade)
         ? []
-        : [{ ...common, holds: 'text', madeKey: false }];
+        : [{ ...common, holds: 'text', tool: undefined, madeKey: false }];
     // Another tool makes the key, so the problem is only about the value under it.
     if (problem.code === 'invalid-data-key' && (made || holdsAction(text)))
-      return [{ ...common, ...underMadeKey(problem, under), madeKey: true }];
-    const isReplaced = made || isPlaceholder(Buffer.from(text));
-    const holds = isReplaced ? 'placeholder' : looksSealedInData(text) ? 'sealed' : 'text';
-    return [{ ...common, holds, madeKey: false }];
+      return [{ ...common, ...underMadeKey(problem, under, annotations), madeKey: true }];
+    const tool = toolFor(text, made, annotations);
+    const holds = tool ? 'placeholder' : looksSealedInData(text) ? 'sealed' : 'text';
+    return [{ ...common, holds, tool, madeKey: false }];
   });
+}
+
+type Annotations = SecretDocument['annotations'] | undefined;
+
+/** Returns the annotations of the Secret at a position. */
+function annotationsIn({ source, secrets, problems }: Manifest): (at: Position) => Annotations {
+  if (problems.length === 0) return () => undefined;
+  const secretAt = rangesAt(secrets.map(({ node, annotations }) => ({ ...node, annotations })));
+  const offsetOf = offsetsIn(source);
+  return (position) => secretAt(offsetOf(position))?.annotations;
+}
+
+function toolFor(text: string, made: boolean, annotations: Annotations): string | undefined {
+  return made ? templateEngine : placeholderTool(text, annotations);
 }
 
 function underMadeKey(
   { position }: Diagnostic<ReaderCode>,
   under: PlacedText | undefined,
-): Pick<ReaderProblem, 'holds' | 'position' | 'key'> {
-  const bytes = Buffer.from(under?.text ?? '');
-  if (under === undefined || under.made || isPlaceholder(bytes))
-    return { holds: 'placeholder', position };
+  annotations: Annotations,
+): Pick<ReaderProblem, 'holds' | 'tool' | 'position' | 'key'> {
+  const tool = under === undefined ? templateEngine : toolFor(under.text, under.made, annotations);
+  if (under === undefined || tool !== undefined) return { holds: 'placeholder', tool, position };
+  const bytes = Buffer.from(under.text);
   const isSealed = looksSealed(bytes) || looksSealed(Buffer.from(under.text, 'base64'));
   return { holds: isSealed ? 'placeholder' : 'text', position: under.position, key: under.key };
 }

@@ -85,6 +85,8 @@ export interface JudgedText {
 export interface ReaderProblem extends Diagnostic<ReaderCode> {
   /** Whether the text at the position is a placeholder, looks sealed, or is something else. */
   readonly holds: 'placeholder' | 'sealed' | 'text';
+  /** The tool that replaces the placeholder. */
+  readonly tool?: string | undefined;
   /** Another tool makes the data key, and the problem is about the value under it. */
   readonly madeKey: boolean;
   readonly inTemplate: boolean;
@@ -103,8 +105,8 @@ export interface JudgedValue {
   readonly kid: string | undefined;
   /** Why a value that looks sealed, or was meant to be sealed, cannot be opened. */
   readonly defect: Defect | undefined;
-  /** It consists of `{{ … }}` and `${…}`, which another tool replaces. */
-  readonly placeholder: boolean;
+  /** The tool that replaces it: it consists of `{{ … }}`, `${…}` or other placeholders. */
+  readonly placeholder: string | undefined;
 }
 
 export interface Defect {

@@ -7,6 +7,7 @@ import { looksFlattened, looksSealed, readSealedValue, sealedLook } from '../jwe
 import { bufferOf } from '../jwe/encoding.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
 import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
+import { isSops, isSopsText, placeholderTool, templateEngine } from '../manifest/other-tools.ts';
 import { fieldsOfSecret, isPatchDirective, plaintextAnnotations } from '../manifest/read-secret.ts';
 import {
   type Entry,
@@ -15,9 +16,8 @@ import {
   type NestedSecret,
   type SecretDocument,
 } from '../manifest/types.ts';
-import { positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
+import { positionsIn, rangesAt, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import type { Defect, JudgedSecret, JudgedValue } from './rule.ts';
-import { isPlaceholder } from './templates.ts';
 
 /** The context of a text that its Secrets are read in. */
 interface SecretContext {
@@ -30,12 +30,17 @@ interface SecretContext {
 
 /** Reads the Secrets of a manifest for the rules. */
 export function judgeSecrets(
-  { path, source, secrets }: Manifest,
+  { path, source, roots, secrets }: Manifest,
   context: SecretContext,
 ): readonly JudgedSecret[] {
   const position = positionsIn(source);
+  // The metadata of SOPS is at the root of a document, also for the items of a List.
+  const sopsAt = rangesAt(roots.filter(isSops));
   const judged: JudgedSecret[] = [];
-  for (const secret of secrets) judged.push(judgeSecret(path, secret, { ...context, position }));
+  for (const secret of secrets) {
+    const sops = sopsAt(secret.node.start) !== undefined;
+    judged.push(judgeSecret(path, secret, { ...context, position, sops }));
+  }
   return judged;
 }
 
@@ -45,8 +50,12 @@ export function judgeNested(
   nested: NestedSecret,
   context: Omit<SecretContext, 'namespace'>,
 ): JudgedSecret {
-  const { position } = nested.source;
-  return judgeSecret(path, nested.secret, { ...context, namespace: undefined, position }, nested);
+  const own = {
+    namespace: undefined,
+    position: nested.source.position,
+    sops: isSops(nested.root),
+  };
+  return judgeSecret(path, nested.secret, { ...context, ...own }, nested);
 }
 
 type PositionOf = (offset: number) => Position;
@@ -54,13 +63,11 @@ type PositionOf = (offset: number) => Position;
 function judgeSecret(
   path: string,
   secret: SecretDocument,
-  context: SecretContext & { position: PositionOf },
+  context: SecretContext & { position: PositionOf; sops: boolean },
   nested?: NestedSecret,
 ): JudgedSecret {
-  const { namespace, inTemplate, isMade, position } = context;
+  const { namespace, inTemplate, isMade, position, sops } = context;
   const { node, name, generateName, type, immutable } = secret;
-  const root = nested?.root ?? node;
-  const sops = root.kind === 'map' && isSops(root);
   const metadata = entryNamed(node, 'metadata')?.value;
   return {
     path,
@@ -125,7 +132,7 @@ function dataKeysOf(node: YamlMap): ReadonlySet<string> {
 }
 
 function valuesOf(
-  { entries }: SecretDocument,
+  { entries, annotations }: SecretDocument,
   sops: boolean,
   isMade: (text: string) => boolean,
 ): readonly JudgedValue[] {
@@ -134,25 +141,30 @@ function valuesOf(
     const text = () => Buffer.from(entry.bytes).toString('utf8');
     // SOPS does not encrypt an empty string.
     if (sops && (entry.bytes.length === 0 || isSopsText(text()))) continue;
-    values.push(judgeValue(entry, isMade));
+    values.push(judgeValue(entry, annotations, isMade));
   }
   return values;
 }
 
-function judgeValue(entry: Entry, isMade: (text: string) => boolean): JudgedValue {
+function judgeValue(
+  entry: Entry,
+  annotations: SecretDocument['annotations'],
+  isMade: (text: string) => boolean,
+): JudgedValue {
   const { bytes } = entry;
   try {
     const jwe = readSealedValue(bytes);
-    if (jwe !== undefined) return judged(entry, jwe, undefined, false);
+    if (jwe !== undefined) return judged(entry, jwe, undefined, undefined);
   } catch (error) {
-    return judged(entry, undefined, defectOf(expected(error), bytes), false);
+    return judged(entry, undefined, defectOf(expected(error), bytes), undefined);
   }
   const defect = nearMiss(bytes);
+  if (defect !== undefined) return judged(entry, undefined, defect, undefined);
+  const text = Buffer.from(bytes).toString('utf8');
   // Decoded base64 may contain any characters, but no action makes them.
-  const hasAction = () =>
-    entry.field === 'stringData' && isMade(Buffer.from(bytes).toString('utf8'));
-  const isReplaced = defect === undefined && (isPlaceholder(bytes) || hasAction());
-  return judged(entry, undefined, defect, isReplaced);
+  const isAction = entry.field === 'stringData' && isMade(text);
+  const tool = isAction ? templateEngine : placeholderTool(text, annotations);
+  return judged(entry, undefined, undefined, tool);
 }
 
 // Lists the members, because object spread is many times slower.
@@ -160,7 +172,7 @@ function judged(
   { field, key, bytes, position }: Entry,
   jwe: CompactJwe | undefined,
   defect: Defect | undefined,
-  placeholder: boolean,
+  placeholder: string | undefined,
 ): JudgedValue {
   return { field, key, bytes, position, jwe, kid: jwe && thumbprint(jwe), defect, placeholder };
 }
@@ -209,17 +221,6 @@ export function foreignTool(root: YamlNode): ForeignTool | undefined {
   const kind = textOf(root, 'kind');
   const known = foreignKinds.find((foreign) => foreign.kind === kind);
   return known && textOf(root, 'apiVersion')?.startsWith(known.group) ? known.tool : undefined;
-}
-
-/** Whether SOPS encrypted a file. SOPS adds an encrypted MAC of the whole file. */
-export function isSops(root: YamlMap): boolean {
-  const sops = entryNamed(root, 'sops')?.value;
-  return sops?.kind === 'map' && isSopsText(textOf(sops, 'mac') ?? '');
-}
-
-/** Whether a value is encrypted by SOPS. */
-export function isSopsText(text: string): boolean {
-  return /^ENC\[AES256_GCM,data:[^\s,]*,iv:[^\s,]+,tag:[^\s,]+,type:\w+\]\s*$/.test(text);
 }
 
 function textOf(map: YamlMap, name: string): string | undefined {

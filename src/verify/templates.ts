@@ -2,7 +2,6 @@
 // judged, but literal plaintext in it must be found.
 
 import type { Position } from '../diagnostic.ts';
-import { bufferOf } from '../jwe/encoding.ts';
 import { readManifest } from '../manifest/read.ts';
 import type { Manifest, SecretDocument } from '../manifest/types.ts';
 import { childrenOf, positionsIn, type Range, rangesAt, type YamlNode } from '../yaml/node.ts';
@@ -39,17 +38,6 @@ export function readTemplates(source: string, path: string): TemplateText {
   const read = unmasked(readManifest(text, path), source, actions);
   const isMade = actions.length === 0 ? () => false : (value: string) => MASK.test(value);
   return { manifest: read, templates: templatesIn(read, source, parts), isMade };
-}
-
-// A default in an action may be plaintext: `${PW:-hunter2}`, `{{ .pw | default "hunter2" }}`.
-const action = /\{\{[^"'`]*?\}\}|\$\{\w+\}/g;
-const MAX_PLACEHOLDER = 4096;
-
-/** Whether a value consists of `{{ … }}` and `${…}` only, which another tool replaces. */
-export function isPlaceholder(bytes: Uint8Array): boolean {
-  if (bytes.length > MAX_PLACEHOLDER || !bytes.includes(0x7b)) return false;
-  const text = bufferOf(bytes).toString('utf8');
-  return text.trim() !== '' && /^[\s"']*$/.test(text.replace(action, ''));
 }
 
 /** Whether `text` contains something that another tool replaces. */

@@ -1,4 +1,5 @@
 import { byPosition, type Location } from '../../diagnostic.ts';
+import { templateEngine } from '../../manifest/other-tools.ts';
 import { lastAtMost, positionsIn } from '../../yaml/node.ts';
 import { type JudgedText, type Rule, renderFirst, type Violation } from '../rule.ts';
 
@@ -18,39 +19,49 @@ export const template: Rule = {
         : [{ position, message: NOT_RENDERED, hint: renderFirst }],
     ),
     ...firstInEachDocument(text, placeholdersIn(text)).map(
-      ({ position, secret, key }): Violation => ({
+      ({ position, secret, key, tool }): Violation => ({
         position,
         secret,
         key,
-        message: REPLACED,
-        hint: renderFirst,
+        message: `${tool} inserts a value here, so it cannot be judged`,
+        hint: renderers.has(tool) ? renderFirst : leaveToTool(tool),
       }),
     ),
   ],
 };
 
 const NOT_RENDERED = 'a template, which cannot be judged before it is rendered';
-const REPLACED = 'another tool inserts a value here, so it cannot be judged';
+
+/** The tools whose result can be verified before it reaches the cluster, without a secret store. */
+const renderers = new Set([templateEngine, 'envsubst']);
+
+const leaveToTool = (tool: string) =>
+  `leave the Secret to ${tool}, or replace the placeholder by a sealed value: kseal seal NAME -n NAMESPACE --prompt KEY --raw`;
+
+interface Replaced extends Location {
+  readonly tool: string;
+}
 
 /** Finds placeholders outside of templates. */
-function placeholdersIn({ problems, secrets }: JudgedText): readonly Location[] {
-  const found: Location[] = problems.filter(
-    ({ holds, inTemplate }) => holds === 'placeholder' && !inTemplate,
+function placeholdersIn({ problems, secrets }: JudgedText): readonly Replaced[] {
+  const found: Replaced[] = problems.flatMap(
+    ({ holds, inTemplate, tool = templateEngine, ...problem }) =>
+      holds === 'placeholder' && !inTemplate ? [{ ...problem, tool }] : [],
   );
   for (const { label: secret, values, inTemplate } of secrets)
-    for (const { placeholder, key, position } of values)
-      if (placeholder && !inTemplate) found.push({ position, secret, key });
+    for (const { placeholder: tool, key, position } of values)
+      if (tool !== undefined && !inTemplate) found.push({ position, secret, key, tool });
   return found;
 }
 
 function firstInEachDocument(
   { roots, source }: JudgedText,
-  locations: readonly Location[],
-): readonly Location[] {
+  locations: readonly Replaced[],
+): readonly Replaced[] {
   if (locations.length < 2) return locations;
   const position = positionsIn(source);
   const starts = roots.map(({ start }) => position(start).line);
-  const first = new Map<number, Location>();
+  const first = new Map<number, Replaced>();
   for (const location of [...locations].sort(byPosition)) {
     const document = lastAtMost(starts, location.position.line);
     if (!first.has(document)) first.set(document, location);
