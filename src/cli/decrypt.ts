@@ -164,7 +164,7 @@ async function openManifest(
   }
   const { text, warnings, opened } = await unsealManifest(manifest, options);
   warnAbout(io, manifest.path, warnings);
-  if (manifest.secrets.length === 0) throw noSecret(shownPath(path));
+  if (manifest.secrets.length === 0) throw noSecret([shownPath(path)], manifest.nested);
   if (opened === 0) warn(io, { message: `${shownPath(path)}: no sealed values` });
   if (opened > 0 && flags.output === undefined && !io.stdout.isTTY) {
     say(

@@ -12,8 +12,14 @@ import { refuseSops } from '../manifest/other-tools.ts';
 import { placeOf } from '../manifest/place.ts';
 import { noSecret, readManifest, selectSecret } from '../manifest/read.ts';
 import type { Manifest, SecretDocument } from '../manifest/types.ts';
-import { type Sealed, type SealOptions, sealInto, sealManifest } from '../seal/seal.ts';
-import { valueWarningCodes } from '../seal/value-warnings.ts';
+import {
+  nestedWarnings,
+  type Sealed,
+  type SealOptions,
+  sealInto,
+  sealManifest,
+} from '../seal/seal.ts';
+import { type ValuePolicy, valueWarningCodes } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import {
@@ -351,8 +357,12 @@ function sealOptions(flags: SealFlags, setting: Setting): SealOptions {
   return {
     ...setting,
     stringData: setting.stringData || flags.raw === true,
-    policy: { strict: flags.strict ?? false, allow: new Set(flags.allow) },
+    policy: policyFrom(flags),
   };
+}
+
+function policyFrom({ strict = false, allow }: SealFlags): ValuePolicy {
+  return { strict, allow: new Set(allow) };
 }
 
 interface SealedFile extends Sealed {
@@ -370,7 +380,8 @@ async function sealFiles(io: IO, arguments_: readonly string[], flags: SealFlags
   const inputs = arguments_.flatMap((path) => expand(io, path, flags));
   const results = await sealAll(io, inputs, flags);
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
-    throw noSecret(...arguments_.map(shownPath));
+    const nested = results.flatMap(({ manifest }) => manifest.nested);
+    throw noSecret(arguments_.map(shownPath), nested);
   }
   for (const { manifest, warnings } of results) warnAbout(io, manifest.path, warnings);
   if (flags.inPlace) writeBack(io, results);
@@ -418,7 +429,10 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
     try {
       const found = walked ? await readManifestFile(io, path) : undefined;
       // Files without a Secret need no key.
-      if (found?.secrets.length === 0 && found.problems.length === 0) continue;
+      if (found?.secrets.length === 0 && found.problems.length === 0) {
+        if (found.nested.length > 0) results.push({ ...withoutSecret(found, flags), path });
+        continue;
+      }
       const manifest = found ?? (await readManifestFile(io, path));
       refuseSops(manifest, sealDecrypted(path, manifest, flags));
       const setting = await settingFor([flags.output, path]);
@@ -462,6 +476,12 @@ function sealDecrypted(path: string, { secrets }: Manifest, flags: SealFlags): s
     '| kseal seal -f -',
     ...words,
   ].join(' ');
+}
+
+/** Returns a manifest whose only Secrets are inside other objects, which kseal does not edit. */
+function withoutSecret(manifest: Manifest, flags: SealFlags): Omit<SealedFile, 'path'> {
+  const warnings = nestedWarnings(manifest, policyFrom(flags));
+  return { text: manifest.source, warnings, sealed: 0, kept: 0, manifest };
 }
 
 /** Writes all changed files, or none. */

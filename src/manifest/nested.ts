@@ -208,14 +208,14 @@ function secretsIn(map: YamlMap, assumed: Assumed): readonly YamlMap[] {
   );
   const own = isField(object, ({ value }) => value.kind === 'map' && !inside.includes(value));
   const bodies = own || inside.length === 0 ? [...inside, object] : inside;
-  const isCore = version !== undefined || assumed !== undefined;
+  const isWhole = valueIn(object, 'metadata')?.kind === 'map';
+  const isCore = isWhole || version !== undefined || assumed !== undefined;
   return bodies
-    .map((body) => named(body, object, assumed))
     .filter((body) => {
-      const isWhole = valueIn(body, 'metadata')?.kind === 'map';
-      if (isCore) return isWhole || holdsValues(body);
-      return holdsValues(body) && (isWhole || valueIn(body, 'stringData')?.kind === 'map');
-    });
+      const holds = holdsValues(body) && (isCore || valueIn(body, 'stringData') !== undefined);
+      return holds || (isWhole && version !== undefined);
+    })
+    .map((body) => named(body, object, assumed));
 }
 
 const fieldsInLowerCase: readonly string[] = fieldNames.map((field) => field.toLowerCase());

@@ -149,6 +149,10 @@ const placeholders: readonly Placeholder[] = [
     tool: 'envsubst',
     pattern: String.raw`\$\{\w+(?:\^{1,2}|,{1,2}|:?[-=](?:\$\{\w+\})?)?\}`,
   },
+  {
+    tool: 'Ansible Vault',
+    pattern: String.raw`\$ANSIBLE_VAULT;[\d.]+;AES256(?:;[\w.-]+)?\r?\n[\da-f\s]+`,
+  },
   { tool: templateEngine, pattern: String.raw`\{\{[^"'\x60]*?\}\}` },
 ];
 
@@ -183,7 +187,7 @@ export function placeholderTool(
   text: string,
   annotations?: ReadonlyMap<string, string>,
 ): string | undefined {
-  if (text.length > MAX_PLACEHOLDER || !/[{<:]/.test(text)) return undefined;
+  if (text.length > MAX_PLACEHOLDER || !/[{<:;]/.test(text)) return undefined;
   const { forms, pattern } = hasGenericPlaceholders(annotations) ? withGeneric : specific;
   let tool: string | undefined;
   const rest = text.replace(pattern, (_, ...groups) => {

@@ -4,7 +4,7 @@ import { KsealError, throwAll } from '../errors.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
 import { isMergeKey, positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import { parseYaml, type YamlError } from '../yaml/parse.ts';
-import { findNested } from './nested.ts';
+import { findNested, rawCommands } from './nested.ts';
 import {
   entriesNamed,
   entryNamed,
@@ -16,7 +16,14 @@ import {
 } from './nodes.ts';
 import { refuseOpaque } from './other-tools.ts';
 import { readSecret } from './read-secret.ts';
-import type { Manifest, Nesting, ReaderCode, SecretDocument, Source } from './types.ts';
+import type {
+  Manifest,
+  NestedSecret,
+  Nesting,
+  ReaderCode,
+  SecretDocument,
+  Source,
+} from './types.ts';
 
 type Problem = Diagnostic<ReaderCode>;
 
@@ -269,7 +276,7 @@ export function selectSecret(manifest: Manifest, { name, namespace }: Wanted): S
       : named;
   const [secret, second] = chosen;
   if (secret !== undefined && second === undefined) return secret;
-  if (secrets.length === 0) throw noSecret(path);
+  if (secrets.length === 0) throw noSecret([path], manifest.nested);
   const present = secrets.map(secretLabel).join(', ');
   if (secret === undefined) {
     throw new KsealError('USAGE', `no Secret ${name ?? ''}, only ${present}`, {
@@ -283,10 +290,24 @@ export function selectSecret(manifest: Manifest, { name, namespace }: Wanted): S
   });
 }
 
-/** Returns the error for manifests without a Secret to seal or open. */
-export function noSecret(...paths: readonly string[]): KsealError {
-  return new KsealError('MANIFEST_INVALID', 'no Secret found', {
-    thing: paths.join(', '),
-    hint: 'check that each document has apiVersion: v1 and kind: Secret',
+/**
+ * Returns the error for manifests without a Secret to seal or open.
+ *
+ * @param nested their Secrets inside other objects, which kseal does not edit
+ */
+export function noSecret(paths: readonly string[], [nested]: readonly NestedSecret[]): KsealError {
+  const thing = paths.join(', ');
+  if (nested === undefined) {
+    return new KsealError('MANIFEST_INVALID', 'no Secret found', {
+      thing,
+      hint: 'check that each document has apiVersion: v1 and kind: Secret',
+    });
+  }
+  const label = secretLabel(nested.secret);
+  const { seal, open } = rawCommands(nested, nested.secret.entries[0]?.key);
+  const problem = `Secret ${label} is inside ${nested.outer}, where kseal does not seal or open it`;
+  return new KsealError('MANIFEST_INVALID', problem, {
+    thing,
+    hint: `to seal one value, ${seal}; to open one, ${open}`,
   });
 }

@@ -177,8 +177,9 @@ export const sealInTemplate =
 
 /** How to seal a value of a Secret that kseal does not edit, because it is inside another object. */
 export function sealNested(nested: NestedSecret, key: string | undefined, field?: Field): string {
-  const place = field === 'stringData' ? 'replace the value with' : 'put under stringData';
-  return `run ${rawCommands(nested, key).seal}, and ${place} the output`;
+  const { seal } = rawCommands(nested, key);
+  if (field === 'stringData') return `run ${seal}, and replace the value with the output`;
+  return `run ${seal}, and put the output under stringData instead`;
 }
 
 /**
