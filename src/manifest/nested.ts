@@ -27,11 +27,14 @@ import {
 /** The number of strings inside strings that are searched. */
 const MAX_LEVELS = 8;
 
-/** The names in a label or a hint, if Kubernetes allows them: others are parameters of a template. */
-export function namesOf({ secret: { name, namespace } }: Pick<NestedSecret, 'secret'>) {
+/** Returns the names that Kubernetes allows: others are parameters, which another tool replaces. */
+export function namesOf({ secret }: Pick<NestedSecret, 'secret'>): {
+  [Name in 'name' | 'namespace']?: string;
+} {
+  const { name = '', namespace = '' } = secret;
   return {
-    name: isSecretName(name ?? '') ? name : undefined,
-    namespace: isNamespace(namespace ?? '') ? namespace : undefined,
+    ...(isSecretName(name) && { name }),
+    ...(isNamespace(namespace) && { namespace }),
   };
 }
 
@@ -44,7 +47,7 @@ export function rawCommands(nested: Pick<NestedSecret, 'secret'>, key = 'KEY') {
   };
 }
 
-/** Where a search is, and what it knows from the nodes around. */
+/** The state of a search, and its findings about the nodes around. */
 interface Context {
   readonly source: Source;
   /** The Secrets that kubectl reads. */

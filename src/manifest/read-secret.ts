@@ -248,7 +248,7 @@ function notBase64(node: YamlNode, text: string, source: Source): Problem {
 }
 
 /** The fields of a Secret and its metadata (k8s.io/api core/v1, apimachinery meta/v1 ObjectMeta). */
-const knownFields = {
+export const knownFields = {
   'a Secret': ['apiVersion', 'kind', 'metadata', 'data', 'stringData', 'type', 'immutable'],
   metadata: [
     ...['name', 'generateName', 'namespace', 'labels', 'annotations', 'finalizers'],

@@ -3,7 +3,9 @@ import type { Diagnostic, Position } from '../diagnostic.ts';
 import type { Manifest, NestedString } from '../manifest/types.ts';
 import { suggest } from '../text.ts';
 import {
+  type Content,
   childrenOf,
+  contentsOf,
   offsetsIn,
   positionsIn,
   type Range,
@@ -48,7 +50,7 @@ export function suppressionsIn(manifest: ManifestText, known: readonly string[])
   if (!source.includes('#') || !source.includes('kseal-ignore'))
     return { suppressions: [], badSuppressions: [] };
   const positionOf = positionsIn(source);
-  const valueAt = rangesAt(contentsOf(manifest));
+  const valueAt = rangesAt(contentsIn(manifest));
   const targets = targetLines(source.split('\n'));
   const found = [...source.matchAll(comment)]
     .filter(({ index }) => valueAt(index) === undefined)
@@ -95,27 +97,19 @@ function targetLines(lines: readonly string[]): readonly number[] {
   return targets;
 }
 
-/**
- * Returns the ranges of scalars. A comment may follow the header of a block scalar, and be in a
- * string that is a manifest itself.
- */
-function contentsOf({ source, roots, strings }: ManifestText): readonly Range[] {
-  const contents: Range[] = [];
+/** Returns the contents of scalars. A string that is a manifest itself may have comments. */
+function contentsIn({ source, roots, strings }: ManifestText): readonly Range[] {
   const manifests = literalStrings(strings);
-  const add = (node: YamlNode, at: (offset: number) => number): void => {
-    const string = node.kind === 'scalar' ? manifests.get(node) : undefined;
-    if (string !== undefined) {
-      const inside = offsetsOf(string, source);
-      for (const root of string.roots) add(root, inside);
-    } else if (node.kind === 'scalar') {
-      const end = at(node.end);
-      const start = at(node.start);
-      contents.push({ start: node.style === 'block' ? source.indexOf('\n', start) : start, end });
-    } else if (node.kind !== 'alias') for (const child of childrenOf(node)) add(child, at);
-  };
-  for (const root of roots) add(root, (offset) => offset);
-  return contents;
+  const placed = (contents: readonly Content[], at: OffsetOf): readonly Range[] =>
+    contents.flatMap(({ node, start, end }) => {
+      const string = manifests.get(node);
+      if (string === undefined) return [{ start: at(start), end: at(end) }];
+      return placed(contentsOf(string.roots, string.source.text), offsetsOf(string, source));
+    });
+  return placed(contentsOf(roots, source), (offset) => offset);
 }
+
+type OffsetOf = (offset: number) => number;
 
 /** Returns the literal block scalars that are manifests, by node. */
 function literalStrings(strings: readonly NestedString[]): Map<YamlNode, NestedString> {
@@ -128,9 +122,9 @@ function literalStrings(strings: readonly NestedString[]): Map<YamlNode, NestedS
 }
 
 /** Returns a function from the offsets in a string to those in the text. */
-function offsetsOf({ source: { position } }: NestedString, source: string) {
+function offsetsOf({ source: { position } }: NestedString, source: string): OffsetOf {
   const offsetOf = offsetsIn(source);
-  return (offset: number) => offsetOf(position(offset));
+  return (offset) => offsetOf(position(offset));
 }
 
 /** Hashes a finding and the text that a suppression of it covers. */
@@ -162,11 +156,7 @@ export function coversIn({ source, roots, strings }: ManifestText): CoverOf {
 type Extent = readonly [start: number, end: number];
 
 /** Maps each offset to the extent of the largest entry or object that begins there. */
-function addExtents(
-  node: YamlNode,
-  extents: Map<number, Extent>,
-  offsetOf: (offset: number) => number,
-): void {
+function addExtents(node: YamlNode, extents: Map<number, Extent>, offsetOf: OffsetOf): void {
   const add = (at: number, start: number, end: number) => {
     const offset = offsetOf(at);
     if (!extents.has(offset)) extents.set(offset, [offsetOf(start), offsetOf(end)]);
