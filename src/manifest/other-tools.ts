@@ -153,7 +153,10 @@ const placeholders: readonly Placeholder[] = [
     tool: 'Ansible Vault',
     pattern: String.raw`\$ANSIBLE_VAULT;[\d.]+;AES256(?:;[\w.-]+)?\r?\n[\da-f\s]+`,
   },
-  { tool: templateEngine, pattern: String.raw`\{\{[^"'\x60]*?\}\}` },
+  // An expression of CEL that is the path of a field. Literals in others may be plaintext.
+  { tool: 'kro', pattern: String.raw`\$\{[A-Za-z_]\w*(?:\.\??\w+|\[\d+\])+\}` },
+  // OpenShift has $ before the braces of a parameter that is not a string.
+  { tool: templateEngine, pattern: String.raw`\$?\{\{[^"'\x60]*?\}\}` },
 ];
 
 /** `<key>`, which only a Secret with annotations of argocd-vault-plugin has. */
