@@ -23,7 +23,7 @@ import {
 import { inspectValue } from './inspect.ts';
 
 const UNREAD = 'NOT SEALED (not shown)';
-const COMMENT = '# (not shown)';
+const HIDDEN = '(not shown)';
 
 /**
  * Returns a manifest for `git diff`, in which a summary replaces each value of a Secret: everything
@@ -105,7 +105,11 @@ function commentSplices(source: string, roots: readonly YamlNode[]): readonly Sp
   const contentAt = rangesAt(contentsOf(roots, source));
   return [...source.matchAll(/(?<=^|[ \t\uFEFF])#[^\r\n]*/gm)]
     .filter(({ index }) => contentAt(index) === undefined)
-    .map(({ index, 0: comment }) => ({ start: index, end: index + comment.length, text: COMMENT }));
+    .map(({ index, 0: comment }) => ({
+      start: index,
+      end: index + comment.length,
+      text: `# ${HIDDEN}`,
+    }));
 }
 
 /** Shows a string as the manifest that it is, in the lines of a block scalar. */
@@ -186,7 +190,7 @@ function secretSplices(map: YamlMap, context: Context): readonly Splice[] {
     if (/^metadata$/i.test(name)) return metadataSplices(value, context);
     const isShown =
       knownFields['a Secret'].includes(name) || /^(?:kind|apiVersion|sops|\$.*)$/i.test(name);
-    return isShown ? [] : hiddenEntry(entry, undefined, context);
+    return isShown ? [] : unknownEntry(entry, context);
   });
 }
 
@@ -196,7 +200,7 @@ function metadataSplices(node: YamlNode, context: Context): readonly Splice[] {
   return node.entries.flatMap((entry) => {
     const { key, value } = entry;
     const name = nameOf(key) ?? '';
-    if (!knownFields.metadata.includes(name)) return hiddenEntry(entry, undefined, context);
+    if (!knownFields.metadata.includes(name)) return unknownEntry(entry, context);
     if ((name !== 'labels' && name !== 'annotations') || value.kind !== 'map') return [];
     return value.entries.flatMap((its) =>
       isCopy(its, context) ? hiddenValue(its.value, undefined, context) : [],
@@ -230,6 +234,14 @@ function valueSplices(
   return node.entries.flatMap((entry) => hiddenEntry(entry, field, context));
 }
 
+/** Hides an unknown field. Its name may be a value in the wrong place, unless a mapping follows. */
+function unknownEntry(entry: YamlEntry, context: Context): readonly Splice[] {
+  const hidden = hiddenEntry(entry, undefined, context);
+  return entry.value.kind === 'map'
+    ? hidden
+    : [masked(entry.key, HIDDEN, context.source), ...hidden];
+}
+
 /** Hides a value, and a key that may be a value in the wrong place. */
 function hiddenEntry(
   { key, colon, value }: YamlEntry,
@@ -238,7 +250,7 @@ function hiddenEntry(
 ): readonly Splice[] {
   const isKey = colon !== undefined && isDataKey(nameOf(key) ?? '');
   const hidden = hiddenValue(value, field, context);
-  return isKey || key.start === key.end ? hidden : [masked(key, UNREAD, context.source), ...hidden];
+  return isKey || key.start === key.end ? hidden : [masked(key, HIDDEN, context.source), ...hidden];
 }
 
 /** Hides the scalars in a node. An alias shows nothing itself, but its target may. */

@@ -14,6 +14,7 @@ import {
 import { parseYaml } from '../yaml/parse.ts';
 import { entryNamed, isNull, nameOf } from './nodes.ts';
 import { readSecret } from './read-secret.ts';
+import { match } from './splice.ts';
 import {
   type Field,
   fieldNames,
@@ -178,14 +179,19 @@ function positionsInString(
 ): Source['position'] {
   const contentStart = style === 'plain' ? start : start + 1;
   if (!literal) return (offset) => outer.position(Math.min(contentStart + offset, end));
+  const lines = text.split('\n');
+  const starts: number[] = [];
+  for (const _ of lines) starts.push(outer.text.indexOf('\n', starts.at(-1) ?? start) + 1);
+  const first = Math.max(
+    lines.findIndex((line) => line.trim() !== ''),
+    0,
+  );
+  const spacesAt = (source: string, offset: number) => match(/ */y, source, offset).length;
+  const indent = spacesAt(outer.text, starts[first] ?? 0) - spacesAt(lines[first] ?? '', 0);
   const place = positionsIn(text);
-  const lines = outer.text.slice(start, end).split('\n').slice(1);
-  const first = text.split('\n').findIndex((line) => line.trim() !== '');
-  const indentOf = (line = '') => line.search(/[^ ]|$/);
-  const indent = indentOf(lines[first]) - indentOf(text.split('\n')[first]);
   return (offset) => {
     const { line, column } = place(offset);
-    return { line: outer.position(start).line + line, column: column + indent };
+    return outer.position((starts[line - 1] ?? start) + indent + column - 1);
   };
 }
 
