@@ -107,16 +107,27 @@ function visit(node: YamlNode, context: Context, found: Found, assumed: Assumed)
 function visitObject(map: YamlMap, context: Context, found: Found): void {
   const inside = { ...context, outer: context.outer ?? outerOf(map) };
   const isList = textIn(map, 'kind') === 'SecretList';
-  for (const { key, value } of map.entries) {
+  const isUnnamed = map.entries.every(({ key }) => !/^kind$/i.test(nameOf(key) ?? ''));
+  for (const entry of map.entries) {
+    const { key, value } = entry;
     const name = nameOf(key);
     if (name === undefined) visit(key, inside, found, undefined);
     if (name === 'secretGenerator' && value.kind === 'seq')
       for (const item of value.items) add(generatedSecret(item, context.source), inside, found);
+    if (name === 'stringData' && isUnnamed && isStringData(value))
+      add(named(mapOf(map, [writtenEntry(entry)]), map, undefined), inside, found);
     const names = name === 'patch' ? targetOf(map) : isList && name === 'items' ? map : undefined;
     visit(value, inside, found, names);
   }
   if (textIn(map, 'kind') === 'SecretGenerator')
     add(generatedSecret(map, context.source), inside, found);
+}
+
+/** Only a Secret has stringData. Helm libraries take it without a kind, but a schema describes it. */
+function isStringData(value: YamlNode): boolean {
+  const map = targetOfAlias(value);
+  const isSchema = (name: string) => /^(?:type|properties|additionalProperties|\$ref)$/.test(name);
+  return map.kind === 'map' && !map.entries.some(({ key }) => isSchema(nameOf(key) ?? ''));
 }
 
 // Problems of the names are left to the tool that applies the Secret: they may be parameters. And
@@ -359,12 +370,16 @@ function writtenOut(node: YamlNode): YamlNode {
   if (node.kind === 'scalar') return { ...node, ...plain };
   if (node.kind === 'seq')
     return { ...node, ...plain, items: node.items.map((item) => writtenOut(item)) };
-  const own = node.entries
-    .filter(({ key }) => !isMergeKey(key))
-    .map((entry) => ({ ...entry, key: writtenOut(entry.key), value: writtenOut(entry.value) }));
+  const own = node.entries.filter(({ key }) => !isMergeKey(key)).map(writtenEntry);
   const names = new Set(own.map(({ key }) => nameOf(key)));
   const merged = basesOf(node)
     .flatMap((base) => writtenOut(base).entries)
     .filter(({ key }) => names.size < names.add(nameOf(key)).size);
   return { ...node, ...plain, entries: [...own, ...merged] };
 }
+
+const writtenEntry = (entry: YamlEntry): YamlEntry => ({
+  ...entry,
+  key: writtenOut(entry.key),
+  value: writtenOut(entry.value),
+});
