@@ -98,29 +98,36 @@ function visit(node: YamlNode, context: Context, found: Found, assumed: Assumed)
     add(patchedSecret(node, assumed), context, found);
     for (const item of node.items) visit(item, context, found, assumed);
   } else if (node.kind === 'map' && !context.known.has(node)) {
-    const secrets = secretsIn(node, assumed);
+    const kind = textIn(node, 'kind');
+    const mayBe = kind === 'Secret' || (kind === undefined && assumed !== undefined);
+    const secrets = mayBe ? secretsIn(node, assumed) : [];
     for (const secret of secrets) add(secret, context, found);
-    if (secrets.length === 0) visitObject(node, context, found);
+    if (secrets.length === 0) visitObject(node, kind, context, found);
   }
 }
 
-function visitObject(map: YamlMap, context: Context, found: Found): void {
-  const inside = { ...context, outer: context.outer ?? outerOf(map) };
-  const isList = textIn(map, 'kind') === 'SecretList';
-  const isUnnamed = map.entries.every(({ key }) => !/^kind$/i.test(nameOf(key) ?? ''));
+function visitObject(map: YamlMap, kind: string | undefined, around: Context, found: Found): void {
+  const outer = around.outer ?? (kind === undefined ? undefined : outerOf(map, kind));
+  const context = outer === around.outer ? around : { ...around, outer };
   for (const entry of map.entries) {
     const { key, value } = entry;
     const name = nameOf(key);
-    if (name === undefined) visit(key, inside, found, undefined);
-    if (name === 'secretGenerator' && value.kind === 'seq')
-      for (const item of value.items) add(generatedSecret(item, context.source), inside, found);
-    if (name === 'stringData' && isUnnamed && isStringData(value))
-      add(named(mapOf(map, [writtenEntry(entry)]), map, undefined), inside, found);
-    const names = name === 'patch' ? targetOf(map) : isList && name === 'items' ? map : undefined;
-    visit(value, inside, found, names);
+    let names: Assumed;
+    if (name === undefined) visit(key, context, found, undefined);
+    else if (name === 'patch') names = targetOf(map);
+    else if (name === 'items' && kind === 'SecretList') names = map;
+    else if (name === 'secretGenerator' && value.kind === 'seq')
+      for (const item of value.items) add(generatedSecret(item, context.source), context, found);
+    else if (name === 'stringData' && isUnnamed(map) && isStringData(value))
+      add(named(mapOf(map, [writtenEntry(entry)]), map, undefined), context, found);
+    visit(value, context, found, names);
   }
-  if (textIn(map, 'kind') === 'SecretGenerator')
-    add(generatedSecret(map, context.source), inside, found);
+  if (kind === 'SecretGenerator') add(generatedSecret(map, context.source), context, found);
+}
+
+/** Whether an object has no kind, in any case: a misspelt one is reported for itself. */
+function isUnnamed({ entries }: YamlMap): boolean {
+  return entries.every(({ key }) => !/^kind$/i.test(nameOf(key) ?? ''));
 }
 
 /** Only a Secret has stringData. Helm libraries take it without a kind, but a schema describes it. */
@@ -207,20 +214,17 @@ function positionsInString(
 }
 
 /** Returns the object as people call it: `Template app`. Lists are not the object that is meant. */
-function outerOf(map: YamlMap): string | undefined {
-  const kind = textIn(map, 'kind');
-  if (kind === undefined || !/^[A-Z][A-Za-z]{0,62}$/.test(kind) || kind.endsWith('List'))
-    return undefined;
+function outerOf(map: YamlMap, kind: string): string | undefined {
+  if (!/^[A-Z][A-Za-z]{0,62}$/.test(kind) || kind.endsWith('List')) return undefined;
   const metadata = valueIn(map, 'metadata');
   const name = metadata?.kind === 'map' ? textIn(metadata, 'name') : undefined;
   return name !== undefined && isSecretName(name) ? `${kind} ${name}` : kind;
 }
 
-/** Returns the Secrets that a mapping is, with aliases and merge keys written out. */
+/** Returns the Secrets that a mapping of that kind is, with aliases and merge keys written out. */
 function secretsIn(map: YamlMap, assumed: Assumed): readonly YamlMap[] {
-  const kind = textIn(map, 'kind') ?? (assumed && 'Secret');
   const version = textIn(map, 'apiVersion');
-  if (kind !== 'Secret' || (version !== undefined && !/^\/?v1$/.test(version))) return [];
+  if (version !== undefined && !/^\/?v1$/.test(version)) return [];
   const object = writtenOut(map);
   // Kyverno generates a Secret from the fields under `data`, and Helm libraries take `spec`.
   const inside = object.entries.flatMap(({ key, value }) =>
@@ -353,6 +357,7 @@ function textIn(map: YamlMap, name: string): string | undefined {
 
 /** Returns the mappings that the merge keys of a mapping name, in order of precedence. */
 function basesOf(map: YamlMap): readonly YamlMap[] {
+  if (!map.entries.some(({ key }) => isMergeKey(key))) return [];
   return map.entries
     .filter(({ key }) => isMergeKey(key))
     .map(({ value }) => targetOfAlias(value))
