@@ -18,6 +18,7 @@ import { calculateJwkThumbprint, compactDecrypt, FlattenedEncrypt } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { main } from '../src/cli/main.ts';
 import { EXIT_BUG, exitCodes } from '../src/errors.ts';
+import { valueWarningCodes } from '../src/seal/value-warnings.ts';
 import { leaksOf } from './helpers/canary.ts';
 import { makeAuthority } from './helpers/certificates.ts';
 import { sourceFiles } from './helpers/imports.ts';
@@ -115,7 +116,7 @@ const standIns: Readonly<Record<string, (place: Workplace) => unknown>> = {
       '--recovery-unseal --recovery-private-key controller-key.yaml -o yaml',
       'unsealed.yaml',
     );
-    program(folder, 'sops', '--decrypt api.yaml', 'decrypted.yaml');
+    program(folder, 'sops', 'decrypt api.yaml', 'decrypted.yaml');
   },
 };
 
@@ -383,6 +384,11 @@ test('docs/ci.md lists every exit code', () => {
   );
   const used = new Set([0, 1, EXIT_BUG, ...Object.values(exitCodes)]);
   expect(codes).toEqual([...used].sort((a, b) => a - b));
+});
+
+test('docs/custodian.md lists every warning about a value', () => {
+  const names = rowsOf('docs/custodian.md').map(([name = '']) => name);
+  expect(names.filter((name) => /^[a-z][a-z\d-]+$/.test(name))).toEqual(valueWarningCodes);
 });
 
 test('every environment variable and every metric is listed', () => {

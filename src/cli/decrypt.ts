@@ -9,7 +9,6 @@ import { parseReference } from '../keys/reference.ts';
 import { fetchKey, type KeyContext } from '../keys/resolve.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
 import { noSecret, selectSecret } from '../manifest/read.ts';
-import { shellWord } from '../text.ts';
 import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal/manifest.ts';
 import { unsealData } from '../unseal/unseal.ts';
 import {
@@ -155,7 +154,7 @@ async function openManifest(
   options: UnsealOptions,
 ): Promise<string | Uint8Array> {
   const manifest = await readManifestFile(io, path);
-  refuseSops(manifest, `sops decrypt ${path === '-' ? 'FILE' : shellWord(path)}`);
+  refuseSops(manifest, path);
   if (flags.only !== undefined) {
     const secret = selectSecret(manifest, { name: flags.name, namespace: flags.namespace });
     const { bytes, warnings } = await unsealEntry(manifest, secret, flags.only, options);

@@ -5,6 +5,7 @@ import { checkWritable, refuseExisting, writeFile } from '../fs/write.ts';
 import { isLabelKey } from '../kubernetes/secret.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import type { Manifest } from '../manifest/types.ts';
+import { decodeUtf8 } from '../text.ts';
 import type { IO } from './io.ts';
 import { say, writeStdout } from './print.ts';
 
@@ -63,10 +64,18 @@ export async function readManifestFile(io: IO, path: string): Promise<Manifest> 
   return readManifest(decodeManifest(await readInput(io, path), shown), shown);
 }
 
-/** The bytes without one LF or CRLF at their end. */
+/**
+ * The bytes without the LF or CRLF at their end if they are one line. Several lines are a file, which
+ * ends with a newline; bytes that are not text may end with 0x0A by chance.
+ */
 export function withoutFinalNewline(bytes: Buffer): Buffer {
-  const newline = /\r?\n$/.exec(bytes.subarray(-2).toString('latin1'))?.[0] ?? '';
-  return bytes.subarray(0, bytes.length - newline.length);
+  const end = bytes.at(-2) === 0x0d ? -2 : -1;
+  const isLine = bytes.length > 0 && bytes.indexOf(0x0a) === bytes.length - 1 && isText(bytes);
+  return isLine ? bytes.subarray(0, end) : bytes;
+}
+
+function isText(bytes: Buffer): boolean {
+  return !bytes.includes(0) && decodeUtf8(bytes) !== undefined;
 }
 
 interface Target {

@@ -152,6 +152,7 @@ const colours: Record<ValueState, Colour> = {
   unbound: 'yellow',
   misplaced: 'red',
   damaged: 'red',
+  foreign: 'green',
   plaintext: 'red',
 };
 

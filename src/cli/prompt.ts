@@ -1,6 +1,7 @@
 import { emitKeypressEvents, type Key } from 'node:readline';
 import { createInterface } from 'node:readline/promises';
 import { KsealError } from '../errors.ts';
+import { printable } from '../text.ts';
 import type { IO, Terminal } from './io.ts';
 
 const PASTE_ON = '\x1b[?2004h';
@@ -11,16 +12,47 @@ const QUIET_MS = 60;
 
 /** Asks on the controlling terminal; undefined without a terminal. Throws INTERRUPTED. */
 export async function askYesNo(io: IO, question: string): Promise<boolean | undefined> {
+  const answer = await askLine(io, `${question} (yes/no)? `);
+  return answer === undefined ? undefined : /^y(?:es)?$/i.test(answer);
+}
+
+/**
+ * Asks on the controlling terminal until the answer is one of `choices` or its first letter;
+ * undefined without a terminal. Throws INTERRUPTED.
+ */
+export async function choose<Choice extends string>(
+  io: IO,
+  problem: string,
+  choices: readonly Choice[],
+): Promise<Choice | undefined> {
+  const offers = choices.map((choice) => `${choice} (${choice.charAt(0)})`).join(', ');
+  const question = `${offers.charAt(0).toUpperCase()}${offers.slice(1)}? `;
+  for (let text = `${printable(problem)}\n${question}`; ; text = question) {
+    const answer = (await askLine(io, text))?.toLowerCase();
+    if (answer === undefined) return undefined;
+    const chosen = choices.find((choice) => [choice, choice.charAt(0)].includes(answer));
+    if (chosen !== undefined) return chosen;
+  }
+}
+
+/** Returns a line without the white space around it; undefined without a terminal. */
+async function askLine(io: IO, question: string): Promise<string | undefined> {
   const terminal = io.openTerminal();
   if (terminal === undefined) return undefined;
+  // readline redraws its prompt at each key, and only one line of it well.
+  const lastLine = question.lastIndexOf('\n') + 1;
+  terminal.output.write(question.slice(0, lastLine));
   const lines = createInterface(terminal);
   try {
     const answer = await new Promise<string>((resolve, reject) => {
       const interrupt = () => reject(interrupted());
       for (const event of ['SIGINT', 'close']) lines.on(event, interrupt);
-      lines.question(`${question} (yes/no)? `).then(resolve, interrupt);
+      lines.question(question.slice(lastLine)).then(resolve, interrupt);
     });
-    return /^y(?:es)?$/i.test(answer.trim());
+    return answer.trim();
+  } catch (error) {
+    terminal.output.write('\n');
+    throw error;
   } finally {
     lines.close();
     terminal.close();

@@ -34,6 +34,7 @@ import {
 import type { IO } from './io.ts';
 import { addKeyOptions, keyKinds, sayScope } from './options.ts';
 import { say, warnAbout } from './print.ts';
+import { askYesNo } from './prompt.ts';
 import { type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
 
@@ -58,7 +59,7 @@ interface SealFlags extends SettingFlags {
 /** The sources of values. */
 const sourceOptions: readonly (readonly [flags: string, kind: SourceKind, help: string])[] = [
   ['--prompt <key>', 'prompt', 'ask for the value on the terminal, without showing it'],
-  ['--stdin <key>', 'stdin', 'read the value from stdin, without its final newline'],
+  ['--stdin <key>', 'stdin', 'read the value from stdin; one line loses its final newline'],
   ['--from-file <path>', 'file', 'read the exact bytes of a file; KEY=PATH sets the data key'],
   ['--from-env-file <path>', 'env-file', 'read KEY=VALUE lines, without quoting or expansion'],
   [
@@ -110,7 +111,7 @@ function addSealOptions(command: Command, io: IO): Command {
     .option('--label <key=value>', 'a label of a new Secret', repeated, none)
     .option('--annotation <key=value>', 'an annotation of a new Secret', repeated, none)
     .option('--raw', 'print the bare JWE of one value, not a manifest')
-    .option('--keep-newline', 'with --stdin: keep the final newline')
+    .option('--keep-newline', 'with --stdin: keep the final newline of one line')
     .option('--allow-empty', 'with --stdin or --prompt: allow an empty value')
     .option('--strict', 'treat warnings about values as errors')
     .option('--allow <id>', `suppress a warning: ${valueWarningCodes.join(', ')}`, repeated, none)
@@ -280,7 +281,7 @@ async function sealIntoFile(
     others: [flags.key, ...sourcePaths(sources)],
   });
   const manifest = await readManifestFile(io, path);
-  refuseSops(manifest, sealDecrypted(path, manifest, flags));
+  refuseSops(manifest, path, sealDecrypted(path, manifest, flags));
   const secret = selectSecret(manifest, { name, namespace: flags.namespace });
   const setting = await settingsFrom(io, flags)([flags.output, path], needsKey(sources));
   const { text } = await sealValues(io, manifest, secret, flags, sources, setting);
@@ -311,7 +312,12 @@ async function sealValues(
   const label = secretLabel({ ...secret, ...place });
   if (sources.length > 0)
     sayScope(io, setting.scope, `for Secret ${label}${manifest.path && ` in ${manifest.path}`}`);
-  const values = await readValues(io, sources, flags);
+  const options = sealOptions(flags, setting);
+  const values = await readValues(io, sources, {
+    ...flags,
+    policy: options.policy,
+    type: secret.type,
+  });
   if (flags.raw && values.length !== 1) {
     throw new KsealError('USAGE', `--raw takes one value, got ${values.length}`, {
       hint: 'seal them one by one',
@@ -322,10 +328,28 @@ async function sealValues(
     secret,
     { values, remove: flags.remove },
     setting.key,
-    sealOptions(flags, setting),
+    options,
   );
-  warnAbout(io, manifest.path, sealed.warnings);
+  await confirmWarnings(io, [{ manifest, ...sealed }]);
   return sealed;
+}
+
+/**
+ * Prints all warnings, before anything is written. If a person has to decide about one, which is what
+ * `--allow` does in advance, asks on a terminal. Throws VALUE_REFUSED after any answer but yes.
+ */
+async function confirmWarnings(
+  io: IO,
+  files: readonly Pick<SealedFile, 'manifest' | 'warnings'>[],
+): Promise<void> {
+  for (const { manifest, warnings } of files) warnAbout(io, manifest.path, warnings);
+  const codes = files.flatMap(({ warnings }) => warnings.map(({ code }) => code));
+  const asked = valueWarningCodes.filter((code) => codes.includes(code));
+  if (asked.length === 0 || (await askYesNo(io, 'Seal in spite of these warnings')) !== false)
+    return;
+  throw new KsealError('VALUE_REFUSED', 'stopped because of the warnings; nothing was written', {
+    hint: `correct the values, or accept them: ${asked.map((code) => `--allow ${code}`).join(' ')}`,
+  });
 }
 
 /** Returns the only value of a manifest, which is under stringData. */
@@ -361,8 +385,8 @@ function sealOptions(flags: SealFlags, setting: Setting): SealOptions {
   };
 }
 
-function policyFrom({ strict = false, allow }: SealFlags): ValuePolicy {
-  return { strict, allow: new Set(allow) };
+function policyFrom({ strict = false, allow, allowEmpty }: SealFlags): ValuePolicy {
+  return { strict, allow: new Set([...allow, ...(allowEmpty ? ['empty'] : [])]) };
 }
 
 interface SealedFile extends Sealed {
@@ -383,7 +407,7 @@ async function sealFiles(io: IO, arguments_: readonly string[], flags: SealFlags
     const nested = results.flatMap(({ manifest }) => manifest.nested);
     throw noSecret(arguments_.map(shownPath), nested);
   }
-  for (const { manifest, warnings } of results) warnAbout(io, manifest.path, warnings);
+  await confirmWarnings(io, results);
   if (flags.inPlace) writeBack(io, results);
   else
     await writeResult(io, join(results.map(({ text }) => text)), { ...flags, confidential: false });
@@ -434,7 +458,7 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
         continue;
       }
       const manifest = found ?? (await readManifestFile(io, path));
-      refuseSops(manifest, sealDecrypted(path, manifest, flags));
+      refuseSops(manifest, path, sealDecrypted(path, manifest, flags));
       const setting = await settingFor([flags.output, path]);
       if (!printed.has(setting.scope)) sayScope(io, setting.scope);
       printed.add(setting.scope);
@@ -451,7 +475,7 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
   return results;
 }
 
-/** Returns the pipe that seals a manifest of SOPS, with the options that were given. */
+/** Returns the command that seals a decrypted manifest, with the options that were given. */
 function sealDecrypted(path: string, { secrets }: Manifest, flags: SealFlags): string {
   const isInPlace = path !== '-' && (flags.inPlace || flags.into !== undefined);
   const output = flags.output ?? (isInPlace ? path : undefined);
@@ -470,12 +494,7 @@ function sealDecrypted(path: string, { secrets }: Manifest, flags: SealFlags): s
   );
   if (flags.stringData) words.push('--string-data');
   if (flags.force || output === path) words.push('--force');
-  return [
-    'sops decrypt',
-    path === '-' ? 'FILE' : shellWord(path),
-    '| kseal seal -f -',
-    ...words,
-  ].join(' ');
+  return ['kseal seal -f -', ...words].join(' ');
 }
 
 /** Returns a manifest whose only Secrets are inside other objects, which kseal does not edit. */

@@ -4,10 +4,11 @@ import { MAX_VALUE_BYTES } from '../jwe/compact.ts';
 import { isDataKey } from '../kubernetes/secret.ts';
 import { readEnvFile } from '../seal/env-file.ts';
 import type { NewValue } from '../seal/seal.ts';
+import { refusalOf, underPolicy, type ValuePolicy, warningsAbout } from '../seal/value-warnings.ts';
 import { readInput, withoutFinalNewline } from './files.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
-import { promptValue } from './prompt.ts';
+import { choose, promptValue } from './prompt.ts';
 
 export type SourceKind = 'prompt' | 'stdin' | 'file' | 'env-file' | 'literal' | 'jwe';
 
@@ -20,6 +21,9 @@ export interface Source {
 interface ReadOptions {
   readonly keepNewline?: boolean;
   readonly allowEmpty?: boolean;
+  readonly policy: ValuePolicy;
+  /** The type of the Secret. */
+  readonly type: string | undefined;
 }
 
 type Reader = (io: IO, text: string, options: ReadOptions) => Promise<readonly NewValue[]>;
@@ -53,21 +57,81 @@ const readers: Record<SourceKind, Reader> = {
   },
 };
 
-/** Reads all values, in order. Throws USAGE, IO or VALUE_REFUSED. */
+/**
+ * Reads all values, in order, and asks about the warnings of each on a terminal. Throws USAGE, IO,
+ * VALUE_REFUSED or INTERRUPTED.
+ */
 export async function readValues(
   io: IO,
   sources: readonly Source[],
   options: ReadOptions,
 ): Promise<NewValue[]> {
+  const keys = new Set<string>();
+  // Before a person types a value in vain.
+  for (const source of sources) {
+    if (source.kind !== 'env-file') claim(keys, keyOf(source));
+  }
   const values: NewValue[] = [];
-  for (const { kind, text } of sources) values.push(...(await readers[kind](io, text, options)));
-  const seen = new Set<string>();
-  for (const { key } of values) {
-    if (!isDataKey(key)) throw illegalKey(key);
-    if (seen.has(key)) throw new KsealError('USAGE', `data key "${key}" is given twice`);
-    seen.add(key);
+  for (const { kind, text } of sources) {
+    const read = () => readers[kind](io, text, options);
+    for (const value of await read()) {
+      if (kind === 'env-file') claim(keys, value.key);
+      const again = async () => (await read())[0]?.bytes ?? value.bytes;
+      values.push(await settle(io, value, kind === 'prompt' ? again : undefined, options));
+    }
   }
   return values;
+}
+
+/** Throws USAGE for a data key that Kubernetes forbids, or that is given twice. */
+function claim(keys: Set<string>, key: string): void {
+  if (!isDataKey(key)) throw illegalKey(key);
+  if (keys.has(key)) throw new KsealError('USAGE', `data key "${key}" is given twice`);
+  keys.add(key);
+}
+
+function keyOf({ kind, text }: Source): string {
+  if (kind === 'literal') return literalKey(text);
+  return kind === 'prompt' || kind === 'stdin' ? text : keyAndPath(text).key;
+}
+
+/**
+ * Asks what to do about each warning, until the value has none that is not accepted. Without a
+ * terminal the value stays as it is.
+ */
+async function settle(
+  io: IO,
+  value: NewValue,
+  again: (() => Promise<Uint8Array>) | undefined,
+  { policy, type }: ReadOptions,
+): Promise<NewValue> {
+  if (value.sealed || policy.strict) return value;
+  let { bytes } = value;
+  const accepted = new Set<string>();
+  for (;;) {
+    const current = { ...value, bytes, accepted };
+    // `seal` reports a refusal, with those of the other values.
+    if (refusalOf(current, type) !== undefined) return current;
+    const allow = new Set([...policy.allow, ...accepted]);
+    const [warning] = underPolicy(warningsAbout(current), { ...policy, allow });
+    if (warning === undefined) return current;
+    const { code, message, hint, fix } = warning;
+    const thing = `data key "${value.key}"`;
+    const answer = await choose(io, `${thing}: ${message}`, [
+      ...(fix === undefined ? [] : [fix.label]),
+      'keep it',
+      ...(again === undefined ? [] : ['type it again']),
+      'stop',
+    ]);
+    if (answer === undefined) return current;
+    if (answer === 'stop') throw new KsealError('VALUE_REFUSED', message, { thing, hint });
+    if (answer === 'keep it') accepted.add(code);
+    else if (answer === fix?.label) bytes = fix.bytes;
+    else {
+      bytes = (await again?.()) ?? bytes;
+      accepted.clear();
+    }
+  }
 }
 
 /** The files that the sources name. */

@@ -13,11 +13,13 @@ export interface LocalGit {
   readonly env: Env;
 }
 
-/** A file in a repository. */
+/** A file in a repository, or a link or submodule in its place. */
 export interface GitFile {
   /** Relative to the folder of LocalGit, with `/`. */
   readonly path: string;
   readonly blob: string;
+  /** Names a link or a submodule; undefined for a regular file. */
+  readonly kind?: string | undefined;
 }
 
 /**
@@ -36,7 +38,8 @@ export function stagedFiles(git: LocalGit, paths: readonly string[]): readonly G
     const [, mode = '', , blob = '', status] = (fields[i] ?? '').split(' ');
     const path = posix.relative(prefix, fields[i + 1] ?? '');
     // A file in conflict (U) has no content; reading it reports that.
-    if (isRegular(mode) || status === 'U') files.push({ path, blob });
+    const kind = status === 'U' ? undefined : oddKind(mode);
+    files.push({ path, blob, kind });
   }
   return files;
 }
@@ -48,7 +51,11 @@ export function filesAt(
   paths: readonly string[],
 ): readonly GitFile[] {
   const entries = treeEntries(ask(git, ['ls-tree', '-r', '-z', commit, '--', ...paths]));
-  return entries.flatMap(({ mode, id, path }) => (isRegular(mode) ? [{ path, blob: id }] : []));
+  return entries.map(({ mode, id, path }) => ({ path, blob: id, kind: oddKind(mode) }));
+}
+
+function oddKind(mode: string): string | undefined {
+  return isRegular(mode) ? undefined : kindOf(mode);
 }
 
 /** A regular file, or what is at `at` instead: the path itself or a folder above it. */
@@ -59,8 +66,12 @@ export type FoundFile =
 /** Looks up `path`, relative to the folder, in a commit; undefined if nothing is there. */
 export function fileAt(git: LocalGit, commit: string, path: string): FoundFile | undefined {
   const folders = [...path.matchAll(/(?<=[^./])\//g)].map(({ index }) => path.slice(0, index));
-  const listing = ask(git, ['ls-tree', '-z', commit, '--', ...folders, path]);
-  for (const { mode, id, path: at } of treeEntries(listing)) {
+  const way = [...folders, path];
+  for (const { mode, id, path: at } of treeEntries(
+    ask(git, ['ls-tree', '-z', commit, '--', ...way]),
+  )) {
+    // For a folder on the way, git lists everything in it.
+    if (!way.includes(at)) continue;
     if (isRegular(mode) && at === path) return { bytes: ask(git, ['cat-file', 'blob', id]) };
     const isOnTheWay = isRegular(mode) || mode === FOLDER;
     if (at === path || !isOnTheWay) return { bytes: undefined, at, kind: kindOf(mode) };

@@ -2,14 +2,19 @@ import { expected } from '../errors.ts';
 import { admits, type Binding, type Place } from '../jwe/binding.ts';
 import { leastPlaintext } from '../jwe/compact.ts';
 import { findSealed, readSealedValue } from '../jwe/detect.ts';
+import { bufferOf } from '../jwe/encoding.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
 import { namesOf } from '../manifest/nested.ts';
+import { isSopsText } from '../manifest/other-tools.ts';
 import { placeOf } from '../manifest/place.ts';
 import type { Field, Manifest, SecretDocument } from '../manifest/types.ts';
 import { positionsIn } from '../yaml/node.ts';
 
-/** A `sealed` value is well-formed and in its place; only its key can tell whether it opens. */
-export type ValueState = 'sealed' | 'misplaced' | 'unbound' | 'damaged' | 'plaintext';
+/**
+ * A `sealed` value is well-formed and in its place; only its key can tell whether it opens. Another
+ * tool encrypted a `foreign` one.
+ */
+export type ValueState = 'sealed' | 'misplaced' | 'unbound' | 'damaged' | 'foreign' | 'plaintext';
 
 /** Everything that is known about a value without a key; never its content. */
 interface ValueFacts {
@@ -20,7 +25,7 @@ interface ValueFacts {
   readonly keyBits?: number;
   /** The least and the most bytes of the plaintext: CBC reveals its length to within 16. */
   readonly plaintextOctets?: readonly [number, number];
-  /** The problem of a damaged value. */
+  /** The problem of a damaged value, or the tool of a foreign one. */
   readonly reason?: string;
 }
 
@@ -92,6 +97,8 @@ export function inspectBare(bytes: Uint8Array, path: string, line = 1): Inspecti
 export function inspectValue(bytes: Uint8Array): ValueFacts {
   try {
     const jwe = readSealedValue(bytes);
+    if (jwe === undefined && isSopsText(bufferOf(bytes).toString('latin1')))
+      return { state: 'foreign', reason: 'encrypted by SOPS' };
     if (jwe === undefined) return { state: 'plaintext' };
     const { header, encryptedKey } = jwe;
     return {

@@ -284,6 +284,7 @@ function summaryOf(bytes: Uint8Array): string {
   if (state === 'plaintext') return UNREAD;
   if (state === 'damaged') return `DAMAGED: ${reason}`;
   const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 12);
+  if (state === 'foreign') return `${reason} ${hash}`;
   const place = binding ? `for ${describeBinding(binding)}` : 'not bound to a Secret';
   return `sealed ${hash}, ${place}, ${kid === undefined ? 'no kid' : `key ${kid}`}`;
 }

@@ -87,14 +87,55 @@ export function forbiddenValue(
   key: string,
   bytes: Uint8Array,
 ): string | undefined {
-  if (types.get(type)?.json !== key) return undefined;
+  if (types.get(type)?.json !== key || jsonObject(bytes) !== undefined) return undefined;
+  return `is not a JSON object, as type ${type} requires`;
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+function asObject(value: unknown): JsonObject | undefined {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? (value as JsonObject) : undefined;
+}
+
+function jsonObject(bytes: Uint8Array): JsonObject | undefined {
   try {
-    const value: unknown = JSON.parse(decodeUtf8(bytes) ?? '');
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return undefined;
+    return asObject(JSON.parse(decodeUtf8(bytes) ?? ''));
   } catch {
     // The error of JSON.parse quotes the value, so it is dropped.
+    return undefined;
   }
-  return `is not a JSON object, as type ${type} requires`;
+}
+
+/**
+ * Whether a docker configuration has a registry without credentials, or none at all: the kubelet
+ * has neither the credential store nor the helper that the configuration may name.
+ */
+export function lacksCredentials(key: string, bytes: Uint8Array): boolean {
+  if (key !== '.dockerconfigjson' && key !== '.dockercfg') return false;
+  const config = jsonObject(bytes);
+  if (config === undefined) return false;
+  const registries = key === '.dockercfg' ? config : (asObject(config.auths) ?? {});
+  const entries = Object.values(registries).map((entry) => asObject(entry) ?? {});
+  return entries.length === 0 || !entries.every(hasCredentials);
+}
+
+/** Reads an entry as k8s.io/kubernetes/pkg/credentialprovider does; other clients take tokens. */
+function hasCredentials({ auth, username, password, ...tokens }: JsonObject): boolean {
+  const isText = (value: unknown) => typeof value === 'string' && value !== '';
+  return (
+    (isText(username) && isText(password)) ||
+    (typeof auth === 'string' && isUserAndPassword(auth)) ||
+    isText(tokens.identitytoken) ||
+    isText(tokens.registrytoken)
+  );
+}
+
+/** Whether `auth` is the base64 of `user:password`, padded or not. */
+function isUserAndPassword(auth: string): boolean {
+  const bytes = Buffer.from(auth, 'base64');
+  const unpadded = (text: string) => text.replace(/={1,2}$/, '');
+  return bytes.includes(':', 1) && unpadded(bytes.toString('base64')) === unpadded(auth);
 }
 
 /** The most sealed values that are opened in one Secret: each costs a call to the key. */

@@ -1,7 +1,7 @@
 // Recognises the work of other tools: files and values that they encrypt, and placeholders that
 // they replace.
 
-import { errorFor } from '../diagnostic.ts';
+import { errorFor, type Words } from '../diagnostic.ts';
 import { KsealError } from '../errors.ts';
 import { bufferOf } from '../jwe/encoding.ts';
 import { shellWord } from '../text.ts';
@@ -31,11 +31,24 @@ export function startsLikeSops(bytes: Uint8Array): boolean {
 /**
  * Throws MANIFEST_INVALID if any document has metadata of SOPS, sound or not. Its MAC covers all
  * documents of a file, so that after any edit none of them can be decrypted.
+ *
+ * @param typed the path for a command line
+ * @param next the command that takes the decrypted manifest from stdin
  */
-export function refuseSops({ path, source, roots, secrets }: Manifest, hint: string): void {
+export function refuseSops(
+  { path, source, roots, secrets }: Manifest,
+  typed: string,
+  next?: string,
+): void {
   const entry = [...roots, ...secrets.map(({ node }) => node)].map(sopsEntry).find(Boolean);
   if (entry === undefined) return;
-  const message = 'encrypted by SOPS, which could not decrypt it after an edit';
+  // SOPS knows the format from the name.
+  const format = /(?:^-|\.ya?ml|\.json)$/.test(typed)
+    ? []
+    : ['--input-type yaml --output-type yaml'];
+  const decrypt = ['sops decrypt', ...format, wordFor(typed)].join(' ');
+  const hint = next === undefined ? decrypt : `${decrypt} | ${next}`;
+  const message = 'encrypted by SOPS, so only SOPS can change or open it';
   throw errorFor(path, { position: positionsIn(source)(entry.key.start), message, hint });
 }
 
@@ -50,6 +63,8 @@ interface OpaqueFile {
   readonly problem: string;
   /** A function of the path for a command line. */
   readonly hint: (path: string) => string;
+  /** Git keeps it in place of the file, so nobody wants it as a value. */
+  readonly inPlaceOfFile?: true;
 }
 
 const inWorkingTree = 'and read the file in the working tree';
@@ -61,16 +76,19 @@ const opaqueFiles: readonly OpaqueFile[] = [
       /^version (?:https:\/\/(?:git-lfs|hawser)\.github\.com\/spec|http:\/\/git-media\.io\/v)\//,
     problem: 'a Git LFS pointer, not the file itself',
     hint: () => `run git lfs pull, ${inWorkingTree}`,
+    inPlaceOfFile: true,
   },
   {
     start: /^\/annex\/objects\//,
     problem: 'a git-annex pointer, not the file itself',
     hint: (path) => `run git annex get ${path}, ${inWorkingTree}`,
+    inPlaceOfFile: true,
   },
   {
     start: /^\0GITCRYPT\0/,
     problem: 'encrypted by git-crypt',
     hint: () => `run git-crypt unlock, ${inWorkingTree}`,
+    inPlaceOfFile: true,
   },
   {
     start: /^\$ANSIBLE_VAULT;/,
@@ -91,12 +109,29 @@ const opaqueFiles: readonly OpaqueFile[] = [
 
 /** Throws MANIFEST_INVALID for a file that another tool encrypts or stores elsewhere. */
 export function refuseOpaque(bytes: Uint8Array, path: string): void {
+  const found = opaqueFile(bytes);
+  if (found === undefined) return;
+  throw new KsealError('MANIFEST_INVALID', found.problem, {
+    thing: path,
+    hint: found.hint(wordFor(path)),
+  });
+}
+
+/** Describes a value that Git keeps in place of a file; undefined for any other. */
+export function keptInPlaceOfFile(value: Uint8Array): Words | undefined {
+  const found = opaqueFile(value);
+  return found?.inPlaceOfFile && { message: found.problem, hint: found.hint('FILE') };
+}
+
+function opaqueFile(bytes: Uint8Array): OpaqueFile | undefined {
   const head = bufferOf(bytes.subarray(0, 256)).toString('latin1');
   const start = head.replace(/^(?:\u00EF\u00BB\u00BF)?\s*/, '');
-  const found = opaqueFiles.find((file) => file.start.test(start));
-  if (found === undefined) return;
-  const hint = found.hint(/^(?:stdin|-)?$/.test(path) ? 'FILE' : shellWord(path));
-  throw new KsealError('MANIFEST_INVALID', found.problem, { thing: path, hint });
+  return opaqueFiles.find((file) => file.start.test(start));
+}
+
+/** A file argument for a hint; the name of a file that was piped in is unknown. */
+function wordFor(path: string): string {
+  return /^(?:stdin|-)?$/.test(path) ? 'FILE' : shellWord(path);
 }
 
 interface Placeholder {
@@ -120,8 +155,8 @@ const modifiers = String.raw`(?:\| *(?:jsonPath [^<>|\n]+|(?:base64encode|base64
 export const templateEngine = 'a template engine';
 
 /**
- * What other tools replace, in the forms that they document. Each form refers to a value by name:
- * one that can contain a value itself, such as `ref+echo://…` of vals, is plaintext.
+ * The placeholders of other tools, in the forms that they document. Each refers to a value by name:
+ * a form that can contain a value itself, such as `ref+echo://…` of vals, is plaintext.
  */
 const placeholders: readonly Placeholder[] = [
   {
@@ -147,7 +182,7 @@ const placeholders: readonly Placeholder[] = [
   // A default may be plaintext: `${PW:-hunter2}`, `{{ .pw | default "hunter2" }}`.
   {
     tool: 'envsubst',
-    pattern: String.raw`\$\{\w+(?:\^{1,2}|,{1,2}|:?[-=](?:\$\{\w+\})?)?\}`,
+    pattern: String.raw`\$\{\w+(?:\^{1,2}|,{1,2}|:?[-=](?:""|''|\$\{\w+\})?)?\}`,
   },
   {
     tool: 'Ansible Vault',
@@ -156,7 +191,7 @@ const placeholders: readonly Placeholder[] = [
   // An expression of CEL that is the path of a field. Literals in others may be plaintext.
   { tool: 'kro', pattern: String.raw`\$\{[A-Za-z_]\w*(?:\.\??\w+|\[\d+\])+\}` },
   // OpenShift has $ before the braces of a parameter that is not a string.
-  { tool: templateEngine, pattern: String.raw`\$?\{\{[^"'\x60]*?\}\}` },
+  { tool: templateEngine, pattern: String.raw`\$?\{\{[^{"'\x60]*?\}\}` },
 ];
 
 /** `<key>`, which only a Secret with annotations of argocd-vault-plugin has. */

@@ -240,7 +240,7 @@ function notBase64(node: YamlNode, text: string, source: Source): Problem {
   const tool = placeholderTool(text);
   if (tool !== undefined) {
     const message = `a placeholder of ${tool}, which would not find it in a sealed value`;
-    const hint = `replace it by the value under stringData, or leave this Secret to ${tool}`;
+    const hint = `replace it with the value under stringData, or leave this Secret to ${tool}`;
     return problemAt(node, source, 'not-base64', message, hint);
   }
   const hint = 'move plain text to stringData, or encode it in standard, padded base64';

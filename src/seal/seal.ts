@@ -24,6 +24,7 @@ import { shellWord, suggest } from '../text.ts';
 import {
   checkPlaintext,
   checkSealed,
+  type Plaintext,
   underPolicy,
   type ValuePolicy,
   type Warning,
@@ -44,11 +45,11 @@ export interface SealOptions {
 }
 
 /** A value from outside the manifest. */
-export interface NewValue {
-  readonly key: string;
-  readonly bytes: Uint8Array;
+export interface NewValue extends Plaintext {
   /** It is a JWE, compact or flattened. */
   readonly sealed: boolean;
+  /** The codes of the warnings that a person has seen and accepted. */
+  readonly accepted?: ReadonlySet<string>;
 }
 
 export interface Sealed {
@@ -170,7 +171,9 @@ function planSecret(path: string, secret: SecretDocument, options: SealOptions):
     attempt(plan, locationIn(secret, entry), () => {
       const jwe = readSealedValue(entry.bytes);
       const field = rename ? 'data' : entry.field;
-      return jwe ? keep(plan, entry.key, jwe, options) : seal(plan, { ...entry, field }, options);
+      return jwe
+        ? keep(plan, entry.key, jwe, options)
+        : seal(plan, { ...entry, field, encoded: entry.field === 'data' }, options);
     });
   }
   for (const entry of secret.nulls)
@@ -231,10 +234,10 @@ function planChanges(
       return jwe ? keep(plan, entry.key, jwe, options) : leavePlain(plan, entry);
     });
   }
-  for (const { key, bytes, sealed } of values) {
+  for (const { key, bytes, sealed, accepted } of values) {
     const value = { field: fieldFor(secret, key, options), key, bytes };
     attempt(plan, locationIn(secret, { key }), () =>
-      sealed ? takeOver(plan, value, options) : seal(plan, value, options),
+      sealed ? takeOver(plan, value, options) : seal(plan, value, allowing(options, accepted)),
     );
   }
   return finish(
@@ -266,10 +269,17 @@ function fieldFor(secret: SecretDocument, key: string, options: SealOptions): Fi
   return fields.has('stringData') && !fields.has('data') ? 'stringData' : 'data';
 }
 
-type Value = Pick<Entry, 'field' | 'key' | 'bytes'>;
+/** Answered questions about a value are not asked again, as warnings. */
+function allowing(options: SealOptions, codes: ReadonlySet<string> = new Set()): SealOptions {
+  const { policy } = options;
+  return { ...options, policy: { ...policy, allow: new Set([...policy.allow, ...codes]) } };
+}
 
-function seal(plan: Plan, { field, key, bytes }: Value, options: SealOptions): readonly Warning[] {
-  const warnings = checkPlaintext(bytes, key, plan.secret.type, options.policy);
+type Value = Plaintext & Pick<Entry, 'field'>;
+
+function seal(plan: Plan, value: Value, options: SealOptions): readonly Warning[] {
+  const { field, key, bytes } = value;
+  const warnings = checkPlaintext(value, plan.secret.type, options.policy);
   if (plan.place === undefined) return warnings;
   const binding = bindingTo(options.scope, { ...plan.place, key });
   plan.jobs.push({ field, key, plaintext: bytes, binding });
@@ -297,6 +307,7 @@ function takeOver(
 
 function leavePlain(plan: Plan, { bytes }: Entry): readonly Warning[] {
   plan.bytes += bytes.length;
+  if (placeholderTool(Buffer.from(bytes).toString('utf8'), plan.secret.annotations)) return [];
   const hint = `seal the whole file: kseal seal -f ${shellWord(plan.path)} -i`;
   return [{ code: 'still-plaintext', message: 'the value is still plaintext', hint }];
 }

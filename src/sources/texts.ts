@@ -5,6 +5,7 @@ import { fileError, MAX_MANIFEST, readFile, statOf } from '../fs/read.ts';
 import {
   commitOf,
   contentsOf,
+  fileAt,
   filesAt,
   type GitFile,
   type LocalGit,
@@ -83,10 +84,17 @@ export async function* textsAtRefs(
   paths: readonly string[],
 ): AsyncGenerator<NamedText> {
   const wanted = fromFolder(git, paths);
-  const trees = refs.map((ref) => ({ ref, files: filesAt(git, commitOf(git, ref), wanted) }));
+  const trees = refs.map((ref) => {
+    const commit = commitOf(git, ref);
+    return { ref, commit, files: filesAt(git, commit, wanted) };
+  });
   const found = trees.flatMap(({ files }) => files.map(({ path }) => resolve(git.folder, path)));
   const absent = wanted.find((path) => !found.some(isBelow(resolve(git.folder, path))));
   if (absent !== undefined) {
+    for (const { commit } of trees) {
+      const found = fileAt(git, commit, absent);
+      if (found !== undefined && found.bytes === undefined) throw notAFile(found.at, found.kind);
+    }
     throw new KsealError('IO', `no such file at ${refs.join(', ')}`, {
       thing: absent,
       hint: 'check the path',
@@ -112,13 +120,28 @@ async function* textsOf(
 ): AsyncGenerator<NamedText> {
   const names = new Set(named);
   const manifests = files.filter(({ path }) => names.has(path) || isManifestName(path));
-  for await (const { file, bytes } of contentsOf(git, manifests, MAX_MANIFEST)) {
-    const path = prefix + file.path;
-    const content =
-      bytes ?? new KsealError('IO', `larger than ${MAX_MANIFEST} bytes`, { thing: path });
-    const absolute = resolve(git.folder, file.path);
-    yield { path, typed: file.path, file: absolute, walked: !names.has(file.path), content };
+  const textAt = ({ path }: GitFile, content: NamedText['content']): NamedText => {
+    const file = resolve(git.folder, path);
+    return { path: prefix + path, typed: path, file, walked: !names.has(path), content };
+  };
+  for (const file of manifests)
+    if (file.kind !== undefined) yield textAt(file, notAFile(prefix + file.path, file.kind));
+  const regular = manifests.filter(({ kind }) => kind === undefined);
+  for await (const { file, bytes } of contentsOf(git, regular, MAX_MANIFEST)) {
+    const tooLarge = { thing: prefix + file.path };
+    yield textAt(
+      file,
+      bytes ?? new KsealError('IO', `larger than ${MAX_MANIFEST} bytes`, tooLarge),
+    );
   }
+}
+
+/** The error for a link, whose target may be outside of the repository, or a submodule. */
+function notAFile(path: string, kind: string): KsealError {
+  return new KsealError('IO', `is ${kind}`, {
+    thing: path,
+    hint: 'to read it in the working tree, omit --staged and --ref',
+  });
 }
 
 function slashed(path: string): string {

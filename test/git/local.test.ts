@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { repositoryOf } from '../../src/git/local.ts';
+import { fileAt, repositoryOf } from '../../src/git/local.ts';
 import { gitWorld, Repository } from '../helpers/git-repository.ts';
 
 /** A repository whose remote `origin` has this address in its configuration. */
@@ -80,4 +80,29 @@ test('the variables of a hook are ignored', () => {
   other.git('config', 'remote.origin.url', 'https://git.example.org/two.git');
   const env = { ...world.env, GIT_DIR: join(other.path, '.git'), GIT_CONFIG_COUNT: 'x' };
   expect(repositoryOf(repository.path, env)).toBe('https://git.example.org/one.git');
+});
+
+/** Returns what `fileAt` finds in a commit with links beside and above files. */
+function lookUp(path: string) {
+  const world = gitWorld();
+  const repository = new Repository(world);
+  const commit = repository.commit({
+    'keys/prod.pub': 'prod',
+    'keys/current.pub': { link: 'prod.pub' },
+    linked: { link: 'keys' },
+  });
+  return fileAt({ folder: repository.path, env: world.env }, commit, path);
+}
+
+test('a file in a commit is found beside a link', () => {
+  expect(lookUp('keys/prod.pub')).toEqual({ bytes: Buffer.from('prod') });
+  expect(lookUp('keys/next.pub')).toBeUndefined();
+});
+
+test.each([
+  ['keys/current.pub', 'keys/current.pub'],
+  ['linked/prod.pub', 'linked'],
+])('a file in a commit is not read through a link: %s', (path, at) => {
+  const kind = 'a symbolic link, which is not followed';
+  expect(lookUp(path)).toEqual({ bytes: undefined, at, kind });
 });

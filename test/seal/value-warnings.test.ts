@@ -1,27 +1,182 @@
+import { generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Binding } from '../../src/jwe/binding.ts';
 import type { CompactJwe } from '../../src/jwe/compact.ts';
-import { checkPlaintext, checkSealed, valueWarningCodes } from '../../src/seal/value-warnings.ts';
+import {
+  checkPlaintext,
+  checkSealed,
+  type Plaintext,
+  valueWarningCodes,
+  warningsAbout,
+} from '../../src/seal/value-warnings.ts';
+import { makeAuthority } from '../helpers/certificates.ts';
 import { boundHeader, withHeader } from '../jwe/malformed.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
 const relaxed = { strict: false, allow: new Set<string>() };
 const strict = { strict: true, allow: new Set<string>() };
 const check = (value: string | Buffer, policy = relaxed, type?: string, key = 'password') =>
-  checkPlaintext(Buffer.from(value), key, type, policy);
-const codes = (value: string | Buffer) => check(value).map(({ code }) => code);
+  checkPlaintext({ key, bytes: Buffer.from(value) }, type, policy);
+
+/** A value of the data key `password`, or one with its key or encoding. */
+type Example = string | Buffer | Plaintext;
+const plaintext = (value: Example): Plaintext =>
+  typeof value === 'string' || Buffer.isBuffer(value)
+    ? { key: 'password', bytes: Buffer.from(value) }
+    : value;
+const warnings = (value: Example) => warningsAbout(plaintext(value));
+const codes = (value: Example) => warnings(value).map(({ code }) => code);
+
+/** A value that is written as it is under `data`. */
+const underData = (base64: string): Plaintext => ({
+  key: 'password',
+  bytes: Buffer.from(base64, 'base64'),
+  encoded: true,
+});
+const dockerConfig = (config: unknown, key = '.dockerconfigjson'): Plaintext => ({
+  key,
+  bytes: Buffer.from(JSON.stringify(config)),
+});
+const auth = Buffer.from('ann:CANARY').toString('base64');
+
+const pem = generateKeyPairSync('ec', { namedCurve: 'P-384' })
+  .privateKey.export({ type: 'pkcs8', format: 'pem' })
+  .toString();
+const openSsh = `-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
+QyNTUxOQAAACCmBtWpfiHGXWLS4HwPOBKoa0dA4XgoIMrc9kPfAXrQ0wAAAIhYuJ1eWLid
+XgAAAAtzc2gtZWQyNTUxOQAAACCmBtWpfiHGXWLS4HwPOBKoa0dA4XgoIMrc9kPfAXrQ0w
+AAAEBajB74DoNU0P/raCeT3yyhfZrw50tRWR/qcb2UTD1JIKYG1al+IcZdYtLgfA84Eqhr
+R0DheCggytz2Q98BetDTAAAABHRlc3QB
+-----END OPENSSH PRIVATE KEY-----
+`;
+const short = generateKeyPairSync('ed25519')
+  .privateKey.export({ type: 'pkcs8', format: 'pem' })
+  .toString();
+const keys = [pem, openSsh];
+const valid = await makeAuthority();
+const expired = await makeAuthority('CN=old', -1);
+const damaged = expired.cert.replace(/\n.{8}/, '\n');
+const encrypted = `-----BEGIN RSA PRIVATE KEY-----
+Proc-Type: 4,ENCRYPTED
+DEK-Info: AES-256-CBC,0123456789ABCDEF0123456789ABCDEF
+
+c2VjcmV0IGtleQ==
+-----END RSA PRIVATE KEY-----
+`;
+const pgp =
+  '-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nxVgEZ0==\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----\n';
+const ssh2 =
+  '---- BEGIN SSH2 PUBLIC KEY ----\nComment: "a"\nAAAAC3NzaC1lZDI1\n---- END SSH2 PUBLIC KEY ----\n';
+const natsCredentials =
+  '-----BEGIN NATS USER JWT-----\neyJ0\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\nSUAM\n------END USER NKEY SEED------\n';
+
+/** Damage that editors, shells and YAML do to a key, and that a rule can undo. */
+const repairable: readonly ((key: string) => string)[] = [
+  (key) => key.trimEnd(),
+  (key) => key.trimEnd().replaceAll('\n', ' '),
+  (key) => key.replaceAll('\n', ' '),
+  (key) => key.replaceAll('\n', ''),
+  (key) => key.replaceAll('\n', '\\n'),
+  (key) => key.replaceAll('\n', '\\r\\n'),
+  (key) => JSON.stringify(key),
+  (key) => `'${key}'\n`,
+  (key) => key.replaceAll('-----', '\u2014'),
+  (key) => key.replaceAll('-----', '\u2013---'),
+  (key) => key.replace('-----END', '----END'),
+  (key) => key.replace(/^(?=.)/gm, '    '),
+  (key) => key.replace(/\n(?=.)/g, '\n\t'),
+  (key) => key.replaceAll('\n', '\n\n'),
+  (key) => key.replaceAll('\n', '\r'),
+];
+const broken: readonly ((key: string) => string)[] = [
+  (key) => key.slice(0, 90),
+  (key) => key.replace(/.*\n/, ''),
+  (key) => key.replace(/-----END.*\n/, ''),
+  (key) => key.replace(/\n.{20}/, '\n'),
+  (key) => key.replace(/\n..../, '\n*\u00e4*!'),
+  (key) => key.replace('-----END', '-----END X'),
+];
 
 interface Examples {
-  readonly dirty: readonly (string | Buffer)[];
+  readonly dirty: readonly Example[];
   /** Similar values without this warning; they may have another one. */
-  readonly clean: readonly (string | Buffer)[];
+  readonly clean: readonly Example[];
 }
 
 const examples: Record<string, Examples> = {
   'utf-16': {
     dirty: [Buffer.from('\ufeffpw', 'utf16le'), Buffer.from('\ufeffpw', 'utf16le').swap16()],
     clean: [Buffer.from([0xff]), Buffer.from([0xff, 0xff]), 'ÿþpw', Buffer.from('pw', 'utf16le')],
+  },
+  'not-utf-8': {
+    dirty: [Buffer.from('pässwort', 'latin1'), Buffer.from('geheim und größer\n', 'latin1')],
+    clean: ['pässwort', Buffer.from('äöü', 'latin1'), Buffer.from('p\0äss', 'latin1')],
+  },
+  'not-encoded': {
+    dirty: [
+      ...['password', 'hunter22', 'S3cr3tPW', 'pass', 'HUNTER22', 'SuperSecret1'],
+      ...['correcthorsebatterystaple123', '3f786850e387550fdab836ed7e6dc881'],
+    ].map(underData),
+    clean: [
+      ...['cGFzc3dvcmQ=', 'c2VjcmV0MTIz', 'q83vEjRWeJq83vEj', 'AQAB////', 'pw/+pw/+', 'abcdef=='],
+      ...[Buffer.alloc(32, 'password', 'base64').toString('base64'), 'a'.repeat(100)],
+    ]
+      .map(underData)
+      .concat({ key: 'password', bytes: Buffer.from('password', 'base64') }),
+  },
+  'no-credentials': {
+    dirty: [
+      ...[{}, { auths: {} }, { auths: null }, { auths: { x: {} }, credsStore: 'desktop' }],
+      ...[{ auths: { x: { auth }, y: {} } }, { auths: { x: null } }, { x: { auth } }],
+      ...[{ username: 'ann' }, { username: 'ann', password: '' }, { auth: '' }, { auth: 1 }].map(
+        (entry) => ({ auths: { x: entry } }),
+      ),
+      ...[{ auth: 'ann:CANARY' }, { auth: `${auth}!` }, { auth: 'Q0FOQVJZ' }, { email: 'a@b' }].map(
+        (entry) => ({ auths: { x: entry } }),
+      ),
+    ]
+      .map((config) => dockerConfig(config))
+      .concat(
+        dockerConfig({}, '.dockercfg'),
+        dockerConfig({ auths: { x: { auth } } }, '.dockercfg'),
+      ),
+    clean: [
+      dockerConfig({ x: { auth } }, '.dockercfg'),
+      dockerConfig({ auths: {} }, 'config.json'),
+      { key: '.dockerconfigjson', bytes: Buffer.from('CANARY') },
+      ...[
+        { auth },
+        { auth: auth.replace(/=+$/, '') },
+        { username: 'ann', password: 'CANARY' },
+        { identitytoken: 'CANARY' },
+        { registrytoken: 'CANARY' },
+      ].map((entry) => dockerConfig({ auths: { x: entry }, credsStore: 'desktop' })),
+    ],
+  },
+  'damaged-pem': {
+    dirty: [
+      ...keys.flatMap((key) => [...repairable, ...broken].map((damage) => damage(key))),
+      ...[` ${openSsh}`, `\n${openSsh}`, `# mine\n${openSsh}`, openSsh.replace('\n', ' \n')],
+      ...[encrypted.replaceAll('\n', ' '), pgp.trimEnd(), pgp.replaceAll('\n', ' ')],
+      ...[ssh2.replaceAll('----', '-----'), pem.trimEnd() + pem],
+    ],
+    clean: [
+      ...[...keys, short, encrypted, pgp, ssh2, natsCredentials],
+      ...keys.map((key) => key.replaceAll('\n', '\r\n')),
+      ...[`Bag Attributes\n    x: y\n${pem}`, `${pem}${pem}`, `${pem}\n${pem}`, `\n${pem}`],
+      // OpenSSL and OpenSSH accept lines of any length, and spaces between them.
+      pem.replace(/\n(\w{20})(\w+)/, '\n$1 $2'),
+      // Other formats quote or indent PEM.
+      ...[JSON.stringify({ pem }), JSON.stringify({ pem }, null, 2), `KEY="${pem}"\n`],
+      ...[`key: |\n${pem.replace(/^(?=.)/gm, '  ')}`, `a: "${pem}"`],
+      'BEGIN PRIVATE KEY',
+    ],
+  },
+  'expired-certificate': {
+    dirty: [expired.cert, `${expired.cert}\n${valid.cert}\n`],
+    clean: [valid.cert, `${valid.cert}\n${expired.cert}\n`, pem, damaged],
   },
   empty: { dirty: [''], clean: [' ', '\n', '0'] },
   'trailing-newline': {
@@ -34,6 +189,45 @@ const examples: Record<string, Examples> = {
   },
   bom: { dirty: ['\ufeffpw', '\ufeff'], clean: ['pw', 'p\ufeffw', '\ufffe'] },
   crlf: { dirty: ['a\r\nb', 'a\r\n', '\r\n'], clean: ['a\nb', 'a\rb', '\n\r'] },
+  'control-characters': {
+    dirty: [
+      ...[
+        'p\0w',
+        'p\0w\0',
+        'p\x07w',
+        '\x1b[31mpw\x1b[0m',
+        'pw\x7f',
+        'pw\x9b',
+        'p\u0085w',
+        '\x0cpw',
+      ],
+      ...['pw\r', 'p\rw', 'a\rb\r', 'a\r\r\nb', 'p\u2028w', 'pw\u2029', 'p\u00adw', '\u200epw'],
+      ...[
+        '\u202epw',
+        'p\u2066w',
+        '\u3164',
+        'pw\n\n',
+        'pw\r\n\r\n',
+        'a\nb\n\n',
+        '\n\n',
+        '\npw',
+        '\n\npw\n',
+      ],
+    ],
+    clean: [
+      'pw',
+      'p\tw',
+      'pw\n',
+      'a\r\nb',
+      'pw\r\n',
+      '\n',
+      'a\n\nb\n',
+      '\na\nb\n',
+      'p\u00a0w',
+      '\ufeffpw',
+      '\u{1f600}\ufe0f',
+    ],
+  },
   'invisible-space': {
     dirty: ['p\u00a0w', 'p\u200bw', '\u202fpw', 'pw\u2060', 'pw\ufeff'],
     clean: ['p w', 'pw', '\ufeffpw', 'p\u3000w', 'Pässwörd'],
@@ -47,16 +241,26 @@ const examples: Record<string, Examples> = {
     clean: ['"', 'pw"', '"pw', '"pw\'', 'say "pw"', '{"a":"b"}', '"a"\n"b"'],
   },
   base64: {
-    dirty: ['cGFzc3dvcmQ=', 'c2VjcmV0MTIz', 'cGFzc3dvcmQ=\n', 'cMOkc3N3w7ZyZA=='],
+    dirty: [
+      'cGFzc3dvcmQ=',
+      'c2VjcmV0MTIz',
+      'cGFz\nc3dv\r\ncmQ=\n',
+      'cGFzc3dvcmQ=\n',
+      'cMOkc3N3w7ZyZA==',
+    ],
     clean: ['password', 'pw', 'c2Vj', 'q83vEjRWeJq83vEj', 'cGFzc3dvcmQ', 'c2Vj cmV0', 'AAECAwQF'],
   },
   placeholder: {
     dirty: [
+      ...['null', 'null\n', 'undefined', 'None', '[object Object]'],
       ...['changeme', 'CHANGE_ME', 'change-it', 'replace me', 'your-password', 'insert-token-here'],
       ...['my secret', 'TODO', 'tbd', 'xxx', '****', '...', 'placeholder', 'dummy', 'example'],
       ...['<password>', '$\u007bDB_PASSWORD}', '{{ .Values.password }}', ' changeme \n'],
+      ...['ref+vault://kv/hr#/a', 'vault:secret/data/hr#A', 'op://hr/db/password', '#{A}#'],
+      ...['<path:kv/hr#a>', 'postgres://app:<path:kv/hr#a>@db', '$\u007bDB_PASSWORD:=}'],
     ],
     clean: [
+      ...['nullable', 'none of it', ' null', '"null"'],
       ...[
         'changeme2',
         'xx',
@@ -92,8 +296,7 @@ test.each([
   'Tr0ub4dor&3',
   'pa$$w0rd!"#%',
   'postgres://user:pw@db.hr.svc:5432/app?sslmode=require',
-  '-----BEGIN PRIVATE KEY-----\nMIIEvQ==\n-----END PRIVATE KEY-----\n',
-  '{\n  "auths": {}\n}\n',
+  ...keys,
   'key: value\nother: |\n  text\n',
   '密码',
 ])('%j has no warnings', (value) => {
@@ -114,6 +317,20 @@ test('random passwords and random bytes have no warnings', () => {
       }),
       // By chance, one password in a million is base64 of text. None of these is.
       { seed: 1 },
+    );
+  }
+});
+
+test('binary files have no warnings', () => {
+  // The signatures of a Java keystore, PKCS #12, gzip and a keytab; real ones have random bytes.
+  const starts = ['feedfeed00000002', '308209c902010330', '1f8b0800', '0502000000ff'];
+  for (const start of starts) {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 200, maxLength: 400 }), (rest) => {
+        expect(
+          codes(Buffer.concat([Buffer.from(start, 'hex'), rest, Buffer.from([0xff])])),
+        ).toEqual([]);
+      }),
     );
   }
 });
@@ -142,25 +359,125 @@ test('no warning contains the value', () => {
   expect(found).toBeGreaterThan(50);
 });
 
-test('each warning has a fixed message', () => {
+test('each code has a few fixed messages', () => {
   const texts = new Map<string, Set<string>>();
   for (const { dirty } of Object.values(examples)) {
-    for (const { code, message } of dirty.flatMap((value) => check(value))) {
+    for (const { code, message } of dirty.flatMap(warnings)) {
       texts.set(code, (texts.get(code) ?? new Set()).add(message));
     }
   }
   expect([...texts.keys()].sort()).toEqual([...valueWarningCodes].sort());
-  expect([...texts.values()].map(({ size }) => size)).toEqual(valueWarningCodes.map(() => 1));
+  const counts: Record<string, number> = {
+    'damaged-pem': 9,
+    'control-characters': 5,
+    placeholder: 8,
+  };
+  for (const [code, { size }] of texts) expect([code, size]).toEqual([code, counts[code] ?? 1]);
+});
+
+describe('the fix of a warning', () => {
+  const fixes = (value: Example) =>
+    warnings(value).flatMap(({ code, fix }) => (fix ? [{ code, bytes: fix.bytes }] : []));
+
+  test('removes what it warns about', () => {
+    const fixed = Object.values(examples)
+      .flatMap(({ dirty }) => dirty)
+      .flatMap((value) =>
+        warnings(value).flatMap(({ message, fix }) =>
+          fix === undefined ? [] : [{ message, after: { ...plaintext(value), bytes: fix.bytes } }],
+        ),
+      );
+    for (const { message, after } of fixed)
+      expect(warnings(after).map((warning) => warning.message)).not.toContain(message);
+    expect(new Set(fixed.map(({ message }) => message)).size).toBeGreaterThan(15);
+  });
+
+  test('can be repeated until none is left', () => {
+    const part = fc.constantFrom(
+      ...['a', 'b c', '\n', '\r', '\r\n', ' ', '\t', '"', "'", '\ufeff', '\u00a0', '\u00ad', '\0'],
+      ...['\x1b[', '\\n', 'MAAA', '\u201c', '\u200b', '\u2028'],
+      ...['-----BEGIN PRIVATE KEY-----', '-----END PRIVATE KEY-----'],
+    );
+    fc.assert(
+      fc.property(fc.array(part), (parts) => {
+        let value = parts.join('');
+        for (let steps = 0; ; steps++) {
+          const [fix] = fixes(value);
+          if (fix === undefined) return;
+          expect(steps).toBeLessThan(20);
+          value = String(fix.bytes);
+        }
+      }),
+    );
+  });
+
+  test.each([
+    ['pw\r\n', 'pw'],
+    [' pw \n', ' pw '],
+    ['\ufeffpw', 'pw'],
+    ['a\r\nb\r\n', 'a\nb\n'],
+    ['a\nb\n\n\n', 'a\nb\n'],
+    ['\npw\n\n', 'pw'],
+    ['pw\r', 'pw'],
+    ['\x1b[1;31mpw\x1b[0m\x07', 'pw'],
+    ['p\u00adw\u2028', 'pw'],
+    ['\u00a0p\u200bw', ' pw'],
+    ['\u201cit\u2019s\u201d', '"it\'s"'],
+    ['"pw"', 'pw'],
+    ['cGFz\nc3dvcmQ=\n', 'password'],
+  ])('changes %j to %j', (value, fixed) => {
+    expect(String(fixes(value)[0]?.bytes)).toBe(fixed);
+  });
+
+  test('changes UTF-16 of both byte orders to UTF-8', () => {
+    const utf16 = Buffer.from('\ufeffpässwort', 'utf16le');
+    expect(String(fixes(utf16)[0]?.bytes)).toBe('pässwort');
+    expect(String(fixes(Buffer.from(utf16).swap16())[0]?.bytes)).toBe('pässwort');
+  });
+
+  test.each(keys)('repairs each damage to the lines of a key', (key) => {
+    for (const damage of repairable) {
+      const [fix] = fixes(damage(key));
+      expect(fix).toEqual({ code: 'damaged-pem', bytes: Buffer.from(key) });
+    }
+  });
+
+  test('keeps the text around several blocks', () => {
+    const value = `Bag Attributes\n    x: y\n${pem}# next\n${pem}`;
+    expect(String(fixes(value.trimEnd())[0]?.bytes)).toBe(value);
+    expect(String(fixes(encrypted.trimEnd())[0]?.bytes)).toBe(encrypted);
+  });
+
+  test.each([
+    ...keys.flatMap((key) => broken.map((damage) => damage(key))),
+    encrypted.trimEnd().replaceAll('\n', ' '),
+    pgp.trimEnd().replaceAll('\n', ' '),
+    'a\rb',
+    ' a:\n   b: c\n',
+    '',
+    'changeme',
+  ])('is not offered for %j', (value) => {
+    expect(fixes(value)).toEqual([]);
+  });
 });
 
 // Values may have 1 MiB, so no pattern may backtrack.
-test.each([' ', '\n', '\t\r\n', '"', '.', 'x', '{{', '$\u007b', 'my key ', '\u00a0', 'change'])(
-  'a value of a million bytes of %j is checked in linear time',
-  (part) => {
-    const value = (length: number) => `${part.repeat(length / part.length)}\u0001`;
-    expect(codes(value(1_000_000))).toEqual(codes(value(100)));
-  },
-);
+test.each([
+  ...[
+    '-',
+    '\r',
+    '\\n',
+    '\x1b[',
+    '\x1b[0',
+    'BEGIN A',
+    '-----BEGIN A ',
+    '-----BEGIN PRIVATE KEY-----',
+  ],
+  ...[' ', '\n', '\t\r\n', '"', '.', 'x', '{{', '$\u007b', 'my key ', '\u00a0', 'change'],
+])('a value of a million bytes of %j is checked in linear time', (part) => {
+  const value = (length: number) => `${part.repeat(length / part.length)}\u0001`;
+  expect(codes(value(1_000_000))).toEqual(codes(value(100)));
+});
 
 describe('checkPlaintext', () => {
   test('returns no warnings about a sound value', () => {
@@ -218,7 +535,8 @@ describe('checkPlaintext', () => {
       message: `the value is not a JSON object, as type ${type} requires`,
       hint: 'correct the value, or the type',
     });
-    expect(check('{"auths":{}}', strict, type, '.dockerconfigjson')).toEqual([]);
+    const config = JSON.stringify({ auths: { 'ghcr.io': { auth } } });
+    expect(check(config, strict, type, '.dockerconfigjson')).toEqual([]);
   });
 });
 

@@ -3,8 +3,8 @@ import { none, type Rule } from '../rule.ts';
 export const unreadable: Rule = {
   id: 'unreadable',
   severity: 'error',
-  summary: 'a file that cannot be read, or that is not UTF-8',
-  why: 'A file that cannot be read cannot be judged, and may contain anything. PowerShell 5 writes UTF-16, which no Kubernetes tool reads.',
+  summary: 'a file that cannot be read, is not UTF-8, or has its content elsewhere',
+  why: 'A file that cannot be read cannot be judged, and may contain anything. PowerShell 5 writes UTF-16, which no Kubernetes tool reads. A Git LFS pointer and a file that git-crypt or another tool encrypts are not the manifest that is applied. In the index and in commits, symbolic links are not followed.',
   wrong: '# db.yaml as UTF-16',
   right: '# … | Set-Content -Encoding utf8 db.yaml',
   covers: 'text',
