@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 
 /**
@@ -38,6 +39,17 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
 /** Quotes `text` for a POSIX shell if necessary, so that a hint can be pasted. */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/**
+ * Completes a command that reads FILE, the path `file`, and writes `key.EXTENSION`. An output that
+ * has the name of the input gets another one.
+ */
+export function commandFor(template: string, file: string): string {
+  return template.replace(/\bFILE\b|\bkey\.[a-z0-9]+/g, (word) => {
+    if (word === 'FILE') return shellWord(file);
+    return word === basename(file) ? `new-${word}` : word;
+  });
 }
 
 /** Limits that keep the search for a suggestion fast. */

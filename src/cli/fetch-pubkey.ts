@@ -18,7 +18,7 @@ import { parseReference } from '../keys/reference.ts';
 import { checkPin, configuredKey, fetchKey, type KeyContext } from '../keys/resolve.ts';
 import { jsonText, printable } from '../text.ts';
 import type { IO } from './io.ts';
-import { addKeyOptions, configFor, type KeyFlags, keyContext, warnIfWeak } from './options.ts';
+import { addKeyOptions, configFor, type KeyFlags, keyContext, warnAboutKey } from './options.ts';
 import { say, warn, writeStdout } from './print.ts';
 import { pinOf } from './sealing-key.ts';
 
@@ -62,7 +62,7 @@ async function fetchPubkey(io: IO, text: string, flags: FetchFlags): Promise<voi
   for (const [fact, value] of key.facts) say(io, 'note', `${fact}: ${value}`);
   say(io, 'note', `${key.origin}: RSA-${key.bits}`);
   say(io, 'note', `its fingerprint: ${describeKid(key.kid)}`);
-  warnIfWeak(io, key, key.origin);
+  warnAboutKey(io, key, key.origin);
   for (const pin of wanted.pins) checkPin(key.kid, pin, text);
   if (wanted.file !== undefined) await writeKey(io, wanted.file, key, flags);
   if (flags.json) await writeStdout(io, asJson(key));

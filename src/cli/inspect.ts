@@ -14,14 +14,14 @@ import { notShown, textconv } from '../inspect/textconv.ts';
 import { describeBinding } from '../jwe/binding.ts';
 import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
-import { type KeyFile, looksLikeKey, parseKey } from '../keys/key-file.ts';
+import { type KeyFile, looksLikeKey, parseKey, type Validity } from '../keys/key-file.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import { isFolder, type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
 import { jsonText, printable } from '../text.ts';
 import { readInput, repeated, withoutFinalNewline } from './files.ts';
 import type { IO } from './io.ts';
-import { configFor, configOption, type KeyFlags } from './options.ts';
+import { configFor, configOption, dayOf, type KeyFlags, validityProblem } from './options.ts';
 import { type Colour, type Column, paint, say, tableOf, warn, writeStdout } from './print.ts';
 
 interface InspectFlags extends KeyFlags {
@@ -168,14 +168,15 @@ function byFile(io: IO, { values, keys }: Found, names: KeyNames, json: boolean)
   if (json) {
     return jsonText({
       values: values.map((value) => ({ ...value, keyName: nameOf(value) })),
-      keys: keys.map(({ path, kind, form, bits, kid }) => {
-        return { path, kind, form, bits, kid, fingerprint: describeKid(kid) };
+      keys: keys.map(({ path, kind, form, bits, kid, validity }) => {
+        const dates = validity && { validFrom: validity.from, validTo: validity.to };
+        return { path, kind, form, bits, kid, fingerprint: describeKid(kid), ...dates };
       }),
     });
   }
   const lines = keys.map(
-    ({ path, kind, form, bits, kid }) =>
-      `${printable(path)}: ${kind} key, ${form}, RSA-${bits}, ${describeKid(kid)}\n`,
+    ({ path, kind, form, bits, kid, validity }) =>
+      `${printable(path)}: ${kind} key, ${form}, RSA-${bits}, ${describeKid(kid)}${datesOf(validity)}\n`,
   );
   if (values.length === 0 && keys.length === 0) say(io, 'note', 'no Secret found');
   const columns: readonly Column<Inspection>[] = [
@@ -192,6 +193,13 @@ function byFile(io: IO, { values, keys }: Found, names: KeyNames, json: boolean)
     { title: 'KEY', cell: ({ keyBits, kid }) => (keyBits ? (kid ?? NO_KID) : '') },
   ];
   return lines.join('') + (values.length > 0 ? tableOf(values, columns) : '');
+}
+
+function datesOf(validity: Validity | undefined): string {
+  if (validity === undefined) return '';
+  const problem = validityProblem(validity);
+  const days = `, valid from ${dayOf(validity.from)} to ${dayOf(validity.to)}`;
+  return problem === undefined ? days : `${days} (${problem})`;
 }
 
 function opensIn({ key, state, binding, reason }: Inspection): string {

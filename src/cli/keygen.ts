@@ -9,7 +9,7 @@ import { MAX_BITS, MIN_BITS } from '../jwe/compact.ts';
 import { describeKid, kidOf } from '../jwe/thumbprint.ts';
 import { shellWord } from '../text.ts';
 import type { IO } from './io.ts';
-import { warnIfWeak } from './options.ts';
+import { warnAboutKey } from './options.ts';
 import { say } from './print.ts';
 
 export function configure(command: Command, io: IO): void {
@@ -38,7 +38,7 @@ async function keygen(io: IO, prefix: string, bitsText: string): Promise<void> {
     if (existsSync(resolve(io.cwd, path))) throw exists(path, prefix);
     checkWritable(resolve(io.cwd, path), path);
   }
-  warnIfWeak(io, { bits }, pub);
+  warnAboutKey(io, { bits }, pub);
   const { privateKey, publicKey } = await promisify(generateKeyPair)('rsa', {
     modulusLength: bits,
     publicExponent: 65537,

@@ -2,12 +2,16 @@ import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, type FindConfig, findConfig } from '../config/config.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
+import { readFile } from '../fs/read.ts';
 import type { Scope } from '../jwe/binding.ts';
 import { WEAK_BITS } from '../jwe/compact.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
+import type { KeyFile, Passphrases, Validity } from '../keys/key-file.ts';
 import { type KeyContext, loadOpeningKeys } from '../keys/resolve.ts';
+import { shellWord } from '../text.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
+import { promptPassphrase } from './prompt.ts';
 
 /** The options of every command that takes a key. */
 export interface KeyFlags {
@@ -55,7 +59,54 @@ export function keyContext(io: IO, flags: KeyFlags, config: Config | undefined):
     kmsEndpoint: flags.kmsEndpoint,
     verifySignature: flags.verifySignature ?? false,
     note: (text) => say(io, 'note', text),
+    passphrases: passphrasesFrom(io),
   };
+}
+
+const MAX_PASSPHRASE_FILE = 4096;
+const PASSPHRASE_TRIES = 3;
+
+/**
+ * The passphrase in the file that KSEAL_KEY_PASSPHRASE_FILE names, or else those that the user types
+ * on the terminal. Passphrases typed for one key are tried on the next before it asks again.
+ */
+export function passphrasesFrom(io: Pick<IO, 'env' | 'cwd' | 'openTerminal'>): Passphrases {
+  const typed: string[] = [];
+  return async function* (shown) {
+    const file = io.env.KSEAL_KEY_PASSPHRASE_FILE;
+    if (file) {
+      yield passphraseIn(resolve(io.cwd, file), file);
+      throw wrongPassphrase(
+        shown,
+        `wrong passphrase in ${file}`,
+        ` -passin ${shellWord(`file:${file}`)}`,
+      );
+    }
+    yield* [...typed];
+    for (let tries = 0; tries < PASSPHRASE_TRIES; tries++) {
+      const passphrase = await promptPassphrase(io, shown, tries > 0);
+      if (passphrase === undefined) return;
+      typed.push(passphrase);
+      yield passphrase;
+    }
+    throw wrongPassphrase(shown, `wrong passphrase, ${PASSPHRASE_TRIES} times`);
+  };
+}
+
+/** The first line of a file, as for `-passin file:` of openssl. Throws IO or KEY_INVALID. */
+function passphraseIn(path: string, shown: string): Uint8Array {
+  const text = readFile(path, shown, MAX_PASSPHRASE_FILE).toString('latin1');
+  const [line = ''] = text.replace(/^\xef\xbb\xbf/, '').split(/\r?\n/);
+  if (line !== '') return Buffer.from(line, 'latin1');
+  throw new KsealError('KEY_INVALID', 'first line is empty, expected a passphrase', {
+    thing: shown,
+    hint: 'write the passphrase to the first line, or unset KSEAL_KEY_PASSPHRASE_FILE',
+  });
+}
+
+function wrongPassphrase(thing: string, problem: string, option = ''): KsealError {
+  const hint = `try it with: openssl pkey -noout -in ${shellWord(thing)}${option}`;
+  return new KsealError('KEY_INVALID', problem, { thing, hint });
 }
 
 /** Explains each scope to people who do not know the word. */
@@ -70,9 +121,30 @@ export function sayScope(io: IO, scope: Scope, secret?: string): void {
   say(io, 'note', `${secret ? `${secret}, ` : ''}scope ${scope}: ${scopeWords[scope]}`);
 }
 
-export function warnIfWeak(io: IO, { bits }: { readonly bits: number }, key: string): void {
-  if (bits >= WEAK_BITS) return;
-  warn(io, { message: `${key}: RSA-${bits} is weak; use ${WEAK_BITS} bits or more` });
+/** Warns about a short key, and about a certificate that is not valid now. */
+export function warnAboutKey(
+  io: IO,
+  { bits, validity }: Pick<KeyFile, 'bits' | 'validity'>,
+  key: string,
+): void {
+  if (bits < WEAK_BITS)
+    warn(io, { message: `${key}: RSA-${bits} is weak; use ${WEAK_BITS} bits or more` });
+  const problem = validity && validityProblem(validity);
+  if (problem === undefined) return;
+  const hint = 'ask the KMS manager whether this key is in use';
+  warn(io, { message: `${key}: certificate ${problem}`, hint });
+}
+
+/** Undefined for a certificate that is valid now. */
+export function validityProblem({ from, to }: Validity): string | undefined {
+  const now = new Date();
+  if (to < now) return `expired on ${dayOf(to)}`;
+  return from > now ? `is not valid before ${dayOf(from)}` : undefined;
+}
+
+/** The date in UTC, such as 2026-01-31. */
+export function dayOf(date: Date): string {
+  return date.toISOString().replace(/T.*/, '');
 }
 
 /** The keys to open with: those on the command line, or else the one in the environment. */
@@ -86,10 +158,17 @@ export async function openingKeys(
   references: readonly string[],
   context: KeyContext,
 ): Promise<readonly OpeningKey[]> {
-  // Waits for all, so that every error is reported and no call continues afterwards.
-  const settled = await Promise.allSettled(
-    references.map((reference) => loadOpeningKeys(reference, context)),
-  );
-  throwAll(settled.flatMap((one) => (one.status === 'rejected' ? expectedErrors(one.reason) : [])));
-  return settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+  const keys: OpeningKey[] = [];
+  const errors: KsealError[] = [];
+  // One after the other, because each may ask for a passphrase.
+  for (const reference of references) {
+    try {
+      keys.push(...(await loadOpeningKeys(reference, context)));
+    } catch (thrown) {
+      errors.push(...expectedErrors(thrown));
+      if (errors.at(-1)?.code === 'INTERRUPTED') break;
+    }
+  }
+  throwAll(errors);
+  return keys;
 }

@@ -1,6 +1,6 @@
 import { emitKeypressEvents, type Key } from 'node:readline';
 import { createInterface } from 'node:readline/promises';
-import { KsealError } from '../errors.ts';
+import { type ErrorCode, KsealError } from '../errors.ts';
 import { printable } from '../text.ts';
 import type { IO, Terminal } from './io.ts';
 
@@ -76,10 +76,11 @@ export async function promptValue(io: IO, key: string): Promise<string> {
       hint: `pipe the value in with --stdin ${key}`,
     });
   }
+  const refusal = badPaste('VALUE_REFUSED', thing, `save it to a file: --from-file ${key}=PATH`);
   try {
     for (let tries = 0; tries < TRIES; tries++) {
-      const value = await askHidden(terminal, `Value for "${key}" (not shown): `, key);
-      if (value === (await askHidden(terminal, 'Repeat the value: ', key))) return value;
+      const value = await askHidden(terminal, `Value for "${key}" (not shown): `, refusal);
+      if (value === (await askHidden(terminal, 'Repeat the value: ', refusal))) return value;
       if (tries < TRIES - 1) terminal.output.write('The values differ. Try again.\n');
     }
   } finally {
@@ -88,11 +89,36 @@ export async function promptValue(io: IO, key: string): Promise<string> {
   throw new KsealError('VALUE_REFUSED', `the values differed ${TRIES} times`, { thing });
 }
 
-/** Asks one question without echoing the answer. */
+/**
+ * Asks for the passphrase of a private key file on the controlling terminal, hidden; undefined
+ * without a terminal. Throws KEY_INVALID for a paste with line breaks, INTERRUPTED.
+ */
+export async function promptPassphrase(
+  { openTerminal }: Pick<IO, 'openTerminal'>,
+  file: string,
+  isAgain: boolean,
+): Promise<string | undefined> {
+  const terminal = openTerminal();
+  if (terminal === undefined) return undefined;
+  try {
+    if (isAgain) terminal.output.write('Wrong passphrase. Try again.\n');
+    const question = `Passphrase for ${printable(file)} (not shown): `;
+    return await askHidden(terminal, question, badPaste('KEY_INVALID', file, 'type it instead'));
+  } finally {
+    terminal.close();
+  }
+}
+
+function badPaste(code: ErrorCode, thing: string, hint: string): KsealError {
+  const problem = 'the pasted text has several lines or control characters';
+  return new KsealError(code, problem, { thing, hint });
+}
+
+/** Asks one question without echoing the answer. Throws `refusal` for a bad paste, or INTERRUPTED. */
 async function askHidden(
   { input, output }: Terminal,
   question: string,
-  key: string,
+  refusal: KsealError,
 ): Promise<string> {
   output.write(question);
   input.setRawMode?.(true);
@@ -103,11 +129,7 @@ async function askHidden(
     if (line.kind === 'text') return line.text;
     if (line.kind === 'interrupt') throw interrupted();
     await drain(input);
-    throw new KsealError(
-      'VALUE_REFUSED',
-      'the pasted text has several lines or control characters',
-      { thing: `data key "${key}"`, hint: `save it to a file: --from-file ${key}=PATH` },
-    );
+    throw refusal;
   } finally {
     output.write(`${PASTE_OFF}\n`);
     input.setRawMode?.(false);

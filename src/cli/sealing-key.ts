@@ -10,7 +10,7 @@ import { type KnownKey, knownKeysPath, knownKid, rememberKey } from '../keys/kno
 import { parseReference } from '../keys/reference.ts';
 import { checkPin, loadPublicKey } from '../keys/resolve.ts';
 import type { IO } from './io.ts';
-import { configFinder, type KeyFlags, keyContext, warnIfWeak } from './options.ts';
+import { configFinder, type KeyFlags, keyContext, warnAboutKey } from './options.ts';
 import { say } from './print.ts';
 import { askYesNo } from './prompt.ts';
 
@@ -135,7 +135,7 @@ async function sealingKey(
   const title = parsed.kind === 'name' ? config?.keys.get(parsed.name)?.title : undefined;
   say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
   say(io, 'note', `its fingerprint: ${describeKid(kid)}`);
-  warnIfWeak(io, key, reference);
+  warnAboutKey(io, key, reference);
   const pin = pinOf(flags.pin);
   if (parsed.kind === 'name' && config !== undefined) {
     const repository = repositoryOf(config.folder, io.env);

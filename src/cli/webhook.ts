@@ -6,7 +6,7 @@ import type { ServeOptions } from '../webhook/server/serve.ts';
 import { type LogLevel, logLevels } from '../webhook/server/settings.ts';
 import { repeated } from './files.ts';
 import type { IO } from './io.ts';
-import { keyContext, openingReferences } from './options.ts';
+import { keyContext, openingReferences, passphrasesFrom } from './options.ts';
 import { configure as configureManifests } from './webhook-manifests.ts';
 import {
   addOpeningOptions,
@@ -86,13 +86,19 @@ function configureServe(command: Command, io: IO): void {
   addOpeningOptions(command, { maxScope: DEFAULT_MAX_SCOPE, logLevel }).action(
     async (flags: ServeFlags) => {
       const options = optionsFrom(io, flags);
+      // A server does not wait for a person.
+      const passphrases = passphrasesFrom({
+        env: io.env,
+        cwd: io.cwd,
+        openTerminal: () => undefined,
+      });
       const { serve } = await import('../webhook/server/serve.ts');
       await serve(options, {
         logStream: io.stderr,
         onSignal: io.onSignal,
         onUncaught: io.onUncaught,
         loadKeys: (reference, note) =>
-          loadOpeningKeys(reference, { ...keyContext(io, flags, undefined), note }),
+          loadOpeningKeys(reference, { ...keyContext(io, flags, undefined), note, passphrases }),
       });
     },
   );

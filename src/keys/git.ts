@@ -1,6 +1,6 @@
 import { KsealError } from '../errors.ts';
 import { type FileAddress, fetchFile } from '../git/fetch.ts';
-import { MAX_KEY_FILE, parseKey } from './key-file.ts';
+import { holdsPrivateKey, MAX_KEY_FILE, publicKeyFrom } from './key-file.ts';
 import type { FetchPublicKey } from './provider.ts';
 
 /** Gets the public key in a file of a Git repository, at a branch, a tag or a commit. */
@@ -13,9 +13,8 @@ export const fetchPublicKey: FetchPublicKey = async (reference, { env, verifySig
   });
   const origin = `${address.shown}@${commit}#${address.path}`;
   // Checked first: even a malformed private key is a leak.
-  if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY/.test(bytes.toString('latin1'))) throw leaked(origin);
-  const key = await parseKey(bytes, origin);
-  if (key.kind === 'private') throw leaked(origin);
+  if (holdsPrivateKey(bytes)) throw leaked(origin);
+  const key = await publicKeyFrom(bytes, origin);
   const facts = new Map([
     ['commit', commit],
     ['ref', ref],

@@ -3,10 +3,14 @@ import type { Config, ConfiguredKey } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
-import type { PublicKey } from '../jwe/encrypt.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
 import { suggest } from '../text.ts';
-import { openingKeyFromFile, publicKeyFromFile } from './key-file.ts';
+import {
+  type KeyFile,
+  openingKeyFromFile,
+  type Passphrases,
+  publicKeyFromFile,
+} from './key-file.ts';
 import { keyStatuses, strictest } from './key-status.ts';
 import type { FetchedKey, Provider, ProviderOptions } from './provider.ts';
 import { parseReference } from './reference.ts';
@@ -15,10 +19,11 @@ export interface KeyContext extends ProviderOptions {
   /** The folder that relative paths start from. */
   readonly cwd: string;
   readonly config: Config | undefined;
+  readonly passphrases: Passphrases;
 }
 
 /** Loads the public key for a reference. For a name this is its `file`, checked against the pin. */
-export async function loadPublicKey(text: string, context: KeyContext): Promise<PublicKey> {
+export async function loadPublicKey(text: string, context: KeyContext): Promise<KeyFile> {
   const reference = parseReference(text);
   if (reference.kind === 'file')
     return publicKeyFromFile(resolve(context.cwd, reference.path), reference.path, readFile);
@@ -64,16 +69,18 @@ export async function loadOpeningKeys(
 }
 
 async function openingKeys(text: string, context: KeyContext): Promise<readonly OpeningKey[]> {
+  const { cwd, passphrases } = context;
   const reference = parseReference(text);
-  if (reference.kind === 'file')
-    return [
-      await openingKeyFromFile(resolve(context.cwd, reference.path), reference.path, readFile),
-    ];
+  if (reference.kind === 'file') {
+    const { path } = reference;
+    return [await openingKeyFromFile(resolve(cwd, path), path, passphrases, readFile)];
+  }
   if (reference.kind === 'remote')
     return (await openingProvider(text)).fetchOpeningKeys(text, context);
   const { config, entry } = configuredKey(reference.name, context.config);
   if (entry.private !== undefined) {
-    const key = await openingKeyFromFile(resolve(config.folder, entry.private), entry.private);
+    const path = resolve(config.folder, entry.private);
+    const key = await openingKeyFromFile(path, entry.private, passphrases);
     checkPin(key.kid, entry.kid, entry.private);
     return [key];
   }

@@ -112,7 +112,7 @@ export function warningsAbout(plaintext: Plaintext): readonly ValueWarning[] {
   for (const check of valueChecks) {
     const { code, hint } = check;
     if (found.has(code) || !check.found(value)) continue;
-    const message = typeof check.message === 'string' ? check.message : check.message(text ?? '');
+    const message = check.messageFor?.(text ?? '') ?? check.message;
     found.set(code, { code, message: `the value ${message}`, hint, fix: fixOf(check, value) });
   }
   return [...found.values()];
@@ -151,7 +151,9 @@ interface Examined extends Plaintext {
 /** Something about a value that is rarely intended; the message completes "the value". */
 interface ValueCheck {
   readonly code: string;
-  readonly message: string | ((text: string) => string);
+  readonly message: string;
+  /** Returns a more exact message, if there is one. */
+  readonly messageFor?: (text: string) => string | undefined;
   readonly hint?: string;
   readonly found: (value: Examined) => boolean;
   readonly fix?: {
@@ -350,11 +352,10 @@ const valueChecks: readonly ValueCheck[] = [
   },
   {
     code: 'placeholder',
-    message: (text) => {
+    message: 'looks like a placeholder',
+    messageFor: (text) => {
       const tool = toolIn(text);
-      return tool === undefined
-        ? 'looks like a placeholder'
-        : `has a placeholder of ${tool}, which cannot replace it in a sealed value`;
+      return tool && `has a placeholder of ${tool}, which cannot replace it in a sealed value`;
     },
     found: onText((text) => toolIn(text) !== undefined || looksReplaceable.test(text)),
   },

@@ -1,22 +1,10 @@
 import { type ExecFileSyncOptions, execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { fetchFile } from '../../src/git/fetch.ts';
 import { configure, type GitWorld, gitWorld, Repository } from '../helpers/git-repository.ts';
-
-function isThere(name: string): boolean {
-  return spawnSync(name, ['--help'], { stdio: 'ignore' }).error === undefined;
-}
-
-/**
- * Skips the tests if a program is missing, because the checks before a merge must pass on a machine
- * that has only Node, npm, git and openssl. The title then says that they did not run.
- */
-function describeWith(name: string, tests: () => void): void {
-  const there = isThere(name);
-  describe.skipIf(!there)(there ? `with ${name}` : `NOT RUN: ${name} is missing`, tests);
-}
+import { describeWith } from './programs.ts';
 
 type Env = Readonly<Record<string, string>>;
 

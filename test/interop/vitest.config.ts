@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     root: join(import.meta.dirname, '../..'),
+    testTimeout: 60_000,
     include: ['test/interop/**/*.interop.ts'],
   },
 });

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync, type JsonWebKey, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { importJWK } from 'jose';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readCompact } from '../../src/jwe/compact.ts';
@@ -10,9 +11,11 @@ import { decryptCompact } from '../../src/jwe/decrypt.ts';
 import { encryptCompact } from '../../src/jwe/encrypt.ts';
 import { kidOf } from '../../src/jwe/thumbprint.ts';
 import {
+  holdsPrivateKey,
   looksLikeKey,
   openingKeyFromFile,
   parseKey,
+  publicKeyFrom,
   publicKeyFromFile,
   publicKeyText,
   readKeyFile,
@@ -37,6 +40,13 @@ const paths = {
   jwk: save('prod.jwk', JSON.stringify(pair.privateKey.export({ format: 'jwk' }))),
 };
 
+/** Yields the given passphrases. */
+const passphrases = (...given: (string | Uint8Array)[]) =>
+  async function* () {
+    yield* given;
+  };
+const none = passphrases();
+
 const seal = async (to: Pair) =>
   readCompact(Buffer.from(await encryptCompact(Buffer.from('P'), { scope: 'cluster-wide' }, to)));
 
@@ -47,17 +57,17 @@ describe('a public key file', () => {
     expect(key.key.equals(pair.key)).toBe(true);
   });
 
-  test.each(['pem', 'pkcs1', 'jwk'] as const)(
-    'with a private key (%s) is refused, and not quoted',
-    async (form) => {
-      const { code, message, hint } = await rejectionOf(
-        publicKeyFromFile(paths[form], 'a key.pem'),
-      );
-      expect(code).toBe('KEY_INVALID');
-      expect(message).toBe('a key.pem: is a private key, expected a public key');
-      expect(hint).toBe("openssl pkey -in 'a key.pem' -pubout -out key.pub");
-    },
-  );
+  test.each([
+    ['pem', "openssl pkey -in 'a key.pem' -pubout -out key.pub"],
+    ['pkcs1', "openssl pkey -in 'a key.pem' -pubout -out key.pub"],
+    ['jwk', "jq '{kty, n, e}' 'a key.pem' > key.jwk"],
+  ] as const)('with a private key (%s) is refused, and not quoted', async (form, hint) => {
+    expect(await rejectionOf(publicKeyFromFile(paths[form], 'a key.pem'))).toEqual({
+      code: 'KEY_INVALID',
+      message: 'a key.pem: is a private key, expected a public key',
+      hint,
+    });
+  });
 
   test('with a weak exponent is refused by every function', async () => {
     const weak = generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 });
@@ -66,7 +76,7 @@ describe('a public key file', () => {
     for (const refusal of [
       readKeyFile(pub, 'weak.pub'),
       publicKeyFromFile(pub, 'weak.pub'),
-      openingKeyFromFile(pem, 'weak.pem'),
+      openingKeyFromFile(pem, 'weak.pem', none),
     ]) {
       expect(await rejectionOf(refusal)).toMatchObject({
         code: 'KEY_INVALID',
@@ -80,7 +90,7 @@ describe('a private key file', () => {
   test.each(['pem', 'pkcs1', 'jwk'] as const)(
     'opens values sealed to its pair: %s',
     async (form) => {
-      const key = await openingKeyFromFile(paths[form], form);
+      const key = await openingKeyFromFile(paths[form], form, none);
       expect(key).toMatchObject({ kid: pair.kid, modulusBytes: 256, state: 'active' });
       expect(
         Buffer.from((await decryptCompact(await seal(pair), [key])).plaintext).toString(),
@@ -89,7 +99,7 @@ describe('a private key file', () => {
   );
 
   test('returns undefined for another key and for another length', async () => {
-    const key = await openingKeyFromFile(paths.pem, 'prod.pem');
+    const key = await openingKeyFromFile(paths.pem, 'prod.pem', none);
     for (const bytes of [
       (await seal(other)).encryptedKey,
       Buffer.alloc(256, 0xff),
@@ -100,14 +110,14 @@ describe('a private key file', () => {
   });
 
   test('with an odd length has encrypted keys as long as its modulus, rounded up', async () => {
-    const key = await openingKeyFromFile(save('odd.pem', odd.privatePem), 'odd.pem');
+    const key = await openingKeyFromFile(save('odd.pem', odd.privatePem), 'odd.pem', none);
     const jwe = await seal(odd);
     expect([key.modulusBytes, jwe.encryptedKey.length]).toEqual([257, 257]);
     expect(Buffer.from((await decryptCompact(jwe, [key])).plaintext).toString()).toBe('P');
   });
 
   test('with a public key is refused', async () => {
-    expect(await rejectionOf(openingKeyFromFile(paths.pub, 'prod.pub'))).toMatchObject({
+    expect(await rejectionOf(openingKeyFromFile(paths.pub, 'prod.pub', none))).toMatchObject({
       code: 'KEY_INVALID',
       message: 'prod.pub: is a public key, expected a private key',
     });
@@ -137,17 +147,18 @@ describe('a path without a key file', () => {
 
 const { publicPem, privatePem } = pair;
 const jwk = pair.key.export({ format: 'jwk' });
+const PASSPHRASE = 'CANARY-passphrase é';
 const privateText = (type: 'pkcs1' | 'pkcs8', cipher?: string) =>
   pair.privateKey
-    .export({ type, format: 'pem', ...(cipher && { cipher, passphrase: 'x' }) })
+    .export({ type, format: 'pem', ...(cipher && { cipher, passphrase: PASSPHRASE }) })
     .toString();
+const dhParameters = '-----BEGIN DH PARAMETERS-----\nAA==\n-----END DH PARAMETERS-----\n';
 
 /** A certificate for the pair, made by openssl. */
-function certificate(): string {
+function certificate(...options: string[]): string {
   writeFileSync(join(folder, 'key.pem'), privatePem);
-  const args = ['req', '-x509', '-key', 'key.pem', '-subj', '/CN=kseal', '-out', 'cert.pem'];
-  execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
-  return readFileSync(join(folder, 'cert.pem'), 'utf8');
+  const args = ['req', '-x509', '-key', 'key.pem', '-subj', '/CN=kseal', ...options];
+  return execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' }).toString();
 }
 
 const read = (text: string | Buffer) => parseKey(Buffer.from(text), 'prod.pub');
@@ -164,6 +175,14 @@ describe('a public key', () => {
     'as JWK': [JSON.stringify(jwk), 'JWK'],
     'as JWK with its use': [JSON.stringify({ ...jwk, use: 'enc', alg: 'RSA-OAEP-256' }), 'JWK'],
     'as JWK, indented': [`${JSON.stringify({ ...jwk, kid: 'x' }, null, 2)}\n`, 'JWK'],
+    'as JWK Set': [JSON.stringify({ keys: [jwk] }), 'JWK Set'],
+    'with old Mac line ends': [publicPem.replaceAll('\n', '\r'), 'SPKI PEM'],
+    'with spaces at the ends of lines': [publicPem.replaceAll('\n', ' \t\n'), 'SPKI PEM'],
+    'in one line': [publicPem.replaceAll('\n', ' '), 'SPKI PEM'],
+    'in lines of another length': [publicPem.replace(/(?<!-)\n(?!-)/g, ''), 'SPKI PEM'],
+    'with text after END': [`${publicPem}\nprod key\n`, 'SPKI PEM'],
+    'with text before BEGIN': [`prod key:\n${publicPem}`, 'SPKI PEM'],
+    'with the text of openssl x509 -text': [certificate('-text'), 'X.509 certificate'],
   };
 
   test.each(Object.entries(forms))('%s is read', async (_, [text, form]) => {
@@ -185,14 +204,226 @@ describe('a private key', () => {
     expect(await kidOf(createPublicKey(found.key))).toBe(pair.kid);
   });
 
+  const bag = 'Bag Attributes\n    localKeyID: 01 02\nKey Attributes: <No Attributes>\n';
   test.each([
-    ['PKCS#8', privateText('pkcs8', 'aes-256-cbc')],
-    ['PKCS#1', privateText('pkcs1', 'aes-128-cbc')],
-  ])('with a passphrase, as %s, is refused with the command that removes it', async (_, text) => {
-    expect(await rejectionOf(read(text))).toEqual({
+    ['as openssl pkcs12 -nodes -nocerts prints it', bag + privatePem],
+    ['before its certificate', bag + privatePem + bag + certificate()],
+    ['after a chain of certificates', certificate() + certificate() + privatePem],
+    ['with other objects', `${dhParameters}${privatePem}`],
+    ['in a manifest', `stringData:\n  key: |\n${privatePem.replace(/^/gm, '    ')}`],
+  ])('%s opens values', async (_, text) => {
+    const key = await openingKeyFromFile(save('bundle.pem', text), 'bundle.pem', none);
+    expect(key.kid).toBe(pair.kid);
+  });
+});
+
+describe('an encrypted private key', () => {
+  const encrypted = {
+    'PKCS#8': privateText('pkcs8', 'aes-256-cbc'),
+    'PKCS#1': privateText('pkcs1', 'aes-128-cbc'),
+    'PKCS#1 with Windows line ends': privateText('pkcs1', 'aes-128-cbc').replaceAll('\n', '\r\n'),
+  };
+  const refused = (message: string, hint: string) => ({
+    code: 'KEY_INVALID',
+    message: `prod.pem: ${message}`,
+    hint,
+  });
+  const open = (text: string, ...given: Parameters<typeof passphrases>) =>
+    openingKeyFromFile(save('encrypted.pem', text), 'prod.pem', passphrases(...given));
+
+  test.each(Object.entries(encrypted))('%s opens with its passphrase', async (_, text) => {
+    expect((await open(text, PASSPHRASE)).kid).toBe(pair.kid);
+    expect((await open(text, Buffer.from(PASSPHRASE))).kid).toBe(pair.kid);
+    expect((await open(text, 'CANARY-wrong', '', PASSPHRASE)).kid).toBe(pair.kid);
+  });
+
+  test('is refused without its passphrase, and names the variable', async () => {
+    for (const text of Object.values(encrypted)) {
+      for (const given of [[], ['CANARY-wrong']]) {
+        expect(await rejectionOf(open(text, ...given))).toEqual(
+          refused(
+            'private key is encrypted with a passphrase',
+            'write the passphrase to a file, then: export KSEAL_KEY_PASSPHRASE_FILE=FILE',
+          ),
+        );
+      }
+    }
+  });
+
+  test('is refused if nothing is opened with it, with the command that gets its public key', async () => {
+    for (const text of Object.values(encrypted)) {
+      const hint = 'openssl pkey -in prod.pem -pubout -out key.pub';
+      const problem = 'private key is encrypted with a passphrase';
+      expect(await rejectionOf(parseKey(Buffer.from(text), 'prod.pem'))).toEqual(
+        refused(problem, hint),
+      );
+      expect(await rejectionOf(publicKeyFrom(Buffer.from(text), 'prod.pem'))).toEqual(
+        refused('is a private key, expected a public key', hint),
+      );
+    }
+  });
+
+  test('is refused before the passphrase is asked if a second key makes the choice ambiguous', async () => {
+    const asked: string[] = [];
+    const ask = async function* (shown: string) {
+      asked.push(shown);
+      yield PASSPHRASE;
+    };
+    const path = save('two.pem', encrypted['PKCS#8'] + privatePem);
+    const { message } = await rejectionOf(openingKeyFromFile(path, 'two.pem', ask));
+    expect([message, asked]).toEqual(['two.pem: contains more than one PEM block', []]);
+  });
+
+  test('with a cipher that OpenSSL has retired is refused with the command that converts it', async () => {
+    const text = encrypted['PKCS#1'].replace(/AES-128-CBC,.*/, 'DES-CBC,0123456789ABCDEF');
+    expect(await rejectionOf(open(text, PASSPHRASE))).toEqual(
+      refused(
+        'private key is encrypted with an outdated cipher',
+        'openssl pkey -provider legacy -provider default -in prod.pem -out key.pem',
+      ),
+    );
+  });
+});
+
+describe('a certificate', () => {
+  test('has its dates, and another file has none', async () => {
+    const dates = ['-days', '1'];
+    const { validity } = await read(certificate(...dates));
+    expect(Number(validity?.to) - Number(validity?.from)).toBe(86_400_000);
+    expect((await read(publicPem)).validity).toBeUndefined();
+  });
+
+  test('and its private key in one file are refused as a public key', async () => {
+    const both = Buffer.from(certificate() + privatePem);
+    expect(await rejectionOf(publicKeyFrom(both, 'prod.pem'))).toEqual({
       code: 'KEY_INVALID',
-      message: 'prod.pub: private key is encrypted with a passphrase',
-      hint: 'openssl pkey -in prod.pub -out plain.pem',
+      message: 'prod.pem: is a private key, expected a public key',
+      hint: 'openssl x509 -in prod.pem -out key.crt',
+    });
+  });
+});
+
+describe('the text around a PEM block', () => {
+  const anyText = fc
+    .string({ unit: fc.constantFrom(...'aZ0+/=-#: \t\n\r', 'é', 'BEGIN', '-----') })
+    .filter((text) => !/-----(?:BEGIN|END)/.test(text));
+  const space = fc.constantFrom('', ' ', '\t', '  \t ', '\r');
+
+  test('never changes the key, and neither does white space at the ends of lines', async () => {
+    const forms = [publicPem, certificate(), privatePem];
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...forms),
+        anyText,
+        anyText,
+        fc.array(space, { minLength: 1 }),
+        async (pem, before, after, spaces) => {
+          let line = 0;
+          const block = pem.replace(/$/gm, () => spaces[line++ % spaces.length] ?? '');
+          expect((await read(`${before}\n${block}\n${after}`)).kid).toBe(pair.kid);
+        },
+      ),
+    );
+  });
+
+  test('contains no second key', async () => {
+    const keys = [publicPem, privatePem, privateText('pkcs1'), certificate()];
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...keys.slice(0, 3)),
+        fc.constantFrom(...keys.slice(0, 3)),
+        anyText,
+        fc.boolean(),
+        async (first, second, between, isCut) => {
+          const rest = isCut ? second.replace(/-----END.*-----/, '') : second;
+          const text = Buffer.from(`${first}\n${between}\n${rest}`);
+          for (const refusal of [
+            parseKey(text, 'x'),
+            publicKeyFrom(text, 'x'),
+            openingKeyFromFile(save('second.pem', `${text}`), 'x', none),
+          ])
+            expect(await rejectionOf(refusal)).toMatchObject({ code: 'KEY_INVALID' });
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  test('contains no private key as text, as openssl rsa -pubout -text prints it', async () => {
+    const options = { cwd: folder, input: privatePem };
+    const text = execFileSync('openssl', ['rsa', '-pubout', '-text'], {
+      ...options,
+      stdio: 'pipe',
+    });
+    expect(text.toString()).toContain(publicPem);
+    expect(holdsPrivateKey(text)).toBe(true);
+    expect(await rejectionOf(publicKeyFrom(text, 'prod.pub'))).toEqual({
+      code: 'KEY_INVALID',
+      message: 'prod.pub: is a private key, expected a public key',
+      hint: 'openssl pkey -pubin -in prod.pub -out key.pub',
+    });
+  });
+});
+
+describe('a JWK Set', () => {
+  const otherJwk = other.key.export({ format: 'jwk' });
+  const privateJwk = pair.privateKey.export({ format: 'jwk' });
+  const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
+  const set = (...keys: object[]) => Buffer.from(JSON.stringify({ keys, issuer: 'x' }, null, 1));
+
+  test.each([
+    ['with keys of other types', set(ec, { kty: 'oct', k: 'AA' }, jwk)],
+    ['with a key to sign with', set({ ...otherJwk, use: 'sig' }, { ...jwk, use: 'enc' })],
+    ['with a key for another algorithm', set(jwk, { ...otherJwk, alg: 'RS256' })],
+  ])('%s has one key to seal with', async (_, text) => {
+    expect(await publicKeyFrom(text, 'keys.json')).toMatchObject({
+      kind: 'public',
+      form: 'JWK Set',
+      kid: pair.kid,
+    });
+    expect(looksLikeKey(text)).toBe(true);
+  });
+
+  test('with one private RSA key opens values', async () => {
+    const path = save('private.jwks', set(otherJwk, privateJwk).toString());
+    expect((await openingKeyFromFile(path, 'keys.json', none)).kid).toBe(pair.kid);
+  });
+
+  test.each([
+    [
+      'with two keys',
+      Buffer.from(
+        JSON.stringify({ keys: [null, ec, { ...jwk, kid: 'a' }, { ...otherJwk, kid: 'b' }] }),
+      ),
+      'JWK Set has 2 RSA keys to encrypt with: a, b',
+      "jq '.keys[2]' keys.json > key.jwk",
+    ],
+    [
+      'with two keys without a plain name',
+      set(jwk, { ...otherJwk, kid: 'CANARY \u001b[31m' }),
+      'JWK Set has 2 RSA keys to encrypt with: number 1, number 2',
+      "jq '.keys[0]' keys.json > key.jwk",
+    ],
+    ['without an RSA key', set(ec), 'JWK Set has no RSA key', undefined],
+    ['that is empty', set(), 'JWK Set has no RSA key', undefined],
+    [
+      'with one key to sign with',
+      set({ ...jwk, use: 'sig' }),
+      'JWK member "use" is not "enc"',
+      undefined,
+    ],
+    [
+      'with a private key',
+      set(jwk, { ...ec, d: 'CANARY' }),
+      'is a private key, expected a public key',
+      "jq '.keys[0] | {kty, n, e}' keys.json > key.jwk",
+    ],
+    ['with members that are not objects', set(['x']), 'JWK Set has no RSA key', undefined],
+  ])('%s is refused as a public key', async (_, text, problem, hint) => {
+    expect(await rejectionOf(publicKeyFrom(text, 'keys.json'))).toEqual({
+      code: 'KEY_INVALID',
+      message: `keys.json: ${problem}`,
+      hint: hint ?? 'use the file that the KMS manager published, for example keys/prod.pub',
     });
   });
 });
@@ -204,25 +435,27 @@ describe('a file that is not a key file', () => {
     'that is empty': ['', 'is empty'],
     'of white space': [' \n\n', 'not a key in PEM or JWK format'],
     'of other text': ['not a key\n', 'not a key in PEM or JWK format'],
-    'of an SSH key': ['ssh-rsa AAAAB3NzaC1yc2E= me@host\n', 'not a key in PEM or JWK format'],
-    'of a key in DER': [
-      pair.key.export({ type: 'spki', format: 'der' }),
-      'not a key in PEM or JWK format',
-    ],
     'of two blocks': [publicPem + publicPem, 'contains more than one PEM block'],
     'of a public and a private block': [publicPem + privatePem, 'contains more than one PEM block'],
-    'with text after END': [`${publicPem}junk\n`, 'not exactly one complete PEM block'],
     'with text in the line of END': [
       `${publicPem.trimEnd()}junk`,
       'not exactly one complete PEM block',
     ],
-    'with text before BEGIN': [`prod key:\n${publicPem}`, 'not exactly one complete PEM block'],
+    'with text in the line of BEGIN': [`key: ${publicPem}`, 'not exactly one complete PEM block'],
+    'with a boundary in the text': [
+      `${publicPem}-----BEGIN\n`,
+      'not exactly one complete PEM block',
+    ],
+    'of a chain of certificates': [
+      certificate() + certificate(),
+      'contains more than one PEM block',
+    ],
+    'of JSON that is not a JWK': ['{"private_key":"CANARY"}', 'not a key in PEM or JWK format'],
     'without END': [publicPem.split('-----END')[0] ?? '', 'not exactly one complete PEM block'],
     'with a different END': [
       publicPem.replace('END PUBLIC', 'END PRIVATE'),
       'not exactly one complete PEM block',
     ],
-    'with all in one line': [publicPem.replaceAll('\n', ' '), 'not exactly one complete PEM block'],
     'of an empty block': [
       '-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n',
       'key is damaged',
@@ -236,12 +469,9 @@ describe('a file that is not a key file', () => {
     ],
     'of an EC private key': [
       ec.privateKey.export({ type: 'sec1', format: 'pem' }),
-      'unsupported PEM type EC PRIVATE KEY',
+      'key type is ec, must be rsa',
     ],
-    'of parameters': [
-      '-----BEGIN DH PARAMETERS-----\nAA==\n-----END DH PARAMETERS-----\n',
-      'unsupported PEM type DH PARAMETERS',
-    ],
+    'of parameters': [dhParameters, 'unsupported PEM type DH PARAMETERS'],
     'of a damaged certificate': [
       publicPem.replaceAll('PUBLIC KEY', 'CERTIFICATE'),
       'key is damaged',
@@ -276,7 +506,6 @@ describe('a file that is not a key file', () => {
       JSON.stringify(jwk).replace('{', '{"kty":"RSA",'),
       'key is damaged',
     ],
-    'of a set of JWKs': [JSON.stringify({ keys: [jwk] }), 'key is damaged'],
     'of a private JWK without its primes': [
       JSON.stringify({ ...jwk, d: 'AQAB' }),
       'key is damaged',
@@ -300,7 +529,10 @@ describe('a file that is not a key file', () => {
 test.each([
   ['a manifest', 'kind: Secret\n'],
   ['a JSON manifest', '{"kind":"Secret","data":{"kty":"x"}}'],
-  ['a manifest that holds a key', `data: |\n  ${publicPem}`],
+  ['a manifest that holds a key', `data: |\n  ${publicPem.replaceAll('\n', '\n  ')}`],
+  ['a manifest after a key', `${publicPem}---\nkind: Secret\n`],
+  ['Helm values of SSH keys', 'ssh-keys:\n  - ssh-rsa AAAA\n'],
+  ['a manifest in UTF-16', Buffer.from('\ufeffkind: Secret', 'utf16le')],
   ['an empty file', ''],
 ])('%s does not look like a key file', (_, text) => {
   expect(looksLikeKey(Buffer.from(text))).toBe(false);

@@ -35,8 +35,12 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
+/** Yields nothing. */
+async function* passphrases(): AsyncGenerator<string> {}
+
 function context(keys?: string, cwd = folder): KeyContext {
-  return { ...optionsFor(emulator), cwd, config: keys === undefined ? undefined : configOf(keys) };
+  const config = keys === undefined ? undefined : configOf(keys);
+  return { ...optionsFor(emulator), cwd, config, passphrases };
 }
 
 function configOf(keys: string): Config {

@@ -83,6 +83,7 @@ export async function startServed(serving: Serving): Promise<Served> {
     config: undefined,
     verifySignature: false,
     kmsEndpoint: undefined,
+    passphrases: async function* () {},
   };
   const ended = serve(
     options,
