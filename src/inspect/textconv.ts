@@ -163,7 +163,6 @@ function doubtfulSplices(
   if (node.kind === 'seq')
     return node.items.flatMap((item) => doubtfulSplices(item, known, context, isObject));
   if (node.kind !== 'map' || known.has(node.start)) return [];
-  const isAround = [...known].some((start) => start > node.start && start < node.end);
   const kind = node.entries.find(({ key }) => /^kind$/i.test(nameOf(key) ?? ''))?.value;
   const isSecret =
     !isAround && kind !== undefined && /^\s*secrets?\s*$/i.test(nameOf(kind) ?? 'Secret');

@@ -147,23 +147,22 @@ const inNames: ReadonlySet<ReaderCode> = new Set(['not-a-scalar', 'ambiguous-sca
 
 function add(node: YamlMap | undefined, { source, root, outer }: Context, found: Found): void {
   if (node === undefined) return;
-  const { secret, problems } = readSecret(node, source);
-  found.nested.push({
-    // An empty value hides nothing, and other tools fill it in.
-    secret: { ...secret, entries: secret.entries.filter(({ bytes }) => bytes.length > 0) },
-    problems: problems.filter(
-      ({ code, key }) => kept.has(code) && (key !== undefined || !inNames.has(code)),
-    ),
-    source,
-    outer: outer ?? 'another object',
-    root,
-  });
+  const { secret, problems: all } = readSecret(node, source);
+  const problems = all.filter(
+    ({ code, key }) => kept.has(code) && (key !== undefined || !inNames.has(code)),
+  );
+  // Without fields for values, it is only a reference to a Secret.
+  if (secret.fields.size === 0 && problems.length === 0) return;
+  // An empty value hides nothing, and other tools fill it in.
+  const entries = secret.entries.filter(({ bytes }) => bytes.length > 0);
+  const place = { source, outer: outer ?? 'another object', root };
+  found.nested.push({ ...place, secret: { ...secret, entries }, problems });
 }
 
 /** Searches a string that may be a manifest. Prose that mentions a Secret is not one. */
 function visitString(node: YamlScalar, context: Context, found: Found, assumed: Assumed): void {
   const { text, start } = node;
-  if (context.level >= MAX_LEVELS || !(mayHoldSecret(text) || assumed !== undefined)) return;
+  if (context.level >= MAX_LEVELS || !(mayBeManifest(text) || assumed !== undefined)) return;
   const literal = node.style === 'block' && context.source.text[start] === '|';
   const source = { text, position: positionsInString(node, literal, context.source) };
   const { roots } = parseYaml(text);
@@ -183,7 +182,7 @@ function visitString(node: YamlScalar, context: Context, found: Found, assumed: 
 }
 
 /** A quick test of whether a text may hold a Secret. JSON can escape any letter of a word. */
-export function mayHoldSecret(text: string): boolean {
+function mayBeManifest(text: string): boolean {
   if (text.includes('Secret') && text.includes('kind')) return true;
   if (text.includes('stringData') || text.includes('secretGenerator')) return true;
   return text.includes('\\') && /\\[xuU]/.test(text) && text.includes(':');
@@ -309,8 +308,8 @@ function generatedSecret(generator: YamlNode, { text: source }: Source): YamlMap
   const entries = literals.items.map(targetOfAlias).flatMap((literal) => {
     const [, key = '', text = ''] = /^([^=]*)=([\s\S]*)$/.exec(nameOf(literal) ?? '') ?? [];
     if (key === '') return [];
-    // kustomize removes quotes. An escaped value has the range of the whole literal.
-    const value = text.replace(/^["']+|["']+$/g, '');
+    const value = withoutQuotes(text);
+    // An escaped value has the range of the whole literal.
     const at = source.slice(literal.start, literal.end).lastIndexOf(value);
     const start = at < 0 ? literal.start : literal.start + at;
     const end = at < 0 ? literal.end : start + value.length;
@@ -320,6 +319,14 @@ function generatedSecret(generator: YamlNode, { text: source }: Source): YamlMap
   const names = object.entries.filter(({ key }) => nameOf(key) === 'metadata');
   const body = [...names, entryOf('stringData', mapOf(literals, entries), literals)];
   return named(mapOf(object, body), object, undefined);
+}
+
+/** Removes all quotes around a text, as kustomize does. */
+function withoutQuotes(text: string): string {
+  let [start, end] = [0, text.length];
+  while (/["']/.test(text.charAt(start))) start++;
+  while (end > start && /["']/.test(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
 }
 
 const plain = { anchor: undefined, tag: undefined };
