@@ -165,7 +165,10 @@ function doubtfulSplices(
   if (node.kind !== 'map' || known.has(node.start)) return [];
   const kind = node.entries.find(({ key }) => /^kind$/i.test(nameOf(key) ?? ''))?.value;
   const isSecret =
-    !isAround && kind !== undefined && /^\s*secrets?\s*$/i.test(nameOf(kind) ?? 'Secret');
+    kind !== undefined &&
+    /^\s*secrets?\s*$/i.test(nameOf(kind) ?? 'Secret') &&
+    // Kyverno has the kind around the fields.
+    ![...known].some((start) => start > node.start && start < node.end);
   if (isSecret && isObject && !isOfOtherGroup(node)) return secretSplices(node, context);
   return node.entries.flatMap((entry) => {
     const { key, value } = entry;

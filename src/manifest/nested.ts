@@ -101,8 +101,9 @@ function visit(node: YamlNode, context: Context, found: Found, assumed: Assumed)
     const kind = textIn(node, 'kind');
     const mayBe = kind === 'Secret' || (kind === undefined && assumed !== undefined);
     const secrets = mayBe ? secretsIn(node, assumed) : [];
+    const before = found.nested.length;
     for (const secret of secrets) add(secret, context, found);
-    if (secrets.length === 0) visitObject(node, kind, context, found);
+    if (found.nested.length === before) visitObject(node, kind, context, found);
   }
 }
 

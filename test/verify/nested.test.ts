@@ -56,6 +56,7 @@ describe('a Secret inside another object breaks', () => {
         '  metadata:',
         '    annotations:',
         `      kubectl.kubernetes.io/last-applied-configuration: '{"data":{"a":"eA=="}}'`,
+        '  data: {}',
       ),
       ['7 plaintext-annotation'],
     ],
