@@ -20,7 +20,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   keys: ['config', 'jwe', 'git', 'fs', 'deadline.ts', 'text.ts', 'errors.ts'],
   sources: ['git', 'fs', 'errors.ts'],
   seal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'text.ts', 'errors.ts'],
-  unseal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'errors.ts'],
+  unseal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'text.ts', 'errors.ts'],
   inspect: ['diagnostic.ts', 'manifest', 'kubernetes', 'jwe', 'yaml', 'errors.ts'],
   // Rules get the known keys as data, and load none themselves.
   verify: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'yaml', 'text.ts', 'errors.ts'],
@@ -37,7 +37,6 @@ const parts: Readonly<Record<string, readonly string[]>> = {
 const packages: Readonly<Record<string, readonly string[]>> = {
   jose: ['jwe'],
   yaml: ['yaml'],
-  picomatch: ['config'],
   valibot: ['config'],
   'fastest-levenshtein': ['text.ts'],
   'p-limit': ['seal', 'unseal', 'webhook'],
@@ -63,6 +62,7 @@ const builtins = [
   'tty',
   'util',
   'util/types',
+  'zlib',
 ];
 
 /** Modules for git, which runs in a repository of the user or in a temporary folder. */

@@ -1,15 +1,25 @@
 import { type Command, Option } from 'commander';
 import type { ConfiguredKey } from '../config/config.ts';
+import { locationOf } from '../diagnostic.ts';
 import { errorsOf, expected, expectedErrors, KsealError, located } from '../errors.ts';
 import { DEFAULT_MAX_SCOPE, type Scope, scopes } from '../jwe/binding.ts';
-import { compactText } from '../jwe/detect.ts';
+import { readJwe } from '../jwe/detect.ts';
 import { parseKmsReference } from '../keys/gcpkms/name.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { parseReference } from '../keys/reference.ts';
 import { fetchKey, type KeyContext } from '../keys/resolve.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
+import { locationIn } from '../manifest/place.ts';
 import { noSecret, selectSecret } from '../manifest/read.ts';
-import { type UnsealOptions, unsealEntry, unsealManifest } from '../unseal/manifest.ts';
+import type { Manifest } from '../manifest/types.ts';
+import { shellWord } from '../text.ts';
+import {
+  type OpenedSecret,
+  type OpenedValue,
+  type UnsealOptions,
+  unsealEntry,
+  unsealManifest,
+} from '../unseal/manifest.ts';
 import { unsealData } from '../unseal/unseal.ts';
 import {
   type AdmissionRequest,
@@ -24,6 +34,7 @@ import {
   readManifestFile,
   repeated,
   shownPath,
+  withoutFinalNewline,
   writeResult,
 } from './files.ts';
 import type { IO } from './io.ts';
@@ -164,8 +175,10 @@ async function openManifest(
   const { text, warnings, opened } = await unsealManifest(manifest, options);
   warnAbout(io, manifest.path, warnings);
   if (manifest.secrets.length === 0) throw noSecret([shownPath(path)], manifest.nested);
-  if (opened === 0) warn(io, { message: `${shownPath(path)}: no sealed values` });
-  if (opened > 0 && flags.output === undefined && !io.stdout.isTTY) {
+  if (opened.length === 0) warn(io, { message: `${shownPath(path)}: no sealed values` });
+  sayMoves(io, manifest, opened);
+  sayLosses(io, path, manifest, opened, flags);
+  if (opened.length > 0 && flags.output === undefined && !io.stdout.isTTY) {
     say(
       io,
       'note',
@@ -175,17 +188,114 @@ async function openManifest(
   return text;
 }
 
+function sayMoves(io: IO, { path }: Manifest, opened: readonly OpenedSecret[]): void {
+  for (const { secret, values } of opened) {
+    for (const { entry } of values.filter(({ moved }) => moved)) {
+      const where = locationOf(path, locationIn(secret, entry));
+      say(io, 'note', `${where}: moved to data, because stringData holds only UTF-8 text`);
+    }
+  }
+}
+
+/**
+ * Prints what is lost if the result is sealed again without further options, namely scopes wider
+ * than strict and the field stringData, and the commands that keep it.
+ */
+function sayLosses(
+  io: IO,
+  path: string,
+  manifest: Manifest,
+  opened: readonly OpenedSecret[],
+  flags: DecryptFlags,
+): void {
+  const hasWide = opened.some(({ values }) => values.some((value) => scopeOf(value) !== 'strict'));
+  for (const one of opened) {
+    const where = locationOf(manifest.path, locationIn(one.secret));
+    const note = (values: readonly OpenedValue[], how: string) => {
+      const names = values.map(({ entry }) => `"${entry.key}"`).join(', ');
+      const keys = values.length === 1 ? `data key ${names} was` : `data keys ${names} were`;
+      if (values.length > 0) say(io, 'note', `${where}: ${keys} sealed ${how}`);
+    };
+    if (hasWide)
+      for (const scope of scopes)
+        note(
+          one.values.filter((value) => value.scope === scope),
+          scope,
+        );
+    if (becomesData(one)) note(one.values, 'under stringData');
+  }
+  for (const hint of waysToKeep(path, manifest, opened, flags)) say(io, 'hint', hint);
+}
+
+/** Whether seal renames stringData, as it does in a Secret without data. */
+function becomesData({ secret, values }: OpenedSecret): boolean {
+  return (
+    !secret.fields.has('data') &&
+    values.every(({ entry, moved }) => entry.field === 'stringData' && !moved)
+  );
+}
+
+/** The commands that seal the result again without the loss; none if nothing would be lost. */
+function waysToKeep(
+  path: string,
+  { secrets }: Manifest,
+  opened: readonly OpenedSecret[],
+  flags: DecryptFlags,
+): readonly string[] {
+  const inNamespace = flags.namespace === undefined ? '' : ` -n ${shellWord(flags.namespace)}`;
+  const open = `${commandLine(path, flags)}${inNamespace}`;
+  const all = opened.flatMap(({ values }) => values);
+  // Values that are not sealed yet get the narrowest scope.
+  const isWhole = all.length === secrets.reduce((sum, { entries }) => sum + entries.length, 0);
+  const present = new Set([...(isWhole ? [] : ['strict']), ...all.map(scopeOf)]);
+  const narrowest = scopes.find((scope) => present.has(scope)) ?? 'strict';
+  const scope = narrowest === 'strict' ? '' : ` --scope ${narrowest}`;
+  const options = `${scope}${opened.some(becomesData) ? ' --string-data' : ''}`;
+  const seal = `${open} | kseal seal -f - -k NEW${inNamespace}${options}`;
+  if (present.size <= 1) return options === '' ? [] : [`to keep that: ${seal}`];
+  const others = opened.flatMap(({ secret: { name, namespace }, values }) => {
+    const place = namespace === undefined ? inNamespace : ` -n ${namespace}`;
+    const [from, into] =
+      secrets.length > 1 && name !== undefined
+        ? [` --name ${name}${place}`, ` ${name}${place}`]
+        : ['', inNamespace];
+    return values
+      .filter((value) => scopeOf(value) !== narrowest)
+      .map(({ entry: { key }, scope: own }) => {
+        const replace = `kseal seal --into NEW.yaml${into} -k NEW --stdin ${key} --keep-newline`;
+        return `${open} --only ${key}${from} | ${replace} --scope ${own}`;
+      });
+  });
+  return [`to keep that, seal each scope separately: ${seal} -o NEW.yaml`, ...others];
+}
+
+/** The scope that a value of another tool gets is strict. */
+const scopeOf = ({ scope = 'strict' }: OpenedValue): string => scope;
+
+function commandLine(
+  path: string,
+  { key, config, acceptUnbound, allowRevoked }: DecryptFlags,
+): string {
+  return [
+    `kseal decrypt ${path === '-' ? 'FILE' : shellWord(path)}`,
+    ...key.map((reference) => `-k ${shellWord(reference)}`),
+    ...(config === undefined ? [] : [`--config ${shellWord(config)}`]),
+    ...(acceptUnbound ? ['--accept-unbound'] : []),
+    ...(allowRevoked ? ['--allow-revoked'] : []),
+  ].join(' ');
+}
+
 async function openRaw(
   io: IO,
   path: string,
   { namespace, name, dataKey = '' }: DecryptFlags,
   { keyring, policy }: UnsealOptions,
 ): Promise<Uint8Array> {
-  const bytes = Buffer.from(compactText(await readInput(io, path)));
-  const data = new Map([[dataKey, bytes]]);
+  const bytes = withoutFinalNewline(await readInput(io, path));
   const { opened, warnings, errors } = await unsealData({
     place: { namespace, name },
-    data,
+    data: new Map([[dataKey, bytes]]),
+    read: (jwe) => readJwe(jwe, path),
     keyring,
     policy,
   });
@@ -193,11 +303,8 @@ async function openRaw(
   const [error] = errors.values();
   if (error !== undefined) throw located(shownPath(path), error);
   const plaintext = opened.get(dataKey);
-  if (plaintext !== undefined) return plaintext;
-  throw new KsealError('JWE_REFUSED', 'not a sealed value', {
-    thing: shownPath(path),
-    hint: 'for a manifest, omit --raw',
-  });
+  if (plaintext === undefined) throw new Error('a JWE was neither opened nor refused');
+  return plaintext;
 }
 
 /** Returns the webhook's answer to an AdmissionReview, byte for byte. */
@@ -207,15 +314,15 @@ async function answerReview(
   { acceptUnbound = false, maxScope = DEFAULT_MAX_SCOPE }: DecryptFlags,
   { keyring }: UnsealOptions,
 ): Promise<string> {
-  const request = readNamed(await readInput(io, path, MAX_REVIEW_BYTES), shownPath(path));
+  const request = await readNamed(await readInput(io, path, MAX_REVIEW_BYTES), shownPath(path));
   const acceptsUnbound = () => acceptUnbound;
   const context = { keyring, isKeyringComplete: true, acceptsUnbound, maxScope };
   return answerText((await review(request, context)).response);
 }
 
-function readNamed(bytes: Uint8Array, shown: string): AdmissionRequest {
+async function readNamed(bytes: Uint8Array, shown: string): Promise<AdmissionRequest> {
   try {
-    return readReview(bytes);
+    return await readReview(bytes);
   } catch (error) {
     throw located(shown, expected(error));
   }

@@ -83,6 +83,8 @@ interface Target {
   readonly output?: string | undefined;
   readonly force?: boolean | undefined;
   readonly confidential: boolean;
+  /** For a command that edits the output file: its content, as it was read. */
+  readonly madeFrom?: Uint8Array | undefined;
 }
 
 interface Inputs {
@@ -123,11 +125,12 @@ export async function writeResult(
   result: string | Uint8Array,
   target: Target,
 ): Promise<void> {
-  const { output, force = false, confidential } = target;
+  const { output, force = false, confidential, madeFrom } = target;
   if (output === undefined || output === '-') return writeStdout(io, result);
   writeFile(resolve(io.cwd, output), output, Buffer.from(result as Uint8Array), {
     force,
     confidential,
+    madeFrom,
   });
   say(io, 'note', `wrote ${output}`);
 }

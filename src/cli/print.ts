@@ -22,11 +22,12 @@ export function warn(io: IO, { message, hint }: Words): void {
   if (hint !== undefined) say(io, 'hint', hint);
 }
 
-/** Prints warnings about the manifest `path`. */
+/** Prints warnings about the manifest `path`. A hint that several in a row share is printed once. */
 export function warnAbout(io: IO, path: string, diagnostics: readonly Diagnostic[]): void {
-  for (const diagnostic of diagnostics) {
-    const { message, hint } = diagnostic;
-    warn(io, { message: `${locationOf(path, diagnostic)}: ${message}`, hint });
+  for (const [index, diagnostic] of diagnostics.entries()) {
+    const message = `${locationOf(path, diagnostic)}: ${diagnostic.message}`;
+    const isShared = diagnostic.hint === diagnostics[index + 1]?.hint;
+    warn(io, { message, hint: isShared ? undefined : diagnostic.hint });
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { expectedErrors, KsealError, throwAll } from '../errors.ts';
+import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
 import { bindingTo, type Scope, scopes } from '../jwe/binding.ts';
@@ -13,13 +13,14 @@ import { placeOf } from '../manifest/place.ts';
 import { noSecret, readManifest, selectSecret } from '../manifest/read.ts';
 import type { Manifest, SecretDocument } from '../manifest/types.ts';
 import {
+  allowedCodes,
   nestedWarnings,
   type Sealed,
   type SealOptions,
   sealInto,
   sealManifest,
 } from '../seal/seal.ts';
-import { type ValuePolicy, valueWarningCodes } from '../seal/value-warnings.ts';
+import type { ValuePolicy } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import {
@@ -114,7 +115,7 @@ function addSealOptions(command: Command, io: IO): Command {
     .option('--keep-newline', 'with --stdin: keep the final newline of one line')
     .option('--allow-empty', 'with --stdin or --prompt: allow an empty value')
     .option('--strict', 'treat warnings about values as errors')
-    .option('--allow <id>', `suppress a warning: ${valueWarningCodes.join(', ')}`, repeated, none)
+    .option('--allow <id>', `suppress a warning: ${allowedCodes.join(', ')}`, repeated, none)
     .action((names: string[], flags: SealFlags) => dispatch(io, names, flags, sources));
 }
 
@@ -164,9 +165,9 @@ function checkUsage(
       hint: 'read the others from files, or with --prompt KEY',
     });
   }
-  for (const id of flags.allow.filter((text) => !valueWarningCodes.includes(text))) {
+  for (const id of flags.allow.filter((text) => !allowedCodes.includes(text))) {
     throw new KsealError('USAGE', `--allow ${id}: no such warning`, {
-      hint: `use one of ${valueWarningCodes.join(', ')}`,
+      hint: `use one of ${allowedCodes.join(', ')}`,
     });
   }
   return target;
@@ -285,7 +286,8 @@ async function sealIntoFile(
   const secret = selectSecret(manifest, { name, namespace: flags.namespace });
   const setting = await settingsFrom(io, flags)([flags.output, path], needsKey(sources));
   const { text } = await sealValues(io, manifest, secret, flags, sources, setting);
-  const target = flags.output === undefined ? { output: path, force: true } : flags;
+  const inPlace = { output: path, force: true, madeFrom: Buffer.from(manifest.source) };
+  const target = flags.output === undefined ? inPlace : flags;
   await writeResult(io, text, { ...target, confidential: false });
 }
 
@@ -293,7 +295,14 @@ async function sealIntoFile(
 async function rewriteJwe(io: IO, flags: SealFlags, [source]: readonly Source[]): Promise<void> {
   const path = source?.text ?? '-';
   checkOutput(io, flags, { manifests: [path], hint: 'choose another name', others: [] });
-  const compact = compactText(await readInput(io, path));
+  const bytes = await readInput(io, path);
+  const command = 'kseal seal NAME -n NAMESPACE -k NEW --stdin KEY --keep-newline';
+  let compact: string;
+  try {
+    compact = compactText(bytes, { file: path, command });
+  } catch (error) {
+    throw located(shownPath(path), expected(error));
+  }
   await writeResult(io, `${compact}\n`, { ...flags, confidential: false });
 }
 
@@ -344,7 +353,7 @@ async function confirmWarnings(
 ): Promise<void> {
   for (const { manifest, warnings } of files) warnAbout(io, manifest.path, warnings);
   const codes = files.flatMap(({ warnings }) => warnings.map(({ code }) => code));
-  const asked = valueWarningCodes.filter((code) => codes.includes(code));
+  const asked = allowedCodes.filter((code) => codes.includes(code));
   if (asked.length === 0 || (await askYesNo(io, 'Seal in spite of these warnings')) !== false)
     return;
   throw new KsealError('VALUE_REFUSED', 'stopped because of the warnings; nothing was written', {
@@ -503,14 +512,15 @@ function withoutSecret(manifest: Manifest, flags: SealFlags): Omit<SealedFile, '
   return { text: manifest.source, warnings, sealed: 0, kept: 0, manifest };
 }
 
-/** Writes all changed files, or none. */
+/** Writes all changed files, or none. Throws IO. */
 function writeBack(io: IO, results: readonly SealedFile[]): void {
   const changed = results.filter(({ manifest, text }) => text !== manifest.source);
   replaceFiles(
-    changed.map(({ path, text }) => ({
+    changed.map(({ path, text, manifest }) => ({
       path: resolve(io.cwd, path),
       shown: path,
       bytes: Buffer.from(text),
+      madeFrom: Buffer.from(manifest.source),
     })),
   );
 }

@@ -30,8 +30,11 @@ export interface Setting {
   readonly scope: Scope;
   readonly namespace: string | undefined;
   readonly stringData: boolean;
-  /** The keys that existing values may be sealed to; undefined without a key. */
-  readonly knownKids: ReadonlySet<string> | undefined;
+  /**
+   * The keys that existing values may be sealed to, by kid: the length of the modulus in bits, if
+   * known. Undefined without a key.
+   */
+  readonly knownKeys: ReadonlyMap<string, number | undefined> | undefined;
 }
 
 /**
@@ -61,7 +64,7 @@ export function settingsFrom(io: IO, flags: SettingFlags): SettingFor {
         scope: flags.scope ?? rule?.scope ?? 'strict',
         namespace,
         stringData: flags.stringData ?? rule?.field === 'stringData',
-        knownKids: found?.knownKids,
+        knownKeys: found?.knownKeys,
       };
     },
     (rule, config, needsKey) =>
@@ -125,7 +128,7 @@ async function sealingKey(
   reference: string,
   flags: SettingFlags,
   config: Config | undefined,
-): Promise<{ readonly key: PublicKey; readonly knownKids: ReadonlySet<string> }> {
+): Promise<{ readonly key: PublicKey } & Pick<Setting, 'knownKeys'>> {
   const key = await loadPublicKey(reference, keyContext(io, flags, config));
   const { kid, bits } = key;
   const statuses = config && (await keyStatuses(config));
@@ -142,7 +145,7 @@ async function sealingKey(
     await trustKey(io, { name: parsed.name, kid, repository }, pin);
   }
   checkPin(kid, pin, reference);
-  return { key, knownKids: new Set([kid, ...(statuses?.unrevoked ?? [])]) };
+  return { key, knownKeys: new Map([...(statuses?.unrevoked ?? []), [kid, bits]]) };
 }
 
 function activeNames({ keys }: Config): readonly string[] {

@@ -53,7 +53,7 @@ const readers: Record<SourceKind, Reader> = {
   },
   jwe: async (io, text) => {
     const { key, path } = keyAndPath(text);
-    return [{ key, bytes: await readInput(io, path, 2 * MAX_VALUE_BYTES), sealed: true }];
+    return [{ key, bytes: await readInput(io, path, 2 * MAX_VALUE_BYTES), jweFile: path }];
   },
 };
 
@@ -105,7 +105,7 @@ async function settle(
   again: (() => Promise<Uint8Array>) | undefined,
   { policy, type }: ReadOptions,
 ): Promise<NewValue> {
-  if (value.sealed || policy.strict) return value;
+  if (value.jweFile !== undefined || policy.strict) return value;
   let { bytes } = value;
   const accepted = new Set<string>();
   for (;;) {
@@ -151,7 +151,7 @@ export function stdinReaders(sources: readonly Source[]): number {
 }
 
 function plain(key: string, bytes: Uint8Array): NewValue {
-  return { key, bytes, sealed: false };
+  return { key, bytes };
 }
 
 async function readStdinValue(io: IO, key: string, { keepNewline }: ReadOptions): Promise<Buffer> {

@@ -1,6 +1,5 @@
 import { existsSync, lstatSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import picomatch from 'picomatch';
 import * as v from 'valibot';
 import { KsealError } from '../errors.ts';
 import { type ReadFile, readFile, readRegularFile } from '../fs/read.ts';
@@ -8,13 +7,11 @@ import { scopes } from '../jwe/binding.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
 import { isNamespace } from '../kubernetes/secret.ts';
 import { decodeUtf8 } from '../text.ts';
+import { glob, matchesGlob } from './glob.ts';
 import { fields, listOf, mapOf, oneOf, readYaml, text, words } from './schema.ts';
 
 export const CONFIG_NAME = '.kseal.yaml';
 const MAX_CONFIG = 256 * 1024;
-
-/** The time that matching takes grows with the length of the glob. */
-const MAX_GLOB = 1024;
 
 /** A key under `keys:`. Paths are relative to the folder of the file, with `/`. */
 const key = fields({
@@ -38,11 +35,6 @@ const key = fields({
   ),
   state: v.optional(oneOf(['active', 'deprecated', 'revoked'])),
 });
-
-const glob = v.pipe(
-  text,
-  v.maxLength(MAX_GLOB, words(`must be a glob of at most ${MAX_GLOB} characters`, 'shorten it')),
-);
 
 /** A row of `rules:`, for the manifests that its glob matches. It may only name configured keys. */
 const rule = (keyNames: readonly string[]) =>
@@ -198,7 +190,7 @@ export function isIgnored({ folder, verify: { ignore = [] } }: Config, file: str
 }
 
 function matches(folder: string, glob: string, file: string): boolean {
-  return picomatch.isMatch(relative(folder, file).split(sep).join('/'), glob, { dot: true });
+  return matchesGlob(glob, relative(folder, file).split(sep).join('/'));
 }
 
 /** Whether `name` can be the name of a configured key. */

@@ -2,13 +2,15 @@ import * as fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
 import { shellWord } from '../text.ts';
-import { fileError, isFile, statOf } from './read.ts';
+import { fileError, isFile, readRegularFile, statOf } from './read.ts';
 
 interface WriteOptions {
   /** Overwrite an existing file; otherwise it is an error. */
   readonly force: boolean;
   /** Plaintext or a private key: mode 0600, whatever the file had before. */
   readonly confidential: boolean;
+  /** As in `replaceFiles`. */
+  readonly madeFrom?: Uint8Array | undefined;
 }
 
 /**
@@ -19,10 +21,10 @@ export function writeFile(
   path: string,
   shown: string,
   bytes: Uint8Array,
-  { force, confidential }: WriteOptions,
+  { force, confidential, madeFrom }: WriteOptions,
 ): void {
   if (!force) refuseExisting(path, shown);
-  replaceFiles([{ path, shown, bytes, confidential }]);
+  replaceFiles([{ path, shown, bytes, confidential, madeFrom }]);
 }
 
 /** A file in a folder that is written. */
@@ -66,14 +68,20 @@ interface Replacement extends Omit<FolderFile, 'name'> {
   readonly path: string;
   /** The path in messages. */
   readonly shown: string;
+  /** The content that `bytes` were made from; if the file has another one by now, it is kept. */
+  readonly madeFrom?: Uint8Array | undefined;
 }
 
-/** Writes all files beside their targets before it replaces the first target. Throws IO. */
+/**
+ * Writes all files beside their targets before it replaces the first target. Replaces none if one
+ * of them is no longer what it was made from. Throws IO.
+ */
 export function replaceFiles(replacements: readonly Replacement[]): void {
   const staged: Staged[] = [];
   try {
     for (const replacement of replacements)
       staged.push(wrapped(replacement.shown, () => stage(replacement)));
+    for (const replacement of replacements) refuseChanged(replacement);
     for (const { shown, commit } of staged) wrapped(shown, commit);
   } finally {
     for (const { temporary } of staged)
@@ -110,6 +118,23 @@ function stage({ path, shown, bytes, confidential = false }: Replacement): Stage
   createWhole(temporary, bytes, mode === undefined && !confidential ? 0o666 : 0o600);
   if (mode !== undefined && !confidential) fs.chmodSync(temporary, mode & 0o7777);
   return { shown, temporary, commit: () => fs.renameSync(temporary, target) };
+}
+
+/**
+ * Throws IO if the content of a file is not what its replacement was made from. A person
+ * or another process may have edited it meanwhile, for example during a prompt.
+ */
+function refuseChanged({ path, shown, madeFrom }: Replacement): void {
+  if (madeFrom === undefined || isSpecial(path)) return;
+  try {
+    if (readRegularFile(path, shown, madeFrom.length).equals(madeFrom)) return;
+  } catch {
+    // It is gone, larger or unreadable.
+  }
+  throw new KsealError('IO', 'changed since it was read, so it is not overwritten', {
+    thing: shown,
+    hint: 'run the command again',
+  });
 }
 
 /** Whether `path` leads to a pipe or a device. Throws for a folder, as writing to it would. */

@@ -15,6 +15,12 @@ export const otherOwner = {
   hint: 'to trust it: git config --global --add safe.directory FOLDER',
 };
 
+export const embedded = {
+  said: /cannot use bare repository/,
+  meaning: 'in a bare repository, which any commit can embed, so it is not trusted',
+  hint: 'run it at the top of the working tree; if the bare repository is yours: export GIT_DIR=.',
+};
+
 export const notInstalled = {
   meaning: 'cannot run git',
   hint: 'install git (https://git-scm.com) and check the PATH',

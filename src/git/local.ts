@@ -1,10 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { realpathSync } from 'node:fs';
-import { isAbsolute, posix } from 'node:path';
+import { isAbsolute, posix, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { KsealError } from '../errors.ts';
-import { notInstalled, otherOwner, withoutCredentials } from './errors.ts';
-import type { Env } from './process.ts';
+import { embedded, notInstalled, otherOwner, withoutCredentials } from './errors.ts';
+import { always, type Env } from './process.ts';
 import { FOLDER, isRegular, kindOf, treeEntries } from './tree.ts';
 
 /** A folder for the user's git. The environment is the user's, so a hook's index is used. */
@@ -27,7 +27,8 @@ export interface GitFile {
  * next commit adds or changes.
  */
 export function stagedFiles(git: LocalGit, paths: readonly string[]): readonly GitFile[] {
-  const prefix = ask(git, ['rev-parse', '--show-prefix']).toString().replace(/\n$/, '');
+  refuseEmbedded(git);
+  const prefix = line(git, ['rev-parse', '--show-prefix']);
   const options = ['--cached', '--raw', '-z', '--no-relative', '--no-renames', '--no-abbrev'];
   const wanted = paths.length > 0 ? paths : ['.'];
   const listing = ask(git, ['diff', ...options, '--diff-filter=ACMTU', '--', ...wanted]);
@@ -81,7 +82,7 @@ export function fileAt(git: LocalGit, commit: string, path: string): FoundFile |
 
 /** The way from the folder to the top of its working tree: `../../`, or empty. */
 export function wayToTop(git: LocalGit): string {
-  return ask(git, ['rev-parse', '--show-cdup']).toString().replace(/\n$/, '');
+  return line(git, ['rev-parse', '--show-cdup']);
 }
 
 /**
@@ -90,7 +91,7 @@ export function wayToTop(git: LocalGit): string {
  * with the branch.
  */
 export function commitOf(git: LocalGit, ref: string): string {
-  ask(git, ['rev-parse', '--git-dir']);
+  refuseEmbedded(git);
   const names = namesOf(git, ref);
   if (names.length > 1) {
     const branch = names.find((name) => name.startsWith('refs/heads/'));
@@ -103,7 +104,7 @@ export function commitOf(git: LocalGit, ref: string): string {
     // git would also find a branch whose name begins with refs/.
     if (ref.startsWith('refs/') && names.length === 0) throw new Error('no such ref');
     const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`];
-    const id = ask(git, args).toString().trim();
+    const id = line(git, args);
     // `^main` is a range.
     if (!/^[0-9a-f]+$/.test(id)) throw new Error('no single commit');
     return id;
@@ -151,15 +152,29 @@ export function repositoryOf(folder: string, env: Env): string {
 
 function originOf(folder: string, env: Env): string {
   const theirs = Object.entries(env).filter(([name]) => !name.startsWith('GIT_'));
+  const git = { folder, env: Object.fromEntries(theirs) };
   try {
-    const url = execFileSync('git', ['-C', folder, 'config', '--get', 'remote.origin.url'], {
-      env: Object.fromEntries(theirs),
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    return url.toString('utf8').trim();
+    refuseEmbedded(git);
+    return line(git, ['config', '--get', 'remote.origin.url']);
   } catch {
     return '';
   }
+}
+
+/**
+ * Throws IO if git takes a folder above the current one for a repository because of what is in it,
+ * and not because of `.git`, which no commit can contain. Git 2.38 and newer refuse that themselves
+ * (safe.bareRepository); older versions ignore the setting.
+ */
+function refuseEmbedded(git: LocalGit): void {
+  const found = line(git, ['rev-parse', '--git-dir']);
+  if (git.env.GIT_DIR || !isWithin(git.folder, resolve(git.folder, found))) return;
+  throw new KsealError('IO', embedded.meaning, { thing: git.folder, hint: embedded.hint });
+}
+
+/** Whether one folder is the other or below it, after links. */
+function isWithin(inner: string, outer: string): boolean {
+  return `${realpathSync(inner)}${sep}`.startsWith(`${realpathSync(outer)}${sep}`);
 }
 
 /** The largest output in bytes: the paths of some hundred thousand files. */
@@ -180,6 +195,7 @@ const reasons = [
     hint: 'run it inside a repository',
   },
   otherOwner,
+  embedded,
   {
     said: /outside repository/,
     meaning: 'path outside of the repository',
@@ -188,10 +204,15 @@ const reasons = [
   { said: /ENOENT/, ...notInstalled },
 ];
 
+/** The output of git without its final newline. Throws IO if git fails. */
+function line(git: LocalGit, args: readonly string[]): string {
+  return ask(git, args).toString().replace(/\n$/, '');
+}
+
 /** The output of git. Throws IO if git fails. */
 function ask(git: LocalGit, args: readonly string[]): Buffer {
   try {
-    return execFileSync('git', ['--no-pager', '-c', 'core.fsmonitor=false', ...args], {
+    return execFileSync('git', ['--no-pager', ...always, ...args], {
       cwd: git.folder,
       env: gitEnv(git),
       maxBuffer: MAX_ANSWER,
@@ -223,7 +244,7 @@ export async function* contentsOf(
   limit: number,
 ): AsyncGenerator<GitContent> {
   if (files.length === 0) return;
-  const child = spawn('git', ['cat-file', '--batch'], {
+  const child = spawn('git', [...always, 'cat-file', '--batch'], {
     cwd: git.folder,
     env: gitEnv(git),
     stdio: ['pipe', 'pipe', 'ignore'],

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describeBinding } from '../jwe/binding.ts';
 import { isDataKey } from '../kubernetes/secret.ts';
+import { keepsCopy } from '../manifest/copies.ts';
 import { isNull, nameOf } from '../manifest/nodes.ts';
 import { knownFields } from '../manifest/read-secret.ts';
 import { applySplices, indentation, type Splice } from '../manifest/splice.ts';
@@ -210,16 +211,13 @@ function metadataSplices(node: YamlNode, context: Context): readonly Splice[] {
   });
 }
 
-// The annotations of kubectl, kubecfg, kopf, kapp and Rancher.
-const copyAnnotation =
-  /last-(?:applied|handled)-configuration$|^kapp\.k14s\.io\/original|^objectset\.rio\.cattle\.io\/applied$/;
 const MAX_ANNOTATION = 120;
 
 /** Tools keep whole objects in annotations, as JSON or compressed. */
 function isCopy({ key, value }: YamlEntry, { copies }: Context): boolean {
   const text = nameOf(value.kind === 'alias' ? value.target : value) ?? '';
   return (
-    copyAnnotation.test(nameOf(key) ?? '') ||
+    keepsCopy(nameOf(key) ?? '') ||
     text.length > MAX_ANNOTATION ||
     /[{\n]/.test(text) ||
     copies.some((copy) => text.includes(copy))

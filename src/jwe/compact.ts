@@ -93,6 +93,19 @@ function checkLengths({ encryptedKey, iv, ciphertext, tag }: CompactJwe): void {
 }
 
 /**
+ * The problem of an encrypted key that is not as long as the modulus of its RSA key, in bytes
+ * (RFC 8017 §7.1.2 step 1b); undefined if it is.
+ */
+export function keyLengthProblem(
+  { encryptedKey: { length } }: CompactJwe,
+  modulus: number,
+): string | undefined {
+  return length === modulus
+    ? undefined
+    : `JWE encrypted key has ${length} bytes, expected ${modulus} for its RSA key`;
+}
+
+/**
  * The minimum size of the plaintext in bytes. PKCS #7 padding adds 1 to 16 bytes (RFC 7518
  * §5.2.2.1 step 2), so it may be up to 15 bytes more.
  */

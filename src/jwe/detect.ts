@@ -1,4 +1,5 @@
 import { KsealError } from '../errors.ts';
+import { shellWord } from '../text.ts';
 import { type CompactJwe, MAX_VALUE_BYTES, readCompact } from './compact.ts';
 import { bufferOf, parseJsonObject } from './encoding.ts';
 
@@ -60,23 +61,62 @@ export function readSealedValue(bytes: Uint8Array): CompactJwe | undefined {
       hint: 'remove one layer of base64, or seal the value again',
     });
   }
-  if (!looksFlattened(bytes)) return undefined;
-  throw new KsealError('JWE_REFUSED', 'JWE in JSON form; only the compact form can be opened', {
-    hint: 'kseal seal --from-jwe FILE',
+  if (looksFlattened(bytes)) throw inJson();
+  return undefined;
+}
+
+/**
+ * Parses the content of a file that is known to be a JWE: every compact one, even if its protected
+ * header has white space or begins with another member, so that it does not look sealed.
+ * Throws JWE_MALFORMED or JWE_REFUSED.
+ */
+export function readJwe(bytes: Uint8Array, file: string): CompactJwe {
+  const text = bufferOf(bytes).toString('latin1');
+  if (isJson(text) && text.includes('"ciphertext"')) throw inJson(namedFile(file));
+  if (looksSealed(bytes) || text.split('.', 6).length === 5)
+    return readSealedValue(bytes) ?? readCompact(bytes);
+  throw new KsealError('JWE_MALFORMED', 'not a JWE', { hint: 'for a manifest, omit --raw' });
+}
+
+const isJson = (text: string) => /^\s*\{/.test(text);
+
+/** A file in a command to paste; stdin cannot be read again. */
+const namedFile = (file: string) => (file === '-' ? 'FILE' : shellWord(file));
+
+function inJson(file = 'FILE'): KsealError {
+  return new KsealError('JWE_REFUSED', 'JWE in JSON form; only the compact form can be opened', {
+    hint: `kseal seal --from-jwe ${file}`,
   });
+}
+
+/** The names for a hint on how to seal the value of another tool again. */
+export interface Resealing {
+  /** The file with the JWE; `-` is stdin. */
+  readonly file: string;
+  /** The command that seals the opened value, which it reads from stdin. */
+  readonly command: string;
 }
 
 /**
  * Converts a file of another tool to a compact JWE, offline and without a key: a compact JWE
  * loses a newline at its end, and a Flattened JWE JSON Serialization (RFC 7516 §7.2.2), as
  * `jose-util encrypt --full` prints it, has the same five segments.
- * Throws JWE_MALFORMED or JWE_REFUSED.
+ * Throws JWE_MALFORMED, or JWE_REFUSED also for a JWE that does not look sealed: the webhook would
+ * leave it alone.
  */
-export function compactText(bytes: Uint8Array): string {
+export function compactText(bytes: Uint8Array, { file, command }: Resealing): string {
   const text = bufferOf(bytes).toString('latin1');
-  const compact = /^\s*\{/.test(text) ? joinFlattened(bytes) : text.replace(/\r?\n$/, '');
+  const compact = isJson(text) ? joinFlattened(bytes) : text.replace(/\r?\n$/, '');
   readCompact(Buffer.from(compact));
-  return compact;
+  if (looksSealed(Buffer.from(compact))) return compact;
+  const join = `jq -r '[${flattenedMembers.map((name) => `.${name}`).join()}] | join(".")'`;
+  const given = namedFile(file);
+  const [from, raw] = isJson(text) ? [`${join} ${given} | `, '-'] : ['', given];
+  throw new KsealError(
+    'JWE_REFUSED',
+    'the webhook would not recognise this JWE: its protected header does not begin with {"alg":"RSA or {"enc":"A',
+    { hint: `${from}kseal decrypt --raw ${raw} -k OLD --accept-unbound | ${command}` },
+  );
 }
 
 const flattenedMembers = ['protected', 'encrypted_key', 'iv', 'ciphertext', 'tag'];

@@ -1,9 +1,7 @@
-import { errorFor } from '../diagnostic.ts';
 import { decodeUtf8 } from '../text.ts';
 import type { YamlNode } from '../yaml/node.ts';
 import { addEntries, type Change, changeField } from './edit-mapping.ts';
 import { entryNamed } from './nodes.ts';
-import { locationIn } from './place.ts';
 import { readManifest } from './read.ts';
 import { scalarSplices } from './scalars.ts';
 import { applySplices, type Splice } from './splice.ts';
@@ -32,17 +30,23 @@ interface State {
 /**
  * Applies `edits` in order to a manifest without problems and returns its new source. A new data
  * key comes last. Everything but the scalars of set values and the lines of removed entries stays
- * byte for byte. Throws VALUE_REFUSED for a value under stringData that is not UTF-8.
+ * byte for byte. A value under stringData must be UTF-8.
  */
 export function editManifest(manifest: Manifest, edits: readonly Edit[]): string {
   if (manifest.problems.length > 0) throw new Error('a manifest with problems cannot be edited');
   const states = statesAfter(manifest, edits);
-  const edited = applySplices(
-    manifest.source,
-    states.flatMap((state) => splicesFor(manifest, state)),
-  );
+  const edited = applySplices(manifest.source, splicesOf(manifest, states));
   if (edited !== manifest.source) checkEdited(manifest, states, edited);
   return edited;
+}
+
+/** Returns the parts of the source that `edits` replace, in any order. */
+export function splicesFor(manifest: Manifest, edits: readonly Edit[]): readonly Splice[] {
+  return splicesOf(manifest, statesAfter(manifest, edits));
+}
+
+function splicesOf({ source }: Manifest, states: readonly State[]): readonly Splice[] {
+  return states.flatMap((state) => splicesOfState(source, state));
 }
 
 /** The Secrets of a manifest after `edits`. */
@@ -60,7 +64,7 @@ function stateAfter(secret: SecretDocument, edits: readonly Edit[]): State {
   const renamed = edits.some(({ kind }) => kind === 'rename-field');
   if (renamed && secret.fields.has('data'))
     throw new Error('stringData cannot become a second data');
-  const annotations = new Map(secret.annotations);
+  const annotations = annotationsOf(secret);
   const values = { data: new Map<string, Uint8Array>(), stringData: new Map<string, Uint8Array>() };
   for (const { field, key, bytes } of secret.entries)
     values[renamed ? 'data' : field].set(key, bytes);
@@ -72,12 +76,16 @@ function stateAfter(secret: SecretDocument, edits: readonly Edit[]): State {
   return { secret, renamed, values, annotations };
 }
 
-function splicesFor({ source, path }: Manifest, state: State): readonly Splice[] {
+function annotationsOf({ annotations }: SecretDocument): Map<string, string> {
+  return new Map(annotations.map(({ name, text }) => [name, text]));
+}
+
+function splicesOfState(source: string, state: State): readonly Splice[] {
   const { node } = state.secret;
   const style = styleOf(source, node);
   const missing: Addition[] = [];
   const changed = fieldNames.flatMap((field) => {
-    const change = changeOf(field, state, path);
+    const change = changeOf(field, state);
     const present = state.renamed ? (field === 'data' ? 'stringData' : undefined) : field;
     const entry = present && entryNamed(node, present);
     if (entry !== undefined) return changeField(node, entry, change, style);
@@ -92,7 +100,7 @@ function splicesFor({ source, path }: Manifest, state: State): readonly Splice[]
   ];
 }
 
-function changeOf(field: Field, { secret, renamed, values }: State, path: string): Change {
+function changeOf(field: Field, { secret, renamed, values }: State): Change {
   const before = new Map(
     secret.entries
       .filter((entry) => renamed || entry.field === field)
@@ -103,19 +111,16 @@ function changeOf(field: Field, { secret, renamed, values }: State, path: string
     return renamed || old === undefined || Buffer.compare(bytes, old) !== 0;
   });
   return {
-    set: new Map(after.map(([key, bytes]) => [key, textOf({ field, key, bytes }, secret, path)])),
+    set: new Map(after.map(([key, bytes]) => [key, textOf(field, bytes)])),
     remove: new Set([...before.keys()].filter((key) => !values[field].has(key))),
   };
 }
 
 /** The text of a value in the source: base64 under data, the value itself under stringData. */
-function textOf({ field, key, bytes }: Value, secret: SecretDocument, path: string): string {
-  if (field === 'data') return base64(bytes);
-  const text = decodeUtf8(bytes);
-  if (text !== undefined) return text;
-  const message = 'the value is not UTF-8, which stringData requires';
-  const problem = { ...locationIn(secret, { key }), message, hint: 'put it under data' };
-  throw errorFor(path, problem, 'VALUE_REFUSED');
+function textOf(field: Field, bytes: Uint8Array): string {
+  const text = field === 'data' ? base64(bytes) : decodeUtf8(bytes);
+  if (text === undefined) throw new Error('a value under stringData is not UTF-8');
+  return text;
 }
 
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
@@ -126,7 +131,9 @@ function renameSplices(source: string, { secret, renamed }: State): readonly Spl
 }
 
 function annotationSplices({ secret, annotations }: State, style: Style): readonly Splice[] {
-  const remove = new Set([...secret.annotations.keys()].filter((name) => !annotations.has(name)));
+  const remove = new Set(
+    [...annotationsOf(secret).keys()].filter((name) => !annotations.has(name)),
+  );
   const metadata = entryNamed(secret.node, 'metadata')?.value;
   const field = metadata?.kind === 'map' ? entryNamed(metadata, 'annotations') : undefined;
   if (remove.size === 0 || metadata?.kind !== 'map' || field === undefined) return [];
@@ -139,7 +146,7 @@ export function checkEdited(before: Manifest, states: readonly State[], text: st
   const isSound =
     after.problems.length === 0 &&
     isEqual(
-      after.secrets.map(({ entries, annotations }) => contentOf(entries, annotations)),
+      after.secrets.map((secret) => contentOf(secret.entries, annotationsOf(secret))),
       states.map((state) => contentOf(valuesOf(state), state.annotations)),
     ) &&
     isEqual(outline(after), outline(before));

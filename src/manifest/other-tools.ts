@@ -7,7 +7,7 @@ import { bufferOf } from '../jwe/encoding.ts';
 import { shellWord } from '../text.ts';
 import { positionsIn, type YamlEntry, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import { entryNamed, nameOf } from './nodes.ts';
-import type { Manifest } from './types.ts';
+import type { Manifest, SecretDocument } from './types.ts';
 
 /** Whether SOPS encrypted a document. SOPS adds an encrypted MAC of the whole file. */
 export function isSops(root: YamlNode): root is YamlMap {
@@ -223,7 +223,7 @@ const MAX_PLACEHOLDER = 4096;
  */
 export function placeholderTool(
   text: string,
-  annotations?: ReadonlyMap<string, string>,
+  annotations: SecretDocument['annotations'] = [],
 ): string | undefined {
   if (text.length > MAX_PLACEHOLDER || !/[{<:;]/.test(text)) return undefined;
   const { forms, pattern } = hasGenericPlaceholders(annotations) ? withGeneric : specific;
@@ -241,8 +241,6 @@ export function toolNamedIn(text: string): string | undefined {
   return toolOf(unmistakable.forms, groups);
 }
 
-function hasGenericPlaceholders(annotations: ReadonlyMap<string, string> | undefined): boolean {
-  if (annotations === undefined) return false;
-  const names = [...annotations.keys()];
-  return names.some((name) => /^avp\.kubernetes\.io\/(?!ignore$)/.test(name));
+function hasGenericPlaceholders(annotations: SecretDocument['annotations']): boolean {
+  return annotations.some(({ name }) => /^avp\.kubernetes\.io\/(?!ignore$)/.test(name));
 }

@@ -1,5 +1,5 @@
 import type { Diagnostic } from '../diagnostic.ts';
-import { looksSealed, sealedLook } from '../jwe/detect.ts';
+import { sealedLook } from '../jwe/detect.ts';
 import { isDataKey, type Names, secretLabel } from '../kubernetes/secret.ts';
 import { suggest } from '../text.ts';
 import { isMergeKey, type YamlEntry, type YamlMap, type YamlNode } from '../yaml/node.ts';
@@ -17,6 +17,7 @@ import {
 import { isSopsText, placeholderTool } from './other-tools.ts';
 import { isCutAtHash, isPlainTrue } from './scalars.ts';
 import {
+  type Annotation,
   type Entry,
   type Field,
   fieldNames,
@@ -52,6 +53,7 @@ export function readSecret(
   unknownFields(entriesOfSecret(node), 'a Secret', source).forEach(report);
   unknownFields(metadata?.entries ?? [], 'metadata', source).forEach(report);
   duplicates(valued, source).forEach(report);
+  const label = secretLabel(names);
   const secret: SecretDocument = {
     ...names,
     type: readText(node, 'type', source, report),
@@ -59,17 +61,19 @@ export function readSecret(
     annotations: readAnnotations(metadata, source, report),
     fields,
     entries: valued.map(({ field, key, bytes, value }) => {
-      return { field, key: key.text, bytes, position: source.position(value.start) };
+      const isPlain = value.kind === 'scalar' && value.style === 'plain';
+      const isCut = field === 'stringData' && isPlain && isCutAtHash(source.text, value.end);
+      return { field, key: key.text, bytes, isCut, position: source.position(value.start) };
     }),
     nulls: entries
       .filter((entry) => !isValued(entry))
       .map(({ field, key }) => {
         return { field, key: key.text, position: source.position(key.start) };
       }),
+    serverMetadata: serverMetadata(metadata, source, label),
     position: source.position(node.start),
     node,
   };
-  const label = secretLabel(names);
   return { secret, problems: problems.map((problem) => ({ ...problem, secret: label })) };
 }
 
@@ -120,15 +124,16 @@ function readAnnotations(
   metadata: YamlMap | undefined,
   source: Source,
   report: Report,
-): ReadonlyMap<string, string> {
+): readonly Annotation[] {
   const node = metadata && readMap(metadata, 'annotations', source, report);
-  const texts = new Map<string, string>();
+  const annotations: Annotation[] = [];
   for (const { key, value } of node?.entries ?? []) {
     if (value.anchor !== undefined) report(notEditable(value, source, 'an annotation'));
     const [name, text] = [nameOf(key), nameOf(value.kind === 'alias' ? value.target : value)];
-    if (name !== undefined && text !== undefined) texts.set(name, text);
+    if (name !== undefined && text !== undefined)
+      annotations.push({ name, text, position: source.position(key.start) });
   }
-  return texts;
+  return annotations;
 }
 
 interface ReadEntry extends Pick<Entry, 'field'> {
@@ -247,15 +252,41 @@ function notBase64(node: YamlNode, text: string, source: Source): Problem {
   return problemAt(node, source, 'not-base64', 'the value is not canonical base64', hint);
 }
 
+/** The metadata that only the API server and controllers set (apimachinery meta/v1 ObjectMeta). */
+const serverFields = [
+  ...['ownerReferences', 'uid', 'resourceVersion', 'generation', 'creationTimestamp', 'selfLink'],
+  ...['deletionTimestamp', 'deletionGracePeriodSeconds', 'managedFields'],
+];
+
 /** The fields of a Secret and its metadata (k8s.io/api core/v1, apimachinery meta/v1 ObjectMeta). */
 export const knownFields = {
   'a Secret': ['apiVersion', 'kind', 'metadata', 'data', 'stringData', 'type', 'immutable'],
   metadata: [
     ...['name', 'generateName', 'namespace', 'labels', 'annotations', 'finalizers'],
-    ...['ownerReferences', 'uid', 'resourceVersion', 'generation', 'creationTimestamp', 'selfLink'],
-    ...['deletionTimestamp', 'deletionGracePeriodSeconds', 'managedFields'],
+    ...serverFields,
   ],
 };
+
+function serverMetadata(
+  metadata: YamlMap | undefined,
+  source: Source,
+  secret: string,
+): SecretDocument['serverMetadata'] {
+  // kubectl create --dry-run writes `creationTimestamp: null`.
+  const found = (metadata?.entries ?? []).filter(
+    ({ key, value }) => serverFields.includes(nameOf(key) ?? '') && !isNull(value),
+  );
+  const [first] = found;
+  return (
+    first && {
+      code: 'server-metadata',
+      position: source.position(first.key.start),
+      secret,
+      message: `metadata that the API server sets: ${found.map(({ key }) => nameOf(key)).join(', ')}`,
+      hint: 'remove it: it comes from kubectl get -o yaml, and belongs to one object in one cluster',
+    }
+  );
+}
 
 type Parent = keyof typeof knownFields;
 
@@ -347,44 +378,4 @@ export function entriesOfSecret(map: YamlMap): readonly YamlEntry[] {
 /** Returns those with one name: all of them, because a duplicate must not hide the others. */
 export function fieldsOfSecret(map: YamlMap, name: string): readonly YamlEntry[] {
   return entriesOfSecret(map).filter(({ key }) => key.kind === 'scalar' && key.text === name);
-}
-
-const lastApplied = [
-  'kubectl.kubernetes.io/last-applied-configuration',
-  'kubecfg.ksonnet.io/last-applied-configuration',
-];
-
-/** Returns the last-applied annotations that contain plaintext, or that cannot be read. */
-export function plaintextAnnotations({ annotations }: SecretDocument): readonly string[] {
-  return lastApplied.filter((name) => {
-    const text = annotations.get(name);
-    return text !== undefined && !isSealedThroughout(text);
-  });
-}
-
-function isSealedThroughout(text: string): boolean {
-  const members = membersOf(text);
-  if (members === undefined) return false;
-  return Object.entries(members).every(([field, values]) => {
-    const encoding = encodings.get(field.toLowerCase());
-    if (encoding === undefined || values === null) return true;
-    return Object.values(values).every((value) => {
-      return typeof value === 'string' && looksSealed(Buffer.from(value, encoding));
-    });
-  });
-}
-
-const encodings = new Map<string, BufferEncoding>([
-  ['data', 'base64'],
-  ['stringdata', 'utf8'],
-]);
-
-/** Parses a JSON object; undefined for any other text. */
-function membersOf(text: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined; // The error would quote the text.
-  }
 }

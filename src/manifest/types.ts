@@ -29,13 +29,15 @@ export interface SecretDocument {
   readonly namespace: string | undefined;
   readonly type: string | undefined;
   readonly immutable: boolean;
-  readonly annotations: ReadonlyMap<string, string>;
+  readonly annotations: readonly Annotation[];
   /** The fields that the source has, even if they are empty or null. */
   readonly fields: ReadonlySet<Field>;
   /** In source order. */
   readonly entries: readonly Entry[];
   /** Data keys without a value. A kustomize patch deletes them. */
-  readonly nulls: readonly Omit<Entry, 'bytes'>[];
+  readonly nulls: readonly Omit<Entry, 'bytes' | 'isCut'>[];
+  /** Metadata that the API server sets, which does no harm to sealed values. */
+  readonly serverMetadata: Diagnostic<'server-metadata'> | undefined;
   readonly position: Position;
   /** The mapping in the source, for `editManifest`. */
   readonly node: YamlMap;
@@ -73,11 +75,20 @@ export interface NestedString extends Nesting {
   readonly root: YamlNode;
 }
 
+export interface Annotation {
+  readonly name: string;
+  readonly text: string;
+  /** The position of the name. */
+  readonly position: Position;
+}
+
 export interface Entry {
   readonly field: Field;
   readonly key: string;
   /** The value, decoded from base64 (`data`) or encoded as UTF-8 (`stringData`). */
   readonly bytes: Uint8Array;
+  /** A comment follows that may be the rest of the value: `hunter2 #4711`. */
+  readonly isCut: boolean;
   /** The position of the value; of the key if there is none. */
   readonly position: Position;
 }

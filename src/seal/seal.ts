@@ -6,13 +6,15 @@ import { type CompactJwe, leastPlaintext, readCompact } from '../jwe/compact.ts'
 import { compactText, isSealedInSomeForm, looksSealed, readSealedValue } from '../jwe/detect.ts';
 import { encryptCompact, type PublicKey } from '../jwe/encrypt.ts';
 import { checkCount, checkSize, missingKeys, secretLabel } from '../kubernetes/secret.ts';
+import { copiesIn, keepsCopy, plaintextAnnotations } from '../manifest/copies.ts';
 import { type Edit, editManifest } from '../manifest/edit.ts';
 import { rawCommands } from '../manifest/nested.ts';
 import { nameOf } from '../manifest/nodes.ts';
 import { placeholderTool, startsLikeSops } from '../manifest/other-tools.ts';
 import { locationIn, placeOf } from '../manifest/place.ts';
-import { fieldsOfSecret, plaintextAnnotations } from '../manifest/read-secret.ts';
+import { fieldsOfSecret } from '../manifest/read-secret.ts';
 import {
+  type Annotation,
   type Entry,
   type Field,
   fieldNames,
@@ -27,8 +29,12 @@ import {
   type Plaintext,
   underPolicy,
   type ValuePolicy,
+  valueWarningCodes,
   type Warning,
 } from './value-warnings.ts';
+
+/** The codes that `--allow` takes. */
+export const allowedCodes: readonly string[] = [...valueWarningCodes, 'cut-off', 'plaintext-left'];
 
 /** The number of values that are sealed at once. */
 const PARALLEL = 16;
@@ -40,14 +46,17 @@ export interface SealOptions {
   /** New values are written as JWE under `stringData`. */
   readonly stringData: boolean;
   readonly policy: ValuePolicy;
-  /** The keys that existing sealed values may use; undefined: any key, because none is known. */
-  readonly knownKids: ReadonlySet<string> | undefined;
+  /**
+   * The keys that existing sealed values may use, by kid: the length of the modulus in bits, if
+   * known. Undefined: any key, because none is known.
+   */
+  readonly knownKeys: ReadonlyMap<string, number | undefined> | undefined;
 }
 
 /** A value from outside the manifest. */
 export interface NewValue extends Plaintext {
-  /** It is a JWE, compact or flattened. */
-  readonly sealed: boolean;
+  /** The file that it was read from, if it is a JWE, compact or flattened. */
+  readonly jweFile?: string;
   /** The codes of the warnings that a person has seen and accepted. */
   readonly accepted?: ReadonlySet<string>;
 }
@@ -69,7 +78,7 @@ export async function sealManifest(
 ): Promise<Sealed> {
   throwAll(manifest.problems.map((problem) => errorFor(manifest.path, problem)));
   const plans = manifest.secrets.map((secret) => planSecret(manifest.path, secret, options));
-  return carryOut(manifest, plans, key, options);
+  return carryOut(manifest, plans, key, options.policy);
 }
 
 /**
@@ -83,7 +92,8 @@ export async function sealInto(
   key: PublicKey | undefined,
   options: SealOptions,
 ): Promise<Sealed> {
-  return carryOut(manifest, [planChanges(manifest.path, secret, changes, options)], key, options);
+  const plan = planChanges(manifest.path, secret, changes, options);
+  return carryOut(manifest, [plan], key, options.policy);
 }
 
 interface Changes {
@@ -97,24 +107,37 @@ async function carryOut(
   manifest: Manifest,
   plans: readonly Plan[],
   key: PublicKey | undefined,
-  { policy }: SealOptions,
+  policy: ValuePolicy,
 ): Promise<Sealed> {
+  const planned = plans.flatMap((plan) => plan.edits);
+  const jobs = plans.flatMap((plan) =>
+    plan.jobs.map((job) => ({ ...job, plan, secret: plan.secret })),
+  );
+  const editOf = ({ secret, field, key: dataKey }: (typeof jobs)[number], text: string): Edit => {
+    return { kind: 'set', secret, field, key: dataKey, bytes: Buffer.from(text) };
+  };
+  const emptied = jobs.map((job) => editOf(job, ''));
+  for (const { plaintext, location, where } of copiesIn(manifest, [...planned, ...emptied], jobs))
+    attempt(plaintext.plan, location, () => underPolicy([copyWarning(where)], policy));
   throwAll(plans.flatMap<KsealError>(({ errors }) => errors));
   const nested = nestedWarnings(manifest, policy);
-  const jobs = plans.flatMap((plan) => plan.jobs.map((job) => ({ ...job, secret: plan.secret })));
-  const edits = await pLimit(PARALLEL).map(
-    jobs,
-    async ({ secret, field, key: dataKey, plaintext, binding }) => {
-      if (key === undefined) throw new Error('no key for a value to seal');
-      const bytes = Buffer.from(await encryptCompact(plaintext, binding, key));
-      return { kind: 'set', secret, field, key: dataKey, bytes } satisfies Edit;
-    },
-  );
+  const sealed = await pLimit(PARALLEL).map(jobs, async (job) => {
+    if (key === undefined) throw new Error('no key for a value to seal');
+    return editOf(job, await encryptCompact(job.bytes, job.binding, key));
+  });
   return {
-    text: editManifest(manifest, [...plans.flatMap((plan) => plan.edits), ...edits]),
+    text: editManifest(manifest, [...planned, ...sealed]),
     warnings: [...plans.flatMap(({ warnings }) => warnings), ...nested],
     sealed: jobs.length,
     kept: plans.reduce((sum, { kept }) => sum + kept, 0),
+  };
+}
+
+function copyWarning(where: string): Warning {
+  return {
+    code: 'plaintext-left',
+    message: `a copy of the value stays in plaintext ${where}`,
+    hint: 'remove it, and change the value if it was ever committed',
   };
 }
 
@@ -137,7 +160,7 @@ interface Plan {
 interface Job {
   readonly field: Field;
   readonly key: string;
-  readonly plaintext: Uint8Array;
+  readonly bytes: Uint8Array;
   readonly binding: Binding;
 }
 
@@ -171,27 +194,46 @@ function planSecret(path: string, secret: SecretDocument, options: SealOptions):
     attempt(plan, locationIn(secret, entry), () => {
       const jwe = readSealedValue(entry.bytes);
       const field = rename ? 'data' : entry.field;
-      return jwe
-        ? keep(plan, entry.key, jwe, options)
-        : seal(plan, { ...entry, field, encoded: entry.field === 'data' }, options);
+      if (jwe) return keep(plan, entry.key, jwe, options);
+      const cut = entry.isCut ? underPolicy([cutWarning], options.policy) : [];
+      const value = { ...entry, field, encoded: entry.field === 'data' };
+      return [...cut, ...seal(plan, value, options)];
     });
   }
   for (const entry of secret.nulls)
     attempt(plan, locationIn(secret, entry), () => underPolicy([nullWarning], options.policy));
-  for (const annotation of plaintextAnnotations(secret)) {
-    plan.edits.push({ kind: 'remove-annotation', secret, annotation });
-    plan.warnings.push({
-      ...locationIn(secret),
-      code: 'removed-annotation',
-      message: `removed the annotation ${annotation}, which contained plaintext`,
-      hint: 'if it was ever committed, change the values as well',
-    });
-  }
+  for (const annotation of plaintextAnnotations(secret)) dropCopy(plan, annotation, options);
   return finish(
     plan,
     secret.entries.map(({ key }) => key),
   );
 }
+
+/** Removes an annotation whose purpose is to keep a copy, and warns about any other. */
+function dropCopy(
+  plan: Plan,
+  { name: annotation, position }: Annotation,
+  { policy }: SealOptions,
+): void {
+  const { secret } = plan;
+  const location = locationIn(secret, { position });
+  const hint = 'if it was ever committed, change the values as well';
+  if (keepsCopy(annotation)) {
+    plan.edits.push({ kind: 'remove-annotation', secret, annotation });
+    const message = `removed the annotation ${annotation}, which contained plaintext`;
+    plan.warnings.push({ ...location, code: 'removed-annotation', message, hint });
+    return;
+  }
+  const message = `annotation ${annotation} contains a Secret in plaintext`;
+  const warning = { code: 'plaintext-left', message, hint: `remove it; ${hint}` };
+  attempt(plan, location, () => underPolicy([warning], policy));
+}
+
+const cutWarning: Warning = {
+  code: 'cut-off',
+  message: 'the value ends before #, which begins a comment after a space',
+  hint: 'put the value in quotes, or a space after the #',
+};
 
 const nullWarning: Warning = {
   code: 'empty',
@@ -234,10 +276,12 @@ function planChanges(
       return jwe ? keep(plan, entry.key, jwe, options) : leavePlain(plan, entry);
     });
   }
-  for (const { key, bytes, sealed, accepted } of values) {
+  for (const { key, bytes, jweFile, accepted } of values) {
     const value = { field: fieldFor(secret, key, options), key, bytes };
     attempt(plan, locationIn(secret, { key }), () =>
-      sealed ? takeOver(plan, value, options) : seal(plan, value, allowing(options, accepted)),
+      jweFile === undefined
+        ? seal(plan, value, allowing(options, accepted))
+        : takeOver(plan, value, jweFile, options),
     );
   }
   return finish(
@@ -282,7 +326,7 @@ function seal(plan: Plan, value: Value, options: SealOptions): readonly Warning[
   const warnings = checkPlaintext(value, plan.secret.type, options.policy);
   if (plan.place === undefined) return warnings;
   const binding = bindingTo(options.scope, { ...plan.place, key });
-  plan.jobs.push({ field, key, plaintext: bytes, binding });
+  plan.jobs.push({ field, key, bytes, binding });
   plan.bytes += bytes.length;
   return warnings;
 }
@@ -292,15 +336,20 @@ function keep(plan: Plan, key: string, jwe: CompactJwe, options: SealOptions): r
   plan.bytes += leastPlaintext(jwe);
   return plan.place === undefined
     ? []
-    : checkSealed(jwe, { ...plan.place, key }, options.knownKids);
+    : checkSealed(jwe, { ...plan.place, key }, options.knownKeys);
 }
 
 function takeOver(
   plan: Plan,
   { field, key, bytes }: Value,
+  file: string,
   options: SealOptions,
 ): readonly Warning[] {
-  const compact = Buffer.from(compactText(bytes));
+  const { name, namespace } = plan.place ?? {};
+  const target =
+    plan.path === '' ? `${name} -n ${namespace} -o FILE` : `--into ${shellWord(plan.path)}`;
+  const command = `kseal seal ${target} -k NEW --stdin ${key} --keep-newline`;
+  const compact = Buffer.from(compactText(bytes, { file, command }));
   plan.edits.push({ kind: 'set', secret: plan.secret, field, key, bytes: compact });
   return keep(plan, key, readCompact(compact), options);
 }
@@ -314,6 +363,7 @@ function leavePlain(plan: Plan, { bytes }: Entry): readonly Warning[] {
 
 function finish(plan: Plan, keys: readonly string[]): Plan {
   const { path, secret } = plan;
+  if (secret.serverMetadata !== undefined) plan.warnings.push(secret.serverMetadata);
   attempt(plan, locationIn(secret), () => {
     checkCount(plan.jobs.length + plan.kept);
     return [];
@@ -349,12 +399,12 @@ export function nestedWarnings(
 }
 
 /** Returns the first value that is not sealed or encrypted, and that no other tool replaces. */
-function plaintextIn({ secret, source }: NestedSecret): Omit<Entry, 'bytes'> | undefined {
+function plaintextIn({ secret, source }: NestedSecret): Location | undefined {
   for (const field of fieldNames)
     for (const { value: values } of fieldsOfSecret(secret.node, field))
       for (const { key, value } of values.kind === 'map' ? values.entries : []) {
         if (value.kind !== 'scalar' || isHidden(field, value.text, secret)) continue;
-        return { field, key: nameOf(key) ?? '', position: source.position(value.start) };
+        return { key: nameOf(key), position: source.position(value.start) };
       }
   return undefined;
 }

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import type { Diagnostic, Words } from '../diagnostic.ts';
 import { KsealError } from '../errors.ts';
 import { checkBinding, type Place } from '../jwe/binding.ts';
-import type { CompactJwe } from '../jwe/compact.ts';
+import { type CompactJwe, keyLengthProblem } from '../jwe/compact.ts';
 import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { forbiddenValue, lacksCredentials } from '../kubernetes/secret.ts';
 import {
@@ -120,20 +120,25 @@ export function warningsAbout(plaintext: Plaintext): readonly ValueWarning[] {
 
 /**
  * Checks that a sealed value may stay: that it opens at `place`, and that its key is one of
- * `knownKids` (undefined: any key). Returns warnings. Throws BINDING_MISMATCH or KEY_UNKNOWN.
+ * `knownKeys` (undefined: any key) and as long as its encrypted key. Returns warnings. Throws
+ * BINDING_MISMATCH, KEY_UNKNOWN or JWE_MALFORMED.
  */
 export function checkSealed(
-  { header }: CompactJwe,
+  jwe: CompactJwe,
   place: Place,
-  knownKids: ReadonlySet<string> | undefined,
+  knownKeys: ReadonlyMap<string, number | undefined> | undefined,
 ): readonly Warning[] {
+  const { header } = jwe;
+  const bits = knownKeys?.get(header.kid ?? '');
+  const problem = bits && keyLengthProblem(jwe, Math.ceil(bits / 8));
+  if (problem) throw new KsealError('JWE_MALFORMED', problem, { hint: 'seal the value again' });
   if (header.binding === undefined) {
     const message =
       'the sealed value is not bound to a Secret; it opens only where unbound values are accepted';
     return [{ code: 'unbound-value', message, hint: 'to bind it, seal the plaintext with kseal' }];
   }
   checkBinding(header.binding, place);
-  if (knownKids !== undefined && !knownKids.has(header.kid ?? '')) {
+  if (knownKeys !== undefined && !knownKeys.has(header.kid ?? '')) {
     throw new KsealError('KEY_UNKNOWN', `sealed to another key, ${header.kid}`, {
       hint: 'pass that key with -k, or seal everything again: kseal decrypt FILE -k OLD | kseal seal -f - -k NEW',
     });
@@ -370,7 +375,7 @@ const toolIn = (text: string) => placeholderTool(text) ?? toolNamedIn(text);
 const looksReplaceable =
   /^\s*(?:change[-_ ]?(?:me|it)|replace[-_ ]?me|(?:insert|your|my)[-_ ].*(?:password|secret|token|key|here)|todo|tbd|fixme|x{3,}|\*{3,}|\.{3,}|placeholder|dummy|example|<[^<>\n]*>|\$\{[^}\n]*\}|#\{[^}\n]*\}#|\{\{[^\n]*\}\})\s*$/i;
 
-/** The codes that `--allow` takes. */
+/** The codes of warnings about a plaintext alone. */
 export const valueWarningCodes: readonly string[] = [
   ...new Set(valueChecks.map(({ code }) => code)),
 ];

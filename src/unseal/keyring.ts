@@ -1,5 +1,5 @@
 import { KsealError } from '../errors.ts';
-import type { CompactJwe } from '../jwe/compact.ts';
+import { type CompactJwe, keyLengthProblem } from '../jwe/compact.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 
 /** The most keys that are tried on a value that names none: each try may be a call to a KMS. */
@@ -25,19 +25,16 @@ export function candidatesFor(
   });
 }
 
-function matchingKeys(
-  { header, encryptedKey }: CompactJwe,
-  keyring: readonly OpeningKey[],
-): readonly OpeningKey[] {
-  const { length } = encryptedKey;
+function matchingKeys(jwe: CompactJwe, keyring: readonly OpeningKey[]): readonly OpeningKey[] {
+  const { header, encryptedKey } = jwe;
   const named = keyring.find(({ kid }) => kid === header.kid);
   if (named === undefined) {
     if (header.binding !== undefined) return [];
-    return keyring.filter(({ modulusBytes }) => modulusBytes === length);
+    return keyring.filter(({ modulusBytes }) => modulusBytes === encryptedKey.length);
   }
-  if (length === named.modulusBytes) return [named];
-  const problem = `JWE encrypted key has ${length} bytes, expected ${named.modulusBytes} for its RSA key`;
-  throw new KsealError('JWE_MALFORMED', problem);
+  const problem = keyLengthProblem(jwe, named.modulusBytes);
+  if (problem !== undefined) throw new KsealError('JWE_MALFORMED', problem);
+  return [named];
 }
 
 function unknownKey(

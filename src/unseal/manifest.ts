@@ -1,9 +1,12 @@
 import { type Diagnostic, errorFor, locationOf } from '../diagnostic.ts';
 import { expectedErrors, type KsealError, located, throwAll } from '../errors.ts';
+import type { Scope } from '../jwe/binding.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
+import { readSealedValue } from '../jwe/detect.ts';
 import { type Edit, editManifest } from '../manifest/edit.ts';
 import { locationIn, placeOf } from '../manifest/place.ts';
-import type { Manifest, SecretDocument } from '../manifest/types.ts';
+import type { Entry, Manifest, SecretDocument } from '../manifest/types.ts';
+import { decodeUtf8 } from '../text.ts';
 import { type OpeningPolicy, unsealData } from './unseal.ts';
 
 export interface UnsealOptions {
@@ -17,8 +20,23 @@ interface Unsealed {
   /** The text of the manifest with its sealed values opened. */
   readonly text: string;
   readonly warnings: readonly Diagnostic[];
-  /** The number of values that were opened. */
-  readonly opened: number;
+  /** The Secrets with a value that was opened. */
+  readonly opened: readonly OpenedSecret[];
+}
+
+export interface OpenedSecret {
+  readonly secret: SecretDocument;
+  readonly values: readonly OpenedValue[];
+}
+
+export interface OpenedValue {
+  /** The sealed value in the manifest. */
+  readonly entry: Entry;
+  readonly plaintext: Uint8Array;
+  /** Undefined for a value of another tool. */
+  readonly scope: Scope | undefined;
+  /** Whether it is not UTF-8, which stringData requires, so it is now under data. */
+  readonly moved: boolean;
 }
 
 /** Opens every sealed value of a manifest, all or none. Throws every error at once. */
@@ -30,18 +48,21 @@ export async function unsealManifest(
   const errors: KsealError[] = [];
   const warnings: Diagnostic[] = [];
   const edits: Edit[] = [];
+  const opened: OpenedSecret[] = [];
   for (const secret of manifest.secrets) {
     try {
       const result = await unsealSecret(manifest.path, secret, options);
       errors.push(...result.errors);
       warnings.push(...result.warnings);
-      edits.push(...result.edits);
+      if (result.values.length === 0) continue;
+      edits.push(...editsFor(secret, result.values));
+      opened.push({ secret, values: result.values });
     } catch (thrown) {
       errors.push(...expectedErrors(thrown));
     }
   }
   throwAll(errors);
-  return { text: editManifest(manifest, edits), warnings, opened: edits.length };
+  return { text: editManifest(manifest, edits), warnings, opened };
 }
 
 /** Opens one value of a Secret and returns its bytes; a plain value is returned unchanged. */
@@ -59,14 +80,13 @@ export async function unsealEntry(
     const problem = { ...locationIn(secret), message, hint: 'check the spelling' };
     throw errorFor(manifest.path, problem, 'USAGE');
   }
-  const { errors, warnings, edits } = await unsealSecret(
+  const { errors, warnings, values } = await unsealSecret(
     manifest.path,
     { ...secret, entries },
     options,
   );
   throwAll(errors);
-  const [edit] = edits;
-  return { bytes: edit?.kind === 'set' ? edit.bytes : entry.bytes, warnings };
+  return { bytes: values[0]?.plaintext ?? entry.bytes, warnings };
 }
 
 async function unsealSecret(
@@ -85,9 +105,28 @@ async function unsealSecret(
   return {
     errors: [...errors].map(([key, error]) => located(locationOf(path, at(key)), error)),
     warnings: [...warnings].map(([key, message]) => ({ ...at(key), code: 'key-state', message })),
-    edits: secret.entries.flatMap(({ field, key }): Edit[] => {
-      const bytes = opened.get(key);
-      return bytes === undefined ? [] : [{ kind: 'set', secret, field, key, bytes }];
+    values: secret.entries.flatMap((entry): OpenedValue[] => {
+      const plaintext = opened.get(entry.key);
+      if (plaintext === undefined) return [];
+      const scope = readSealedValue(entry.bytes)?.header.binding?.scope;
+      const moved = entry.field === 'stringData' && decodeUtf8(plaintext) === undefined;
+      return [{ entry, plaintext, scope, moved }];
     }),
   };
+}
+
+/** Puts the values into their fields, or under data if stringData cannot hold them. */
+function editsFor(secret: SecretDocument, values: readonly OpenedValue[]): readonly Edit[] {
+  // Renaming stringData does not leave an empty field behind.
+  const renamed =
+    !secret.fields.has('data') &&
+    values.length === secret.entries.length &&
+    values.every(({ moved }) => moved);
+  const edits: Edit[] = renamed ? [{ kind: 'rename-field', secret }] : [];
+  for (const { entry, plaintext, moved } of values) {
+    const { field, key } = entry;
+    if (moved && !renamed) edits.push({ kind: 'remove', secret, field, key });
+    edits.push({ kind: 'set', secret, field: moved ? 'data' : field, key, bytes: plaintext });
+  }
+  return edits;
 }

@@ -23,6 +23,8 @@ interface OpenRequest {
   readonly place: Omit<Place, 'key'>;
   /** The decoded `data` of the Secret, by data key. */
   readonly data: ReadonlyMap<string, Uint8Array>;
+  /** Parses a value; undefined if it must be left alone. The default is `readSealedValue`. */
+  readonly read?: (bytes: Uint8Array) => CompactJwe | undefined;
   /** The decoded `data` before an update. */
   readonly before?: ReadonlyMap<string, Uint8Array>;
   readonly keyring: readonly OpeningKey[];
@@ -106,9 +108,9 @@ function prepareAll(request: OpenRequest, errors: Map<string, KsealError>): Read
 
 /** Checks a value as far as possible without a key; undefined if it must be left alone. */
 function prepare(key: string, bytes: Uint8Array, request: OpenRequest): Ready | undefined {
-  const jwe = readSealedValue(bytes);
+  const { place, policy, keyring, before, read = readSealedValue } = request;
+  const jwe = read(bytes);
   if (jwe === undefined) return undefined;
-  const { place, policy, keyring, before } = request;
   const { binding } = jwe.header;
   if (binding === undefined) {
     const old = before?.get(key);

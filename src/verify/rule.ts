@@ -5,7 +5,7 @@ import type { CompactJwe } from '../jwe/compact.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
 import { isNamespace, isSecretName } from '../kubernetes/secret.ts';
 import { rawCommands } from '../manifest/nested.ts';
-import type { Field, NestedSecret, ReaderCode } from '../manifest/types.ts';
+import type { Annotation, Field, NestedSecret, ReaderCode } from '../manifest/types.ts';
 import { shellWord } from '../text.ts';
 import type { YamlNode } from '../yaml/node.ts';
 import type { BadSuppression } from './suppressions.ts';
@@ -130,8 +130,8 @@ export interface JudgedSecret {
   readonly immutable: boolean;
   /** Returns the position of a field such as `type` or `metadata.namespace`. */
   readonly positionOf: (field: string) => Position | undefined;
-  /** The last-applied annotations that contain plaintext, or that cannot be read. */
-  readonly plaintextAnnotations: readonly { name: string; position: Position }[];
+  readonly serverMetadata: Violation | undefined;
+  readonly plaintextAnnotations: readonly Annotation[];
   /** All data keys with a value, even if it cannot be read. */
   readonly dataKeys: ReadonlySet<string>;
   readonly values: readonly JudgedValue[];

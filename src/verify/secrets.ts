@@ -6,9 +6,10 @@ import type { CompactJwe } from '../jwe/compact.ts';
 import { looksFlattened, looksSealed, readSealedValue, sealedLook } from '../jwe/detect.ts';
 import { bufferOf } from '../jwe/encoding.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
+import { plaintextAnnotations } from '../manifest/copies.ts';
 import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
 import { isSops, isSopsText, placeholderTool, templateEngine } from '../manifest/other-tools.ts';
-import { fieldsOfSecret, isPatchDirective, plaintextAnnotations } from '../manifest/read-secret.ts';
+import { fieldsOfSecret, isPatchDirective } from '../manifest/read-secret.ts';
 import {
   type Entry,
   fieldNames,
@@ -81,7 +82,8 @@ function judgeSecret(
     type,
     immutable,
     positionOf: (field) => positionOfField(node, field, position),
-    plaintextAnnotations: annotationsOf(secret, metadata, position),
+    serverMetadata: secret.serverMetadata,
+    plaintextAnnotations: plaintextAnnotations(secret).filter(({ text }) => !isSopsText(text)),
     dataKeys: dataKeysOf(node),
     values: valuesOf(secret, sops, isMade),
     inTemplate: inTemplate(secret.position),
@@ -103,21 +105,6 @@ function positionOfField(node: YamlMap, field: string, position: PositionOf): Po
   const map = name === field ? node : entryNamed(node, 'metadata')?.value;
   const entry = map?.kind === 'map' ? entryNamed(map, name) : undefined;
   return entry && position(entry.key.start);
-}
-
-function annotationsOf(
-  secret: SecretDocument,
-  metadata: YamlNode | undefined,
-  position: PositionOf,
-): JudgedSecret['plaintextAnnotations'] {
-  const names = plaintextAnnotations(secret).filter(
-    (name) => !isSopsText(secret.annotations.get(name) ?? ''),
-  );
-  const map = metadata?.kind === 'map' ? entryNamed(metadata, 'annotations')?.value : undefined;
-  return names.map((name) => {
-    const entry = map?.kind === 'map' ? entryNamed(map, name) : undefined;
-    return { name, position: entry ? position(entry.key.start) : secret.position };
-  });
 }
 
 function dataKeysOf(node: YamlMap): ReadonlySet<string> {

@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { folderOfUser } from '../helpers/folder.ts';
@@ -12,7 +14,7 @@ import {
   sealWhole,
   secret,
 } from '../helpers/killed.ts';
-import { bin, runBin, unprivileged } from '../helpers/spawn.ts';
+import { bin, runBin, startBin, unprivileged } from '../helpers/spawn.ts';
 
 // A file that is sealed in place has its old or its new content, whatever happens meanwhile.
 
@@ -64,4 +66,28 @@ test('several files are unchanged if one of them is read-only', async () => {
   expect(code).toBe(2);
   const changed = names.filter((name) => readFileSync(join(cwd, name), 'utf8') !== secret(1));
   expect(changed).toEqual([]);
+});
+
+test.each([
+  ['--into waits for a value', ['--into', 'a.yaml', '--from-file', 'token=pipe']],
+  ['-i reads another file', ['-f', 'a.yaml', 'pipe', '-i']],
+])('a file that is edited while %s keeps the edit', async (_, args) => {
+  const { cwd } = folderOfUser();
+  const path = join(cwd, 'a.yaml');
+  writeFileSync(path, secret(1));
+  execFileSync('mkfifo', [join(cwd, 'pipe')]);
+  const { ended } = startBin(['seal', ...args, '-k', 'k.pub'], { cwd });
+  // It opens when kseal opens it, which has read the file by then.
+  const pipe = await open(join(cwd, 'pipe'), 'w');
+  const edited = `${secret(1)}# an edit\n`;
+  writeFileSync(path, edited);
+  await pipe.writeFile(secret(2));
+  await pipe.close();
+  const { code, stderr } = await ended;
+  expect(`${stderr}`).toMatch(
+    /^kseal: error: a\.yaml: changed since it was read, so it is not overwritten$/m,
+  );
+  expect(code).toBe(2);
+  expect(readFileSync(path, 'utf8')).toBe(edited);
+  expect(leftovers(cwd)).toEqual([]);
 });

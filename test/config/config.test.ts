@@ -151,7 +151,7 @@ describe('parseConfig', () => {
     [
       'a huge glob',
       `version: 1\nrules: [{ path: ${'a'.repeat(70_000)} }]\n`,
-      '2:17: must be a glob of at most 1024 characters',
+      '2:17: must be a glob of at most 512 characters',
     ],
     [
       'an unknown severity',

@@ -197,6 +197,76 @@ describe('several files', () => {
   });
 });
 
+describe('a file that has changed since it was read', () => {
+  const changes: Readonly<Record<string, (path: string) => void>> = {
+    'was edited': (path) => fs.writeFileSync(path, 'own'),
+    'was appended to': (path) => fs.appendFileSync(path, '\n'),
+    'was emptied': (path) => fs.truncateSync(path),
+    'was replaced': (path) => {
+      fs.writeFileSync(`${path}~`, 'own');
+      fs.renameSync(`${path}~`, path);
+    },
+    'was removed': (path) => fs.rmSync(path),
+    'is a folder now': (path) => {
+      fs.rmSync(path);
+      fs.mkdirSync(path);
+    },
+    'is a dangling link now': (path) => {
+      fs.rmSync(path);
+      fs.symlinkSync('nothing', path);
+    },
+  };
+  const stateOf = (path: string) => {
+    const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+    return stats?.isFile() ? fs.readFileSync(path, 'utf8') : stats?.mode;
+  };
+  const replacing = (...all: string[]) =>
+    replaceFiles(
+      all.map((name) => ({
+        path: at(name),
+        shown: name,
+        bytes: Buffer.from('new'),
+        madeFrom: Buffer.from('old'),
+      })),
+    );
+
+  test.each(Object.keys(changes))('stays as it is, like all others, if it %s', (change) => {
+    for (const name of ['a', 'b', 'c']) make(name);
+    changes[change]?.(at('b'));
+    const [before, listing] = [stateOf(at('b')), names()];
+    expect(thrownBy(() => replacing('a', 'b', 'c')).code).toBe('IO');
+    expect(['a', 'c'].map(text)).toEqual(['old', 'old']);
+    expect([stateOf(at('b')), names()]).toEqual([before, listing]);
+  });
+
+  test('is named, with what to do', () => {
+    make('a', 'own');
+    expect(thrownBy(() => replacing('a'))).toEqual({
+      code: 'IO',
+      message: 'a: changed since it was read, so it is not overwritten',
+      hint: 'run the command again',
+    });
+  });
+
+  test('is compared through links', () => {
+    fs.mkdirSync(at('real'));
+    make('real/a', 'own');
+    fs.symlinkSync('real/a', at('link'));
+    expect(thrownBy(() => replacing('link')).code).toBe('IO');
+    make('real/a');
+    replacing('link');
+    expect([text('real/a'), fs.lstatSync(at('link')).isSymbolicLink()]).toEqual(['new', true]);
+  });
+
+  test('is replaced if an editor has saved the same content again, or if it is given twice', () => {
+    make('a');
+    make('again');
+    fs.renameSync(at('again'), at('a'));
+    replacing('a', 'a');
+    expect([text('a'), names()]).toEqual(['new', ['a']]);
+  });
+});
+
 // In another process, because the limit applies to a whole process.
 describe('a file that outgrows the limit', () => {
   const program = () => {

@@ -1,8 +1,16 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { fileAt, repositoryOf } from '../../src/git/local.ts';
-import { gitWorld, Repository } from '../helpers/git-repository.ts';
+import { fetchFile } from '../../src/git/fetch.ts';
+import {
+  commitOf,
+  contentsOf,
+  fileAt,
+  filesAt,
+  repositoryOf,
+  stagedFiles,
+} from '../../src/git/local.ts';
+import { type GitWorld, gitWorld, program, Repository } from '../helpers/git-repository.ts';
 
 /** A repository whose remote `origin` has this address in its configuration. */
 function withOrigin(url: string) {
@@ -105,4 +113,79 @@ test.each([
 ])('a file in a commit is not read through a link: %s', (path, at) => {
   const kind = 'a symbolic link, which is not followed';
   expect(lookUp(path)).toEqual({ bytes: undefined, at, kind });
+});
+
+const SAFE = 'safe.bareRepository=explicit';
+
+/** An environment in which `git` is a script with these lines. */
+function withGit(world: GitWorld, lines: readonly string[]) {
+  const folder = dirname(program(world, 'git', lines));
+  return { ...world.env, PATH: `${folder}:${world.env.PATH}`, REAL_PATH: world.env.PATH };
+}
+
+test('every call of git forbids the discovery of bare repositories', async () => {
+  const world = gitWorld();
+  const log = join(world.folder, 'log');
+  const env = withGit(world, [`echo "$*" >> '${log}'`, 'PATH=$REAL_PATH exec git "$@"']);
+  const repository = new Repository(world);
+  const commit = repository.commit({ 'db.yaml': 'one' });
+  const git = { folder: repository.path, env };
+  const files = [...stagedFiles(git, []), ...filesAt(git, commitOf(git, 'main'), [])];
+  for await (const { bytes } of contentsOf(git, files, 100)) expect(`${bytes}`).toBe('one');
+  repositoryOf(repository.path, env);
+  const address = { url: repository.url, protocols: ['file'], ref: commit, path: 'db.yaml' };
+  await fetchFile({ ...address, shown: '' }, { env, limit: 100, verifySignature: false });
+  const calls = readFileSync(log, 'utf8').trimEnd().split('\n');
+  expect(calls.length).toBeGreaterThan(10);
+  expect(calls.filter((call) => !call.includes(`-c ${SAFE} `))).toEqual([]);
+});
+
+describe('a repository that a commit embeds is refused by a git that ignores the setting', () => {
+  // Before 2.38.
+  const older = [
+    'for word; do',
+    `  shift; if [ "$word" = ${SAFE} ]; then word=x.y=z; fi; set -- "$@" "$word"`,
+    'done',
+    'PATH=$REAL_PATH exec git "$@"',
+  ];
+
+  test.each(['.', 'deep', '..deep'])('in its folder %s', (below) => {
+    const world = gitWorld();
+    const env = withGit(world, older);
+    const { path, git } = embedding(world);
+    expect(git('rev-parse', '--git-dir')).toBe('.');
+    const folder = join(path, below);
+    mkdirSync(folder, { recursive: true });
+    const refused = { code: 'IO', message: expect.stringContaining('in a bare repository') };
+    expect(() => commitOf({ folder, env }, 'main')).toThrow(expect.objectContaining(refused));
+    expect(() => stagedFiles({ folder, env }, [])).toThrow(expect.objectContaining(refused));
+    expect(repositoryOf(folder, env)).toBe(folder);
+  });
+
+  test('but not if GIT_DIR names it, nor the repository around it', () => {
+    const world = gitWorld();
+    const env = withGit(world, older);
+    const { path, top, commit } = embedding(world);
+    expect(commitOf({ folder: path, env: { ...env, GIT_DIR: '.' } }, 'main')).toBe(commit);
+    expect(commitOf({ folder: top, env }, 'main')).not.toBe(commit);
+  });
+
+  /** A repository with a folder of another one, as a commit can contain it. */
+  function embedding(world: GitWorld) {
+    const outer = new Repository(world, 'outer');
+    outer.commit({ 'db.yaml': 'one' });
+    const inner = new Repository(world, 'inner');
+    inner.git('config', 'remote.origin.url', 'https://git.example.org/victim.git');
+    const commit = inner.commit({ 'db.yaml': 'two' });
+    const path = join(outer.path, 'embedded');
+    cpSync(join(inner.path, '.git'), path, { recursive: true });
+    outer.git('-C', path, 'config', 'core.bare', 'false');
+    outer.git('-C', path, 'config', 'core.worktree', '.');
+    return {
+      path,
+      top: outer.path,
+      commit,
+      git: (...args: string[]) => outer.git('-C', path, ...args),
+    };
+  }
 });

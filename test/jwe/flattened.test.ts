@@ -2,7 +2,7 @@ import { FlattenedEncrypt, GeneralEncrypt } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { readCompact } from '../../src/jwe/compact.ts';
 import { decryptCompact } from '../../src/jwe/decrypt.ts';
-import { compactText, looksFlattened } from '../../src/jwe/detect.ts';
+import { compactText, looksFlattened, readJwe, readSealedValue } from '../../src/jwe/detect.ts';
 import { AskedKey, makePair } from './pairs.ts';
 import { thrownBy } from './thrown.ts';
 
@@ -19,7 +19,8 @@ const general = await new GeneralEncrypt(Buffer.from('P'))
 const { protected: head, encrypted_key, iv, ciphertext, tag } = flat;
 const compact = [head, encrypted_key, iv, ciphertext, tag].join('.');
 
-const convert = (text: string) => compactText(Buffer.from(text));
+const resealing = { file: 'db.jwe', command: 'kseal seal db' };
+const convert = (text: string) => compactText(Buffer.from(text, 'latin1'), resealing);
 
 describe('the flattened form', () => {
   test('from jose becomes a compact JWE that opens', async () => {
@@ -131,7 +132,7 @@ describe('a file from another tool', () => {
     ['the compact form and a newline', `${compact}\n`],
     ['the compact form and a Windows line end', `${compact}\r\n`],
   ])('may contain %s', (_, text) => {
-    expect(compactText(Buffer.from(text))).toBe(compact);
+    expect(convert(text)).toBe(compact);
   });
 
   test.each([
@@ -141,7 +142,91 @@ describe('a file from another tool', () => {
     ['nothing', ''],
     ['UTF-16', Buffer.from(compact, 'utf16le').toString('latin1')],
   ])('with %s is malformed', (_, text) => {
-    expect(thrownBy(() => compactText(Buffer.from(text, 'latin1'))).code).toBe('JWE_MALFORMED');
+    expect(thrownBy(() => convert(text)).code).toBe('JWE_MALFORMED');
+  });
+});
+
+/** `compact` with another text of its header; the tag does not matter here. */
+const withHeader = (text: string) =>
+  [Buffer.from(text).toString('base64url'), encrypted_key, iv, ciphertext, tag].join('.');
+
+const unrecognised = [
+  '{ "alg":"RSA-OAEP-256","enc":"A128CBC-HS256"}',
+  '\n{"alg":"RSA-OAEP-256","enc":"A128CBC-HS256"}',
+  '{"alg": "RSA-OAEP-256","enc":"A128CBC-HS256"}',
+  '{"kid":"x","alg":"RSA-OAEP-256","enc":"A128CBC-HS256"}',
+  '{"\\u0061lg":"RSA-OAEP-256","enc":"A128CBC-HS256"}',
+];
+
+describe.each(unrecognised)('a JWE with the header %j', (text) => {
+  const jwe = withHeader(text);
+
+  test('is refused by compactText, with the pipe that seals it again', () => {
+    const error = {
+      code: 'JWE_REFUSED',
+      message:
+        'the webhook would not recognise this JWE: its protected header does not begin with {"alg":"RSA or {"enc":"A',
+    };
+    const pipe = '-k OLD --accept-unbound | kseal seal db';
+    expect(thrownBy(() => convert(jwe))).toEqual({
+      ...error,
+      hint: `kseal decrypt --raw db.jwe ${pipe}`,
+    });
+    const [protectedHeader] = jwe.split('.');
+    expect(
+      thrownBy(() => convert(JSON.stringify({ ...flat, protected: protectedHeader }))),
+    ).toEqual({
+      ...error,
+      hint: `jq -r '[.protected,.encrypted_key,.iv,.ciphertext,.tag] | join(".")' db.jwe | kseal decrypt --raw - ${pipe}`,
+    });
+  });
+
+  test('is parsed by readJwe, but is plaintext to readSealedValue', () => {
+    expect(readJwe(Buffer.from(jwe), 'db.jwe').iv).toHaveLength(16);
+    expect(readSealedValue(Buffer.from(jwe))).toBeUndefined();
+  });
+});
+
+describe('readJwe', () => {
+  const inJson = { code: 'JWE_REFUSED', hint: "kseal seal --from-jwe 'it'\\''s.json'" };
+  const manifest = { code: 'JWE_MALFORMED', hint: 'for a manifest, omit --raw' };
+  test.each<[string, string, object]>([
+    ['a JWE in JSON form', JSON.stringify(flat), inJson],
+    ['one with several recipients', JSON.stringify(general), inJson],
+    ['one with another header', `{"ciphertext":"","protected":"e30"}`, inJson],
+    ['a manifest', 'kind: Secret\ndata: {a: eA==}\n', manifest],
+    ['a manifest in JSON', '{"kind":"Secret","data":{"a":"eA=="}}', manifest],
+    ['nothing', '', manifest],
+    ['a JWS', `${head}.e30.AA`, { code: 'JWE_MALFORMED' }],
+    [
+      'an extra layer of base64',
+      Buffer.from(compact).toString('base64'),
+      { code: 'JWE_MALFORMED' },
+    ],
+    [
+      'another alg',
+      withHeader('{ "alg":"RSA-OAEP","enc":"A128CBC-HS256"}'),
+      { code: 'JWE_REFUSED' },
+    ],
+    ['another enc', withHeader('{ "alg":"RSA-OAEP-256","enc":"A256GCM"}'), { code: 'JWE_REFUSED' }],
+    [
+      'zip',
+      withHeader('{"zip":"DEF","alg":"RSA-OAEP-256","enc":"A128CBC-HS256"}'),
+      { code: 'JWE_REFUSED' },
+    ],
+    [
+      'a binding with white space',
+      withHeader('{ "alg":"RSA-OAEP-256","enc":"A128CBC-HS256","kseal":{"scope":"cluster-wide"}}'),
+      { code: 'JWE_MALFORMED' },
+    ],
+    [
+      'a duplicate member',
+      withHeader('{ "alg":"RSA-OAEP-256","enc":"A128CBC-HS256","x":1,"x":1}'),
+      { code: 'JWE_MALFORMED' },
+    ],
+    ['a newline', `${compact}\n`, { code: 'JWE_MALFORMED' }],
+  ])('refuses %s', (_, text, error) => {
+    expect(thrownBy(() => readJwe(Buffer.from(text), "it's.json"))).toMatchObject(error);
   });
 });
 

@@ -10,6 +10,11 @@ import { readManifest } from '../../src/manifest/read.ts';
 
 const variable = (name: string) => `$\u007b${name}}`;
 
+/** The annotations of a Secret that has only one. */
+function annotated(name: string) {
+  return [{ name, text: 'kv/data/hr', position: { line: 1, column: 1 } }];
+}
+
 describe('the tool that replaces a value', () => {
   test.each([
     ['argocd-vault-plugin', '<path:kv/data/hr#password>'],
@@ -100,7 +105,7 @@ describe('the tool that replaces a value', () => {
     ['<password>', 'avp.kubernetes.io/ignore', undefined],
     ['<password>', 'example.org/path', undefined],
   ])('of %s with the annotation %s is %s', (value, annotation, tool) => {
-    expect(placeholderTool(value, new Map([[annotation, 'kv/data/hr']]))).toBe(tool);
+    expect(placeholderTool(value, annotated(annotation))).toBe(tool);
   });
 
   test('is unknown for a value that ends with plaintext, whatever the placeholder is', () => {
@@ -117,7 +122,7 @@ describe('the tool that replaces a value', () => {
 
   test('is looked for in linear time', () => {
     const parts = ['<', '<path:', '$\u007b', '{{', 'op://', '<a ', 'vault:a/', 'ref+a://:', '| '];
-    const annotations = new Map([['avp.kubernetes.io/path', 'a']]);
+    const annotations = annotated('avp.kubernetes.io/path');
     const start = performance.now();
     for (const part of [...parts, '{{ op://a/', '<a | jsonPath '])
       placeholderTool(`${part}${part.repeat(4096 / part.length - 1)}`, annotations);

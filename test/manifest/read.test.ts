@@ -51,7 +51,7 @@ data: { password: dGlnZXI= }
       namespace: 'hr',
       type: 'Opaque',
       immutable: true,
-      annotations: new Map([['a', 'b']]),
+      annotations: [{ name: 'a', text: 'b', position: { line: 10, column: 18 } }],
       fields: new Set(['stringData', 'data']),
       position: { line: 2, column: 1 },
       entries: [

@@ -555,7 +555,16 @@ describe('checkSealed', () => {
   });
 
   test('accepts a value in its place if its key is known, or if no key is known', () => {
-    expect(checkSealed(sealed({ binding, kid }), place, new Set(['x', kid]))).toEqual([]);
+    expect(
+      checkSealed(
+        sealed({ binding, kid }),
+        place,
+        new Map([
+          ['x', 3072],
+          [kid, undefined],
+        ]),
+      ),
+    ).toEqual([]);
     expect(checkSealed(sealed({ binding, kid }), place, undefined)).toEqual([]);
   });
 
@@ -568,7 +577,8 @@ describe('checkSealed', () => {
   });
 
   test.each([[[]], [['x']]])('rejects a value with another key than %j', (kids) => {
-    const checked = () => checkSealed(sealed({ binding, kid }), place, new Set(kids));
+    const known = new Map(kids.map((one) => [one, 2048]));
+    const checked = () => checkSealed(sealed({ binding, kid }), place, known);
     expect(thrownBy(checked)).toMatchObject({
       code: 'KEY_UNKNOWN',
       message: expect.stringContaining(kid),
@@ -576,8 +586,23 @@ describe('checkSealed', () => {
     });
   });
 
+  test.each([{ binding, kid }, { kid }])(
+    'rejects a value whose encrypted key is not as long as the modulus: %j',
+    (header) => {
+      const value = { ...sealed(header), encryptedKey: new Uint8Array(256) };
+      expect(checkSealed(value, place, new Map([[kid, 2047]]))).toHaveLength(
+        header.binding ? 0 : 1,
+      );
+      expect(thrownBy(() => checkSealed(value, place, new Map([[kid, 4096]])))).toMatchObject({
+        code: 'JWE_MALFORMED',
+        message: 'JWE encrypted key has 256 bytes, expected 512 for its RSA key',
+        hint: 'seal the value again',
+      });
+    },
+  );
+
   test('returns a warning about an unbound value', () => {
-    const [warning, ...more] = checkSealed(sealed({ kid }), place, new Set());
+    const [warning, ...more] = checkSealed(sealed({ kid }), place, new Map());
     expect(warning?.message).toContain('is not bound to a Secret');
     expect(more).toEqual([]);
   });

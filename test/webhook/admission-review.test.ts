@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { sealedBeginnings } from '../../src/jwe/detect.ts';
 import { answerText, patchOf, readReview } from '../../src/webhook/admission-review.ts';
 import { review } from '../../src/webhook/review.ts';
 import { applyPatch, type Operation } from '../helpers/json-patch.ts';
 import { makeJwe } from '../helpers/jwe.ts';
-import { thrownBy } from '../jwe/thrown.ts';
 import { askedKey, keys } from './keys.ts';
 
 const secret = { group: '', version: 'v1', kind: 'Secret' };
@@ -38,8 +38,8 @@ const read = (changed: object, review: object = {}) =>
   );
 
 describe('reading a review', () => {
-  test('returns the request and the values that may be sealed', () => {
-    expect(read({})).toEqual({
+  test('returns the request and the values that may be sealed', async () => {
+    expect(await read({})).toEqual({
       uid: 'u',
       operation: 'UPDATE',
       namespace: 'hr',
@@ -53,15 +53,15 @@ describe('reading a review', () => {
     });
   });
 
-  test('accepts optional members that are absent, null or empty', () => {
+  test('accepts optional members that are absent, null or empty', async () => {
     const bare = { dryRun: undefined, oldObject: undefined, name: undefined, namespace: undefined };
     const nothing = { uid: 'u', namespace: '', name: undefined, dryRun: false };
     for (const data of [undefined, null, {}]) {
-      const found = read({ ...bare, operation: 'CREATE', object: { data } });
+      const found = await read({ ...bare, operation: 'CREATE', object: { data } });
       expect(found).toMatchObject(nothing);
       expect(found.secret).toEqual({ data: new Map(), before: new Map(), isBeingDeleted: false });
     }
-    expect(read({ name: '', dryRun: null, oldObject: null })).toMatchObject({
+    expect(await read({ name: '', dryRun: null, oldObject: null })).toMatchObject({
       name: undefined,
       dryRun: false,
     });
@@ -74,26 +74,26 @@ describe('reading a review', () => {
     ['another kind', { kind: { ...secret, kind: 'ConfigMap' } }],
     ['another group', { kind: { ...secret, group: 'example.com' } }],
     ['a subresource', { subResource: 'status' }],
-  ])('finds no Secret in %s', (_, changed) => {
-    expect(read(changed).secret).toBeUndefined();
+  ])('finds no Secret in %s', async (_, changed) => {
+    expect((await read(changed)).secret).toBeUndefined();
   });
 
-  test('takes the deletion timestamp from the stored object', () => {
+  test('takes the deletion timestamp from the stored object', async () => {
     const deleted = { metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } };
-    expect(read({ oldObject: deleted }).secret?.isBeingDeleted).toBe(true);
-    expect(read({ object: deleted }).secret?.isBeingDeleted).toBe(false);
-    expect(read({ oldObject: { metadata: null } }).secret?.isBeingDeleted).toBe(false);
+    expect((await read({ oldObject: deleted })).secret?.isBeingDeleted).toBe(true);
+    expect((await read({ object: deleted })).secret?.isBeingDeleted).toBe(false);
+    expect((await read({ oldObject: { metadata: null } })).secret?.isBeingDeleted).toBe(false);
   });
 
-  test('reads __proto__ and constructor as data keys', () => {
+  test('reads __proto__ and constructor as data keys', async () => {
     const object = JSON.parse(`{"data":{"__proto__":"${sealed}","constructor":"${sealed}"}}`);
-    expect([...(read({ object }).secret?.data ?? [])]).toEqual([
+    expect([...((await read({ object })).secret?.data ?? [])]).toEqual([
       ['__proto__', sealed],
       ['constructor', sealed],
     ]);
   });
 
-  test('keeps only values that may be sealed, and the previous values of their data keys', () => {
+  test('keeps only values that may be sealed, and the previous values of their data keys', async () => {
     const kept = {
       compact: sealed,
       again: base64(sealed),
@@ -103,12 +103,43 @@ describe('reading a review', () => {
     };
     const others = Array.from({ length: 1000 }, (_, index) => [`k${index}`, 'QQ==']);
     const data = { ...Object.fromEntries(others), ...kept };
-    const { secret } = read({
+    const { secret } = await read({
       object: { data },
       oldObject: { data: { k1: 'QQ==', json: 'QQ==' } },
     });
     expect(Object.fromEntries(secret?.data ?? [])).toEqual(kept);
     expect(Object.fromEntries(secret?.before ?? [])).toEqual({ json: 'QQ==' });
+  });
+
+  test('keeps short values exactly if their base64 is not canonical', async () => {
+    const units = fc.constantFrom(...'AQgwZz0189+/=-_ \n\u00e9');
+    const values = fc.array(fc.string({ unit: units, maxLength: 17 }), { maxLength: 20 });
+    await fc.assert(
+      fc.asyncProperty(values, async (texts) => {
+        const data = Object.fromEntries(texts.map((text, at) => [`k${at}`, text]));
+        const kept = texts.filter((text) => base64(Buffer.from(text, 'base64')) !== text);
+        const { secret } = await read({ object: { data } });
+        expect([...(secret?.data.values() ?? [])]).toEqual(kept);
+      }),
+    );
+    const prefixes = sealedBeginnings.map((beginning) => base64(beginning));
+    const data = Object.fromEntries(prefixes.map((prefix) => [prefix, prefix]));
+    expect((await read({ object: { data } })).secret?.data.size).toBe(4);
+    expect(Math.min(...prefixes.map(({ length }) => length))).toBe(16);
+  });
+
+  test('keeps no more values than a Secret can have if all are sound', async () => {
+    const data = Object.fromEntries(Array.from({ length: 20_000 }, (_, at) => [`k${at}`, sealed]));
+    const { secret } = await read({ object: { data } });
+    expect(secret?.data.size).toBeLessThan(20_000);
+    // 7 MiB of the shortest sealed values: RSA-2048 and one block, in base64.
+    expect(secret?.data.size).toBeGreaterThan((7 * 1024 * 1024) / 632);
+  });
+
+  test('refuses a value that is not a string after thousands that are', async () => {
+    const texts = Array.from({ length: 20_000 }, (_, at) => [`k${at}`, sealed]);
+    const data = { ...Object.fromEntries(texts), last: 1 };
+    await expect(read({ object: { data } })).rejects.toMatchObject({ code: 'REVIEW_INVALID' });
   });
 });
 
@@ -119,13 +150,14 @@ describe('an invalid review is refused without quoting it', () => {
   test.each<[string, string | Buffer, string]>([
     ['no text', '', 'not JSON'],
     ['other text', `{"${canary}`, 'not JSON'],
-    ['a million nested lists', '['.repeat(1_000_000), 'not JSON'],
+    ['a million nested lists', '['.repeat(1_000_000), 'nested too deeply'],
+    ['two requests', '{"request":{},"request":{}}', 'request is given twice'],
     ['invalid UTF-8', Buffer.from([0x7b, 0xff, 0x7d]), 'not UTF-8'],
     ['a byte order mark', '\ufeff{}', 'not JSON'],
     ['a list', '[]', 'the review is not an object'],
     ['null', 'null', 'the review is not an object'],
-  ])('%s', (_, text, why) => {
-    expectInvalid(() => readReview(Buffer.from(text as string)), why);
+  ])('%s', async (_, text, why) => {
+    await expectInvalid(readReview(Buffer.from(text as string)), why);
   });
 
   test.each<[string, object, string]>([
@@ -133,8 +165,8 @@ describe('an invalid review is refused without quoting it', () => {
     ['another kind', { kind: canary }, version],
     ['no request', { request: undefined }, 'request is not an object'],
     ['a list as the request', { request: [] }, 'request is not an object'],
-  ])('%s', (_, review, why) => {
-    expectInvalid(() => read({}, review), why);
+  ])('%s', async (_, review, why) => {
+    await expectInvalid(read({}, review), why);
   });
 
   test.each<[string, object, string]>([
@@ -162,12 +194,12 @@ describe('an invalid review is refused without quoting it', () => {
     ['a string as the old object', { oldObject: canary }, 'request.oldObject is not an object'],
     ['a list as old data', { oldObject: { data: [] } }, 'data is not an object'],
     ['a string as old metadata', { oldObject: { metadata: canary } }, 'metadata is not an object'],
-  ])('%s', (_, changed, why) => {
-    expectInvalid(() => read(changed), why);
+  ])('%s', async (_, changed, why) => {
+    await expectInvalid(read(changed), why);
   });
 
-  function expectInvalid(run: () => unknown, why: string) {
-    expect(thrownBy(run)).toEqual({
+  async function expectInvalid(reading: Promise<unknown>, why: string) {
+    await expect(reading).rejects.toMatchObject({
       code: 'REVIEW_INVALID',
       message: `invalid AdmissionReview: ${why}`,
       hint: 'send an admission.k8s.io/v1 AdmissionReview, as the API server does',
@@ -248,7 +280,7 @@ describe('a patch', () => {
           const data = Object.fromEntries(values.map(([name, one]) => [name, stored(one)]));
           const opened = Object.fromEntries(values.map(([name, one]) => [name, base64(one.bytes)]));
           const object = { ...more, data };
-          const { response } = await review(read({ object, oldObject: null }), {
+          const { response } = await review(await read({ object, oldObject: null }), {
             keyring: [askedKey('small')],
             isKeyringComplete: true,
             acceptsUnbound: () => false,

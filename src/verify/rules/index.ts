@@ -22,6 +22,7 @@ import { rawJweInData } from './raw-jwe-in-data.ts';
 import { refusedKey } from './refused-key.ts';
 import { revokedKey } from './revoked-key.ts';
 import { scopeTooWide } from './scope-too-wide.ts';
+import { serverMetadata } from './server-metadata.ts';
 import { stringData } from './string-data.ts';
 import { template } from './template.ts';
 import { tooLarge } from './too-large.ts';
@@ -60,6 +61,7 @@ export const rules: readonly Rule[] = [
   plaintextAnnotation,
   tooLarge,
   unknownField,
+  serverMetadata,
   misspeltKind,
   missingName,
   invalidName,

@@ -1,3 +1,4 @@
+import { keyLengthProblem } from '../../jwe/compact.ts';
 import { none, type Rule } from '../rule.ts';
 
 export const malformedJwe: Rule = {
@@ -25,9 +26,8 @@ export const malformedJwe: Rule = {
     }
     const bits = keys?.get(jwe?.header.kid ?? '')?.bits;
     if (jwe === undefined || bits === undefined) return none;
-    const [actual, expected] = [jwe.encryptedKey.length, Math.ceil(bits / 8)];
-    if (actual === expected) return none;
-    const message = `JWE encrypted key has ${actual} bytes, expected ${expected} for its RSA key`;
-    return [{ position, key, message, hint: 'seal the value again' }];
+    const problem = keyLengthProblem(jwe, Math.ceil(bits / 8));
+    if (problem === undefined) return none;
+    return [{ position, key, message: problem, hint: 'seal the value again' }];
   },
 };

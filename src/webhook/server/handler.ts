@@ -62,7 +62,7 @@ export function createReviewer(
   }
 
   async function answerTo({ body, timeout, begun }: Posted): Promise<string> {
-    const request = read(body, { log, metrics });
+    const request = await read(body, { log, metrics });
     const answered = await reviewBefore(begun + reviewDeadline(timeout), request);
     const { result, opened, errors, response } = answered;
     const milliseconds = Math.round(performance.now() - begun);
@@ -110,9 +110,9 @@ const levels = {
   invalid: 'warn',
 } as const;
 
-function read(body: Uint8Array, { log, metrics }: { log: Log; metrics: Metrics }) {
+async function read(body: Uint8Array, { log, metrics }: { log: Log; metrics: Metrics }) {
   try {
-    return readReview(body);
+    return await readReview(body);
   } catch (error) {
     metrics.reviews.inc({ result: 'invalid' });
     if (error instanceof KsealError) log.write('warn', error.message, { result: 'invalid' });
