@@ -110,8 +110,7 @@ function visit(node: YamlNode, context: Context, found: Found, assumed: Assumed)
 function visitObject(map: YamlMap, kind: string | undefined, around: Context, found: Found): void {
   const outer = around.outer ?? (kind === undefined ? undefined : outerOf(map, kind));
   const context = outer === around.outer ? around : { ...around, outer };
-  for (const entry of map.entries) {
-    const { key, value } = entry;
+  for (const { key, value } of map.entries) {
     const name = nameOf(key);
     let names: Assumed;
     if (name === undefined) visit(key, context, found, undefined);
@@ -119,23 +118,9 @@ function visitObject(map: YamlMap, kind: string | undefined, around: Context, fo
     else if (name === 'items' && kind === 'SecretList') names = map;
     else if (name === 'secretGenerator' && value.kind === 'seq')
       for (const item of value.items) add(generatedSecret(item, context.source), context, found);
-    else if (name === 'stringData' && isUnnamed(map) && isStringData(value))
-      add(named(mapOf(map, [writtenEntry(entry)]), map, undefined), context, found);
     visit(value, context, found, names);
   }
   if (kind === 'SecretGenerator') add(generatedSecret(map, context.source), context, found);
-}
-
-/** Whether an object has no kind, in any case: a misspelt one is reported for itself. */
-function isUnnamed({ entries }: YamlMap): boolean {
-  return entries.every(({ key }) => !/^kind$/i.test(nameOf(key) ?? ''));
-}
-
-/** Only a Secret has stringData. Helm libraries take it without a kind, but a schema describes it. */
-function isStringData(value: YamlNode): boolean {
-  const map = targetOfAlias(value);
-  const isSchema = (name: string) => /^(?:type|properties|additionalProperties|\$ref)$/.test(name);
-  return map.kind === 'map' && !map.entries.some(({ key }) => isSchema(nameOf(key) ?? ''));
 }
 
 // Problems of the names are left to the tool that applies the Secret: they may be parameters. And
@@ -152,8 +137,8 @@ function add(node: YamlMap | undefined, { source, root, outer }: Context, found:
   const problems = all.filter(
     ({ code, key }) => kept.has(code) && (key !== undefined || !inNames.has(code)),
   );
-  // Without fields for values, it is only a reference to a Secret.
-  if (secret.fields.size === 0 && problems.length === 0) return;
+  // Without values, it is only a reference to a Secret.
+  if (secret.entries.length === 0 && problems.length === 0) return;
   // An empty value hides nothing, and other tools fill it in.
   const entries = secret.entries.filter(({ bytes }) => bytes.length > 0);
   const place = { source, outer: outer ?? 'another object', root };
@@ -239,7 +224,13 @@ function secretsIn(map: YamlMap, assumed: Assumed): readonly YamlMap[] {
       const holds = holdsValues(body) && (isCore || valueIn(body, 'stringData') !== undefined);
       return holds || (isWhole && version !== undefined);
     })
-    .map((body) => named(body, object, assumed));
+    .map((body) => named(isWhole || body !== object ? body : valuesOf(body), object, assumed));
+}
+
+/** Returns the values of a Secret without metadata: its other fields may be those of the object. */
+function valuesOf(object: YamlMap): YamlMap {
+  const isOwn = (entry: YamlEntry) => isField({ ...object, entries: [entry] }, () => true);
+  return { ...object, entries: object.entries.filter(isOwn) };
 }
 
 const fieldsInLowerCase: readonly string[] = fieldNames.map((field) => field.toLowerCase());
@@ -383,16 +374,12 @@ function writtenOut(node: YamlNode): YamlNode {
   if (node.kind === 'scalar') return { ...node, ...plain };
   if (node.kind === 'seq')
     return { ...node, ...plain, items: node.items.map((item) => writtenOut(item)) };
-  const own = node.entries.filter(({ key }) => !isMergeKey(key)).map(writtenEntry);
+  const own = node.entries
+    .filter(({ key }) => !isMergeKey(key))
+    .map((entry) => ({ ...entry, key: writtenOut(entry.key), value: writtenOut(entry.value) }));
   const names = new Set(own.map(({ key }) => nameOf(key)));
   const merged = basesOf(node)
     .flatMap((base) => writtenOut(base).entries)
     .filter(({ key }) => names.size < names.add(nameOf(key)).size);
   return { ...node, ...plain, entries: [...own, ...merged] };
 }
-
-const writtenEntry = (entry: YamlEntry): YamlEntry => ({
-  ...entry,
-  key: writtenOut(entry.key),
-  value: writtenOut(entry.value),
-});

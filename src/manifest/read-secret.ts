@@ -371,8 +371,13 @@ export function entriesOfSecret(map: YamlMap): readonly YamlEntry[] {
       kinds = inBody ? [nameOf(value)] : [...kinds, nameOf(value)];
       inBody = false;
     } else if (name !== 'apiVersion') inBody = true;
-    return kinds.length === 0 || kinds.includes('Secret');
+    return kinds.length === 0 || !kinds.every(isOtherKind);
   });
+}
+
+function isOtherKind(kind: string | undefined): boolean {
+  // A kind that a template makes is not a word, and may become Secret.
+  return kind !== undefined && kind !== 'Secret' && /^\w+$/.test(kind);
 }
 
 /** Returns those with one name: all of them, because a duplicate must not hide the others. */

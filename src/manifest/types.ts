@@ -96,10 +96,13 @@ export interface Entry {
 /** The codes of the problems that the manifest reader reports. */
 export type ReaderCode =
   | 'unparsable'
+  | 'merge-conflict'
   | 'duplicate-key'
   | 'unsupported-yaml'
+  | 'misspelt-kind'
+  | 'missing-version'
+  | 'unrendered-kind'
   | 'wrong-type'
-  | 'wrong-version'
   | 'null-value'
   | 'not-a-scalar'
   | 'ambiguous-scalar'

@@ -2,7 +2,6 @@ import type { Diagnostic, Position } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
 import { looksSealed } from '../jwe/detect.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
-import { findInString } from '../manifest/nested.ts';
 import { placeholderTool, templateEngine } from '../manifest/other-tools.ts';
 import { decodeManifest } from '../manifest/read.ts';
 import type {
@@ -19,11 +18,10 @@ import type { JudgedText, ReaderProblem } from './rule.ts';
 import { type ForeignTool, foreignTool, judgeNested, judgeSecrets } from './secrets.ts';
 import { type Suppression, suppressionsIn } from './suppressions.ts';
 import {
-  actionIn,
+  type Actions,
   holdsAction,
-  holdsMask,
-  isBraces,
-  maskedIn,
+  type Nested,
+  readTemplateString,
   readTemplates,
 } from './templates.ts';
 
@@ -56,18 +54,20 @@ export function judgeText(
 ): ReadText {
   const source = decode(content, typed);
   if (source instanceof KsealError) return { ...emptyText, path: typed, unreadable: source };
-  const { manifest, templates, isMade } = readTemplates(source, typed);
+  const { manifest, templates, actions } = readTemplates(source, typed);
   const { roots } = manifest;
   const templateAt = rangesAt(templates);
   const inTemplate = ({ line }: Position) => templateAt(line) !== undefined;
   const { suppressions, badSuppressions } = suppressionsIn(manifest, suppressible);
   const position = positionsIn(source);
   const annotationsAt = annotationsIn(manifest);
-  const problems = [...problemsIn(manifest, { position, annotationsAt, inTemplate, isMade })];
-  const secrets = [...judgeSecrets(manifest, { namespace, inTemplate, isMade })];
-  for (const [nested, made] of nestedSecrets(manifest, isMade)) {
-    problems.push(...problemsInNested(nested, inTemplate, made));
-    secrets.push(judgeNested(typed, nested, { inTemplate, isMade: made }));
+  const problems = [...problemsIn(manifest, { position, annotationsAt, inTemplate, actions })];
+  const secrets = [...judgeSecrets(manifest, { namespace, inTemplate, actions })];
+  for (const { nested, actions: own } of nestedIn(manifest, actions)) {
+    for (const secret of nested) {
+      problems.push(...problemsInNested(secret, inTemplate, own));
+      secrets.push(judgeNested(typed, secret, { inTemplate, actions: own }));
+    }
   }
   return {
     path: typed,
@@ -107,45 +107,25 @@ function foreignDocuments({ roots, source }: Manifest): readonly ForeignDocument
   return found;
 }
 
-type IsMade = (text: string) => boolean;
-
-/**
- * Returns the Secrets inside other objects. A string that is not YAML because of its actions, such
- * as an inline template of Crossplane, is searched with the actions masked.
- */
-function nestedSecrets(
-  { nested, strings }: Nesting,
-  isMade: IsMade,
-): readonly (readonly [NestedSecret, IsMade])[] {
-  const masked = strings.flatMap((string) => {
-    if (string.roots.length > 0) return nestedSecrets({ ...string, nested: [] }, isMade);
-    if (actionIn(string.source.text) === undefined) return [];
-    const inside = findInString(maskedIn(string.source.text).text, string);
-    return inside.nested.map((secret) => [withoutMadeNames(secret), holdsMask] as const);
-  });
-  return [...nested.map((secret) => [secret, isMade] as const), ...masked];
-}
-
-function withoutMadeNames({ secret, ...rest }: NestedSecret): NestedSecret {
-  const literal = (name: string | undefined) => (holdsMask(name ?? '') ? undefined : name);
-  const { name, generateName, namespace } = secret;
-  const names = {
-    name: literal(name),
-    generateName: literal(generateName),
-    namespace: literal(namespace),
-  };
-  return { ...rest, secret: { ...secret, ...names } };
+/** Returns the Secrets inside other objects, with those in strings that are templates. */
+function nestedIn({ nested, strings }: Nesting, actions: Actions): readonly Nested[] {
+  const templates = strings.flatMap((string) =>
+    string.roots.length > 0
+      ? nestedIn({ ...string, nested: [] }, actions)
+      : [readTemplateString(string)],
+  );
+  return [{ nested, actions }, ...templates];
 }
 
 function problemsInNested(
   nested: NestedSecret,
   inTemplate: (position: Position) => boolean,
-  isMade: IsMade,
+  actions: Actions,
 ): readonly ReaderProblem[] {
   const { secret, source, problems } = nested;
   const text = { source: source.text, roots: [secret.node], problems };
   const annotationsAt = () => secret.annotations;
-  const found = problemsIn(text, { position: source.position, annotationsAt, inTemplate, isMade });
+  const found = problemsIn(text, { position: source.position, annotationsAt, inTemplate, actions });
   return found.map((problem) => ({ ...problem, secret: secretLabel(secret), nested }));
 }
 
@@ -153,35 +133,34 @@ interface ProblemContext {
   readonly position: Source['position'];
   readonly annotationsAt: (position: Position) => Annotations;
   readonly inTemplate: (position: Position) => boolean;
-  readonly isMade: IsMade;
+  readonly actions: Actions;
 }
 
 /** Returns the problems of the manifest reader, with the facts that the rules need. */
 function problemsIn(
   { source, roots, problems }: Pick<Manifest, 'source' | 'roots' | 'problems'>,
-  { position: positionOf, annotationsAt, inTemplate, isMade }: ProblemContext,
+  { position: positionOf, annotationsAt, inTemplate, actions }: ProblemContext,
 ): readonly ReaderProblem[] {
   if (problems.length === 0) return [];
-  // If the text is not YAML, the other errors usually follow from the first one.
-  const reported = roots.length === 0 ? problems.slice(0, 1) : problems;
-  const textAt = textsIn(source, roots, positionOf, isMade);
-  return reported.flatMap((problem): readonly ReaderProblem[] => {
-    const { text, made, under } = textAt(problem.position);
+  const textAt = textsIn(source, roots, positionOf, actions);
+  return problems.flatMap((problem): readonly ReaderProblem[] => {
+    const { text, made, replaced, under } = textAt(problem.position);
     const annotations = annotationsAt(problem.position);
     const common = {
       ...problem,
       inTemplate: inTemplate(problem.position),
       nested: undefined,
     };
-    // `{{ if .x }}Data:` is a field with an action before it, and not one that an action makes.
+    // `{{ if .x }}Data:` is a field with an action before it, and not one that an action makes. A
+    // mapping under a key that an action makes may be the data.
     if (problem.code === 'unknown-field')
-      return text !== '' && [...text].every(isMade)
+      return text !== '' && [...text].every(actions.isMade) && under?.kind !== 'map'
         ? []
         : [{ ...common, holds: 'text', tool: undefined, madeKey: false }];
     // Another tool makes the key, so the problem is only about the value under it.
     if (problem.code === 'invalid-data-key' && (made || holdsAction(text)))
       return [{ ...common, ...underMadeKey(problem, under, annotations), madeKey: true }];
-    const tool = toolFor(text, made, annotations);
+    const tool = toolFor(text, replaced, annotations);
     const holds = tool ? 'placeholder' : looksSealedInData(text) ? 'sealed' : 'text';
     return [{ ...common, holds, tool, madeKey: false }];
   });
@@ -206,7 +185,8 @@ function underMadeKey(
   under: PlacedText | undefined,
   annotations: Annotations,
 ): Pick<ReaderProblem, 'holds' | 'tool' | 'position' | 'key'> {
-  const tool = under === undefined ? templateEngine : toolFor(under.text, under.made, annotations);
+  const tool =
+    under === undefined ? templateEngine : toolFor(under.text, under.replaced, annotations);
   if (under === undefined || tool !== undefined) return { holds: 'placeholder', tool, position };
   const bytes = Buffer.from(under.text);
   const isSealed = looksSealed(bytes) || looksSealed(Buffer.from(under.text, 'base64'));
@@ -220,8 +200,11 @@ function looksSealedInData(text: string): boolean {
 
 interface PlacedText {
   readonly text: string;
-  /** Whether an action of a template makes all or a part of it. */
+  readonly kind: YamlNode['kind'] | undefined;
+  /** Whether an action of a template is in it. */
   readonly made: boolean;
+  /** Whether it has no plaintext of its own, because an action makes all or a part of it. */
+  readonly replaced: boolean;
   readonly position: Position;
   /** The key as written in the source, if this is the value of an entry. */
   readonly key: string | undefined;
@@ -234,27 +217,33 @@ function textsIn(
   source: string,
   roots: readonly YamlNode[],
   positionOf: Source['position'],
-  isMade: IsMade,
+  { isMade, isReplaced }: Actions,
 ): (position: Position) => PlacedText {
   const name = ({ line, column }: Position) => `${line}:${column}`;
   const texts = new Map<string, PlacedText>();
-  const add = (node: YamlNode, inAction: boolean, key?: string, under?: PlacedText): PlacedText => {
-    const shown = source.slice(node.start, node.end);
-    const text = node.kind === 'scalar' ? node.text : shown;
-    const made = inAction || isBraces(node, source) || isMade(text);
+  const add = (node: YamlNode, key?: string, under?: PlacedText): PlacedText => {
+    const text = node.kind === 'scalar' ? node.text : source.slice(node.start, node.end);
     const position = positionOf(node.start);
-    const placed = { text, made, position, key, under };
+    const [made, replaced] = [isMade(text), isReplaced(text)];
+    const placed = { text, kind: node.kind, made, replaced, position, key, under };
     // A block collection begins at its first node, and a problem there is about that node.
     if (node.kind === 'map')
       for (const entry of node.entries) {
         const keySource = source.slice(entry.key.start, entry.key.end);
-        add(entry.key, made, undefined, add(entry.value, made, keySource));
+        add(entry.key, undefined, add(entry.value, keySource));
       }
-    if (node.kind === 'seq') for (const item of node.items) add(item, made);
+    if (node.kind === 'seq') for (const item of node.items) add(item);
     if (node.kind === 'scalar' || !texts.has(name(position))) texts.set(name(position), placed);
     return placed;
   };
-  for (const root of roots) add(root, false);
-  const nothing = { text: '', made: false, key: undefined, under: undefined };
+  for (const root of roots) add(root);
+  const nothing = {
+    text: '',
+    kind: undefined,
+    made: false,
+    replaced: false,
+    key: undefined,
+    under: undefined,
+  };
   return (position) => texts.get(name(position)) ?? { ...nothing, position };
 }

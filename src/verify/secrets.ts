@@ -19,14 +19,14 @@ import {
 } from '../manifest/types.ts';
 import { positionsIn, rangesAt, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import type { Defect, JudgedSecret, JudgedValue } from './rule.ts';
+import type { Actions } from './templates.ts';
 
 /** The context of a text that its Secrets are read in. */
 interface SecretContext {
   /** The namespace of the rule for the path. */
   readonly namespace: string | undefined;
   readonly inTemplate: (position: Position) => boolean;
-  /** Whether a text contains a masked action of a template. */
-  readonly isMade: (text: string) => boolean;
+  readonly actions: Actions;
 }
 
 /** Reads the Secrets of a manifest for the rules. */
@@ -67,7 +67,7 @@ function judgeSecret(
   context: SecretContext & { position: PositionOf; sops: boolean },
   nested?: NestedSecret,
 ): JudgedSecret {
-  const { namespace, inTemplate, isMade, position, sops } = context;
+  const { namespace, inTemplate, actions, position, sops } = context;
   const { node, name, generateName, type, immutable } = secret;
   const metadata = entryNamed(node, 'metadata')?.value;
   return {
@@ -85,7 +85,7 @@ function judgeSecret(
     serverMetadata: secret.serverMetadata,
     plaintextAnnotations: plaintextAnnotations(secret).filter(({ text }) => !isSopsText(text)),
     dataKeys: dataKeysOf(node),
-    values: valuesOf(secret, sops, isMade),
+    values: valuesOf(secret, sops, actions),
     inTemplate: inTemplate(secret.position),
     nested,
     sops,
@@ -121,14 +121,14 @@ function dataKeysOf(node: YamlMap): ReadonlySet<string> {
 function valuesOf(
   { entries, annotations }: SecretDocument,
   sops: boolean,
-  isMade: (text: string) => boolean,
+  actions: Actions,
 ): readonly JudgedValue[] {
   const values: JudgedValue[] = [];
   for (const entry of entries) {
     const text = () => Buffer.from(entry.bytes).toString('utf8');
     // SOPS does not encrypt an empty string.
     if (sops && (entry.bytes.length === 0 || isSopsText(text()))) continue;
-    values.push(judgeValue(entry, annotations, isMade));
+    values.push(judgeValue(entry, annotations, actions));
   }
   return values;
 }
@@ -136,7 +136,7 @@ function valuesOf(
 function judgeValue(
   entry: Entry,
   annotations: SecretDocument['annotations'],
-  isMade: (text: string) => boolean,
+  actions: Actions,
 ): JudgedValue {
   const { bytes } = entry;
   try {
@@ -149,7 +149,7 @@ function judgeValue(
   if (defect !== undefined) return judged(entry, undefined, defect, undefined);
   const text = Buffer.from(bytes).toString('utf8');
   // Decoded base64 may contain any characters, but no action makes them.
-  const isAction = entry.field === 'stringData' && isMade(text);
+  const isAction = entry.field === 'stringData' && actions.isReplaced(text);
   const tool = isAction ? templateEngine : placeholderTool(text, annotations);
   return judged(entry, undefined, undefined, tool);
 }

@@ -56,7 +56,7 @@ describe('a Secret inside another object breaks', () => {
         '  metadata:',
         '    annotations:',
         `      kubectl.kubernetes.io/last-applied-configuration: '{"data":{"a":"eA=="}}'`,
-        '  data: {}',
+        `  stringData: { password: ${sealedValue()} }`,
       ),
       ['7 plaintext-annotation'],
     ],
@@ -80,6 +80,22 @@ describe('a Secret inside another object breaks', () => {
     ],
     ['nothing by null and empty values', inTemplate('  data: { a: null, b: "", c: ~, d: }'), []],
     ['template by a placeholder', inTemplate(`  stringData: { a: "\${A}" }`), ['5 template']],
+    [
+      'plaintext-value, but not unknown-field, by an object with other fields',
+      'secret: { kind: Secret, apiVersion: v1, create: true, name: db, data: { a: eA== } }',
+      ['1 plaintext-value'],
+    ],
+    ['nothing without values', 'secret: { kind: Secret, apiVersion: v1, data: {} }', []],
+    [
+      'plaintext-value by an annotation of an object that only refers to it',
+      inTemplate(
+        '  metadata:',
+        '    annotations:',
+        `      x: '{"apiVersion":"v1","kind":"Secret","data":{"a":"eA=="}}'`,
+      ),
+      ['7 plaintext-value'],
+    ],
+    ['nothing by stringData without a kind', 'x: { stringData: { a: x } }', []],
     [
       'nothing without its apiVersion, if it is not whole',
       'x: { kind: Secret, data: { a: b } }',
