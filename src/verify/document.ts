@@ -152,9 +152,9 @@ function problemsIn(
       nested: undefined,
     };
     // `{{ if .x }}Data:` is a field with an action before it, and not one that an action makes. A
-    // mapping under a key that an action makes may be the data.
+    // mapping under a field that an action makes may be the data.
     if (problem.code === 'unknown-field')
-      return text !== '' && [...text].every(actions.isMade) && under?.kind !== 'map'
+      return text !== '' && [...text].every(actions.isMade) && !under?.isMap
         ? []
         : [{ ...common, holds: 'text', tool: undefined, madeKey: false }];
     // Another tool makes the key, so the problem is only about the value under it.
@@ -176,8 +176,8 @@ function annotationsIn({ source, secrets, problems }: Manifest): (at: Position) 
   return (position) => secretAt(offsetOf(position))?.annotations;
 }
 
-function toolFor(text: string, made: boolean, annotations: Annotations): string | undefined {
-  return made ? templateEngine : placeholderTool(text, annotations);
+function toolFor(text: string, replaced: boolean, annotations: Annotations): string | undefined {
+  return replaced ? templateEngine : placeholderTool(text, annotations);
 }
 
 function underMadeKey(
@@ -200,7 +200,7 @@ function looksSealedInData(text: string): boolean {
 
 interface PlacedText {
   readonly text: string;
-  readonly kind: YamlNode['kind'] | undefined;
+  readonly isMap: boolean;
   /** Whether an action of a template is in it. */
   readonly made: boolean;
   /** Whether it has no plaintext of its own, because an action makes all or a part of it. */
@@ -225,7 +225,8 @@ function textsIn(
     const text = node.kind === 'scalar' ? node.text : source.slice(node.start, node.end);
     const position = positionOf(node.start);
     const [made, replaced] = [isMade(text), isReplaced(text)];
-    const placed = { text, kind: node.kind, made, replaced, position, key, under };
+    const isMap = node.kind === 'map';
+    const placed = { text, isMap, made, replaced, position, key, under };
     // A block collection begins at its first node, and a problem there is about that node.
     if (node.kind === 'map')
       for (const entry of node.entries) {
@@ -237,13 +238,7 @@ function textsIn(
     return placed;
   };
   for (const root of roots) add(root);
-  const nothing = {
-    text: '',
-    kind: undefined,
-    made: false,
-    replaced: false,
-    key: undefined,
-    under: undefined,
-  };
-  return (position) => texts.get(name(position)) ?? { ...nothing, position };
+  const nothing = { text: '', isMap: false, made: false, replaced: false };
+  return (position) =>
+    texts.get(name(position)) ?? { ...nothing, position, key: undefined, under: undefined };
 }

@@ -129,9 +129,10 @@ export function maskedIn(source: string): Masked {
   const parts: Part[] = [];
   // A text with private-use characters of its own cannot be masked, so none of it is readable.
   const canMask = !MASK.test(source) && !escapedMask.test(source);
-  const texts = documentsIn(source).map(({ start, text }) => {
-    // The whole source is known not to be YAML, but one of several documents may be.
-    if (actionIn(text) === undefined || isPlain(text)) return text;
+  const documents = documentsIn(source);
+  const texts = documents.map(({ start, text }) => {
+    // The whole source is known to be a template, but one of several documents may not be.
+    if (actionIn(text) === undefined || (documents.length > 1 && isPlain(text))) return text;
     const masked = canMask ? maskActions(text, actions) : undefined;
     const readable = masked !== undefined && rootsOf(masked) !== undefined;
     parts.push({ start, end: start + text.length, readable });

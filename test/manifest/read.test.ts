@@ -535,7 +535,8 @@ const disguised = fc
   )
   .chain((fields) => fc.shuffledSubarray(fields, { minLength: 3 }))
   .map((fields) => [
-    'x: [&apiVersion apiVersion, &kind kind, &stringData stringData, &v v1, &k Secret, &i items]',
+    'metadata: {labels: {a: &apiVersion apiVersion, b: &kind kind, c: &stringData stringData,',
+    '  d: &v v1, e: &k Secret, f: &i items}}',
     ...fields,
   ]);
 
