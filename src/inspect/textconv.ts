@@ -3,6 +3,7 @@ import { describeBinding } from '../jwe/binding.ts';
 import { isDataKey } from '../kubernetes/secret.ts';
 import { keepsCopy } from '../manifest/copies.ts';
 import { isNull, nameOf } from '../manifest/nodes.ts';
+import { mayHoldSecret } from '../manifest/read.ts';
 import { knownFields } from '../manifest/read-secret.ts';
 import { applySplices, indentation, type Splice } from '../manifest/splice.ts';
 import type {
@@ -34,7 +35,7 @@ const HIDDEN = '(not shown)';
  */
 export function textconv(manifest: Manifest): string {
   const { source, roots, problems } = manifest;
-  if (roots.length === 0 && maybeSecret(source)) {
+  if (roots.length === 0 && mayHoldSecret(source)) {
     const [{ message, position } = { message: 'is empty', position: undefined }] = problems;
     return notShown(position ? `line ${position.line}: ${message}` : message);
   }
@@ -44,14 +45,6 @@ export function textconv(manifest: Manifest): string {
 /** The replacement for a text that may hold plaintext but cannot be read. */
 export function notShown(reason: string): string {
   return `not shown because it may hold plaintext: ${reason}\nto see it anyway: git diff --no-textconv\n`;
-}
-
-/** Whether a text that cannot be read may be a Secret. JSON can escape any letter of a word. */
-function maybeSecret(text: string): boolean {
-  return (
-    /\\[xuU]/.test(text) ||
-    (text.includes('kind') && /Secret|kind["']?[ \t]*:[^\n]*\{\{/.test(text))
-  );
 }
 
 // A duplicate key hides nothing: both of its values are found.
