@@ -1,6 +1,6 @@
 // Looks at single YAML nodes: their names, and whether every YAML reader agrees on them.
 
-import type { Diagnostic, Position, Words } from '../diagnostic.ts';
+import type { Diagnostic, Words } from '../diagnostic.ts';
 import {
   isMergeKey,
   type YamlEntry,
@@ -9,14 +9,7 @@ import {
   type YamlScalar,
 } from '../yaml/node.ts';
 import { ambiguityOf, isPlainNull, plainScalarTrap } from './scalars.ts';
-import type { ReaderCode } from './types.ts';
-
-/** The text that nodes were read from. */
-export interface Source {
-  readonly text: string;
-  /** Returns the position of an offset. */
-  readonly position: (offset: number) => Position;
-}
+import type { ReaderCode, Source } from './types.ts';
 
 type Problem = Diagnostic<ReaderCode>;
 

@@ -164,7 +164,14 @@ const placeholders: readonly Placeholder[] = [
     tool: 'envsubst',
     pattern: String.raw`\$\{\w+(?:\^{1,2}|,{1,2}|:?[-=](?:""|''|\$\{\w+\})?)?\}`,
   },
-  { tool: templateEngine, pattern: String.raw`\{\{[^{"'\x60]*?\}\}` },
+  {
+    tool: 'Ansible Vault',
+    pattern: String.raw`\$ANSIBLE_VAULT;[\d.]+;AES256(?:;[\w.-]+)?\r?\n[\da-f\s]+`,
+  },
+  // An expression of CEL that is the path of a field. Literals in others may be plaintext.
+  { tool: 'kro', pattern: String.raw`\$\{[A-Za-z_]\w*(?:\.\??\w+|\[\d+\])+\}` },
+  // OpenShift has $ before the braces of a parameter that is not a string.
+  { tool: templateEngine, pattern: String.raw`\$?\{\{[^{"'\x60]*?\}\}` },
 ];
 
 /** `<key>`, which only a Secret with annotations of argocd-vault-plugin has. */
@@ -198,7 +205,7 @@ export function placeholderTool(
   text: string,
   annotations: SecretDocument['annotations'] = [],
 ): string | undefined {
-  if (text.length > MAX_PLACEHOLDER || !/[{<:]/.test(text)) return undefined;
+  if (text.length > MAX_PLACEHOLDER || !/[{<:;]/.test(text)) return undefined;
   const { forms, pattern } = hasGenericPlaceholders(annotations) ? withGeneric : specific;
   let tool: string | undefined;
   const rest = text.replace(pattern, (_, ...groups) => {

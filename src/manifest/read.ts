@@ -5,6 +5,7 @@ import { secretLabel } from '../kubernetes/secret.ts';
 import { suggest } from '../text.ts';
 import { positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import { parseYaml, type YamlError } from '../yaml/parse.ts';
+import { findNested, rawCommands } from './nested.ts';
 import {
   entryNamed,
   type FoundField,
@@ -14,13 +15,19 @@ import {
   isNull,
   nameOf,
   problemAt,
-  type Source,
   textsOf,
 } from './nodes.ts';
 import { refuseOpaque } from './other-tools.ts';
 import { readSecret } from './read-secret.ts';
 import { plainScalarTrap } from './scalars.ts';
-import type { Manifest, ReaderCode, SecretDocument } from './types.ts';
+import type {
+  Manifest,
+  NestedSecret,
+  Nesting,
+  ReaderCode,
+  SecretDocument,
+  Source,
+} from './types.ts';
 
 type Problem = Diagnostic<ReaderCode>;
 
@@ -59,7 +66,28 @@ export function readManifest(
     }
   }
   if (errors.length > 0) problems.push(...yamlProblems(errors, roots, source, problems));
-  return { path, source: text, secrets, problems: distinct(problems).sort(byPosition), roots };
+  const nesting = nestingIn(roots, source, secrets);
+  return {
+    path,
+    source: text,
+    secrets,
+    problems: distinct(problems).sort(byPosition),
+    roots,
+    ...nesting,
+  };
+}
+
+/** Most texts are spared the search for Secrets inside other objects. */
+function nestingIn(
+  roots: readonly YamlNode[],
+  source: Source,
+  secrets: readonly SecretDocument[],
+): Nesting {
+  const known = new Set<YamlNode>(secrets.map(({ node }) => node));
+  const hasOthers = roots.some((root) => !known.has(root));
+  // An escape may be any letter of these words.
+  const isPossible = hasOthers && /Secret|stringData|secretGenerator|\\/.test(source.text);
+  return isPossible ? findNested(roots, source, known) : { nested: [], strings: [] };
 }
 
 /** Several checks may find the same defect: an alias as kind is also an alias in a Secret. */
@@ -461,7 +489,7 @@ export function selectSecret(manifest: Manifest, { name, namespace }: Wanted): S
       : named;
   const [secret, second] = chosen;
   if (secret !== undefined && second === undefined) return secret;
-  if (secrets.length === 0) throw noSecret(path);
+  if (secrets.length === 0) throw noSecret([path], manifest.nested);
   const present = secrets.map(secretLabel).join(', ');
   if (secret === undefined) {
     throw new KsealError('USAGE', `no Secret ${name ?? ''}, only ${present}`, {
@@ -475,10 +503,24 @@ export function selectSecret(manifest: Manifest, { name, namespace }: Wanted): S
   });
 }
 
-/** Returns the error for manifests without a Secret to seal or open. */
-export function noSecret(...paths: readonly string[]): KsealError {
-  return new KsealError('MANIFEST_INVALID', 'no Secret found', {
-    thing: paths.join(', '),
-    hint: 'check that each document has apiVersion: v1 and kind: Secret',
+/**
+ * Returns the error for manifests without a Secret to seal or open.
+ *
+ * @param nested their Secrets inside other objects, which kseal does not edit
+ */
+export function noSecret(paths: readonly string[], [nested]: readonly NestedSecret[]): KsealError {
+  const thing = paths.join(', ');
+  if (nested === undefined) {
+    return new KsealError('MANIFEST_INVALID', 'no Secret found', {
+      thing,
+      hint: 'check that each document has apiVersion: v1 and kind: Secret',
+    });
+  }
+  const label = secretLabel(nested.secret);
+  const { seal, open } = rawCommands(nested, nested.secret.entries[0]?.key);
+  const problem = `Secret ${label} is inside ${nested.outer}, where kseal does not seal or open it`;
+  return new KsealError('MANIFEST_INVALID', problem, {
+    thing,
+    hint: `to seal one value, ${seal}; to open one, ${open}`,
   });
 }

@@ -1,14 +1,29 @@
 import type { Diagnostic, Position } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
 import { looksSealed } from '../jwe/detect.ts';
+import { secretLabel } from '../kubernetes/secret.ts';
 import { placeholderTool, templateEngine } from '../manifest/other-tools.ts';
 import { decodeManifest } from '../manifest/read.ts';
-import type { Manifest, ReaderCode, SecretDocument } from '../manifest/types.ts';
+import type {
+  Manifest,
+  NestedSecret,
+  NestedString,
+  Nesting,
+  ReaderCode,
+  SecretDocument,
+  Source,
+} from '../manifest/types.ts';
 import { offsetsIn, positionsIn, rangesAt, type YamlNode } from '../yaml/node.ts';
 import type { JudgedText, ReaderProblem } from './rule.ts';
-import { type ForeignTool, foreignTool, judgeSecrets } from './secrets.ts';
+import { type ForeignTool, foreignTool, judgeNested, judgeSecrets } from './secrets.ts';
 import { type Suppression, suppressionsIn } from './suppressions.ts';
-import { type Actions, holdsAction, readTemplates } from './templates.ts';
+import {
+  type Actions,
+  holdsAction,
+  type Nested,
+  readTemplateString,
+  readTemplates,
+} from './templates.ts';
 
 /** A document that belongs to another tool. */
 export interface ForeignDocument {
@@ -18,6 +33,7 @@ export interface ForeignDocument {
 
 /** A text for the rules and the report. */
 export interface ReadText extends JudgedText {
+  readonly strings: readonly NestedString[];
   readonly suppressions: readonly Suppression[];
   readonly foreign: readonly ForeignDocument[];
 }
@@ -42,13 +58,24 @@ export function judgeText(
   const { roots } = manifest;
   const templateAt = rangesAt(templates);
   const inTemplate = ({ line }: Position) => templateAt(line) !== undefined;
-  const { suppressions, badSuppressions } = suppressionsIn(source, roots, suppressible);
+  const { suppressions, badSuppressions } = suppressionsIn(manifest, suppressible);
+  const position = positionsIn(source);
+  const annotationsAt = annotationsIn(manifest);
+  const problems = [...problemsIn(manifest, { position, annotationsAt, inTemplate, actions })];
+  const secrets = [...judgeSecrets(manifest, { namespace, inTemplate, actions })];
+  for (const { nested, actions: own } of nestedIn(manifest, actions)) {
+    for (const secret of nested) {
+      problems.push(...problemsInNested(secret, inTemplate, own));
+      secrets.push(judgeNested(typed, secret, { inTemplate, actions: own }));
+    }
+  }
   return {
     path: typed,
     source,
     roots,
-    problems: problemsIn(manifest, inTemplate, actions),
-    secrets: judgeSecrets(manifest, { namespace, inTemplate, actions }),
+    strings: manifest.strings,
+    problems,
+    secrets,
     templates,
     suppressions,
     badSuppressions,
@@ -57,7 +84,7 @@ export function judgeText(
 }
 
 const emptyText = {
-  ...{ source: '', roots: [], problems: [], secrets: [], templates: [] },
+  ...{ source: '', roots: [], strings: [], problems: [], secrets: [], templates: [] },
   ...{ suppressions: [], badSuppressions: [], foreign: [] },
 };
 
@@ -80,19 +107,50 @@ function foreignDocuments({ roots, source }: Manifest): readonly ForeignDocument
   return found;
 }
 
-/** Returns the problems of the manifest reader, with the facts that the rules need. */
-function problemsIn(
-  { source, roots, secrets, problems }: Manifest,
+/** Returns the Secrets inside other objects, with those in strings that are templates. */
+function nestedIn({ nested, strings }: Nesting, actions: Actions): readonly Nested[] {
+  const templates = strings.flatMap((string) =>
+    string.roots.length > 0
+      ? nestedIn({ ...string, nested: [] }, actions)
+      : [readTemplateString(string)],
+  );
+  return [{ nested, actions }, ...templates];
+}
+
+function problemsInNested(
+  nested: NestedSecret,
   inTemplate: (position: Position) => boolean,
   actions: Actions,
 ): readonly ReaderProblem[] {
+  const { secret, source, problems } = nested;
+  const text = { source: source.text, roots: [secret.node], problems };
+  const annotationsAt = () => secret.annotations;
+  const found = problemsIn(text, { position: source.position, annotationsAt, inTemplate, actions });
+  return found.map((problem) => ({ ...problem, secret: secretLabel(secret), nested }));
+}
+
+interface ProblemContext {
+  readonly position: Source['position'];
+  readonly annotationsAt: (position: Position) => Annotations;
+  readonly inTemplate: (position: Position) => boolean;
+  readonly actions: Actions;
+}
+
+/** Returns the problems of the manifest reader, with the facts that the rules need. */
+function problemsIn(
+  { source, roots, problems }: Pick<Manifest, 'source' | 'roots' | 'problems'>,
+  { position: positionOf, annotationsAt, inTemplate, actions }: ProblemContext,
+): readonly ReaderProblem[] {
   if (problems.length === 0) return [];
-  const textAt = textsIn(source, roots, actions);
-  const annotationsAt = annotationsIn(source, secrets);
+  const textAt = textsIn(source, roots, positionOf, actions);
   return problems.flatMap((problem): readonly ReaderProblem[] => {
     const { text, made, replaced, under } = textAt(problem.position);
     const annotations = annotationsAt(problem.position);
-    const common = { ...problem, inTemplate: inTemplate(problem.position) };
+    const common = {
+      ...problem,
+      inTemplate: inTemplate(problem.position),
+      nested: undefined,
+    };
     // `{{ if .x }}Data:` is a field with an action before it, and not one that an action makes. A
     // mapping under a field that an action makes may be the data.
     if (problem.code === 'unknown-field')
@@ -111,10 +169,8 @@ function problemsIn(
 type Annotations = SecretDocument['annotations'] | undefined;
 
 /** Returns the annotations of the Secret at a position. */
-function annotationsIn(
-  source: string,
-  secrets: readonly SecretDocument[],
-): (position: Position) => Annotations {
+function annotationsIn({ source, secrets, problems }: Manifest): (at: Position) => Annotations {
+  if (problems.length === 0) return () => undefined;
   const secretAt = rangesAt(secrets.map(({ node, annotations }) => ({ ...node, annotations })));
   const offsetOf = offsetsIn(source);
   return (position) => secretAt(offsetOf(position))?.annotations;
@@ -160,9 +216,9 @@ interface PlacedText {
 function textsIn(
   source: string,
   roots: readonly YamlNode[],
+  positionOf: Source['position'],
   { isMade, isReplaced }: Actions,
 ): (position: Position) => PlacedText {
-  const positionOf = positionsIn(source);
   const name = ({ line, column }: Position) => `${line}:${column}`;
   const texts = new Map<string, PlacedText>();
   const add = (node: YamlNode, key?: string, under?: PlacedText): PlacedText => {

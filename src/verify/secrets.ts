@@ -10,7 +10,13 @@ import { plaintextAnnotations } from '../manifest/copies.ts';
 import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
 import { isSops, isSopsText, placeholderTool, templateEngine } from '../manifest/other-tools.ts';
 import { fieldsOfSecret, isPatchDirective } from '../manifest/read-secret.ts';
-import { type Entry, fieldNames, type Manifest, type SecretDocument } from '../manifest/types.ts';
+import {
+  type Entry,
+  fieldNames,
+  type Manifest,
+  type NestedSecret,
+  type SecretDocument,
+} from '../manifest/types.ts';
 import { positionsIn, rangesAt, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import type { Defect, JudgedSecret, JudgedValue } from './rule.ts';
 import type { Actions } from './templates.ts';
@@ -39,12 +45,27 @@ export function judgeSecrets(
   return judged;
 }
 
+/** Reads a Secret inside another object. The rule for the path says nothing about its namespace. */
+export function judgeNested(
+  path: string,
+  nested: NestedSecret,
+  context: Omit<SecretContext, 'namespace'>,
+): JudgedSecret {
+  const own = {
+    namespace: undefined,
+    position: nested.source.position,
+    sops: isSops(nested.root),
+  };
+  return judgeSecret(path, nested.secret, { ...context, ...own }, nested);
+}
+
 type PositionOf = (offset: number) => Position;
 
 function judgeSecret(
   path: string,
   secret: SecretDocument,
   context: SecretContext & { position: PositionOf; sops: boolean },
+  nested?: NestedSecret,
 ): JudgedSecret {
   const { namespace, inTemplate, actions, position, sops } = context;
   const { node, name, generateName, type, immutable } = secret;
@@ -66,6 +87,7 @@ function judgeSecret(
     dataKeys: dataKeysOf(node),
     values: valuesOf(secret, sops, actions),
     inTemplate: inTemplate(secret.position),
+    nested,
     sops,
   };
 }

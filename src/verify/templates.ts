@@ -2,8 +2,9 @@
 // judged, but literal plaintext in it must be found.
 
 import type { Position } from '../diagnostic.ts';
+import { findInString } from '../manifest/nested.ts';
 import { actionKind, mayHoldSecret, mayRenderSecret, readManifest } from '../manifest/read.ts';
-import type { Manifest, SecretDocument } from '../manifest/types.ts';
+import type { Manifest, NestedSecret, NestedString, SecretDocument } from '../manifest/types.ts';
 import { childrenOf, positionsIn, type Range, rangesAt, type YamlNode } from '../yaml/node.ts';
 import { parseYaml } from '../yaml/parse.ts';
 
@@ -39,15 +40,42 @@ export function readTemplates(source: string, path: string): TemplateText {
   if (!isTemplate(manifest))
     return { manifest, templates: templatesIn(manifest, source, []), actions: noActions };
   const { text, parts, actions } = maskedIn(source);
-  const original = (part: string) => part.replace(maskRuns, (_, mask) => actions.get(mask) ?? '');
+  const original = originalIn(actions);
   const read = unmasked(readManifest(text, path, original), source, original);
-  const isMade = (value: string) => MASK.test(value);
-  const isReplaced = (value: string) => isMade(value) && !hasPlaintext(value, actions);
   return {
     manifest: read,
     templates: templatesIn(read, source, parts),
-    actions: { isMade, isReplaced },
+    actions: actionsOf(actions),
   };
+}
+
+/**
+ * Returns the Secrets in a string that is not YAML because of its actions, such as an inline
+ * template of Crossplane.
+ */
+export function readTemplateString(string: NestedString): Nested {
+  if (actionIn(string.source.text) === undefined) return { nested: [], actions: noActions };
+  const { text, actions } = maskedIn(string.source.text);
+  const original = originalIn(actions);
+  const nested = findInString(text, string).nested.map(({ secret, ...rest }) => {
+    return { ...rest, secret: withOriginalNames(secret, original) };
+  });
+  return { nested, actions: actionsOf(actions) };
+}
+
+/** Secrets inside other objects, and the masked actions in them. */
+export interface Nested {
+  readonly nested: readonly NestedSecret[];
+  readonly actions: Actions;
+}
+
+function originalIn(actions: Masked['actions']): (part: string) => string {
+  return (part) => part.replace(maskRuns, (_, mask) => actions.get(mask) ?? '');
+}
+
+function actionsOf(actions: Masked['actions']): Actions {
+  const isMade = (value: string) => MASK.test(value);
+  return { isMade, isReplaced: (value) => isMade(value) && !hasPlaintext(value, actions) };
 }
 
 const noActions: Actions = { isMade: () => false, isReplaced: () => false };
@@ -95,6 +123,7 @@ const MASKS = 0xf900 - FIRST_MASK;
 
 const blanked = (text: string) => text.replace(/[^\r\n]|\r(?!\n)/g, ' ');
 
+/** Masks the actions of a template with as many characters, so that offsets stay the same. */
 export function maskedIn(source: string): Masked {
   const actions = new Map<string, string>();
   const parts: Part[] = [];
@@ -244,18 +273,29 @@ function unmasked(
   source: string,
   original: (part: string) => string,
 ): Manifest {
-  const shown = (text: string | undefined) => text && original(text);
+  const named = (secret: SecretDocument) => withOriginalNames(secret, original);
   return {
     ...manifest,
     source,
-    secrets: manifest.secrets.map((secret) => ({
-      ...secret,
-      name: shown(secret.name),
-      generateName: shown(secret.generateName),
-      namespace: shown(secret.namespace),
-      type: shown(secret.type),
-    })),
-    problems: manifest.problems.map((problem) => ({ ...problem, secret: shown(problem.secret) })),
+    secrets: manifest.secrets.map(named),
+    problems: manifest.problems.map((problem) => {
+      return { ...problem, secret: problem.secret && original(problem.secret) };
+    }),
+    nested: manifest.nested.map(({ secret, ...rest }) => ({ ...rest, secret: named(secret) })),
+  };
+}
+
+function withOriginalNames(
+  secret: SecretDocument,
+  original: (part: string) => string,
+): SecretDocument {
+  const shown = (text: string | undefined) => text && original(text);
+  return {
+    ...secret,
+    name: shown(secret.name),
+    generateName: shown(secret.generateName),
+    namespace: shown(secret.namespace),
+    type: shown(secret.type),
   };
 }
 

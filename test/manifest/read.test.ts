@@ -554,7 +554,8 @@ it('a Secret in any disguise is read or refused', () => {
   fc.assert(
     fc.property(wrapped, (source) => {
       const { secrets, problems } = readManifest(source, 'x');
-      if (problems.length > 0) counts.refused++;
+      // The anchors are in a field that a Secret does not have.
+      if (problems.some(({ code }) => code !== 'unknown-field')) counts.refused++;
       else {
         expect(secrets.flatMap(({ entries }) => entries).length, source).toBeGreaterThan(0);
         counts.read++;
