@@ -114,8 +114,8 @@ function readName(reader: Reader): string | undefined {
   reader.target = undefined;
   if (innermost?.closer !== CLOSE_OBJECT) return undefined;
   const end = text[at] === QUOTE ? stringEnd(text, at) : -1;
-  const colon = end < 0 ? at : skipSpace(text, end);
-  if (text[colon] !== COLON) return NOT_JSON;
+  const colon = skipSpace(text, end);
+  if (end < 0 || text[colon] !== COLON) return NOT_JSON;
   reader.at = colon + 1;
   const parent = innermost.target;
   if (parent === undefined) return undefined;
