@@ -174,7 +174,7 @@ async function openManifest(
   }
   const { text, warnings, opened } = await unsealManifest(manifest, options);
   warnAbout(io, manifest.path, warnings);
-  if (manifest.secrets.length === 0) throw noSecret(shownPath(path));
+  if (manifest.secrets.length === 0) throw noSecret([shownPath(path)], manifest.nested);
   if (opened.length === 0) warn(io, { message: `${shownPath(path)}: no sealed values` });
   sayMoves(io, manifest, opened);
   sayLosses(io, path, manifest, opened, flags);

@@ -14,11 +14,13 @@ import { noSecret, readManifest, selectSecret } from '../manifest/read.ts';
 import type { Manifest, SecretDocument } from '../manifest/types.ts';
 import {
   allowedCodes,
+  nestedWarnings,
   type Sealed,
   type SealOptions,
   sealInto,
   sealManifest,
 } from '../seal/seal.ts';
+import type { ValuePolicy } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import {
@@ -388,11 +390,12 @@ function sealOptions(flags: SealFlags, setting: Setting): SealOptions {
   return {
     ...setting,
     stringData: setting.stringData || flags.raw === true,
-    policy: {
-      strict: flags.strict ?? false,
-      allow: new Set([...flags.allow, ...(flags.allowEmpty ? ['empty'] : [])]),
-    },
+    policy: policyFrom(flags),
   };
+}
+
+function policyFrom({ strict = false, allow, allowEmpty }: SealFlags): ValuePolicy {
+  return { strict, allow: new Set([...allow, ...(allowEmpty ? ['empty'] : [])]) };
 }
 
 interface SealedFile extends Sealed {
@@ -410,7 +413,8 @@ async function sealFiles(io: IO, arguments_: readonly string[], flags: SealFlags
   const inputs = arguments_.flatMap((path) => expand(io, path, flags));
   const results = await sealAll(io, inputs, flags);
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
-    throw noSecret(...arguments_.map(shownPath));
+    const nested = results.flatMap(({ manifest }) => manifest.nested);
+    throw noSecret(arguments_.map(shownPath), nested);
   }
   await confirmWarnings(io, results);
   if (flags.inPlace) writeBack(io, results);
@@ -458,7 +462,10 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
     try {
       const found = walked ? await readManifestFile(io, path) : undefined;
       // Files without a Secret need no key.
-      if (found?.secrets.length === 0 && found.problems.length === 0) continue;
+      if (found?.secrets.length === 0 && found.problems.length === 0) {
+        if (found.nested.length > 0) results.push({ ...withoutSecret(found, flags), path });
+        continue;
+      }
       const manifest = found ?? (await readManifestFile(io, path));
       refuseSops(manifest, path, sealDecrypted(path, manifest, flags));
       const setting = await settingFor([flags.output, path]);
@@ -497,6 +504,12 @@ function sealDecrypted(path: string, { secrets }: Manifest, flags: SealFlags): s
   if (flags.stringData) words.push('--string-data');
   if (flags.force || output === path) words.push('--force');
   return ['kseal seal -f -', ...words].join(' ');
+}
+
+/** Returns a manifest whose only Secrets are inside other objects, which kseal does not edit. */
+function withoutSecret(manifest: Manifest, flags: SealFlags): Omit<SealedFile, 'path'> {
+  const warnings = nestedWarnings(manifest, policyFrom(flags));
+  return { text: manifest.source, warnings, sealed: 0, kept: 0, manifest };
 }
 
 /** Writes all changed files, or none. Throws IO. */

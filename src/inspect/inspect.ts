@@ -1,12 +1,13 @@
 import { expected } from '../errors.ts';
-import { admits, type Binding } from '../jwe/binding.ts';
+import { admits, type Binding, type Place } from '../jwe/binding.ts';
 import { leastPlaintext } from '../jwe/compact.ts';
 import { findSealed, readSealedValue } from '../jwe/detect.ts';
 import { bufferOf } from '../jwe/encoding.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
+import { namesOf } from '../manifest/nested.ts';
 import { isSopsText } from '../manifest/other-tools.ts';
 import { placeOf } from '../manifest/place.ts';
-import type { Field, Manifest } from '../manifest/types.ts';
+import type { Field, Manifest, SecretDocument } from '../manifest/types.ts';
 import { positionsIn } from '../yaml/node.ts';
 
 /**
@@ -37,23 +38,41 @@ export interface Inspection extends ValueFacts {
   readonly key?: string;
 }
 
-/** Inspects every value of a manifest; `namespace` is for Secrets without one. */
+/**
+ * Inspects every value of a manifest, including those of Secrets inside other objects; `namespace`
+ * is for Secrets without one.
+ */
 export function inspectManifest(manifest: Manifest, namespace: string | undefined): Inspection[] {
-  return manifest.secrets.flatMap((secret) => {
-    const place = placeOf(manifest.path, secret, namespace);
-    return secret.entries.map(({ field, key, bytes, position }) => {
-      const { state, ...facts } = inspectValue(bytes);
-      const isMisplaced = facts.binding !== undefined && !admits(facts.binding, { ...place, key });
-      return {
-        path: manifest.path,
-        line: position.line,
-        secret: secretLabel(secret),
-        field,
-        key,
-        state: isMisplaced ? 'misplaced' : state,
-        ...facts,
-      };
-    });
+  const { path, secrets, nested } = manifest;
+  const own = secrets.flatMap((secret) => {
+    const place = placeOf(path, secret, namespace);
+    return inspectSecret(path, secret, () => place);
+  });
+  const inside = nested.flatMap((secret) =>
+    // A missing name, or a parameter, may become any name.
+    inspectSecret(path, secret.secret, (binding) => ({ ...binding, ...namesOf(secret) })),
+  );
+  return [...own, ...inside];
+}
+
+function inspectSecret(
+  path: string,
+  secret: SecretDocument,
+  placeFor: (binding: Binding) => Omit<Place, 'key'>,
+): readonly Inspection[] {
+  return secret.entries.map(({ field, key, bytes, position }) => {
+    const { state, ...facts } = inspectValue(bytes);
+    const { binding } = facts;
+    const isMisplaced = binding !== undefined && !admits(binding, { ...placeFor(binding), key });
+    return {
+      path,
+      line: position.line,
+      secret: secretLabel(secret),
+      field,
+      key,
+      state: isMisplaced ? 'misplaced' : state,
+      ...facts,
+    };
   });
 }
 
@@ -61,8 +80,9 @@ export function inspectManifest(manifest: Manifest, namespace: string | undefine
  * Inspects everything in a text that looks sealed but is not the value of a Secret, as in Helm
  * values, templates and text that cannot be parsed: it still needs its key.
  */
-export function inspectStrays({ source, path, secrets }: Manifest): readonly Inspection[] {
-  const known = secrets.flatMap(({ entries }) => entries.map(({ bytes }) => bytes));
+export function inspectStrays({ source, path, secrets, nested }: Manifest): readonly Inspection[] {
+  const all = [...secrets, ...nested.map(({ secret }) => secret)];
+  const known = all.flatMap(({ entries }) => entries.map(({ bytes }) => bytes));
   const position = positionsIn(source);
   return findSealed(source, known).map(({ jwe, offset }) =>
     inspectBare(Buffer.from(jwe), path, position(offset).line),

@@ -106,7 +106,7 @@ const MAX_DECODED = 4 * 1024 * 1024;
 
 /** Decodes base64 with or without padding, and gzip or zip in it; undefined for any other text. */
 function unwrapped(text: string): string | undefined {
-  if (text.length < 16 || !/^[\w+/\-\s]+={0,2}\s*$/.test(text)) return undefined;
+  if (text.length < 16 || !/^[\w+/\-\s]+={0,2}$/.test(text.trimEnd())) return undefined;
   const bytes = Buffer.from(text, 'base64');
   try {
     return decodeUtf8(decompressed(bytes));
@@ -135,9 +135,16 @@ function textsWithin(text: string, layer = 0): readonly string[] {
   return inner.flatMap((own) => (own === '' ? [] : [own, ...textsWithin(own, layer + 1)]));
 }
 
-function stringsIn(value: unknown): readonly string[] {
-  if (typeof value === 'string') return [value];
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(stringsIn) : [];
+/** Not recursive, because JSON can be nested more deeply than the stack. */
+function stringsIn(json: unknown): readonly string[] {
+  const strings: string[] = [];
+  const values = [json];
+  for (let value = values.pop(); value !== undefined; value = values.pop()) {
+    if (typeof value === 'string') strings.push(value);
+    else if (typeof value === 'object')
+      for (const own of Object.values(value ?? {})) values.push(own);
+  }
+  return strings;
 }
 
 /** A plaintext of a Secret that is about to be sealed. */
@@ -227,9 +234,9 @@ interface Wanted<T> {
 
 /** The forms of plaintexts that share a beginning. */
 interface Branch<T> {
-  /** The forms that are shorter than the beginnings of the next branches, by length and text. */
+  /** The forms that are shorter than the beginnings in `next`, by length and text. */
   readonly forms: Map<number, Map<string, Wanted<T>[]>>;
-  /** All other forms, by a beginning that is twice as long. */
+  /** The other forms, by a beginning that is twice as long. */
   readonly next: Map<string, Branch<T>>;
 }
 

@@ -1,6 +1,6 @@
 // Looks at single YAML nodes: their names, and whether every YAML reader agrees on them.
 
-import type { Diagnostic, Position, Words } from '../diagnostic.ts';
+import type { Diagnostic, Words } from '../diagnostic.ts';
 import {
   isMergeKey,
   type YamlEntry,
@@ -9,14 +9,7 @@ import {
   type YamlScalar,
 } from '../yaml/node.ts';
 import { ambiguityOf, isPlainNull, plainScalarTrap } from './scalars.ts';
-import type { ReaderCode } from './types.ts';
-
-/** The text that nodes were read from. */
-export interface Source {
-  readonly text: string;
-  /** Returns the position of an offset. */
-  readonly position: (offset: number) => Position;
-}
+import type { ReaderCode, Source } from './types.ts';
 
 type Problem = Diagnostic<ReaderCode>;
 
@@ -44,6 +37,50 @@ export function entriesNamed(map: YamlMap, name: string): readonly YamlEntry[] {
 /** Returns the text of a scalar; undefined for any other node. */
 export function nameOf(node: YamlNode): string | undefined {
   return node.kind === 'scalar' ? node.text : undefined;
+}
+
+/** A value that some YAML reader takes for the field `name` of an object. */
+export interface FoundField {
+  readonly name: string;
+  readonly value: YamlNode;
+  /** The key in the object; its name, unless the object has the field by a merge key. */
+  readonly key: YamlNode;
+  /** Why only some readers take it for that: what the key is. */
+  readonly construct: string | undefined;
+}
+
+/** Returns the fields of an object to any YAML reader, merged ones included. */
+export function fieldsIn(map: YamlMap): readonly FoundField[] {
+  const fields: FoundField[] = [];
+  for (const { key, value } of map.entries) {
+    if (isMergeKey(key))
+      for (const base of basesOf(value))
+        for (const field of fieldsIn(base)) fields.push({ ...field, key, construct: 'merge key' });
+    else
+      for (const name of textsOf(key))
+        fields.push({ name, value, key, construct: constructOf(key) });
+  }
+  return fields;
+}
+
+/** The mappings that a merge key adds. */
+function basesOf(value: YamlNode): readonly YamlMap[] {
+  const base = value.kind === 'alias' ? value.target : value;
+  if (base.kind === 'seq') return base.items.flatMap(basesOf);
+  return base.kind === 'map' ? [base] : [];
+}
+
+function constructOf(key: YamlNode): string | undefined {
+  if (key.kind === 'alias') return 'alias as a key';
+  return key.tag === undefined ? undefined : 'tag on a key';
+}
+
+/** Returns the texts that a scalar is to some YAML reader: `!!binary` encodes one in base64. */
+export function textsOf(node: YamlNode): readonly string[] {
+  if (node.kind === 'alias') return textsOf(node.target);
+  if (node.kind !== 'scalar') return [];
+  if (node.tag === undefined) return [node.text];
+  return [node.text, Buffer.from(node.text, 'base64').toString('utf8')];
 }
 
 /** Whether every YAML reader parses the node as null. */

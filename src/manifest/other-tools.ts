@@ -63,51 +63,31 @@ interface OpaqueFile {
   readonly problem: string;
   /** A function of the path for a command line. */
   readonly hint: (path: string) => string;
-  /** Git keeps it in place of the file, so nobody wants it as a value. */
-  readonly inPlaceOfFile?: true;
 }
 
 const inWorkingTree = 'and read the file in the working tree';
 
-/** Files whose content another tool encrypts, or stores elsewhere. */
+/** Files that Git keeps in place of the real ones, so nobody wants them as values either. */
 const opaqueFiles: readonly OpaqueFile[] = [
   {
     start:
       /^version (?:https:\/\/(?:git-lfs|hawser)\.github\.com\/spec|http:\/\/git-media\.io\/v)\//,
     problem: 'a Git LFS pointer, not the file itself',
     hint: () => `run git lfs pull, ${inWorkingTree}`,
-    inPlaceOfFile: true,
   },
   {
     start: /^\/annex\/objects\//,
     problem: 'a git-annex pointer, not the file itself',
     hint: (path) => `run git annex get ${path}, ${inWorkingTree}`,
-    inPlaceOfFile: true,
   },
   {
     start: /^\0GITCRYPT\0/,
     problem: 'encrypted by git-crypt',
     hint: () => `run git-crypt unlock, ${inWorkingTree}`,
-    inPlaceOfFile: true,
-  },
-  {
-    start: /^\$ANSIBLE_VAULT;/,
-    problem: 'encrypted by Ansible Vault',
-    hint: (path) => `decrypt it first: ansible-vault view ${path}`,
-  },
-  {
-    start: /^(?:age-encryption\.org\/v1\s|-----BEGIN AGE ENCRYPTED FILE-----)/,
-    problem: 'encrypted by age',
-    hint: (path) => `decrypt it first: age --decrypt -i KEY ${path}`,
-  },
-  {
-    start: /^-----BEGIN PGP MESSAGE-----/,
-    problem: 'encrypted by OpenPGP',
-    hint: (path) => `decrypt it first: gpg --decrypt ${path}`,
   },
 ];
 
-/** Throws MANIFEST_INVALID for a file that another tool encrypts or stores elsewhere. */
+/** Throws MANIFEST_INVALID for a file that Git keeps in place of the real one. */
 export function refuseOpaque(bytes: Uint8Array, path: string): void {
   const found = opaqueFile(bytes);
   if (found === undefined) return;
@@ -120,7 +100,7 @@ export function refuseOpaque(bytes: Uint8Array, path: string): void {
 /** Describes a value that Git keeps in place of a file; undefined for any other. */
 export function keptInPlaceOfFile(value: Uint8Array): Words | undefined {
   const found = opaqueFile(value);
-  return found?.inPlaceOfFile && { message: found.problem, hint: found.hint('FILE') };
+  return found && { message: found.problem, hint: found.hint('FILE') };
 }
 
 function opaqueFile(bytes: Uint8Array): OpaqueFile | undefined {
@@ -184,7 +164,14 @@ const placeholders: readonly Placeholder[] = [
     tool: 'envsubst',
     pattern: String.raw`\$\{\w+(?:\^{1,2}|,{1,2}|:?[-=](?:""|''|\$\{\w+\})?)?\}`,
   },
-  { tool: templateEngine, pattern: String.raw`\{\{[^{"'\x60]*?\}\}` },
+  {
+    tool: 'Ansible Vault',
+    pattern: String.raw`\$ANSIBLE_VAULT;[\d.]+;AES256(?:;[\w.-]+)?\r?\n[\da-f\s]+`,
+  },
+  // An expression of CEL that is the path of a field. Literals in others may be plaintext.
+  { tool: 'kro', pattern: String.raw`\$\{[A-Za-z_]\w*(?:\.\??\w+|\[\d+\])+\}` },
+  // OpenShift has $ before the braces of a parameter that is not a string.
+  { tool: templateEngine, pattern: String.raw`\$?\{\{[^{"'\x60]*?\}\}` },
 ];
 
 /** `<key>`, which only a Secret with annotations of argocd-vault-plugin has. */
@@ -218,7 +205,7 @@ export function placeholderTool(
   text: string,
   annotations: SecretDocument['annotations'] = [],
 ): string | undefined {
-  if (text.length > MAX_PLACEHOLDER || !/[{<:]/.test(text)) return undefined;
+  if (text.length > MAX_PLACEHOLDER || !/[{<:;]/.test(text)) return undefined;
   const { forms, pattern } = hasGenericPlaceholders(annotations) ? withGeneric : specific;
   let tool: string | undefined;
   const rest = text.replace(pattern, (_, ...groups) => {

@@ -13,7 +13,6 @@ import {
   notEditable,
   oddKeys,
   problemAt,
-  type Source,
 } from './nodes.ts';
 import { isSopsText, placeholderTool } from './other-tools.ts';
 import { isCutAtHash, isPlainTrue } from './scalars.ts';
@@ -24,6 +23,7 @@ import {
   fieldNames,
   type ReaderCode,
   type SecretDocument,
+  type Source,
 } from './types.ts';
 
 type Problem = Diagnostic<ReaderCode>;
@@ -259,7 +259,7 @@ const serverFields = [
 ];
 
 /** The fields of a Secret and its metadata (k8s.io/api core/v1, apimachinery meta/v1 ObjectMeta). */
-const knownFields = {
+export const knownFields = {
   'a Secret': ['apiVersion', 'kind', 'metadata', 'data', 'stringData', 'type', 'immutable'],
   metadata: [
     ...['name', 'generateName', 'namespace', 'labels', 'annotations', 'finalizers'],
@@ -371,8 +371,13 @@ export function entriesOfSecret(map: YamlMap): readonly YamlEntry[] {
       kinds = inBody ? [nameOf(value)] : [...kinds, nameOf(value)];
       inBody = false;
     } else if (name !== 'apiVersion') inBody = true;
-    return kinds.length === 0 || kinds.includes('Secret');
+    return kinds.length === 0 || !kinds.every(isOtherKind);
   });
+}
+
+function isOtherKind(kind: string | undefined): boolean {
+  // A kind that a template makes is not a word, and may become Secret.
+  return kind !== undefined && kind !== 'Secret' && /^\w+$/.test(kind);
 }
 
 /** Returns those with one name: all of them, because a duplicate must not hide the others. */

@@ -2,23 +2,40 @@ import { isUtf8 } from 'node:buffer';
 import { byPosition, type Diagnostic, errorFor } from '../diagnostic.ts';
 import { KsealError, throwAll } from '../errors.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
-import { isMergeKey, positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
+import { suggest } from '../text.ts';
+import { positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import { parseYaml, type YamlError } from '../yaml/parse.ts';
+import { findNested, rawCommands } from './nested.ts';
 import {
-  entriesNamed,
   entryNamed,
+  type FoundField,
+  fieldsIn,
   indirection,
   indirectKeys,
   isNull,
   nameOf,
   problemAt,
-  type Source,
+  textsOf,
 } from './nodes.ts';
 import { refuseOpaque } from './other-tools.ts';
 import { readSecret } from './read-secret.ts';
-import type { Manifest, ReaderCode, SecretDocument } from './types.ts';
+import { plainScalarTrap } from './scalars.ts';
+import type {
+  Manifest,
+  NestedSecret,
+  Nesting,
+  ReaderCode,
+  SecretDocument,
+  Source,
+} from './types.ts';
 
 type Problem = Diagnostic<ReaderCode>;
+
+/** A text to read, and the actions of a template that are masked in it. */
+interface Text extends Source {
+  /** Returns a part of the text as it is in the file. */
+  readonly original: (part: string) => string;
+}
 
 /**
  * Reads the Secrets of a YAML or JSON text with any number of documents, Lists included, and
@@ -26,10 +43,15 @@ type Problem = Diagnostic<ReaderCode>;
  * source order.
  *
  * @param path the name of the text in messages
+ * @param original returns a part of the text as it is in the file, if actions are masked
  */
-export function readManifest(text: string, path: string): Manifest {
+export function readManifest(
+  text: string,
+  path: string,
+  original: (part: string) => string = (part) => part,
+): Manifest {
   const { roots, errors } = parseYaml(text);
-  const source = { text, position: positionsIn(text) };
+  const source = { text, position: positionsIn(text), original };
   const problems: Problem[] = [];
   const secrets: SecretDocument[] = [];
   for (const root of roots) {
@@ -43,22 +65,68 @@ export function readManifest(text: string, path: string): Manifest {
       for (const problem of read.problems) problems.push(problem);
     }
   }
-  if (errors.length > 0) problems.push(...yamlProblems(errors, source, problems));
-  return { path, source: text, secrets, problems: problems.sort(byPosition), roots };
+  if (errors.length > 0) problems.push(...yamlProblems(errors, roots, source, problems));
+  const nesting = nestingIn(roots, source, secrets);
+  return {
+    path,
+    source: text,
+    secrets,
+    problems: distinct(problems).sort(byPosition),
+    roots,
+    ...nesting,
+  };
+}
+
+/** Most texts are spared the search for Secrets inside other objects. */
+function nestingIn(
+  roots: readonly YamlNode[],
+  source: Source,
+  secrets: readonly SecretDocument[],
+): Nesting {
+  const known = new Set<YamlNode>(secrets.map(({ node }) => node));
+  const hasOthers = roots.some((root) => !known.has(root));
+  // An escape may be any letter of these words.
+  const isPossible = hasOthers && /Secret|stringData|secretGenerator|\\/.test(source.text);
+  return isPossible ? findNested(roots, source, known) : { nested: [], strings: [] };
+}
+
+/** Several checks may find the same defect: an alias as kind is also an alias in a Secret. */
+function distinct(problems: readonly Problem[]): Problem[] {
+  const seen = new Set<string>();
+  return problems.filter(({ code, position: { line, column } }) => {
+    return seen.size < seen.add(`${code} ${line}:${column}`).size;
+  });
 }
 
 /** Returns the errors of the YAML reader, except where a more exact problem is known. */
 function yamlProblems(
   errors: readonly YamlError[],
+  roots: readonly YamlNode[],
   source: Source,
   known: readonly Problem[],
 ): readonly Problem[] {
-  return errors
+  const fatal = errors.filter((error) => error.fatal).sort((a, b) => a.offset - b.offset);
+  // If the text is not YAML, the other errors usually follow from the first one.
+  return (fatal.length > 0 ? fatal.slice(0, 1) : errors)
+    .filter(({ code, offset }) => code !== 'ROOT_SCALAR' || isDoubtful(offset, roots, source))
     .map(({ code, message, offset }) => {
-      const id = code === 'DUPLICATE_KEY' ? 'duplicate-key' : 'unparsable';
-      return problemAt({ start: offset }, source, id, message);
+      const { id = 'unparsable', hint } = codes[code] ?? {};
+      return problemAt({ start: offset }, source, id, message, hint);
     })
     .filter((problem) => !known.some((other) => byPosition(other, problem) === 0));
+}
+
+const codes: Readonly<Record<string, { readonly id: ReaderCode; readonly hint?: string }>> = {
+  DUPLICATE_KEY: { id: 'duplicate-key' },
+  MERGE_CONFLICT: {
+    id: 'merge-conflict',
+    hint: 'keep one side of each conflict, and remove the lines with <<<<<<<, ======= and >>>>>>>',
+  },
+};
+
+/** Whether the text at `offset`, which is not an object in YAML 1.2, may be a Secret to kubectl. */
+function isDoubtful(offset: number, roots: readonly YamlNode[], { text }: Source): boolean {
+  return roots.some(({ start, end }) => start === offset && mayHoldSecret(text.slice(start, end)));
 }
 
 /** A mapping that is a Secret, and what is wrong with its apiVersion and kind. */
@@ -75,31 +143,7 @@ interface Search {
 
 const nothing: Search = { secrets: [], problems: [] };
 
-/**
- * Finds the Secrets of a document: itself, or the items of a List or SecretList at any depth.
- *
- * @param assumed the kind of an object that names none: items of a SecretList may omit it
- */
-function findSecrets(node: YamlNode, source: Source, assumed?: string): Search {
-  if (node.kind === 'alias')
-    return refused(findSecrets(node.target, source, assumed), node, source, 'alias');
-  if (node.kind !== 'map') return nothing;
-  // Other API groups have kinds named Secret. kubectl reads `/v1` as `v1`.
-  const versions = textsNamed(node, 'apiVersion');
-  if (versions.length > 0 && versions.every((version) => /^[^/]+\//.test(version)))
-    return hidden(node, source);
-  const kind = kindOf(node, assumed);
-  const problems = identityProblems(node, source, assumed);
-  if (kind === 'Secret') {
-    const self = { secrets: [{ node, problems }], problems: [] };
-    return entriesNamed(node, 'kind').length > 1 ? together([self, hidden(node, source)]) : self;
-  }
-  if (kind !== 'List' && kind !== 'SecretList') return hidden(node, source);
-  const inside = itemsOf(node, source, kind);
-  if (isEmpty(inside)) return merged(node, source);
-  const odd = indirectKeys(node, source, `a ${kind}`);
-  return { ...inside, problems: [...problems, ...odd, ...inside.problems] };
-}
+const isEmpty = ({ secrets, problems }: Search) => secrets.length + problems.length === 0;
 
 function together(searches: readonly Search[]): Search {
   return {
@@ -108,58 +152,7 @@ function together(searches: readonly Search[]): Search {
   };
 }
 
-function itemsOf(list: YamlMap, source: Source, kind: 'List' | 'SecretList'): Search {
-  const all = entriesNamed(list, 'items').filter(({ value }) => !isNull(value));
-  return together(
-    all.map(({ value }) =>
-      value.kind === 'alias'
-        ? refused(itemsIn(value.target, source, kind), value, source, 'alias')
-        : itemsIn(value, source, kind),
-    ),
-  );
-}
-
-function itemsIn(items: YamlNode, source: Source, kind: 'List' | 'SecretList'): Search {
-  const wrong = (node: YamlNode, message: string): Search => {
-    const hint = 'write objects, each with a - before it';
-    return { secrets: [], problems: [problemAt(node, source, 'wrong-type', message, hint)] };
-  };
-  if (items.kind !== 'seq') return wrong(items, `the items of a ${kind} are not a sequence`);
-  const assumed = kind === 'SecretList' ? 'Secret' : undefined;
-  return together(
-    items.items.map((item) => {
-      if (item.kind === 'map' || item.kind === 'alias') return findSecrets(item, source, assumed);
-      return wrong(item, `an item of a ${kind} is not an object`);
-    }),
-  );
-}
-
-/** Searches an object of another kind: kubectl treats any object with `items` as a list. */
-function hidden(node: YamlMap, source: Source): Search {
-  const inside = entriesNamed(node, 'items').map(({ value }) => {
-    const list = value.kind === 'alias' ? value.target : value;
-    const items = list.kind === 'seq' ? list.items : [];
-    const found = together(items.map((item) => findSecrets(item, source)));
-    return value.kind === 'alias' ? refused(found, value, source, 'alias') : found;
-  });
-  return together([merged(node, source), ...inside]);
-}
-
-/** A merge key can turn an object that does not look like a Secret into one. */
-function merged(node: YamlMap, source: Source): Search {
-  const searches = node.entries
-    .filter(({ key }) => isMergeKey(key))
-    .map(({ key, value }) => {
-      const base = value.kind === 'alias' ? value.target : value;
-      const parts = base.kind === 'seq' ? base.items : [base];
-      const inside = parts
-        .map((part) => findSecrets(part, source))
-        .find((search) => !isEmpty(search));
-      return refused(inside ?? nothing, key, source, 'merge key');
-    });
-  return together(searches);
-}
-
+/** Replaces what a construct of YAML leads to by a problem, because readers differ on it. */
 function refused(search: Search, node: YamlNode, source: Source, construct: string): Search {
   if (isEmpty(search)) return nothing;
   const message = `${construct} in place of a Secret, or of a List of Secrets`;
@@ -167,41 +160,282 @@ function refused(search: Search, node: YamlNode, source: Source, construct: stri
   return { secrets: [], problems: [problem] };
 }
 
-const isEmpty = ({ secrets, problems }: Search) => secrets.length + problems.length === 0;
-
-function identityProblems(
-  node: YamlMap,
-  source: Source,
-  assumed: string | undefined,
-): readonly Problem[] {
-  const problems = ['apiVersion', 'kind'].flatMap((name): readonly Problem[] => {
-    const value = entryNamed(node, name)?.value;
-    const problem = value && indirection(value, source, name);
-    return problem === undefined ? [] : [problem];
-  });
-  const versions = textsNamed(node, 'apiVersion');
-  if (versions.includes('v1') || (versions.length === 0 && assumed !== undefined)) return problems;
-  const message = `kind ${kindOf(node, assumed)} without apiVersion v1`;
-  return [...problems, problemAt(node, source, 'wrong-version', message, 'write apiVersion: v1')];
+/** The kind and apiVersion of an object to any YAML reader. */
+interface Identity {
+  readonly node: YamlMap;
+  readonly fields: readonly FoundField[];
+  readonly kinds: readonly string[];
+  readonly versions: readonly string[];
+  /** The SecretList that it is in gives it its kind, its apiVersion, or both. */
+  readonly inSecretList: boolean;
 }
 
-/** Returns the kind of an object. An unrendered template may have several, one of them Secret. */
-function kindOf(node: YamlMap, assumed: string | undefined): string | undefined {
-  const kinds = textsNamed(node, 'kind');
-  return kinds.find((kind) => searched.has(kind)) ?? kinds[0] ?? assumed;
+/** The kind and apiVersion of the items of a list that name neither. */
+type Inherited = Pick<Identity, 'kinds' | 'versions'>;
+
+function identityOf(node: YamlMap, source: Text, inherited: Inherited | undefined): Identity {
+  const fields = fieldsIn(node);
+  const kinds = textsNamed('kind', fields, source);
+  const versions = textsNamed('apiVersion', fields, source);
+  const inSecretList = inherited?.kinds.includes('Secret') ?? false;
+  // kubectl takes a kind that is not a string for a missing one.
+  const isMissing = kinds.every((kind) => plainScalarTrap(kind) !== undefined);
+  if (inherited === undefined || !isMissing) return { node, fields, kinds, versions, inSecretList };
+  const own = {
+    kinds: inherited.kinds,
+    versions: versions.length > 0 ? versions : inherited.versions,
+  };
+  return { node, fields, ...own, inSecretList };
 }
 
-const searched = new Set(['Secret', 'List', 'SecretList']);
+/** Returns the fields with a name, or else those whose name a template makes. */
+function fieldsNamed(
+  name: string,
+  fields: readonly FoundField[],
+  { original }: Text,
+): readonly FoundField[] {
+  const literal = fields.filter((field) => field.name === name);
+  if (literal.length > 0) return literal;
+  return fields.filter((field) => canBecome(original(field.name), name));
+}
 
-/** Returns the texts of a field, following aliases, without null and empty ones. */
-function textsNamed(map: YamlMap, name: string): readonly string[] {
-  const texts: string[] = [];
-  for (const { key, value } of map.entries) {
-    if (nameOf(key) !== name) continue;
-    const node = value.kind === 'alias' ? value.target : value;
-    if (node.kind === 'scalar' && !isNull(node) && node.text !== '') texts.push(node.text);
+/** Returns the texts of fields, without null and empty ones. */
+function textsNamed(name: string, fields: readonly FoundField[], source: Text): readonly string[] {
+  return fieldsNamed(name, fields, source)
+    .filter(({ value }) => !isNull(value))
+    .flatMap(({ value }) => textsOf(value))
+    .filter((text) => text !== '');
+}
+
+/** Finds the Secrets of a document: itself, or the items of a list at any depth. */
+function findSecrets(node: YamlNode, source: Text, inherited?: Inherited): Search {
+  if (node.kind === 'alias')
+    return refused(findSecrets(node.target, source, inherited), node, source, 'alias');
+  if (node.kind !== 'map') return nothing;
+  const object = identityOf(node, source, inherited);
+  return together([selfIn(object, source), itemsOf(object, source)]);
+}
+
+/** Returns the object itself if it is a Secret, or meant to be one. */
+function selfIn(object: Identity, source: Text): Search {
+  const { node, fields } = object;
+  if (isForeign(object)) return nothing;
+  if (!isSecret(object, source)) return misspelt(object, source);
+  const self = { secrets: [{ node, problems: secretProblems(object, source) }], problems: [] };
+  const kinds = fieldsNamed('kind', fields, source).filter(({ value }) =>
+    textsOf(value).some((text) => canBecome(source.original(text), 'Secret')),
+  );
+  const [first] = kinds;
+  if (first?.construct === undefined || kinds.some(({ construct }) => construct === undefined))
+    return self;
+  return refused(self, first.key, source, first.construct);
+}
+
+// The groups of Kubernetes have no Secret but that of the core, whose group is empty. The group of
+// any other kind has a dot (apiextensions.k8s.io, validation of spec.group).
+const foreignVersion =
+  /^(?!(?:.+\.)?(?:k8s|kubernetes)\.io\/)(?:[a-z\d-]+\.)+[a-z\d-]+\/[a-z\d]+$/i;
+
+/** Whether an object is of the API group of another project, some of which have a kind Secret. */
+function isForeign({ versions }: Identity): boolean {
+  return versions.length > 0 && versions.every((version) => foreignVersion.test(version));
+}
+
+function isSecret({ kinds, versions, fields }: Identity, { original }: Text): boolean {
+  if (kinds.includes('Secret')) return true;
+  // Many templates make a kind. If it becomes Secret, then the object has its fields.
+  return (
+    fields.some(({ name }) => name === 'data' || name === 'stringData') &&
+    kinds.some((kind) => canBecome(original(kind), 'Secret')) &&
+    (versions.length === 0 || versions.some((version) => canBecome(original(version), 'v1')))
+  );
+}
+
+/** Finds the Secrets in the `items` of an object: kubectl applies them, whatever its kind is. */
+function itemsOf(object: Identity, source: Text): Search {
+  const { node, fields, kinds, versions } = object;
+  const list = isForeign(object) ? undefined : kinds.find((kind) => /^(?:Secret)?List$/.test(kind));
+  const inherited = { kinds: kinds.map((kind) => kind.replace(/List$/, '')), versions };
+  const inside = together(
+    fieldsNamed('items', fields, source).map(({ key, value, construct }) => {
+      const found = itemsIn(value, source, list, inherited);
+      return construct === undefined ? found : refused(found, key, source, construct);
+    }),
+  );
+  if (isEmpty(inside)) return nothing;
+  const own =
+    list === undefined ? constructsIn(object, source) : identityProblems(object, list, source);
+  const odd = indirectKeys(node, source, `a ${list ?? 'list'}`);
+  return { ...inside, problems: [...own, ...odd, ...inside.problems] };
+}
+
+function itemsIn(
+  items: YamlNode,
+  source: Text,
+  list: string | undefined,
+  inherited: Inherited,
+): Search {
+  if (items.kind === 'alias')
+    return refused(itemsIn(items.target, source, list, inherited), items, source, 'alias');
+  if (isNull(items)) return nothing;
+  const wrong = (node: YamlNode, message: string): Search => {
+    const hint = 'write objects, each with a - before it';
+    const problem = problemAt(node, source, 'wrong-type', message, hint);
+    return list === undefined ? nothing : { secrets: [], problems: [problem] };
+  };
+  if (items.kind !== 'seq') return wrong(items, `the items of a ${list} are not a sequence`);
+  return together(
+    items.items.map((item) => {
+      if (item.kind === 'map' || item.kind === 'alias') return findSecrets(item, source, inherited);
+      return wrong(item, `an item of a ${list} is not an object`);
+    }),
+  );
+}
+
+/** Reports tags and aliases that decide what an object is. */
+function constructsIn({ node }: Identity, source: Text): readonly Problem[] {
+  const problems = [
+    indirection(node, source, 'an object'),
+    ...['apiVersion', 'kind', 'items'].map((name) => {
+      const value = entryNamed(node, name)?.value;
+      return value && indirection(value, source, name);
+    }),
+  ];
+  return problems.filter((problem) => problem !== undefined);
+}
+
+/** Reports what is wrong with the apiVersion and kind of a Secret or of a List of Secrets. */
+function identityProblems(object: Identity, kind: string, source: Text): readonly Problem[] {
+  const problems = constructsIn(object, source);
+  const { node, versions, inSecretList } = object;
+  const value = entryNamed(node, 'apiVersion')?.value;
+  if (versions.includes('v1') || (inSecretList && value === undefined)) return problems;
+  const hint = 'write apiVersion: v1';
+  if (value === undefined || isNull(value)) {
+    const message = `kind ${kind} without apiVersion`;
+    return [...problems, problemAt(node, source, 'missing-version', message, hint)];
   }
-  return texts;
+  const isMade = versions.some((version) => canBecome(source.original(version), 'v1'));
+  const code = isMade ? 'unrendered-kind' : 'misspelt-kind';
+  return [
+    ...problems,
+    problemAt(value, source, code, `the apiVersion of a ${kind} is not v1`, hint),
+  ];
+}
+
+function secretProblems(object: Identity, source: Text): readonly Problem[] {
+  const { node, kinds } = object;
+  const problems = [...identityProblems(object, 'Secret', source)];
+  const items = entryNamed(node, 'items');
+  if (items !== undefined) {
+    const message = 'unknown field items: kubectl applies what is under it, and not this Secret';
+    const hint = 'write each item as a document of its own';
+    problems.push(problemAt(items.key, source, 'unknown-field', message, hint));
+  }
+  const kind = entryNamed(node, 'kind')?.value ?? node;
+  if (!kinds.includes('Secret'))
+    problems.push(problemAt(kind, source, 'unrendered-kind', UNRENDERED, exactly));
+  return problems;
+}
+
+const UNRENDERED = 'a template makes the kind, which may become Secret';
+const exactly = 'write exactly: kind: Secret';
+
+/** Reports an object that was meant to be a Secret: `Kind: Secret`, `kind: secret`. */
+function misspelt({ node }: Identity, source: Text): Search {
+  const field = (name: string) =>
+    entryNamed(node, name) ?? node.entries.find(({ key }) => isSimilar(nameOf(key), name));
+  const holds = (name: string) => entryNamed(node, name)?.value.kind === 'map';
+  const [kind, version] = [field('kind'), field('apiVersion')];
+  const versionText = version && nameOf(version.value);
+  const isCore = /^\s*\/?v1\s*$/i.test(versionText ?? '');
+  const isMeant =
+    kind === undefined
+      ? isCore && holds('stringData')
+      : isSimilar(nameOf(kind.value), 'Secret') &&
+        (isCore ||
+          ((holds('data') || holds('stringData')) && !foreignVersion.test(versionText ?? '')));
+  if (!isMeant) return nothing;
+  const message = 'looks like a Secret, but Kubernetes does not recognise it as one';
+  const problem = problemAt(kind?.key ?? node, source, 'misspelt-kind', message, exactly);
+  return { secrets: [], problems: [problem] };
+}
+
+/** Whether a text looks like a word: in other letters, with spaces, or with a typo. */
+function isSimilar(text: string | undefined, word: string): boolean {
+  if (text === undefined || text.length > 2 * word.length) return false;
+  const letters = text.normalize('NFKC').replace(/[\s\p{Cf}]/gu, '');
+  return letters === word || suggest(letters, [word]) !== undefined;
+}
+
+const action = /(\{\{.*?\}\}|\$\{.*?\})/s;
+
+/** Whether `text` is `name`, or can become it when another tool replaces its `{{ … }}` and `${…}`. */
+function canBecome(text: string, name: string): boolean {
+  if (text === name || !text.includes('{')) return text === name;
+  const parts = text.split(action);
+  if (parts.length === 1) return false;
+  const isOptional = parts.some((part, at) => at % 2 === 1 && actionKind(part) !== 'output');
+  // The numbers of characters of `name` that the parts so far can make.
+  let made = [0];
+  for (const [at, part] of parts.entries()) {
+    const literal = part.trim();
+    if (at % 2 === 0) {
+      const longer = made.filter((length) => name.startsWith(literal, length));
+      const lengths = longer.map((length) => length + literal.length);
+      made = [...new Set(isOptional ? [...made, ...lengths] : lengths)];
+    } else if (actionKind(part) === 'output' && made.length > 0) {
+      const least = Math.min(...made);
+      made = Array.from({ length: name.length - least + 1 }, (_, more) => least + more);
+    }
+  }
+  return made.includes(name.length);
+}
+
+/**
+ * Returns what an action of a Go template does: it begins a block (`if`, `range`), an alternative
+ * (`else if`) or the last one (`else`), ends a block, prints nothing, or prints something.
+ */
+export function actionKind(
+  text: string,
+): 'begin' | 'else-if' | 'else' | 'end' | 'silent' | 'output' {
+  const [, word = '', rest = ''] = /^\{\{-?\s*(\/\*|\$\w*\s*:?=|[a-z]\w*)(.*)/s.exec(text) ?? [];
+  if (/^(?:if|range|with|define|block)$/.test(word)) return 'begin';
+  if (word === 'else') return /^\s*-?\}\}/.test(rest) ? 'else' : 'else-if';
+  if (word === 'end') return 'end';
+  return /^(?:\/\*|\$.*|break|continue|fail)$/s.test(word) ? 'silent' : 'output';
+}
+
+// Letters that come out of escapes, of a line break in double quotes, or of !!binary.
+const hiddenLetters =
+  /\\(?:[xuU]|[\u0085\u2028\u2029]|\r(?!\n))|(?:^|[\s,[{:])!\S{0,99}(?:binary|%)/m;
+const secretWord = /\bSecret(?:List)?\b/;
+const kindWord = /\bkind\b/;
+
+/**
+ * Whether a text that cannot be read may hold a Secret. If not, then no reader can find one in it:
+ * not in a part of the text, and not after rendering a template.
+ */
+export function mayHoldSecret(text: string): boolean {
+  if (hiddenLetters.test(text)) return true;
+  const folded = text.replace(/\\\r?\n[ \t]*/g, '');
+  const holds = (word: RegExp) => word.test(text) || word.test(folded);
+  if (holds(secretWord) && holds(kindWord)) return true;
+  if (!text.includes('{{')) return false;
+  return madeKind.test(text) || (mayRenderSecret(text) && /\b(?:data|stringData)\b/.test(text));
+}
+
+const kindKey = /\bkind["']?[ \t]*:/;
+const madeKind = /\bkind["']?[ \t]*:\s*["']?(?:S|Se|Sec|Secr|Secre|Secret\w*)?\{\{/;
+
+/** Whether a template is, or may become, a Secret. One without a kind may include a Secret. */
+export function mayRenderSecret(text: string): boolean {
+  if (/\bkind["']?[ \t]*:[ \t]*["']?Secret(?:List)?\b/.test(text)) return true;
+  return madeKind.test(text) || (!kindKey.test(text) && hasOutput(text));
+}
+
+function hasOutput(text: string): boolean {
+  return text.match(/\{\{.*?\}\}/gs)?.some((one) => actionKind(one) === 'output') ?? false;
 }
 
 // Keeps a byte order mark, so that an edited manifest keeps it as well.
@@ -255,7 +489,7 @@ export function selectSecret(manifest: Manifest, { name, namespace }: Wanted): S
       : named;
   const [secret, second] = chosen;
   if (secret !== undefined && second === undefined) return secret;
-  if (secrets.length === 0) throw noSecret(path);
+  if (secrets.length === 0) throw noSecret([path], manifest.nested);
   const present = secrets.map(secretLabel).join(', ');
   if (secret === undefined) {
     throw new KsealError('USAGE', `no Secret ${name ?? ''}, only ${present}`, {
@@ -269,10 +503,24 @@ export function selectSecret(manifest: Manifest, { name, namespace }: Wanted): S
   });
 }
 
-/** Returns the error for manifests without a Secret to seal or open. */
-export function noSecret(...paths: readonly string[]): KsealError {
-  return new KsealError('MANIFEST_INVALID', 'no Secret found', {
-    thing: paths.join(', '),
-    hint: 'check that each document has apiVersion: v1 and kind: Secret',
+/**
+ * Returns the error for manifests without a Secret to seal or open.
+ *
+ * @param nested their Secrets inside other objects, which kseal does not edit
+ */
+export function noSecret(paths: readonly string[], [nested]: readonly NestedSecret[]): KsealError {
+  const thing = paths.join(', ');
+  if (nested === undefined) {
+    return new KsealError('MANIFEST_INVALID', 'no Secret found', {
+      thing,
+      hint: 'check that each document has apiVersion: v1 and kind: Secret',
+    });
+  }
+  const label = secretLabel(nested.secret);
+  const { seal, open } = rawCommands(nested, nested.secret.entries[0]?.key);
+  const problem = `Secret ${label} is inside ${nested.outer}, where kseal does not seal or open it`;
+  return new KsealError('MANIFEST_INVALID', problem, {
+    thing,
+    hint: `to seal one value, ${seal}; to open one, ${open}`,
   });
 }

@@ -1,11 +1,18 @@
 import type { Diagnostic, Position } from '../diagnostic.ts';
-import type { YamlMap, YamlNode } from '../yaml/node.ts';
+import type { YamlMap, YamlNode, YamlScalar } from '../yaml/node.ts';
 
 export type Field = 'data' | 'stringData';
 export const fieldNames: readonly Field[] = ['data', 'stringData'];
 
+/** A text that nodes were read from. */
+export interface Source {
+  readonly text: string;
+  /** Returns the position of an offset. */
+  readonly position: (offset: number) => Position;
+}
+
 /** One text, and the Secrets that its YAML or JSON documents hold. */
-export interface Manifest {
+export interface Manifest extends Nesting {
   /** The name of the text in messages. */
   readonly path: string;
   readonly source: string;
@@ -36,6 +43,38 @@ export interface SecretDocument {
   readonly node: YamlMap;
 }
 
+/** The Secrets inside other objects: kubectl does not read them, but another tool applies them. */
+export interface Nesting {
+  /** All of them, including those in `strings`. */
+  readonly nested: readonly NestedSecret[];
+  readonly strings: readonly NestedString[];
+}
+
+/** A Secret inside another object, such as an OpenShift Template. kseal never edits it. */
+export interface NestedSecret {
+  /** Its node has aliases and merge keys written out, so only scalars have their own offsets. */
+  readonly secret: SecretDocument;
+  /** The problems of its fields and values. */
+  readonly problems: readonly Diagnostic<ReaderCode>[];
+  /** The text with the Secret: the manifest, or a string in it. */
+  readonly source: Source;
+  /** The object around the Secret for people: `Template app`. */
+  readonly outer: string;
+  readonly root: YamlNode;
+}
+
+/** A string, such as an inline patch, that is a manifest with Secrets, or that may be one. */
+export interface NestedString extends Nesting {
+  readonly node: YamlScalar;
+  readonly source: Source;
+  /** Its documents; empty if it cannot be parsed. */
+  readonly roots: readonly YamlNode[];
+  /** Lines of a literal block scalar, so that its offsets have exact positions. */
+  readonly literal: boolean;
+  readonly outer: string;
+  readonly root: YamlNode;
+}
+
 export interface Annotation {
   readonly name: string;
   readonly text: string;
@@ -57,10 +96,13 @@ export interface Entry {
 /** The codes of the problems that the manifest reader reports. */
 export type ReaderCode =
   | 'unparsable'
+  | 'merge-conflict'
   | 'duplicate-key'
   | 'unsupported-yaml'
+  | 'misspelt-kind'
+  | 'missing-version'
+  | 'unrendered-kind'
   | 'wrong-type'
-  | 'wrong-version'
   | 'null-value'
   | 'not-a-scalar'
   | 'ambiguous-scalar'

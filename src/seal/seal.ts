@@ -3,15 +3,25 @@ import { type Diagnostic, errorFor, type Location, locationOf } from '../diagnos
 import { expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { type Binding, bindingTo, type Place, type Scope } from '../jwe/binding.ts';
 import { type CompactJwe, leastPlaintext, readCompact } from '../jwe/compact.ts';
-import { compactText, looksSealed, readSealedValue } from '../jwe/detect.ts';
+import { compactText, isSealedInSomeForm, looksSealed, readSealedValue } from '../jwe/detect.ts';
 import { encryptCompact, type PublicKey } from '../jwe/encrypt.ts';
-import { checkCount, checkSize, missingKeys } from '../kubernetes/secret.ts';
+import { checkCount, checkSize, missingKeys, secretLabel } from '../kubernetes/secret.ts';
 import { copiesIn, keepsCopy, plaintextAnnotations } from '../manifest/copies.ts';
 import { type Edit, editManifest } from '../manifest/edit.ts';
-import { placeholderTool } from '../manifest/other-tools.ts';
+import { rawCommands } from '../manifest/nested.ts';
+import { nameOf } from '../manifest/nodes.ts';
+import { placeholderTool, startsLikeSops } from '../manifest/other-tools.ts';
 import { locationIn, placeOf } from '../manifest/place.ts';
 import { fieldsOfSecret } from '../manifest/read-secret.ts';
-import type { Annotation, Entry, Field, Manifest, SecretDocument } from '../manifest/types.ts';
+import {
+  type Annotation,
+  type Entry,
+  type Field,
+  fieldNames,
+  type Manifest,
+  type NestedSecret,
+  type SecretDocument,
+} from '../manifest/types.ts';
 import { shellWord, suggest } from '../text.ts';
 import {
   checkPlaintext,
@@ -110,13 +120,14 @@ async function carryOut(
   for (const { plaintext, location, where } of copiesIn(manifest, [...planned, ...emptied], jobs))
     attempt(plaintext.plan, location, () => underPolicy([copyWarning(where)], policy));
   throwAll(plans.flatMap<KsealError>(({ errors }) => errors));
+  const nested = nestedWarnings(manifest, policy);
   const sealed = await pLimit(PARALLEL).map(jobs, async (job) => {
     if (key === undefined) throw new Error('no key for a value to seal');
     return editOf(job, await encryptCompact(job.bytes, job.binding, key));
   });
   return {
     text: editManifest(manifest, [...planned, ...sealed]),
-    warnings: plans.flatMap(({ warnings }) => warnings),
+    warnings: [...plans.flatMap(({ warnings }) => warnings), ...nested],
     sealed: jobs.length,
     kept: plans.reduce((sum, { kept }) => sum + kept, 0),
   };
@@ -366,4 +377,45 @@ function finish(plan: Plan, keys: readonly string[]): Plan {
     })),
   ]);
   return plan;
+}
+
+/**
+ * Returns a warning for each Secret inside another object that has plaintext, because kseal does
+ * not edit it. Throws VALUE_REFUSED under `strict`.
+ */
+export function nestedWarnings(
+  { path, nested }: Pick<Manifest, 'path' | 'nested'>,
+  { strict }: Pick<ValuePolicy, 'strict'>,
+): readonly Diagnostic[] {
+  const warnings = nested.flatMap((its): readonly Diagnostic[] => {
+    const { position, key } = plaintextIn(its) ?? {};
+    if (position === undefined) return [];
+    const message = `is left as it is, with plaintext, because it is inside ${its.outer}`;
+    const hint = `seal each value: ${rawCommands(its, key).seal}, and put the output under stringData`;
+    return [{ code: 'nested-secret', position, secret: secretLabel(its.secret), message, hint }];
+  });
+  if (strict) throwAll(warnings.map((warning) => errorFor(path, warning, 'VALUE_REFUSED')));
+  return warnings;
+}
+
+/** Returns the first value that is not sealed or encrypted, and that no other tool replaces. */
+function plaintextIn({ secret, source }: NestedSecret): Location | undefined {
+  for (const field of fieldNames)
+    for (const { value: values } of fieldsOfSecret(secret.node, field))
+      for (const { key, value } of values.kind === 'map' ? values.entries : []) {
+        if (value.kind !== 'scalar' || isHidden(field, value.text, secret)) continue;
+        return { key: nameOf(key), position: source.position(value.start) };
+      }
+  return undefined;
+}
+
+function isHidden(field: Field, text: string, { annotations }: SecretDocument): boolean {
+  if (text === '') return true;
+  const forms = [Buffer.from(text), ...(field === 'data' ? [Buffer.from(text, 'base64')] : [])];
+  return forms.some(
+    (bytes) =>
+      isSealedInSomeForm(bytes) ||
+      startsLikeSops(bytes) ||
+      placeholderTool(bytes.toString('utf8'), annotations) !== undefined,
+  );
 }

@@ -1,14 +1,29 @@
 import type { Diagnostic, Position } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
 import { looksSealed } from '../jwe/detect.ts';
+import { secretLabel } from '../kubernetes/secret.ts';
 import { placeholderTool, templateEngine } from '../manifest/other-tools.ts';
 import { decodeManifest } from '../manifest/read.ts';
-import type { Manifest, ReaderCode, SecretDocument } from '../manifest/types.ts';
+import type {
+  Manifest,
+  NestedSecret,
+  NestedString,
+  Nesting,
+  ReaderCode,
+  SecretDocument,
+  Source,
+} from '../manifest/types.ts';
 import { offsetsIn, positionsIn, rangesAt, type YamlNode } from '../yaml/node.ts';
 import type { JudgedText, ReaderProblem } from './rule.ts';
-import { type ForeignTool, foreignTool, judgeSecrets } from './secrets.ts';
+import { type ForeignTool, foreignTool, judgeNested, judgeSecrets } from './secrets.ts';
 import { type Suppression, suppressionsIn } from './suppressions.ts';
-import { holdsAction, isBraces, readTemplates } from './templates.ts';
+import {
+  type Actions,
+  holdsAction,
+  type Nested,
+  readTemplateString,
+  readTemplates,
+} from './templates.ts';
 
 /** A document that belongs to another tool. */
 export interface ForeignDocument {
@@ -18,6 +33,7 @@ export interface ForeignDocument {
 
 /** A text for the rules and the report. */
 export interface ReadText extends JudgedText {
+  readonly strings: readonly NestedString[];
   readonly suppressions: readonly Suppression[];
   readonly foreign: readonly ForeignDocument[];
 }
@@ -38,17 +54,28 @@ export function judgeText(
 ): ReadText {
   const source = decode(content, typed);
   if (source instanceof KsealError) return { ...emptyText, path: typed, unreadable: source };
-  const { manifest, templates, isMade } = readTemplates(source, typed);
+  const { manifest, templates, actions } = readTemplates(source, typed);
   const { roots } = manifest;
   const templateAt = rangesAt(templates);
   const inTemplate = ({ line }: Position) => templateAt(line) !== undefined;
-  const { suppressions, badSuppressions } = suppressionsIn(source, roots, suppressible);
+  const { suppressions, badSuppressions } = suppressionsIn(manifest, suppressible);
+  const position = positionsIn(source);
+  const annotationsAt = annotationsIn(manifest);
+  const problems = [...problemsIn(manifest, { position, annotationsAt, inTemplate, actions })];
+  const secrets = [...judgeSecrets(manifest, { namespace, inTemplate, actions })];
+  for (const { nested, actions: own } of nestedIn(manifest, actions)) {
+    for (const secret of nested) {
+      problems.push(...problemsInNested(secret, inTemplate, own));
+      secrets.push(judgeNested(typed, secret, { inTemplate, actions: own }));
+    }
+  }
   return {
     path: typed,
     source,
     roots,
-    problems: problemsIn(manifest, inTemplate, isMade),
-    secrets: judgeSecrets(manifest, { namespace, inTemplate, isMade }),
+    strings: manifest.strings,
+    problems,
+    secrets,
     templates,
     suppressions,
     badSuppressions,
@@ -57,7 +84,7 @@ export function judgeText(
 }
 
 const emptyText = {
-  ...{ source: '', roots: [], problems: [], secrets: [], templates: [] },
+  ...{ source: '', roots: [], strings: [], problems: [], secrets: [], templates: [] },
   ...{ suppressions: [], badSuppressions: [], foreign: [] },
 };
 
@@ -80,30 +107,60 @@ function foreignDocuments({ roots, source }: Manifest): readonly ForeignDocument
   return found;
 }
 
+/** Returns the Secrets inside other objects, with those in strings that are templates. */
+function nestedIn({ nested, strings }: Nesting, actions: Actions): readonly Nested[] {
+  const templates = strings.flatMap((string) =>
+    string.roots.length > 0
+      ? nestedIn({ ...string, nested: [] }, actions)
+      : [readTemplateString(string)],
+  );
+  return [{ nested, actions }, ...templates];
+}
+
+function problemsInNested(
+  nested: NestedSecret,
+  inTemplate: (position: Position) => boolean,
+  actions: Actions,
+): readonly ReaderProblem[] {
+  const { secret, source, problems } = nested;
+  const text = { source: source.text, roots: [secret.node], problems };
+  const annotationsAt = () => secret.annotations;
+  const found = problemsIn(text, { position: source.position, annotationsAt, inTemplate, actions });
+  return found.map((problem) => ({ ...problem, secret: secretLabel(secret), nested }));
+}
+
+interface ProblemContext {
+  readonly position: Source['position'];
+  readonly annotationsAt: (position: Position) => Annotations;
+  readonly inTemplate: (position: Position) => boolean;
+  readonly actions: Actions;
+}
+
 /** Returns the problems of the manifest reader, with the facts that the rules need. */
 function problemsIn(
-  { source, roots, secrets, problems }: Manifest,
-  inTemplate: (position: Position) => boolean,
-  isMade: (text: string) => boolean,
+  { source, roots, problems }: Pick<Manifest, 'source' | 'roots' | 'problems'>,
+  { position: positionOf, annotationsAt, inTemplate, actions }: ProblemContext,
 ): readonly ReaderProblem[] {
   if (problems.length === 0) return [];
-  // If the text is not YAML, the other errors usually follow from the first one.
-  const reported = roots.length === 0 ? problems.slice(0, 1) : problems;
-  const textAt = textsIn(source, roots, isMade);
-  const annotationsAt = annotationsIn(source, secrets);
-  return reported.flatMap((problem): readonly ReaderProblem[] => {
-    const { text, made, under } = textAt(problem.position);
+  const textAt = textsIn(source, roots, positionOf, actions);
+  return problems.flatMap((problem): readonly ReaderProblem[] => {
+    const { text, made, replaced, under } = textAt(problem.position);
     const annotations = annotationsAt(problem.position);
-    const common = { ...problem, inTemplate: inTemplate(problem.position) };
-    // `{{ if .x }}Data:` is a field with an action before it, and not one that an action makes.
+    const common = {
+      ...problem,
+      inTemplate: inTemplate(problem.position),
+      nested: undefined,
+    };
+    // `{{ if .x }}Data:` is a field with an action before it, and not one that an action makes. A
+    // mapping under a field that an action makes may be the data.
     if (problem.code === 'unknown-field')
-      return text !== '' && [...text].every(isMade)
+      return text !== '' && [...text].every(actions.isMade) && !under?.isMap
         ? []
         : [{ ...common, holds: 'text', tool: undefined, madeKey: false }];
     // Another tool makes the key, so the problem is only about the value under it.
     if (problem.code === 'invalid-data-key' && (made || holdsAction(text)))
       return [{ ...common, ...underMadeKey(problem, under, annotations), madeKey: true }];
-    const tool = toolFor(text, made, annotations);
+    const tool = toolFor(text, replaced, annotations);
     const holds = tool ? 'placeholder' : looksSealedInData(text) ? 'sealed' : 'text';
     return [{ ...common, holds, tool, madeKey: false }];
   });
@@ -112,17 +169,15 @@ function problemsIn(
 type Annotations = SecretDocument['annotations'] | undefined;
 
 /** Returns the annotations of the Secret at a position. */
-function annotationsIn(
-  source: string,
-  secrets: readonly SecretDocument[],
-): (position: Position) => Annotations {
+function annotationsIn({ source, secrets, problems }: Manifest): (at: Position) => Annotations {
+  if (problems.length === 0) return () => undefined;
   const secretAt = rangesAt(secrets.map(({ node, annotations }) => ({ ...node, annotations })));
   const offsetOf = offsetsIn(source);
   return (position) => secretAt(offsetOf(position))?.annotations;
 }
 
-function toolFor(text: string, made: boolean, annotations: Annotations): string | undefined {
-  return made ? templateEngine : placeholderTool(text, annotations);
+function toolFor(text: string, replaced: boolean, annotations: Annotations): string | undefined {
+  return replaced ? templateEngine : placeholderTool(text, annotations);
 }
 
 function underMadeKey(
@@ -130,7 +185,8 @@ function underMadeKey(
   under: PlacedText | undefined,
   annotations: Annotations,
 ): Pick<ReaderProblem, 'holds' | 'tool' | 'position' | 'key'> {
-  const tool = under === undefined ? templateEngine : toolFor(under.text, under.made, annotations);
+  const tool =
+    under === undefined ? templateEngine : toolFor(under.text, under.replaced, annotations);
   if (under === undefined || tool !== undefined) return { holds: 'placeholder', tool, position };
   const bytes = Buffer.from(under.text);
   const isSealed = looksSealed(bytes) || looksSealed(Buffer.from(under.text, 'base64'));
@@ -144,8 +200,11 @@ function looksSealedInData(text: string): boolean {
 
 interface PlacedText {
   readonly text: string;
-  /** Whether an action of a template makes all or a part of it. */
+  readonly isMap: boolean;
+  /** Whether an action of a template is in it. */
   readonly made: boolean;
+  /** Whether it has no plaintext of its own, because an action makes all or a part of it. */
+  readonly replaced: boolean;
   readonly position: Position;
   /** The key as written in the source, if this is the value of an entry. */
   readonly key: string | undefined;
@@ -157,28 +216,29 @@ interface PlacedText {
 function textsIn(
   source: string,
   roots: readonly YamlNode[],
-  isMade: (text: string) => boolean,
+  positionOf: Source['position'],
+  { isMade, isReplaced }: Actions,
 ): (position: Position) => PlacedText {
-  const positionOf = positionsIn(source);
   const name = ({ line, column }: Position) => `${line}:${column}`;
   const texts = new Map<string, PlacedText>();
-  const add = (node: YamlNode, inAction: boolean, key?: string, under?: PlacedText): PlacedText => {
-    const shown = source.slice(node.start, node.end);
-    const text = node.kind === 'scalar' ? node.text : shown;
-    const made = inAction || isBraces(node, source) || isMade(text);
+  const add = (node: YamlNode, key?: string, under?: PlacedText): PlacedText => {
+    const text = node.kind === 'scalar' ? node.text : source.slice(node.start, node.end);
     const position = positionOf(node.start);
-    const placed = { text, made, position, key, under };
+    const [made, replaced] = [isMade(text), isReplaced(text)];
+    const isMap = node.kind === 'map';
+    const placed = { text, isMap, made, replaced, position, key, under };
     // A block collection begins at its first node, and a problem there is about that node.
     if (node.kind === 'map')
       for (const entry of node.entries) {
         const keySource = source.slice(entry.key.start, entry.key.end);
-        add(entry.key, made, undefined, add(entry.value, made, keySource));
+        add(entry.key, undefined, add(entry.value, keySource));
       }
-    if (node.kind === 'seq') for (const item of node.items) add(item, made);
+    if (node.kind === 'seq') for (const item of node.items) add(item);
     if (node.kind === 'scalar' || !texts.has(name(position))) texts.set(name(position), placed);
     return placed;
   };
-  for (const root of roots) add(root, false);
-  const nothing = { text: '', made: false, key: undefined, under: undefined };
-  return (position) => texts.get(name(position)) ?? { ...nothing, position };
+  for (const root of roots) add(root);
+  const nothing = { text: '', isMap: false, made: false, replaced: false };
+  return (position) =>
+    texts.get(name(position)) ?? { ...nothing, position, key: undefined, under: undefined };
 }

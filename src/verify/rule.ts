@@ -4,7 +4,8 @@ import type { Binding, Scope } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
 import { isNamespace, isSecretName } from '../kubernetes/secret.ts';
-import type { Annotation, Field, ReaderCode } from '../manifest/types.ts';
+import { rawCommands } from '../manifest/nested.ts';
+import type { Annotation, Field, NestedSecret, ReaderCode } from '../manifest/types.ts';
 import { shellWord } from '../text.ts';
 import type { YamlNode } from '../yaml/node.ts';
 import type { BadSuppression } from './suppressions.ts';
@@ -89,6 +90,8 @@ export interface ReaderProblem extends Diagnostic<ReaderCode> {
   /** Another tool makes the data key, and the problem is about the value under it. */
   readonly madeKey: boolean;
   readonly inTemplate: boolean;
+  /** The Secret inside another object that the problem is about. */
+  readonly nested: NestedSecret | undefined;
 }
 
 /** A value of a Secret. At most one of `jwe`, `defect` and `placeholder` is set. */
@@ -133,6 +136,8 @@ export interface JudgedSecret {
   readonly dataKeys: ReadonlySet<string>;
   readonly values: readonly JudgedValue[];
   readonly inTemplate: boolean;
+  /** Set if it is inside another object. Its names may be parameters, so rules about them do not apply. */
+  readonly nested: NestedSecret | undefined;
   /** Whether SOPS encrypts it. If so, `values` has only those that SOPS left in plaintext. */
   readonly sops: boolean;
 }
@@ -169,6 +174,13 @@ export const renderFirst =
 /** How to seal a value in a template. */
 export const sealInTemplate =
   'run kseal seal NAME -n NAMESPACE --prompt KEY --raw, put the output into values.yaml, and refer to it here: {{ .Values.… }}';
+
+/** How to seal a value of a Secret that kseal does not edit, because it is inside another object. */
+export function sealNested(nested: NestedSecret, key: string | undefined, field?: Field): string {
+  const { seal } = rawCommands(nested, key);
+  if (field === 'stringData') return `run ${seal}, and replace the value with the output`;
+  return `run ${seal}, and put the output under stringData instead`;
+}
 
 /**
  * Returns the first part of its binding that the place of a value contradicts. A missing or invalid

@@ -10,17 +10,23 @@ import { plaintextAnnotations } from '../manifest/copies.ts';
 import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
 import { isSops, isSopsText, placeholderTool, templateEngine } from '../manifest/other-tools.ts';
 import { fieldsOfSecret, isPatchDirective } from '../manifest/read-secret.ts';
-import { type Entry, fieldNames, type Manifest, type SecretDocument } from '../manifest/types.ts';
+import {
+  type Entry,
+  fieldNames,
+  type Manifest,
+  type NestedSecret,
+  type SecretDocument,
+} from '../manifest/types.ts';
 import { positionsIn, rangesAt, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import type { Defect, JudgedSecret, JudgedValue } from './rule.ts';
+import type { Actions } from './templates.ts';
 
 /** The context of a text that its Secrets are read in. */
 interface SecretContext {
   /** The namespace of the rule for the path. */
   readonly namespace: string | undefined;
   readonly inTemplate: (position: Position) => boolean;
-  /** Whether a text contains a masked action of a template. */
-  readonly isMade: (text: string) => boolean;
+  readonly actions: Actions;
 }
 
 /** Reads the Secrets of a manifest for the rules. */
@@ -39,14 +45,29 @@ export function judgeSecrets(
   return judged;
 }
 
+/** Reads a Secret inside another object. The rule for the path says nothing about its namespace. */
+export function judgeNested(
+  path: string,
+  nested: NestedSecret,
+  context: Omit<SecretContext, 'namespace'>,
+): JudgedSecret {
+  const own = {
+    namespace: undefined,
+    position: nested.source.position,
+    sops: isSops(nested.root),
+  };
+  return judgeSecret(path, nested.secret, { ...context, ...own }, nested);
+}
+
 type PositionOf = (offset: number) => Position;
 
 function judgeSecret(
   path: string,
   secret: SecretDocument,
   context: SecretContext & { position: PositionOf; sops: boolean },
+  nested?: NestedSecret,
 ): JudgedSecret {
-  const { namespace, inTemplate, isMade, position, sops } = context;
+  const { namespace, inTemplate, actions, position, sops } = context;
   const { node, name, generateName, type, immutable } = secret;
   const metadata = entryNamed(node, 'metadata')?.value;
   return {
@@ -64,8 +85,9 @@ function judgeSecret(
     serverMetadata: secret.serverMetadata,
     plaintextAnnotations: plaintextAnnotations(secret).filter(({ text }) => !isSopsText(text)),
     dataKeys: dataKeysOf(node),
-    values: valuesOf(secret, sops, isMade),
+    values: valuesOf(secret, sops, actions),
     inTemplate: inTemplate(secret.position),
+    nested,
     sops,
   };
 }
@@ -99,14 +121,14 @@ function dataKeysOf(node: YamlMap): ReadonlySet<string> {
 function valuesOf(
   { entries, annotations }: SecretDocument,
   sops: boolean,
-  isMade: (text: string) => boolean,
+  actions: Actions,
 ): readonly JudgedValue[] {
   const values: JudgedValue[] = [];
   for (const entry of entries) {
     const text = () => Buffer.from(entry.bytes).toString('utf8');
     // SOPS does not encrypt an empty string.
     if (sops && (entry.bytes.length === 0 || isSopsText(text()))) continue;
-    values.push(judgeValue(entry, annotations, isMade));
+    values.push(judgeValue(entry, annotations, actions));
   }
   return values;
 }
@@ -114,7 +136,7 @@ function valuesOf(
 function judgeValue(
   entry: Entry,
   annotations: SecretDocument['annotations'],
-  isMade: (text: string) => boolean,
+  actions: Actions,
 ): JudgedValue {
   const { bytes } = entry;
   try {
@@ -127,7 +149,7 @@ function judgeValue(
   if (defect !== undefined) return judged(entry, undefined, defect, undefined);
   const text = Buffer.from(bytes).toString('utf8');
   // Decoded base64 may contain any characters, but no action makes them.
-  const isAction = entry.field === 'stringData' && isMade(text);
+  const isAction = entry.field === 'stringData' && actions.isReplaced(text);
   const tool = isAction ? templateEngine : placeholderTool(text, annotations);
   return judged(entry, undefined, undefined, tool);
 }

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Diagnostic, Position } from '../diagnostic.ts';
+import type { Manifest, NestedString } from '../manifest/types.ts';
 import { suggest } from '../text.ts';
 import {
+  type Content,
   childrenOf,
+  contentsOf,
   offsetsIn,
   positionsIn,
   type Range,
@@ -33,22 +36,21 @@ interface Suppressions {
 
 const comment = /(?<=^|[ \t])#[ \t]*kseal-ignore\b[ \t]*([^\r\n]*)/gm;
 
+/** A text, and its nodes. */
+export type ManifestText = Pick<Manifest, 'source' | 'roots' | 'strings'>;
+
 /**
- * Returns the suppressions in a text.
+ * Returns the suppressions in a text. A value may contain text that looks like a comment.
  *
- * @param roots its YAML nodes, because a value may contain text that looks like a comment
  * @param known the ids of the rules that can be suppressed
  */
-export function suppressionsIn(
-  source: string,
-  roots: readonly YamlNode[],
-  known: readonly string[],
-): Suppressions {
+export function suppressionsIn(manifest: ManifestText, known: readonly string[]): Suppressions {
+  const { source } = manifest;
   // Searching for a character is faster than for a word, and many texts have no comment.
   if (!source.includes('#') || !source.includes('kseal-ignore'))
     return { suppressions: [], badSuppressions: [] };
   const positionOf = positionsIn(source);
-  const valueAt = rangesAt(contentsOf(roots, source));
+  const valueAt = rangesAt(contentsIn(manifest));
   const targets = targetLines(source.split('\n'));
   const found = [...source.matchAll(comment)]
     .filter(({ index }) => valueAt(index) === undefined)
@@ -95,17 +97,34 @@ function targetLines(lines: readonly string[]): readonly number[] {
   return targets;
 }
 
-/** Returns the ranges of scalars. A comment may follow the header of a block scalar. */
-function contentsOf(roots: readonly YamlNode[], source: string): readonly Range[] {
-  const contents: Range[] = [];
-  const add = (node: YamlNode): void => {
-    if (node.kind === 'scalar') {
-      const start = node.style === 'block' ? source.indexOf('\n', node.start) : node.start;
-      contents.push({ start, end: node.end });
-    } else if (node.kind !== 'alias') for (const child of childrenOf(node)) add(child);
-  };
-  for (const root of roots) add(root);
-  return contents;
+/** Returns the contents of scalars. A string that is a manifest itself may have comments. */
+function contentsIn({ source, roots, strings }: ManifestText): readonly Range[] {
+  const manifests = literalStrings(strings);
+  const placed = (contents: readonly Content[], at: OffsetOf): readonly Range[] =>
+    contents.flatMap(({ node, start, end }) => {
+      const string = manifests.get(node);
+      if (string === undefined) return [{ start: at(start), end: at(end) }];
+      return placed(contentsOf(string.roots, string.source.text), offsetsOf(string, source));
+    });
+  return placed(contentsOf(roots, source), (offset) => offset);
+}
+
+type OffsetOf = (offset: number) => number;
+
+/** Returns the literal block scalars that are manifests, by node. */
+function literalStrings(strings: readonly NestedString[]): Map<YamlNode, NestedString> {
+  const found = new Map<YamlNode, NestedString>();
+  for (const string of strings) {
+    if (string.literal && string.roots.length > 0) found.set(string.node, string);
+    for (const [node, inner] of literalStrings(string.strings)) found.set(node, inner);
+  }
+  return found;
+}
+
+/** Returns a function from the offsets in a string to those in the text. */
+function offsetsOf({ source: { position } }: NestedString, source: string): OffsetOf {
+  const offsetOf = offsetsIn(source);
+  return (offset) => offsetOf(position(offset));
 }
 
 /** Hashes a finding and the text that a suppression of it covers. */
@@ -115,13 +134,15 @@ type CoverOf = (finding: Diagnostic, covers: 'line' | 'text' | undefined) => str
  * Returns the covers of findings in a text. A suppression on a protected branch counts only for
  * the same cover: it suppresses one test password, but not another one in its place.
  */
-export function coversIn(source: string, roots: readonly YamlNode[]): CoverOf {
+export function coversIn({ source, roots, strings }: ManifestText): CoverOf {
   // Computed once, because there may be many findings.
   const offsetOf = offsetsIn(source);
   const lines = source.split('\n');
   const whole = hashOf(source);
   const extents = new Map<number, Extent>();
-  for (const root of roots) addExtents(root, extents);
+  for (const root of roots) addExtents(root, extents, (offset) => offset);
+  for (const string of literalStrings(strings).values())
+    for (const root of string.roots) addExtents(root, extents, offsetsOf(string, source));
   return ({ code, secret, key, position }, covers) => {
     const text = () => {
       if (covers === 'line') return lines[position.line - 1]?.trim();
@@ -135,15 +156,18 @@ export function coversIn(source: string, roots: readonly YamlNode[]): CoverOf {
 type Extent = readonly [start: number, end: number];
 
 /** Maps each offset to the extent of the largest entry or object that begins there. */
-function addExtents(node: YamlNode, extents: Map<number, Extent>): void {
-  const add = (at: number, extent: Extent) => extents.has(at) || extents.set(at, extent);
-  add(node.start, [node.start, node.end]);
+function addExtents(node: YamlNode, extents: Map<number, Extent>, offsetOf: OffsetOf): void {
+  const add = (at: number, start: number, end: number) => {
+    const offset = offsetOf(at);
+    if (!extents.has(offset)) extents.set(offset, [offsetOf(start), offsetOf(end)]);
+  };
+  add(node.start, node.start, node.end);
   if (node.kind === 'alias') return;
   if (node.kind === 'map') {
     for (const { start, key, value } of node.entries)
-      for (const at of [key.start, value.start]) add(at, [start, value.end]);
+      for (const at of [key.start, value.start]) add(at, start, value.end);
   }
-  for (const child of childrenOf(node)) addExtents(child, extents);
+  for (const child of childrenOf(node)) addExtents(child, extents, offsetOf);
 }
 
 function hashOf(text: string): string {

@@ -2,8 +2,9 @@
 // judged, but literal plaintext in it must be found.
 
 import type { Position } from '../diagnostic.ts';
-import { readManifest } from '../manifest/read.ts';
-import type { Manifest, SecretDocument } from '../manifest/types.ts';
+import { findInString } from '../manifest/nested.ts';
+import { actionKind, mayHoldSecret, mayRenderSecret, readManifest } from '../manifest/read.ts';
+import type { Manifest, NestedSecret, NestedString, SecretDocument } from '../manifest/types.ts';
 import { childrenOf, positionsIn, type Range, rangesAt, type YamlNode } from '../yaml/node.ts';
 import { parseYaml } from '../yaml/parse.ts';
 
@@ -11,8 +12,15 @@ import { parseYaml } from '../yaml/parse.ts';
 interface TemplateText {
   readonly manifest: Manifest;
   readonly templates: readonly TemplateDocument[];
-  /** Whether a text of the manifest contains a masked action. */
+  readonly actions: Actions;
+}
+
+/** Finds the masked actions in the texts of a manifest. */
+export interface Actions {
+  /** Whether a text contains an action. */
   readonly isMade: (text: string) => boolean;
+  /** Whether a text contains an action, and in each rendering the output of one. */
+  readonly isReplaced: (text: string) => boolean;
 }
 
 /** A document that has to be rendered before its Secrets are known. */
@@ -26,18 +34,65 @@ export interface TemplateDocument {
   readonly hidden: boolean;
 }
 
-/** Reads a manifest. If actions keep it from being YAML, reads it with the actions masked. */
+/** Reads a manifest. If actions keep it from being YAML or from being objects, masks them. */
 export function readTemplates(source: string, path: string): TemplateText {
   const manifest = readManifest(source, path);
-  const isBroken = manifest.roots.length === 0 && manifest.problems.length > 0;
-  if (!isBroken || actionIn(source) === undefined) {
-    const templates = templatesIn(manifest, source, []);
-    return { manifest, templates, isMade: () => false };
-  }
+  if (!isTemplate(manifest))
+    return { manifest, templates: templatesIn(manifest, source, []), actions: noActions };
   const { text, parts, actions } = maskedIn(source);
-  const read = unmasked(readManifest(text, path), source, actions);
-  const isMade = actions.length === 0 ? () => false : (value: string) => MASK.test(value);
-  return { manifest: read, templates: templatesIn(read, source, parts), isMade };
+  const original = originalIn(actions);
+  const read = unmasked(readManifest(text, path, original), source, original);
+  return {
+    manifest: read,
+    templates: templatesIn(read, source, parts),
+    actions: actionsOf(actions),
+  };
+}
+
+/**
+ * Returns the Secrets in a string that is not YAML because of its actions, such as an inline
+ * template of Crossplane.
+ */
+export function readTemplateString(string: NestedString): Nested {
+  if (actionIn(string.source.text) === undefined) return { nested: [], actions: noActions };
+  const { text, actions } = maskedIn(string.source.text);
+  const original = originalIn(actions);
+  const nested = findInString(text, string).nested.map(({ secret, ...rest }) => {
+    return { ...rest, secret: withOriginalNames(secret, original) };
+  });
+  return { nested, actions: actionsOf(actions) };
+}
+
+/** Secrets inside other objects, and the masked actions in them. */
+export interface Nested {
+  readonly nested: readonly NestedSecret[];
+  readonly actions: Actions;
+}
+
+function originalIn(actions: Masked['actions']): (part: string) => string {
+  return (part) => part.replace(maskRuns, (_, mask) => actions.get(mask) ?? '');
+}
+
+function actionsOf(actions: Masked['actions']): Actions {
+  const isMade = (value: string) => MASK.test(value);
+  return { isMade, isReplaced: (value) => isMade(value) && !hasPlaintext(value, actions) };
+}
+
+const noActions: Actions = { isMade: () => false, isReplaced: () => false };
+
+function isTemplate({ source, roots, problems }: Manifest): boolean {
+  if (!source.includes('{{')) return false;
+  if (roots.length > 0) return roots.some((root) => hasBraces(root, source));
+  const [problem] = problems;
+  return (
+    problem !== undefined && problem.code !== 'merge-conflict' && actionIn(source) !== undefined
+  );
+}
+
+/** Whether a node is or contains `{{ .x }}`, which is a mapping in a mapping in YAML. */
+function hasBraces(node: YamlNode, source: string): boolean {
+  if (node.kind === 'map' && node.flow && source.startsWith('{{', node.start)) return true;
+  return node.kind !== 'alias' && childrenOf(node).some((child) => hasBraces(child, source));
 }
 
 /** Whether `text` contains something that another tool replaces. */
@@ -45,17 +100,7 @@ export function holdsAction(text: string | undefined): boolean {
   return text?.includes('{{') || text?.includes('${') || false;
 }
 
-/** Whether a text has the words `kind` and `Secret`, or an escape, which may be any letter. */
-export function hasSecretWords(text: string): boolean {
-  return (/\bkind\b/.test(text) && /\bSecret(?:List)?\b/.test(text)) || /\\[xuU]/.test(text);
-}
-
-/** Whether a node is an action: YAML parses `{{ .x }}` as a mapping in a mapping. */
-export function isBraces(node: YamlNode, source: string): boolean {
-  return node.kind === 'map' && node.flow && source.startsWith('{{', node.start);
-}
-
-/** A document that is not YAML because of its actions. */
+/** A document that is not YAML, or has no objects, because of its actions. */
 interface Part extends Range {
   /** It is YAML if its actions are masked. */
   readonly readable: boolean;
@@ -65,32 +110,36 @@ interface Masked {
   /** The source with masked actions. Documents that are still not YAML are blank. */
   readonly text: string;
   readonly parts: readonly Part[];
-  readonly actions: readonly string[];
+  /** The action that each mask is for. */
+  readonly actions: ReadonlyMap<string, string>;
 }
 
 // Masks are private-use characters: YAML treats them as text, and no valid name contains them.
 const MASK = /[\uE000-\uF8FF]/;
+const maskRuns = /([\uE000-\uF8FF])\1*/g;
 const escapedMask = /\\(?:u|U0000)(?:e|f[0-8])/i;
 const FIRST_MASK = 0xe000;
 const MASKS = 0xf900 - FIRST_MASK;
 
-/** Everything except line breaks. A lone CR breaks no line, and is not allowed in YAML. */
-const notLineBreak = /[^\r\n]|\r(?!\n)/g;
-const blanked = (text: string) => text.replace(notLineBreak, ' ');
+const blanked = (text: string) => text.replace(/[^\r\n]|\r(?!\n)/g, ' ');
 
+/** Masks the actions of a template with as many characters, so that offsets stay the same. */
 export function maskedIn(source: string): Masked {
-  const actions: string[] = [];
+  const actions = new Map<string, string>();
   const parts: Part[] = [];
-  const documents = documentsIn(source);
   // A text with private-use characters of its own cannot be masked, so none of it is readable.
   const canMask = !MASK.test(source) && !escapedMask.test(source);
+  const documents = documentsIn(source);
   const texts = documents.map(({ start, text }) => {
-    // The whole source is known not to be YAML, but one of several documents may be.
-    if (actionIn(text) === undefined || (documents.length > 1 && isYaml(text))) return text;
+    // The whole source is known to be a template, but one of several documents may not be.
+    if (actionIn(text) === undefined || (documents.length > 1 && isPlain(text))) return text;
     const masked = canMask ? maskActions(text, actions) : undefined;
-    const readable = masked !== undefined && isYaml(masked);
+    const readable = masked !== undefined && rootsOf(masked) !== undefined;
     parts.push({ start, end: start + text.length, readable });
-    return readable ? masked : blanked(text);
+    // Without its ---, a block scalar in the document before would go on here.
+    return readable
+      ? masked
+      : text.replace(/^(---)?(.*)$/s, (_, mark = '', rest) => mark + blanked(rest));
   });
   return { text: texts.join(''), parts, actions };
 }
@@ -102,25 +151,43 @@ function documentsIn(source: string): readonly { start: number; text: string }[]
   return starts.map((start, at) => ({ start, text: source.slice(start, starts[at + 1]) }));
 }
 
-function isYaml(text: string): boolean {
-  return parseYaml(text).errors.every(({ code }) => code === 'DUPLICATE_KEY');
+/** Whether a text is YAML, and no action is a node in it. */
+function isPlain(text: string): boolean {
+  return rootsOf(text)?.some((root) => hasBraces(root, text)) === false;
+}
+
+/** Returns the documents of a text; undefined if it is not YAML. */
+function rootsOf(text: string): readonly YamlNode[] | undefined {
+  const { roots, errors } = parseYaml(text);
+  return errors.some(({ fatal }) => fatal) ? undefined : roots;
 }
 
 /**
  * Replaces each action by as many private-use characters, a different one for each action. An
- * action that may render as any structure becomes blank. Undefined if an action does not end.
+ * action that may render as any structure becomes blank. Undefined if an action does not end, or
+ * may contain lines that other readers do not take for a part of it.
  */
-function maskActions(text: string, actions: string[]): string | undefined {
+function maskActions(text: string, actions: Map<string, string>): string | undefined {
   let masked = '';
   let from = 0;
   for (let at = text.indexOf('{{'); at >= 0; at = text.indexOf('{{', from)) {
     const end = endOfAction(text, at);
-    if (end === undefined) return undefined;
-    const mask = String.fromCharCode(FIRST_MASK + (actions.push(text.slice(at, end)) % MASKS));
-    masked += text.slice(from, at) + text.slice(at, end).replace(notLineBreak, mask);
+    if (end === undefined || actions.size === MASKS) return undefined;
+    const action = text.slice(at, end);
+    const mask = String.fromCharCode(FIRST_MASK + actions.size);
+    actions.set(mask, action);
+    masked += text.slice(from, at) + action.replace(maskable, mask);
+    if (action.includes('\n') && (isInComment(text, at) || mayHoldSecret(action))) return undefined;
     from = end;
   }
   return blankStructure(masked + text.slice(from));
+}
+
+/** Everything but line breaks, including those that only readers of YAML 1.1 see. */
+const maskable = /[^\r\n\u0085\u2028\u2029]/g;
+
+function isInComment(text: string, at: number): boolean {
+  return /^#|\s#/.test(text.slice(text.lastIndexOf('\n', at) + 1, at));
 }
 
 // As in `  {{- include "labels" . }}`.
@@ -138,6 +205,7 @@ function blankStructure(text: string): string {
     const isContent = block !== undefined && (indent < 0 || indent > block);
     if (isContent) continue;
     if (onlyMasks.test(line)) lines[at] = line.replace(/[^\r]/g, ' ');
+    else if (eitherKey.test(line)) lines[at] = line.replace(eitherKey, withOneKey);
     else if (indent >= 0) {
       block = indentOfBlock(line);
       if (block !== undefined) indentActions(lines, at + 1, block + 1);
@@ -148,6 +216,14 @@ function blankStructure(text: string): string {
     /^([ \t]*)([^\s][^\n]*?[:-][ \t]+|-[ \t]+)([\uE000-\uF8FF][\uE000-\uF8FF \t]*)(?=\r?\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*\1[ \t]+[^\s#])/gm,
     (_, indent: string, key: string, masks: string) => indent + key + blanked(masks),
   );
+}
+
+// As in `{{ if .secret -}} stringData: {{- else -}} data: {{- end }}`.
+const eitherKey =
+  /^([ \t]*)[\uE000-\uF8FF]+[ \t]*([\w.-]+:)[ \t]*[\uE000-\uF8FF]+[ \t]*([\w.-]+:)[ \t]*[\uE000-\uF8FF]+[ \t]*(?=\r?$)/;
+
+function withOneKey(line: string, indent: string, one: string, other: string): string {
+  return (indent + (other === 'stringData:' ? other : one)).padEnd(line.length);
 }
 
 /** The number of spaces and tabs at the beginning of a line; -1 for a blank line. */
@@ -192,37 +268,122 @@ function endOfAction(text: string, start: number): number | undefined {
 }
 
 /** Replaces masks by their actions in the names that messages show. */
-function unmasked(manifest: Manifest, source: string, actions: readonly string[]): Manifest {
-  if (actions.length === 0) return { ...manifest, source };
-  const shown = <T extends string | undefined>(text: T) =>
-    text?.replace(/([\uE000-\uF8FF])\1*/g, (mask) => {
-      const index = (mask.charCodeAt(0) - FIRST_MASK - 1 + MASKS) % MASKS;
-      return actions[index] ?? '{{ … }}';
-    });
+function unmasked(
+  manifest: Manifest,
+  source: string,
+  original: (part: string) => string,
+): Manifest {
+  const named = (secret: SecretDocument) => withOriginalNames(secret, original);
   return {
     ...manifest,
     source,
-    secrets: manifest.secrets.map((secret) => ({
-      ...secret,
-      name: shown(secret.name),
-      generateName: shown(secret.generateName),
-      namespace: shown(secret.namespace),
-      type: shown(secret.type),
-    })),
-    problems: manifest.problems.map((problem) => ({ ...problem, secret: shown(problem.secret) })),
+    secrets: manifest.secrets.map(named),
+    problems: manifest.problems.map((problem) => {
+      return { ...problem, secret: problem.secret && original(problem.secret) };
+    }),
+    nested: manifest.nested.map(({ secret, ...rest }) => ({ ...rest, secret: named(secret) })),
   };
 }
 
-/** Returns the offset of the first `{{` that is not in a comment. */
+function withOriginalNames(
+  secret: SecretDocument,
+  original: (part: string) => string,
+): SecretDocument {
+  const shown = (text: string | undefined) => text && original(text);
+  return {
+    ...secret,
+    name: shown(secret.name),
+    generateName: shown(secret.generateName),
+    namespace: shown(secret.namespace),
+    type: shown(secret.type),
+  };
+}
+
+/** How a text can render without the output of any action. */
+interface Renderings {
+  /** As white space only. */
+  readonly blank: boolean;
+  /** As text that is written in the template. */
+  readonly text: boolean;
+}
+
+const blank: Renderings = { blank: true, text: false };
+const text: Renderings = { blank: false, text: true };
+const never: Renderings = { blank: false, text: false };
+
+function after(a: Renderings, b: Renderings): Renderings {
+  return {
+    blank: a.blank && b.blank,
+    text: (a.text && (b.text || b.blank)) || (a.blank && b.text),
+  };
+}
+
+function either(a: Renderings, b: Renderings): Renderings {
+  return { blank: a.blank || b.blank, text: a.text || b.text };
+}
+
+/** A block of actions: its last alternative, and the others, with none of them unless it has else. */
+interface Block {
+  readonly others: Renderings;
+  readonly last: Renderings;
+  readonly hasElse: boolean;
+}
+
+const whole: Block = { others: never, last: blank, hasElse: true };
+
+function renderingsOf({ others, last, hasElse }: Block): Renderings {
+  return either(either(others, last), hasElse ? never : blank);
+}
+
+/** Whether a text with masked actions has a rendering that is not empty, and that none of them makes. */
+function hasPlaintext(masked: string, actions: ReadonlyMap<string, string>): boolean {
+  const outer: Block[] = [];
+  let block = whole;
+  const add = (next: Renderings) => {
+    block = { ...block, last: after(block.last, next) };
+  };
+  const end = () => {
+    const inner = renderingsOf(block);
+    block = outer.pop() ?? whole;
+    add(inner);
+  };
+  for (const [run] of masked.matchAll(/([\uE000-\uF8FF])\1*|[^\uE000-\uF8FF]+/g)) {
+    const action = actions.get(run.charAt(0));
+    const kind = action === undefined ? 'text' : actionKind(action);
+    if (kind === 'text' && run.trim() !== '') add(text);
+    if (kind === 'output') add(never);
+    if (kind === 'end') end();
+    if (kind === 'begin') {
+      outer.push(block);
+      block = { ...whole, hasElse: false };
+    }
+    if (kind === 'else' || kind === 'else-if') {
+      const hasElse = block.hasElse || kind === 'else';
+      block = { others: either(block.others, block.last), last: blank, hasElse };
+    }
+  }
+  while (outer.length > 0) end();
+  return renderingsOf(block).text;
+}
+
+/** Returns the offset of the first `{{` that is neither in a comment nor in quotes. */
 export function actionIn(text: string): number | undefined {
   let at = text.indexOf('{{');
   while (at >= 0) {
-    if (!/^\s*#/.test(text.slice(text.lastIndexOf('\n', at) + 1, at))) return at;
-    const end = text.indexOf('\n', at);
-    at = end < 0 ? end : text.indexOf('{{', end);
+    const start = text.lastIndexOf('\n', at) + 1;
+    const next = text.indexOf('\n', at);
+    const end = next < 0 ? text.length : next;
+    const found = text.slice(start, end).replace(commentOrQuotes, blanked).indexOf('{{');
+    if (found >= 0) return start + found;
+    at = text.indexOf('{{', end);
   }
   return undefined;
 }
+
+// Quotes are those of YAML only if a value can begin and end there: `"{{ include "x" . }}"` is an
+// action with quotes of its own.
+const commentOrQuotes =
+  /(?<=^|[\s,[{:])(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')(?=\s*(?:[\],:}]|\s#|\r?$))|(?<=^|\s)#.*/g;
 
 /**
  * Returns the documents that are templates. Most documents with `{{` are sound YAML: alerting
@@ -242,58 +403,22 @@ function templatesIn(
   const withSecret = new Set(secrets.map(({ node }) => partAt(node.start)));
   const documents = parts.map((part): TemplateDocument => {
     const text = source.slice(part.start, part.end);
-    const isSecret =
-      withSecret.has(part) || (part.readable ? hasSecretKind(text) : mentionsSecret(text));
+    const hidden = !part.readable && mayHoldSecret(text);
+    const mentioned = !part.readable && /\bSecret/.test(text);
+    const isSecret = hidden || mentioned || withSecret.has(part) || mayRenderSecret(text);
     const first = isSecret ? position(part.start + (actionIn(text) ?? 0)) : undefined;
-    return { ...linesOf(part), position: first, hidden: !part.readable && hasSecretWords(text) };
+    return { ...linesOf(part), position: first, hidden };
   });
   const rootAt = rangesAt(roots);
   const named = new Set(secrets.filter(isNamedByAction).map(({ node }) => rootAt(node.start)));
-  for (const root of roots) {
-    if (partAt(root.start) !== undefined) continue;
-    const sign = signIn(root, named.has(root), source);
-    if (sign !== undefined)
-      documents.push({ ...linesOf(root), position: position(sign), hidden: false });
+  for (const root of named) {
+    if (root === undefined || partAt(root.start) !== undefined) continue;
+    const first = root.start + source.slice(root.start, root.end).search(/\{\{|\$\{/);
+    documents.push({ ...linesOf(root), position: position(first), hidden: false });
   }
   return documents.sort((a, b) => a.start - b.start);
 }
 
 function isNamedByAction({ name, namespace, generateName, type }: SecretDocument): boolean {
   return [name, namespace, generateName, type].some(holdsAction);
-}
-
-/** Returns the offset of the first sign that a YAML document is a template of a Secret. */
-function signIn(root: YamlNode, named: boolean, source: string): number | undefined {
-  const text = source.slice(root.start, root.end);
-  if (named) return root.start + text.search(/\{\{|\$\{/);
-  return text.includes('{{') && hasSecretKind(text) ? bracesIn(root, source)?.start : undefined;
-}
-
-/** Returns the first node that is an action. */
-function bracesIn(node: YamlNode, source: string): YamlNode | undefined {
-  if (isBraces(node, source)) return node;
-  if (node.kind === 'alias') return undefined;
-  for (const child of childrenOf(node)) {
-    const found = bracesIn(child, source);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-const kind = /\bkind["']?[ \t]*:/;
-const secretKind =
-  /\bkind["']?[ \t]*:(?:[ \t]*["']?Secret(?:List)?\b|\s*["']?(?:S|Se|Sec|Secr|Secre|Secret\w*)?\{\{)/;
-
-// Control structures, assignments and comments include nothing by themselves.
-const including =
-  /\{\{-?\s*(?!-?\s|\/\*|\$\w*\s*:?=|(?:if|else|end|range|with|define|block|break|continue|fail)\b)/;
-
-/** A text without a kind may include a Secret from elsewhere. */
-function hasSecretKind(text: string): boolean {
-  return secretKind.test(text) || (!kind.test(text) && including.test(text));
-}
-
-/** In a text that cannot be read, any mention of a Secret counts. */
-function mentionsSecret(text: string): boolean {
-  return /\bSecret|\\[xuU]/.test(text) || hasSecretKind(text);
 }

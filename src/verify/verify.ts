@@ -108,10 +108,13 @@ function checkText(text: ReadText, policy: Policy, add: Add): void {
   }
 }
 
-/** Checks a Secret. For a template or a SOPS file, only some rules apply. */
+/**
+ * Checks a Secret. For a template or a SOPS file, only some rules apply. A Secret inside another
+ * object has sound values, but need not be complete.
+ */
 function checkSecret(secret: JudgedSecret, policy: Policy, add: Add): void {
   const set = secret.inTemplate || secret.sops ? 'some' : 'all';
-  for (const rule of secretRules[set])
+  for (const rule of secretRules[secret.nested === undefined ? set : 'some'])
     for (const violation of rule.checkSecret(secret, policy)) add(rule, violation, secret.label);
   for (const value of secret.values)
     for (const rule of valueRules[set])
@@ -121,15 +124,16 @@ function checkSecret(secret: JudgedSecret, policy: Policy, add: Add): void {
 
 function split(
   all: readonly Finding[],
-  { source, roots, suppressions }: ReadText,
+  text: ReadText,
   suppressible: VerifySettings['suppressible'],
 ): Pick<Verification, 'findings' | 'suppressed' | 'covered'> {
+  const { suppressions } = text;
   const covered = new Set<string>();
   if (suppressions.length === 0) return { findings: all, suppressed: [], covered };
   const findings: Finding[] = [];
   const suppressed: SuppressedFinding[] = [];
   const reasons = new Map(suppressions.map((its) => [`${its.line} ${its.rule}`, its.reason]));
-  const coverOf = coversIn(source, roots);
+  const coverOf = coversIn(text);
   for (const finding of all) {
     const reason = reasons.get(`${finding.position.line} ${finding.code}`);
     const cover = reason === undefined ? '' : coverOf(finding, ruleOf.get(finding.code)?.covers);

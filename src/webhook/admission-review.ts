@@ -1,7 +1,16 @@
 import { KsealError } from '../errors.ts';
 import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { bufferOf } from '../jwe/encoding.ts';
-import { type Found, locate, type Span, stringAt, stringsIn, typeAt } from './json.ts';
+import {
+  type Found,
+  type JsonSource,
+  jsonSource,
+  locate,
+  type Span,
+  stringAt,
+  stringsIn,
+  typeAt,
+} from './json.ts';
 
 /** The only supported version (k8s.io/api admission/v1). */
 const API_VERSION = 'admission.k8s.io/v1';
@@ -72,11 +81,10 @@ const wanted = {
 };
 
 /**
- * Parses an AdmissionReview v1, in turns with other reviews if it is large. Throws REVIEW_INVALID;
- * the message never quotes the review, because that holds values.
+ * Parses an AdmissionReview v1, in turns with other reviews. Throws REVIEW_INVALID; the message never quotes the review, because that holds values.
  */
 export async function readReview(bytes: Uint8Array): Promise<AdmissionRequest> {
-  const text = bufferOf(bytes);
+  const text = jsonSource(bufferOf(bytes));
   const root = await locate(text, wanted);
   if (typeof root === 'string') throw invalid(root);
   const review = objectIn(text, root, 'the review');
@@ -123,7 +131,7 @@ export function patchOf(
 
 type Members = Found['members'];
 
-function isSecretWrite(text: Buffer, request: Members): boolean {
+function isSecretWrite(text: JsonSource, request: Members): boolean {
   const kind = objectIn(text, request.get('kind'), 'request.kind');
   const group = kind.get('group');
   const isSecret =
@@ -136,7 +144,7 @@ function isSecretWrite(text: Buffer, request: Members): boolean {
   );
 }
 
-async function readSecret(text: Buffer, request: Members): Promise<SecretWrite> {
+async function readSecret(text: JsonSource, request: Members): Promise<SecretWrite> {
   const object = objectIn(text, request.get('object'), 'request.object');
   const old = optionalObjectIn(text, request.get('oldObject'), 'request.oldObject');
   const metadata = optionalObjectIn(text, old.get('metadata'), 'metadata');
@@ -156,7 +164,7 @@ const MAX_VALUES = Math.ceil(MAX_REVIEW_BYTES / 600);
 
 /** Both `data` and a value in it may be null, which is how Go encodes a nil map or slice. */
 async function readData(
-  text: Buffer,
+  text: JsonSource,
   object: Members,
   isKept: (name: Span, value: Span) => boolean,
 ): Promise<ReadonlyMap<string, string>> {
@@ -187,31 +195,31 @@ function mayBeSealed(base64: string): boolean {
 }
 
 /** Absence and null are the same to the API server. */
-function isAbsent(text: Buffer, found: Found | undefined): boolean {
+function isAbsent(text: JsonSource, found: Found | undefined): boolean {
   return found === undefined || typeAt(text, found) === 'null';
 }
 
-function objectIn(text: Buffer, found: Found | undefined, what: string): Members {
+function objectIn(text: JsonSource, found: Found | undefined, what: string): Members {
   if (found !== undefined && typeAt(text, found) === 'object') return found.members;
   throw invalid(`${what} is not an object`);
 }
 
-function optionalObjectIn(text: Buffer, found: Found | undefined, what: string): Members {
+function optionalObjectIn(text: JsonSource, found: Found | undefined, what: string): Members {
   return isAbsent(text, found) ? new Map() : objectIn(text, found, what);
 }
 
 /** Undefined for any other value than a string. */
-function stringIn(text: Buffer, found: Found | undefined): string | undefined {
+function stringIn(text: JsonSource, found: Found | undefined): string | undefined {
   return found && typeAt(text, found) === 'string' ? stringAt(text, found) : undefined;
 }
 
-function requiredIn(text: Buffer, request: Members, name: string): string {
+function requiredIn(text: JsonSource, request: Members, name: string): string {
   const value = optionalIn(text, request, name);
   if (value) return value;
   throw invalid(`request.${name} is missing`);
 }
 
-function optionalIn(text: Buffer, request: Members, name: string): string | undefined {
+function optionalIn(text: JsonSource, request: Members, name: string): string | undefined {
   const found = request.get(name);
   if (isAbsent(text, found)) return undefined;
   const value = stringIn(text, found);

@@ -2,8 +2,15 @@ import { isUtf8 } from 'node:buffer';
 import pLimit from 'p-limit';
 
 // JSON.parse builds everything that a text holds, and nothing else runs meanwhile: 7 MiB of tiny
-// members take seconds and a gigabyte. These functions check a text and find a few members in it,
-// take turns with everything else that the process does, and keep nothing else in memory.
+// members take seconds and a gigabyte. These functions check a text, find a few members in it, and
+// keep nothing else in memory.
+
+/** A text that is read in turns with everything else that the process does. */
+export interface JsonSource {
+  readonly bytes: Buffer;
+  /** Waits for a turn, at first and when a slice is used up. */
+  readonly pause: () => Promise<void> | undefined;
+}
 
 /** The members to find in an object, and in the objects that are their values. */
 export interface Wanted {
@@ -46,14 +53,14 @@ const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c];
 const [OPEN_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x7b, 0x7d];
 
 /**
- * Checks that `text` is JSON (RFC 8259) in UTF-8, and finds the wanted members of its value.
+ * Checks that a text is JSON (RFC 8259) in UTF-8, and finds the wanted members of its value.
  * Returns the problem if it is not, if it is nested too deeply, or if a wanted member occurs twice.
  */
-export async function locate(text: Buffer, wanted: Wanted): Promise<Found | string> {
+export async function locate(source: JsonSource, wanted: Wanted): Promise<Found | string> {
+  const { bytes: text, pause } = source;
   if (!isUtf8(text)) return 'not UTF-8';
   const root: Target = { start: 0, end: 0, wanted, members: new Map() };
   const reader: Reader = { text, at: 0, target: root, open: [] };
-  const pause = pausesFor(text);
   for (let step = 0; ; step++) {
     if (step % STEPS === 0) await pause();
     const problem = readValue(reader);
@@ -112,7 +119,7 @@ function readName(reader: Reader): string | undefined {
   reader.at = colon + 1;
   const parent = innermost.target;
   if (parent === undefined) return undefined;
-  const name = stringAt(text, { start: at, end });
+  const name = stringAt({ bytes: text }, { start: at, end });
   const wanted = Object.hasOwn(parent.wanted, name) ? parent.wanted[name] : undefined;
   if (wanted === undefined) return undefined;
   if (parent.members.has(name)) return `${name} is given twice`;
@@ -126,18 +133,18 @@ function readName(reader: Reader): string | undefined {
  * Returns false at the first value that is not a string.
  */
 export async function stringsIn(
-  text: Buffer,
+  source: JsonSource,
   { start }: Span,
   visit: (name: Span, value: Span) => void,
 ): Promise<boolean> {
-  const pause = pausesFor(text);
+  const { bytes: text, pause } = source;
   let at = skipSpace(text, start + 1);
   for (let step = 0; text[at] !== CLOSE_OBJECT; step++) {
     if (step % STEPS === 0) await pause();
     const name = { start: at, end: stringEnd(text, at) };
     const value = skipSpace(text, skipSpace(text, name.end) + 1);
     const end = scalarEnd(text, value);
-    const type = typeAt(text, { start: value, end });
+    const type = typeAt(source, { start: value, end });
     if (type === 'string') visit(name, { start: value, end });
     else if (type !== 'null') return false;
     at = skipSpace(text, end);
@@ -147,16 +154,16 @@ export async function stringsIn(
 }
 
 /** The text of a string. */
-export function stringAt(text: Buffer, { start, end }: Span): string {
-  const raw = text.toString('utf8', start + 1, end - 1);
+export function stringAt({ bytes }: Pick<JsonSource, 'bytes'>, { start, end }: Span): string {
+  const raw = bytes.toString('utf8', start + 1, end - 1);
   return raw.includes('\\') ? JSON.parse(`"${raw}"`) : raw;
 }
 
 type JsonType = 'string' | 'object' | 'list' | 'null' | 'true' | 'false' | 'number';
 
 /** The type of a value in a text that `locate` has checked. */
-export function typeAt(text: Buffer, { start }: Span): JsonType {
-  return types.get(text[start] ?? 0) ?? 'number';
+export function typeAt({ bytes }: JsonSource, { start }: Span): JsonType {
+  return types.get(bytes[start] ?? 0) ?? 'number';
 }
 
 const types = new Map<number, JsonType>([
@@ -230,10 +237,8 @@ function digitsEnd(text: Buffer, at: number): number {
   return end;
 }
 
-/** A text up to this size, in bytes, is read in one go, in a few milliseconds. */
-const SMALL = 256 * 1024;
 /** How long one text is read before others get their turn, in milliseconds. */
-const SLICE = 10;
+const SLICE = 5;
 /** The values between two looks at the clock. */
 const STEPS = 256;
 
@@ -241,13 +246,13 @@ const STEPS = 256;
 const turns = pLimit(1);
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Returns a function that waits for a turn whenever the last one has been used up. */
-function pausesFor({ length }: Buffer): () => Promise<void> | undefined {
-  let until = length > SMALL ? 0 : Number.POSITIVE_INFINITY;
-  return () => {
+export function jsonSource(bytes: Buffer): JsonSource {
+  let until = 0;
+  const pause = () => {
     if (performance.now() < until) return undefined;
     return turns(nextTurn).then(() => {
       until = performance.now() + SLICE;
     });
   };
+  return { bytes, pause };
 }

@@ -57,6 +57,24 @@ export function childrenOf(node: YamlNode): readonly YamlNode[] {
   return node.kind === 'alias' ? [node.target] : [];
 }
 
+/** A range of a text that is the content of a scalar, so that a # in it begins no comment. */
+export interface Content extends Range {
+  readonly node: YamlScalar;
+}
+
+/** Returns the contents of all scalars, in order. A comment may follow the header of a block scalar. */
+export function contentsOf(roots: readonly YamlNode[], source: string): readonly Content[] {
+  const contents: Content[] = [];
+  const add = (node: YamlNode): void => {
+    if (node.kind === 'scalar') {
+      const start = node.style === 'block' ? source.indexOf('\n', node.start) : node.start;
+      contents.push({ start, end: node.end, node });
+    } else if (node.kind !== 'alias') for (const child of childrenOf(node)) add(child);
+  };
+  for (const root of roots) add(root);
+  return contents;
+}
+
 /** The merge key of YAML 1.1, which kubectl still expands: `<<`, plain or tagged. */
 export function isMergeKey(key: YamlNode): boolean {
   return (

@@ -17,6 +17,7 @@ import {
   childrenOf,
   isMergeKey,
   type NodeBase,
+  type Range,
   type YamlEntry,
   type YamlMap,
   type YamlNode,
@@ -29,10 +30,12 @@ export interface YamlError {
   readonly code: string;
   readonly message: string;
   readonly offset: number;
+  /** The nodes are unknown. */
+  readonly fatal: boolean;
 }
 
 interface ParsedYaml {
-  /** The root nodes; empty if there is an error other than DUPLICATE_KEY. */
+  /** The root nodes; empty if there is a fatal error. */
   readonly roots: readonly YamlNode[];
   readonly errors: readonly YamlError[];
 }
@@ -48,36 +51,103 @@ const messages: Readonly<Record<string, string>> = {
   BAD_INDENT: 'bad indentation',
   BAD_SCALAR_START: 'a value that begins with this character must be quoted',
   BLOCK_AS_IMPLICIT_KEY: 'mapping where a value is expected: check indentation and quotes',
-  CHARACTER: 'control character, inner byte order mark, or line break that is neither LF nor CRLF',
+  BYTE_ORDER_MARK: 'byte order mark (U+FEFF) that is not at the start of the file',
+  CARRIAGE_RETURN:
+    'carriage return (U+000D) without a line feed, a line break to some YAML readers',
+  CONTROL_CHARACTER: 'control character',
   DUPLICATE_KEY: 'duplicate key',
+  INDENTATION: 'no-break or other Unicode space as indentation, which YAML takes for text',
+  LINE_SEPARATOR: 'line separator (U+2028), a line break to some YAML readers',
+  MERGE_CONFLICT: 'unresolved merge conflict: this line and its counterparts are markers of git',
   MISSING_CHAR: 'missing colon, comma, space or closing quote',
   MULTILINE_IMPLICIT_KEY: 'a key must be on one line',
-  SEPARATOR: '# directly after ---: YAML readers disagree on whether this starts a document',
   NESTING: `nested more than ${MAX_DEPTH} levels deep`,
+  NEXT_LINE: 'next line (U+0085), a line break to some YAML readers',
+  PARAGRAPH_SEPARATOR: 'paragraph separator (U+2029), a line break to some YAML readers',
+  ROOT_SCALAR: 'text of several lines that is not an object, or is one only to some YAML readers',
+  SEPARATOR: '# directly after ---: YAML readers disagree on whether this starts a document',
+  SEPARATOR_SPACE:
+    'no-break or other Unicode space after ---: YAML readers disagree on whether this starts a document',
   TAB_AS_INDENT: 'tab as indentation',
   UNEXPECTED_TOKEN: 'unexpected token',
 };
 
+/** Errors after which the nodes are known all the same. */
+const harmless = new Set(['DUPLICATE_KEY', 'ROOT_SCALAR']);
+
 /**
- * Parses a YAML 1.2 or JSON text of any number of documents. Never throws for any text, never
- * expands an alias and never resolves a scalar: `0123` and `true` are strings.
+ * Parses a YAML 1.2 or JSON text of any number of documents, or JSON objects without anything
+ * between them. Never throws for any text, never expands an alias and never resolves a scalar:
+ * `0123` and `true` are strings.
  */
 export function parseYaml(source: string): ParsedYaml {
+  const whole = parseParts(source, [{ start: 0, end: source.length }]);
+  if (!startsWithJson.test(source)) return whole;
+  const [root] = whole.roots;
+  if (root?.kind === 'map' && root.flow) return whole;
+  const parts = jsonParts(source);
+  return parts.length > 1 ? parseParts(source, parts) : whole;
+}
+
+const startsWithJson = /^\uFEFF?\s*\{\s*["}]/;
+
+/**
+ * Splits a text after each JSON object that it begins with. kubectl first decodes JSON objects one
+ * after another, whatever is between them to YAML, and takes only the rest for YAML.
+ */
+function jsonParts(source: string): readonly Range[] {
+  const space = /(?:\s|#.*)*/y;
+  const token = /"(?:[^"\\]|\\.)*"|[{}]/g;
+  const parts: Range[] = [];
+  let start = source.indexOf('{');
+  while (source[start] === '{') {
+    let depth = 0;
+    token.lastIndex = start;
+    do depth += depthOf(token.exec(source)?.[0]);
+    while (depth > 0);
+    if (Number.isNaN(depth)) break;
+    parts.push({ start, end: token.lastIndex });
+    space.lastIndex = token.lastIndex;
+    space.test(source);
+    start = space.lastIndex;
+  }
+  if (start < source.length) parts.push({ start, end: source.length });
+  return parts;
+}
+
+/** How much deeper a JSON token leads; NaN at the end of the text. */
+function depthOf(token: string | undefined): number {
+  if (token === undefined) return Number.NaN;
+  if (token === '{') return 1;
+  return token === '}' ? -1 : 0;
+}
+
+function parseParts(source: string, parts: readonly Range[]): ParsedYaml {
   const errors: YamlError[] = [];
+  let isFatal = false;
   const fail: Fail = (code, offset) => {
     const message = messages[code] ?? `YAML error ${code}`;
-    if (errors.length < MAX_ERRORS) errors.push({ code, message, offset });
+    const fatal = !harmless.has(code);
+    // The first fatal error is never left out.
+    if (errors.length < MAX_ERRORS || (fatal && !isFatal))
+      errors.push({ code, message, offset, fatal });
+    isFatal ||= fatal;
   };
-  const documents = compose(source, fail);
+  const documents = compose(source, parts, fail);
   const roots: YamlNode[] = [];
   if (errors.length === 0) for (const document of documents) roots.push(rootOf(document, fail));
-  const fatal = errors.some(({ code }) => code !== 'DUPLICATE_KEY');
-  return { roots: fatal ? [] : roots, errors };
+  for (const root of roots) if (isText(root, source)) fail('ROOT_SCALAR', root.start);
+  return { roots: isFatal ? [] : roots, errors };
+}
+
+/** Whether a root is a scalar of several lines, which are an object to a reader with other rules. */
+function isText({ kind, start, end }: YamlNode, source: string): boolean {
+  return kind === 'scalar' && source.slice(start, end).trimEnd().includes('\n');
 }
 
 type Fail = (code: string, offset: number) => void;
 
-function compose(source: string, fail: Fail): Document.Parsed[] {
+function compose(source: string, parts: readonly Range[], fail: Fail): Document.Parsed[] {
   // In the failsafe schema every scalar is a string. The package would look for duplicate keys in
   // quadratic time.
   const composer = new Composer({
@@ -86,27 +156,62 @@ function compose(source: string, fail: Fail): Document.Parsed[] {
     uniqueKeys: false,
     keepSourceTokens: true,
   });
-  const documents = [...composer.compose(tokensOf(source, fail))];
+  const documents = [...composer.compose(tokensOf(source, parts, fail))];
   // The package's messages quote the source, so only the code and offset are kept.
   const errors = [...documents, composer.streamInfo()].flatMap((part) => part.errors);
   for (const error of errors) fail(error.code, error.pos[0]);
   return documents;
 }
 
-function* tokensOf(source: string, fail: Fail): Generator<CST.Token> {
-  const bad = forbiddenCharacter(source);
-  if (bad !== undefined) return fail('CHARACTER', bad);
-  // The fast check comes first, because hardly any text has these characters.
-  const separator = source.includes('---#') ? source.search(/^---#/m) : -1;
-  if (separator >= 0) return fail('SEPARATOR', separator);
-  const parser = new Parser();
-  for (const lexeme of new Lexer().lex(source)) {
-    yield* parser.next(lexeme);
-    // The package composes recursively, and its stack overflow would end the process.
-    if (parser.stack.length > MAX_DEPTH) return fail('NESTING', parser.offset);
+function* tokensOf(source: string, parts: readonly Range[], fail: Fail): Generator<CST.Token> {
+  const obstacle = obstacleIn(source);
+  if (obstacle !== undefined) return fail(obstacle.code, obstacle.offset);
+  for (const { start, end } of parts) {
+    const parser = new Parser();
+    parser.offset = start;
+    for (const lexeme of new Lexer().lex(source.slice(start, end))) {
+      yield* parser.next(lexeme);
+      // The package composes recursively, and its stack overflow would end the process.
+      if (parser.stack.length > MAX_DEPTH) return fail('NESTING', parser.offset);
+    }
+    yield* parser.end();
   }
-  yield* parser.end();
 }
+
+/** Finds what YAML readers disagree on before the first token. */
+function obstacleIn(source: string): Pick<YamlError, 'code' | 'offset'> | undefined {
+  const offset = forbiddenCharacter(source);
+  if (offset !== undefined)
+    return { offset, code: characters[source.charAt(offset)] ?? 'CONTROL_CHARACTER' };
+  // The fast checks come first, because hardly any text has these characters.
+  const conflict = source.includes('<<<<<<<') ? conflictIn(source) : undefined;
+  if (conflict !== undefined) return { offset: conflict, code: 'MERGE_CONFLICT' };
+  const separator = oddSeparator.test(source) ? source.search(oddSeparatorLine) : -1;
+  if (separator < 0) return undefined;
+  return {
+    offset: separator,
+    code: source[separator + 3] === '#' ? 'SEPARATOR' : 'SEPARATOR_SPACE',
+  };
+}
+
+// A line of = alone is also an underline in Markdown, so all three markers must be there.
+const conflictMarkers = [/^<{7,}(?: .*)?\r?$/gm, /^={7,}\r?$/gm, /^>{7,}(?: .*)?\r?$/gm];
+
+/** Returns the offset of the first marker of a merge conflict. */
+function conflictIn(source: string): number | undefined {
+  const offsets: number[] = [];
+  for (const marker of conflictMarkers) {
+    marker.lastIndex = offsets.at(-1) ?? 0;
+    const found = marker.exec(source);
+    if (found === null) return undefined;
+    offsets.push(found.index);
+  }
+  return offsets[0];
+}
+
+// kubectl starts a document at --- if Go's unicode.IsSpace, or #, comes next.
+const oddSeparator = /---[#\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]/;
+const oddSeparatorLine = new RegExp(`^${oddSeparator.source}`, 'm');
 
 /**
  * Any character that is not printable. YAML 1.1 readers (kubectl) break lines at U+0085, U+2028,
@@ -114,6 +219,14 @@ function* tokensOf(source: string, fail: Fail): Generator<CST.Token> {
  */
 const unprintable = /[^\t\n\r\x20-\x7E\xA0-\u2027\u202A-\uFEFE\uFF00-\uFFFD]/;
 const loneReturn = /\r(?!\n)/;
+
+const characters: Readonly<Record<string, string>> = {
+  '\r': 'CARRIAGE_RETURN',
+  '\u0085': 'NEXT_LINE',
+  '\u2028': 'LINE_SEPARATOR',
+  '\u2029': 'PARAGRAPH_SEPARATOR',
+  '\uFEFF': 'BYTE_ORDER_MARK',
+};
 
 /** The offset of the first character that is not allowed; a byte order mark may come first. */
 function forbiddenCharacter(source: string): number | undefined {
@@ -133,9 +246,18 @@ interface Context {
 function rootOf(document: Document.Parsed, fail: Fail): YamlNode {
   const context = { anchors: new Map<string, YamlNode>(), fail };
   const root = nodeOf(document.contents, document.range[0], context);
+  checkIndentation(root, fail);
   const aliased = context.anchors.size === 0 ? 0 : aliasedNodes(root);
   if (aliased > MAX_ALIAS_NODES) fail('ALIAS_EXPANSION', root.start);
   return root;
+}
+
+const unicodeSpace = /^[\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]/;
+
+/** Fails for a root or key that begins with a space other than U+0020: a line that looks indented. */
+function checkIndentation(node: YamlNode, fail: Fail): void {
+  if (node.kind !== 'scalar' || node.style !== 'plain' || node.text < '\u00A0') return;
+  if (unicodeSpace.test(node.text)) fail('INDENTATION', node.start);
 }
 
 /** The number of nodes that aliases add; infinite if an alias is within its own target. */
@@ -210,6 +332,7 @@ function mapOf(map: YAMLMap<Node, Node | null>, base: NodeBase, context: Context
     entries.push(entry);
     if (entry.key.kind !== 'scalar' || isMergeKey(entry.key)) continue;
     const { text, style } = entry.key;
+    checkIndentation(entry.key, context.fail);
     // In flow style kubectl parses `?` as an indicator even without a space after it.
     if (flow && style === 'plain' && text[0] === '?')
       context.fail('BAD_SCALAR_START', entry.key.start);

@@ -225,21 +225,16 @@ describe('copiesIn', () => {
     expect(copies(`${head}stringData: { ca.crt: ${value} }\n${bundle}`)).toEqual([]);
   });
 
+  it('reads JSON that is nested without limit', () => {
+    const nested = `${'['.repeat(50_000)}"CANARY\\u002d1"${']'.repeat(50_000)}`;
+    const source = `${head}stringData: { p: CANARY-1 }\n---\nkind: Other\nspec: '${nested}'\n`;
+    expect(copies(source)).toEqual(['7 p in another document']);
+  });
+
   it('lists at most ten copies of a value', () => {
     const list = copies(`${head}stringData: { p: CANARY-1 }\n${'# CANARY-1\n\n'.repeat(12)}`);
     expect(list).toHaveLength(10);
     expect(list.at(-1)).toBe('23 p in a comment, and in 2 more places');
-  });
-
-  it('reads a MiB of text and a thousand values in less than two seconds', () => {
-    const entries = Array.from(
-      { length: 1000 },
-      (_, n) => `  k${n}: CANARY-${n}-${'x'.repeat(n % 90)}`,
-    );
-    const text = `# ${'CANARY-'.repeat(9)}\n`.repeat(16_000);
-    const start = performance.now();
-    copies(`${head}stringData:\n${entries.join('\n')}\n${text}`);
-    expect(performance.now() - start).toBeLessThan(2000);
   });
 
   it('finds no value of a random Secret before one is planted, and each afterwards', () => {

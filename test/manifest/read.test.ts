@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readManifest } from '../../src/manifest/read.ts';
+import { mayHoldSecret, readManifest } from '../../src/manifest/read.ts';
 import { readsAnyText } from './any-text.ts';
 
 const head = 'apiVersion: v1\nkind: Secret\n';
@@ -140,6 +140,19 @@ describe('a document', () => {
       'apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nspec: {data: {a: 1}}\n',
     ],
     ['a merge key that does not add a kind', 'a: &a {b: c}\n<<: *a\nkind: Other\n'],
+    [
+      'merge keys that add another kind',
+      'a: &a {kind: Pod, <<: {b: c}}\n<<: [*a, {items: [*a]}]\n',
+    ],
+    [
+      'aliases as keys of another kind',
+      'a: &a kind\nb: &b Pod\n*a : *b\n!!binary aXRlbXM=: [{a: b}]\n',
+    ],
+    [
+      'a merge key of another API group',
+      '<<: {apiVersion: foo.io/v1, kind: Secret}\ndata: {a: 1}\n',
+    ],
+    ['text of several lines', 'kind\n  of text\n'],
     ['a List without items', 'apiVersion: v1\nkind: List\nitems:\n'],
     [
       'a List of other objects',
@@ -173,13 +186,37 @@ items:
 
 describe('a problem', () => {
   it.each([
-    ['kind: Secret\ndata: {a: QQ==}\n', 'wrong-version 1:1 (no name)'],
-    ['apiVersion: v2\nkind: Secret\n', 'wrong-version 1:1 (no name)'],
-    ['apiVersion: /v1\nkind: Secret\n', 'wrong-version 1:1 (no name)'],
-    ['kind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n', 'wrong-version 1:1'],
+    ['kind: Secret\ndata: {a: QQ==}\n', 'missing-version 1:1 (no name)'],
+    ['apiVersion: v2\nkind: Secret\n', 'misspelt-kind 1:13 (no name)'],
+    ['apiVersion: /v1\nkind: Secret\n', 'misspelt-kind 1:13 (no name)'],
+    ['kind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n', 'missing-version 1:1'],
     ['apiVersion: v1\nkind: !!str Secret\n', 'unsupported-yaml 2:13 (no name)'],
     ['type: &k Secret\napiVersion: v1\nkind: *k\n', 'unsupported-yaml 3:7 (no name)'],
     ['a: &k {kind: Secret}\n<<: *k\n', 'unsupported-yaml 2:1'],
+    ['apiVersion: v1\nkind: !!binary U2VjcmV0\n', 'unsupported-yaml 2:16 (no name)'],
+    ['apiVersion: v1\n!!binary a2luZA==: Secret\n', 'unsupported-yaml 2:10'],
+    ['apiVersion: v1\n!x kind: Secret\n', 'unsupported-yaml 2:4'],
+    ['a: &k kind\napiVersion: v1\n*k : Secret\n', 'unsupported-yaml 3:1'],
+    ['kind: ConfigMap\napiVersion: v1\n<<: {kind: Secret}\n', 'unsupported-yaml 3:1'],
+    ['apiVersion: v1\n! "<<": {kind: Secret}\n', 'unsupported-yaml 2:3'],
+    ['<<: {kind: Secret, apiVersion: a/b}\napiVersion: v1\n', 'unsupported-yaml 1:1'],
+    ['<<: {kind: Secret, apiVersion: a.io/b}\napiVersion: v1\n', 'unsupported-yaml 1:1'],
+    [
+      'kind: Secret\napiVersion: &v v1\n!!binary YXBpVmVyc2lvbg==: *v\n',
+      'unsupported-yaml 3:10 (no name)',
+    ],
+    ['kind: Pod\n!!binary aXRlbXM=: [{apiVersion: v1, kind: Secret}]\n', 'unsupported-yaml 2:10'],
+    ['kind: Pod\nitems: !!seq [{apiVersion: v1, kind: Secret}]\n', 'unsupported-yaml 2:14'],
+    [
+      'kind: Pod\nitems: [!!map {apiVersion: v1, kind: Secret}]\n',
+      'unsupported-yaml 2:15 (no name)',
+    ],
+    [
+      'kind: SecretList\napiVersion: v1\nitems: [{kind: 1, data: {<<: {}}}]\n',
+      'unsupported-yaml 3:26 (no name)',
+    ],
+    [`${head}items:\n`, 'unknown-field 3:1 (no name)'],
+    [`${head}items: []\n`, 'unknown-field 3:1 (no name)'],
     [
       'kind: Pod\n<<: [{a: b}, {apiVersion: v1, kind: List, items: [{kind: Secret}]}]\n',
       'unsupported-yaml 2:1',
@@ -347,6 +384,11 @@ describe('a problem', () => {
     expect(problems).toMatchObject([{ code: 'unparsable', position: { line: 3, column: 11 } }]);
   });
 
+  it('that is fatal is reported even after others that are not', () => {
+    expect(problemsIn(`a\n  b\n---\n${head}---\na: *b\n`)).toEqual(['unparsable 7:4']);
+    expect(problemsIn(`${'a: b\n'.repeat(30)}c: *d\n`)).toEqual(['unparsable 31:4']);
+  });
+
   it('is reported in source order', () => {
     const source = `${head}stringData:\n  a: 1\n  b: yes\nmetadata: {name: db}\n`;
     expect(problemsIn(source)).toEqual(['ambiguous-scalar 4:6 db a', 'ambiguous-scalar 5:6 db b']);
@@ -387,6 +429,141 @@ describe('a problem', () => {
     expect(problems.filter((found) => found.length > 0).length).toBeGreaterThan(100);
     expect(JSON.stringify(problems)).not.toContain(canary);
   });
+});
+
+describe('the items of any object', () => {
+  const item = '{metadata: {name: a}, data: {k: QQ==}}';
+  it.each(['Secret', 'SecretList'])('have the kind of %s without List, as for kubectl', (kind) => {
+    const { secrets } = readManifest(`apiVersion: v1\nkind: ${kind}\nitems: [${item}]\n`, 'x');
+    expect(secrets.map(({ name }) => name)).toContain('a');
+  });
+
+  it('have its apiVersion, so that they may be of another API group', () => {
+    expect(secretsIn(`apiVersion: foo.io/v1\nkind: SecretList\nitems: [${item}]\n`)).toEqual([]);
+    expect(problemsIn(`apiVersion: v2\nkind: SecretList\nitems: [${item}]\n`)).toEqual([
+      'misspelt-kind 1:13',
+    ]);
+  });
+});
+
+describe('an action or a placeholder in the kind', () => {
+  const withKind = (kind: string, rest = 'stringData: {a: b}') =>
+    readManifest(`apiVersion: v1\nkind: ${kind}\n${rest}\n`, 'x');
+  it.each([
+    'Secret{{ end }}',
+    'Sec{{ "" }}ret',
+    'S{{ .x }}',
+    'Secret{{ if .x }}List{{ end }}',
+    "'{{ if .x }}ConfigMap{{ else }} Secret {{ end }}'",
+    "'{{ .kind }}'",
+    '$\u007BKIND}',
+  ])('can make a Secret, which is a problem: %s', (kind) => {
+    const { secrets, problems } = withKind(kind);
+    expect(secrets.length).toBe(1);
+    expect(problems).toMatchObject([{ code: 'unrendered-kind', position: { line: 2 } }]);
+    expect(withKind(kind, 'spec: {}')).toMatchObject({ secrets: [], problems: [] });
+  });
+
+  it.each([
+    'Cluster{{ .x }}',
+    'Secrets{{ .x }}',
+    '{Secret}',
+    "'{{ if .x }}Pod{{ else }}Job{{ end }}'",
+  ])('cannot make a Secret: %s', (kind) => {
+    expect(withKind(kind).secrets).toEqual([]);
+  });
+
+  it('is judged in linear time', () => {
+    const kind = `"${'{{ .x }}'.repeat(20_000)}Secrets"`;
+    expect(withKind(kind).secrets).toEqual([]);
+    expect(mayHoldSecret(`a${',!'.repeat(200_000)}`)).toBe(false);
+  });
+});
+
+describe('a text that is not YAML may hold a Secret', () => {
+  it.each([
+    ['kind: Secret', true],
+    ['{"kind":"SecretList"', true],
+    ['"Sec\\\n  ret"\nkind', true],
+    ['"Sec\\\r\n  ret"\nkind', true],
+    ['a\\x53b', true],
+    ['a: !!binary b', true],
+    ['[!<tag:yaml.org,2002:%62inary> b', true],
+    ['a\u2028kind: Secret', true],
+    ['kind: {{ .kind }}', true],
+    ['kind: Se{{ "cret" }}', true],
+    ['{{ include "head" . }}\nstringData:', true],
+    ['', false],
+    ['kind: Pod\nimagePullSecrets: []', false],
+    ['a Secret of a mankind', false],
+    ['a: b != c && !binary', true],
+    ['date +%s; test a != b', false],
+    ['a \\\n  b', false],
+    ['kind: Deployment\n{{ include "a" . }}\ndata', false],
+    ['{{ include "a" . }}\nmetadata: {}', false],
+    ['{{ if .x }}data: {{ end }}', false],
+  ])('%j: %s', (text, expected) => {
+    expect(mayHoldSecret(text)).toBe(expected);
+  });
+});
+
+/** Forms in which a YAML reader may take a text for `text`; `anchor` has it in the document. */
+const formsOf = (text: string, anchor: string): string[] => [
+  ...[text, `"${text}"`, `'${text}'`, `!!str ${text}`, `! ${text}`, `!own ${text}`],
+  ...[`!!binary ${base64(text)}`, `!<tag:yaml.org,2002:binary> "${base64(text)}"`, `*${anchor}`],
+  `"\\x${text.charCodeAt(0).toString(16)}${text.slice(1)}"`,
+];
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+
+const disguiseOf = (text: string, anchor: string) =>
+  fc.oneof(
+    { weight: 3, arbitrary: fc.constant(text) },
+    { weight: 1, arbitrary: fc.constantFrom(...formsOf(text, anchor)) },
+  );
+
+const field = (name: string, value: fc.Arbitrary<string>) =>
+  fc
+    .tuple(disguiseOf(name, name), value, fc.constantFrom('', '', '', '<<', '! "<<"'))
+    // An alias needs a space before the colon.
+    .map(([key, text, merge]) => (merge ? `${merge}: {${key} : ${text}}` : `${key} : ${text}`));
+
+const disguised = fc
+  .tuple(
+    field('apiVersion', disguiseOf('v1', 'v')),
+    field('kind', disguiseOf('Secret', 'k')),
+    field('stringData', fc.constantFrom('{p: CANARY}', '&d {p: CANARY}', '!!map {p: CANARY}')),
+  )
+  .chain((fields) => fc.shuffledSubarray(fields, { minLength: 3 }))
+  .map((fields) => [
+    'metadata: {labels: {a: &apiVersion apiVersion, b: &kind kind, c: &stringData stringData,',
+    '  d: &v v1, e: &k Secret, f: &i items}}',
+    ...fields,
+  ]);
+
+const wrapped = fc
+  .tuple(disguised, fc.oneof(fc.constant(''), disguiseOf('items', 'i')), fc.boolean())
+  .map(([lines, items, isAliased]) => {
+    if (items === '') return lines.join('\n');
+    const item = [`- ${isAliased ? '&item ' : ''}`, ...lines.map((line) => `  ${line}`)];
+    const head = 'kind: Some\nx: &i items';
+    return [head, `${items} :`, ...item, ...(isAliased ? ['- *item'] : [])].join('\n');
+  });
+
+it('a Secret in any disguise is read or refused', () => {
+  const counts = { read: 0, refused: 0 };
+  fc.assert(
+    fc.property(wrapped, (source) => {
+      const { secrets, problems } = readManifest(source, 'x');
+      // The anchors are in a field that a Secret does not have.
+      if (problems.some(({ code }) => code !== 'unknown-field')) counts.refused++;
+      else {
+        expect(secrets.flatMap(({ entries }) => entries).length, source).toBeGreaterThan(0);
+        counts.read++;
+      }
+    }),
+    { numRuns: 2000 },
+  );
+  expect(Math.min(counts.read, counts.refused)).toBeGreaterThan(0);
 });
 
 it('any text is read without an exception', () => {

@@ -147,6 +147,15 @@ describe('with suppressions from a protected branch', () => {
     ...defaults,
     suppressible: verify(other).covered,
   });
+  const patch = (...values: readonly string[]) =>
+    [
+      ...['patches:', '- patch: |', '    apiVersion: v1', '    kind: Secret'],
+      ...[
+        '    metadata: { name: db }',
+        '    stringData:',
+        ...values.map((line) => `      ${line}`),
+      ],
+    ].join('\n');
   const judgeBeside = (other: string, text: string) => judge(text, protectedBy(other));
 
   test('a finding stays suppressed if other lines change', () => {
@@ -156,6 +165,11 @@ describe('with suppressions from a protected branch', () => {
     expect(judgeBeside(suppressing, `${suppressing}  b: y\n`)).toEqual([
       '6 plaintext-value',
       '5 plaintext-value (r)',
+    ]);
+    const own = 'a: x # kseal-ignore plaintext-value: r';
+    expect(judgeBeside(patch(own), patch(own, 'b: y'))).toEqual([
+      '8 plaintext-value',
+      '7 plaintext-value (r)',
     ]);
   });
 
@@ -169,6 +183,16 @@ describe('with suppressions from a protected branch', () => {
       'a line of its block scalar changes',
       lines('  # kseal-ignore plaintext-value: r', '  a: |', '    x', '    y'),
       lines('  # kseal-ignore plaintext-value: r', '  a: |', '    x', '    z'),
+    ],
+    [
+      'another value is in its place in an inline patch',
+      patch('a: x # kseal-ignore plaintext-value: r'),
+      patch('a: z # kseal-ignore plaintext-value: r'),
+    ],
+    [
+      'another value is in its place in a string of JSON',
+      'a: \'{"kind":"Secret","stringData":{"a":"x"}}\' # kseal-ignore plaintext-value: r',
+      'a: \'{"kind":"Secret","stringData":{"a":"z"}}\' # kseal-ignore plaintext-value: r',
     ],
     [
       'another value is in its place in JSON',

@@ -262,6 +262,34 @@ describe('a template that is not YAML', () => {
     ['a value that is not base64', ['data:', '  password: horse'], 14],
     ['a block scalar with control lines that are not indented', CONTROLLED_BLOCK],
     ['base64 of private-use characters', ['data:', '  password: 7oCB'], 14],
+    ['text between control structures', ['  password: {{ if .x }}horse{{ end }}']],
+    ['text in one of two branches', ['  password: {{ if .x }}{{ .y }}{{ else }}horse{{ end }}']],
+    [
+      'text in a branch without else',
+      ['  password: {{ if .x }}{{ .y }}{{ else if .z }}b{{ end }}'],
+    ],
+    [
+      'text in a nested branch',
+      ['  password: {{ if .x }}{{ if .y }}a{{ end }}{{ .z }}{{else}}b{{ end }}'],
+    ],
+    ['text beside a branch', ['  password: horse{{ with .x }}{{ . }}{{ end }}']],
+    ['text beside a comment', ['  password: horse{{/* .x */}}{{- $a := .y }}']],
+    ['text in quotes beside control structures', ['  password: "{{ if .x }}horse{{ end }}"']],
+    ['a branch that ends elsewhere', ['  password: horse{{ else }}{{ .x }}']],
+    [
+      'a block scalar with indented control lines',
+      ['  password: |', '    {{- if .x }}', '    horse', '    {{- end }}'],
+    ],
+    [
+      'base64 between control structures',
+      ['data:', '  password: {{ if .x }}aG9yc2U={{ end }}'],
+      14,
+    ],
+    [
+      'a value in a field that an action chooses',
+      ['{{ if .x -}} stringData: {{- else -}} data: {{- end }}', '  a: horse'],
+      14,
+    ],
     ['a line with a hyphen after an action', ['  password: {{ .x }}', '    -horse'], 14],
     ['a line after an action and a comment', ['  password: {{ .x }}', '    # a', '    horse'], 15],
     ['a block scalar before an action', ['  password: |', '    horse', '{{ .x | indent 4 }}']],
@@ -274,11 +302,13 @@ describe('a template that is not YAML', () => {
     ['an action as a value', ['  password: {{ .x }}']],
     ['an action in quotes', ['  password: "{{ .x | default "a" }}"']],
     ['an action in a value', ['  password: a{{ .x }}b']],
-    ['text between actions', ['  password: {{ if .x }}a{{ else }}b{{ end }}']],
     [
       'a block scalar that contains an action',
       ['  conf: |', '    user: a', '    password: {{ .x }}'],
     ],
+    ['text in a branch beside an action', ['  password: {{ .x }}{{ if .y }}a{{ end }}']],
+    ['an action in each of two branches', ['  a: {{ if .x }}b{{ .x }}{{ else }}{{ .y }}{{ end }}']],
+    ['an empty branch', ['  password: {{ if .x }}{{ .y }}{{ end }}']],
     ['a block scalar that ends with an action', ['  conf: |', '    a', '    {{- .x }}']],
     ['a block scalar of actions', ['  conf: |', '    {{- .Files.Get "a" | nindent 4 }}']],
     ['a block scalar of actions without indentation', ['  conf: |', '{{ .x | indent 4 }}', '']],
@@ -289,8 +319,44 @@ describe('a template that is not YAML', () => {
     ['values that an action includes', ['  {{- include "values" . | nindent 2 }}']],
     ['no more values', []],
     ['a field that an action names', ['{{ .field }}: a']],
+    [
+      'a field that an action chooses',
+      ['{{ if .x -}} data: {{- else -}} stringData: {{- end }}', '  a: |', '{{ .x | indent 4 }}'],
+    ],
   ])('has no other finding with %s', (_, rest) => {
     expect(inLayout(...rest)).toEqual(['1 template']);
+  });
+
+  test.each([
+    'kind: Secret{{ end }}',
+    'kind: Sec{{ "" }}ret',
+    'kind: {{ .kind }}',
+    'kind: "{{ .kind }}"',
+    'kind: {{ if .x }}ConfigMap{{ else }}Secret{{ end }}',
+    'kind: {{ if .x -}} Secret {{- else -}} ConfigMap {{- end }}',
+    'kind: $\u007BKIND}',
+  ])('or makes its kind does not hide plaintext: %s', (kind) => {
+    const rest = 'metadata: { name: a, namespace: b }\nstringData:\n  password: horse\n';
+    const text = `apiVersion: v1\n${kind}\n${rest}`;
+    expect(brokenBy(text)).toContain('5 plaintext-value');
+    expect(brokenBy(`{{ if .x }}\n${text}{{ end }}`)).toEqual(['1 template', '6 plaintext-value']);
+    expect(brokenBy(text.replace('v1', '{{ .v }}'))).toContain('5 plaintext-value');
+    expect(brokenBy(text.replace('v1', 'apps/v1'))).not.toContain('5 plaintext-value');
+  });
+
+  test.each(['k{{ "ind" }}: Secret', '{{ .k }}: Secret'])(
+    'or makes the key of its kind does not hide plaintext: %s',
+    (kind) => {
+      const text = `{{ if .x }}\napiVersion: v1\n${kind}\nstringData:\n  password: horse\n{{ end }}`;
+      expect(brokenBy(text)).toContain('5 plaintext-value');
+    },
+  );
+
+  test('and has a field from an action does not hide plaintext in it', () => {
+    expect(inLayout('{{ .field }}:', '  password: horse')).toEqual([
+      '1 template',
+      '13 unknown-field',
+    ]);
   });
 
   test('has its actions in names, and a hint that does not seal the file', () => {
@@ -332,9 +398,16 @@ describe('a template that is not YAML', () => {
     ['a comment has no end', 'kind: Secret\n{{/* a'],
     ['an action makes a part of its structure', 'kind: Secret\n  a: {{ .x }}: b'],
     ['it is JSON with an escape', '{"k\\u0069nd":"Secret" {{ .x }}: }'],
-    ['it is JSON only to kubectl', '{"kind":"Secret","a":"{{"}\n{"kind":"Secret"}'],
+    ['a part of it is JSON to kubectl', '{"kind":"Secret","a":"{{"}\n{"kind":"Secret"} x: y: z'],
     ['it has an escaped private-use character', 'kind: Secret\na: "\\uE001"\n{{ .x }}'],
     ['a comment begins an action', '{{ if .x }}\n# {{\nkind: Secret\n{{ end }}'],
+    ['an action has a line break of YAML 1.1', 'a: {{ .x }}\n# {{ "\u2028kind: Secret" }}'],
+    ['an action of several lines begins in a comment', '# {{\nkind: Secret\n# }}\n{{ .x }}: a: b'],
+    ['an action of several lines has both words', 'a: |\n  {{\nkind: Secret\nb: |\n  }}\n{{ .x }}'],
+    ['only braces in quotes are in it', 'kind: Secret\na: "{{ .x }}"\n b: c'],
+    ['it holds base64', 'a: !!binary b {{ .x }}: c: d'],
+    ['a line is continued', 'kind: "Sec\\\n  ret"\na: {{ .x }}: b'],
+    ['it is included', '{{ include "head" . }}\nstringData:\n  a: {{ .x }}: b'],
     ['it has a control character', 'kind: Secret\na: {{ .x }}\nb: c\rd'],
   ])('is an error if it cannot be read even without its actions: %s', (_, text) => {
     expect(brokenBy(text)).toEqual([expect.stringMatching(/^\d unparsable$/)]);
@@ -388,6 +461,16 @@ test('documents beside a template are judged in full', () => {
   expect(brokenBy(`${helm('data:\n  a: {{ .a }}')}---\n${manifest('', '{ name: A_B }')}`)).toEqual([
     '6 template',
     '10 invalid-name',
+  ]);
+});
+
+test('a document before one that cannot be read ends before it', () => {
+  const text = manifest('stringData: { a: horse }').replace('Secret', '>-\n  Secret');
+  const [first = '', ...rest] = text.split('\n').filter((line) => line !== '');
+  const reordered = [...rest.slice(2), first, ...rest.slice(0, 2)].join('\n');
+  expect(brokenBy(`${reordered}\n---\na: {{ .x }}: b`)).toEqual([
+    '2 plaintext-value',
+    '7 template',
   ]);
 });
 
@@ -447,14 +530,18 @@ test('masking keeps the length and the line breaks, and changes only templates',
   );
 });
 
-describe('the first action outside of comments is found', () => {
+describe('the first action outside of comments and quotes is found', () => {
   test.each([
     ['', undefined],
     ['# {{ a }}', undefined],
     ['  # {{ a }}\n# {{ b }}', undefined],
     ['# {{ a }}\n{{ b }}', 10],
     ['a: {{ b }} # c', 3],
-    ['a: b # {{ c }}', 7],
+    ['a: b # {{ c }}', undefined],
+    ['a: "{{ b }}"', undefined],
+    ["a: ['{{ b }}', {{ c }}]", 15],
+    ['a: "b {{ include "c" . }}"', 6],
+    ["a: it's {{ b }} isn't", 8],
   ])('in %j at %j', (text, offset) => {
     expect(actionIn(text)).toBe(offset);
   });
@@ -470,6 +557,8 @@ const entryForms = [
     '!  $k: |\n    $v\n{{ .v | indent 4 }}',
   ],
   ...['  $k:\n!    $v', '  $k:\n{{ if .x }}\n!    $v\n{{ end }}', '  ? $k\n!  : $v'],
+  ...['!  $k: {{ if .x }}$v{{ end }}', '!  $k: "{{ if .x }}$v{{ else }}{{ .v }}{{ end }}"'],
+  ...['!  $k: |\n    {{- if .x }}\n    $v\n    {{- end }}', '!  $k: {{/* .c */}}$v'],
   ...['!  {{ .k }}: $v', '!  {{ .k }}-$k: $v', '!  "{{ .k }}": $v', '!  {{ .k }}: |\n    $v'],
   ...['{{ if .x }}\n!  $k: $v\n  {{ else }}\n!  $k: $v\n{{- end }}', '  # {{ .c }} $v'],
   ...['  $k: {{ .v }}', '  $k: "{{ .v }}"', '  $k:\n{{ .v }}', '  $k: |\n    {{ .v }}'],
@@ -478,6 +567,12 @@ const entryForms = [
     "  {{/* it's\n  $v */}}",
     '  {{ if and\n .x }}{{ end }}',
   ],
+];
+const kindForms = [
+  ...Array(6).fill('kind: Secret'),
+  ...['kind: {{ .k }}', 'kind: Secret{{ end }}', 'kind: Sec{{ "" }}ret', 'kind: "{{ .k }}"'],
+  ...['kind: {{ if .x }}Secret{{ else }}ConfigMap{{ end }}', '{{ .k }}: Secret'],
+  ...['kind: Secret # {{ .c }}', 'kind: {{ if .x -}} Secret {{- end }}'],
 ];
 const metadataForms = [
   ...['  name: db', '  name: {{ .n }}-db', '  {{ .m }}\n  name: db', '  name: db # $v'],
@@ -492,6 +587,7 @@ const fieldForms = ['data:', 'stringData:', 'stringData: {{ .d }}', 'data: # {{ 
 
 const secretTexts = fc
   .record({
+    kind: fc.constantFrom(...kindForms),
     metadata: fc.constantFrom(...metadataForms),
     field: fc.constantFrom(...fieldForms),
     entries: fc.array(fc.constantFrom(...entryForms), { maxLength: 5 }),
@@ -499,8 +595,8 @@ const secretTexts = fc
     value: fc.constantFrom('aG9yc2U=', '7oCB'),
     own: fc.constantFrom(...Array(9).fill(''), '\uE000', '\uE001', '\uF8FF'),
   })
-  .map(({ metadata, field, entries, value, own }) => {
-    const head = ['{{ if .x }}', 'apiVersion: v1', 'kind: Secret', 'metadata:', metadata, field];
+  .map(({ kind, metadata, field, entries, value, own }) => {
+    const head = ['{{ if .x }}', 'apiVersion: v1', kind, 'metadata:', metadata, field];
     const values = entries.map((entry, index) => entry.replaceAll('$k', `k${index}`));
     return [...head, ...values, '{{ end }}'].join('\n').replaceAll('$v', `${value}${own}`);
   });

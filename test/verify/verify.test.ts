@@ -81,7 +81,6 @@ describe('the severity', () => {
     expect(severitiesOf([], 'a: b: c\n# kind Secret')).toEqual(['error unparsable']);
     expect(severitiesOf([], 'a: b: c\n# kind SecretList')).toEqual(['error unparsable']);
     expect(severitiesOf([], '\u00A0\n{"kind":"Secret"}')).toEqual(['error unparsable']);
-    expect(severitiesOf([], '{"kind":"Secret"}: ')).toEqual(['error unparsable']);
     expect(severitiesOf([], 'a text without a kind')).toEqual([]);
     expect(severitiesOf([], 'apiVersion: v1\nkind: "Secret\u00A0"')).toEqual([
       'error misspelt-kind',

@@ -86,6 +86,33 @@ describe('nodes', () => {
     ]);
   });
 
+  const object = '{"a": "}\\"{", "b": [{}]}';
+  it.each([
+    ['without anything between them', object + object],
+    ['with white space and comments between them', ` ${object}\n\t${object} # {\n${object}`],
+    ['after a byte order mark', `\uFEFF${object}${object}`],
+    ['before a document of YAML', `${object}\na: {}\n`],
+    ['before --- and a document of YAML', `${object}${object}\n---\na: {}\n`],
+    ['before a colon', `${object}: b`],
+  ])('come from each of several JSON objects %s', (_, source) => {
+    const { roots, errors } = parseYaml(source);
+    expect(errors).toEqual([]);
+    expect(roots.length).toBe(source.split(object).length - (source.endsWith(object) ? 1 : 0));
+    const first = source.indexOf('{');
+    expect(source.slice(first)).toBe(
+      source.slice(roots[0]?.start, roots[0]?.end) + source.slice(first + object.length),
+    );
+    for (const { start, end, kind } of roots.slice(0, source.split(object).length - 1))
+      expect([kind, source.slice(start, end)]).toEqual(['map', object]);
+  });
+
+  it.each(['{"a":1}{', '{"a":1}{"b":2', '{"a":1}}', '{"a":1}["b"', '{"a":"}'])(
+    'do not come from objects that do not end, as in %j',
+    (source) => {
+      expect(parseYaml(source).roots).toEqual([]);
+    },
+  );
+
   it('can have several merge keys', () => {
     expect(errorsIn('a: &a {}\nb: &b {}\nc:\n  <<: *a\n  <<: *b\n')).toEqual([]);
   });
@@ -131,14 +158,64 @@ describe('errors', () => {
     },
   );
 
-  it.each(['0000', '001b', '007f', '0085', '2028', '2029', 'fffe', 'feff', '000d'])(
-    'include the character U+%s anywhere',
+  it.each([
+    ['0000', 'CONTROL_CHARACTER'],
+    ['001b', 'CONTROL_CHARACTER'],
+    ['007f', 'CONTROL_CHARACTER'],
+    ['fffe', 'CONTROL_CHARACTER'],
+    ['feff', 'BYTE_ORDER_MARK'],
+    ['000d', 'CARRIAGE_RETURN'],
+    ['0085', 'NEXT_LINE'],
+    ['2028', 'LINE_SEPARATOR'],
+    ['2029', 'PARAGRAPH_SEPARATOR'],
+  ])('include the character U+%s anywhere, by the name %s', (code, name) => {
+    const character = String.fromCodePoint(Number.parseInt(code, 16));
+    expect(errorsIn(`a: 1\nb: "x${character}y"\n`)).toEqual([`${name} 2:6`]);
+    expect(errorsIn(`a: 1 # ${character}y\n`)).toEqual([`${name} 1:8`]);
+  });
+
+  it.each(['00a0', '1680', '2003', '202f', '3000'])(
+    'include the space U+%s after --- and as indentation, but not in a value',
     (code) => {
-      const character = String.fromCodePoint(Number.parseInt(code, 16));
-      expect(errorsIn(`a: 1\nb: "x${character}y"\n`)).toEqual(['CHARACTER 2:6']);
-      expect(errorsIn(`a: 1 # ${character}y\n`)).toEqual(['CHARACTER 1:8']);
+      const space = String.fromCodePoint(Number.parseInt(code, 16));
+      expect(errorsIn(`a: 1\n---${space}\nb: 2\n`)).toEqual(['SEPARATOR_SPACE 2:1']);
+      expect(errorsIn(`a:\n${space}${space}b: 2\n`)).toEqual(['INDENTATION 2:1']);
+      expect(errorsIn(`a:\n  ${space}b: 2\n`)).toEqual(['INDENTATION 2:3']);
+      expect(errorsIn(`${space}{"a":"b"}`)).toEqual(['INDENTATION 1:1']);
+      expect(errorsIn(`a: |\n  ${space}b: 2\nc: x${space}y # ---${space}\n`)).toEqual([]);
     },
   );
+
+  it.each([
+    ['a\n  b\n', ['ROOT_SCALAR 1:1']],
+    ['a: b\n---\n"c\n  d"\n', ['ROOT_SCALAR 3:1']],
+    ['|\n  a\n', ['ROOT_SCALAR 1:1']],
+    ['a b\n', []],
+  ])('include a root scalar of several lines, after which the nodes are known: %j', (text, all) => {
+    expect(errorsIn(text)).toEqual(all);
+    expect(parseYaml(text).roots.at(-1)?.kind).toBe('scalar');
+  });
+
+  describe('include a merge conflict', () => {
+    const ours = 'a: 1\n<<<<<<< HEAD\nb: 2\n';
+    test.each([
+      ['of two sides', `${ours}=======\nb: 3\n>>>>>>> topic\n`],
+      ['with the base', `${ours}||||||| 0123abc\nb: 1\n=======\nb: 3\n>>>>>>> topic\n`],
+      ['with CRLF', `${ours}=======\nb: 3\n>>>>>>> topic`.replaceAll('\n', '\r\n')],
+      ['with longer markers', 'a: 1\n<<<<<<<<<\n=========\n>>>>>>>>>\n'],
+      ['in a text that is YAML', '"a\n<<<<<<< HEAD\n=======\n>>>>>>> topic"'],
+    ])('%s', (_, text) => {
+      expect(errorsIn(text)).toEqual(['MERGE_CONFLICT 2:1']);
+    });
+
+    test.each([
+      'a: |\n  <<<<<<< HEAD\n  =======\n  >>>>>>> topic\n',
+      'a: |\n  Title\n  =======\n',
+      '# <<<<<<< HEAD\n# =======\n# >>>>>>> topic\n',
+    ])('but not in %j', (text) => {
+      expect(errorsIn(text)).toEqual([]);
+    });
+  });
 
   it('are collected, up to 20 of them', () => {
     expect(errorsIn('a: *x\nb: *y\n')).toHaveLength(2);

@@ -11,6 +11,7 @@ import { invalidName } from './invalid-name.ts';
 import { invalidValue } from './invalid-value.ts';
 import { jsonSerialization } from './json-serialization.ts';
 import { malformedJwe } from './malformed-jwe.ts';
+import { mergeConflict } from './merge-conflict.ts';
 import { missingKid } from './missing-kid.ts';
 import { missingName } from './missing-name.ts';
 import { missingNamespace } from './missing-namespace.ts';
@@ -71,6 +72,7 @@ export const rules: readonly Rule[] = [
   immutableUnbound,
   unsupportedYaml,
   unreadable,
+  mergeConflict,
   unparsable,
   template,
   badSuppression,

@@ -12,7 +12,7 @@ export const invalidValue: Rule = {
   checkProblem: (problem) => (isInvalid(problem) ? problem : undefined),
 };
 
-const always: readonly ReaderCode[] = ['wrong-type', 'wrong-version', 'null-value', 'not-a-scalar'];
+const always: readonly ReaderCode[] = ['wrong-type', 'null-value', 'not-a-scalar'];
 // As the value of a data key, these are plaintext, or a damaged sealed value.
 const inNames: readonly ReaderCode[] = ['ambiguous-scalar', 'not-base64'];
 

@@ -1,4 +1,12 @@
-import { none, type ReaderProblem, type Rule, sealCommand, sealInTemplate } from '../rule.ts';
+import type { NestedSecret } from '../../manifest/types.ts';
+import {
+  none,
+  type ReaderProblem,
+  type Rule,
+  sealCommand,
+  sealInTemplate,
+  sealNested,
+} from '../rule.ts';
 
 export const plaintextValue: Rule = {
   id: 'plaintext-value',
@@ -10,21 +18,30 @@ export const plaintextValue: Rule = {
   inTemplates: true,
   checkProblem: (problem, { path }) => {
     if (!isPlaintext(problem)) return undefined;
-    const { position, key, message, madeKey, inTemplate } = problem;
+    const { position, key, message, madeKey, inTemplate, nested } = problem;
+    const words = madeKey ? NOT_SEALED : `not sealed, and ${message}`;
+    if (nested !== undefined)
+      return { position, key, message: words + inside(nested), hint: sealNested(nested, key) };
     const seal = inTemplate ? sealInTemplate : sealCommand(path);
-    if (madeKey)
-      return { position, key, message: 'the value is not sealed', hint: `seal it: ${seal}` };
-    const hint = inTemplate ? seal : `${problem.hint ?? 'correct it'}; then: ${seal}`;
-    return { position, key, message: `not sealed, and ${message}`, hint };
+    const first = madeKey ? 'seal it: ' : `${problem.hint ?? 'correct it'}; then: `;
+    const hint = inTemplate && !madeKey ? seal : first + seal;
+    return { position, key, message: words, hint };
   },
-  checkValue: ({ position, key, jwe, defect, placeholder }, { path, sops, inTemplate }) => {
+  checkValue: ({ position, key, field, jwe, defect, placeholder }, secret) => {
     if (jwe !== undefined || defect !== undefined || placeholder) return none;
+    const { path, sops, inTemplate, nested } = secret;
     const own = inTemplate ? sealInTemplate : `seal it: ${sealCommand(path)}`;
-    const first = sops ? 'encrypt it with sops, like the rest' : own;
+    const seal = nested === undefined ? own : sealNested(nested, key, field);
+    const first = sops ? 'encrypt it with sops, like the rest' : seal;
     const hint = `${first}; if it was ever committed, change it as well`;
-    return [{ position, key, message: 'the value is not sealed', hint }];
+    return [{ position, key, message: NOT_SEALED + inside(nested), hint }];
   },
 };
+
+const NOT_SEALED = 'the value is not sealed';
+
+const inside = (nested: NestedSecret | undefined) =>
+  nested === undefined ? '' : `; its Secret is inside ${nested.outer}`;
 
 /** A value that YAML readers disagree on, or that is not base64, is plaintext too. */
 function isPlaintext({ code, key, holds, madeKey }: ReaderProblem): boolean {
