@@ -255,8 +255,8 @@ function indentOfBlock(line: string): number | undefined {
 
 /** Returns the end of an action. Its strings may contain `}}`, and its comments any quote. */
 function endOfAction(text: string, start: number): number | undefined {
-  // As in `{{/* don't */}}`.
-  const comment = /\{\{-?\s*\/\*[\s\S]*?\*\/[\s\S]*?\}\}/y;
+  // As in `{{/* don't */}}`. Ends the comment at its first `*/`, so that a hostile one takes no time.
+  const comment = /\{\{-?\s*\/\*(?:(?!\*\/)[\s\S])*\*\/(?:(?!\}\})[\s\S])*\}\}/y;
   // As in `{{ default "}}" .Values.end }}`.
   const other =
     /\{\{(?!-?\s*\/\*)(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`|\{(?!\{)|\}(?!\})|[^"'`{}])*\}\}/y;

@@ -1,6 +1,6 @@
 // Compares kseal with the libraries of kubectl on generated manifests: `npm run test:differential`.
 //
-// 1. No manifest in which kubectl reads a Secret with plaintext passes `kseal verify` in silence.
+// 1. No manifest in which kubectl reads a Secret with plaintext passes `kseal verify`.
 // 2. No manifest that `kseal seal -f` has sealed holds a plaintext for kubectl.
 //
 // Options: --count N (default 50,000), --seed N, --only INDEX (prints this manifest).
@@ -17,6 +17,7 @@ import { output } from '../interop/process.mjs';
 import { generate } from './generate.mjs';
 
 const BATCH = 200;
+const EXIT_BUG = 70;
 /** The failures that are shrunk and printed. */
 const SHOWN = 10;
 
@@ -49,7 +50,7 @@ async function kseal(args, input = '') {
     onSignal: () => () => {},
     onUncaught: () => () => {},
   });
-  if (code === 70) throw Object.assign(new Error(`kseal ${args[0]}: a bug`), { input });
+  if (code === EXIT_BUG) throw new Error(`kseal ${args[0]} has a bug: ${JSON.stringify(input)}`);
   return { code, stdout: Buffer.concat(chunks).toString() };
 }
 
@@ -97,24 +98,22 @@ function isPlaintext(field, value) {
 
 function holdsPlaintext({ secrets }) {
   return secrets.some((secret) =>
-    ['data', 'stringData'].some((field) =>
-      // The API server accepts nothing else than a mapping.
-      secret[field]?.constructor === Object
-        ? Object.values(secret[field]).some((value) => isPlaintext(field, value))
-        : false,
-    ),
+    ['data', 'stringData'].some((field) => {
+      const values = secret[field];
+      // The API server accepts only a mapping, and `$patch` is for kustomize.
+      if (values?.constructor !== Object) return false;
+      return Object.entries(values).some(
+        ([key, value]) => key !== '$patch' && isPlaintext(field, value),
+      );
+    }),
   );
 }
 
-/** The codes of everything that `kseal verify` reports, or `error` if it refuses the input. */
+/** The exit code, and the codes of everything that `kseal verify` reports. */
 async function verify(text) {
   const { code, stdout } = await kseal(['verify', '--json', '-'], text);
-  if (code === 2) return { code, codes: ['error'] };
-  const { findings, suppressed } = JSON.parse(stdout);
-  return {
-    code,
-    codes: [...findings, ...suppressed].map((finding) => finding.rule ?? finding.code),
-  };
+  const findings = stdout === '' ? [] : JSON.parse(stdout).findings;
+  return { code, codes: findings.map(({ rule, severity }) => `${severity} ${rule}`) };
 }
 
 /** The sealed text, or undefined if `kseal seal` refuses. */
@@ -123,21 +122,37 @@ async function seal(text) {
   return code === 0 ? stdout : undefined;
 }
 
-const checks = {
-  async 'verify is silent on a plaintext'(kubectl, text) {
-    const [answer] = await kubectl.read([text]);
-    return holdsPlaintext(answer) && (await verify(text)).codes.length === 0;
-  },
-  async 'seal leaves a plaintext'(kubectl, text) {
-    const sealed = await seal(text);
-    return sealed !== undefined && holdsPlaintext((await kubectl.read([sealed]))[0]);
-  },
+/** Everything that kubectl, verify and seal make of some texts. */
+async function examine(kubectl, texts) {
+  const answers = await kubectl.read(texts);
+  const results = [];
+  for (const text of texts)
+    results.push({ text, verified: await verify(text), sealed: await seal(text) });
+  const after = await kubectl.read(results.map(({ sealed }) => sealed ?? ''));
+  return results.map((result, i) => ({ ...result, answer: answers[i], after: after[i] }));
+}
+
+const isPlain = ({ answer }) => holdsPlaintext(answer);
+
+const failures = {
+  'verify passes a plaintext': (one) => isPlain(one) && one.verified.code === 0,
+  'seal leaves a plaintext': ({ after }) => holdsPlaintext(after),
+};
+
+const figures = {
+  'read by kubectl to their end': ({ answer }) => answer.error === undefined,
+  'with a Secret for kubectl': ({ answer }) => answer.secrets.length > 0,
+  'with plaintext for kubectl': isPlain,
+  'without a Secret for kubectl, and with an error of verify': ({ answer, verified }) =>
+    answer.error === undefined && answer.secrets.length === 0 && verified.code === 1,
+  'sealed by seal -f': ({ sealed }) => sealed !== undefined,
+  ...failures,
 };
 
 /** The shortest text for which the check still fails, found by leaving out lines and characters. */
 async function shrink(text, fails) {
-  let tries = 600;
   for (const unit of ['\n', '']) {
+    let tries = 600;
     let parts = text.split(unit);
     for (let size = parts.length >> 1 || 1; size > 0; size >>= 1) {
       for (let at = 0; at < parts.length && tries-- > 0; ) {
@@ -147,7 +162,6 @@ async function shrink(text, fails) {
       }
     }
     text = parts.join(unit);
-    tries = 600;
   }
   return text;
 }
@@ -155,9 +169,9 @@ async function shrink(text, fails) {
 function corpusIn(...folders) {
   return folders.flatMap((path) =>
     readdirSync(join(import.meta.dirname, '../..', path), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && /(?:\.(?:ya?ml|json)|before|input)$/i.test(entry.name))
+      .filter((entry) => entry.isFile() && /\.(?:ya?ml|json)$/i.test(entry.name))
       .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
-      .filter((text) => text.length < 20_000),
+      .filter((text) => text.length < 20_000 && !text.includes('kseal-ignore')),
   );
 }
 
@@ -173,94 +187,40 @@ async function sealedValues() {
   return values;
 }
 
-async function runAll(kubectl) {
-  await kseal(['keygen', '-o', 'k', '--bits', '2048']);
-  const material = {
-    sealed: await sealedValues(),
-    corpus: corpusIn('fixtures/manifests', 'fixtures/verify'),
-  };
-  const make = (index) => generate(seed * 1_000_003 + index, material);
-  if (options.only !== undefined) return printOnly(kubectl, make(Number(options.only)));
-  const figures = {
-    read: 0,
-    secrets: 0,
-    plaintexts: 0,
-    silent: 0,
-    warnings: 0,
-    flagged: 0,
-    sealed: 0,
-    left: 0,
-  };
-  const failures = [];
+/** Resolves to whether all checks pass. */
+async function runAll(kubectl, make) {
+  const failed = [];
+  const counts = new Map(Object.keys(figures).map((name) => [name, 0]));
   for (let start = 0; start < count; start += BATCH) {
     const length = Math.min(BATCH, count - start);
     const texts = Array.from({ length }, (_, i) => make(start + i));
-    const answers = await kubectl.read(texts);
-    const results = [];
-    for (const [i, text] of texts.entries()) {
-      const [answer, plain] = [answers[i], holdsPlaintext(answers[i])];
-      const { code, codes } = await verify(text);
-      if (answer.error === undefined) figures.read++;
-      if (answer.secrets.length > 0) figures.secrets++;
-      if (plain) figures.plaintexts++;
-      if (plain && codes.length > 0 && code === 0) figures.warnings++;
-      if (plain && codes.length === 0) {
-        figures.silent++;
-        failures.push({ check: 'verify is silent on a plaintext', index: start + i, text });
+    for (const [i, result] of (await examine(kubectl, texts)).entries()) {
+      for (const [name, isSo] of Object.entries(figures)) {
+        if (!isSo(result)) continue;
+        counts.set(name, counts.get(name) + 1);
+        if (name in failures) failed.push({ name, index: start + i, text: result.text });
       }
-      if (answer.error === undefined && answer.secrets.length === 0 && code === 1)
-        figures.flagged++;
-      results.push(await seal(text));
-    }
-    const sealed = [...results.entries()].filter(([, result]) => result !== undefined);
-    figures.sealed += sealed.length;
-    const after = await kubectl.read(sealed.map(([, result]) => result));
-    for (const [at, [i]] of sealed.entries()) {
-      if (!holdsPlaintext(after[at])) continue;
-      figures.left++;
-      failures.push({ check: 'seal leaves a plaintext', index: start + i, text: texts[i] });
     }
   }
-  report(figures);
-  await explain(kubectl, failures);
-  return failures.length === 0;
-}
-
-async function printOnly(kubectl, text) {
-  const [answer] = await kubectl.read([text]);
-  const sealed = await seal(text);
-  const result = { kubectl: answer, verify: await verify(text), sealed };
-  console.log(`${text}\n\n${JSON.stringify(result, null, 2)}`);
-  return true;
-}
-
-function report({ read, secrets, plaintexts, silent, warnings, flagged, sealed, left }) {
-  const lines = [
-    [count, `generated manifests, seed ${seed}`],
-    [read, 'that kubectl reads to their end'],
-    [secrets, 'in which kubectl reads a Secret'],
-    [plaintexts, 'of those with plaintext'],
-    [silent, '  on which verify is silent (must be 0)'],
-    [warnings, '  for which verify has only warnings'],
-    [flagged, 'without a Secret for kubectl, for which verify has an error'],
-    [sealed, 'that seal -f seals'],
-    [left, '  in which it leaves a plaintext (must be 0)'],
-  ];
-  for (const [figure, text] of lines) console.log(`${figure}`.padStart(9), text);
+  for (const [name, figure] of counts)
+    console.log(`${figure}`.padStart(9), name in failures ? `${name} (must be 0)` : name);
+  await explain(kubectl, failed);
+  return failed.length === 0;
 }
 
 /** Prints the shortest failures, each shape once. */
-async function explain(kubectl, failures) {
-  const shown = new Map();
-  const shortestFirst = failures.sort((a, b) => a.text.length - b.text.length);
-  for (const { check, index, text } of shortestFirst.slice(0, 20 * SHOWN)) {
-    if (shown.size === SHOWN) break;
-    const short = await shrink(text, (shorter) => checks[check](kubectl, shorter));
-    const shape = `${check}${short.replace(/\w+/g, 'w')}`;
-    if (shown.has(shape)) continue;
-    shown.set(shape, short);
-    console.log(`\n${check}: --seed ${seed} --only ${index}; shrunk:`);
-    console.log(JSON.stringify(short));
+async function explain(kubectl, failed) {
+  const shapes = new Set();
+  const shortestFirst = failed.sort((a, b) => a.text.length - b.text.length);
+  for (const { name, index, text } of shortestFirst.slice(0, 20 * SHOWN)) {
+    if (shapes.size === SHOWN) break;
+    const short = await shrink(text, async (shorter) =>
+      failures[name]((await examine(kubectl, [shorter]))[0]),
+    );
+    const shape = `${name}${short.replace(/\w+/g, 'w')}`;
+    if (shapes.has(shape)) continue;
+    shapes.add(shape);
+    console.log(`\n${name}: --seed ${seed} --only ${index}; shrunk:\n${JSON.stringify(short)}`);
   }
 }
 
@@ -268,6 +228,17 @@ const program = join(folder, 'kubectl');
 const build = { cwd: join(import.meta.dirname, 'kubectl'), timeout: 1_200_000 };
 await output('go', ['build', '-trimpath', '-mod=readonly', '-o', program, '.'], build);
 const kubectl = new Kubectl(program);
-const passed = await runAll(kubectl);
+await kseal(['keygen', '-o', 'k', '--bits', '2048']);
+const material = {
+  sealed: await sealedValues(),
+  corpus: corpusIn('fixtures/manifests', 'fixtures/verify'),
+};
+const make = (index) => generate(seed * 1_000_003 + index, material);
+if (options.only === undefined) {
+  console.log(`${count}`.padStart(9), `generated manifests, --seed ${seed}`);
+  if (!(await runAll(kubectl, make))) process.exitCode = 1;
+} else {
+  const [{ text, ...result }] = await examine(kubectl, [make(Number(options.only))]);
+  console.log(text, JSON.stringify(result, null, 2));
+}
 kubectl.end();
-process.exitCode = passed ? 0 : 1;

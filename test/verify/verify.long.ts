@@ -17,6 +17,11 @@ test('many templates in one text are read in linear time', () => {
   expect(findings).toHaveLength(60_000);
 });
 
+test('a template comment with many ends is read in linear time', () => {
+  const { findings } = verify(`kind: Secret\na: {{/*${'*/'.repeat(500_000)}`);
+  expect(findings.map(({ severity }) => severity)).toContain('error');
+});
+
 test('many values with a comment are read in linear time', () => {
   const values = Array.from(
     { length: 60_000 },
