@@ -1,12 +1,11 @@
 import { type Command, Option } from 'commander';
-import type { ConfiguredKey } from '../config/config.ts';
+import { type ConfiguredKey, parseReference } from '../config/config.ts';
 import { locationOf } from '../diagnostic.ts';
 import { errorsOf, expected, expectedErrors, KsealError, located } from '../errors.ts';
 import { DEFAULT_MAX_SCOPE, type Scope, scopes } from '../jwe/binding.ts';
 import { readJwe } from '../jwe/detect.ts';
 import { parseKmsReference } from '../keys/gcpkms/name.ts';
 import { keyStatuses } from '../keys/key-status.ts';
-import { parseReference } from '../keys/reference.ts';
 import { fetchKey, type KeyContext } from '../keys/resolve.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
 import { locationIn } from '../manifest/place.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { Config, ConfiguredKey } from '../config/config.ts';
+import { type Config, type ConfiguredKey, parseReference } from '../config/config.ts';
 import { expected, expectedErrors, KsealError, throwAll } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
 import { writeFile } from '../fs/write.ts';
@@ -14,7 +14,6 @@ import {
   readKeyFile,
 } from '../keys/key-file.ts';
 import type { FetchedKey } from '../keys/provider.ts';
-import { parseReference } from '../keys/reference.ts';
 import { checkPin, configuredKey, fetchKey, type KeyContext } from '../keys/resolve.ts';
 import { jsonText, printable } from '../text.ts';
 import type { IO } from './io.ts';

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { type Config, type PathRule, ruleFor } from '../config/config.ts';
+import { type Config, type PathRule, parseReference, ruleFor } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
 import { repositoryOf } from '../git/local.ts';
 import type { Scope } from '../jwe/binding.ts';
@@ -7,7 +7,6 @@ import type { PublicKey } from '../jwe/encrypt.ts';
 import { describeKid, parseKid } from '../jwe/thumbprint.ts';
 import { type KeyStatus, keyStatuses } from '../keys/key-status.ts';
 import { type KnownKey, knownKeysPath, knownKid, rememberKey } from '../keys/known-keys.ts';
-import { parseReference } from '../keys/reference.ts';
 import { checkPin, loadPublicKey } from '../keys/resolve.ts';
 import type { IO } from './io.ts';
 import { configFinder, type KeyFlags, keyContext, warnAboutKey } from './options.ts';

@@ -9,6 +9,7 @@ import {
   loadedOnce,
   nearestConfig,
   parseConfig,
+  parseReference,
   ruleFor,
 } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
@@ -18,7 +19,6 @@ import { DEFAULT_MAX_SCOPE } from '../jwe/binding.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
 import { publicKeyFrom, publicKeyFromFile } from '../keys/key-file.ts';
 import { strictest } from '../keys/key-status.ts';
-import { parseReference } from '../keys/reference.ts';
 import { checkPin, configuredKey } from '../keys/resolve.ts';
 import type { NamedText } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';

@@ -1,13 +1,12 @@
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { Config } from '../config/config.ts';
+import { type Config, parseReference } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
 import { writeFolder } from '../fs/write.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
 import { kmsEndpoint } from '../keys/gcpkms/client.ts';
 import { parseKmsReference } from '../keys/gcpkms/name.ts';
 import { keyStatuses } from '../keys/key-status.ts';
-import { parseReference } from '../keys/reference.ts';
 import { configuredKey, openingProvider } from '../keys/resolve.ts';
 import { isDataKey, isNamespace, isSecretName } from '../kubernetes/secret.ts';
 import { printable, shellWord } from '../text.ts';

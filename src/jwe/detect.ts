@@ -90,7 +90,7 @@ function inJson(file = 'FILE'): KsealError {
 }
 
 /** The names for a hint on how to seal the value of another tool again. */
-export interface Resealing {
+interface Resealing {
   /** The file with the JWE; `-` is stdin. */
   readonly file: string;
   /** The command that seals the opened value, which it reads from stdin. */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Config, ConfiguredKey } from '../config/config.ts';
+import { type Config, type ConfiguredKey, parseReference } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
@@ -13,7 +13,6 @@ import {
 } from './key-file.ts';
 import { keyStatuses, strictest } from './key-status.ts';
 import type { FetchedKey, Provider, ProviderOptions } from './provider.ts';
-import { parseReference } from './reference.ts';
 
 export interface KeyContext extends ProviderOptions {
   /** The folder that relative paths start from. */

@@ -29,11 +29,6 @@ export function entryNamed(map: YamlMap, name: string): YamlEntry | undefined {
   return map.entries.find(({ key }) => key.kind === 'scalar' && key.text === name);
 }
 
-/** Returns all entries with that key: a duplicate is an error, but must not hide the others. */
-export function entriesNamed(map: YamlMap, name: string): readonly YamlEntry[] {
-  return map.entries.filter(({ key }) => key.kind === 'scalar' && key.text === name);
-}
-
 /** Returns the text of a scalar; undefined for any other node. */
 export function nameOf(node: YamlNode): string | undefined {
   return node.kind === 'scalar' ? node.text : undefined;

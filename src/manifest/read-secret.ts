@@ -359,7 +359,7 @@ function duplicates(
  * Returns the entries of an object that belong to its Secret. An unrendered template may give an
  * object one kind for each of its branches, and the fields below a kind belong to that kind.
  */
-export function entriesOfSecret(map: YamlMap): readonly YamlEntry[] {
+function entriesOfSecret(map: YamlMap): readonly YamlEntry[] {
   const first = entryNamed(map, 'kind');
   if (map.entries.findLast(({ key }) => nameOf(key) === 'kind') === first) return map.entries;
   let kinds: (string | undefined)[] = [];

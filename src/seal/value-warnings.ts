@@ -32,7 +32,7 @@ export interface Plaintext {
 }
 
 /** A warning about a plaintext, with what can be done about it. */
-export interface ValueWarning extends Warning {
+interface ValueWarning extends Warning {
   /** The value without the defect, and what to call the change: "remove it". */
   readonly fix: { readonly label: string; readonly bytes: Uint8Array } | undefined;
 }

@@ -37,7 +37,7 @@ interface Suppressions {
 const comment = /(?<=^|[ \t])#[ \t]*kseal-ignore\b[ \t]*([^\r\n]*)/gm;
 
 /** A text, and its nodes. */
-export type ManifestText = Pick<Manifest, 'source' | 'roots' | 'strings'>;
+type ManifestText = Pick<Manifest, 'source' | 'roots' | 'strings'>;
 
 /**
  * Returns the suppressions in a text. A value may contain text that looks like a comment.

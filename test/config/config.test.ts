@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
   findConfig,
-  isKeyName,
   loadConfig,
   parseConfig,
+  parseReference,
   ruleFor,
 } from '../../src/config/config.ts';
 import { expectedErrors, type KsealError } from '../../src/errors.ts';
@@ -292,13 +292,42 @@ rules:
   });
 });
 
+const VERSION = 'projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/3';
+
 test.each([
-  ['prod', true],
-  ['2024_next-1', true],
-  ['a.b', false],
-  ['', false],
-  ['a/b', false],
-  ['a\n', false],
-])('isKeyName(%j) is %s', (name, wanted) => {
-  expect(isKeyName(name)).toBe(wanted);
+  ['prod', { kind: 'name', name: 'prod' }],
+  ['prod-2_B', { kind: 'name', name: 'prod-2_B' }],
+  ['2024_next-1', { kind: 'name', name: '2024_next-1' }],
+  ['-', { kind: 'name', name: '-' }],
+  ['__proto__', { kind: 'name', name: '__proto__' }],
+  ['./prod', { kind: 'file', path: './prod' }],
+  ['prod\n', { kind: 'file', path: 'prod\n' }],
+  ['prod.pub', { kind: 'file', path: 'prod.pub' }],
+  ['keys/prod.pub', { kind: 'file', path: 'keys/prod.pub' }],
+  ['/keys/prod', { kind: 'file', path: '/keys/prod' }],
+  ['../prod', { kind: 'file', path: '../prod' }],
+  ['~/prod', { kind: 'file', path: '~/prod' }],
+  ['my key', { kind: 'file', path: 'my key' }],
+  ['schlüssel', { kind: 'file', path: 'schlüssel' }],
+  ['C:\\keys\\prod.pub', { kind: 'file', path: 'C:\\keys\\prod.pub' }],
+  ['C:/keys/prod.pub', { kind: 'file', path: 'C:/keys/prod.pub' }],
+  ['C:prod', { kind: 'file', path: 'C:prod' }],
+  ['gcpkms:prod', { kind: 'file', path: 'gcpkms:prod' }],
+  ['gcpkms:/prod', { kind: 'file', path: 'gcpkms:/prod' }],
+  [`gcpkms://${VERSION}`, { kind: 'remote', scheme: 'gcpkms' }],
+  ['GCPKMS://P', { kind: 'remote', scheme: 'gcpkms' }],
+  ['git+https://host/org/repo.git?ref=main#keys/prod.pub', { kind: 'remote', scheme: 'git+https' }],
+  ['git+ssh://git@host/a b', { kind: 'remote', scheme: 'git+ssh' }],
+  ['file:///keys/prod.pub', { kind: 'remote', scheme: 'file' }],
+  ['azurekms://a\nb', { kind: 'remote', scheme: 'azurekms' }],
+])('parses the key reference %j', (text, reference) => {
+  expect(parseReference(text)).toEqual(reference);
+});
+
+test('an empty key reference is refused', () => {
+  expect(thrownBy(() => parseReference(''))).toEqual({
+    code: 'KEY_REFERENCE_INVALID',
+    message: 'empty key reference',
+    hint: '-k keys/prod.pub',
+  });
 });
