@@ -39,7 +39,7 @@ export async function choose<Choice extends string>(
 async function askLine(io: IO, question: string): Promise<string | undefined> {
   const terminal = io.openTerminal();
   if (terminal === undefined) return undefined;
-  // readline redraws its prompt at each key, and only one line of it well.
+  // readline redraws its prompt at each key press, and cannot redraw several lines.
   const lastLine = question.lastIndexOf('\n') + 1;
   terminal.output.write(question.slice(0, lastLine));
   const lines = createInterface(terminal);

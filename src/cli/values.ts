@@ -67,7 +67,7 @@ export async function readValues(
   options: ReadOptions,
 ): Promise<NewValue[]> {
   const keys = new Set<string>();
-  // Before a person types a value in vain.
+  // Checked first, so that nobody types a value in vain.
   for (const source of sources) {
     if (source.kind !== 'env-file') claim(keys, keyOf(source));
   }
@@ -96,8 +96,8 @@ function keyOf({ kind, text }: Source): string {
 }
 
 /**
- * Asks what to do about each warning, until the value has none that is not accepted. Without a
- * terminal the value stays as it is.
+ * Asks about one warning after another until those that remain are accepted. Without a terminal the
+ * value stays as it is.
  */
 async function settle(
   io: IO,

@@ -5,7 +5,7 @@ import { text, words } from './schema.ts';
 // for a match is bounded by the length of the glob times the length of the path. Globs that are
 // compiled to regular expressions have no such bound.
 
-/** The most characters of a glob whose braces are expanded. */
+/** The most characters of a glob, and of all globs that its braces expand to. */
 const MAX_GLOB = 512;
 
 const tooLong = words(`must be a glob of at most ${MAX_GLOB} characters`, 'shorten or split it');

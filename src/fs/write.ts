@@ -68,13 +68,13 @@ interface Replacement extends Omit<FolderFile, 'name'> {
   readonly path: string;
   /** The path in messages. */
   readonly shown: string;
-  /** The content that `bytes` were made from; if the file has another one by now, it is kept. */
+  /** The content that `bytes` were made from. A file that has changed since then is kept. */
   readonly madeFrom?: Uint8Array | undefined;
 }
 
 /**
- * Writes all files beside their targets before it replaces the first target. Replaces none if one
- * of them is no longer what it was made from. Throws IO.
+ * Writes all files beside their targets before it replaces the first target. Replaces none if any
+ * target has changed since its replacement was made from it. Throws IO.
  */
 export function replaceFiles(replacements: readonly Replacement[]): void {
   const staged: Staged[] = [];

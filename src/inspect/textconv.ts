@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { describeBinding } from '../jwe/binding.ts';
 import { isDataKey } from '../kubernetes/secret.ts';
 import { keepsCopy } from '../manifest/copies.ts';
-import { isNull, nameOf } from '../manifest/nodes.ts';
-import { mayHoldSecret } from '../manifest/read.ts';
+import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
+import { isForeignVersion, mayHoldSecret } from '../manifest/read.ts';
 import { knownFields } from '../manifest/read-secret.ts';
 import { applySplices, indentation, type Splice } from '../manifest/splice.ts';
 import type {
@@ -161,9 +161,9 @@ function doubtfulSplices(
   const isSecret =
     kind !== undefined &&
     /^\s*secrets?\s*$/i.test(nameOf(kind) ?? 'Secret') &&
-    // Kyverno has the kind around the fields.
+    // In a Kyverno policy, the kind is in the object around the fields.
     ![...known].some((start) => start > node.start && start < node.end);
-  if (isSecret && isObject && !isOfOtherGroup(node)) return secretSplices(node, context);
+  if (isSecret && isObject && !isForeign(node)) return secretSplices(node, context);
   return node.entries.flatMap((entry) => {
     const { key, value } = entry;
     const holdsValues = isSecret ? isValueField(entry) : /^stringData$/i.test(nameOf(key) ?? '');
@@ -172,10 +172,9 @@ function doubtfulSplices(
   });
 }
 
-/** Other API groups have kinds named Secret. */
-function isOfOtherGroup({ entries }: YamlMap): boolean {
-  const version = entries.find(({ key }) => nameOf(key) === 'apiVersion')?.value;
-  return version !== undefined && /^(?!core\/)[^/]+\//i.test(nameOf(version) ?? '');
+function isForeign(map: YamlMap): boolean {
+  const version = entryNamed(map, 'apiVersion')?.value;
+  return version !== undefined && isForeignVersion(nameOf(version) ?? '');
 }
 
 function secretSplices(map: YamlMap, context: Context): readonly Splice[] {

@@ -21,7 +21,7 @@ const USE_RSA = 'use an RSA key of 3072 or 4096 bits';
 /** A format that another command converts to one that is read here. */
 interface Conversion {
   readonly kind?: KeyKind | undefined;
-  /** Undefined if the file could be read but for its kind or the number of its blocks. */
+  /** Undefined if only the kind of the key or the number of PEM blocks is wrong. */
   readonly problem?: string;
   readonly matches: (source: KeySource) => boolean;
   /** The commands that get a key of each kind. FILE and the names of output files are replaced. */

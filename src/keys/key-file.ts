@@ -366,7 +366,7 @@ function rsaJwk(source: Source): Jwk {
   return only;
 }
 
-/** The `kid` of a JWK, or else its place in its set: only a short name can be no part of a key. */
+/** The `kid` of a JWK, or else its place in its set: a long `kid` could be a part of a key. */
 function nameOf(jwk: Jwk, set: readonly Jwk[]): string {
   const { kid } = jwk;
   const isName = typeof kid === 'string' && /^[\w.:@+/=-]{1,64}$/.test(kid);

@@ -94,7 +94,7 @@ function holdsPlainSecret(text: string): boolean {
   });
 }
 
-/** The problems of a text that is in a Secret, but that kseal cannot seal. */
+/** The problems of plaintext in a Secret that kseal cannot seal. */
 const unsealable: ReadonlySet<ReaderCode> = new Set([
   'unknown-field',
   'not-base64',
@@ -124,7 +124,7 @@ function decompressed(bytes: Buffer): Uint8Array {
   return inflateRawSync(bytes.subarray(start), options);
 }
 
-/** The layers of JSON and base64 that are searched, one in another. */
+/** The number of layers of JSON and base64, one inside another, that are searched. */
 const MAX_LAYERS = 4;
 
 /** Returns the texts in a text, if it is JSON or base64, and the texts in these. */
@@ -185,7 +185,7 @@ export function copiesIn<T extends Plaintext>(
   });
   const direct = new Map<PlacedScalar | undefined, Set<T>>();
   for (const { scalar, plaintext } of found)
-    valueIn(direct, scalar, () => new Set()).add(plaintext);
+    getOrAdd(direct, scalar, () => new Set()).add(plaintext);
   for (const scalar of scalars) {
     const at = scalar.node.start;
     if (staying[at] === BLANK) continue;
@@ -215,10 +215,10 @@ function textsOf({ text, start, end }: YamlScalar, source: string): readonly str
   return isShown || end - start < LEAST ? within : [text, ...within];
 }
 
-/** The fewest characters of a value that is searched for, and of one of several lines. */
+/** The fewest characters of a value, and of one line of a longer value, to search for. */
 const LEAST = 6;
 const LEAST_OF_LINE = 12;
-/** The characters that are compared: the search must be fast even for many long values. */
+/** The most characters that are compared, so that many long values are searched for fast. */
 const MOST = 256;
 
 interface Hit<T> {
@@ -254,9 +254,9 @@ function finderOf<T extends Plaintext>(
       beginnings[hashAt(form, 0)] = 1;
       let branch = root;
       for (let size = LEAST; size <= form.length; size *= 2)
-        branch = valueIn(branch.next, form.slice(0, size), () => newBranch<T>());
-      const forms = valueIn(branch.forms, form.length, () => new Map<string, Wanted<T>[]>());
-      valueIn(forms, form, (): Wanted<T>[] => []).push({ plaintext, isWord });
+        branch = getOrAdd(branch.next, form.slice(0, size), () => newBranch<T>());
+      const forms = getOrAdd(branch.forms, form.length, () => new Map<string, Wanted<T>[]>());
+      getOrAdd(forms, form, (): Wanted<T>[] => []).push({ plaintext, isWord });
     }
   return (text) => {
     const hits: Hit<T>[] = [];
@@ -274,7 +274,7 @@ function finderOf<T extends Plaintext>(
   };
 }
 
-function valueIn<K, V>(map: Map<K, V>, key: K, initial: () => V): V {
+function getOrAdd<K, V>(map: Map<K, V>, key: K, initial: () => V): V {
   const value = map.get(key) ?? initial();
   map.set(key, value);
   return value;
@@ -347,7 +347,7 @@ interface Found<T> extends Hit<T> {
 /** The most copies of one plaintext that are returned. */
 const MOST_COPIES = 10;
 
-/** Says where the copies are. Omits names, and lines that follow a line with the same copy. */
+/** Returns where the copies are, without names and lines that follow a line with the same copy. */
 function copiesAt<T extends Plaintext>(
   found: readonly Found<T>[],
   position: (offset: number) => Position,
@@ -359,11 +359,11 @@ function copiesAt<T extends Plaintext>(
     const where = scalar === undefined ? 'in a comment' : whereIs(scalar, secret);
     if (where === undefined) continue;
     const location = locationIn(secret, { key, position: position(at) });
-    const own = valueIn(lines, plaintext, () => new Map<string, number>());
+    const own = getOrAdd(lines, plaintext, () => new Map<string, number>());
     const isNext = location.position.line <= (own.get(where) ?? -1) + 1;
     own.set(where, location.position.line);
     if (!isNext)
-      valueIn(copies, plaintext, (): Copy<T>[] => []).push({ plaintext, location, where });
+      getOrAdd(copies, plaintext, (): Copy<T>[] => []).push({ plaintext, location, where });
   }
   return [...copies.values()].flatMap(shortened);
 }

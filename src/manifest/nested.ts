@@ -12,7 +12,7 @@ import {
   type YamlSeq,
 } from '../yaml/node.ts';
 import { parseYaml } from '../yaml/parse.ts';
-import { entryNamed, isNull, nameOf } from './nodes.ts';
+import { basesOf, entryNamed, isNull, nameOf } from './nodes.ts';
 import { readSecret } from './read-secret.ts';
 import { match } from './splice.ts';
 import {
@@ -25,7 +25,7 @@ import {
   type Source,
 } from './types.ts';
 
-/** The number of strings inside strings that are searched. */
+/** The number of levels of strings inside strings that are searched. */
 const MAX_LEVELS = 8;
 
 /** Returns the names that Kubernetes allows: others are parameters, which another tool replaces. */
@@ -48,7 +48,7 @@ export function rawCommands(nested: Pick<NestedSecret, 'secret'>, key = 'KEY') {
   };
 }
 
-/** The state of a search, and its findings about the nodes around. */
+/** The surroundings of a node in the search. */
 interface Context {
   readonly source: Source;
   /** The Secrets that kubectl reads. */
@@ -64,7 +64,7 @@ interface Found {
   readonly strings: NestedString[];
 }
 
-/** A mapping with the names of a Secret: objects next to it may omit its kind. */
+/** The target of a patch, or a SecretList: an object in it is a Secret even without a kind. */
 type Assumed = YamlMap | undefined;
 
 /**
@@ -84,7 +84,7 @@ export function findNested(
   return found;
 }
 
-/** Searches a string again after its text was changed, character by character, to be YAML. */
+/** Searches a string again, with a text of the same length in which actions are masked. */
 export function findInString(text: string, { source, root, outer }: NestedString): Nesting {
   const found: Found = { nested: [], strings: [] };
   const inside = { source: { ...source, text }, known: new Set<YamlNode>(), root, outer, level: 1 };
@@ -198,7 +198,7 @@ function positionsInString(
   };
 }
 
-/** Returns the object as people call it: `Template app`. Lists are not the object that is meant. */
+/** Returns what to call an object, such as `Template app`; undefined for a List. */
 function outerOf(map: YamlMap, kind: string): string | undefined {
   if (!/^[A-Z][A-Za-z]{0,62}$/.test(kind) || kind.endsWith('List')) return undefined;
   const metadata = valueIn(map, 'metadata');
@@ -342,7 +342,7 @@ const targetOfAlias = (node: YamlNode): YamlNode =>
 function valueIn(map: YamlMap, name: string): YamlNode | undefined {
   const own = entryNamed(map, name)?.value;
   if (own !== undefined) return targetOfAlias(own);
-  for (const base of basesOf(map)) {
+  for (const base of mergedInto(map)) {
     const value = valueIn(base, name);
     if (value !== undefined) return value;
   }
@@ -354,14 +354,9 @@ function textIn(map: YamlMap, name: string): string | undefined {
   return value === undefined || isNull(value) ? undefined : nameOf(value);
 }
 
-/** Returns the mappings that the merge keys of a mapping name, in order of precedence. */
-function basesOf(map: YamlMap): readonly YamlMap[] {
-  if (!map.entries.some(({ key }) => isMergeKey(key))) return [];
-  return map.entries
-    .filter(({ key }) => isMergeKey(key))
-    .map(({ value }) => targetOfAlias(value))
-    .flatMap((base) => (base.kind === 'seq' ? base.items.map(targetOfAlias) : [base]))
-    .filter((base) => base.kind === 'map');
+/** Returns the mappings that the merge keys of a mapping add. */
+function mergedInto(map: YamlMap): readonly YamlMap[] {
+  return map.entries.flatMap(({ key, value }) => (isMergeKey(key) ? basesOf(value) : []));
 }
 
 /**
@@ -378,7 +373,7 @@ function writtenOut(node: YamlNode): YamlNode {
     .filter(({ key }) => !isMergeKey(key))
     .map((entry) => ({ ...entry, key: writtenOut(entry.key), value: writtenOut(entry.value) }));
   const names = new Set(own.map(({ key }) => nameOf(key)));
-  const merged = basesOf(node)
+  const merged = mergedInto(node)
     .flatMap((base) => writtenOut(base).entries)
     .filter(({ key }) => names.size < names.add(nameOf(key)).size);
   return { ...node, ...plain, entries: [...own, ...merged] };

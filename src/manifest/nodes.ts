@@ -34,13 +34,13 @@ export function nameOf(node: YamlNode): string | undefined {
   return node.kind === 'scalar' ? node.text : undefined;
 }
 
-/** A value that some YAML reader takes for the field `name` of an object. */
+/** A value that some YAML reader parses as the field `name` of an object. */
 export interface FoundField {
   readonly name: string;
   readonly value: YamlNode;
   /** The key in the object; its name, unless the object has the field by a merge key. */
   readonly key: YamlNode;
-  /** Why only some readers take it for that: what the key is. */
+  /** Set if only some readers do, because the key is such a construct. */
   readonly construct: string | undefined;
 }
 
@@ -58,8 +58,8 @@ export function fieldsIn(map: YamlMap): readonly FoundField[] {
   return fields;
 }
 
-/** The mappings that a merge key adds. */
-function basesOf(value: YamlNode): readonly YamlMap[] {
+/** Returns the mappings that a merge key adds, in order of precedence. */
+export function basesOf(value: YamlNode): readonly YamlMap[] {
   const base = value.kind === 'alias' ? value.target : value;
   if (base.kind === 'seq') return base.items.flatMap(basesOf);
   return base.kind === 'map' ? [base] : [];

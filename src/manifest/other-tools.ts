@@ -180,7 +180,7 @@ const generic: Placeholder = {
   pattern: String.raw`<[^<>\n|]+${modifiers}>`,
 };
 
-/** Returns an expression with one group for each form. */
+/** Returns a regular expression with one group for each form. */
 const anyOf = (forms: readonly Placeholder[], flags: string) =>
   new RegExp(forms.map(({ pattern }) => `(${pattern})`).join('|'), flags);
 

@@ -60,11 +60,7 @@ export function readSecret(
     immutable: isTrue(entryNamed(node, 'immutable')?.value),
     annotations: readAnnotations(metadata, source, report),
     fields,
-    entries: valued.map(({ field, key, bytes, value }) => {
-      const isPlain = value.kind === 'scalar' && value.style === 'plain';
-      const isCut = field === 'stringData' && isPlain && isCutAtHash(source.text, value.end);
-      return { field, key: key.text, bytes, isCut, position: source.position(value.start) };
-    }),
+    entries: valued.map((entry) => entryFrom(entry, source)),
     nulls: entries
       .filter((entry) => !isValued(entry))
       .map(({ field, key }) => {
@@ -75,6 +71,15 @@ export function readSecret(
     node,
   };
   return { secret, problems: problems.map((problem) => ({ ...problem, secret: label })) };
+}
+
+function entryFrom(
+  { field, key, bytes, value }: ReadEntry & Pick<Entry, 'bytes'>,
+  { text, position }: Source,
+): Entry {
+  const isPlain = value.kind === 'scalar' && value.style === 'plain';
+  const isCut = field === 'stringData' && isPlain && isCutAtHash(text, value.end);
+  return { field, key: key.text, bytes, isCut, position: position(value.start) };
 }
 
 /** Reports `? data` without a colon: there is no place to put a value. */
@@ -195,7 +200,7 @@ function readEntry(
   // Without a colon, the key may be a value in the wrong place: it is not shown.
   if (problem !== undefined) report({ ...problem, key: colon === undefined ? undefined : text });
   if (problem !== undefined || value.kind !== 'scalar' || key === undefined) return undefined;
-  // SOPS replaces base64 by a text of its own.
+  // SOPS replaces base64 with a text of its own.
   const isBase64 = field === 'data' && !isSopsText(value.text);
   const bytes = isBase64 ? fromBase64(value.text) : new TextEncoder().encode(value.text);
   if (bytes === undefined) report({ ...notBase64(value, value.text, source), key: text });

@@ -77,7 +77,7 @@ export function readManifest(
   };
 }
 
-/** Most texts are spared the search for Secrets inside other objects. */
+/** Searches for Secrets inside other objects, unless a quick test rules them out. */
 function nestingIn(
   roots: readonly YamlNode[],
   source: Source,
@@ -152,7 +152,7 @@ function together(searches: readonly Search[]): Search {
   };
 }
 
-/** Replaces what a construct of YAML leads to by a problem, because readers differ on it. */
+/** Replaces what a construct of YAML leads to with a problem, because readers differ on it. */
 function refused(search: Search, node: YamlNode, source: Source, construct: string): Search {
   if (isEmpty(search)) return nothing;
   const message = `${construct} in place of a Secret, or of a List of Secrets`;
@@ -231,14 +231,18 @@ function selfIn(object: Identity, source: Text): Search {
   return refused(self, first.key, source, first.construct);
 }
 
-// The groups of Kubernetes have no Secret but that of the core, whose group is empty. The group of
-// any other kind has a dot (apiextensions.k8s.io, validation of spec.group).
+// In Kubernetes, only the core group, whose name is empty, has a kind Secret. The group of any
+// other project has a dot (apiextensions.k8s.io, validation of spec.group).
 const foreignVersion =
   /^(?!(?:.+\.)?(?:k8s|kubernetes)\.io\/)(?:[a-z\d-]+\.)+[a-z\d-]+\/[a-z\d]+$/i;
 
-/** Whether an object is of the API group of another project, some of which have a kind Secret. */
+/** Whether an apiVersion is that of another project, some of which have a kind Secret. */
+export function isForeignVersion(version: string): boolean {
+  return foreignVersion.test(version);
+}
+
 function isForeign({ versions }: Identity): boolean {
-  return versions.length > 0 && versions.every((version) => foreignVersion.test(version));
+  return versions.length > 0 && versions.every(isForeignVersion);
 }
 
 function isSecret({ kinds, versions, fields }: Identity, { original }: Text): boolean {
@@ -354,14 +358,14 @@ function misspelt({ node }: Identity, source: Text): Search {
       ? isCore && holds('stringData')
       : isSimilar(nameOf(kind.value), 'Secret') &&
         (isCore ||
-          ((holds('data') || holds('stringData')) && !foreignVersion.test(versionText ?? '')));
+          ((holds('data') || holds('stringData')) && !isForeignVersion(versionText ?? '')));
   if (!isMeant) return nothing;
   const message = 'looks like a Secret, but Kubernetes does not recognise it as one';
   const problem = problemAt(kind?.key ?? node, source, 'misspelt-kind', message, exactly);
   return { secrets: [], problems: [problem] };
 }
 
-/** Whether a text looks like a word: in other letters, with spaces, or with a typo. */
+/** Whether a text looks like a word, but has full-width letters, spaces or a typo. */
 function isSimilar(text: string | undefined, word: string): boolean {
   if (text === undefined || text.length > 2 * word.length) return false;
   const letters = text.normalize('NFKC').replace(/[\s\p{Cf}]/gu, '');
@@ -376,7 +380,7 @@ function canBecome(text: string, name: string): boolean {
   const parts = text.split(action);
   if (parts.length === 1) return false;
   const isOptional = parts.some((part, at) => at % 2 === 1 && actionKind(part) !== 'output');
-  // The numbers of characters of `name` that the parts so far can make.
+  // The lengths of the beginnings of `name` that the parts so far can make.
   let made = [0];
   for (const [at, part] of parts.entries()) {
     const literal = part.trim();
@@ -406,7 +410,7 @@ export function actionKind(
   return /^(?:\/\*|\$.*|break|continue|fail)$/s.test(word) ? 'silent' : 'output';
 }
 
-// Letters that come out of escapes, of a line break in double quotes, or of !!binary.
+// Escapes, line breaks in double quotes and !!binary, which can make any letter.
 const hiddenLetters =
   /\\(?:[xuU]|[\u0085\u2028\u2029]|\r(?!\n))|(?:^|[\s,[{:])!\S{0,99}(?:binary|%)/m;
 const secretWord = /\bSecret(?:List)?\b/;

@@ -58,7 +58,7 @@ export interface NestedSecret {
   readonly problems: readonly Diagnostic<ReaderCode>[];
   /** The text with the Secret: the manifest, or a string in it. */
   readonly source: Source;
-  /** The object around the Secret for people: `Template app`. */
+  /** The object around the Secret, such as `Template app`. */
   readonly outer: string;
   readonly root: YamlNode;
 }
@@ -69,7 +69,7 @@ export interface NestedString extends Nesting {
   readonly source: Source;
   /** Its documents; empty if it cannot be parsed. */
   readonly roots: readonly YamlNode[];
-  /** Lines of a literal block scalar, so that its offsets have exact positions. */
+  /** Whether it is a literal block scalar, so that its offsets have exact positions. */
   readonly literal: boolean;
   readonly outer: string;
   readonly root: YamlNode;

@@ -313,7 +313,7 @@ function fieldFor(secret: SecretDocument, key: string, options: SealOptions): Fi
   return fields.has('stringData') && !fields.has('data') ? 'stringData' : 'data';
 }
 
-/** Answered questions about a value are not asked again, as warnings. */
+/** Adds the warnings that a person has accepted to those that the policy suppresses. */
 function allowing(options: SealOptions, codes: ReadonlySet<string> = new Set()): SealOptions {
   const { policy } = options;
   return { ...options, policy: { ...policy, allow: new Set([...policy.allow, ...codes]) } };
@@ -390,7 +390,7 @@ export function nestedWarnings(
   const warnings = nested.flatMap((its): readonly Diagnostic[] => {
     const { position, key } = plaintextIn(its) ?? {};
     if (position === undefined) return [];
-    const message = `is left as it is, with plaintext, because it is inside ${its.outer}`;
+    const message = `not sealed: plaintext inside ${its.outer}, which kseal does not edit`;
     const hint = `seal each value: ${rawCommands(its, key).seal}, and put the output under stringData`;
     return [{ code: 'nested-secret', position, secret: secretLabel(its.secret), message, hint }];
   });

@@ -63,7 +63,7 @@ export function underPolicy<Found extends Warning>(
  * Checks a plaintext before it is sealed, and returns warnings about it.
  *
  * @throws KsealError VALUE_REFUSED for a value that is already sealed or encrypted by SOPS, a
- *   pointer of Git LFS, one that its Secret type forbids, and under `strict` one with a warning
+ *   Git LFS pointer, one that its Secret type forbids, and under `strict` one with a warning
  */
 export function checkPlaintext(
   value: Plaintext,
@@ -253,7 +253,7 @@ const valueChecks: readonly ValueCheck[] = [
   },
   {
     code: 'no-credentials',
-    message: 'is a docker configuration that lacks credentials, which a credential store may have',
+    message: 'is a docker configuration without credentials, which may be in a credential store',
     hint: 'to make one that has them: kubectl create secret docker-registry',
     found: ({ key, bytes }) => lacksCredentials(key, bytes),
   },
@@ -366,7 +366,7 @@ const valueChecks: readonly ValueCheck[] = [
   },
   {
     code: 'placeholder',
-    message: 'is what a program prints if it found nothing, such as jq',
+    message: 'is what programs such as jq print if they find nothing',
     found: pattern(/^(?:null|undefined|nil|none|nan|\[object Object\])\r?\n?$/i),
   },
 ];
@@ -436,7 +436,7 @@ function isUnencodedWord({ encoded, bytes }: Examined): boolean {
   return looksTyped.test(word) && readable(bytes) === undefined;
 }
 
-/** BEGIN and END lines; word processors change the hyphens. Bounded, for hostile text. */
+/** BEGIN and END lines; word processors change the hyphens. Bounded, because text may be hostile. */
 const MARKER =
   /([-\u2010-\u2015\u2212]{1,5} ?(BEGIN|END) ((?:[A-Z0-9]{1,20} ){0,5}(?:CERTIFICATE|REQUEST|(?:PRIVATE|PUBLIC) KEY(?: BLOCK)?|PARAMETERS|CRL|PKCS7|CMS)) ?[-\u2010-\u2015\u2212]{1,5})/;
 

@@ -163,7 +163,7 @@ function rootsOf(text: string): readonly YamlNode[] | undefined {
 }
 
 /**
- * Replaces each action by as many private-use characters, a different one for each action. An
+ * Replaces each action with as many private-use characters, a different one for each action. An
  * action that may render as any structure becomes blank. Undefined if an action does not end, or
  * may contain lines that other readers do not take for a part of it.
  */
@@ -267,7 +267,7 @@ function endOfAction(text: string, start: number): number | undefined {
   return undefined;
 }
 
-/** Replaces masks by their actions in the names that messages show. */
+/** Replaces masks with their actions in the names that messages show. */
 function unmasked(
   manifest: Manifest,
   source: string,
@@ -322,7 +322,7 @@ function either(a: Renderings, b: Renderings): Renderings {
   return { blank: a.blank || b.blank, text: a.text || b.text };
 }
 
-/** A block of actions: its last alternative, and the others, with none of them unless it has else. */
+/** A block of actions: its last alternative and the others. Without else, it can also be blank. */
 interface Block {
   readonly others: Renderings;
   readonly last: Renderings;
@@ -335,7 +335,7 @@ function renderingsOf({ others, last, hasElse }: Block): Renderings {
   return either(either(others, last), hasElse ? never : blank);
 }
 
-/** Whether a text with masked actions has a rendering that is not empty, and that none of them makes. */
+/** Whether a text with masked actions can render as text that no action outputs. */
 function hasPlaintext(masked: string, actions: ReadonlyMap<string, string>): boolean {
   const outer: Block[] = [];
   let block = whole;

@@ -239,7 +239,7 @@ function digitsEnd(text: Buffer, at: number): number {
 
 /** How long one text is read before others get their turn, in milliseconds. */
 const SLICE = 5;
-/** The values between two looks at the clock. */
+/** The number of values that are read before the clock is checked again. */
 const STEPS = 256;
 
 /** One text is read in each turn of the event loop. */

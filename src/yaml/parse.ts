@@ -58,7 +58,7 @@ const messages: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: 'duplicate key',
   INDENTATION: 'no-break or other Unicode space as indentation, which YAML takes for text',
   LINE_SEPARATOR: 'line separator (U+2028), a line break to some YAML readers',
-  MERGE_CONFLICT: 'unresolved merge conflict: this line and its counterparts are markers of git',
+  MERGE_CONFLICT: 'unresolved merge conflict: this line is a conflict marker of git',
   MISSING_CHAR: 'missing colon, comma, space or closing quote',
   MULTILINE_IMPLICIT_KEY: 'a key must be on one line',
   NESTING: `nested more than ${MAX_DEPTH} levels deep`,
@@ -92,8 +92,8 @@ export function parseYaml(source: string): ParsedYaml {
 const startsWithJson = /^\uFEFF?\s*\{\s*["}]/;
 
 /**
- * Splits a text after each JSON object that it begins with. kubectl first decodes JSON objects one
- * after another, whatever is between them to YAML, and takes only the rest for YAML.
+ * Splits a text after each JSON object that it begins with. kubectl decodes JSON objects one after
+ * another, even if YAML would not separate them there, and parses only the rest as YAML.
  */
 function jsonParts(source: string): readonly Range[] {
   const space = /(?:\s|#.*)*/y;
@@ -178,7 +178,7 @@ function* tokensOf(source: string, parts: readonly Range[], fail: Fail): Generat
   }
 }
 
-/** Finds what YAML readers disagree on before the first token. */
+/** Finds a character or line that YAML readers disagree on, before the text is split into tokens. */
 function obstacleIn(source: string): Pick<YamlError, 'code' | 'offset'> | undefined {
   const offset = forbiddenCharacter(source);
   if (offset !== undefined)

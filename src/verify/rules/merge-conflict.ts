@@ -4,7 +4,7 @@ export const mergeConflict: Rule = {
   id: 'merge-conflict',
   severity: 'error',
   summary: 'a merge conflict that is not resolved',
-  why: 'A file with the markers of git is not the file that anyone meant, and both sides may hold values. It is neither sealed nor judged before the conflict is resolved.',
+  why: 'A file with conflict markers is not a file that anyone meant to have, and both of its sides may contain values. kseal neither seals nor judges it until the conflict is resolved.',
   wrong:
     '<<<<<<< HEAD\n  password: ZXlKaGJHY2lPaUpTVTBF…\n=======\n  password: Y29ycmVjdCBob3JzZQ==\n>>>>>>> topic',
   right: 'data:\n  password: ZXlKaGJHY2lPaUpTVTBF…',

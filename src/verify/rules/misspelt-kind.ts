@@ -5,7 +5,7 @@ export const misspeltKind: Rule = {
   id: 'misspelt-kind',
   severity: 'error',
   summary: 'something that looks like a Secret, but has a misspelt kind or apiVersion',
-  why: 'Kubernetes and kseal recognise a Secret by kind: Secret and apiVersion: v1, with exactly this spelling. This document spells one of them differently, so Kubernetes does not accept it as a Secret, and kseal does not seal it. A kind Secret is of another project only if its API group has a dot, as in example.com/v1.',
+  why: 'Kubernetes and kseal recognise a Secret by kind: Secret and apiVersion: v1, with exactly this spelling. This document spells one of them differently, so Kubernetes does not accept it as a Secret, and kseal does not seal it. A Secret belongs to another project only if its API group has a dot, as in example.com/v1.',
   wrong: 'apiVersion: v1\nKind: secret',
   right: 'apiVersion: v1\nkind: Secret',
   covers: 'text',
@@ -17,5 +17,5 @@ export const misspeltKind: Rule = {
 };
 
 const inTemplates: readonly ReaderCode[] = ['misspelt-kind'];
-// Rendering may mend these.
+// Rendering may correct these.
 const always: readonly ReaderCode[] = [...inTemplates, 'missing-version', 'unrendered-kind'];
