@@ -186,13 +186,13 @@ const HIDDEN =
 /** Control characters except tab, LF and CR, and escape sequences of a terminal (ECMA-48). */
 const CONTROL = /\x1B\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]/g;
 
-type Defect = readonly [
+type PemDefect = readonly [
   message: string,
   found: (markers: readonly Marker[], text: string) => boolean,
 ];
 
 /** Each message completes "the value is PEM". OpenSSL, OpenSSH or both reject every one of them. */
-const pemDefects: readonly Defect[] = [
+const pemDefects: readonly PemDefect[] = [
   ['with the two characters \\n in place of newlines', (_, text) => text.includes('\\n')],
   [
     'with wrong dashes in its BEGIN or END line',

@@ -202,6 +202,9 @@ function paste(command: string): string {
 const NAME = "it's a file";
 const WORD = "'it'\\''s a file'";
 
+/** Yields no passphrase. */
+const none = async function* () {};
+
 describe('to seal', () => {
   test.each(Object.entries(toSeal))(
     'with %s, the hint is the command that converts it',
@@ -220,8 +223,6 @@ describe('to seal', () => {
 });
 
 describe('to open values', () => {
-  const none = async function* () {};
-
   test.each(Object.entries(toOpen))(
     'with %s, the hint is the command that converts it',
     async (_, [content, problem, hint]) => {
@@ -266,7 +267,7 @@ describe('a file of public keys only', () => {
 
   test.each(publicOnly)('(%s) is refused as a private key', async (_, [content]) => {
     const path = join(folder, save(NAME, content));
-    const { code, hint } = await rejectionOf(openingKeyFromFile(path, NAME, async function* () {}));
+    const { code, hint } = await rejectionOf(openingKeyFromFile(path, NAME, none));
     expect([code, hint]).toEqual(['KEY_INVALID', expect.not.stringMatching(/pub\b|crt/)]);
   });
 });

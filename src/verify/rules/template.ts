@@ -7,7 +7,7 @@ export const template: Rule = {
   id: 'template',
   severity: 'warning',
   summary: 'a template, or a value that another tool inserts',
-  why: 'The result of a Helm template is known only after rendering, so its Secrets cannot be judged, except for plaintext that it contains literally. Render it first, and verify the result: helm template . | kseal verify -. A placeholder of argocd-vault-plugin, vals, Bank-Vaults, 1Password or envsubst is not plaintext if nothing else is in the value. Each document is reported once.',
+  why: 'The result of a Helm template is known only after rendering, so its Secrets cannot be judged, except for plaintext that it contains literally. Render it first, and verify the result: helm template . | kseal verify -. A placeholder of another tool, such as argocd-vault-plugin, vals or envsubst, is not plaintext if the value contains nothing else. Each document is reported once.',
   wrong:
     'kind: Secret\nmetadata:\n  name: {{ .Release.Name }}-db\nstringData:\n  password: {{ .Values.password }}',
   right: '# in values.yaml, a value sealed with: kseal seal --raw …',
