@@ -45,8 +45,8 @@ export function shellWord(text: string): string {
  * Completes a command that reads FILE, the path `file`, and writes `key.EXTENSION`. An output that
  * has the name of the input gets another one.
  */
-export function commandFor(template: string, file: string): string {
-  return template.replace(/\bFILE\b|\bkey\.[a-z0-9]+/g, (word) => {
+export function commandFor(command: string, file: string): string {
+  return command.replace(/\bFILE\b|\bkey\.[a-z0-9]+/g, (word) => {
     if (word === 'FILE') return shellWord(file);
     return word === basename(file) ? `new-${word}` : word;
   });

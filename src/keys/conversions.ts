@@ -3,7 +3,7 @@ import { commandFor } from '../text.ts';
 
 export type KeyKind = 'public' | 'private';
 
-/** The content of a key file, and the caller's needs. */
+/** The content of a key file, and the kind of key that the caller needs. */
 export interface KeySource {
   readonly bytes: Buffer;
   /** Without a byte order mark and white space around it. */

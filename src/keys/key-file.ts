@@ -422,7 +422,7 @@ function checkRsa(key: KeyObject, source: Source): number {
 
 const USE_RSA = 'use an RSA key of 3072 or 4096 bits';
 
-/** The error for a key of the other kind than wanted. */
+/** The error for a private key in place of a public one, or the reverse. */
 function wrongKind(kind: KeyKind, source: Source): KsealError {
   if (kind === 'private') return invalid(source, 'is a private key, expected a public key');
   const pem = source.shown.replace(/\.(?:pub|crt|cer)$/, '.pem');

@@ -34,7 +34,7 @@ export interface TemplateDocument {
   readonly hidden: boolean;
 }
 
-/** Reads a manifest. If actions keep it from being YAML or from being objects, masks them. */
+/** Reads a manifest. Masks its actions if it is not YAML, or has no objects, because of them. */
 export function readTemplates(source: string, path: string): TemplateText {
   const manifest = readManifest(source, path);
   if (!isTemplate(manifest))

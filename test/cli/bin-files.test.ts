@@ -77,7 +77,7 @@ test.each([
   writeFileSync(path, secret(1));
   execFileSync('mkfifo', [join(cwd, 'pipe')]);
   const { ended } = startBin(['seal', ...args, '-k', 'k.pub'], { cwd });
-  // It opens when kseal opens it, which has read the file by then.
+  // Opening it blocks until kseal opens it, and by then kseal has read the file.
   const pipe = await open(join(cwd, 'pipe'), 'w');
   const edited = `${secret(1)}# an edit\n`;
   writeFileSync(path, edited);

@@ -122,7 +122,7 @@ async function seal(text) {
   return code === 0 ? stdout : undefined;
 }
 
-/** Everything that kubectl, verify and seal make of some texts. */
+/** The results of kubectl, verify and seal for some texts. */
 async function examine(kubectl, texts) {
   const answers = await kubectl.read(texts);
   const results = [];

@@ -11,11 +11,15 @@ export const misspeltKind: Rule = {
   covers: 'text',
   inTemplates: true,
   checkProblem: (problem) => {
-    const isReported = problem.inTemplate ? inTemplates : always;
+    const isReported = problem.inTemplate ? inTemplates : outsideTemplates;
     return isReported.includes(problem.code) ? problem : undefined;
   },
 };
 
 const inTemplates: readonly ReaderCode[] = ['misspelt-kind'];
 // Rendering may correct these.
-const always: readonly ReaderCode[] = [...inTemplates, 'missing-version', 'unrendered-kind'];
+const outsideTemplates: readonly ReaderCode[] = [
+  ...inTemplates,
+  'missing-version',
+  'unrendered-kind',
+];
