@@ -185,7 +185,7 @@ export function copiesIn<T extends Plaintext>(
   });
   const direct = new Map<PlacedScalar | undefined, Set<T>>();
   for (const { scalar, plaintext } of found)
-    getOrAdd(direct, scalar, () => new Set()).add(plaintext);
+    valueIn(direct, scalar, () => new Set()).add(plaintext);
   for (const scalar of scalars) {
     const at = scalar.node.start;
     if (staying[at] === BLANK) continue;
@@ -218,7 +218,7 @@ function textsOf({ text, start, end }: YamlScalar, source: string): readonly str
 /** The fewest characters of a value, and of one line of a longer value, to search for. */
 const LEAST = 6;
 const LEAST_OF_LINE = 12;
-/** The most characters that are compared, so that many long values are searched for fast. */
+/** The characters that are compared: the search must be fast even for many long values. */
 const MOST = 256;
 
 interface Hit<T> {
@@ -254,9 +254,9 @@ function finderOf<T extends Plaintext>(
       beginnings[hashAt(form, 0)] = 1;
       let branch = root;
       for (let size = LEAST; size <= form.length; size *= 2)
-        branch = getOrAdd(branch.next, form.slice(0, size), () => newBranch<T>());
-      const forms = getOrAdd(branch.forms, form.length, () => new Map<string, Wanted<T>[]>());
-      getOrAdd(forms, form, (): Wanted<T>[] => []).push({ plaintext, isWord });
+        branch = valueIn(branch.next, form.slice(0, size), () => newBranch<T>());
+      const forms = valueIn(branch.forms, form.length, () => new Map<string, Wanted<T>[]>());
+      valueIn(forms, form, (): Wanted<T>[] => []).push({ plaintext, isWord });
     }
   return (text) => {
     const hits: Hit<T>[] = [];
@@ -274,7 +274,7 @@ function finderOf<T extends Plaintext>(
   };
 }
 
-function getOrAdd<K, V>(map: Map<K, V>, key: K, initial: () => V): V {
+function valueIn<K, V>(map: Map<K, V>, key: K, initial: () => V): V {
   const value = map.get(key) ?? initial();
   map.set(key, value);
   return value;
@@ -347,7 +347,7 @@ interface Found<T> extends Hit<T> {
 /** The most copies of one plaintext that are returned. */
 const MOST_COPIES = 10;
 
-/** Returns where the copies are, without names and lines that follow a line with the same copy. */
+/** Says where the copies are. Omits names, and lines that follow a line with the same copy. */
 function copiesAt<T extends Plaintext>(
   found: readonly Found<T>[],
   position: (offset: number) => Position,
@@ -359,11 +359,11 @@ function copiesAt<T extends Plaintext>(
     const where = scalar === undefined ? 'in a comment' : whereIs(scalar, secret);
     if (where === undefined) continue;
     const location = locationIn(secret, { key, position: position(at) });
-    const own = getOrAdd(lines, plaintext, () => new Map<string, number>());
+    const own = valueIn(lines, plaintext, () => new Map<string, number>());
     const isNext = location.position.line <= (own.get(where) ?? -1) + 1;
     own.set(where, location.position.line);
     if (!isNext)
-      getOrAdd(copies, plaintext, (): Copy<T>[] => []).push({ plaintext, location, where });
+      valueIn(copies, plaintext, (): Copy<T>[] => []).push({ plaintext, location, where });
   }
   return [...copies.values()].flatMap(shortened);
 }
