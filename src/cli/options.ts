@@ -96,6 +96,11 @@ export function passphrasesFrom(io: Pick<IO, 'env' | 'cwd' | 'openTerminal'>): P
 /** The first line of a file, as for `-passin file:` of openssl. Throws IO or KEY_INVALID. */
 function passphraseIn(path: string, shown: string): Uint8Array {
   const text = readFile(path, shown, MAX_PASSPHRASE_FILE).toString('latin1');
+  // Windows PowerShell writes UTF-16 by default.
+  if (/^(?:\xff\xfe|\xfe\xff)/.test(text)) {
+    const hint = `in PowerShell: Get-Content ${shellWord(shown)} | Set-Content -Encoding ascii passphrase.txt`;
+    throw new KsealError('KEY_INVALID', 'is encoded in UTF-16', { thing: shown, hint });
+  }
   const [line = ''] = text.replace(/^\xef\xbb\xbf/, '').split(/\r?\n/);
   if (line !== '') return Buffer.from(line, 'latin1');
   throw new KsealError('KEY_INVALID', 'first line is empty, expected a passphrase', {

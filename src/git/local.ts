@@ -66,8 +66,7 @@ export type FoundFile =
 
 /** Looks up `path`, relative to the folder, in a commit; undefined if nothing is there. */
 export function fileAt(git: LocalGit, commit: string, path: string): FoundFile | undefined {
-  const folders = [...path.matchAll(/(?<=[^./])\//g)].map(({ index }) => path.slice(0, index));
-  const way = [...folders, path];
+  const way = [...foldersAbove(path), path];
   for (const { mode, id, path: at } of treeEntries(
     ask(git, ['ls-tree', '-z', commit, '--', ...way]),
   )) {
@@ -78,6 +77,23 @@ export function fileAt(git: LocalGit, commit: string, path: string): FoundFile |
     if (at === path || !isOnTheWay) return { bytes: undefined, at, kind: kindOf(mode) };
   }
   return undefined;
+}
+
+/** Returns what the index has in place of a folder above `path`, such as a link. */
+export function inPlaceOfFolder(
+  git: LocalGit,
+  path: string,
+): { readonly at: string; readonly kind: string } | undefined {
+  const folders = foldersAbove(path);
+  if (folders.length === 0) return undefined;
+  const listing = ask(git, ['ls-files', '--stage', '-z', '--', ...folders]).toString();
+  for (const [, mode = '', at = ''] of listing.matchAll(/(\d{6}) [0-9a-f]+ \d\t([^\0]+)\0/g))
+    if (folders.includes(at)) return { at, kind: kindOf(mode) };
+  return undefined;
+}
+
+function foldersAbove(path: string): readonly string[] {
+  return [...path.matchAll(/(?<=[^./])\//g)].map(({ index }) => path.slice(0, index));
 }
 
 /** The way from the folder to the top of its working tree: `../../`, or empty. */

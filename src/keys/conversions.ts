@@ -40,6 +40,9 @@ const inHex = (pattern: RegExp) => (source: KeySource) =>
 /** Whether a file is a SEQUENCE whose content begins with these hex digits; `L` is a length. */
 const inDer = (content: string) => inHex(new RegExp(`^30L${content}`.replaceAll('L', LENGTH)));
 
+/** Prints a PEM block with `\\n` in it, such as one in JSON or a file of variables. */
+const UNESCAPE = `printf '%b\\n' "$(grep -o -e '-----BEGIN.*-----' FILE)"`;
+
 /** In order: the first row that matches applies. */
 const conversions: readonly Conversion[] = [
   {
@@ -49,10 +52,31 @@ const conversions: readonly Conversion[] = [
     private: 'in PowerShell: Get-Content FILE | Set-Content -Encoding ascii key.pem',
   },
   {
+    kind: 'private',
+    problem: 'has \\n instead of line breaks',
+    matches: inText(/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----\\n/),
+    public: `${UNESCAPE} | openssl pkey -pubout -out key.pub`,
+    private: `${UNESCAPE} > key.pem`,
+  },
+  {
+    kind: 'public',
     problem: 'has \\n instead of line breaks',
     matches: inText(/-----BEGIN [A-Z0-9 ]+-----\\n/),
-    public: `printf '%b\\n' "$(tr -d '"' < FILE)" > key.pub`,
-    private: `printf '%b\\n' "$(tr -d '"' < FILE)" > key.pem`,
+    public: `${UNESCAPE} > key.pub`,
+  },
+  {
+    problem: 'is in quotes',
+    matches: inText(/^["']-----BEGIN /),
+    public: `tr -d "\\"'" < FILE > key.pub`,
+    private: `tr -d "\\"'" < FILE > key.pem`,
+  },
+  {
+    kind: 'private',
+    problem: 'is a PuTTY private key',
+    matches: inText(/^PuTTY-User-Key-File-\d: ssh-rsa/),
+    public:
+      'puttygen FILE -O public-openssh -o key.ssh && ssh-keygen -e -m PKCS8 -f key.ssh > key.pub',
+    private: 'puttygen FILE -O private-openssh -o key.pem',
   },
   {
     kind: 'private',
@@ -81,18 +105,26 @@ const conversions: readonly Conversion[] = [
   },
   {
     kind: 'private',
+    matches: inText(
+      /-----BEGIN [A-Z0-9 ]*PRIVATE KEY[\s\S]*-----BEGIN PUBLIC|-----BEGIN PUBLIC[\s\S]*-----BEGIN [A-Z0-9 ]*PRIVATE KEY/,
+    ),
+    public: 'openssl pkey -in FILE -pubout -out key.pub',
+    private: 'openssl pkey -in FILE -out key.pem',
+  },
+  {
+    kind: 'private',
     matches: inText(/-----BEGIN [A-Z0-9 ]*PRIVATE KEY/),
     public: 'openssl pkey -in FILE -pubout -out key.pub',
   },
   {
     kind: 'private',
-    matches: inText(/^[ \t]*privateExponent:/m),
+    matches: inText(/^[ \t]*privateExponent:[\s\S]*-----BEGIN PUBLIC KEY/m),
     public: 'openssl pkey -pubin -in FILE -out key.pub',
   },
   {
     kind: 'private',
-    matches: ({ text, isPrivate }) => isPrivate && /^\{\s*"keys"/.test(text),
-    public: "jq '.keys[0] | {kty, n, e}' FILE > key.jwk",
+    matches: ({ text, isPrivate }) => isPrivate && /"keys"\s*:\s*\[/.test(text),
+    public: `jq 'first(.keys[] | select(.kty == "RSA")) | {kty, n, e}' FILE > key.jwk`,
   },
   {
     kind: 'private',
@@ -219,8 +251,12 @@ function conversionOfBase64(source: KeySource): Omit<Conversion, 'matches'> | un
   const bytes = Buffer.from(source.text, 'base64');
   const problem = 'is encoded in base64';
   const decode = 'base64 -d < FILE';
+  if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY/.test(bytes.toString('latin1'))) {
+    const toPublic = `${decode} | openssl pkey -pubout -out key.pub`;
+    return { kind: 'private', problem, public: toPublic, private: `${decode} > key.pem` };
+  }
   if (bytes.includes('-----BEGIN '))
-    return { problem, public: `${decode} > key.pub`, private: `${decode} > key.pem` };
+    return { kind: 'public', problem, public: `${decode} > key.pub` };
   const inner = conversions.find(({ matches }) => matches({ ...source, bytes }));
   const piped = (command = '') =>
     command.startsWith('openssl') ? `${decode} | ${command.replace(' -in FILE', '')}` : undefined;

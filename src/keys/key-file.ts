@@ -131,12 +131,15 @@ export function looksLikeKey(bytes: Uint8Array): boolean {
   const { text } = sourceOf(bytes, '');
   // A PEM block in a manifest is indented.
   if (/^-----BEGIN [A-Z0-9 ]+-----/m.test(text)) return !/\bkind["']?\s*:/.test(text);
-  const [first, second = 0] = bytes;
-  const isDer = first === 0x30 && second >= 0x80;
-  return (
-    isDer || /^(?:\{[^{}]*"kty"\s*:|\{\s*"keys"\s*:\s*\[|ssh-\w+ AAAA|---- BEGIN SSH2 )/.test(text)
-  );
+  // A long SEQUENCE in DER, or a Java keystore.
+  if (/^(?:30[89a-f]|feedfeed|cececece)/.test(bufferOf(bytes.subarray(0, 4)).toString('hex')))
+    return true;
+  return KEY_TEXT.test(text);
 }
+
+/** The beginning of a JWK or a JWK Set, of an SSH public key, or of a PuTTY private key. */
+const KEY_TEXT =
+  /^(?:\{[^{}]*"(?:kty"\s*:|keys"\s*:\s*\[)|(?:ssh|sk|ecdsa)-\S+ AAAA|---- BEGIN SSH2 |PuTTY-User-Key-File-)/;
 
 /**
  * Parses a key: a PEM block, an RSA JWK (RFC 7517), or a JWK Set with one such key. Throws
@@ -354,6 +357,7 @@ function rsaJwk(source: Source): Jwk {
   const secret = fit.filter(isPrivateJwk);
   const [jwk, ...others] = wanted === 'private' && secret.length > 0 ? secret : fit;
   if (jwk !== undefined && others.length > 0) {
+    if (wanted === 'private' && secret.length === 0) throw wrongKind('public', source);
     const names = [jwk, ...others].map((one) => nameOf(one, all));
     throw invalid(
       source,

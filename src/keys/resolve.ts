@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { type Config, type ConfiguredKey, parseReference } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
@@ -35,8 +35,10 @@ export async function loadPublicKey(text: string, context: KeyContext): Promise<
       hint: `add file: keys/${name}.pub, then: kseal fetch-pubkey ${name}`,
     });
   }
-  const key = await publicKeyFromFile(resolve(config.folder, entry.file), entry.file);
-  checkPin(key.kid, entry.kid, entry.file);
+  const path = resolve(config.folder, entry.file);
+  const shown = relative(context.cwd, path);
+  const key = await publicKeyFromFile(path, shown);
+  checkPin(key.kid, entry.kid, shown);
   return key;
 }
 
@@ -79,8 +81,9 @@ async function openingKeys(text: string, context: KeyContext): Promise<readonly 
   const { config, entry } = configuredKey(reference.name, context.config);
   if (entry.private !== undefined) {
     const path = resolve(config.folder, entry.private);
-    const key = await openingKeyFromFile(path, entry.private, passphrases);
-    checkPin(key.kid, entry.kid, entry.private);
+    const shown = relative(cwd, path);
+    const key = await openingKeyFromFile(path, shown, passphrases);
+    checkPin(key.kid, entry.kid, shown);
     return [key];
   }
   // No pin is checked: the source may be all versions of a key, among which the kid chooses.

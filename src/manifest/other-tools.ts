@@ -162,7 +162,7 @@ const placeholders: readonly Placeholder[] = [
   // A default may be plaintext: `${PW:-hunter2}`, `{{ .pw | default "hunter2" }}`.
   {
     tool: 'envsubst',
-    pattern: String.raw`\$\{\w+(?:\^{1,2}|,{1,2}|:?[-=](?:""|''|\$\{\w+\})?)?\}`,
+    pattern: String.raw`\$\{\w+(?:\^{1,2}|,{1,2}|:?[-=?](?:""|''|\$\{\w+\})?)?\}`,
   },
   {
     tool: 'Ansible Vault',

@@ -373,7 +373,7 @@ const valueChecks: readonly ValueCheck[] = [
 
 const toolIn = (text: string) => placeholderTool(text) ?? toolNamedIn(text);
 const looksReplaceable =
-  /^\s*(?:change[-_ ]?(?:me|it)|replace[-_ ]?me|(?:insert|your|my)[-_ ].*(?:password|secret|token|key|here)|todo|tbd|fixme|x{3,}|\*{3,}|\.{3,}|placeholder|dummy|example|<[^<>\n]*>|\$\{[^}\n]*\}|#\{[^}\n]*\}#|\{\{[^\n]*\}\})\s*$/i;
+  /^\s*(?:change[-_ ]?(?:me|it)|replace[-_ ]?me|(?:insert|your|my)[-_ ].*(?:password|secret|token|key|here)|todo|tbd|fixme|x{3,}|\*{3,}|\.{3,}|placeholder|dummy|example|<[^<>\n]*>|\$\{[^}\n]*\}|#\{[^}\n]*\}#|\{\{[^\n]*\}\}|(?:op|(?:secret)?ref\+\w+):\/\/[^\n]{1,500}|(?:>>)?(?:vault|bao):[^\n#]{1,500}#[^\n]{1,500})\s*$/i;
 
 /** The codes of warnings about a plaintext alone. */
 export const valueWarningCodes: readonly string[] = [

@@ -8,6 +8,7 @@ import {
   fileAt,
   filesAt,
   type GitFile,
+  inPlaceOfFolder,
   type LocalGit,
   stagedFiles,
 } from '../git/local.ts';
@@ -71,10 +72,20 @@ function readOrError(file: string, name: string, walked: boolean): Uint8Array | 
   }
 }
 
-/** Reads the manifests in the index that the next commit adds or changes. */
+/**
+ * Reads the manifests in the index that the next commit adds or changes. Throws IO for a path beyond
+ * a link, below which the index has no files.
+ */
 export function textsInIndex(git: LocalGit, paths: readonly string[]): AsyncGenerator<NamedText> {
   const wanted = fromFolder(git, paths);
-  return textsOf(git, stagedFiles(git, wanted), wanted, '');
+  const files = stagedFiles(git, wanted);
+  const found = files.map(({ path }) => resolve(git.folder, path));
+  for (const path of wanted) {
+    if (found.some(isBelow(resolve(git.folder, path)))) continue;
+    const other = inPlaceOfFolder(git, path);
+    if (other !== undefined) throw notAFile(other.at, other.kind);
+  }
+  return textsOf(git, files, wanted, '');
 }
 
 /** Reads the manifests at branches, tags or commits. Throws IO for a path that none of them has. */

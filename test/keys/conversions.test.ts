@@ -139,7 +139,35 @@ const toSeal: Record<string, Case> = {
   'PEM in one line with \\n': [
     `"${pair.publicPem.replaceAll('\n', '\\n')}"`,
     'has \\n instead of line breaks',
-    `printf '%b\\n' "$(tr -d '"' < FILE)" > key.pub`,
+    `printf '%b\\n' "$(grep -o -e '-----BEGIN.*-----' FILE)" > key.pub`,
+  ],
+  'PEM in one line of JSON': [
+    JSON.stringify({ type: 'service_account', public_key: pair.publicPem }),
+    'has \\n instead of line breaks',
+    `printf '%b\\n' "$(grep -o -e '-----BEGIN.*-----' FILE)" > key.pub`,
+  ],
+  'a private key in one line of a file of variables': [
+    `KEY="${pair.privatePem.replaceAll('\n', '\\n')}"\n`,
+    'has \\n instead of line breaks, expected a public key',
+    `printf '%b\\n' "$(grep -o -e '-----BEGIN.*-----' FILE)" | openssl pkey -pubout -out key.pub`,
+  ],
+  'PEM in quotes': [
+    `"${pair.publicPem.trim()}"\n`,
+    'is in quotes',
+    `tr -d "\\"'" < FILE > key.pub`,
+  ],
+  'a private key in a JWK Set': [
+    JSON.stringify({
+      issuer: 'https://kms.example.org',
+      keys: [{ kty: 'EC' }, pair.privateKey.export({ format: 'jwk' })],
+    }),
+    'is a private key, expected a public key',
+    `jq 'first(.keys[] | select(.kty == "RSA")) | {kty, n, e}' FILE > key.jwk`,
+  ],
+  'a private key in base64': [
+    base64(pair.privatePem),
+    'is encoded in base64, expected a public key',
+    'base64 -d < FILE | openssl pkey -pubout -out key.pub',
   ],
   'PEM in base64': [base64(pair.publicPem), 'is encoded in base64', 'base64 -d < FILE > key.pub'],
   'the body of a PEM block': [
@@ -183,7 +211,12 @@ const toOpen: Record<string, Case> = {
   'PEM in one line with \\n': [
     pair.privatePem.replaceAll('\n', '\\n'),
     'has \\n instead of line breaks',
-    `printf '%b\\n' "$(tr -d '"' < FILE)" > key.pem`,
+    `printf '%b\\n' "$(grep -o -e '-----BEGIN.*-----' FILE)" > key.pem`,
+  ],
+  'a private key after its public key': [
+    pair.publicPem + pair.privatePem,
+    'contains more than one PEM block',
+    'openssl pkey -in FILE -out key.pem',
   ],
 };
 
@@ -257,6 +290,8 @@ test('a private key is recognized in every text format', () => {
     'a private key in PEM',
     'a private key and its certificate',
     'a public key after its private key as text',
+    'a private key in one line of a file of variables',
+    'a private key in a JWK Set',
   ]);
 });
 
@@ -272,7 +307,7 @@ describe('a file of public keys only', () => {
   });
 });
 
-describe('a key that no command converts', () => {
+describe('a key that no command or only that of a rare tool converts', () => {
   const ed25519 = base64('openssh-key-v1 ssh-ed25519 CANARY');
   const openSsh = `-----BEGIN OPENSSH PRIVATE KEY-----\n${ed25519}\n-----END OPENSSH PRIVATE KEY-----\n`;
   const pgp = (kind: string) =>
@@ -283,8 +318,10 @@ describe('a key that no command converts', () => {
     [openSsh, 'is an OpenSSH private key that is not RSA, expected a public key'],
     [pgp('PUBLIC'), 'is an OpenPGP public key'],
     [pgp('PRIVATE'), 'is an OpenPGP private key, expected a public key'],
+    ['PuTTY-User-Key-File-3: ssh-rsa\n', 'is a PuTTY private key, expected a public key'],
+    ['\xfe\xed\xfe\xed', 'is a Java keystore'],
   ])('is named: case %#', async (content, problem) => {
-    const { code, message } = await rejectionOf(publicKeyFrom(Buffer.from(content), 'x'));
+    const { code, message } = await rejectionOf(publicKeyFrom(Buffer.from(content, 'latin1'), 'x'));
     expect({ code, message }).toEqual({ code: 'KEY_INVALID', message: `x: ${problem}` });
   });
 });
@@ -293,7 +330,7 @@ test('a file in these formats looks like a key to inspect, unless it could be an
   for (const [name, [content]] of Object.entries(toSeal))
     expect([name, looksLikeKey(Buffer.from(content))]).toEqual([
       name,
-      !/base64|body|one line/.test(name),
+      !/base64|body|one line|quotes/.test(name),
     ]);
 });
 

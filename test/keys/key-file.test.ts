@@ -384,6 +384,13 @@ describe('a JWK Set', () => {
     expect(looksLikeKey(text)).toBe(true);
   });
 
+  test('with two public RSA keys opens nothing', async () => {
+    const path = save('public.jwks', set(jwk, otherJwk).toString());
+    expect(await rejectionOf(openingKeyFromFile(path, 'keys.json', none))).toMatchObject({
+      message: 'keys.json: is a public key, expected a private key',
+    });
+  });
+
   test('with one private RSA key opens values', async () => {
     const path = save('private.jwks', set(otherJwk, privateJwk).toString());
     expect((await openingKeyFromFile(path, 'keys.json', none)).kid).toBe(pair.kid);
@@ -416,7 +423,7 @@ describe('a JWK Set', () => {
       'with a private key',
       set(jwk, { ...ec, d: 'CANARY' }),
       'is a private key, expected a public key',
-      "jq '.keys[0] | {kty, n, e}' keys.json > key.jwk",
+      `jq 'first(.keys[] | select(.kty == "RSA")) | {kty, n, e}' keys.json > key.jwk`,
     ],
     ['with members that are not objects', set(['x']), 'JWK Set has no RSA key', undefined],
   ])('%s is refused as a public key', async (_, text, problem, hint) => {

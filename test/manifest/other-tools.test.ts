@@ -49,6 +49,7 @@ describe('the tool that replaces a value', () => {
     ['envsubst', variable('DB_PASSWORD:-')],
     ['envsubst', variable('DB_PASSWORD-')],
     ['envsubst', variable('DB_PASSWORD:=""')],
+    ['envsubst', variable('DB_PASSWORD:?')],
     ['envsubst', variable('DB_PASSWORD^^')],
     ['envsubst', variable(`DB_PASSWORD:-${variable('OTHER')}`)],
     ['envsubst', `${variable('A')} ${variable('B')}`],

@@ -257,6 +257,7 @@ const examples: Record<string, Examples> = {
       ...['my secret', 'TODO', 'tbd', 'xxx', '****', '...', 'placeholder', 'dummy', 'example'],
       ...['<password>', '$\u007bDB_PASSWORD}', '{{ .Values.password }}', ' changeme \n'],
       ...['ref+vault://kv/hr#/a', 'vault:secret/data/hr#A', 'op://hr/db/password', '#{A}#'],
+      ...['op://My Vault/db/one-time password', 'ref+echo://x', 'vault:kv/hr#"a$\u007b.b}"'],
       ...['<path:kv/hr#a>', 'postgres://app:<path:kv/hr#a>@db', '$\u007bDB_PASSWORD:=}'],
     ],
     clean: [

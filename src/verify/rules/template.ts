@@ -1,5 +1,6 @@
 import { byPosition, type Location } from '../../diagnostic.ts';
 import { templateEngine } from '../../manifest/other-tools.ts';
+import { shellWord } from '../../text.ts';
 import { lastAtMost, positionsIn } from '../../yaml/node.ts';
 import { type JudgedText, type Rule, renderFirst, type Violation } from '../rule.ts';
 
@@ -24,7 +25,7 @@ export const template: Rule = {
         secret,
         key,
         message: `${tool} inserts a value here, so it cannot be judged`,
-        hint: renderers.has(tool) ? renderFirst : leaveToTool(tool),
+        hint: hintFor(tool, text.path),
       }),
     ),
   ],
@@ -32,8 +33,13 @@ export const template: Rule = {
 
 const NOT_RENDERED = 'a template, which cannot be judged before it is rendered';
 
-/** The tools whose result can be verified before it reaches the cluster, without a secret store. */
-const renderers = new Set([templateEngine, 'envsubst']);
+/** The result of some tools can be verified before it reaches the cluster, without a secret store. */
+function hintFor(tool: string, path: string): string {
+  if (tool === templateEngine) return renderFirst;
+  if (tool !== 'envsubst') return leaveToTool(tool);
+  const input = path === '-' ? '' : ` < ${shellWord(path)}`;
+  return `render it first, and verify the result: envsubst${input} | kseal verify -`;
+}
 
 const leaveToTool = (tool: string) =>
   `leave the Secret to ${tool}, or replace the placeholder with a sealed value: kseal seal NAME -n NAMESPACE --prompt KEY --raw`;
