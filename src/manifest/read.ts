@@ -178,12 +178,18 @@ function identityOf(node: YamlMap, source: Text, inherited: Inherited | undefine
   const kinds = textsNamed('kind', fields, source);
   const versions = textsNamed('apiVersion', fields, source);
   const inSecretList = inherited?.kinds.includes('Secret') ?? false;
-  // kubectl takes a kind that is not a string for a missing one.
-  const isMissing = kinds.every((kind) => plainScalarTrap(kind) !== undefined);
-  if (inherited === undefined || !isMissing) return { node, fields, kinds, versions, inSecretList };
+  // kubectl takes a kind that is not a string for a missing one, as a reader does that ignores the
+  // construct it comes from.
+  const isKind = (kind: string) => plainScalarTrap(kind) === undefined;
+  const certain = fields.filter(({ construct }) => construct === undefined);
+  if (inherited === undefined || textsNamed('kind', certain, source).some(isKind))
+    return { node, fields, kinds, versions, inSecretList };
   const own = {
-    kinds: inherited.kinds,
-    versions: versions.length > 0 ? versions : inherited.versions,
+    kinds: [...kinds.filter(isKind), ...inherited.kinds],
+    versions:
+      textsNamed('apiVersion', certain, source).length > 0
+        ? versions
+        : [...versions, ...inherited.versions],
   };
   return { node, fields, ...own, inSecretList };
 }

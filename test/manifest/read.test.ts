@@ -215,6 +215,14 @@ describe('a problem', () => {
       'kind: SecretList\napiVersion: v1\nitems: [{kind: 1, data: {<<: {}}}]\n',
       'unsupported-yaml 3:26 (no name)',
     ],
+    [
+      'kind: SecretList\napiVersion: v1\nitems: [{!!str <<: {kind: Pod}, data: {}}]\n',
+      'unsupported-yaml 3:16 (no name)',
+    ],
+    [
+      'kind: SecretList\napiVersion: v1\nitems: [{!a <<: {apiVersion: a.io/b}, data: {}}]\n',
+      'unsupported-yaml 3:13 (no name)',
+    ],
     [`${head}items:\n`, 'unknown-field 3:1 (no name)'],
     [`${head}items: []\n`, 'unknown-field 3:1 (no name)'],
     [
