@@ -202,10 +202,10 @@ function planSecret(path: string, secret: SecretDocument, options: SealOptions):
   }
   for (const entry of secret.nulls)
     attempt(plan, locationIn(secret, entry), () => underPolicy([nullWarning], options.policy));
-  for (const annotation of plaintextAnnotations(secret)) dropCopy(plan, annotation, options);
   return finish(
     plan,
     secret.entries.map(({ key }) => key),
+    options,
   );
 }
 
@@ -287,6 +287,7 @@ function planChanges(
   return finish(
     plan,
     [...staying, ...values].map(({ key }) => key),
+    options,
   );
 }
 
@@ -361,8 +362,9 @@ function leavePlain(plan: Plan, { bytes }: Entry): readonly Warning[] {
   return [{ code: 'still-plaintext', message: 'the value is still plaintext', hint }];
 }
 
-function finish(plan: Plan, keys: readonly string[]): Plan {
+function finish(plan: Plan, keys: readonly string[], options: SealOptions): Plan {
   const { path, secret } = plan;
+  for (const annotation of plaintextAnnotations(secret)) dropCopy(plan, annotation, options);
   if (secret.serverMetadata !== undefined) plan.warnings.push(secret.serverMetadata);
   attempt(plan, locationIn(secret), () => {
     checkCount(plan.jobs.length + plan.kept);
