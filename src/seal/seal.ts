@@ -26,6 +26,7 @@ import { shellWord, suggest } from '../text.ts';
 import {
   checkPlaintext,
   checkSealed,
+  isMismatch,
   type Plaintext,
   underPolicy,
   type ValuePolicy,
@@ -34,7 +35,10 @@ import {
 } from './value-warnings.ts';
 
 /** The codes that `--allow` takes. */
-export const allowedCodes: readonly string[] = [...valueWarningCodes, 'cut-off', 'plaintext-left'];
+export const allowedCodes: readonly string[] = [
+  ...valueWarningCodes,
+  ...['cut-off', 'key-mismatch', 'plaintext-left'],
+];
 
 /** The number of values that are sealed at once. */
 const PARALLEL = 16;
@@ -235,6 +239,11 @@ const cutWarning: Warning = {
   hint: 'put the value in quotes, or a space after the #',
 };
 
+const mismatchWarning: Warning = {
+  code: 'key-mismatch',
+  message: 'the private key does not belong to the first certificate in tls.crt',
+};
+
 const nullWarning: Warning = {
   code: 'empty',
   message: 'the value is null: kubectl stores it as empty, and a kustomize patch deletes the key',
@@ -366,19 +375,32 @@ function finish(plan: Plan, keys: readonly string[], options: SealOptions): Plan
   const { path, secret } = plan;
   for (const annotation of plaintextAnnotations(secret)) dropCopy(plan, annotation, options);
   if (secret.serverMetadata !== undefined) plan.warnings.push(secret.serverMetadata);
+  checkPair(plan, options);
   attempt(plan, locationIn(secret), () => {
     checkCount(plan.jobs.length + plan.kept);
     return [];
   });
   attempt(plan, locationIn(secret), () => [
     ...checkSize(plan.bytes).map((words) => ({ ...words, code: 'large-secret' })),
-    ...missingKeys(secret.type, new Set(keys)).map((message) => ({
+    ...missingKeys(secret.type, new Set(keys)).map(({ key, message }) => ({
       code: 'missing-required-key',
       message,
-      hint: `add it: kseal seal --into ${shellWord(path || 'FILE')} --prompt KEY`,
+      hint: `add it: kseal seal --into ${shellWord(path || 'FILE')} --from-file ${key}=PATH`,
     })),
   ]);
   return plan;
+}
+
+/** Adds a warning if the key of a TLS Secret is not that of its certificate, both sealed now. */
+function checkPair(plan: Plan, { policy }: SealOptions): void {
+  const { secret, jobs } = plan;
+  if (secret.type !== 'kubernetes.io/tls') return;
+  const bytesOf = (name: string) => jobs.find(({ key }) => key === name)?.bytes;
+  const [certificate, key] = [bytesOf('tls.crt'), bytesOf('tls.key')];
+  if (certificate === undefined || key === undefined || !isMismatch(certificate, key)) return;
+  const entry = secret.entries.find((candidate) => candidate.key === 'tls.key');
+  const location = locationIn(secret, entry ?? { key: 'tls.key' });
+  attempt(plan, location, () => underPolicy([mismatchWarning], policy));
 }
 
 /**
