@@ -69,16 +69,19 @@ const types: ReadonlyMap<string | undefined, SecretType> = new Map([
   ['kubernetes.io/ssh-auth', { required: [['ssh-privatekey']] }],
 ]);
 
-/** Returns a message about each data key that `type` requires and that `keys` lacks. */
+/** Returns each data key that `type` requires and that `keys` lacks, with a message about it. */
 export function missingKeys(
   type: string | undefined,
   keys: ReadonlySet<string>,
-): readonly string[] {
+): readonly { readonly key: string; readonly message: string }[] {
   const required = types.get(type)?.required ?? [];
   return required
     .filter((group) => !group.some((key) => keys.has(key)))
-    .map((group) => group.map((key) => `"${key}"`).join(' or '))
-    .map((missing) => `missing data key ${missing}, which type ${type} requires`);
+    .map((group) => {
+      const names = group.map((key) => `"${key}"`).join(' or ');
+      const message = `missing data key ${names}, which type ${type} requires`;
+      return { key: group.at(-1) ?? '', message };
+    });
 }
 
 /** The problem of a value that `type` forbids, such as "is not a JSON object, …"; else undefined. */

@@ -163,8 +163,8 @@ interface Copy<T extends Plaintext> {
 
 /**
  * Finds the plaintexts, as text or in base64, in what stays of a manifest: comments, annotations,
- * labels and other documents. Returns at most one copy for each line. Names of objects and of
- * fields are not searched, and public keys and certificates are not searched for.
+ * labels and other documents. Returns at most one copy for each line. Names of objects and fields,
+ * public keys and certificates are neither searched nor searched for.
  *
  * @param edits the edits that replace the plaintexts
  */
@@ -174,9 +174,10 @@ export function copiesIn<T extends Plaintext>(
   plaintexts: readonly T[],
 ): readonly Copy<T>[] {
   if (plaintexts.length === 0) return [];
-  const find = finderOf(plaintexts);
-  const staying = blanked(manifest.source, splicesFor(manifest, edits));
   const scalars = scalarsIn(manifest.roots);
+  const names = new Set(scalars.filter(isName).map(({ node }) => node.text));
+  const find = finderOf(plaintexts, names);
+  const staying = blanked(manifest.source, splicesFor(manifest, edits));
   const starts = scalars.map(({ node }) => node.start);
   const found: Found<T>[] = find(staying).map(({ at, plaintext }) => {
     const nearest = scalars[lastAtMost(starts, at)];
@@ -185,7 +186,7 @@ export function copiesIn<T extends Plaintext>(
   });
   const direct = new Map<PlacedScalar | undefined, Set<T>>();
   for (const { scalar, plaintext } of found)
-    valueIn(direct, scalar, () => new Set()).add(plaintext);
+    getOrAdd(direct, scalar, () => new Set()).add(plaintext);
   for (const scalar of scalars) {
     const at = scalar.node.start;
     if (staying[at] === BLANK) continue;
@@ -220,6 +221,8 @@ const LEAST = 6;
 const LEAST_OF_LINE = 12;
 /** The characters that are compared: the search must be fast even for many long values. */
 const MOST = 256;
+/** Text that repeats itself must not exhaust the memory. */
+const MOST_HITS = 1000;
 
 interface Hit<T> {
   readonly at: number;
@@ -232,31 +235,45 @@ interface Wanted<T> {
   readonly isWord: boolean;
 }
 
+interface Form<T> {
+  readonly wanted: Wanted<T>[];
+  hits: number;
+}
+
 /** The forms of plaintexts that share a beginning. */
 interface Branch<T> {
   /** The forms that are shorter than the beginnings in `next`, by length and text. */
-  readonly forms: Map<number, Map<string, Wanted<T>[]>>;
+  readonly forms: Map<number, Map<string, Form<T>>>;
   /** The other forms, by a beginning that is twice as long. */
   readonly next: Map<string, Branch<T>>;
 }
 
 const newBranch = <T>(): Branch<T> => ({ forms: new Map(), next: new Map() });
 
-/** Returns a function that finds every form of the plaintexts in a text, in linear time. */
+/**
+ * Returns a function that finds the forms of the plaintexts in a text, in linear time. A form that
+ * has been found MOST_HITS times is not searched for again.
+ *
+ * @param names texts that are not searched for
+ */
 function finderOf<T extends Plaintext>(
   plaintexts: readonly T[],
+  names: ReadonlySet<string>,
 ): (text: string) => readonly Hit<T>[] {
   const root = newBranch<T>();
   // One lookup in an array rules out most offsets.
   const beginnings = new Uint8Array(1 << 16);
   for (const plaintext of plaintexts)
-    for (const { form, isWord } of formsOf(plaintext)) {
+    for (const { form, isWord } of formsOf(plaintext, names)) {
       beginnings[hashAt(form, 0)] = 1;
       let branch = root;
       for (let size = LEAST; size <= form.length; size *= 2)
-        branch = valueIn(branch.next, form.slice(0, size), () => newBranch<T>());
-      const forms = valueIn(branch.forms, form.length, () => new Map<string, Wanted<T>[]>());
-      valueIn(forms, form, (): Wanted<T>[] => []).push({ plaintext, isWord });
+        branch = getOrAdd(branch.next, form.slice(0, size), () => newBranch<T>());
+      const forms = getOrAdd(branch.forms, form.length, () => new Map<string, Form<T>>());
+      getOrAdd(forms, form, (): Form<T> => ({ wanted: [], hits: 0 })).wanted.push({
+        plaintext,
+        isWord,
+      });
     }
   return (text) => {
     const hits: Hit<T>[] = [];
@@ -264,9 +281,15 @@ function finderOf<T extends Plaintext>(
       if (beginnings[hashAt(text, at)] === 0) continue;
       let branch = root.next.get(text.slice(at, at + LEAST));
       for (let size = 2 * LEAST; branch !== undefined; size *= 2) {
-        for (const [length, forms] of branch.forms)
-          for (const { plaintext, isWord } of forms.get(text.slice(at, at + length)) ?? [])
+        for (const [length, forms] of branch.forms) {
+          const form = text.slice(at, at + length);
+          const found = forms.get(form);
+          if (found === undefined) continue;
+          for (const { plaintext, isWord } of found.wanted)
             if (!isWord || !isInWord(text, at, length)) hits.push({ at, plaintext });
+          if (++found.hits === MOST_HITS) forms.delete(form);
+          if (forms.size === 0) branch.forms.delete(length);
+        }
         branch = branch.next.get(text.slice(at, at + size));
       }
     }
@@ -274,7 +297,7 @@ function finderOf<T extends Plaintext>(
   };
 }
 
-function valueIn<K, V>(map: Map<K, V>, key: K, initial: () => V): V {
+function getOrAdd<K, V>(map: Map<K, V>, key: K, initial: () => V): V {
   const value = map.get(key) ?? initial();
   map.set(key, value);
   return value;
@@ -291,15 +314,13 @@ function isInWord(text: string, at: number, length: number): boolean {
 }
 
 /** Returns how a plaintext may be written: itself, escaped, and in base64 at any offset of a blob. */
-function formsOf({
-  secret,
-  key,
-  bytes,
-}: Plaintext): readonly { readonly form: string; readonly isWord: boolean }[] {
+function formsOf(
+  { secret, key, bytes }: Plaintext,
+  names: ReadonlySet<string>,
+): readonly { readonly form: string; readonly isWord: boolean }[] {
   const text = decodeUtf8(bytes)?.replace(publicBlocks, '').trim();
-  const { name, generateName, namespace, type } = secret;
   // The manifest shows these names anyway.
-  if (text !== undefined && [name, generateName, namespace, type, key].includes(text)) return [];
+  if (text !== undefined && (names.has(text) || [secret.type, key].includes(text))) return [];
   const core = text === undefined ? bytes : Buffer.from(text);
   const forms = new Set(linesOf(text ?? '').flatMap(escapedForms));
   if (core.length >= LEAST)
@@ -347,7 +368,10 @@ interface Found<T> extends Hit<T> {
 /** The most copies of one plaintext that are returned. */
 const MOST_COPIES = 10;
 
-/** Says where the copies are. Omits names, and lines that follow a line with the same copy. */
+/**
+ * Says where the copies are. Omits names, and the lines of a value that follow one that is
+ * reported.
+ */
 function copiesAt<T extends Plaintext>(
   found: readonly Found<T>[],
   position: (offset: number) => Position,
@@ -359,14 +383,16 @@ function copiesAt<T extends Plaintext>(
     const where = scalar === undefined ? 'in a comment' : whereIs(scalar, secret);
     if (where === undefined) continue;
     const location = locationIn(secret, { key, position: position(at) });
-    const own = valueIn(lines, plaintext, () => new Map<string, number>());
-    const isNext = location.position.line <= (own.get(where) ?? -1) + 1;
+    const own = getOrAdd(lines, plaintext, () => new Map<string, number>());
+    const isSame = location.position.line - (own.get(where) ?? -2) <= (hasLines(plaintext) ? 1 : 0);
     own.set(where, location.position.line);
-    if (!isNext)
-      valueIn(copies, plaintext, (): Copy<T>[] => []).push({ plaintext, location, where });
+    if (!isSame)
+      getOrAdd(copies, plaintext, (): Copy<T>[] => []).push({ plaintext, location, where });
   }
   return [...copies.values()].flatMap(shortened);
 }
+
+const hasLines = ({ bytes }: Plaintext) => bytes.subarray(0, -1).includes(0x0a);
 
 function shortened<T extends Plaintext>(copies: readonly Copy<T>[]): readonly Copy<T>[] {
   const more = copies.length - MOST_COPIES;
@@ -411,19 +437,28 @@ function scalarsIn(roots: readonly YamlNode[]): readonly PlacedScalar[] {
   return scalars;
 }
 
-/** Says where a scalar is; undefined for the name of an object or a field. */
-function whereIs(
-  { node, path, isKey, root }: PlacedScalar,
-  secret: SecretDocument,
-): string | undefined {
+const holdsValues = /^(?:string)?data$/i;
+
+/** Whether a scalar is the name of an object or a field. */
+function isName({ path, isKey }: PlacedScalar): boolean {
+  const [field = '', name = ''] = ['', ...path].slice(-2);
+  return (
+    isKey ||
+    (/^(?:apiVersion|kind)$/.test(name) && !holdsValues.test(field)) ||
+    (field === 'metadata' && /^(?:name|generateName|namespace)$/.test(name))
+  );
+}
+
+/** Says where a scalar is; undefined for a name. */
+function whereIs(scalar: PlacedScalar, secret: SecretDocument): string | undefined {
+  if (isName(scalar)) return undefined;
+  const { node, path, root } = scalar;
   const [parent = '', field = '', name = ''] = ['', '', ...path].slice(-3);
-  if (isKey || /^(?:apiVersion|kind)$/.test(name)) return undefined;
-  if (field === 'metadata' && /^(?:name|generateName|namespace)$/.test(name)) return undefined;
   if (parent === 'metadata' && field === 'annotations') return `in annotation ${name}`;
   if (parent === 'metadata' && field === 'labels') return `in label ${name}`;
   const isNear = root.start <= secret.node.start && secret.node.end <= root.end;
   if (!isNear) return 'in another document';
   const isOwn = secret.node.start <= node.start && node.end <= secret.node.end;
   if (!isOwn) return 'in another object';
-  return /^(?:string)?data$/i.test(field) ? `in data key "${name}"` : `in field ${name}`;
+  return holdsValues.test(field) ? `in data key "${name}"` : `in field ${name}`;
 }

@@ -26,6 +26,7 @@ import { shellWord, suggest } from '../text.ts';
 import {
   checkPlaintext,
   checkSealed,
+  isMismatch,
   type Plaintext,
   underPolicy,
   type ValuePolicy,
@@ -34,7 +35,10 @@ import {
 } from './value-warnings.ts';
 
 /** The codes that `--allow` takes. */
-export const allowedCodes: readonly string[] = [...valueWarningCodes, 'cut-off', 'plaintext-left'];
+export const allowedCodes: readonly string[] = [
+  ...valueWarningCodes,
+  ...['cut-off', 'key-mismatch', 'plaintext-left'],
+];
 
 /** The number of values that are sealed at once. */
 const PARALLEL = 16;
@@ -202,10 +206,10 @@ function planSecret(path: string, secret: SecretDocument, options: SealOptions):
   }
   for (const entry of secret.nulls)
     attempt(plan, locationIn(secret, entry), () => underPolicy([nullWarning], options.policy));
-  for (const annotation of plaintextAnnotations(secret)) dropCopy(plan, annotation, options);
   return finish(
     plan,
     secret.entries.map(({ key }) => key),
+    options,
   );
 }
 
@@ -233,6 +237,11 @@ const cutWarning: Warning = {
   code: 'cut-off',
   message: 'the value ends before #, which begins a comment after a space',
   hint: 'put the value in quotes, or a space after the #',
+};
+
+const mismatchWarning: Warning = {
+  code: 'key-mismatch',
+  message: 'the private key does not belong to the first certificate in tls.crt',
 };
 
 const nullWarning: Warning = {
@@ -287,6 +296,7 @@ function planChanges(
   return finish(
     plan,
     [...staying, ...values].map(({ key }) => key),
+    options,
   );
 }
 
@@ -361,22 +371,36 @@ function leavePlain(plan: Plan, { bytes }: Entry): readonly Warning[] {
   return [{ code: 'still-plaintext', message: 'the value is still plaintext', hint }];
 }
 
-function finish(plan: Plan, keys: readonly string[]): Plan {
+function finish(plan: Plan, keys: readonly string[], options: SealOptions): Plan {
   const { path, secret } = plan;
+  for (const annotation of plaintextAnnotations(secret)) dropCopy(plan, annotation, options);
   if (secret.serverMetadata !== undefined) plan.warnings.push(secret.serverMetadata);
+  checkPair(plan, options);
   attempt(plan, locationIn(secret), () => {
     checkCount(plan.jobs.length + plan.kept);
     return [];
   });
   attempt(plan, locationIn(secret), () => [
     ...checkSize(plan.bytes).map((words) => ({ ...words, code: 'large-secret' })),
-    ...missingKeys(secret.type, new Set(keys)).map((message) => ({
+    ...missingKeys(secret.type, new Set(keys)).map(({ key, message }) => ({
       code: 'missing-required-key',
       message,
-      hint: `add it: kseal seal --into ${shellWord(path || 'FILE')} --prompt KEY`,
+      hint: `add it: kseal seal --into ${shellWord(path || 'FILE')} --from-file ${key}=PATH`,
     })),
   ]);
   return plan;
+}
+
+/** Adds a warning if the key of a TLS Secret is not that of its certificate, both sealed now. */
+function checkPair(plan: Plan, { policy }: SealOptions): void {
+  const { secret, jobs } = plan;
+  if (secret.type !== 'kubernetes.io/tls') return;
+  const bytesOf = (name: string) => jobs.find(({ key }) => key === name)?.bytes;
+  const [certificate, key] = [bytesOf('tls.crt'), bytesOf('tls.key')];
+  if (certificate === undefined || key === undefined || !isMismatch(certificate, key)) return;
+  const entry = secret.entries.find((candidate) => candidate.key === 'tls.key');
+  const location = locationIn(secret, entry ?? { key: 'tls.key' });
+  attempt(plan, location, () => underPolicy([mismatchWarning], policy));
 }
 
 /**

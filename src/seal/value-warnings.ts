@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Diagnostic, Words } from '../diagnostic.ts';
 import { KsealError } from '../errors.ts';
 import { checkBinding, type Place } from '../jwe/binding.ts';
@@ -228,7 +228,10 @@ const pemDefects: readonly PemDefect[] = [
     'whose content is damaged or cut off',
     (markers) => markers.some((marker) => marker.kind === 'BEGIN' && !isWhole(marker)),
   ],
-  ['without a newline at its end, as OpenSSH requires', (_, text) => !text.endsWith('\n')],
+  [
+    'without a newline at its end, which OpenSSH and certificate chains need',
+    (_, text) => !text.endsWith('\n'),
+  ],
 ];
 
 /** In the order in which they are reported. Checks with the same code are of one kind. */
@@ -273,8 +276,10 @@ const valueChecks: readonly ValueCheck[] = [
   {
     code: 'trailing-newline',
     message: 'ends with a newline, which most programs treat as part of the password',
-    // Text of several lines is a file, which is expected to end with a newline.
-    found: pattern(/^[^\n]*\r?\n$/),
+    // A file ends with a newline: text of several lines, and lines for OpenSSH or of htpasswd.
+    found: pattern(
+      /^(?!.*(?:\b(?:ssh|ecdsa|sk)-[\w@.-]{1,60} AAAA|:\$\w{1,10}\$|:\{SHA\}))[^\n]*\r?\n$/,
+    ),
     fix: { label: 'remove it', apply: removeAll(/\r?\n$/) },
   },
   {
@@ -367,7 +372,7 @@ const valueChecks: readonly ValueCheck[] = [
   {
     code: 'placeholder',
     message: 'is what programs such as jq print if they find nothing',
-    found: pattern(/^(?:null|undefined|nil|none|nan|\[object Object\])\r?\n?$/i),
+    found: pattern(/^(?:null|NULL|undefined|nil|None|NaN|\[object Object\])\r?\n?$/),
   },
 ];
 
@@ -404,12 +409,15 @@ function withoutEmptyEnds(text: string): string {
   return fixed.trim().includes('\n') ? `${fixed}\n` : fixed.replace(/^[\r\n]+/, '');
 }
 
-/** The text of which `text` is the base64, in lines or not; a random password rarely is. */
+/** The text of which `text` is the base64, in lines or not; a password rarely is. */
 function decodeBase64Text(text: string): string | undefined {
   const base64 = text.trim().replace(/\r?\n/g, '');
   if (base64.length < 8 || base64.length % 4 !== 0) return undefined;
   const bytes = Buffer.from(base64, 'base64');
-  return bytes.toString('base64') === base64 ? readable(bytes) : undefined;
+  if (bytes.toString('base64') !== base64) return undefined;
+  // One word or number of eight characters in a hundred is the base64 of UTF-8, but not of ASCII.
+  const isShortWord = base64.length <= 16 && !base64.endsWith('=');
+  return isShortWord && bytes.some((byte) => byte > 0x7f) ? undefined : readable(bytes);
 }
 
 /** The text in `bytes`, unless it has control characters that no text file has. */
@@ -536,6 +544,16 @@ function isExpired({ pem, text }: Examined): boolean {
     return Date.parse(new X509Certificate(text).validTo) < Date.now();
   } catch {
     // Damaged certificates have a warning of their own.
+    return false;
+  }
+}
+
+/** Whether a certificate and a private key in PEM do not belong together; false for other bytes. */
+export function isMismatch(certificate: Uint8Array, key: Uint8Array): boolean {
+  try {
+    return !new X509Certificate(certificate).checkPrivateKey(createPrivateKey(Buffer.from(key)));
+  } catch {
+    // Damaged PEM has a warning of its own, and a key may be encrypted.
     return false;
   }
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { forbiddenValue, missingKeys } from '../../src/kubernetes/secret.ts';
 
-const missing = (type: string | undefined, ...keys: string[]) => missingKeys(type, new Set(keys));
+const missing = (type: string | undefined, ...keys: string[]) =>
+  missingKeys(type, new Set(keys)).map(({ message }) => message);
 
 describe('missingKeys', () => {
   test.each([

@@ -173,6 +173,7 @@ describe('copiesIn', () => {
     ['an annotation', 'metadata: { annotations: { a: CANARY-1 } }', 'in annotation a'],
     ['a label', 'metadata: { labels: { a: CANARY-1 } }', 'in label a'],
     ['a value', 'data: { a: CANARY-1 }', 'in another document'],
+    ['a value of the data key kind', 'data: { kind: CANARY-1 }', 'in another document'],
     ['a text', 'data:\n  a: |\n\n    password=CANARY-1', 'in another document'],
     ['a folded text', 'data:\n  a: "x CAN\\\n    ARY-1"', 'in another document'],
     ['the comment of a block scalar', 'data:\n  a: | # CANARY-1\n    x', 'in a comment'],
@@ -216,6 +217,27 @@ describe('copiesIn', () => {
       [],
     );
     expect(copies(`# CANARY_\n${head}${fields}`)).toEqual(['1 w in a comment']);
+  });
+
+  it('does not search for the names of other objects and fields', () => {
+    const named = other('metadata: { name: CANARY-1 }\ndata: { a: CANARY-1, b: CANARY-2 }');
+    const fields = 'stringData: { p: CANARY-1, CANARY-2: x, q: CANARY-2 }\n';
+    expect(copies(`# CANARY-1 CANARY-2\n${head}${fields}${named}`)).toEqual([]);
+  });
+
+  it('reports every line with a value of one line, and each of them once', () => {
+    const comments = '# CANARY-1 CANARY-1\n# CANARY-1\n';
+    expect(copies(`${comments}${head}stringData: { p: CANARY-1 }\n`)).toEqual([
+      '1 p in a comment',
+      '2 p in a comment',
+    ]);
+  });
+
+  it('ends the search for a value in text that repeats itself', () => {
+    const fields = Array.from({ length: 200 }, (_, n) => `k${n}: ${'A'.repeat(300)}${n}`).join();
+    const text = 'A'.repeat(200_000);
+    const lines = copies(`${head}stringData: { ${fields} }\n---\nkind: Other\nspec: ${text}\n`);
+    expect(lines).toHaveLength(200);
   });
 
   it('does not find public certificates', () => {

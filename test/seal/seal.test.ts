@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { readManifest } from '../../src/manifest/read.ts';
 import { allowedCodes, type SealOptions, sealManifest } from '../../src/seal/seal.ts';
 import { leaksOf } from '../helpers/canary.ts';
+import { makeAuthority } from '../helpers/certificates.ts';
 import { makePair } from '../jwe/pairs.ts';
 import { layouts, linesOf, textOf, values } from '../manifest/random-secret.ts';
 
@@ -85,3 +86,18 @@ test.each(['cut-off', 'plaintext-left', 'empty'])(
     expect(await codesOf(text, { strict: true, allow: new Set([code]) })).toEqual([]);
   },
 );
+
+test('the key of another certificate is a warning in a Secret of type kubernetes.io/tls', async () => {
+  const authority = await makeAuthority();
+  const [one, two] = [await authority.issue({}), await authority.issue({})];
+  const file = (...blocks: readonly string[]) => JSON.stringify(`${blocks.join('\n')}\n`);
+  const tls = (cert: string, key: string, type = 'kubernetes.io/tls') =>
+    codesOf(`type: ${type}\nstringData:\n  tls.crt: ${cert}\n  tls.key: ${file(key)}\n`);
+  expect(allowedCodes).toContain('key-mismatch');
+  expect(await tls(file(one.cert), two.key)).toEqual(['7 key-mismatch']);
+  expect(await tls(file(authority.cert, one.cert), one.key)).toEqual(['7 key-mismatch']);
+  expect(await tls(file(one.cert), one.key)).toEqual([]);
+  expect(await tls(file(one.cert, authority.cert), one.key)).toEqual([]);
+  expect(await tls(file(one.cert), two.key, 'Opaque')).toEqual([]);
+  expect(await tls(file(one.cert), 'CANARY\nCANARY')).toEqual([]);
+});

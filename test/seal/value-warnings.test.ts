@@ -181,7 +181,11 @@ const examples: Record<string, Examples> = {
   empty: { dirty: [''], clean: [' ', '\n', '0'] },
   'trailing-newline': {
     dirty: ['pw\n', 'pw\r\n', '\n', 'a b\n'],
-    clean: ['pw', 'a\nb\n', '\npw', 'a\nb', 'pw\\n', '-----BEGIN X-----\nAA==\n-----END X-----\n'],
+    clean: [
+      ...['pw', 'a\nb\n', '\npw', 'a\nb', 'pw\\n', '-----BEGIN X-----\nAA==\n-----END X-----\n'],
+      ...['ssh-ed25519 AAAAC3Nz ann@hr\n', 'github.com ecdsa-sha2-nistp256 AAAAE2Vj\n'],
+      ...['ann:$apr1$salt$hash\n', 'ann:$2y$05$hash\n', 'ann:{SHA}hash=\n'],
+    ],
   },
   'surrounding-space': {
     dirty: [' pw', 'pw ', '\tpw', 'pw\t', 'pw \n', ' ', '\n pw', 'pw\t\r\n'],
@@ -248,7 +252,11 @@ const examples: Record<string, Examples> = {
       'cGFzc3dvcmQ=\n',
       'cMOkc3N3w7ZyZA==',
     ],
-    clean: ['password', 'pw', 'c2Vj', 'q83vEjRWeJq83vEj', 'cGFzc3dvcmQ', 'c2Vj cmV0', 'AAECAwQF'],
+    clean: [
+      // Base64 of UTF-8 by chance.
+      ...['annotate', 'Meanings', '20240101', 'finalization'],
+      ...['password', 'pw', 'c2Vj', 'q83vEjRWeJq83vEj', 'cGFzc3dvcmQ', 'c2Vj cmV0', 'AAECAwQF'],
+    ],
   },
   placeholder: {
     dirty: [
@@ -261,7 +269,7 @@ const examples: Record<string, Examples> = {
       ...['<path:kv/hr#a>', 'postgres://app:<path:kv/hr#a>@db', '$\u007bDB_PASSWORD:=}'],
     ],
     clean: [
-      ...['nullable', 'none of it', ' null', '"null"'],
+      ...['nullable', 'none', 'none of it', ' null', '"null"'],
       ...[
         'changeme2',
         'xx',

@@ -1,4 +1,5 @@
 import { missingKeys } from '../../kubernetes/secret.ts';
+import { shellWord } from '../../text.ts';
 import type { Rule } from '../rule.ts';
 
 export const missingRequiredKey: Rule = {
@@ -10,10 +11,13 @@ export const missingRequiredKey: Rule = {
   right:
     'type: kubernetes.io/tls\ndata:\n  tls.crt: ZXlKaGJHY2lPaUpTVTBF…\n  tls.key: ZXlKaGJHY2lPaUpTVTBF…',
   covers: 'line',
-  checkSecret: ({ type, dataKeys, positionOf, position }) =>
-    missingKeys(type, dataKeys).map((message) => ({
+  checkSecret: ({ type, dataKeys, path, nested, positionOf, position }) =>
+    missingKeys(type, dataKeys).map(({ key, message }) => ({
       position: positionOf('type') ?? position,
       message,
-      hint: 'add it: kseal seal --into FILE --prompt KEY; or correct the type',
+      hint:
+        nested === undefined
+          ? `add it: kseal seal --into ${shellWord(path)} --from-file ${key}=PATH; or correct the type`
+          : 'add it, or correct the type',
     })),
 };
