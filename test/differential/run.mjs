@@ -95,12 +95,18 @@ function isPlaintext(field, value) {
   return !looksSealed(text);
 }
 
+/** Whether an entry tells kustomize how to merge a patch. The API server refuses such a data key. */
+const isDirective = ([key, value]) =>
+  key === '$patch' && ['delete', 'merge', 'replace'].includes(value);
+
 function holdsPlaintext({ secrets }) {
   return secrets.some((secret) =>
     ['data', 'stringData'].some((field) =>
       // The API server accepts nothing else than a mapping.
       secret[field]?.constructor === Object
-        ? Object.values(secret[field]).some((value) => isPlaintext(field, value))
+        ? Object.entries(secret[field]).some(
+            (entry) => !isDirective(entry) && isPlaintext(field, entry[1]),
+          )
         : false,
     ),
   );
