@@ -10,7 +10,7 @@ import { isSecretName, secretLabel } from '../kubernetes/secret.ts';
 import { newManifest } from '../manifest/edit.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
 import { placeOf } from '../manifest/place.ts';
-import { noSecret, readManifest, selectSecret } from '../manifest/read.ts';
+import { isWithoutSecret, noSecret, readManifest, selectSecret } from '../manifest/read.ts';
 import type { Manifest, SecretDocument } from '../manifest/types.ts';
 import {
   allowedCodes,
@@ -462,7 +462,7 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
     try {
       const found = walked ? await readManifestFile(io, path) : undefined;
       // Files without a Secret need no key.
-      if (found?.secrets.length === 0 && found.problems.length === 0) {
+      if (found !== undefined && isWithoutSecret(found)) {
         if (found.nested.length > 0) results.push({ ...withoutSecret(found, flags), path });
         continue;
       }

@@ -36,7 +36,7 @@ const HIDDEN = '(not shown)';
 export function textconv(manifest: Manifest): string {
   const { source, roots, problems } = manifest;
   if (roots.length === 0 && mayHoldSecret(source)) {
-    const [{ message, position } = { message: 'is empty', position: undefined }] = problems;
+    const [{ message, position } = { message: 'only comments', position: undefined }] = problems;
     return notShown(position ? `line ${position.line}: ${message}` : message);
   }
   return shown(manifest, unreadDocuments(manifest));

@@ -12,7 +12,7 @@ import {
   type YamlSeq,
 } from '../yaml/node.ts';
 import { parseYaml } from '../yaml/parse.ts';
-import { basesOf, entryNamed, isNull, nameOf } from './nodes.ts';
+import { basesOf, entryNamed, fieldsIn, isNull, nameOf, textsOf } from './nodes.ts';
 import { readSecret } from './read-secret.ts';
 import { match } from './splice.ts';
 import {
@@ -338,20 +338,24 @@ function entryOf(name: string, value: YamlNode, { start }: Range): YamlEntry {
 const targetOfAlias = (node: YamlNode): YamlNode =>
   node.kind === 'alias' ? targetOfAlias(node.target) : node;
 
-/** Returns the value of a field, following aliases and merge keys. */
+/** Returns the value of a field to some YAML reader, following aliases and merge keys. */
 function valueIn(map: YamlMap, name: string): YamlNode | undefined {
   const own = entryNamed(map, name)?.value;
-  if (own !== undefined) return targetOfAlias(own);
-  for (const base of mergedInto(map)) {
-    const value = valueIn(base, name);
-    if (value !== undefined) return value;
-  }
-  return undefined;
+  // Most mappings have only literal keys, and are spared the search.
+  const isOdd = ({ key }: YamlEntry) =>
+    key.kind !== 'scalar' || key.tag !== undefined || isMergeKey(key);
+  const value =
+    own ??
+    (map.entries.some(isOdd) ? fieldsIn(map).find((field) => field.name === name) : undefined)
+      ?.value;
+  return value && targetOfAlias(value);
 }
 
+/** Returns the text of a field, which `!!binary` encodes in base64. */
 function textIn(map: YamlMap, name: string): string | undefined {
   const value = valueIn(map, name);
-  return value === undefined || isNull(value) ? undefined : nameOf(value);
+  if (value === undefined || isNull(value)) return undefined;
+  return value.tag?.endsWith('binary') ? textsOf(value).at(-1) : nameOf(value);
 }
 
 /** Returns the mappings that the merge keys of a mapping add. */

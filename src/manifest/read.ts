@@ -85,8 +85,9 @@ function nestingIn(
 ): Nesting {
   const known = new Set<YamlNode>(secrets.map(({ node }) => node));
   const hasOthers = roots.some((root) => !known.has(root));
-  // An escape may be any letter of these words.
-  const isPossible = hasOthers && /Secret|stringData|secretGenerator|\\/.test(source.text);
+  // An escape may be any letter of these words, and a tag may encode them.
+  const isPossible =
+    hasOthers && /Secret|stringData|secretGenerator|\\|binary|%[\dA-Z]/.test(source.text);
   return isPossible ? findNested(roots, source, known) : { nested: [], strings: [] };
 }
 
@@ -105,19 +106,23 @@ function yamlProblems(
   source: Source,
   known: readonly Problem[],
 ): readonly Problem[] {
+  const isTemplate = source.text.includes('{{') && mayHoldSecret(source.text);
   const fatal = errors.filter((error) => error.fatal).sort((a, b) => a.offset - b.offset);
   // If the text is not YAML, the other errors usually follow from the first one.
   return (fatal.length > 0 ? fatal.slice(0, 1) : errors)
     .filter(({ code, offset }) => code !== 'ROOT_SCALAR' || isDoubtful(offset, roots, source))
     .map(({ code, message, offset }) => {
-      const { id = 'unparsable', hint } = codes[code] ?? {};
+      const { id = 'unparsable', hint = isTemplate ? sealAlone : undefined } = codes[code] ?? {};
       return problemAt({ start: offset }, source, id, message, hint);
     })
     .filter((problem) => !known.some((other) => byPosition(other, problem) === 0));
 }
 
+const sealAlone =
+  'if this is a Helm template, seal its values one by one: kseal seal NAME -n NAMESPACE --prompt KEY --raw';
+
 const codes: Readonly<Record<string, { readonly id: ReaderCode; readonly hint?: string }>> = {
-  DUPLICATE_KEY: { id: 'duplicate-key' },
+  DUPLICATE_KEY: { id: 'duplicate-key', hint: 'remove one of them' },
   MERGE_CONFLICT: {
     id: 'merge-conflict',
     hint: 'keep one side of each conflict, and remove the lines with <<<<<<<, ======= and >>>>>>>',
@@ -361,7 +366,7 @@ function misspelt({ node }: Identity, source: Text): Search {
   const isCore = /^\s*\/?v1\s*$/i.test(versionText ?? '');
   const isMeant =
     kind === undefined
-      ? isCore && holds('stringData')
+      ? isCore && (holds('stringData') || (holds('data') && entryNamed(node, 'type') !== undefined))
       : isSimilar(nameOf(kind.value), 'Secret') &&
         (isCore ||
           ((holds('data') || holds('stringData')) && !isForeignVersion(versionText ?? '')));
@@ -416,11 +421,23 @@ export function actionKind(
   return /^(?:\/\*|\$.*|break|continue|fail)$/s.test(word) ? 'silent' : 'output';
 }
 
-// Escapes, line breaks in double quotes and !!binary, which can make any letter.
+/** Whether a manifest, which may be a template or not YAML at all, provably holds no Secret. */
+export function isWithoutSecret({ source, secrets, problems }: Manifest): boolean {
+  if (secrets.length > 0 || problems.length === 0) return secrets.length === 0;
+  return (
+    problems.every(({ code }) => code === 'unparsable' || code === 'duplicate-key') &&
+    !mayHoldSecret(source)
+  );
+}
+
+// Escapes, line breaks in double quotes and !!binary, which can make any letter. %TAG can rename tags.
 const hiddenLetters =
-  /\\(?:[xuU]|[\u0085\u2028\u2029]|\r(?!\n))|(?:^|[\s,[{:])!\S{0,99}(?:binary|%)/m;
-const secretWord = /\bSecret(?:List)?\b/;
-const kindWord = /\bkind\b/;
+  /\\(?:[xuU]|[\u0085\u2028\u2029]|\r(?!\n))|(?:^|[\s,[{:])!\S{0,99}(?:binary|%)|^%TAG\s/m;
+// In a string that is a manifest itself, a word may follow an escape: "apiVersion: v1\nkind: Secret".
+const secretWord = /(?:\b|\\[nrt])Secret(?:List|Generator)?\b/;
+const kindWord = /(?:\b|\\[nrt])kind\b/;
+// Only Secrets have these fields, also without a kind.
+const secretField = /(?:\b|\\[nrt])(?:stringData|secretGenerator)\b/;
 
 /**
  * Whether a text that cannot be read may hold a Secret. If not, then no reader can find one in it:
@@ -430,9 +447,9 @@ export function mayHoldSecret(text: string): boolean {
   if (hiddenLetters.test(text)) return true;
   const folded = text.replace(/\\\r?\n[ \t]*/g, '');
   const holds = (word: RegExp) => word.test(text) || word.test(folded);
-  if (holds(secretWord) && holds(kindWord)) return true;
+  if (holds(secretField) || (holds(secretWord) && holds(kindWord))) return true;
   if (!text.includes('{{')) return false;
-  return madeKind.test(text) || (mayRenderSecret(text) && /\b(?:data|stringData)\b/.test(text));
+  return madeKind.test(text) || (mayRenderSecret(text) && /\bdata\b/.test(text));
 }
 
 const kindKey = /\bkind["']?[ \t]*:/;

@@ -47,10 +47,15 @@ const MAX_ALIAS_NODES = 100_000;
 const messages: Readonly<Record<string, string>> = {
   ALIAS_EXPANSION: `aliases expand to more than ${MAX_ALIAS_NODES} nodes`,
   BAD_ALIAS: 'alias without an anchor before it',
+  ALIAS_PROPS: 'alias with an anchor or tag of its own',
+  BAD_COLLECTION_TYPE: 'tag for another kind of collection',
+  BAD_DIRECTIVE: 'bad directive: a line that begins with %',
   BAD_DQ_ESCAPE: 'bad escape in a double-quoted string',
   BAD_INDENT: 'bad indentation',
   BAD_SCALAR_START: 'a value that begins with this character must be quoted',
+  BAD_PROP_ORDER: 'anchor or tag before an indicator that it must follow',
   BLOCK_AS_IMPLICIT_KEY: 'mapping where a value is expected: check indentation and quotes',
+  BLOCK_IN_FLOW: 'mapping or sequence in block style inside { } or [ ]',
   BYTE_ORDER_MARK: 'byte order mark (U+FEFF) that is not at the start of the file',
   CARRIAGE_RETURN:
     'carriage return (U+000D) without a line feed, a line break to some YAML readers',
@@ -61,14 +66,17 @@ const messages: Readonly<Record<string, string>> = {
   MERGE_CONFLICT: 'unresolved merge conflict: this line is a conflict marker of git',
   MISSING_CHAR: 'missing colon, comma, space or closing quote',
   MULTILINE_IMPLICIT_KEY: 'a key must be on one line',
+  MULTIPLE_ANCHORS: 'more than one anchor on a value',
+  MULTIPLE_TAGS: 'more than one tag on a value',
   NESTING: `nested more than ${MAX_DEPTH} levels deep`,
   NEXT_LINE: 'next line (U+0085), a line break to some YAML readers',
   PARAGRAPH_SEPARATOR: 'paragraph separator (U+2029), a line break to some YAML readers',
-  ROOT_SCALAR: 'text of several lines that is not an object, or is one only to some YAML readers',
+  ROOT_SCALAR: 'text that is not an object, or is one only to some YAML readers',
   SEPARATOR: '# directly after ---: YAML readers disagree on whether this starts a document',
   SEPARATOR_SPACE:
     'no-break or other Unicode space after ---: YAML readers disagree on whether this starts a document',
   TAB_AS_INDENT: 'tab as indentation',
+  TAG_RESOLVE_FAILED: 'tag that cannot be resolved',
   UNEXPECTED_TOKEN: 'unexpected token',
 };
 
@@ -97,7 +105,8 @@ const startsWithJson = /^\uFEFF?\s*\{\s*["}]/;
  */
 function jsonParts(source: string): readonly Range[] {
   const space = /(?:\s|#.*)*/y;
-  const token = /"(?:[^"\\]|\\.)*"|[{}]/g;
+  // A string without its closing quote goes on to the end, so that this takes linear time.
+  const token = /"(?:[^"\\]|\\[\s\S]?)*(?:"|$)|[{}]/g;
   const parts: Range[] = [];
   let start = source.indexOf('{');
   while (source[start] === '{') {
@@ -136,13 +145,13 @@ function parseParts(source: string, parts: readonly Range[]): ParsedYaml {
   const documents = compose(source, parts, fail);
   const roots: YamlNode[] = [];
   if (errors.length === 0) for (const document of documents) roots.push(rootOf(document, fail));
-  for (const root of roots) if (isText(root, source)) fail('ROOT_SCALAR', root.start);
+  if (!isFatal) for (const root of roots) if (isText(root, source)) fail('ROOT_SCALAR', root.start);
   return { roots: isFatal ? [] : roots, errors };
 }
 
-/** Whether a root is a scalar of several lines, which are an object to a reader with other rules. */
+/** Whether a root is a scalar in which a reader with other rules may find an object. */
 function isText({ kind, start, end }: YamlNode, source: string): boolean {
-  return kind === 'scalar' && source.slice(start, end).trimEnd().includes('\n');
+  return kind === 'scalar' && /[\n{]/.test(source.slice(start, end).trimEnd());
 }
 
 type Fail = (code: string, offset: number) => void;

@@ -96,14 +96,18 @@ function isPlaintext(field, value) {
   return !looksSealed(text);
 }
 
+/** Whether an entry tells kustomize how to merge a patch. The API server refuses such a data key. */
+const isDirective = ([key, value]) =>
+  key === '$patch' && ['delete', 'merge', 'replace'].includes(value);
+
 function holdsPlaintext({ secrets }) {
   return secrets.some((secret) =>
     ['data', 'stringData'].some((field) => {
       const values = secret[field];
-      // The API server accepts only a mapping, and `$patch` is for kustomize.
+      // The API server accepts only a mapping.
       if (values?.constructor !== Object) return false;
       return Object.entries(values).some(
-        ([key, value]) => key !== '$patch' && isPlaintext(field, value),
+        (entry) => !isDirective(entry) && isPlaintext(field, entry[1]),
       );
     }),
   );

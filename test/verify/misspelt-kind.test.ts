@@ -34,6 +34,12 @@ describe('a misspelt kind is reported', () => {
       ['2 misspelt-kind'],
     ],
     ['if there is none, beside stringData', `apiVersion: v1\n${values}`, ['1 misspelt-kind']],
+    [
+      'if there is none, beside data and type',
+      'apiVersion: v1\ntype: Opaque\ndata: {}',
+      ['1 misspelt-kind'],
+    ],
+    ['but not if there is none, beside data', 'apiVersion: v1\ndata: {}', []],
     ['but not without an apiVersion and data', 'Kind: Secret', []],
     ['but not beside data that is not a mapping', 'kind: secret\nname: token\ndata: aG9yc2U=', []],
     ['but not in another API group', 'apiVersion: x.io/v1\nkind: secret\ndata: {}', []],

@@ -95,6 +95,16 @@ describe('a Secret inside another object breaks', () => {
       ),
       ['7 plaintext-value'],
     ],
+    [
+      'plaintext-value if a tag encodes its kind',
+      'x: { apiVersion: v1, kind: !!binary U2VjcmV0, metadata: {}, data: { a: eA== } }',
+      ['1 plaintext-value'],
+    ],
+    [
+      'plaintext-value if its kind has an alias as a key',
+      'x: &k kind\ny: { apiVersion: v1, *k : Secret, metadata: {}, data: { a: eA== } }',
+      ['2 plaintext-value'],
+    ],
     ['nothing by stringData without a kind', 'x: { stringData: { a: x } }', []],
     [
       'nothing without its apiVersion, if it is not whole',

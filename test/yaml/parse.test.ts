@@ -190,11 +190,16 @@ describe('errors', () => {
     ['a\n  b\n', ['ROOT_SCALAR 1:1']],
     ['a: b\n---\n"c\n  d"\n', ['ROOT_SCALAR 3:1']],
     ['|\n  a\n', ['ROOT_SCALAR 1:1']],
+    ['1{"a":"b"}', ['ROOT_SCALAR 1:1']],
+    ['{"a":"b"} c {"a":"b"}', ['ROOT_SCALAR 1:11']],
     ['a b\n', []],
-  ])('include a root scalar of several lines, after which the nodes are known: %j', (text, all) => {
-    expect(errorsIn(text)).toEqual(all);
-    expect(parseYaml(text).roots.at(-1)?.kind).toBe('scalar');
-  });
+  ])(
+    'include a root scalar of several lines or with a brace, after which the nodes are known: %j',
+    (text, all) => {
+      expect(errorsIn(text)).toEqual(all);
+      expect(parseYaml(text).roots.at(-1)?.kind).toBe('scalar');
+    },
+  );
 
   describe('include a merge conflict', () => {
     const ours = 'a: 1\n<<<<<<< HEAD\nb: 2\n';
@@ -275,6 +280,10 @@ describe('limits', () => {
 
   it('allow aliases that expand to few nodes', () => {
     expect(errorsIn(`a: &a [${'x, '.repeat(100)}]\nb: [${'*a, '.repeat(100)}]\n`)).toEqual([]);
+  });
+
+  it('allow a long string that does not end, in linear time', () => {
+    expect(errorsIn(`{"${'\\"'.repeat(5e5)}`)).toEqual(['MISSING_CHAR 1:1000003']);
   });
 
   it.each(longTexts(1e5))('allow a great length of %s', (_, source) => {

@@ -11,11 +11,10 @@ export const unparsable: Rule = {
   covers: 'text',
   inTemplates: true,
   checkText: hiddenTemplates,
-  checkProblem: ({ code, position, message, inTemplate }, { source }) => {
+  checkProblem: ({ code, position, message, hint = correctIt, inTemplate }, { source }) => {
     if (code !== 'unparsable' && code !== 'duplicate-key') return undefined;
     // Only one of two branches of a template is rendered.
     if (inTemplate && code === 'duplicate-key') return undefined;
-    const hint = code === 'duplicate-key' ? 'remove one of them' : correctIt;
     return { position, message, hint, severity: mayHoldSecret(source) ? 'error' : 'warning' };
   },
 };
