@@ -242,7 +242,7 @@ function waysToKeep(
   flags: DecryptFlags,
 ): readonly string[] {
   const inNamespace = flags.namespace === undefined ? '' : ` -n ${shellWord(flags.namespace)}`;
-  const open = `${commandLine(path, flags)}${inNamespace}`;
+  const open = commandLine(path, flags);
   const all = opened.flatMap(({ values }) => values);
   // Values that are not sealed yet get the narrowest scope.
   const isWhole = all.length === secrets.reduce((sum, { entries }) => sum + entries.length, 0);
@@ -250,19 +250,17 @@ function waysToKeep(
   const narrowest = scopes.find((scope) => present.has(scope)) ?? 'strict';
   const scope = narrowest === 'strict' ? '' : ` --scope ${narrowest}`;
   const options = `${scope}${opened.some(becomesData) ? ' --string-data' : ''}`;
-  const seal = `${open} | kseal seal -f - -k NEW${inNamespace}${options}`;
+  const seal = `${open}${inNamespace} | kseal seal -f - -k NEW${inNamespace}${options}`;
   if (present.size <= 1) return options === '' ? [] : [`to keep that: ${seal}`];
   const others = opened.flatMap(({ secret: { name, namespace }, values }) => {
-    const place = namespace === undefined ? inNamespace : ` -n ${namespace}`;
-    const [from, into] =
-      secrets.length > 1 && name !== undefined
-        ? [` --name ${name}${place}`, ` ${name}${place}`]
-        : ['', inNamespace];
+    const isNamed = secrets.length > 1 && name !== undefined;
+    const place = isNamed && namespace !== undefined ? ` -n ${namespace}` : inNamespace;
+    const [from, into] = isNamed ? [` --name ${name}`, ` ${name}`] : ['', ''];
     return values
       .filter((value) => scopeOf(value) !== narrowest)
       .map(({ entry: { key }, scope: own }) => {
-        const replace = `kseal seal --into NEW.yaml${into} -k NEW --stdin ${key} --keep-newline`;
-        return `${open} --only ${key}${from} | ${replace} --scope ${own}`;
+        const replace = `kseal seal --into NEW.yaml${into}${place} -k NEW --stdin ${key} --keep-newline`;
+        return `${open} --only ${key}${from}${place} | ${replace} --scope ${own}`;
       });
   });
   return [`to keep that, seal each scope separately: ${seal} -o NEW.yaml`, ...others];

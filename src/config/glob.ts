@@ -74,7 +74,12 @@ function segmentsOf(glob: readonly string[]): Pattern<Pattern<Unit>> {
     if (token === '/') segments.push([]);
     else segments.at(-1)?.push(token);
   }
-  return segments.map((one) => (one.length === 1 && one[0] === '**' ? STAR : one.map(unitOf)));
+  const pattern = segments.map((one) =>
+    one.length === 1 && one[0] === '**' ? STAR : one.map(unitOf),
+  );
+  // `a/**` includes a file `a`, but `*/**` only what is in a folder.
+  const last = pattern.findLast((one) => one !== STAR);
+  return pattern.at(-1) === STAR && last?.at(-1) === STAR ? [...pattern, [STAR]] : pattern;
 }
 
 function unitOf(token: string): Unit | typeof STAR {

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
 import { shellWord } from '../text.ts';
-import { fileError, isFile, readRegularFile, statOf } from './read.ts';
+import { fileError, isFile, readFile, statOf } from './read.ts';
 
 interface WriteOptions {
   /** Overwrite an existing file; otherwise it is an error. */
@@ -125,9 +125,15 @@ function stage({ path, shown, bytes, confidential = false }: Replacement): Stage
  * or another process may have edited it meanwhile, for example during a prompt.
  */
 function refuseChanged({ path, shown, madeFrom }: Replacement): void {
-  if (madeFrom === undefined || isSpecial(path)) return;
+  if (madeFrom === undefined) return;
+  if (statOf(path)?.isFile() === false) {
+    throw new KsealError('IO', 'is not a regular file, so it cannot be changed in place', {
+      thing: shown,
+      hint: 'write the result to another file with -o',
+    });
+  }
   try {
-    if (readRegularFile(path, shown, madeFrom.length).equals(madeFrom)) return;
+    if (readFile(path, shown, madeFrom.length).equals(madeFrom)) return;
   } catch {
     // It is gone, larger or unreadable.
   }

@@ -120,19 +120,26 @@ export function warningsAbout(plaintext: Plaintext): readonly ValueWarning[] {
 
 /**
  * Checks that a sealed value may stay: that it opens at `place`, and that its key is one of
- * `knownKeys` (undefined: any key) and as long as its encrypted key. Returns warnings. Throws
- * BINDING_MISMATCH, KEY_UNKNOWN or JWE_MALFORMED.
+ * `knownKeys` (undefined: any key) and as long as its encrypted key, which is all that can be known
+ * of the key of an unbound value. Returns warnings. Throws BINDING_MISMATCH, KEY_UNKNOWN or
+ * JWE_MALFORMED.
  */
 export function checkSealed(
   jwe: CompactJwe,
   place: Place,
   knownKeys: ReadonlyMap<string, number | undefined> | undefined,
 ): readonly Warning[] {
-  const { header } = jwe;
-  const bits = knownKeys?.get(header.kid ?? '');
-  const problem = bits && keyLengthProblem(jwe, Math.ceil(bits / 8));
+  const { header, encryptedKey } = jwe;
+  const lengthProblem = (bits: number | undefined) =>
+    bits && keyLengthProblem(jwe, Math.ceil(bits / 8));
+  const problem = lengthProblem(knownKeys?.get(header.kid ?? ''));
   if (problem) throw new KsealError('JWE_MALFORMED', problem, { hint: 'seal the value again' });
   if (header.binding === undefined) {
+    if (knownKeys !== undefined && [...knownKeys.values()].every(lengthProblem)) {
+      throw new KsealError('KEY_UNKNOWN', `sealed to another key, RSA-${encryptedKey.length * 8}`, {
+        hint: 'seal everything again: kseal decrypt FILE -k OLD --accept-unbound | kseal seal -f - -k NEW',
+      });
+    }
     const message =
       'the sealed value is not bound to a Secret; it opens only where unbound values are accepted';
     return [{ code: 'unbound-value', message, hint: 'to bind it, seal the plaintext with kseal' }];

@@ -15,6 +15,12 @@ describe('a glob', () => {
     ['**/a', ['a', 'b/a', 'b/c/a'], ['ba', 'a/b', '../a']],
     ['a/**', ['a', 'a/b', 'a/b/c'], ['ab', 'b/a', 'a/../b']],
     ['a/**/b', ['a/b', 'a/x/b', 'a/x/y/b'], ['ab', 'a/b/c']],
+    ['*/**', ['a/b', '.a/b/c'], ['a', '.a', '../a']],
+    ['a/*/**/**', ['a/b/c', 'a/b/c/d'], ['a/b', 'a']],
+    ['a*/**', ['a/b', 'ab/c'], ['a', 'ab']],
+    ['{a,b*}/**', ['a', 'a/c', 'bc/d'], ['b', 'bc']],
+    ['*a/**', ['a', 'ba', 'ba/b'], ['b/a']],
+    ['\\*/**', ['*', '*/a'], ['a', 'a/b']],
     ['a**b', ['ab', 'axb'], ['a/b', 'a/x/b']],
     ['*/b', ['a/b', '..a/b', '.../b'], ['b', 'a/a/b', '../b', './b']],
     ['../*', ['../a'], ['a', '../../a']],
@@ -121,7 +127,11 @@ test('a glob matches like its regular expression', () => {
     fc.property(segments, path, (parts, text) => {
       const pattern = parts.map(([part]) => part).join('/');
       // `**` matches names with a slash after each, and at the end for names with one before.
-      const regex = parts.map(([, x]) => `${x === '.*' ? '(?:[^/]+/)*' : `${x}/`}`).join('');
+      // There, it matches at least one name if a star precedes it.
+      const regex = parts
+        .map(([, x]) => `${x === '.*' ? '(?:[^/]+/)*' : `${x}/`}`)
+        .join('')
+        .replace(/(\[\^\/\]\*)(\)?\/(?:\(\?:\[\^\/\]\+\/\)\*)+)$/, '$1(?=/.)$2');
       expect(matchesGlob(pattern, text)).toBe(new RegExp(`^${regex}$`).test(`${text}/`));
     }),
     { numRuns: 5000 },

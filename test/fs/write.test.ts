@@ -211,6 +211,10 @@ describe('a file that has changed since it was read', () => {
       fs.rmSync(path);
       fs.mkdirSync(path);
     },
+    'is a pipe now': (path) => {
+      fs.rmSync(path);
+      execFileSync('mkfifo', [path]);
+    },
     'is a dangling link now': (path) => {
       fs.rmSync(path);
       fs.symlinkSync('nothing', path);
@@ -246,6 +250,13 @@ describe('a file that has changed since it was read', () => {
       message: 'a: changed since it was read, so it is not overwritten',
       hint: 'run the command again',
     });
+  });
+
+  test('cannot be a pipe or a device, which keeps nothing', () => {
+    fs.symlinkSync('/dev/null', at('null'));
+    expect(thrownBy(() => replacing('null')).message).toBe(
+      'null: is not a regular file, so it cannot be changed in place',
+    );
   });
 
   test('is compared through links', () => {

@@ -610,9 +610,27 @@ describe('checkSealed', () => {
     },
   );
 
-  test('returns a warning about an unbound value', () => {
-    const [warning, ...more] = checkSealed(sealed({ kid }), place, new Map());
-    expect(warning?.message).toContain('is not bound to a Secret');
-    expect(more).toEqual([]);
+  const unbound = { ...sealed({ kid: 'of another tool' }), encryptedKey: new Uint8Array(256) };
+
+  test.each([undefined, [4096, 2048], [4096, undefined]])(
+    'returns a warning about an unbound value that a key may open: %j',
+    (lengths) => {
+      const known = lengths && new Map(lengths.map((bits, index) => [`${index}`, bits]));
+      const [warning, ...more] = checkSealed(unbound, place, known);
+      expect(warning?.message).toContain('is not bound to a Secret');
+      expect(more).toEqual([]);
+    },
+  );
+
+  test('rejects an unbound value that no key can open, because of its length', () => {
+    const known = new Map([
+      [kid, 4096],
+      ['x', 3072],
+    ]);
+    expect(thrownBy(() => checkSealed(unbound, place, known))).toMatchObject({
+      code: 'KEY_UNKNOWN',
+      message: 'sealed to another key, RSA-2048',
+      hint: expect.stringContaining('--accept-unbound'),
+    });
   });
 });
