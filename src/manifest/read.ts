@@ -383,7 +383,8 @@ function isSimilar(text: string | undefined, word: string): boolean {
   return letters === word || suggest(letters, [word]) !== undefined;
 }
 
-const action = /(\{\{.*?\}\}|\$\{.*?\})/s;
+// An action without its end takes the rest of the text, so that this takes linear time.
+const action = /(\{\{.*?(?:\}\}|$)|\$\{.*?(?:\}|$))/s;
 
 /** Whether `text` is `name`, or can become it when another tool replaces its `{{ … }}` and `${…}`. */
 function canBecome(text: string, name: string): boolean {
@@ -462,7 +463,7 @@ export function mayRenderSecret(text: string): boolean {
 }
 
 function hasOutput(text: string): boolean {
-  return text.match(/\{\{.*?\}\}/gs)?.some((one) => actionKind(one) === 'output') ?? false;
+  return text.match(/\{\{.*?(?:\}\}|$)/gs)?.some((one) => actionKind(one) === 'output') ?? false;
 }
 
 // Keeps a byte order mark, so that an edited manifest keeps it as well.

@@ -43,6 +43,8 @@ interface ParsedYaml {
 const MAX_DEPTH = 100;
 const MAX_ERRORS = 20;
 const MAX_ALIAS_NODES = 100_000;
+/** Each takes some kilobytes of memory. */
+const MAX_DOCUMENTS = 50_000;
 
 const messages: Readonly<Record<string, string>> = {
   ALIAS_EXPANSION: `aliases expand to more than ${MAX_ALIAS_NODES} nodes`,
@@ -60,6 +62,7 @@ const messages: Readonly<Record<string, string>> = {
   CARRIAGE_RETURN:
     'carriage return (U+000D) without a line feed, a line break to some YAML readers',
   CONTROL_CHARACTER: 'control character',
+  DOCUMENTS: `more than ${MAX_DOCUMENTS} documents`,
   DUPLICATE_KEY: 'duplicate key',
   INDENTATION: 'no-break or other Unicode space as indentation, which YAML takes for text',
   LINE_SEPARATOR: 'line separator (U+2028), a line break to some YAML readers',
@@ -165,7 +168,17 @@ function compose(source: string, parts: readonly Range[], fail: Fail): Document.
     uniqueKeys: false,
     keepSourceTokens: true,
   });
-  const documents = [...composer.compose(tokensOf(source, parts, fail))];
+  const { stackTraceLimit } = Error;
+  // The package makes an error for each mistake, and a million stack traces fill the memory.
+  Error.stackTraceLimit = 0;
+  const documents: Document.Parsed[] = [];
+  for (const document of composer.compose(tokensOf(source, parts, fail))) {
+    documents.push(document);
+    if (documents.length <= MAX_DOCUMENTS) continue;
+    fail('DOCUMENTS', document.range[0]);
+    break;
+  }
+  Error.stackTraceLimit = stackTraceLimit;
   // The package's messages quote the source, so only the code and offset are kept.
   const errors = [...documents, composer.streamInfo()].flatMap((part) => part.errors);
   for (const error of errors) fail(error.code, error.pos[0]);

@@ -484,7 +484,9 @@ describe('an action or a placeholder in the kind', () => {
   it('is judged in linear time', () => {
     const kind = `"${'{{ .x }}'.repeat(20_000)}Secrets"`;
     expect(withKind(kind).secrets).toEqual([]);
+    expect(withKind(`"${'{{ x '.repeat(100_000)}"`).secrets.length).toBe(1);
     expect(mayHoldSecret(`a${',!'.repeat(200_000)}`)).toBe(false);
+    expect(mayHoldSecret('a: {{ b\n'.repeat(100_000))).toBe(false);
   });
 });
 

@@ -265,6 +265,10 @@ describe('limits', () => {
     expect(errorsIn(`${'['.repeat(90)}${']'.repeat(90)}`)).toEqual([]);
   });
 
+  it('refuse more than 50,000 documents', () => {
+    expect(errorsIn('---\n'.repeat(50_001))).toEqual([expect.stringContaining('DOCUMENTS')]);
+  });
+
   it('refuse aliases that expand to a billion nodes, without expanding them', () => {
     const row = (name: string, item: string) =>
       `${name}: &${name} [${Array(9).fill(item).join(', ')}]\n`;
