@@ -81,7 +81,8 @@ const wanted = {
 };
 
 /**
- * Parses an AdmissionReview v1, in turns with other reviews. Throws REVIEW_INVALID; the message never quotes the review, because that holds values.
+ * Parses an AdmissionReview v1, in turns with other reviews. Throws REVIEW_INVALID; the message
+ * never quotes the review, because that holds values.
  */
 export async function readReview(bytes: Uint8Array): Promise<AdmissionRequest> {
   const text = jsonSource(bufferOf(bytes));
