@@ -239,9 +239,11 @@ function ask(git: LocalGit, args: readonly string[]): Buffer {
     const { stderr, code } = cause as { stderr?: Buffer | null; code?: string };
     const text = `${stderr ?? ''} ${code ?? ''}`;
     const reason = reasons.find(({ said }) => said.test(text));
+    // git prints the same command, in which the folder is quoted for the shell.
+    const [, owned = 'FOLDER'] = /--add safe\.directory (.+)/.exec(text) ?? [];
     throw new KsealError('IO', reason?.meaning ?? 'git failed', {
       thing: git.folder,
-      hint: reason?.hint ?? `to see its output: git ${args[0]}`,
+      hint: reason?.hint.replace('FOLDER', () => owned) ?? `to see its output: git ${args[0]}`,
       cause,
     });
   }

@@ -115,6 +115,18 @@ test.each([
   expect(lookUp(path)).toEqual({ bytes: undefined, at, kind });
 });
 
+test('a repository of another user is refused, with the command to trust it', () => {
+  const world = gitWorld();
+  const { path } = new Repository(world, "it's ours");
+  const git = { folder: path, env: { ...world.env, GIT_TEST_ASSUME_DIFFERENT_OWNER: '1' } };
+  expect(() => stagedFiles(git, [])).toThrow(
+    expect.objectContaining({
+      message: expect.stringContaining('owned by another user'),
+      hint: `to trust it: git config --global --add safe.directory '${path.replace("'", "'\\''")}'`,
+    }),
+  );
+});
+
 const SAFE = 'safe.bareRepository=explicit';
 
 /** An environment in which `git` is a script with these lines. */
