@@ -31,14 +31,20 @@ import {
   type NestedString,
   type Nesting,
   type ReaderCode,
+  type SecretDocument,
   type Source,
 } from './types.ts';
 
 /** The number of levels of strings inside strings that are searched. */
 const MAX_LEVELS = 8;
 
+/** The names of a Secret, which other tools may replace. */
+interface Named {
+  readonly secret: Partial<Pick<SecretDocument, 'name' | 'namespace'>>;
+}
+
 /** Returns the names that Kubernetes allows: others are parameters, which another tool replaces. */
-export function namesOf({ secret }: Pick<NestedSecret, 'secret'>): {
+export function namesOf({ secret }: Named): {
   [Name in 'name' | 'namespace']?: string;
 } {
   const { name = '', namespace = '' } = secret;
@@ -49,7 +55,7 @@ export function namesOf({ secret }: Pick<NestedSecret, 'secret'>): {
 }
 
 /** Returns the commands for a value that kseal does not edit: to seal it, and to open it again. */
-export function rawCommands(nested: Pick<NestedSecret, 'secret'>, key = 'KEY') {
+export function rawCommands(nested: Named, key = 'KEY') {
   const { name = 'NAME', namespace = 'NAMESPACE' } = namesOf(nested);
   return {
     seal: `kseal seal ${name} -n ${namespace} --prompt ${key} --raw`,
