@@ -178,7 +178,7 @@ function byFile(io: IO, { values, keys }: Found, names: KeyNames, json: boolean)
     ({ path, kind, form, bits, kid, validity }) =>
       `${printable(path)}: ${kind} key, ${form}, RSA-${bits}, ${describeKid(kid)}${datesOf(validity)}\n`,
   );
-  if (values.length === 0 && keys.length === 0) say(io, 'note', 'no Secret found');
+  if (values.length === 0 && keys.length === 0) say(io, 'note', 'no Secret with values found');
   const columns: readonly Column<Inspection>[] = [
     ...placeColumns,
     {

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { describeBinding } from '../jwe/binding.ts';
 import { isDataKey } from '../kubernetes/secret.ts';
 import { keepsCopy } from '../manifest/copies.ts';
-import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
-import { isForeignVersion, mayHoldSecret } from '../manifest/read.ts';
+import { entryNamed, isForeignVersion, isKindOfSecret, isNull, nameOf } from '../manifest/nodes.ts';
+import { mayHoldSecret } from '../manifest/read.ts';
 import { knownFields } from '../manifest/read-secret.ts';
 import { applySplices, indentation, type Splice } from '../manifest/splice.ts';
 import type {
@@ -160,7 +160,7 @@ function doubtfulSplices(
   const kind = node.entries.find(({ key }) => /^kind$/i.test(nameOf(key) ?? ''))?.value;
   const isSecret =
     kind !== undefined &&
-    /^\s*secrets?\s*$/i.test(nameOf(kind) ?? 'Secret') &&
+    isKindOfSecret(nameOf(kind) ?? 'Secret') &&
     // In a Kyverno policy, the kind is in the object around the fields.
     ![...known].some((start) => start > node.start && start < node.end);
   if (isSecret && isObject && !isForeign(node)) return secretSplices(node, context);

@@ -12,7 +12,16 @@ import {
   type YamlSeq,
 } from '../yaml/node.ts';
 import { parseYaml } from '../yaml/parse.ts';
-import { basesOf, entryNamed, fieldsIn, isNull, nameOf, textsOf } from './nodes.ts';
+import {
+  basesOf,
+  entryNamed,
+  fieldsIn,
+  isForeignVersion,
+  isKindOfSecret,
+  isNull,
+  nameOf,
+  textsOf,
+} from './nodes.ts';
 import { readSecret } from './read-secret.ts';
 import { match } from './splice.ts';
 import {
@@ -22,14 +31,20 @@ import {
   type NestedString,
   type Nesting,
   type ReaderCode,
+  type SecretDocument,
   type Source,
 } from './types.ts';
 
 /** The number of levels of strings inside strings that are searched. */
 const MAX_LEVELS = 8;
 
+/** The names of a Secret, which other tools may replace. */
+interface Named {
+  readonly secret: Partial<Pick<SecretDocument, 'name' | 'namespace'>>;
+}
+
 /** Returns the names that Kubernetes allows: others are parameters, which another tool replaces. */
-export function namesOf({ secret }: Pick<NestedSecret, 'secret'>): {
+export function namesOf({ secret }: Named): {
   [Name in 'name' | 'namespace']?: string;
 } {
   const { name = '', namespace = '' } = secret;
@@ -40,7 +55,7 @@ export function namesOf({ secret }: Pick<NestedSecret, 'secret'>): {
 }
 
 /** Returns the commands for a value that kseal does not edit: to seal it, and to open it again. */
-export function rawCommands(nested: Pick<NestedSecret, 'secret'>, key = 'KEY') {
+export function rawCommands(nested: Named, key = 'KEY') {
   const { name = 'NAME', namespace = 'NAMESPACE' } = namesOf(nested);
   return {
     seal: `kseal seal ${name} -n ${namespace} --prompt ${key} --raw`,
@@ -54,6 +69,8 @@ interface Context {
   /** The Secrets that kubectl reads. */
   readonly known: ReadonlySet<YamlNode>;
   readonly root: YamlNode;
+  /** Whether kubectl reads the node as an object, so that the reader reports a misspelt kind. */
+  readonly isObject: boolean;
   /** The outermost object, if the search is inside one. */
   readonly outer: string | undefined;
   readonly level: number;
@@ -80,14 +97,20 @@ export function findNested(
 ): Nesting {
   const found: Found = { nested: [], strings: [] };
   for (const root of roots)
-    visit(root, { source, known, root, outer: undefined, level: 0 }, found, undefined);
+    visit(
+      root,
+      { source, known, root, isObject: true, outer: undefined, level: 0 },
+      found,
+      undefined,
+    );
   return found;
 }
 
 /** Searches a string again, with a text of the same length in which actions are masked. */
 export function findInString(text: string, { source, root, outer }: NestedString): Nesting {
   const found: Found = { nested: [], strings: [] };
-  const inside = { source: { ...source, text }, known: new Set<YamlNode>(), root, outer, level: 1 };
+  const around = { source: { ...source, text }, known: new Set<YamlNode>(), root, outer };
+  const inside = { ...around, isObject: false, level: 1 };
   for (const node of parseYaml(text).roots) visit(node, inside, found, undefined);
   return found;
 }
@@ -99,7 +122,10 @@ function visit(node: YamlNode, context: Context, found: Found, assumed: Assumed)
     for (const item of node.items) visit(item, context, found, assumed);
   } else if (node.kind === 'map' && !context.known.has(node)) {
     const kind = textIn(node, 'kind');
-    const mayBe = kind === 'Secret' || (kind === undefined && assumed !== undefined);
+    const mayBe =
+      kind === undefined
+        ? assumed !== undefined
+        : kind === 'Secret' || (!context.isObject && isKindOfSecret(kind));
     const secrets = mayBe ? secretsIn(node, assumed) : [];
     const before = found.nested.length;
     for (const secret of secrets) add(secret, context, found);
@@ -109,7 +135,8 @@ function visit(node: YamlNode, context: Context, found: Found, assumed: Assumed)
 
 function visitObject(map: YamlMap, kind: string | undefined, around: Context, found: Found): void {
   const outer = around.outer ?? (kind === undefined ? undefined : outerOf(map, kind));
-  const context = outer === around.outer ? around : { ...around, outer };
+  const isSame = outer === around.outer && !around.isObject;
+  const context = isSame ? around : { ...around, outer, isObject: false };
   for (const { key, value } of map.entries) {
     const name = nameOf(key);
     let names: Assumed;
@@ -118,7 +145,8 @@ function visitObject(map: YamlMap, kind: string | undefined, around: Context, fo
     else if (name === 'items' && kind === 'SecretList') names = map;
     else if (name === 'secretGenerator' && value.kind === 'seq')
       for (const item of value.items) add(generatedSecret(item, context.source), context, found);
-    visit(value, context, found, names);
+    const isObject = around.isObject && name === 'items';
+    visit(value, isObject ? { ...context, isObject } : context, found, names);
   }
   if (kind === 'SecretGenerator') add(generatedSecret(map, context.source), context, found);
 }
@@ -156,7 +184,7 @@ function visitString(node: YamlScalar, context: Context, found: Found, assumed: 
   for (const root of roots)
     visit(
       root,
-      { ...context, source, known: new Set(), level: context.level + 1 },
+      { ...context, source, known: new Set(), isObject: false, level: context.level + 1 },
       inside,
       assumed,
     );
@@ -209,7 +237,7 @@ function outerOf(map: YamlMap, kind: string): string | undefined {
 /** Returns the Secrets that a mapping of that kind is, with aliases and merge keys written out. */
 function secretsIn(map: YamlMap, assumed: Assumed): readonly YamlMap[] {
   const version = textIn(map, 'apiVersion');
-  if (version !== undefined && !/^\/?v1$/.test(version)) return [];
+  if (version !== undefined && isForeignVersion(version)) return [];
   const object = writtenOut(map);
   // Kyverno generates a Secret from the fields under `data`, and Helm libraries take `spec`.
   const inside = object.entries.flatMap(({ key, value }) =>

@@ -34,6 +34,21 @@ export function nameOf(node: YamlNode): string | undefined {
   return node.kind === 'scalar' ? node.text : undefined;
 }
 
+// In Kubernetes, only the core group, whose name is empty, has a kind Secret. The group of any
+// other project has a dot (apiextensions.k8s.io, validation of spec.group).
+const foreignVersion =
+  /^(?!(?:.+\.)?(?:k8s|kubernetes)\.io\/)(?:[a-z\d-]+\.)+[a-z\d-]+\/[a-z\d]+$/i;
+
+/** Whether an apiVersion is that of another project, some of which have a kind Secret. */
+export function isForeignVersion(version: string): boolean {
+  return foreignVersion.test(version);
+}
+
+/** Whether a kind is `Secret`, perhaps in another case, or as a plural. */
+export function isKindOfSecret(kind: string): boolean {
+  return /^\s*secrets?\s*$/i.test(kind);
+}
+
 /** A value that some YAML reader parses as the field `name` of an object. */
 export interface FoundField {
   readonly name: string;

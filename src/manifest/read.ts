@@ -12,6 +12,7 @@ import {
   fieldsIn,
   indirection,
   indirectKeys,
+  isForeignVersion,
   isNull,
   nameOf,
   problemAt,
@@ -87,7 +88,8 @@ function nestingIn(
   const hasOthers = roots.some((root) => !known.has(root));
   // An escape may be any letter of these words, and a tag may encode them.
   const isPossible =
-    hasOthers && /Secret|stringData|secretGenerator|\\|binary|%[\dA-Z]/.test(source.text);
+    hasOthers &&
+    /Secret|stringData|secretGenerator|kind\W{1,9}secret|\\|binary|%[\dA-Z]/.test(source.text);
   return isPossible ? findNested(roots, source, known) : { nested: [], strings: [] };
 }
 
@@ -240,16 +242,6 @@ function selfIn(object: Identity, source: Text): Search {
   if (first?.construct === undefined || kinds.some(({ construct }) => construct === undefined))
     return self;
   return refused(self, first.key, source, first.construct);
-}
-
-// In Kubernetes, only the core group, whose name is empty, has a kind Secret. The group of any
-// other project has a dot (apiextensions.k8s.io, validation of spec.group).
-const foreignVersion =
-  /^(?!(?:.+\.)?(?:k8s|kubernetes)\.io\/)(?:[a-z\d-]+\.)+[a-z\d-]+\/[a-z\d]+$/i;
-
-/** Whether an apiVersion is that of another project, some of which have a kind Secret. */
-export function isForeignVersion(version: string): boolean {
-  return foreignVersion.test(version);
 }
 
 function isForeign({ versions }: Identity): boolean {

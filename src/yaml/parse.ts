@@ -191,7 +191,9 @@ function* tokensOf(source: string, parts: readonly Range[], fail: Fail): Generat
   for (const { start, end } of parts) {
     const parser = new Parser();
     parser.offset = start;
-    for (const lexeme of new Lexer().lex(source.slice(start, end))) {
+    // The package takes a byte order mark for indentation, which an empty line is not.
+    const part = source.slice(start, end).replace(/^\uFEFF/, '\n');
+    for (const lexeme of new Lexer().lex(part)) {
       yield* parser.next(lexeme);
       // The package composes recursively, and its stack overflow would end the process.
       if (parser.stack.length > MAX_DEPTH) return fail('NESTING', parser.offset);

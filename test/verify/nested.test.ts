@@ -117,9 +117,14 @@ describe('a Secret inside another object breaks', () => {
       ['1 plaintext-value'],
     ],
     [
-      'nothing with another apiVersion',
-      'x: { kind: Secret, apiVersion: x/v1, data: { a: b } }',
+      'nothing with the apiVersion of another project',
+      'x: { kind: Secret, apiVersion: x.io/v1, data: { a: eA== } }',
       [],
+    ],
+    [
+      'plaintext-value with an apiVersion whose group has no dot',
+      'x: { kind: Secret, apiVersion: x/v1, data: { a: eA== } }',
+      ['1 plaintext-value'],
     ],
     [
       'plaintext-value once, if it is both',

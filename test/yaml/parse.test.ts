@@ -38,6 +38,14 @@ describe('nodes', () => {
     expect(valueSources(source)).toEqual(['1', '"x"', "'y'", '|- # c\n  z\n', '[1, {f: g}]']);
   });
 
+  it('are right in a sequence after a byte order mark, which is not indentation', () => {
+    const { roots, errors } = parseYaml('\uFEFF- a: 1\n- b: 2\n');
+    expect(errors).toEqual([]);
+    expect(roots.map(({ kind, start, end }) => ({ kind, start, end }))).toEqual([
+      { kind: 'seq', start: 1, end: 14 },
+    ]);
+  });
+
   it('include a byte order mark and CRLF in their offsets', () => {
     expect(valueSources('\uFEFFa: 1\r\nb: |\r\n  x\r\nc: 2\r\n')).toEqual([
       '1',

@@ -1,4 +1,5 @@
 import { byPosition, type Location } from '../../diagnostic.ts';
+import { rawCommands } from '../../manifest/nested.ts';
 import { templateEngine } from '../../manifest/other-tools.ts';
 import { shellWord } from '../../text.ts';
 import { lastAtMost, positionsIn } from '../../yaml/node.ts';
@@ -20,12 +21,12 @@ export const template: Rule = {
         : [{ position, message: NOT_RENDERED, hint: renderFirst }],
     ),
     ...firstInEachDocument(text, placeholdersIn(text)).map(
-      ({ position, secret, key, tool }): Violation => ({
+      ({ position, secret, key, tool, seal }): Violation => ({
         position,
         secret,
         key,
         message: `${tool} inserts a value here, so it cannot be judged`,
-        hint: hintFor(tool, text.path),
+        hint: hintFor(tool, text.path, seal),
       }),
     ),
   ],
@@ -34,29 +35,36 @@ export const template: Rule = {
 const NOT_RENDERED = 'a template, which cannot be judged before it is rendered';
 
 /** The result of some tools can be verified before it reaches the cluster, without a secret store. */
-function hintFor(tool: string, path: string): string {
+function hintFor(tool: string, path: string, seal: string): string {
   if (tool === templateEngine) return renderFirst;
-  if (tool !== 'envsubst') return leaveToTool(tool);
+  if (tool !== 'envsubst') return leaveToTool(tool, seal);
   const input = path === '-' ? '' : ` < ${shellWord(path)}`;
   return `render it first, and verify the result: envsubst${input} | kseal verify -`;
 }
 
-const leaveToTool = (tool: string) =>
-  `leave the Secret to ${tool}, or replace the placeholder with a sealed value: kseal seal NAME -n NAMESPACE --prompt KEY --raw`;
+const leaveToTool = (tool: string, seal: string) =>
+  `leave the Secret to ${tool}, or replace the placeholder with a sealed value: ${seal}`;
 
 interface Replaced extends Location {
   readonly tool: string;
+  /** The command that seals a value to put in its place. */
+  readonly seal: string;
 }
 
 /** Finds placeholders outside of templates. */
 function placeholdersIn({ problems, secrets }: JudgedText): readonly Replaced[] {
   const found: Replaced[] = problems.flatMap(
     ({ holds, inTemplate, tool = templateEngine, ...problem }) =>
-      holds === 'placeholder' && !inTemplate ? [{ ...problem, tool }] : [],
+      holds === 'placeholder' && !inTemplate
+        ? [{ ...problem, tool, seal: rawCommands({ secret: {} }).seal }]
+        : [],
   );
-  for (const { label: secret, values, inTemplate } of secrets)
-    for (const { placeholder: tool, key, position } of values)
-      if (tool !== undefined && !inTemplate) found.push({ position, secret, key, tool });
+  for (const secret of secrets)
+    for (const { placeholder: tool, key, position } of secret.values)
+      if (tool !== undefined && !secret.inTemplate) {
+        const { seal } = rawCommands({ secret }, key);
+        found.push({ position, secret: secret.label, key, tool, seal });
+      }
   return found;
 }
 
