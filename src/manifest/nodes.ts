@@ -163,10 +163,7 @@ function trapped(trap: string): Words {
 }
 
 function doubtAbout(node: YamlScalar, { text }: Source): Words | undefined {
-  if (loneSurrogate.test(node.text))
+  if (!node.text.isWellFormed())
     return { message: 'contains half a surrogate pair', hint: 'write the whole character' };
   return ambiguityOf(node, text);
 }
-
-// A constant, because the build turns the literal into a constructor call for each value.
-const loneSurrogate = /\p{Cs}/u;
