@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, type FindConfig, findConfig } from '../config/config.ts';
@@ -95,6 +96,13 @@ export function passphrasesFrom(io: Pick<IO, 'env' | 'cwd' | 'openTerminal'>): P
 
 /** The first line of a file, as for `-passin file:` of openssl. Throws IO or KEY_INVALID. */
 function passphraseIn(path: string, shown: string): Uint8Array {
+  if (!existsSync(path)) {
+    // Not shown, because people set the variable to the passphrase itself.
+    throw new KsealError('IO', 'no such file', {
+      thing: 'KSEAL_KEY_PASSPHRASE_FILE',
+      hint: 'set it to the path of a file whose first line is the passphrase',
+    });
+  }
   const text = readFile(path, shown, MAX_PASSPHRASE_FILE).toString('latin1');
   // Windows PowerShell writes UTF-16 by default.
   if (/^(?:\xff\xfe|\xfe\xff)/.test(text)) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describeBinding } from '../jwe/binding.ts';
-import { isDataKey } from '../kubernetes/secret.ts';
+import { isDataKey, isLabelKey } from '../kubernetes/secret.ts';
 import { keepsCopy } from '../manifest/copies.ts';
 import { entryNamed, isForeignVersion, isKindOfSecret, isNull, nameOf } from '../manifest/nodes.ts';
 import { mayHoldSecret } from '../manifest/read.ts';
@@ -189,7 +189,7 @@ function secretSplices(map: YamlMap, context: Context): readonly Splice[] {
   });
 }
 
-/** Hides unknown fields, and the labels and annotations that hold a copy of a value. */
+/** Hides unknown fields, and the labels and annotations that hold a copy of a value or have no legal name. */
 function metadataSplices(node: YamlNode, context: Context): readonly Splice[] {
   if (node.kind !== 'map') return hiddenValue(node, undefined, context);
   return node.entries.flatMap((entry) => {
@@ -197,9 +197,10 @@ function metadataSplices(node: YamlNode, context: Context): readonly Splice[] {
     const name = nameOf(key) ?? '';
     if (!knownFields.metadata.includes(name)) return unknownEntry(entry, context);
     if ((name !== 'labels' && name !== 'annotations') || value.kind !== 'map') return [];
-    return value.entries.flatMap((its) =>
-      isCopy(its, context) ? hiddenValue(its.value, undefined, context) : [],
-    );
+    return value.entries.flatMap((its) => [
+      ...(isLabelKey(nameOf(its.key) ?? '') ? [] : [masked(its.key, HIDDEN, context.source)]),
+      ...(isCopy(its, context) ? hiddenValue(its.value, undefined, context) : []),
+    ]);
   });
 }
 
@@ -234,24 +235,38 @@ function unknownEntry(entry: YamlEntry, context: Context): readonly Splice[] {
     : [masked(entry.key, HIDDEN, context.source), ...hidden];
 }
 
-/** Hides a value, and a key that may be a value in the wrong place. */
+/** Hides a value with its properties, and a key that may be a value in the wrong place. */
 function hiddenEntry(
-  { key, colon, value }: YamlEntry,
+  entry: YamlEntry,
   field: string | undefined,
   context: Context,
 ): readonly Splice[] {
+  const { key, colon, value } = entry;
   const isKey = colon !== undefined && isDataKey(nameOf(key) ?? '');
-  const hidden = hiddenValue(value, field, context);
+  const hidden = [...hiddenProperties(entry, context), ...hiddenValue(value, field, context)];
   return isKey || key.start === key.end ? hidden : [masked(key, HIDDEN, context.source), ...hidden];
 }
 
-/** Hides the scalars in a node. An alias shows nothing itself, but its target may. */
+/** Hides an anchor and a tag: a value that begins with & or ! is one without its quotes. */
+function hiddenProperties({ colon = 0, value }: YamlEntry, { source }: Context): readonly Splice[] {
+  if (value.kind === 'alias' || (value.anchor === undefined && value.tag === undefined)) return [];
+  return [...source.slice(colon, value.start).matchAll(/[&!]\S*/g)].map(
+    ({ index, 0: { length } }) => ({
+      start: colon + index,
+      end: colon + index + length,
+      text: HIDDEN,
+    }),
+  );
+}
+
+/** Hides the scalars in a node. The name of an alias may be that of a hidden anchor. */
 function hiddenValue(
   node: YamlNode,
   field: string | undefined,
   context: Context,
 ): readonly Splice[] {
-  if (node.kind === 'alias') return hiddenValue(node.target, field, context);
+  if (node.kind === 'alias')
+    return [masked(node, HIDDEN, context.source), ...hiddenValue(node.target, field, context)];
   if (node.kind === 'map' && field === undefined)
     return node.entries.flatMap((entry) => hiddenEntry(entry, undefined, context));
   if (node.start === node.end || isNull(node)) return [];

@@ -4,6 +4,7 @@
 import { gunzipSync, inflateRawSync } from 'node:zlib';
 import type { Location, Position } from '../diagnostic.ts';
 import { looksSealed } from '../jwe/detect.ts';
+import { isLabelKey } from '../kubernetes/secret.ts';
 import { decodeUtf8 } from '../text.ts';
 import { lastAtMost, positionsIn, type YamlNode, type YamlScalar } from '../yaml/node.ts';
 import { type Edit, splicesFor } from './edit.ts';
@@ -36,6 +37,15 @@ const copyAnnotations: readonly RegExp[] = [
 /** Whether the purpose of an annotation is to keep a copy of an object or of a value. */
 export function keepsCopy(annotation: string): boolean {
   return copyAnnotations.some((pattern) => pattern.test(annotation));
+}
+
+/**
+ * Returns what to call a label or an annotation, such as `annotation example.com/note`. A name that
+ * Kubernetes forbids is not shown, because it may be a value in the wrong place.
+ */
+export function describeMetadata(kind: 'annotation' | 'label', name: string): string {
+  if (isLabelKey(name)) return `${kind} ${name}`;
+  return kind === 'label' ? 'a label' : 'an annotation';
 }
 
 /**
@@ -454,8 +464,9 @@ function whereIs(scalar: PlacedScalar, secret: SecretDocument): string | undefin
   if (isName(scalar)) return undefined;
   const { node, path, root } = scalar;
   const [parent = '', field = '', name = ''] = ['', '', ...path].slice(-3);
-  if (parent === 'metadata' && field === 'annotations') return `in annotation ${name}`;
-  if (parent === 'metadata' && field === 'labels') return `in label ${name}`;
+  if (parent === 'metadata' && field === 'annotations')
+    return `in ${describeMetadata('annotation', name)}`;
+  if (parent === 'metadata' && field === 'labels') return `in ${describeMetadata('label', name)}`;
   const isNear = root.start <= secret.node.start && secret.node.end <= root.end;
   if (!isNear) return 'in another document';
   const isOwn = secret.node.start <= node.start && node.end <= secret.node.end;

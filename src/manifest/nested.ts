@@ -1,6 +1,6 @@
 // Finds Secrets inside other objects: kubectl does not read them, but another tool applies them.
 
-import { isNamespace, isSecretName } from '../kubernetes/secret.ts';
+import { isDataKey, isNamespace, isSecretName } from '../kubernetes/secret.ts';
 import {
   isMergeKey,
   positionsIn,
@@ -55,7 +55,8 @@ export function namesOf({ secret }: Named): {
 }
 
 /** Returns the commands for a value that kseal does not edit: to seal it, and to open it again. */
-export function rawCommands(nested: Named, key = 'KEY') {
+export function rawCommands(nested: Named, dataKey = '') {
+  const key = isDataKey(dataKey) ? dataKey : 'KEY';
   const { name = 'NAME', namespace = 'NAMESPACE' } = namesOf(nested);
   return {
     seal: `kseal seal ${name} -n ${namespace} --prompt ${key} --raw`,
@@ -329,8 +330,8 @@ function generatedSecret(generator: YamlNode, { text: source }: Source): YamlMap
     const [, key = '', text = ''] = /^([^=]*)=([\s\S]*)$/.exec(nameOf(literal) ?? '') ?? [];
     if (key === '') return [];
     const value = withoutQuotes(text);
-    // An escaped value has the range of the whole literal.
-    const at = source.slice(literal.start, literal.end).lastIndexOf(value);
+    // An escaped value, and one whose name may be a part of it, has the range of the whole literal.
+    const at = isDataKey(key) ? source.slice(literal.start, literal.end).lastIndexOf(value) : -1;
     const start = at < 0 ? literal.start : literal.start + at;
     const end = at < 0 ? literal.end : start + value.length;
     return [entryOf(key, scalarOf(value, { start, end }), literal)];

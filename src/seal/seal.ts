@@ -6,7 +6,7 @@ import { type CompactJwe, leastPlaintext, readCompact } from '../jwe/compact.ts'
 import { compactText, isSealedInSomeForm, looksSealed, readSealedValue } from '../jwe/detect.ts';
 import { encryptCompact, type PublicKey } from '../jwe/encrypt.ts';
 import { checkCount, checkSize, missingKeys, secretLabel } from '../kubernetes/secret.ts';
-import { copiesIn, keepsCopy, plaintextAnnotations } from '../manifest/copies.ts';
+import { copiesIn, describeMetadata, keepsCopy, plaintextAnnotations } from '../manifest/copies.ts';
 import { type Edit, editManifest } from '../manifest/edit.ts';
 import { rawCommands } from '../manifest/nested.ts';
 import { nameOf } from '../manifest/nodes.ts';
@@ -222,13 +222,14 @@ function dropCopy(
   const { secret } = plan;
   const location = locationIn(secret, { position });
   const hint = 'if it was ever committed, change the values as well';
+  const what = describeMetadata('annotation', annotation);
   if (keepsCopy(annotation)) {
     plan.edits.push({ kind: 'remove-annotation', secret, annotation });
-    const message = `removed the annotation ${annotation}, which contained plaintext`;
+    const message = `removed ${what}, which contained plaintext`;
     plan.warnings.push({ ...location, code: 'removed-annotation', message, hint });
     return;
   }
-  const message = `annotation ${annotation} contains a Secret in plaintext`;
+  const message = `${what} contains a Secret in plaintext`;
   const warning = { code: 'plaintext-left', message, hint: `remove it; ${hint}` };
   attempt(plan, location, () => underPolicy([warning], policy));
 }

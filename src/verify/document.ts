@@ -198,6 +198,9 @@ function looksSealedInData(text: string): boolean {
   return looksSealed(Buffer.from(text)) || looksSealed(Buffer.from(text.slice(0, 64), 'base64'));
 }
 
+/** A key that an action makes; one with a literal or other text may be a value in the wrong place. */
+const keyName = /^(["']?)((?:[-.\w]|\{\{[^"'`{}]*\}\}|\$\{[\w.]+\})+)\1$/;
+
 interface PlacedText {
   readonly text: string;
   readonly isMap: boolean;
@@ -206,7 +209,7 @@ interface PlacedText {
   /** Whether it has no plaintext of its own, because an action makes all or a part of it. */
   readonly replaced: boolean;
   readonly position: Position;
-  /** The key as written in the source, if this is the value of an entry. */
+  /** The key as written in the source, if this is the value of an entry and the key can be shown. */
   readonly key: string | undefined;
   /** The value of the entry, if this is its key. */
   readonly under: PlacedText | undefined;
@@ -230,8 +233,8 @@ function textsIn(
     // A block collection begins at its first node, and a problem there is about that node.
     if (node.kind === 'map')
       for (const entry of node.entries) {
-        const keySource = source.slice(entry.key.start, entry.key.end);
-        add(entry.key, undefined, add(entry.value, keySource));
+        const name = keyName.exec(source.slice(entry.key.start, entry.key.end))?.[2];
+        add(entry.key, undefined, add(entry.value, name));
       }
     if (node.kind === 'seq') for (const item of node.items) add(item);
     if (node.kind === 'scalar' || !texts.has(name(position))) texts.set(name(position), placed);

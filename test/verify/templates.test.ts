@@ -189,19 +189,23 @@ describe('under a key that another tool makes', () => {
   });
 
   test.each([
-    ['in a text that is YAML', `"${variable('K')}": horse`, 11, `"${variable('K')}"`],
+    ['in a text that is YAML', `"${variable('K')}": horse`, 11, variable('K')],
     ['on the next line', '{{ .k }}:\n    horse', 5, '{{ .k }}'],
     ['after a key that an action makes in part', '{{ .k }}-pw:   horse', 18, '{{ .k }}-pw'],
-  ])('plaintext has its own position, and the key as written: %s', (_, entry, column, key) => {
-    const { findings } = verify(manifest(`stringData:\n  ${entry}`));
-    const line = entry.includes('\n') ? 6 : 5;
-    expect(findings.at(-1)).toMatchObject({
-      code: 'plaintext-value',
-      position: { line, column },
-      secret: 'hr/db',
-      key,
-    });
-  });
+    ['without a key that may be a value', `"a b ${variable('K')}": horse`, 15, undefined],
+  ])(
+    'plaintext has its own position, and the key as written without quotes: %s',
+    (_, entry, column, key) => {
+      const { findings } = verify(manifest(`stringData:\n  ${entry}`));
+      const line = entry.includes('\n') ? 6 : 5;
+      expect(findings.at(-1)).toMatchObject({
+        code: 'plaintext-value',
+        position: { line, column },
+        secret: 'hr/db',
+        key,
+      });
+    },
+  );
 
   test('plaintext is reported if an action makes the key', () => {
     expect(brokenBy(manifest('data:\n  {{ .k }}: aG9yc2U='))).toEqual([

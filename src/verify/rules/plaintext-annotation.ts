@@ -1,4 +1,4 @@
-import { keepsCopy } from '../../manifest/copies.ts';
+import { describeMetadata, keepsCopy } from '../../manifest/copies.ts';
 import { type Rule, sealCommand } from '../rule.ts';
 
 export const plaintextAnnotation: Rule = {
@@ -18,7 +18,7 @@ export const plaintextAnnotation: Rule = {
         isRemoved && nested === undefined ? `remove it: ${sealCommand(path)}` : 'remove it';
       return {
         position,
-        message: `annotation ${name} contains ${problem}`,
+        message: `${describeMetadata('annotation', name)} contains ${problem}`,
         hint: `${remove}; if it was ever committed, change the values as well`,
       };
     }),
