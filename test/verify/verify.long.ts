@@ -14,7 +14,8 @@ test('a Secret may have more findings than a function takes arguments', () => {
 
 test('many templates in one text are read in linear time', () => {
   const { findings } = verify('---\nkind: Secret\na: {{ .x }}\n'.repeat(30_000));
-  expect(findings).toHaveLength(60_000);
+  // Only the first 6,400 actions are masked. The other documents are errors, because they may hide plaintext.
+  expect(findings).toHaveLength(2 * 6_400 + 23_600);
 });
 
 test('a template comment with many ends is read in linear time', () => {
