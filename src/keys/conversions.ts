@@ -250,7 +250,8 @@ function conversionOfBase64(source: KeySource): Omit<Conversion, 'matches'> | un
   if (!/^[A-Za-z0-9+/\s]{64,}={0,2}$/.test(source.text)) return undefined;
   const bytes = Buffer.from(source.text, 'base64');
   const problem = 'is encoded in base64';
-  const decode = 'base64 -d < FILE';
+  // Only openssl has the same options everywhere, but it does not take lines of any length.
+  const decode = "tr -d '[:space:]' < FILE | openssl base64 -d -A";
   if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY/.test(bytes.toString('latin1'))) {
     const toPublic = `${decode} | openssl pkey -pubout -out key.pub`;
     return { kind: 'private', problem, public: toPublic, private: `${decode} > key.pem` };

@@ -120,7 +120,7 @@ describeWith('jq', () => {
       'JWK Set has 2 RSA keys to encrypt with: number 1, number 2',
     ],
     ['a private key', ({ secret }: Jwks) => secret, problem],
-    ['a private key in a set', ({ secret }: Jwks) => ({ keys: [secret] }), problem],
+    ['a private key in a set', ({ secret }: Jwks) => ({ keys: [{ kty: 'EC' }, secret] }), problem],
   ])('the JWK of %s is converted', async (_, content, expected) => {
     const [pair, other] = await Promise.all([makePair(), makePair()]);
     const jwks = {
