@@ -15,6 +15,10 @@ interface CommandRow {
 
 /** Only the module of the command that runs is loaded. */
 const commands: Readonly<Record<string, CommandRow>> = {
+  init: {
+    summary: 'set up a repository: its key, its path rules and a git hook',
+    load: () => import('./init.ts'),
+  },
   keygen: {
     summary: 'generate an RSA key pair for development or air-gapped use',
     load: () => import('./keygen.ts'),
