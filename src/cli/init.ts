@@ -102,7 +102,7 @@ function commandWith(flags: Partial<InitFlags>): string {
   return ['kseal init', ...words].join(' ');
 }
 
-/** What is there before anything is planned. */
+/** The folder and its files before anything is planned. */
 interface Place {
   readonly io: IO;
   readonly flags: InitFlags;
@@ -129,7 +129,7 @@ interface Change {
   readonly executable?: boolean;
 }
 
-/** All that is written, and all that is not and why. */
+/** The files to write, and the reasons why some are not written. */
 interface Plan {
   readonly changes: readonly Change[];
   readonly obstacles: readonly KsealError[];
@@ -253,6 +253,8 @@ interface Candidate extends Pick<KeyFile, 'key' | 'kid' | 'bits' | 'validity'> {
 }
 
 const PRACTICE = 'practice';
+/** Enough without a warning, and made while somebody waits. */
+const PRACTICE_BITS = 3072;
 
 async function keyFor(place: Place): Promise<FoundKey> {
   const { io, flags, asks, config } = place;
@@ -286,8 +288,8 @@ async function keyFor(place: Place): Promise<FoundKey> {
 async function candidateFor(place: Place, reference: string | undefined): Promise<Candidate> {
   const { io, flags, config } = place;
   if (reference === undefined) {
-    const { publicKey, pem, kid } = await makeKeyPair(4096);
-    return { key: publicKey, kid, bits: 4096, pem, from: PRACTICE };
+    const { publicKey, pem, kid } = await makeKeyPair(PRACTICE_BITS);
+    return { key: publicKey, kid, bits: PRACTICE_BITS, pem, from: PRACTICE };
   }
   const context = keyContext(io, flags, config);
   const parsed = parseReference(reference);
@@ -346,7 +348,7 @@ async function askTitle(io: IO, isPractice: boolean): Promise<string | undefined
   const check = (title: string) =>
     title === '' ? undefined : problemWith({ key: ['a', { title }] })?.problem;
   const preset = isPractice ? 'Practice only' : '';
-  return askText(io, 'A title that says what it is for, such as Production HR (may be empty):', {
+  return askText(io, 'A title for people, such as Production HR (may be empty):', {
     preset,
     check,
   });
@@ -371,12 +373,7 @@ async function newKey(
   };
   if (pem !== undefined) {
     for (const made of [file, privateFile]) refuseTaken(place, made, name);
-    create(
-      privateFile,
-      pem,
-      'the private key: never commit it, never use it for real values',
-      true,
-    );
+    create(privateFile, pem, 'the private key, for practice only', true);
   }
   if (!isInside && !(await hasKey(place, file, kid, name)))
     create(file, publicKeyText({ key, kid }, 'pem'), `the public key, RSA-${bits}`, false);
@@ -438,12 +435,7 @@ async function askKey(place: Place): Promise<Candidate> {
   const preset = choices[found.length > 0 ? 0 : choices.length - 1]?.value;
   for (;;) {
     try {
-      const source = await choose(
-        io,
-        'Where does the key to seal with come from?',
-        choices,
-        preset,
-      );
+      const source = await choose(io, 'Where does the public key come from?', choices, preset);
       return await candidateFor(place, source && (await askReference(io, source)));
     } catch (thrown) {
       const { code, message, hint } = expected(thrown);
@@ -490,11 +482,12 @@ async function publicKeysIn({ io, folder, config }: Place) {
   return [...keys].map(([kid, path]) => ({ kid, path }));
 }
 
-/** Shows the fingerprint, and asks whether it is right unless the key comes from its KMS. */
+/** Shows the fingerprint, and asks whether it is right unless the key comes from its KMS directly. */
 async function confirmKey({ io, flags }: Place, { kid, from, source, pem }: Candidate) {
+  if (pem !== undefined) return;
   const fingerprint = `The fingerprint of ${from} is\n${describeKid(kid).replace(' (', '\n(')}`;
-  const isCertain = flags.pin !== undefined || pem !== undefined;
-  if (isCertain || source?.startsWith('gcpkms:')) return showOnTerminal(io, fingerprint);
+  if (flags.pin !== undefined || source?.startsWith('gcpkms:'))
+    return showOnTerminal(io, fingerprint);
   const question = `${fingerprint}\nIs it the fingerprint that you got from the KMS manager?`;
   if (await askYesNo(io, question, true)) return;
   throw new KsealError('KEY_MISMATCH', 'not confirmed', {
@@ -614,13 +607,13 @@ const extras: readonly Extra[] = [
   {
     option: 'preCommit',
     flag: '--pre-commit',
-    question: 'Refuse commits with plaintext, by a git hook?',
+    question: 'Check every commit for plaintext, with a git hook?',
     missing: missingHook,
   },
   {
     option: 'diff',
     flag: '--diff',
-    question: 'Let git diff show the key and place of a sealed value, not its letters?',
+    question: 'Make sealed values readable in git diff?',
     missing: missingDiff,
   },
   {
@@ -717,7 +710,7 @@ function missingDiff(git: LocalGit, shownOf: (path: string) => string): readonly
   }
   if (settingOf(git, 'diff.kseal.textconv') !== '') return added;
   const setting = ['[diff "kseal"]', '\ttextconv = kseal inspect --textconv'];
-  return [...added, ...missingLines(gitFiles(git).config, shownOf, setting, /^(?!)/)];
+  return [...added, ...missingLines(gitFiles(git).config, shownOf, setting)];
 }
 
 /** Appends lines to a file, with its own line ends, unless one of its lines matches already. */
@@ -725,11 +718,11 @@ function missingLines(
   path: string,
   shownOf: (path: string) => string,
   lines: readonly string[],
-  isThere: RegExp,
+  isThere?: RegExp,
 ): readonly Change[] {
   const before = readIfThere(path, shownOf(path));
   const text = before?.toString('latin1') ?? '';
-  if (isThere.test(text)) return [];
+  if (isThere?.test(text)) return [];
   if (text.includes('\0')) {
     throw new KsealError('IO', 'is encoded in UTF-16, which git cannot read', {
       thing: shownOf(path),
@@ -773,7 +766,7 @@ function addedLines({ before, after }: Change): readonly string[] {
   return added.at(-1) === '' ? added.slice(0, -1) : added;
 }
 
-/** Writes all files or none, and says what to do next. */
+/** Writes all files or none, and prints the next commands. */
 function write({ io, top }: Place, { changes }: Plan): void {
   const files = changes.map(({ path, before, after, ...rest }) => ({
     ...rest,
@@ -790,6 +783,11 @@ function write({ io, top }: Place, { changes }: Plan): void {
   const isShared = ({ path, confidential }: Change) =>
     top !== undefined && !confidential && isBelow(top, path) && !isBelow(join(top, '.git'), path);
   const shared = changes.filter(isShared).map(({ path }) => shellWord(relative(io.cwd, path)));
+  const secret = changes.find(({ confidential }) => confidential);
+  if (secret !== undefined)
+    warn(io, {
+      message: `${relative(io.cwd, secret.path)} opens all values sealed to this key; keep it out of Git`,
+    });
   if (shared.length > 0) say(io, 'hint', `to share it: git add ${shared.join(' ')}`);
   say(io, 'hint', 'to seal a value: kseal seal');
 }

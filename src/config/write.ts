@@ -5,7 +5,7 @@ import { parseYaml } from '../yaml/parse.ts';
 import { printYaml } from '../yaml/print.ts';
 import { type Config, type ConfiguredKey, type PathRule, parseConfig } from './config.ts';
 
-/** What is added to a configuration: a key under its name, and path rules. */
+/** Additions to a configuration: a key under its name, and path rules. */
 export interface ConfigAdditions {
   readonly key?: readonly [name: string, key: ConfiguredKey] | undefined;
   readonly rules?: readonly PathRule[];
@@ -38,26 +38,25 @@ export function configWith(
   const before = text === undefined ? undefined : parse(text, path, folder);
   const commentOf = (field: string) =>
     text === undefined && comments[field] !== undefined ? `  # ${comments[field]}` : '';
-  let result: string | undefined = text ?? HEAD;
+  const entries: (readonly [section: string, lines: readonly string[]])[] = rules.map((rule) => {
+    const lines = fieldLines(rule).map(([, line], index) => `${index > 0 ? '  ' : '- '}${line}`);
+    return ['rules', lines];
+  });
   if (key !== undefined) {
     const [name, fields] = key;
     const lines = fieldLines(fields).map(([field, line]) => `  ${line}${commentOf(field)}`);
-    result = withEntry(result, 'keys', [
-      `${scalar(name)}:${lines.length > 0 ? '' : ' {}'}`,
-      ...lines,
-    ]);
+    entries.unshift(['keys', [`${scalar(name)}:${lines.length > 0 ? '' : ' {}'}`, ...lines]]);
   }
-  for (const rule of rules) {
-    const lines = fieldLines(rule).map(([, line], index) => `${index > 0 ? '  ' : '- '}${line}`);
-    result = result && withEntry(result, 'rules', lines, commentOf('rules'));
-  }
-  const after = result === undefined ? undefined : parse(result, path, folder);
+  let result: string | undefined = text ?? HEAD;
+  for (const [section, lines] of entries)
+    result = result && withEntry(result, section, lines, commentOf(section));
+  const after = result && parse(result, path, folder);
   const expected = {
     keys: new Map([...(before?.keys ?? []), ...(key === undefined ? [] : [key])]),
     rules: [...(before?.rules ?? []), ...rules],
     verify: before?.verify ?? {},
   };
-  if (after && isDeepStrictEqual(after, { path, folder, ...expected })) return result ?? '';
+  if (result && isDeepStrictEqual(after, { path, folder, ...expected })) return result;
   throw new KsealError('CONFIG_INVALID', 'cannot be extended by a program', {
     thing: path,
     hint: 'add the key and its rules by hand, or write keys: and rules: in block style first',
@@ -81,7 +80,10 @@ function parse(text: string, path: string, folder: string): Config {
 
 /** The lines of the fields of a mapping, each with the name of its field. */
 function fieldLines(fields: ConfiguredKey | PathRule): readonly (readonly [string, string])[] {
-  return Object.entries(fields).map(([field, value]) => [field, `${field}: ${scalar(value)}`]);
+  return Object.entries(fields as Readonly<Record<string, string>>).map(([field, value]) => [
+    field,
+    `${field}: ${scalar(value)}`,
+  ]);
 }
 
 /** Writes a string on one line, so that every reader of YAML reads it as this string. */
