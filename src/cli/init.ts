@@ -502,8 +502,8 @@ async function rulesFor(place: Place, { entry: [key], isKnown }: FoundKey) {
   const namespace = flags.namespace === undefined ? {} : { namespace: flags.namespace };
   const wanted: PathRule[] = flags.rule.map((path) => ({ path, key, ...namespace }));
   if (asks && flags.rule.length === 0 && !isKnown) {
-    const chosen = await askRule(place, key);
-    if (chosen !== undefined) wanted.push({ ...chosen, key });
+    const { path, ...rest } = (await askRule(place, key)) ?? {};
+    if (path !== undefined) wanted.push({ path, key, ...rest });
   }
   const isThere = (rule: PathRule) =>
     config?.rules.some((old) => {
