@@ -15,7 +15,7 @@ import { configWith, problemWith, withEntry } from '../config/write.ts';
 import { compareText } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
 import { MAX_MANIFEST, readFile, readRegularFile } from '../fs/read.ts';
-import { refuseExisting, replaceFiles } from '../fs/write.ts';
+import { replaceFiles } from '../fs/write.ts';
 import { gitFiles, type LocalGit, settingOf } from '../git/local.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
 import { type KeyFile, publicKeyFromFile, publicKeyText } from '../keys/key-file.ts';
@@ -25,7 +25,7 @@ import { isNamespace } from '../kubernetes/secret.ts';
 import { entryNamed, nameOf } from '../manifest/nodes.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import { manifestsIn } from '../sources/texts.ts';
-import { shellWord } from '../text.ts';
+import { decodeUtf8, shellWord } from '../text.ts';
 import { repeated } from './files.ts';
 import type { IO } from './io.ts';
 import { makeKeyPair } from './keygen.ts';
@@ -127,6 +127,10 @@ interface Change {
   readonly summary?: string;
   readonly confidential?: boolean;
   readonly executable?: boolean;
+  /** The option that repeats it in another clone, if no commit can contain it. */
+  readonly again?: string;
+  /** One more step, for a hint. */
+  readonly next?: string;
 }
 
 /** The files to write, and the reasons why some are not written. */
@@ -260,20 +264,21 @@ async function keyFor(place: Place): Promise<FoundKey> {
   const { io, flags, asks, config } = place;
   const practised = config?.keys.get(flags.name ?? PRACTICE);
   if (flags.practice && practised?.private !== undefined)
-    return { entry: [flags.name ?? PRACTICE, practised], isKnown: true, files: [] };
+    return knownKey(place, '--practice', [flags.name ?? PRACTICE]);
   if (flags.key !== undefined && parseReference(flags.key).kind === 'name') {
-    const { entry } = configuredKey(flags.key, config);
-    return { entry: [flags.key, entry], isKnown: true, files: [] };
+    const { kid } = configuredKey(flags.key, config).entry;
+    if (kid !== undefined) checkPin(kid, pinOf(flags.pin), `key ${flags.key}`);
+    return knownKey(place, '-k', [flags.key]);
   }
   const candidate =
     flags.key === undefined && !flags.practice
       ? await askKey(place)
       : await candidateFor(place, flags.key);
   const { kid, from, bits, pem } = candidate;
-  const known = config && (await keyStatuses(config)).of(kid).names;
-  if (config !== undefined && known?.[0] !== undefined) return knownKey(place, from, known);
-  warnAboutKey(io, candidate, from);
   checkPin(kid, pinOf(flags.pin), from);
+  const known = config === undefined ? [] : (await keyStatuses(config)).of(kid).names;
+  if (known.length > 0) return knownKey(place, from, known);
+  warnAboutKey(io, candidate, from);
   if (asks) await confirmKey(place, candidate);
   else if (pem === undefined) {
     say(io, 'note', `${from}: RSA-${bits}`);
@@ -552,8 +557,8 @@ const MAX_SCANNED = 500;
 /** The folders with manifests, each with the namespace that all of its manifests share. */
 function foldersOf({ folder, config }: Place): readonly Choice<Files>[] {
   const namespaces = new Map<string, Set<string>>();
-  for (const path of manifestsIn(folder, '').slice(0, MAX_SCANNED)) {
-    const found = namespacesIn(join(folder, path), path);
+  for (const path of readable(() => manifestsIn(folder, '')).slice(0, MAX_SCANNED)) {
+    const found = readable(() => namespacesIn(join(folder, path), path));
     for (let at = dirname(path); at !== '.'; at = dirname(at)) {
       if (at.split(sep).some((part) => part.startsWith('.'))) continue;
       const known = namespaces.get(at) ?? new Set();
@@ -575,19 +580,24 @@ function foldersOf({ folder, config }: Place): readonly Choice<Files>[] {
 
 /** The namespaces that the objects of a manifest name, or that its kustomization gives them. */
 function namespacesIn(path: string, shown: string): readonly string[] {
+  const bytes = readRegularFile(path, shown, MAX_MANIFEST);
+  return readManifest(decodeManifest(bytes, shown), shown).roots.flatMap((root) => {
+    if (root.kind !== 'map') return [];
+    const field = (name: string) => entryNamed(root, name)?.value;
+    const [kind, metadata] = [field('kind'), field('metadata')];
+    const isKustomization = kind !== undefined && nameOf(kind) === 'Kustomization';
+    const node =
+      (metadata?.kind === 'map' && entryNamed(metadata, 'namespace')?.value) ||
+      (isKustomization && field('namespace'));
+    const name = node ? nameOf(node) : undefined;
+    return name !== undefined && isNamespace(name) ? [name] : [];
+  });
+}
+
+/** The result of `read`; empty for files that cannot be read, because they only serve an offer. */
+function readable<T>(read: () => readonly T[]): readonly T[] {
   try {
-    const bytes = readRegularFile(path, shown, MAX_MANIFEST);
-    return readManifest(decodeManifest(bytes, shown), shown).roots.flatMap((root) => {
-      if (root.kind !== 'map') return [];
-      const field = (name: string) => entryNamed(root, name)?.value;
-      const [kind, metadata] = [field('kind'), field('metadata')];
-      const isKustomization = kind !== undefined && nameOf(kind) === 'Kustomization';
-      const node =
-        (metadata?.kind === 'map' && entryNamed(metadata, 'namespace')?.value) ||
-        (isKustomization && field('namespace'));
-      const name = node ? nameOf(node) : undefined;
-      return name !== undefined && isNamespace(name) ? [name] : [];
-    });
+    return read();
   } catch (thrown) {
     expected(thrown);
     return [];
@@ -668,10 +678,11 @@ function missingHook(git: LocalGit, shownOf: (path: string) => string): readonly
   const config = join(git.folder, '.pre-commit-config.yaml');
   const before = readIfThere(config, shownOf(config));
   if (before !== undefined) {
-    const text = before.toString('latin1');
-    if (isThere.test(text)) return [];
-    const after = withEntry(text, 'repos', preCommitHook);
-    if (after !== undefined) return [{ path: config, before, after: Buffer.from(after, 'latin1') }];
+    const text = decodeUtf8(before);
+    if (isThere.test(text ?? '')) return [];
+    const after = text && withEntry(text, 'repos', preCommitHook);
+    const next = 'to activate the hook: pre-commit install';
+    if (after) return [{ path: config, before, after: Buffer.from(after), next }];
     throw new KsealError('CONFIG_INVALID', 'cannot be extended by a program', {
       thing: shownOf(config),
       hint: 'add a hook to the repo "local" by hand, with the entry: kseal verify --',
@@ -688,7 +699,7 @@ function missingHook(git: LocalGit, shownOf: (path: string) => string): readonly
   const old = readIfThere(path, shownOf(path));
   if (old === undefined) {
     const after = Buffer.from(`#!/bin/sh\nexec ${HOOK}\n`);
-    return [{ path, before: undefined, after, executable: true }];
+    return [{ path, before: undefined, after, executable: true, again: '--pre-commit' }];
   }
   if (isThere.test(old.toString('latin1'))) return [];
   throw new KsealError('OUTPUT_EXISTS', 'already exists, and hooks are never changed', {
@@ -710,7 +721,8 @@ function missingDiff(git: LocalGit, shownOf: (path: string) => string): readonly
   }
   if (settingOf(git, 'diff.kseal.textconv') !== '') return added;
   const setting = ['[diff "kseal"]', '\ttextconv = kseal inspect --textconv'];
-  return [...added, ...missingLines(gitFiles(git).config, shownOf, setting)];
+  const [configured] = missingLines(gitFiles(git).config, shownOf, setting);
+  return configured ? [...added, { ...configured, again: '--diff' }] : added;
 }
 
 /** Appends lines to a file, with its own line ends, unless one of its lines matches already. */
@@ -768,15 +780,17 @@ function addedLines({ before, after }: Change): readonly string[] {
 
 /** Writes all files or none, and prints the next commands. */
 function write({ io, top }: Place, { changes }: Plan): void {
-  const files = changes.map(({ path, before, after, ...rest }) => ({
-    ...rest,
-    path,
-    shown: relative(io.cwd, path),
-    bytes: after,
-    madeFrom: before,
-  }));
-  for (const { path, shown, madeFrom } of files)
-    if (madeFrom === undefined) refuseExisting(path, shown);
+  const files = changes.map(
+    ({ path, before, after, confidential = false, executable = false }) => ({
+      path,
+      shown: relative(io.cwd, path),
+      bytes: after,
+      madeFrom: before,
+      isNew: before === undefined,
+      confidential,
+      executable,
+    }),
+  );
   replaceFiles(files, { makeFolders: true });
   for (const { shown, madeFrom } of files)
     say(io, 'note', `${madeFrom === undefined ? 'wrote' : 'added to'} ${shown}`);
@@ -789,6 +803,9 @@ function write({ io, top }: Place, { changes }: Plan): void {
       message: `${relative(io.cwd, secret.path)} opens all values sealed to this key; keep it out of Git`,
     });
   if (shared.length > 0) say(io, 'hint', `to share it: git add ${shared.join(' ')}`);
+  const again = changes.flatMap((change) => (isShared(change) ? [] : (change.again ?? [])));
+  if (again.length > 0) say(io, 'hint', `in every other clone: kseal init ${again.join(' ')}`);
+  for (const { next } of changes) if (next !== undefined) say(io, 'hint', next);
   say(io, 'hint', 'to seal a value: kseal seal');
 }
 

@@ -63,6 +63,8 @@ interface Replacement extends Omit<FolderFile, 'name'> {
   readonly shown: string;
   /** The content that `bytes` were made from. A file that has changed since then is kept. */
   readonly madeFrom?: Uint8Array | undefined;
+  /** Whether no file may be there. */
+  readonly isNew?: boolean;
   /** Whether a new file is a program. */
   readonly executable?: boolean;
 }
@@ -145,7 +147,8 @@ function stage({ path, shown, bytes, confidential = false, executable }: Replace
  * Throws IO if the content of a file is not what its replacement was made from. A person
  * or another process may have edited it meanwhile, for example during a prompt.
  */
-function refuseChanged({ path, shown, madeFrom }: Replacement): void {
+function refuseChanged({ path, shown, madeFrom, isNew }: Replacement): void {
+  if (isNew && statOf(path) !== undefined) throw changed(shown);
   if (madeFrom === undefined) return;
   if (statOf(path)?.isFile() === false) {
     throw new KsealError('IO', 'is not a regular file, so it cannot be changed in place', {
@@ -158,8 +161,12 @@ function refuseChanged({ path, shown, madeFrom }: Replacement): void {
   } catch {
     // It is gone, larger or unreadable.
   }
-  throw new KsealError('IO', 'changed since it was read, so it is not overwritten', {
-    thing: shown,
+  throw changed(shown);
+}
+
+function changed(thing: string): KsealError {
+  return new KsealError('IO', 'changed since it was read, so it is not overwritten', {
+    thing,
     hint: 'run the command again',
   });
 }
