@@ -188,7 +188,7 @@ function refuseEmbedded(git: LocalGit): void {
   throw new KsealError('IO', embedded.meaning, { thing: git.folder, hint: embedded.hint });
 }
 
-/** Where a repository keeps what no commit contains; absolute paths. */
+/** Places in a repository that no commit contains; absolute paths. */
 export interface GitFiles {
   readonly config: string;
   /** The folder of the hooks; undefined if it is outside, so that other repositories may share it. */

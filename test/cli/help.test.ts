@@ -3,7 +3,7 @@ import { main } from '../../src/cli/main.ts';
 import { testIO } from '../helpers/io.ts';
 
 const commands = [
-  ...['keygen', 'fetch-pubkey', 'keys', 'seal', 'inspect', 'verify', 'decrypt', 'webhook'],
+  ...['init', 'keygen', 'fetch-pubkey', 'keys', 'seal', 'inspect', 'verify', 'decrypt', 'webhook'],
   ...['webhook serve', 'webhook manifests'],
 ];
 
