@@ -30,10 +30,10 @@ interface Topic {
   readonly guide: string;
 }
 
-const KMS_KEY = 'gcpkms://projects/acme/locations/eu/keyRings/k8s/cryptoKeys/hr';
+const KMS_KEY = 'gcpkms://projects/acme/locations/eu/keyRings/k/cryptoKeys/hr';
 
 /** By the name of the command, without `kseal`. A command that is missing here gets plain help. */
-const topics: Readonly<Record<string, Topic>> = {
+export const topics: Readonly<Record<string, Topic>> = {
   '': {
     usage: [['COMMAND [options]', '']],
     about:
@@ -46,23 +46,23 @@ const topics: Readonly<Record<string, Topic>> = {
   },
   seal: {
     usage: [
-      ['NAME -n NAMESPACE -k REF --prompt KEY', 'create a manifest'],
-      ['--into FILE -k REF --prompt KEY', 'add or replace a value'],
-      ['-f FILE -k REF', 'seal a whole manifest'],
+      ['[NAME]', 'create a manifest; asks for what you omit'],
+      ['--into FILE', 'add, replace or remove values'],
+      ['-f FILE -i', 'seal all values of a manifest in place'],
     ],
     about:
       'Encrypts values with a public key, so that the manifest can be published. Each value opens only in the namespace, the Secret and the data key that it is sealed for. Needs no network and no account, unless the key is in a KMS. The options that provide a value can be combined and repeated.',
     groups: {
-      Target: 'namespace into file in-place | remove scope type label annotation',
+      Target: 'namespace into file | in-place remove scope type label annotation',
       Values:
         'prompt stdin from-file | from-env-file from-literal from-jwe keep-newline allow-empty strict allow',
       Key: 'key | pin config kms-endpoint verify-signature',
       Output: 'output | force string-data raw',
     },
     examples: [
-      ['kseal seal mail -n hr -k prod.pub --prompt password -o mail.yaml', 'create a manifest'],
-      ['kseal seal --into db.yaml -k prod.pub --from-file tls.key', 'add a file to a manifest'],
-      ['kseal seal -f plain.yaml -k prod.pub -i', 'seal all values of a manifest in place'],
+      ['kseal seal mail -n hr -k prod.pub --prompt password -o mail.yaml', 'a new Secret'],
+      ['kseal seal --into db.yaml -k prod.pub --from-file tls.key', 'one more value'],
+      ['kseal seal -f plain.yaml -k prod.pub -i', 'a whole manifest'],
     ],
     exits: [0, 2, 4, 130],
     guide: 'docs/custodian.md',
@@ -77,21 +77,20 @@ const topics: Readonly<Record<string, Topic>> = {
       ['kseal inspect --by-key .', 'which values need which key'],
     ],
     exits: [0, 2],
-    guide: 'docs/custodian.md#3-look-at-the-result',
+    guide: 'docs/custodian.md',
   },
   verify: {
     about:
       'Checks, using only the files, that every value is sealed, well-formed, for the right place and to the right key, and that there is no plaintext. Needs only public keys: no network, no credentials. Without a path it checks the current folder.',
     groups: {
-      Target: 'file staged ref',
+      Target: 'staged ref | file',
       Key: 'key config-from | config',
-      Output: 'format quiet | json max-findings explain',
-      Result: 'fail-on | fail-if-kid',
+      Output: 'format quiet explain | json max-findings fail-on fail-if-kid',
     },
     examples: [
-      ['kseal verify -k prod.pub db.yaml', 'a file'],
-      ['kseal verify --staged', 'in a pre-commit hook'],
-      ['kseal verify --config-from main', 'in CI, with the rules of main'],
+      ['kseal verify -k prod.pub db.yaml', 'one file'],
+      ['kseal verify --staged', 'the next commit'],
+      ['kseal verify --config-from main --fail-on warning', 'in CI'],
     ],
     exits: [0, 1, 2],
     guide: 'docs/ci.md',
@@ -100,10 +99,10 @@ const topics: Readonly<Record<string, Topic>> = {
     about:
       'Opens a manifest, or one value of it, with the code that the webhook runs. A value opens only in the place it was sealed for. With a key in a KMS, only the encrypted key of a value goes to the KMS, never the value.',
     groups: {
-      Target: 'file namespace',
+      Target: 'namespace | file',
       Values: 'only review | name raw data-key',
       Key: 'key | config kms-endpoint verify-signature',
-      Output: 'output force',
+      Output: 'output | force',
       Policy: '| max-scope accept-unbound allow-revoked',
     },
     examples: [
@@ -113,7 +112,7 @@ const topics: Readonly<Record<string, Topic>> = {
     ],
     exits: [0, 2, 3, 4, 130],
     variables: 'KSEAL_KEY_PASSPHRASE_FILE',
-    guide: 'docs/kms-manager.md#open-a-value-yourself',
+    guide: 'docs/kms-manager.md',
   },
   keygen: {
     about:
@@ -121,11 +120,11 @@ const topics: Readonly<Record<string, Topic>> = {
     groups: { Key: 'bits', Output: 'output' },
     examples: [
       ['kseal keygen -o practice', 'a pair to practise with'],
-      ['kseal keygen -o keys-of-dev --bits 3072', 'a shorter key'],
-      ['kseal keygen -o ~/airgap', 'outside the repository'],
+      ['kseal keygen -o dev --bits 3072', 'a shorter key'],
+      ['kseal keygen -o keys/airgap', 'in a folder'],
     ],
     exits: [0, 2],
-    guide: 'docs/kms-manager.md#key-files',
+    guide: 'docs/kms-manager.md',
   },
   keys: {
     about:
@@ -137,7 +136,7 @@ const topics: Readonly<Record<string, Topic>> = {
       ['kseal keys --config .kseal.yaml', 'of another configuration'],
     ],
     exits: [0, 2],
-    guide: 'docs/kms-manager.md#publish-the-public-key',
+    guide: 'docs/kms-manager.md',
   },
   'fetch-pubkey': {
     usage: [
@@ -157,7 +156,7 @@ const topics: Readonly<Record<string, Topic>> = {
       ['kseal fetch-pubkey --check', 'a daily check in CI'],
     ],
     exits: [0, 2, 4],
-    guide: 'docs/kms-manager.md#publish-the-public-key',
+    guide: 'docs/kms-manager.md',
   },
   webhook: {
     about:
@@ -178,7 +177,7 @@ const topics: Readonly<Record<string, Topic>> = {
       Key: 'key | deprecated-kid revoked-kid kms-endpoint',
       Server: 'tls-cert tls-key port | host metrics-port drain',
       Clients: 'client-ca client-name allow-any-client',
-      Policy: 'max-scope | accept-unbound',
+      Policy: '| max-scope accept-unbound',
       Other: '| log-level no-memo',
     },
     examples: [
@@ -227,7 +226,30 @@ const topics: Readonly<Record<string, Topic>> = {
       ],
     ],
     exits: [0, 2, 4],
-    guide: 'docs/cluster.md#install',
+    guide: 'docs/cluster.md',
+  },
+  help: {
+    about:
+      'Prints everything about a command: its options, examples, exit codes and environment variables. The option --help of a command prints what fits on a screen.',
+    groups: {},
+    examples: [
+      ['kseal help seal', 'a command'],
+      ['kseal help webhook serve', 'a command in a group'],
+      ['kseal help', 'all commands'],
+    ],
+    exits: [0, 2],
+    guide: 'README.md',
+  },
+  version: {
+    about: 'Prints the version of kseal.',
+    groups: {},
+    examples: [
+      ['kseal version', 'as a command'],
+      ['kseal -v', 'in short'],
+      ['kseal --version', 'as most programs do'],
+    ],
+    exits: [0],
+    guide: 'README.md',
   },
 };
 
@@ -254,7 +276,10 @@ const guide: readonly Entry[] = [
 const exitMeanings: Readonly<Record<ExitCode, readonly [brief: string, complete: string]>> = {
   0: ['success', 'success'],
   1: ['findings', 'verify has findings'],
-  2: ['an error to fix', 'an error you can fix, for example in an option, a file or a manifest'],
+  2: [
+    'an error to fix',
+    'an error you can fix: in the usage, a file, a manifest, a value or a key',
+  ],
   3: ['no key opens it', 'none of the given keys opens the value'],
   4: ['key unavailable', 'the key cannot be used: not found, access denied, unavailable'],
   70: ['a bug', 'a bug in kseal'],
@@ -270,10 +295,10 @@ const variables: Readonly<Record<string, string>> = {
 };
 
 /** Words from kubeseal, sops, age, openssl and gpg, with the purpose and the command line of kseal. */
-const synonyms: readonly (readonly [words: string, purpose: string, line: string])[] = [
+export const synonyms: readonly (readonly [words: string, purpose: string, line: string])[] = [
   ['encrypt enc lock hide protect create', 'to seal values', 'kseal seal'],
   [
-    'decrypt dec unseal unlock open view cat exec-env exec-file recovery-unseal',
+    'dec unseal unlock open view cat exec-env exec-file recovery-unseal',
     'to open sealed values',
     'kseal decrypt FILE',
   ],
@@ -401,7 +426,7 @@ export function unknownCommand(io: IO, group: Command, words: readonly string[])
   const [word = '', ...others] = words;
   const meanings = new Map(group.parent ? [] : meaningsIn(group));
   const names = new Help().visibleCommands(group).map((command) => command.name());
-  const meant = meanings.has(word) ? word : (suggest(word, [...names, ...meanings.keys()]) ?? '');
+  const meant = meanings.has(word) ? word : (suggest(word, [...meanings.keys(), ...names]) ?? '');
   const file = others.find((other) => existsSync(resolve(io.cwd, other)));
   const meaning = meanings.get(meant);
   const hint =
@@ -454,7 +479,7 @@ export interface Page {
 export function pageOf(command: Command, isBrief = false): Page {
   const name = nameOf(command);
   const topic = topics[name.replace(/^kseal ?/, '')] ?? plain;
-  const exits = [...topic.exits, 70 as const].filter((code) => !isBrief || code < 70);
+  const exits = [...topic.exits, 70 as const].sort((a, b) => a - b);
   const options = optionsOf(command);
   return {
     name,
@@ -467,7 +492,9 @@ export function pageOf(command: Command, isBrief = false): Page {
       ...groupsOf(isBrief ? briefly(command, topic) : options, topic.groups, isBrief),
     ],
     examples: topic.examples,
-    exits: exits.map((code) => [`${code}`, exitMeanings[code][isBrief ? 0 : 1]]),
+    exits: exits
+      .filter((code) => !isBrief || code < 70)
+      .map((code) => [`${code}`, exitMeanings[code][isBrief ? 0 : 1]]),
     variables: variablesFor(options, topic),
     guide: topic.guide,
   };
@@ -590,49 +617,46 @@ function helpText(page: Page, width: number, isBrief: boolean): string {
   const lists = sections.map(({ title, entries }) => list(title, entries));
   const codes = exits.map(([code, meaning]) => `${code} ${meaning}`).join(', ');
   const guidance = page_ && `Guide: ${page_}`;
+  const words = isBrief || about === '' ? summary : about;
   const lines = isBrief
     ? [
+        // With several command lines, each has a note.
+        ...(usage.length > 1 ? [] : ['', ...wrap(words, width)]),
         ...blank(lists.flat()),
         ...blank(examplesIn(page, width, true)),
-        ...blank([
-          ...wrap(`Exit codes: ${codes}`, width, 2),
-          ...joined([`All options: kseal help${name.slice(5)}`, guidance], width),
-        ]),
+        ...wrap(`Exit codes: ${codes}`, width, 2),
+        ...joined([`All options: kseal help${name.slice('kseal'.length)}`, guidance], width),
       ]
     : [
+        ...blank(wrap(words, width)),
         ...lists.flatMap(blank),
         ...blank(examplesIn(page, width, false)),
         ...blank(list('Exit codes', exits)),
         ...blank(list('Environment', variables)),
         ...blank(joined([guidance], width)),
       ];
-  const words = isBrief || about === '' ? summary : about;
-  return textOf([
-    `Usage: ${start[0]?.trimStart()}`,
-    ...start.slice(1),
-    '',
-    ...wrap(words, width),
-    ...lines,
-  ]);
+  return textOf([`Usage: ${start[0]?.trimStart()}`, ...start.slice(1), ...lines]);
 }
 
 /** The examples, each with its note: in a brief help on the same line, if there is room for it. */
 function examplesIn({ examples }: Page, width: number, isBrief: boolean): string[] {
+  const room = width - 2;
+  const longest = Math.max(0, ...examples.map(([line]) => line.length).filter((l) => l <= room));
   const lines = examples.flatMap(([command, note]) => {
-    const [first = '', ...others] = commandLines(command, width - 2);
-    const whole = `${first}  # ${note}`;
-    if (!isBrief) return [`# ${note}`, first, ...others];
-    return others.length === 0 && whole.length <= width - 2 ? [whole] : [first, ...others];
+    const shown = commandLines(command, room);
+    if (!isBrief) return [...wrap(note, room - 2).map((line) => `# ${line}`), ...shown];
+    const whole = `${command.padEnd(longest)}  # ${note}`;
+    return shown.length === 1 && whole.length <= room ? [whole] : shown;
   });
   return lines.length === 0 ? [] : ['Examples:', ...lines.map((line) => `  ${line}`)];
 }
 
 /** A command line that continues after `\\`, so that it can be pasted. Options keep their argument. */
-function commandLines(command: string, width: number): string[] {
+export function commandLines(command: string, width: number): string[] {
   const room = width - 2;
   const parts = command
     .split(/ (?=-)/)
-    .flatMap((part) => (part.length > room ? part.split(' ') : [part]));
+    .flatMap((part) => (part.length > room - 4 ? part.split(' ') : [part]));
   const lines = fill(parts, room, 4);
   return lines.map((line, index) => (index < lines.length - 1 ? `${line} \\` : line));
 }
@@ -655,7 +679,7 @@ const wrap = (text: string, width: number, indent = 0) => fill(text.split(' '), 
 function joined(texts: readonly string[], width: number): string[] {
   const given = texts.filter(Boolean);
   const line = given.join('    ');
-  return line.length <= width ? [line] : given;
+  return line.length <= width ? [line] : given.flatMap((text) => wrap(text, width, 2));
 }
 
 /** A longer term gets a line of its own. */
@@ -668,7 +692,8 @@ function columnOf(entries: readonly Entry[], width: number, indent = 2): number 
   const lengths = entries.map(([term]) => term.length);
   const most = indent > 2 ? width : MAX_TERM;
   const column = indent + 2 + Math.max(0, ...lengths.filter((length) => length <= most));
-  return width - column < MIN_TEXT ? 0 : column;
+  const texts = entries.map(([, text]) => text.length);
+  return width - column < Math.min(MIN_TEXT, Math.max(...texts)) ? 0 : column;
 }
 
 /** Terms with their explanations, which are in `column`, or below the terms. */

@@ -7,8 +7,7 @@ export async function main(argv: readonly string[], io: IO): Promise<number> {
   for (const stream of [io.stdout, io.stderr]) stream.on('error', () => {});
   try {
     // Without loading the rest of the program.
-    const [first = ''] = argv.filter((word) => word !== '--debug');
-    if (isVersion.test(first)) {
+    if (isVersion.test(argv.filter((word) => word !== '--debug').join(' '))) {
       await writeStdout(io, `${version}\n`);
       return 0;
     }

@@ -1,7 +1,8 @@
 import { debuglog } from 'node:util';
 import { Command, CommanderError, type Option } from 'commander';
 import { KsealError } from '../errors.ts';
-import type { IO } from './io.ts';
+import { type IO, version } from './io.ts';
+import { writeStdout } from './print.ts';
 
 interface CommandModule {
   /** Adds the options and the action. `exit` sets the exit code of a command that uses it for its answer. */
@@ -10,8 +11,7 @@ interface CommandModule {
 
 interface CommandRow {
   readonly summary: string;
-  /** Missing for a command of main.ts. */
-  readonly load?: () => Promise<CommandModule>;
+  readonly load: () => Promise<CommandModule>;
   /** Not listed in the help. */
   readonly hidden?: boolean;
 }
@@ -51,7 +51,13 @@ const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'print the complete help of a command',
     load: () => import('./help.ts'),
   },
-  version: { summary: 'print the version, as -v and --version do' },
+  version: {
+    summary: 'print the version, as -v and --version do',
+    load: async () => ({
+      // Alone, main.ts prints it.
+      configure: (command, io) => command.action(() => writeStdout(io, `${version}\n`)),
+    }),
+  },
 };
 
 /**
@@ -79,7 +85,7 @@ export async function programOf(
     .configureOutput({ writeOut: () => {}, writeErr: () => {} });
   for (const [name, { summary, load, hidden = false }] of Object.entries(commands)) {
     const command = program.command(name, { hidden }).description(summary);
-    if (load === undefined || !loaded.includes(name)) continue;
+    if (!loaded.includes(name)) continue;
     (await load()).configure(command, io, exit);
     if (command.commands.length > 0) command.helpCommand(false);
     for (const { options } of [command, ...command.commands]) options.forEach(refuseTwice);
