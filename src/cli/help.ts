@@ -369,10 +369,16 @@ const optionSynonyms: Readonly<Record<string, string>> = {
 };
 
 /** `kseal help COMMAND`: the complete help. Throws USAGE for an unknown command. */
-export function configure(command: Command, io: IO): void {
+export function configure(
+  command: Command,
+  io: IO,
+  _exit: (code: number) => void,
+  load: (name: string | undefined) => Promise<void>,
+): void {
   command
     .argument('[command...]', 'the name of a command')
     .action(async (words: readonly string[]) => {
+      await load(words[0]);
       const found = commandIn(command.parent ?? command, words);
       if (found.others.length > 0) throw unknownCommand(io, found.command, found.others);
       await writeStdout(io, helpText(pageOf(found.command), widthOf(io), false));

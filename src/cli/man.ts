@@ -1,13 +1,13 @@
 import { type Command, Help } from 'commander';
 import { commandLines, type Entry, nameOf, pageOf } from './help.ts';
 import { type IO, version } from './io.ts';
-import { programOf } from './program.ts';
+import { wholeProgram } from './program.ts';
 
 // Not part of the program: build.config.mjs runs it, and writes the pages to dist/man/.
 
 /** The man page of each command in roff, by file name, such as `kseal-webhook-serve.1`. */
 export async function manPages(io: IO): Promise<ReadonlyMap<string, string>> {
-  const program = await programOf(io);
+  const program = await wholeProgram(io);
   return new Map(withChildren(program).map((command) => [`${fileOf(command)}.1`, roffOf(command)]));
 }
 

@@ -4,9 +4,15 @@ import { KsealError } from '../errors.ts';
 import { type IO, version } from './io.ts';
 import { writeStdout } from './print.ts';
 
+/** Adds the options and the action of a command, if there is one of this name. */
+type Load = (name: string | undefined) => Promise<void>;
+
 interface CommandModule {
-  /** Adds the options and the action. `exit` sets the exit code of a command that uses it for its answer. */
-  configure(command: Command, io: IO, exit: (code: number) => void): void;
+  /**
+   * Adds the options and the action. `exit` sets the exit code of a command that uses it for its
+   * answer; `load` loads another command.
+   */
+  configure(command: Command, io: IO, exit: (code: number) => void, load: Load): void;
 }
 
 interface CommandRow {
@@ -61,15 +67,14 @@ const commands: Readonly<Record<string, CommandRow>> = {
 };
 
 /**
- * The program with all commands, of which `loaded` have their options and actions. `showHelp` is
- * called for a command whose help is asked for; then commander throws.
+ * The program with its commands, which have no options until they are loaded. Commander calls
+ * `showHelp` for a command whose help is asked for, and then throws.
  */
-export async function programOf(
+function programOf(
   io: IO,
-  loaded: readonly string[] = Object.keys(commands),
-  showHelp: (command: Command) => void = () => {},
-  exit: (code: number) => void = () => {},
-): Promise<Command> {
+  showHelp: (command: Command) => void,
+  exit: (code: number) => void,
+): { readonly program: Command; readonly load: Load } {
   const program = new Command('kseal')
     .description('Seal Kubernetes Secrets to a public key, offline')
     .option('--debug', 'print causes and stack traces of errors')
@@ -83,13 +88,29 @@ export async function programOf(
     })
     .exitOverride()
     .configureOutput({ writeOut: () => {}, writeErr: () => {} });
-  for (const [name, { summary, load, hidden = false }] of Object.entries(commands)) {
-    const command = program.command(name, { hidden }).description(summary);
-    if (!loaded.includes(name)) continue;
-    (await load()).configure(command, io, exit);
+  for (const [name, { summary, hidden = false }] of Object.entries(commands)) {
+    program.command(name, { hidden }).description(summary);
+  }
+  const loaded = new Set<Command>();
+  const load: Load = async (name) => {
+    const command = program.commands.find((candidate) => candidate.name() === name);
+    if (command === undefined || loaded.has(command)) return;
+    loaded.add(command);
+    (await commands[command.name()]?.load())?.configure(command, io, exit, load);
     if (command.commands.length > 0) command.helpCommand(false);
     for (const { options } of [command, ...command.commands]) options.forEach(refuseTwice);
-  }
+  };
+  return { program, load };
+}
+
+/** The program with all commands loaded, for its documentation. */
+export async function wholeProgram(io: IO): Promise<Command> {
+  const { program, load } = programOf(
+    io,
+    () => {},
+    () => {},
+  );
+  for (const name of Object.keys(commands)) await load(name);
   return program;
 }
 
@@ -97,13 +118,8 @@ export async function programOf(
 export async function run(argv: readonly string[], io: IO): Promise<number> {
   let exitCode = 0;
   let asked: Command | undefined;
-  const names = argv.filter((word) => !word.startsWith('-'));
-  const chosen = names.find((word) => word !== 'help');
-  if (chosen !== undefined) refuseToTrace();
-  const loaded = [`${chosen}`, ...names.slice(0, 2).filter((name) => name === 'help')];
-  const program = await programOf(
+  const { program, load } = programOf(
     io,
-    loaded,
     (command) => {
       asked = command;
     },
@@ -111,8 +127,13 @@ export async function run(argv: readonly string[], io: IO): Promise<number> {
       exitCode = code;
     },
   );
+  const names = argv.filter((word) => !word.startsWith('-'));
+  if (names.length > 0) refuseToTrace();
+  await load(names[0]);
+  const words = helpFirst(program, argv);
+  if (words !== argv) await load('help');
   try {
-    await program.parseAsync(helpFirst(program, argv), { from: 'user' });
+    await program.parseAsync(words, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     const help = await import('./help.ts');

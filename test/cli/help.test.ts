@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nameOf, pageOf, synonyms, topics } from '../../src/cli/help.ts';
 import { main } from '../../src/cli/main.ts';
 import { manPages } from '../../src/cli/man.ts';
-import { programOf } from '../../src/cli/program.ts';
+import { wholeProgram } from '../../src/cli/program.ts';
 import { makeAuthority, writeServingPair } from '../helpers/certificates.ts';
 import { type TestIO, testIO } from '../helpers/io.ts';
 import { plainSecret, repository } from '../helpers/repository.ts';
@@ -19,7 +19,7 @@ function visible(command: Command): Command[] {
   return [command, ...new Help().visibleCommands(command).flatMap(visible)];
 }
 
-const program = await programOf(testIO({ cwd: '/' }));
+const program = await wholeProgram(testIO({ cwd: '/' }));
 const commands = visible(program).map(
   (command) => [nameOf(command).replace(/^kseal ?/, ''), command] as const,
 );
