@@ -60,7 +60,7 @@ interface InitFlags extends KeyFlags {
 export function configure(command: Command, io: IO): void {
   const none: readonly string[] = [];
   command
-    .option('-k, --key <ref>', "the public key: a file, 'gcpkms://…' or 'git+https://…'")
+    .option('-k, --key <ref>', "the public key: a file, 'gcpkms://…' or 'git+…'")
     .option('--practice', 'make a key pair to practise with, in keys/')
     .option('--name <name>', 'the name of the key, such as prod')
     .option('--title <title>', 'a title of the key for people')
