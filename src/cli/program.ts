@@ -4,8 +4,16 @@ import { KsealError } from '../errors.ts';
 import { type IO, version } from './io.ts';
 
 interface CommandModule {
-  /** `exit` sets the exit code of a command that uses it for its answer. */
-  configure(command: Command, io: IO, exit: (code: number) => void): void;
+  /**
+   * `exit` sets the exit code of a command that uses it for its answer; `load` loads another command
+   * and configures it.
+   */
+  configure(
+    command: Command,
+    io: IO,
+    exit: (code: number) => void,
+    load: (name: string) => Promise<void>,
+  ): void;
 }
 
 interface CommandRow {
@@ -41,6 +49,10 @@ const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'run the admission webhook, or print the YAML that installs it',
     load: () => import('./webhook.ts'),
   },
+  completion: {
+    summary: 'print a script that completes commands with Tab',
+    load: () => import('./completion.ts'),
+  },
 };
 
 /** Runs a command line and returns the exit code. Throws the errors of the command, and USAGE. */
@@ -67,14 +79,19 @@ export async function run(argv: readonly string[], io: IO): Promise<number> {
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} });
   const [chosen] = argv.filter((word) => !word.startsWith('-') && word !== 'help');
   if (chosen !== undefined) refuseToTrace();
-  for (const [name, { summary, load }] of Object.entries(commands)) {
-    const command = program.command(name).description(summary);
-    if (name !== chosen) continue;
-    (await load()).configure(command, io, (code) => {
-      exitCode = code;
-    });
-    for (const { options } of [command, ...command.commands]) options.forEach(refuseTwice);
+  for (const [name, { summary }] of Object.entries(commands)) {
+    program.command(name).description(summary);
   }
+  const exit = (code: number) => {
+    exitCode = code;
+  };
+  const load = async (name: string | undefined) => {
+    const command = program.commands.find((candidate) => candidate.name() === name);
+    if (command === undefined) return;
+    (await commands[command.name()]?.load())?.configure(command, io, exit, load);
+    for (const { options } of [command, ...command.commands]) options.forEach(refuseTwice);
+  };
+  await load(chosen);
   await program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode !== 0) throw usageError(error, commandIn(program, argv));

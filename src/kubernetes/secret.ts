@@ -69,6 +69,12 @@ const types: ReadonlyMap<string | undefined, SecretType> = new Map([
   ['kubernetes.io/ssh-auth', { required: [['ssh-privatekey']] }],
 ]);
 
+/** The types of Secrets with values that a person may have. */
+export const secretTypes: readonly string[] = [
+  'Opaque',
+  ...[...types.keys()].flatMap((type) => type ?? []),
+];
+
 /** Returns each data key that `type` requires and that `keys` lacks, with a message about it. */
 export function missingKeys(
   type: string | undefined,
