@@ -58,7 +58,7 @@ async function answer(
   try {
     const [line = '', replaced = ''] = (await textOf(io.stdin)).split('\0');
     const { words, isRedirected } = wordsIn(line, escapeCharacter);
-    const offer = isRedirected ? files : await offerFor(io, self.parent ?? self, load, words);
+    const offer = isRedirected ? files : await offerFor(io, self, load, words);
     const { candidates, kind = 'words', prefix = '' } = offer;
     const typed = (words.at(-1) ?? '').slice(prefix.length);
     const before = wordsIn(line.slice(0, line.length - replaced.length), escapeCharacter);
@@ -103,13 +103,13 @@ function choices(words: readonly string[]): Offer {
 /** Offers what can be at the end of `words`, the command line up to the cursor. */
 async function offerFor(
   io: IO,
-  program: Command,
+  self: Command,
   load: (name: string) => Promise<void>,
   words: readonly string[],
 ): Promise<Offer> {
   // A shell may include assignments: NO_COLOR=1 kseal seal.
   let rest = words.slice(words.findIndex((word) => !/^\w+=/.test(word)) + 1);
-  let command = program;
+  let command = self.parent ?? self;
   let isHelp = false;
   while (command.commands.length > 0) {
     const at = rest.findIndex((word) => !word.startsWith('-'));
@@ -121,7 +121,8 @@ async function offerFor(
     else {
       const chosen = command.commands.find((candidate) => candidate.name() === name);
       if (chosen === undefined) return nothing;
-      if (command === program) await load(name);
+      // `webhook` adds its own commands when it is loaded.
+      if (chosen !== self && command === self.parent) await load(name);
       command = chosen;
     }
   }
