@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
 import { printable } from '../text.ts';
 import { type Shell, shells, wordsIn } from './completion-shells.ts';
+import { optionsOf } from './help.ts';
 import type { IO } from './io.ts';
 import { writeStdout } from './print.ts';
 
@@ -14,18 +15,11 @@ export function configure(
   command: Command,
   io: IO,
   _exit: (code: number) => void,
-  load: (name: string) => Promise<void>,
+  load: (name: string | undefined) => Promise<void>,
 ): void {
-  const lines = Object.entries(shells).map(
-    ([name, { file, line }]) => `  ${name.padEnd(12)}${file}\n    ${line}\n`,
-  );
   command
     .argument('[shell]', `the shell to print a script for: ${names.join(', ')}`)
     .addOption(new Option('--words', 'answer the script').hideHelp())
-    .addHelpText(
-      'after',
-      `\nTo complete with Tab, add a line to the start-up file of your shell:\n${lines.join('')}`,
-    )
     .action(async (name: string | undefined, { words }: { readonly words?: boolean }) => {
       if (name === undefined) return writeStdout(io, instructions(io));
       const shell = shells[name];
@@ -53,7 +47,7 @@ async function answer(
   io: IO,
   { escapeCharacter, insert }: Shell,
   self: Command,
-  load: (name: string) => Promise<void>,
+  load: (name: string | undefined) => Promise<void>,
 ): Promise<string> {
   try {
     const [line = '', replaced = ''] = (await textOf(io.stdin)).split('\0');
@@ -67,7 +61,8 @@ async function answer(
       // A word that a shell would have to quote is not offered.
       .filter(({ word }) => word.startsWith(typed) && /^[\w@%+=:,./-]+$/.test(word))
       .map(({ word, text = '' }) => `${insert(prefix, word, kept)}\t${printable(text)}\n`);
-    return `${kind}\t${prefix}\n${[...new Set(rows)].join('')}`;
+    const shown = new Set(rows.filter((row) => !row.startsWith('\t')));
+    return `${kind}\t${prefix}\n${[...shown].join('')}`;
   } catch {
     return '';
   }
@@ -85,7 +80,7 @@ interface Candidate {
   readonly text?: string | undefined;
 }
 
-/** What can be at the cursor: words, and files or folders. */
+/** Words, and files or folders, that can be at the cursor. */
 interface Offer {
   readonly candidates: readonly Candidate[];
   readonly kind?: 'files' | 'folders';
@@ -104,7 +99,7 @@ function choices(words: readonly string[]): Offer {
 async function offerFor(
   io: IO,
   self: Command,
-  load: (name: string) => Promise<void>,
+  load: (name: string | undefined) => Promise<void>,
   words: readonly string[],
 ): Promise<Offer> {
   // A shell may include assignments: NO_COLOR=1 kseal seal.
@@ -206,15 +201,6 @@ function optionsIn(command: Command, word: string): readonly OptionWord[] {
   return found;
 }
 
-/** The options of a command, and those of the program, such as --debug. */
-function optionsOf(command: Command): readonly Option[] {
-  const own = command.createHelp().visibleOptions(command);
-  const above = command.parent === null ? [] : optionsOf(command.parent);
-  const isOther = ({ long }: Option) =>
-    long !== '--version' && !own.some((one) => one.long === long);
-  return [...own, ...above.filter(isOther)];
-}
-
 /** The value sources of `seal`, which may be repeated although they do not start with a list. */
 const repeatable = ['--prompt', '--from-file', '--from-env-file', '--from-literal', '--from-jwe'];
 
@@ -297,7 +283,7 @@ function isGiven({ given }: Line, long: string): boolean {
 
 /** A path, or KEY=PATH. */
 function fileAfterKey({ typed, prefix }: Line): Offer {
-  const [key = ''] = /^[^=]*=/.exec(typed.slice(prefix.length)) ?? [];
+  const [key = ''] = /^[-._a-zA-Z0-9]+=/.exec(typed.slice(prefix.length)) ?? [];
   return { ...files, prefix: key };
 }
 
