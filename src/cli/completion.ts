@@ -152,26 +152,36 @@ function readLine(io: IO, command: Command, words: readonly string[]): Line {
   let pending: Option | undefined;
   let areOptions = true;
   for (const word of words.slice(0, -1)) {
-    if (pending !== undefined) {
-      given.get(pending)?.push(word);
-      pending = undefined;
-    } else if (areOptions && word === '--') areOptions = false;
+    const owner = ownerOf(word, pending);
+    pending = undefined;
+    if (owner !== undefined) given.get(owner)?.push(word);
+    else if (areOptions && word === '--') areOptions = false;
     else if (!areOptions || !/^-./.test(word)) operands.push(word);
     else {
       for (const { option, argument } of optionsIn(command, word)) {
         given.set(option, [...(given.get(option) ?? []), ...(argument ?? [])]);
-        if (option.required && argument === undefined) pending = option;
+        if (takesArgument(option) && argument === undefined) pending = option;
       }
     }
   }
   const typed = words.at(-1) ?? '';
-  const mayBeOption = areOptions && pending === undefined;
+  const owner = ownerOf(typed, pending);
+  const mayBeOption = areOptions && owner === undefined;
   const { option, argument: [text] = [] } = (mayBeOption && optionsIn(command, typed).at(-1)) || {};
   return {
     ...{ io, command, given, operands, typed, mayBeOption },
-    option: pending ?? (text === undefined ? undefined : option),
+    option: owner ?? (text === undefined ? undefined : option),
     prefix: text === undefined ? '' : typed.slice(0, typed.length - text.length),
   };
+}
+
+/** The option before a word, if the word is its argument. */
+function ownerOf(word: string, option: Option | undefined): Option | undefined {
+  return option?.optional && word.startsWith('-') ? undefined : option;
+}
+
+function takesArgument({ required, optional }: Option): boolean {
+  return required || optional;
 }
 
 interface OptionWord {
@@ -194,8 +204,7 @@ function optionsIn(command: Command, word: string): readonly OptionWord[] {
     const option = word.startsWith('-') ? named(`-${word.charAt(at)}`) : undefined;
     if (option === undefined) break;
     const rest = word.slice(at + 1);
-    if (rest !== '' && (option.required || option.optional))
-      return [...found, { option, argument: [rest] }];
+    if (rest !== '' && takesArgument(option)) return [...found, { option, argument: [rest] }];
     found.push({ option });
   }
   return found;
@@ -207,8 +216,8 @@ const repeatable = ['--prompt', '--from-file', '--from-env-file', '--from-litera
 async function offerIn(line: Line): Promise<Offer> {
   const { command, given, operands, typed, option, prefix, mayBeOption } = line;
   if (option !== undefined) {
-    const [value = ''] = /<.*>|\[.*\]$/.exec(option.flags) ?? [];
-    const source = sources[`${option.long}`] ?? sources[value];
+    const [, value] = /[<[](.*)[>\]]$/.exec(option.flags) ?? [];
+    const source = sources[`${option.long}`] ?? sources[`<${value}>`];
     const offer = await offerOf(option.argChoices, source, line);
     return { ...offer, prefix: prefix + (offer.prefix ?? '') };
   }
@@ -247,10 +256,12 @@ const sources: Readonly<Record<string, Source>> = {
   '<file>': () => files,
   '<path>': () => files,
   '<prefix>': () => files,
+  '<glob>': () => files,
   '<dir>': () => ({ ...files, kind: 'folders' }),
   shell: () => choices(names),
   file: () => files,
   path: () => files,
+  request: () => files,
   '--from-file': fileAfterKey,
   '--from-jwe': fileAfterKey,
   '--key': keyReferences,
