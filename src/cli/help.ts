@@ -39,7 +39,7 @@ export const topics: Readonly<Record<string, Topic>> = {
     usage: [['COMMAND [options]', '']],
     about:
       'Seals the values of Kubernetes Secrets to a public key, so that the manifests can live in Git. An admission webhook opens them in the cluster, and only in the place they were sealed for. Results go to stdout, messages to stderr.',
-    groups: {},
+    groups: { Other: '| debug' },
     examples: [],
     exits: [0, 1, 2, 3, 4, 130],
     variables: 'KSEAL_CONFIG',
@@ -266,16 +266,15 @@ export const topics: Readonly<Record<string, Topic>> = {
   },
 };
 
-/** The groups of `kseal --help`. A command that is missing here is in the last one. */
+/** The groups of `kseal --help`. A command that is missing here is in the group `Commands`. */
 const commandGroups: Readonly<Record<string, string>> = {
   Values: 'seal fill request inspect decrypt verify',
   Keys: 'init keys fetch-pubkey keygen',
   Cluster: 'webhook',
-  Other: '',
 };
 
 /** `kseal` alone: a first command for each person. Lines with an unknown command are omitted. */
-const guide: readonly Entry[] = [
+const firstCommands: readonly Entry[] = [
   ['kseal seal', 'You have a password, and the cluster needs it'],
   ['kseal fill REQUEST', 'You have received a request for a password'],
   ['kseal request', 'You need a password from somebody'],
@@ -348,7 +347,7 @@ export const synonyms: readonly (readonly [words: string, purpose: string, line:
   ['man usage', 'to read about a command', 'kseal help COMMAND'],
 ];
 
-/** Options of the same tools, and of kubectl, with those of kseal. The first that exists is meant. */
+/** Options of the same tools, with the option of kseal that is meant. */
 const optionSynonyms: Readonly<Record<string, string>> = {
   '--cert': '--key',
   '--certificate': '--key',
@@ -357,8 +356,6 @@ const optionSynonyms: Readonly<Record<string, string>> = {
   '--recipient': '--key',
   '--recipients-file': '--key',
   '--identity': '--key',
-  '-r': '--key',
-  '-R': '--key',
   '--age': '--key',
   '--gcp-kms': '--key',
   '-w': '--output',
@@ -372,13 +369,11 @@ const optionSynonyms: Readonly<Record<string, string>> = {
   '--merge-into': '--into',
   '--inplace': '--in-place',
   '--overwrite': '--force',
-  '--yes': '--force',
   '--ns': '--namespace',
   '--password': '--prompt',
   '--extract': '--only',
   '--output-format': '--format',
   '--json-output': '--json',
-  '--port': '--metrics-port',
 };
 
 /** `kseal help COMMAND`: the complete help. Throws USAGE for an unknown command. */
@@ -394,27 +389,25 @@ export function configure(
       await load(words[0]);
       const found = commandIn(command.parent ?? command, words);
       if (found.others.length > 0) throw unknownCommand(io, found.command, found.others);
-      await writeStdout(io, helpText(pageOf(found.command), widthOf(io), false));
+      await writeStdout(io, completeHelp(pageOf(found.command), widthOf(io)));
     });
 }
 
 /** Prints the help that fits on a screen. */
 export function printHelp(io: IO, command: Command): Promise<void> {
-  return writeStdout(io, helpText(pageOf(command, true), widthOf(io), true));
+  return writeStdout(io, briefHelp(pageOf(command, true), widthOf(io)));
 }
 
 /** Prints a first command for each person. */
 export function printGuide(io: IO, program: Command): Promise<void> {
   const width = widthOf(io);
-  const known = guide.filter(([line]) => isKnown(program, line));
-  const lines = [
-    ...wrap(`${program.description()}. A first command for you:`, width),
-    '',
-    ...definitions(known, width, columnOf(known, width)),
-    '',
-    ...joined(['All commands: kseal --help', 'One command: kseal help seal'], width),
-  ];
-  return writeStdout(io, textOf(lines));
+  const known = firstCommands.filter(([line]) => isKnown(program, line));
+  const text = textOf([
+    wrap(`${program.description()}. A first command for you:`, width),
+    definitions(known, width, columnOf(known, width)),
+    joined(['All commands: kseal --help', 'One command: kseal help seal'], width),
+  ]);
+  return writeStdout(io, text);
 }
 
 /** The command that the words begin with, and the words after its name. */
@@ -500,6 +493,7 @@ export function pageOf(command: Command, isBrief = false): Page {
   const topic = topics[name.replace(/^kseal ?/, '')] ?? plain;
   const exits = [...topic.exits, 70 as const].sort((a, b) => a - b);
   const options = optionsOf(command);
+  const shown = isBrief ? briefly(command, topic) : options;
   return {
     name,
     summary: command.description(),
@@ -508,7 +502,13 @@ export function pageOf(command: Command, isBrief = false): Page {
     sections: [
       ...(isBrief ? [] : argumentsOf(command)),
       ...commandsOf(command),
-      ...groupsOf(isBrief ? briefly(command, topic) : options, topic.groups, isBrief),
+      ...sectionsOf(
+        new Map(
+          shown.map((option) => [nameIn(option), [option.flags, explained(option, isBrief)]]),
+        ),
+        topic.groups,
+        'Other',
+      ),
     ],
     examples: topic.examples,
     exits: exits
@@ -530,12 +530,10 @@ function argumentsOf(command: Command): Section[] {
 }
 
 function commandsOf(command: Command): Section[] {
-  const all = new Help()
+  const entries = new Help()
     .visibleCommands(command)
-    .map((child): Entry => [child.name(), child.description()]);
-  if (all.length === 0) return [];
-  if (command.parent) return [{ title: 'Commands', entries: all }];
-  return sectionsOf(all, commandGroups, ([name]) => name, 'More');
+    .map((child) => [child.name(), [child.name(), child.description()]] as const);
+  return sectionsOf(new Map(entries), command.parent ? {} : commandGroups, 'Commands');
 }
 
 /** The options of a command, and after them those of the program. */
@@ -552,36 +550,22 @@ function briefly(command: Command, { groups }: Topic): readonly Option[] {
   return command.options.filter((option) => !option.hidden && !omitted.includes(nameIn(option)));
 }
 
-function groupsOf(
-  options: readonly Option[],
-  groups: Topic['groups'],
-  isBrief: boolean,
-): readonly Section[] {
-  const names = new Map(options.map((option) => [option.flags, nameIn(option)]));
-  const entries = options.map((option): Entry => [option.flags, explained(option, isBrief)]);
-  return sectionsOf(entries, groups, ([flags]) => names.get(flags) ?? '', 'Other');
-}
-
-/** Distributes entries to groups, which list names. The rest are in the group `last`. */
+/** Distributes entries to groups, which list their names. The rest are in the group `last`. */
 function sectionsOf(
-  entries: readonly Entry[],
+  entries: ReadonlyMap<string, Entry>,
   groups: Readonly<Record<string, string>>,
-  nameFor: (entry: Entry) => string,
   last: string,
 ): Section[] {
-  const titleOf = new Map(
-    Object.entries(groups).flatMap(([title, names]) =>
-      wordsIn(names).map((name) => [name, title] as const),
-    ),
-  );
-  const titles = new Set([...Object.keys(groups), last]);
-  const rank = (names: string) => (entry: Entry) => wordsIn(names).indexOf(nameFor(entry));
-  return [...titles]
-    .map((title) => ({
+  const grouped = wordsIn(Object.values(groups).join(' '));
+  const rest = [...entries.keys()].filter((name) => !grouped.includes(name));
+  return [...new Set([...Object.keys(groups), last])]
+    .map(
+      (title) =>
+        [title, [...wordsIn(groups[title] ?? ''), ...(title === last ? rest : [])]] as const,
+    )
+    .map(([title, names]) => ({
       title,
-      entries: entries
-        .filter((entry) => (titleOf.get(nameFor(entry)) ?? last) === title)
-        .sort((a, b) => rank(groups[title] ?? '')(a) - rank(groups[title] ?? '')(b)),
+      entries: names.map((name) => entries.get(name)).filter((entry) => entry !== undefined),
     }))
     .filter((section) => section.entries.length > 0);
 }
@@ -623,38 +607,62 @@ function widthOf({ env, stdout }: IO): number {
 const MIN_WIDTH = 30;
 const MAX_WIDTH = 80;
 
-/** The complete help, or the brief one that fits on a screen, without broken words. */
-function helpText(page: Page, width: number, isBrief: boolean): string {
-  const { name, summary, about, sections, exits, variables, guide: page_ } = page;
-  const usage = page.usage.map(([line, note]): Entry => [`${name} ${line}`.trim(), note]);
-  const all = sections.flatMap(({ entries }) => entries);
-  const column = columnOf(isBrief ? all : [...all, ...variables], width);
-  const list = (title: string, entries: readonly Entry[]) =>
-    entries.length === 0 ? [] : [`${title}:`, ...definitions(entries, width, column)];
-  const blank = (lines: readonly string[]) => (lines.length === 0 ? [] : ['', ...lines]);
-  const start = definitions(usage, width, columnOf(usage, width, 7), 7);
-  const lists = sections.map(({ title, entries }) => list(title, entries));
+/** Help that fits on a screen, if the command does not have too many options. */
+function briefHelp(page: Page, width: number): string {
+  const { name, summary, sections, exits } = page;
+  const column = columnOf(
+    sections.flatMap(({ entries }) => entries),
+    width,
+  );
   const codes = exits.map(([code, meaning]) => `${code} ${meaning}`).join(', ');
-  const guidance = page_ && `Guide: ${page_}`;
-  const words = isBrief || about === '' ? summary : about;
-  const lines = isBrief
-    ? [
-        // With several command lines, each has a note.
-        ...(usage.length > 1 ? [] : ['', ...wrap(words, width)]),
-        ...blank(lists.flat()),
-        ...blank(examplesIn(page, width, true)),
-        ...wrap(`Exit codes: ${codes}`, width, 2),
-        ...joined([`All options: kseal help${name.slice('kseal'.length)}`, guidance], width),
-      ]
-    : [
-        ...blank(wrap(words, width)),
-        ...lists.flatMap(blank),
-        ...blank(examplesIn(page, width, false)),
-        ...blank(list('Exit codes', exits)),
-        ...blank(list('Environment', variables)),
-        ...blank(joined([guidance], width)),
-      ];
-  return textOf([`Usage: ${start[0]?.trimStart()}`, ...start.slice(1), ...lines]);
+  const isProgram = name === 'kseal';
+  const more = isProgram
+    ? 'One command: kseal help COMMAND'
+    : `All options: ${name.replace('kseal', 'kseal help')}`;
+  return textOf([
+    usageIn(page, width),
+    // With several command lines, each has a note.
+    page.usage.length > 1 ? [] : wrap(summary, width),
+    sections.flatMap((section) => listed(section, width, column)),
+    [
+      ...examplesIn(page, width, true),
+      ...(isProgram ? [] : wrap(`Exit codes: ${codes}`, width, 2)),
+      ...joined([more, ...guideIn(page)], width),
+    ],
+  ]);
+}
+
+function completeHelp(page: Page, width: number): string {
+  const { summary, about, sections, exits, variables } = page;
+  const column = columnOf([...sections.flatMap(({ entries }) => entries), ...variables], width);
+  return textOf([
+    usageIn(page, width),
+    wrap(about || summary, width),
+    ...sections.map((section) => listed(section, width, column)),
+    examplesIn(page, width, false),
+    listed({ title: 'Exit codes', entries: exits }, width, column),
+    listed({ title: 'Environment', entries: variables }, width, column),
+    guideIn(page),
+  ]);
+}
+
+/** Blocks of lines with an empty line between them. */
+function textOf(blocks: readonly (readonly string[])[]): string {
+  const texts = blocks.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'));
+  return `${texts.join('\n\n')}\n`;
+}
+
+const guideIn = ({ guide }: Page) => (guide === '' ? [] : [`Guide: ${guide}`]);
+
+function usageIn({ name, usage }: Page, width: number): string[] {
+  const label = 'Usage: ';
+  const entries = usage.map(([line, note]): Entry => [`${name} ${line}`.trim(), note]);
+  const lines = definitions(entries, width, columnOf(entries, width, label.length), label.length);
+  return lines.map((line, index) => (index === 0 ? line.replace(/^ */, label) : line));
+}
+
+function listed({ title, entries }: Section, width: number, column: number): string[] {
+  return entries.length === 0 ? [] : [`${title}:`, ...definitions(entries, width, column)];
 }
 
 /** The examples, each with its note: in a brief help on the same line, if there is room for it. */
@@ -734,5 +742,3 @@ function definitions(
     return [`${first.padEnd(at)}${texts[0]?.trimStart()}`, ...texts.slice(1)];
   });
 }
-
-const textOf = (lines: readonly string[]) => `${lines.join('\n')}\n`;
