@@ -22,24 +22,27 @@ export function configure(
     .addOption(new Option('--words', 'answer the script').hideHelp())
     .action(async (name: string | undefined, { words }: { readonly words?: boolean }) => {
       if (name === undefined) return writeStdout(io, instructions(io));
-      const shell = shells[name];
-      if (shell === undefined) throw usage(`no completion for ${name}`);
+      const shell = shellNamed(name);
+      if (shell === undefined) throw usage(`not one of ${names.join(', ')}`, name);
       return writeStdout(io, words ? await answer(io, shell, command, load) : shell.script);
     });
+}
+
+function shellNamed(name: string): Shell | undefined {
+  const known = name === 'pwsh' ? 'powershell' : name;
+  return Object.hasOwn(shells, known) ? shells[known] : undefined;
 }
 
 /** Says how to turn completion on in the shell of a person. Throws USAGE unless it is known. */
 function instructions({ env, stdout }: IO): string {
   const name = basename(env.SHELL ?? '');
-  const shell = stdout.isTTY ? shells[name] : undefined;
-  if (shell === undefined) throw usage('no shell given');
+  const shell = stdout.isTTY ? shellNamed(name) : undefined;
+  if (shell === undefined) throw usage(`no shell given: use one of ${names.join(', ')}`);
   return `To complete with Tab in ${name}, add this line to ${shell.file}:\n\n  ${shell.line}\n\nThen open a new terminal.\n`;
 }
 
-function usage(problem: string): KsealError {
-  return new KsealError('USAGE', `${problem}: use one of ${names.join(', ')}`, {
-    hint: 'kseal completion bash',
-  });
+function usage(problem: string, thing?: string): KsealError {
+  return new KsealError('USAGE', problem, { thing, hint: 'kseal completion bash' });
 }
 
 /** Answers the script of a shell. Never throws, because a shell at work must not be disturbed. */

@@ -335,3 +335,16 @@ test.each([
     expect(stderr).toContain('use one of bash, zsh, fish, powershell');
   },
 );
+
+test.each(['tcsh', 'constructor'])('%s is not a known shell', async (name) => {
+  const io = testIO({ cwd: folder });
+  expect(await main(['completion', name], io)).toBe(2);
+  expect(io.stdout.text).toBe('');
+  expect(io.stderr.text).toContain(`${name}: not one of bash, zsh, fish, powershell`);
+});
+
+test('pwsh is PowerShell', async () => {
+  const io = testIO({ cwd: folder });
+  expect(await main(['completion', 'pwsh'], io)).toBe(0);
+  expect(io.stdout.text).toContain('Register-ArgumentCompleter');
+});
