@@ -69,12 +69,6 @@ const types: ReadonlyMap<string | undefined, SecretType> = new Map([
   ['kubernetes.io/ssh-auth', { required: [['ssh-privatekey']] }],
 ]);
 
-/** The types of Secrets with values that a person may have. */
-export const secretTypes: readonly string[] = [
-  'Opaque',
-  ...[...types.keys()].flatMap((type) => type ?? []),
-];
-
 /** Returns each data key that `type` requires and that `keys` lacks, with a message about it. */
 export function missingKeys(
   type: string | undefined,
@@ -89,6 +83,12 @@ export function missingKeys(
       return { key: group.at(-1) ?? '', message };
     });
 }
+
+/** The types of Secrets with values that a person may have. */
+export const secretTypes: readonly string[] = [
+  'Opaque',
+  ...[...types.keys()].flatMap((type) => type ?? []),
+];
 
 /** The problem of a value that `type` forbids, such as "is not a JSON object, …"; else undefined. */
 export function forbiddenValue(
