@@ -57,6 +57,10 @@ const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'run the admission webhook, or print the YAML that installs it',
     load: () => import('./webhook.ts'),
   },
+  completion: {
+    summary: 'complete commands with Tab in your shell',
+    load: () => import('./completion.ts'),
+  },
   help: {
     summary: 'print the complete help of a command',
     load: () => import('./help.ts'),
