@@ -90,6 +90,7 @@ async function findAll(io: IO, paths: readonly string[], flags: InspectFlags): P
   const values: Inspection[] = [];
   const keys: Found['keys'][number][] = [];
   for await (const text of textsFor(io, paths, flags)) {
+    if (text.walked && text.isKeyFile) continue;
     try {
       const found = await inspectText(text, flags);
       for (const value of found.values) values.push(value);

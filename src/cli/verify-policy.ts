@@ -42,7 +42,7 @@ export type Judge = (text: NamedText) => Promise<Verification | undefined>;
 export function judgeFrom(io: IO, flags: PolicyFlags): Judge {
   const origin = originFrom(io, flags);
   const policies = new Map<Config | undefined, Promise<SharedPolicy>>();
-  return async ({ path, typed, file, walked, content }) => {
+  return async ({ path, typed, file, walked, isKeyFile, content }) => {
     const config = origin.configFor(file);
     const loading = policies.get(config) ?? sharedPolicyOf(io, origin, config, flags);
     policies.set(config, loading);
@@ -52,10 +52,11 @@ export function judgeFrom(io: IO, flags: PolicyFlags): Judge {
     const policy = policyFor(file, config, shared);
     const { severities } = shared;
     const verify = (bytes: NamedText['content'], suppressible?: Verification['covered']) =>
-      verifyText({ path, typed, content: bytes }, policy, { severities, suppressible });
+      verifyText({ path, typed, isKeyFile, content: bytes }, policy, { severities, suppressible });
     if (ignored) return onlyRefused(verify(content));
-    // The configuration is not a manifest, unless a manifest has its name.
-    if (walked && basename(file) === CONFIG_NAME && isEmpty(verify(content))) return undefined;
+    // The configuration is not a manifest, unless a manifest has its name. Nor is a public key.
+    if (walked && (isKeyFile || basename(file) === CONFIG_NAME) && isEmpty(verify(content)))
+      return undefined;
     if (origin.protectedText === undefined || !mentionsIgnore(content)) return verify(content);
     // A suppression counts if the protected branch has it for the same text.
     return verify(content, verify(origin.protectedText(file) ?? new Uint8Array()).covered);

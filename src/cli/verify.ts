@@ -121,7 +121,7 @@ function textsFor(
   }
   if (staged) return textsInIndex(git, paths);
   if (ref.length > 0) return textsAtRefs(git, ref, paths);
-  return textsInFiles(io.cwd, paths.length > 0 ? paths : ['.'], () => pipedIn(io));
+  return textsInFiles(io.cwd, paths.length > 0 ? paths : ['.'], () => pipedIn(io), git);
 }
 
 /** Reads stdin, which is empty if the command before the pipe failed. */

@@ -1,8 +1,9 @@
-import { readdirSync } from 'node:fs';
-import { join, relative, resolve, sep } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { expected, KsealError } from '../errors.ts';
 import { fileError, MAX_MANIFEST, readFile, statOf } from '../fs/read.ts';
 import {
+  addableFiles,
   commitOf,
   contentsOf,
   fileAt,
@@ -26,17 +27,21 @@ export interface NamedText {
   readonly file: string;
   /** Whether it was found in a folder, rather than named. */
   readonly walked: boolean;
+  /** Whether its name is that of a key file, so that it is not read as a manifest. */
+  readonly isKeyFile: boolean;
   readonly content: Uint8Array | KsealError;
 }
 
 /**
- * Reads manifests from files and folders, each once; `readStdin` is called for `-`. Throws IO for a
+ * Reads manifests from files and folders, each once; `readStdin` is called for `-`. With `git`, the
+ * key files in folders as well, unless git ignores them or there is no repository. Throws IO for a
  * named path that cannot be read.
  */
 export async function* textsInFiles(
   cwd: string,
   paths: readonly string[],
   readStdin: () => Promise<Uint8Array>,
+  git?: LocalGit,
 ): AsyncGenerator<NamedText> {
   const seen = new Set<string>();
   let read = 0;
@@ -45,13 +50,16 @@ export async function* textsInFiles(
       yield { ...stdin, file: resolve(cwd, 'stdin'), content: await readStdin() };
       continue;
     }
-    const walked = isFolder(resolve(cwd, path));
-    for (const name of walked ? manifestsIn(resolve(cwd, path), path) : [path]) {
+    const folder = resolve(cwd, path);
+    const walked = isFolder(folder);
+    for (const name of walked ? textsIn(folder, path, git) : [path]) {
       const file = resolve(cwd, name);
       if (seen.size === seen.add(file).size) continue;
       const shown = slashed(name);
+      const isKeyFile = isKeyName(name);
       const content = readOrError(file, name, walked);
-      yield { path: shown, typed: shown, file, walked, content };
+      if (walked && isKeyFile && isTooLarge(content)) continue;
+      yield { path: shown, typed: shown, file, walked, isKeyFile, content };
       if (content instanceof Uint8Array) read += content.length;
       if (read < UNBROKEN) continue;
       await new Promise((next) => setImmediate(next));
@@ -60,7 +68,14 @@ export async function* textsInFiles(
   }
 }
 
-const stdin = { path: 'stdin', typed: '-', walked: false };
+const stdin = { path: 'stdin', typed: '-', walked: false, isKeyFile: false };
+
+/** The largest text that can be a key file, in bytes; Keynote presentations end in .key as well. */
+const MAX_KEY_FILE = 256 * 1024;
+
+function isTooLarge(content: NamedText['content'] | undefined): boolean {
+  return content instanceof Uint8Array && content.length > MAX_KEY_FILE;
+}
 
 /** Returns the error for a file in a folder, and throws it for a named file. */
 function readOrError(file: string, name: string, walked: boolean): Uint8Array | KsealError {
@@ -130,16 +145,20 @@ async function* textsOf(
   prefix: string,
 ): AsyncGenerator<NamedText> {
   const names = new Set(named);
-  const manifests = files.filter(({ path }) => names.has(path) || isManifestName(path));
+  const isWanted = ({ path, kind }: GitFile) =>
+    names.has(path) || isManifestName(path) || (kind === undefined && isKeyName(path));
+  const wanted = files.filter(isWanted);
   const textAt = ({ path }: GitFile, content: NamedText['content']): NamedText => {
     const file = resolve(git.folder, path);
-    return { path: prefix + path, typed: path, file, walked: !names.has(path), content };
+    const walked = !names.has(path);
+    return { path: prefix + path, typed: path, file, walked, isKeyFile: isKeyName(path), content };
   };
-  for (const file of manifests)
+  for (const file of wanted)
     if (file.kind !== undefined) yield textAt(file, notAFile(prefix + file.path, file.kind));
-  const regular = manifests.filter(({ kind }) => kind === undefined);
+  const regular = wanted.filter(({ kind }) => kind === undefined);
   for await (const { file, bytes } of contentsOf(git, regular, MAX_MANIFEST)) {
     const tooLarge = { thing: prefix + file.path };
+    if (isKeyName(file.path) && !names.has(file.path) && isTooLarge(bytes)) continue;
     yield textAt(
       file,
       bytes ?? new KsealError('IO', `larger than ${MAX_MANIFEST} bytes`, tooLarge),
@@ -163,10 +182,21 @@ function slashed(path: string): string {
 const skipped = new Set(['.git', 'node_modules']);
 // In any case, because Windows ignores case.
 const manifestName = /\.(?:ya?ml|json)$/i;
+/** The names that openssl, ssh-keygen, PuTTY, GnuPG, age and JOSE tools give to private keys. */
+const keyName =
+  /(?:\.(?:pem|key|p8|pkcs8|jwks?|ppk|asc|agekey)|(?:^|[\\/])(?:id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|keys?\.txt))$/i;
 
 /** Whether the path of a file in a folder looks like that of a manifest. */
 function isManifestName(path: string): boolean {
-  return manifestName.test(path) && !path.split('/').some((part) => skipped.has(part));
+  return manifestName.test(path) && !isSkipped(path);
+}
+
+function isKeyName(path: string): boolean {
+  return keyName.test(path) && !isSkipped(path);
+}
+
+function isSkipped(path: string): boolean {
+  return path.split('/').some((part) => skipped.has(part));
 }
 
 /** Whether `path` leads to a folder that can be reached. */
@@ -181,14 +211,45 @@ export function isFolder(path: string): boolean {
  * cannot be read.
  */
 export function manifestsIn(path: string, shown: string): readonly string[] {
+  return filesIn(path, shown, manifestName);
+}
+
+/** The same, and with `git` the key files that git does not ignore. */
+function textsIn(folder: string, shown: string, git: LocalGit | undefined): readonly string[] {
+  if (git === undefined || !isInRepository(folder)) return manifestsIn(folder, shown);
+  const names = filesIn(folder, shown, new RegExp(`${manifestName.source}|${keyName.source}`, 'i'));
+  const pathOf = (name: string) => slashed(relative(shown, name));
+  const keyFiles = names.filter((name) => keyName.test(name)).map(pathOf);
+  const addable = keyFiles.length === 0 ? undefined : addableIn({ ...git, folder }, keyFiles);
+  return names.filter((name) => !keyName.test(name) || (addable?.has(pathOf(name)) ?? true));
+}
+
+function isInRepository(folder: string): boolean {
+  const parent = dirname(folder);
+  return existsSync(join(folder, '.git')) || (parent !== folder && isInRepository(parent));
+}
+
+/** Undefined, for all, if git is not installed or does not trust the folder. */
+function addableIn(git: LocalGit, paths: readonly string[]): ReadonlySet<string> | undefined {
+  try {
+    return addableFiles(git, paths);
+  } catch (error) {
+    expected(error);
+    return undefined;
+  }
+}
+
+function filesIn(path: string, shown: string, wanted: RegExp): readonly string[] {
   return entriesOf(path, shown).flatMap((entry) => {
     if (skipped.has(entry.name)) return [];
-    if (entry.isDirectory()) return manifestsIn(join(path, entry.name), join(shown, entry.name));
-    // A dangling link counts, so that reading it is an error.
+    if (entry.isDirectory())
+      return filesIn(join(path, entry.name), join(shown, entry.name), wanted);
+    // A dangling link to a manifest counts, so that reading it is an error. Git does not store the
+    // key that a link leads to.
     const isFile = entry.isSymbolicLink()
-      ? (statOf(join(path, entry.name))?.isFile() ?? true)
+      ? manifestName.test(entry.name) && (statOf(join(path, entry.name))?.isFile() ?? true)
       : entry.isFile();
-    return isFile && manifestName.test(entry.name) ? [join(shown, entry.name)] : [];
+    return isFile && wanted.test(entry.name) ? [join(shown, entry.name)] : [];
   });
 }
 

@@ -71,6 +71,8 @@ export interface SuppressedFinding extends Finding {
 export interface JudgedText {
   /** The path for a command line. */
   readonly path: string;
+  /** Whether it is a key file and not a manifest. */
+  readonly isKeyFile: boolean;
   readonly source: string;
   /** The error if the text cannot be read or decoded; everything else is empty then. */
   readonly unreadable?: KsealError;
