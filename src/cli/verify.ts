@@ -16,7 +16,7 @@ import {
 import { sarif } from '../report/sarif.ts';
 import { text } from '../report/text.ts';
 import { type NamedText, textsAtRefs, textsInFiles, textsInIndex } from '../sources/texts.ts';
-import { explainRule } from '../verify/explain.ts';
+import { explainRule, listRules } from '../verify/explain.ts';
 import type { Finding, Severity, SuppressedFinding } from '../verify/rule.ts';
 import { rules } from '../verify/rules/index.ts';
 import { readInput, repeated } from './files.ts';
@@ -37,7 +37,8 @@ export interface VerifyFlags extends PolicyFlags {
   readonly format: keyof typeof formats;
   readonly json?: boolean;
   readonly failOn: Severity;
-  readonly explain?: string;
+  /** True for the list of all rules. */
+  readonly explain?: string | true;
   readonly quiet?: boolean;
   readonly maxFindings?: number;
 }
@@ -76,7 +77,7 @@ export function configure(command: Command, io: IO, exit: (code: number) => void
     )
     .option('--max-findings <n>', 'print at most this many findings', positive)
     .option('--quiet', 'print nothing unless there are findings')
-    .option('--explain <rule>', 'explain a rule, with examples')
+    .option('--explain [rule]', 'explain a rule, with examples; without one, list all rules')
     .action(async (paths: string[], flags: VerifyFlags) =>
       exit(await verify(io, [...paths, ...flags.file], flags)),
     );
@@ -92,7 +93,7 @@ function positive(text: string): number {
 /** Returns the exit code: 1 for findings with the severity of `--fail-on`. */
 async function verify(io: IO, paths: readonly string[], flags: VerifyFlags): Promise<number> {
   if (flags.explain !== undefined) {
-    await writeStdout(io, explainRule(flags.explain));
+    await writeStdout(io, flags.explain === true ? listRules() : explainRule(flags.explain));
     return 0;
   }
   const texts = textsFor(io, paths, flags);

@@ -39,7 +39,7 @@ function hintFor({ path, isKeyFile }: JudgedText): string {
 interface FoundKey {
   /** The offset of its beginning. */
   readonly at: number;
-  /** What it is, for people. */
+  /** Its format, for people. */
   readonly kind: string;
   readonly isEncrypted: boolean;
 }
@@ -111,7 +111,7 @@ function isOpenPgpSecretKey([first = 0]: Buffer): boolean {
   return (first & 0xfc) === 0x94 || first === 0xc5;
 }
 
-/** Finds PEM blocks in base64, also in lines. What follows a block does not matter. */
+/** Finds PEM blocks in base64, also in lines. Text after a block is ignored. */
 function keysInBase64(text: string): readonly FoundKey[] {
   return [...text.matchAll(/LS0tLS1CRUdJTi[\w+/\s]*/g)].flatMap(({ 0: base64, index: at }) => {
     const [key] = keysInPem(Buffer.from(base64, 'base64').toString('latin1'));
