@@ -15,7 +15,8 @@ export async function main(argv: readonly string[], io: IO): Promise<number> {
     return await run(argv, io);
   } catch (thrown) {
     io.onError?.(thrown);
-    return reportErrors(io, thrown, argv.includes('--debug') || Boolean(io.env.KSEAL_DEBUG));
+    const debug = argv.includes('--debug') || Boolean(io.env.KSEAL_DEBUG);
+    return reportErrors(io, thrown, debug, argv);
   }
 }
 

@@ -31,6 +31,7 @@ import {
   repeated,
   shownPath,
   writeResult,
+  yamlStream,
 } from './files.ts';
 import type { IO } from './io.ts';
 import { addKeyOptions, keyKinds, sayScope } from './options.ts';
@@ -419,7 +420,10 @@ async function sealFiles(io: IO, arguments_: readonly string[], flags: SealFlags
   await confirmWarnings(io, results);
   if (flags.inPlace) writeBack(io, results);
   else
-    await writeResult(io, join(results.map(({ text }) => text)), { ...flags, confidential: false });
+    await writeResult(io, yamlStream(results.map(({ text }) => text)), {
+      ...flags,
+      confidential: false,
+    });
   for (const { path, manifest, sealed, kept } of results) {
     if (manifest.secrets.length === 0) continue;
     const already = kept === 0 ? '' : `, ${kept} already sealed`;
@@ -523,14 +527,4 @@ function writeBack(io: IO, results: readonly SealedFile[]): void {
       madeFrom: Buffer.from(manifest.source),
     })),
   );
-}
-
-/** Joins texts to one YAML stream. JSON is YAML, so it can be joined as well. */
-function join(texts: readonly string[]): string {
-  const [first = '', ...rest] = texts;
-  return rest.reduce((stream, text) => {
-    const end = stream.endsWith('\n') ? '' : '\n';
-    const document = text.replace(/^\uFEFF/, '');
-    return `${stream}${end}${/^---\s/.test(document) ? '' : '---\n'}${document}`;
-  }, first);
 }

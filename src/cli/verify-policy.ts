@@ -23,7 +23,7 @@ import { checkPin, configuredKey } from '../keys/resolve.ts';
 import type { NamedText } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import { unknownRule } from '../verify/explain.ts';
-import type { AllowedKey, Policy } from '../verify/rule.ts';
+import type { AllowedKey, Finding, Policy } from '../verify/rule.ts';
 import { type Verification, verifyText } from '../verify/verify.ts';
 import type { IO } from './io.ts';
 
@@ -42,7 +42,8 @@ export type Judge = (text: NamedText) => Promise<Verification | undefined>;
 export function judgeFrom(io: IO, flags: PolicyFlags): Judge {
   const origin = originFrom(io, flags);
   const policies = new Map<Config | undefined, Promise<SharedPolicy>>();
-  return async ({ path, typed, file, walked, isKeyFile, content }) => {
+  return async (text) => {
+    const { path, typed, file, walked, isKeyFile, content } = text;
     const config = origin.configFor(file);
     const loading = policies.get(config) ?? sharedPolicyOf(io, origin, config, flags);
     policies.set(config, loading);
@@ -57,10 +58,23 @@ export function judgeFrom(io: IO, flags: PolicyFlags): Judge {
     // The configuration is not a manifest, unless a manifest has its name. Nor is a public key.
     if (walked && (isKeyFile || basename(file) === CONFIG_NAME) && isEmpty(verify(content)))
       return undefined;
-    if (origin.protectedText === undefined || !mentionsIgnore(content)) return verify(content);
+    if (origin.protectedText === undefined || !mentionsIgnore(content))
+      return withoutLocalKeys(verify(content), text);
     // A suppression counts if the protected branch has it for the same text.
-    return verify(content, verify(origin.protectedText(file) ?? new Uint8Array()).covered);
+    const covered = verify(origin.protectedText(file) ?? new Uint8Array()).covered;
+    return withoutLocalKeys(verify(content, covered), text);
   };
+}
+
+/** Private keys are needed on this machine: they are no findings in a file that Git ignores. */
+function withoutLocalKeys(
+  result: Verification,
+  { isKeyFile, mayBeCommitted }: NamedText,
+): Verification | undefined {
+  const isKey = ({ code }: Finding) => isKeyFile || code === 'private-key';
+  if (!result.findings.some(isKey) || mayBeCommitted()) return result;
+  const findings = result.findings.filter((finding) => !isKey(finding));
+  return isKeyFile ? undefined : { ...result, findings };
 }
 
 /** Keeps only the findings of `--fail-if-kid`, which also applies to excluded files. */
@@ -182,7 +196,7 @@ async function configuredFacts(
   if (kid !== undefined) return { kid };
   throw new KsealError('CONFIG_INVALID', `key ${name} has neither file nor kid`, {
     thing: config?.path,
-    hint: `add file: keys/${name}.pub, then: kseal fetch-pubkey ${name}`,
+    hint: `add file: ${name}.pub to it, then: kseal fetch-pubkey ${name}`,
   });
 }
 

@@ -53,14 +53,7 @@ export function writeFolder(
   if (!force) for (const { path, shown } of replacements) refuseExisting(path, shown);
   if (statOf(folder)?.isDirectory() === false)
     throw new KsealError('IO', 'is a file, not a folder', { thing: shown, hint: 'name a folder' });
-  const first = wrapped(shown, () => fs.mkdirSync(folder, { recursive: true }));
-  try {
-    replaceFiles(replacements);
-  } catch (error) {
-    for (let at = folder; first !== undefined && at.length >= first.length; at = dirname(at))
-      fs.rmdirSync(at);
-    throw error;
-  }
+  replaceFiles(replacements, { makeFolders: true });
 }
 
 interface Replacement extends Omit<FolderFile, 'name'> {
@@ -74,9 +67,34 @@ interface Replacement extends Omit<FolderFile, 'name'> {
 
 /**
  * Writes all files beside their targets before it replaces the first target. Replaces none if any
- * target has changed since its replacement was made from it. Throws IO.
+ * target has changed since its replacement was made from it. With `makeFolders` it creates missing
+ * folders, and removes them again if it fails. Throws IO.
  */
-export function replaceFiles(replacements: readonly Replacement[]): void {
+export function replaceFiles(
+  replacements: readonly Replacement[],
+  { makeFolders = false } = {},
+): void {
+  const made: string[] = [];
+  try {
+    if (makeFolders) for (const file of replacements) made.unshift(...folderMadeFor(file));
+    replaceAll(replacements);
+  } catch (error) {
+    for (const folder of made) if (fs.readdirSync(folder).length === 0) fs.rmdirSync(folder);
+    throw error;
+  }
+}
+
+/** Creates the folder of a file and those above it; returns the missing ones, the deepest first. */
+function folderMadeFor({ path, shown }: Replacement): readonly string[] {
+  const folder = dirname(path);
+  const first = wrapped(dirname(shown), () => fs.mkdirSync(folder, { recursive: true }));
+  const made: string[] = [];
+  for (let at = folder; first !== undefined && at.length >= first.length; at = dirname(at))
+    made.push(at);
+  return made;
+}
+
+function replaceAll(replacements: readonly Replacement[]): void {
   const staged: Staged[] = [];
   try {
     for (const replacement of replacements)

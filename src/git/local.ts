@@ -55,19 +55,11 @@ export function filesAt(
   return entries.map(({ mode, id, path }) => ({ path, blob: id, kind: oddKind(mode) }));
 }
 
-/**
- * The files among `paths`, relative to the folder, that git tracks or would add: it ignores the
- * others. Throws IO if git fails.
- */
-export function addableFiles(git: LocalGit, paths: readonly string[]): ReadonlySet<string> {
-  // A command line has a limited length; without paths, git lists all files.
-  const named = paths.length > MAX_PATHS ? [] : paths;
-  const options = ['-z', '--cached', '--others', '--exclude-standard'];
-  const listing = ask(git, ['--literal-pathspecs', 'ls-files', ...options, '--', ...named]);
+/** The files at or below the folder that git tracks or would add, relative to it. Throws IO. */
+export function addableFiles(git: LocalGit): ReadonlySet<string> {
+  const listing = ask(git, ['ls-files', '-z', '--cached', '--others', '--exclude-standard']);
   return new Set(listing.toString().split('\0'));
 }
-
-const MAX_PATHS = 200;
 
 function oddKind(mode: string): string | undefined {
   return isRegular(mode) ? undefined : kindOf(mode);

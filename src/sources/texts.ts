@@ -29,13 +29,17 @@ export interface NamedText {
   readonly walked: boolean;
   /** Whether its name is that of a key file, so that it is not read as a manifest. */
   readonly isKeyFile: boolean;
+  /**
+   * Whether a commit can contain it. In a folder, git may ignore a file; outside of a repository, key
+   * files stay where they are.
+   */
+  readonly mayBeCommitted: () => boolean;
   readonly content: Uint8Array | KsealError;
 }
 
 /**
  * Reads manifests from files and folders, each once; `readStdin` is called for `-`. With `git`, the
- * key files in folders as well, unless git ignores them or there is no repository. Throws IO for a
- * named path that cannot be read.
+ * key files in folders as well. Throws IO for a named path that cannot be read.
  */
 export async function* textsInFiles(
   cwd: string,
@@ -52,14 +56,17 @@ export async function* textsInFiles(
     }
     const folder = resolve(cwd, path);
     const walked = isFolder(folder);
-    for (const name of walked ? textsIn(folder, path, git) : [path]) {
+    const wanted = git === undefined ? manifestName : anyName;
+    const isCommittable = committable(git && { ...git, folder });
+    for (const name of walked ? filesIn(folder, path, wanted) : [path]) {
       const file = resolve(cwd, name);
       if (seen.size === seen.add(file).size) continue;
       const shown = slashed(name);
       const isKeyFile = isKeyName(name);
       const content = readOrError(file, name, walked);
       if (walked && isKeyFile && isTooLarge(content)) continue;
-      yield { path: shown, typed: shown, file, walked, isKeyFile, content };
+      const mayBeCommitted = () => !walked || isCommittable(slashed(relative(folder, file)));
+      yield { path: shown, typed: shown, file, walked, isKeyFile, mayBeCommitted, content };
       if (content instanceof Uint8Array) read += content.length;
       if (read < UNBROKEN) continue;
       await new Promise((next) => setImmediate(next));
@@ -68,7 +75,12 @@ export async function* textsInFiles(
   }
 }
 
-const stdin = { path: 'stdin', typed: '-', walked: false, isKeyFile: false };
+const always = () => true;
+
+const stdin = {
+  ...{ path: 'stdin', typed: '-' },
+  ...{ walked: false, isKeyFile: false, mayBeCommitted: always },
+};
 
 /** The largest text that can be a key file, in bytes; Keynote presentations end in .key as well. */
 const MAX_KEY_FILE = 256 * 1024;
@@ -151,7 +163,8 @@ async function* textsOf(
   const textAt = ({ path }: GitFile, content: NamedText['content']): NamedText => {
     const file = resolve(git.folder, path);
     const walked = !names.has(path);
-    return { path: prefix + path, typed: path, file, walked, isKeyFile: isKeyName(path), content };
+    const facts = { file, walked, isKeyFile: isKeyName(path), mayBeCommitted: always };
+    return { path: prefix + path, typed: path, ...facts, content };
   };
   for (const file of wanted)
     if (file.kind !== undefined) yield textAt(file, notAFile(prefix + file.path, file.kind));
@@ -186,6 +199,8 @@ const manifestName = /\.(?:ya?ml|json)$/i;
 const keyName =
   /(?:\.(?:pem|key|p8|pkcs8|jwks?|ppk|asc|agekey)|(?:^|[\\/])(?:id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|keys?\.txt))$/i;
 
+const anyName = new RegExp(`${manifestName.source}|${keyName.source}`, 'i');
+
 /** Whether the path of a file in a folder looks like that of a manifest. */
 function isManifestName(path: string): boolean {
   return manifestName.test(path) && !isSkipped(path);
@@ -214,29 +229,28 @@ export function manifestsIn(path: string, shown: string): readonly string[] {
   return filesIn(path, shown, manifestName);
 }
 
-/** The same, and with `git` the key files that git does not ignore. */
-function textsIn(folder: string, shown: string, git: LocalGit | undefined): readonly string[] {
-  if (git === undefined || !isInRepository(folder)) return manifestsIn(folder, shown);
-  const names = filesIn(folder, shown, new RegExp(`${manifestName.source}|${keyName.source}`, 'i'));
-  const pathOf = (name: string) => slashed(relative(shown, name));
-  const keyFiles = names.filter((name) => keyName.test(name)).map(pathOf);
-  const addable = keyFiles.length === 0 ? undefined : addableIn({ ...git, folder }, keyFiles);
-  return names.filter((name) => !keyName.test(name) || (addable?.has(pathOf(name)) ?? true));
+/**
+ * Returns whether a commit can contain a path below the folder of `git`. Git is asked once, about all
+ * files, because few folders need it.
+ */
+function committable(git: LocalGit | undefined): (path: string) => boolean {
+  let addable: ReadonlySet<string> | undefined;
+  return (path) => {
+    if (git === undefined || !isInRepository(git.folder)) return !isKeyName(path);
+    try {
+      addable ??= addableFiles(git);
+    } catch (error) {
+      // Git is not installed, or does not trust the folder.
+      expected(error);
+      return true;
+    }
+    return addable.has(path);
+  };
 }
 
 function isInRepository(folder: string): boolean {
   const parent = dirname(folder);
   return existsSync(join(folder, '.git')) || (parent !== folder && isInRepository(parent));
-}
-
-/** Undefined, for all, if git is not installed or does not trust the folder. */
-function addableIn(git: LocalGit, paths: readonly string[]): ReadonlySet<string> | undefined {
-  try {
-    return addableFiles(git, paths);
-  } catch (error) {
-    expected(error);
-    return undefined;
-  }
 }
 
 function filesIn(path: string, shown: string, wanted: RegExp): readonly string[] {

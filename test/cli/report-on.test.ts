@@ -19,6 +19,7 @@ async function* texts(count: number, walked = true): AsyncGenerator<NamedText> {
       file: `/${path}`,
       walked,
       isKeyFile: false,
+      mayBeCommitted: () => true,
       content: Buffer.from('a: b\n'),
     };
   }
