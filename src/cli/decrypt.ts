@@ -166,7 +166,7 @@ function inputsOf(io: IO, files: readonly string[], flags: DecryptFlags): readon
   return inputs.length > 0 ? inputs : ['-'];
 }
 
-/** What an output must not replace. */
+/** The files that no output may replace. */
 function inputsFor(manifests: readonly string[], io: IO, { key }: DecryptFlags) {
   const hint = 'use another file: plaintext never replaces sealed values';
   return { manifests, hint, others: givenReferences(io, key) };
@@ -236,7 +236,7 @@ async function decryptManifests(
   if (folder === undefined) {
     const text = yamlStream(results.map((result) => result.text));
     await writeResult(io, text, { ...flags, confidential: true });
-  } else writeAll(io, folder, results);
+  } else writeAll(io, folder, results, flags);
   sayApply(io, results, flags);
 }
 
@@ -320,7 +320,7 @@ function sayOpened(io: IO, { path, manifest, opened }: OpenedFile, flags: Decryp
   sayLosses(io, path, manifest, opened, flags);
 }
 
-/** Not said into a pipe: its reader is unknown, and seals the values again more often than not. */
+/** Not printed for a pipe: its reader is unknown, and may be kseal seal. */
 function sayApply(io: IO, results: readonly OpenedFile[], { output }: DecryptFlags): void {
   if (output === undefined || output === '-') return;
   if (results.every(({ opened }) => opened.length === 0)) return;
@@ -371,7 +371,12 @@ function checkTarget(
 }
 
 /** Writes all files, or none. Throws IO. */
-function writeAll(io: IO, folder: string, results: readonly OpenedFile[]): void {
+function writeAll(
+  io: IO,
+  folder: string,
+  results: readonly OpenedFile[],
+  { force = false }: DecryptFlags,
+): void {
   const files = new Map(results.map((result) => [targetIn(folder, result), result.text]));
   replaceFiles(
     [...files].map(([shown, text]) => ({
@@ -379,6 +384,7 @@ function writeAll(io: IO, folder: string, results: readonly OpenedFile[]): void 
       shown,
       bytes: Buffer.from(text),
       confidential: true,
+      isNew: !force,
     })),
     { makeFolders: true },
   );

@@ -66,7 +66,7 @@ export function judgeFrom(io: IO, flags: PolicyFlags): Judge {
   };
 }
 
-/** Private keys are needed on this machine: they are no findings in a file that Git ignores. */
+/** Drops findings about private keys that no commit can contain: this machine needs some. */
 function withoutLocalKeys(
   result: Verification,
   { isKeyFile, mayBeCommitted }: NamedText,
