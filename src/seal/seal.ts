@@ -72,6 +72,8 @@ export interface Sealed {
   /** The number of values sealed now, and the number that were already sealed. */
   readonly sealed: number;
   readonly kept: number;
+  /** The kids in the headers of the latter, one for each value. */
+  readonly keptKids: readonly string[];
 }
 
 /** Seals every plaintext value of a manifest. Throws all its problems at once. */
@@ -134,6 +136,7 @@ async function carryOut(
     warnings: [...plans.flatMap(({ warnings }) => warnings), ...nested],
     sealed: jobs.length,
     kept: plans.reduce((sum, { kept }) => sum + kept, 0),
+    keptKids: plans.flatMap(({ keptKids }) => keptKids),
   };
 }
 
@@ -156,6 +159,7 @@ interface Plan {
   readonly warnings: Diagnostic[];
   readonly errors: KsealError[];
   kept: number;
+  readonly keptKids: string[];
   /** The total size of the opened values so far, in bytes. */
   bytes: number;
 }
@@ -169,7 +173,16 @@ interface Job {
 }
 
 function newPlan(path: string, secret: SecretDocument, { namespace }: SealOptions): Plan {
-  const start = { path, secret, edits: [], jobs: [], warnings: [], kept: 0, bytes: 0 };
+  const start = {
+    path,
+    secret,
+    edits: [],
+    jobs: [],
+    warnings: [],
+    kept: 0,
+    keptKids: [],
+    bytes: 0,
+  };
   try {
     return { ...start, place: placeOf(path, secret, namespace), errors: [] };
   } catch (thrown) {
@@ -344,6 +357,7 @@ function seal(plan: Plan, value: Value, options: SealOptions): readonly Warning[
 
 function keep(plan: Plan, key: string, jwe: CompactJwe, options: SealOptions): readonly Warning[] {
   plan.kept++;
+  if (jwe.header.kid !== undefined) plan.keptKids.push(jwe.header.kid);
   plan.bytes += leastPlaintext(jwe);
   return plan.place === undefined
     ? []
