@@ -63,7 +63,7 @@ async function inspect(io: IO, paths: readonly string[], flags: InspectFlags): P
 async function printTextconv(io: IO, [path, second]: readonly string[]): Promise<void> {
   if (path === undefined || second !== undefined) {
     throw new KsealError('USAGE', '--textconv takes one file', {
-      hint: 'kseal inspect --textconv db.yaml',
+      hint: 'kseal inspect --textconv FILE',
     });
   }
   const bytes = await readInput(io, path);

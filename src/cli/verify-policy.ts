@@ -95,7 +95,7 @@ function mentionsIgnore(content: NamedText['content']): boolean {
 }
 
 /** The part of the policy that all files with the same configuration share. */
-interface SharedPolicy extends Pick<Policy, 'keys' | 'refusedKids'> {
+interface SharedPolicy extends Pick<Policy, 'keys' | 'refusedKids' | 'sealKey'> {
   /** From configured name to kid. */
   readonly kids: ReadonlyMap<string, string>;
   readonly severities: NonNullable<Config['verify']['rules']>;
@@ -113,7 +113,12 @@ async function sharedPolicyOf(
   const lookup = { cwd, config, own: configFor(join(cwd, CONFIG_NAME)), readKey };
   const { keys, kids } = await knownKeys(key, lookup);
   const refused = await Promise.all(failIfKid.map((text) => refusedKid(text, lookup)));
-  return { keys, kids, refusedKids: new Set(refused), severities };
+  const hasKey = [...(config?.keys.values() ?? [])].some(
+    ({ state = 'active' }) => state === 'active',
+  );
+  const [given, second] = key;
+  const sealKey = second === undefined ? (given ?? (hasKey ? undefined : 'KEY')) : 'KEY';
+  return { keys, kids, refusedKids: new Set(refused), severities, sealKey };
 }
 
 function checkRule(id: string, path: string): void {
@@ -126,7 +131,7 @@ function checkRule(id: string, path: string): void {
 function policyFor(
   file: string,
   config: Config | undefined,
-  { keys, kids, refusedKids }: SharedPolicy,
+  { keys, kids, refusedKids, sealKey }: SharedPolicy,
 ): Policy {
   const rule = config && ruleFor(config, file);
   return {
@@ -136,6 +141,7 @@ function policyFor(
     field: rule?.field,
     maxScope: rule?.scope ?? DEFAULT_MAX_SCOPE,
     refusedKids,
+    sealKey,
   };
 }
 
@@ -210,7 +216,7 @@ async function givenFacts(text: string, lookup: KeyLookup): Promise<KeyFacts> {
     return configuredFacts(name, entry, config, lookup);
   }
   throw new KsealError('KEY_REFERENCE_INVALID', 'verify works offline and cannot fetch this key', {
-    hint: `kseal fetch-pubkey ${shellWord(text)} -o key.pub, then: --key key.pub`,
+    hint: `kseal fetch-pubkey ${shellWord(text)} -o key.pub, then verify with: -k key.pub`,
   });
 }
 

@@ -16,12 +16,13 @@ import {
 import { sarif } from '../report/sarif.ts';
 import { text } from '../report/text.ts';
 import { type NamedText, textsAtRefs, textsInFiles, textsInIndex } from '../sources/texts.ts';
+import { shellWord } from '../text.ts';
 import { explainRule, listRules } from '../verify/explain.ts';
 import type { Finding, Severity, SuppressedFinding } from '../verify/rule.ts';
 import { rules } from '../verify/rules/index.ts';
 import { readInput, repeated } from './files.ts';
 import { type IO, version } from './io.ts';
-import { configOption } from './options.ts';
+import { configOption, keyFileNear } from './options.ts';
 import { paint, writeStdout } from './print.ts';
 import { type Judge, judgeFrom, type PolicyFlags } from './verify-policy.ts';
 
@@ -188,15 +189,15 @@ export async function reportOn(
     files,
     ...counts,
     failOn,
-    notes: [...notesOnKids(unjudgedKids), ...notesOnTools(foreign)],
+    notes: [...notesOnKids(io, unjudgedKids), ...notesOnTools(foreign)],
   };
 }
 
-function notesOnKids(count: number): readonly string[] {
+function notesOnKids(io: IO, count: number): readonly string[] {
   if (count === 0) return [];
   const values = counted(count, 'sealed value');
   return [
-    `no keys known: the keys of ${values} were not checked; name them with --key keys/prod.pub`,
+    `no keys known: the keys of ${values} were not checked; name them with -k ${shellWord(keyFileNear(io, 'public'))}`,
   ];
 }
 

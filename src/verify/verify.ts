@@ -106,7 +106,7 @@ function checkText(text: ReadText, policy: Policy, add: Add): void {
     if (problem.holds === 'placeholder') continue; // The rule template reports it.
     for (const rule of problemRules) {
       if (problem.inTemplate && !rule.inTemplates) continue;
-      const violation = rule.checkProblem(problem, text);
+      const violation = rule.checkProblem(problem, text, policy);
       if (violation !== undefined) add(rule, violation, problem.secret);
     }
   }
