@@ -15,7 +15,7 @@ import { fetchKey, type KeyContext, loadOpeningKeys } from '../keys/resolve.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
 import { locationIn } from '../manifest/place.ts';
 import { isWithoutSecret, noSecret, selectSecret } from '../manifest/read.ts';
-import type { Manifest } from '../manifest/types.ts';
+import type { Entry, Manifest } from '../manifest/types.ts';
 import { manifestsIn } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import {
@@ -124,8 +124,8 @@ async function decryptOne(
 ): Promise<void> {
   const path = input ?? '-';
   if (second !== undefined || isFolder(io, path)) {
-    const flag = flags.review ? '--review' : '--only';
-    throw badFlag(`${flag} takes one file`);
+    const flag = notForMany.find((name) => flags[name] !== undefined);
+    throw badFlag(`--${flag} takes one file`);
   }
   checkOutput(io, flags, inputsFor([path], io, flags));
   const keys = keysFrom(io, flags, [path]);
@@ -138,6 +138,8 @@ async function decryptOne(
   const isShown = flags.output === undefined && !flags.review && io.stdout.isTTY;
   if (isShown && Buffer.from(result as Uint8Array).at(-1) !== 0x0a) await writeStdout(io, '\n');
 }
+
+const notForMany = ['review', 'raw', 'only'] as const;
 
 /** The options for manifests or for the terminal only, which --review does not take. */
 const notForReview = ['only', 'raw', 'name', 'namespace', 'dataKey', 'allowRevoked'] as const;
@@ -203,7 +205,8 @@ async function decryptManifests(
 ): Promise<void> {
   const folder = outputFolder(io, paths, flags);
   if (folder === undefined) checkOutput(io, flags, inputsFor(paths, io, flags));
-  const inputs = paths.flatMap((path) => inputsAt(io, path, folder));
+  const all = paths.flatMap((path) => inputsAt(io, path, folder));
+  const inputs = [...new Map(all.map((input) => [resolve(io.cwd, input.path), input])).values()];
   const keys = keysFrom(io, flags, paths);
   const errors: KsealError[] = [];
   const attempt = async <T>(action: () => Promise<T>): Promise<T | undefined> => {
@@ -221,7 +224,11 @@ async function decryptManifests(
     const manifest = await attempt(() => readSealed(io, input));
     if (manifest !== undefined) read.push({ ...input, manifest });
   }
-  if (folder !== undefined) for (const input of read) checkTarget(io, folder, input, inputs, flags);
+  const unread = errors.length;
+  if (folder !== undefined)
+    for (const input of read)
+      await attempt(async () => checkTarget(io, folder, input, inputs, flags));
+  if (errors.length > unread) throwAll(errors);
   const results: OpenedFile[] = [];
   for (const input of read) {
     const result = await attempt(() => openManifest(io, input, keys));
@@ -281,24 +288,34 @@ function placeBelow({ cwd }: IO, path: string, outside: string): string {
 async function readSealed(io: IO, { path, walked }: Input): Promise<Manifest | undefined> {
   const manifest = await readManifestFile(io, path);
   const isSound = manifest.problems.length === 0 && manifest.nested.length === 0;
-  if (walked && (isWithoutSecret(manifest) || (isSound && sealedIn(manifest).length === 0)))
+  if (walked && (isWithoutSecret(manifest) || (isSound && !holdsSealed(manifest))))
     return undefined;
   refuseSops(manifest, path);
   return manifest;
 }
 
-/** The sound sealed values of a manifest, or only those of one data key. */
-function sealedIn({ secrets }: Manifest, key?: string): readonly CompactJwe[] {
-  const entries = secrets.flatMap((secret) => secret.entries);
-  return entries.flatMap((entry) => {
-    if (key !== undefined && entry.key !== key) return [];
-    try {
-      return readSealedValue(entry.bytes) ?? [];
-    } catch {
-      // Opening the value reports the defect.
-      return [];
-    }
-  });
+/** The sound sealed values of Secrets, or only those of one data key. */
+function sealedIn({ secrets }: Pick<Manifest, 'secrets'>, key?: string): readonly CompactJwe[] {
+  return secrets.flatMap(({ entries }) =>
+    entries.flatMap((entry) => {
+      if (key !== undefined && entry.key !== key) return [];
+      const jwe = readEntry(entry);
+      return jwe === undefined || jwe === 'damaged' ? [] : jwe;
+    }),
+  );
+}
+
+function holdsSealed({ secrets }: Manifest): boolean {
+  return secrets.some(({ entries }) => entries.some((entry) => readEntry(entry) !== undefined));
+}
+
+/** Opening a damaged value reports its defect. */
+function readEntry({ bytes }: Entry): CompactJwe | 'damaged' | undefined {
+  try {
+    return readSealedValue(bytes);
+  } catch {
+    return 'damaged';
+  }
 }
 
 async function openManifest(
@@ -396,7 +413,7 @@ async function openOne(io: IO, path: string, flags: DecryptFlags, keys: Keys): P
   refuseSops(manifest, path);
   const { only = '', name, namespace } = flags;
   const secret = selectSecret(manifest, { name, namespace });
-  const sealed = sealedIn({ ...manifest, secrets: [secret] }, only);
+  const sealed = sealedIn({ secrets: [secret] }, only);
   const { bytes, warnings } = await keys.open(path, sealed, (options) =>
     unsealEntry(manifest, secret, only, options),
   );

@@ -3,7 +3,7 @@ import { type Diagnostic, locationOf, type Words } from '../diagnostic.ts';
 import { errorsOf, exitCodeOf, KsealError } from '../errors.ts';
 import { fileError } from '../fs/read.ts';
 import { withoutCredentials } from '../git/errors.ts';
-import { printable, shellWord } from '../text.ts';
+import { printable } from '../text.ts';
 import type { IO, Output } from './io.ts';
 
 const colours = { error: 'red', warning: 'yellow', hint: 'cyan' } as const;
@@ -39,12 +39,7 @@ export function paint(io: IO, stream: Output, colour: Colour, text: string): str
 }
 
 /** Prints each error in `thrown`, with its hint, and returns the exit code. */
-export function reportErrors(
-  io: IO,
-  thrown: unknown,
-  debug: boolean,
-  argv: readonly string[],
-): number {
+export function reportErrors(io: IO, thrown: unknown, debug: boolean): number {
   const errors = distinct(errorsOf(thrown));
   for (const [index, error] of errors.entries()) {
     if (!(error instanceof KsealError)) reportBug(io, error, debug);
@@ -52,8 +47,8 @@ export function reportErrors(
       say(io, 'error', error.message);
       if (debug && error.cause !== undefined) say(io, 'note', `caused by ${String(error.cause)}`);
       // Errors in a row often share their hint, which is printed once, after the last of them.
-      const hint = hintOf(error, argv);
-      if (hint !== undefined && hint !== hintOf(errors[index + 1], argv)) say(io, 'hint', hint);
+      if (error.hint !== undefined && error.hint !== hintOf(errors[index + 1]))
+        say(io, 'hint', error.hint);
     }
   }
   return exitCodeOf(thrown);
@@ -64,15 +59,8 @@ function distinct(errors: readonly unknown[]): readonly unknown[] {
   return [...new Map(errors.map((error) => [String(error), error])).values()];
 }
 
-/** The hint of an error: for a mistyped argument, the command line `argv` as it was meant. */
-function hintOf(error: unknown, argv: readonly string[]): string | undefined {
-  if (!(error instanceof KsealError)) return undefined;
-  const [typed = '', meant = ''] = error.meant ?? [];
-  // An argument that contains a value is not shown again.
-  const isSafe = argv.includes(typed) && !argv.some((word) => word.startsWith('--from-literal'));
-  if (!isSafe) return error.hint;
-  const words = argv.map((word) => shellWord(word === typed ? meant : word));
-  return `did you mean: kseal ${words.join(' ')}`;
+function hintOf(error: unknown): string | undefined {
+  return error instanceof KsealError ? error.hint : undefined;
 }
 
 /** Prints the kind of an unexpected error, but not its message, which may quote a value. */
