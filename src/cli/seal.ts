@@ -394,6 +394,7 @@ function sealOptions(flags: SealFlags, setting: Setting): SealOptions {
     ...setting,
     stringData: setting.stringData || flags.raw === true,
     policy: policyFrom(flags),
+    given: commandLine('', { '-k': flags.key, '--pin': flags.pin, '--config': flags.config }),
   };
 }
 

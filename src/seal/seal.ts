@@ -55,6 +55,8 @@ export interface SealOptions {
    * known. Undefined: any key, because none is known.
    */
   readonly knownKeys: ReadonlyMap<string, number | undefined> | undefined;
+  /** The options of the command line about the key, for hints: ` -k prod.pub`. */
+  readonly given?: string;
 }
 
 /** A value from outside the manifest. */
@@ -296,7 +298,7 @@ function planChanges(
   for (const entry of staying) {
     attempt(plan, locationIn(secret, entry), () => {
       const jwe = readSealedValue(entry.bytes);
-      return jwe ? keep(plan, entry.key, jwe, options) : leavePlain(plan, entry);
+      return jwe ? keep(plan, entry.key, jwe, options) : leavePlain(plan, entry, options);
     });
   }
   for (const { key, bytes, jweFile, accepted } of values) {
@@ -379,10 +381,10 @@ function takeOver(
   return keep(plan, key, readCompact(compact), options);
 }
 
-function leavePlain(plan: Plan, { bytes }: Entry): readonly Warning[] {
+function leavePlain(plan: Plan, { bytes }: Entry, { given = '' }: SealOptions): readonly Warning[] {
   plan.bytes += bytes.length;
   if (placeholderTool(Buffer.from(bytes).toString('utf8'), plan.secret.annotations)) return [];
-  const hint = `seal the whole file: kseal seal -f ${shellWord(plan.path)} -i`;
+  const hint = `seal the whole file: kseal seal -f ${shellWord(plan.path)} -i${given}`;
   return [{ code: 'still-plaintext', message: 'the value is still plaintext', hint }];
 }
 
@@ -400,7 +402,7 @@ function finish(plan: Plan, keys: readonly string[], options: SealOptions): Plan
     ...missingKeys(secret.type, new Set(keys)).map(({ key, message }) => ({
       code: 'missing-required-key',
       message,
-      hint: `add it: kseal seal --into ${shellWord(path || 'FILE')} --from-file ${key}=PATH`,
+      hint: `add it: kseal seal --into ${shellWord(path || 'FILE')} --from-file ${key}=PATH${options.given ?? ''}`,
     })),
   ]);
   return plan;
