@@ -439,53 +439,6 @@ async function sealFiles(io: IO, arguments_: readonly string[], flags: SealFlags
   await warnAboutDeprecated(io, results, flags);
 }
 
-/** Warns about values that are still sealed to a deprecated key, with the command that moves them. */
-async function warnAboutDeprecated(
-  io: IO,
-  results: readonly SealedFile[],
-  flags: SealFlags,
-): Promise<void> {
-  const find = configFinder(io, flags);
-  const known = new Map<Config, ReturnType<typeof keyStatuses>>();
-  const found: { readonly path: string; readonly names: readonly string[] }[] = [];
-  for (const { path, keptKids } of results) {
-    if (path === '-' || keptKids.length === 0) continue;
-    const config = find(dirname(resolve(io.cwd, path)));
-    if (config === undefined) continue;
-    const statuses = known.get(config) ?? keyStatuses(config);
-    known.set(config, statuses);
-    const { of } = await statuses;
-    const states = keptKids.map((kid) => of(kid)).filter(({ state }) => state === 'deprecated');
-    if (states.length > 0) found.push({ path, names: states.map(({ names }) => names[0] ?? '') });
-  }
-  const names = found.flatMap((file) => file.names);
-  if (names.length === 0) return;
-  const values = names.length === 1 ? '1 value is' : `${names.length} values are`;
-  const files = found.length === 1 ? (found[0]?.path ?? '') : `${found.length} files`;
-  warn(io, {
-    message: `${files}: ${values} still sealed to deprecated key ${[...new Set(names)].join(', ')}`,
-    hint: `to seal them again: ${sealAgain(
-      found.map(({ path }) => path),
-      flags,
-    )}`,
-  });
-}
-
-const MAX_LISTED = 10;
-
-/** A command for one file, a loop for a few, and one with FILE for many. */
-function sealAgain(paths: readonly string[], flags: SealFlags): string {
-  const shared = { '-n': flags.namespace, '--config': flags.config };
-  const open = commandLine('kseal decrypt FILE', shared);
-  const seal = commandLine('kseal seal -f -', { '-k': flags.key, '--pin': flags.pin, ...shared });
-  const command = `${open} | ${seal} -o FILE --force`;
-  const [path = '', second] = paths.map(shellWord);
-  if (second === undefined) return command.replaceAll('FILE', () => path);
-  if (paths.length > MAX_LISTED) return `for each file, ${command}`;
-  const inLoop = command.replaceAll('FILE', '"$$file"');
-  return `for file in ${paths.map(shellWord).join(' ')}; do ${inLoop}; done`;
-}
-
 interface Input {
   readonly path: string;
   /** It was found in a folder, not named on the command line. */
@@ -555,6 +508,53 @@ function sealDecrypted(path: string, { secrets }: Manifest, flags: SealFlags): s
     '--string-data': flags.stringData,
     '--force': flags.force || output === path,
   });
+}
+
+/** Warns about values that are still sealed to a deprecated key, with the command that moves them. */
+async function warnAboutDeprecated(
+  io: IO,
+  results: readonly SealedFile[],
+  flags: SealFlags,
+): Promise<void> {
+  const find = configFinder(io, flags);
+  const known = new Map<Config, ReturnType<typeof keyStatuses>>();
+  const found: { readonly path: string; readonly names: readonly string[] }[] = [];
+  for (const { path, keptKids } of results) {
+    if (path === '-' || keptKids.length === 0) continue;
+    const config = find(dirname(resolve(io.cwd, path)));
+    if (config === undefined) continue;
+    const statuses = known.get(config) ?? keyStatuses(config);
+    known.set(config, statuses);
+    const { of } = await statuses;
+    const states = keptKids.map((kid) => of(kid)).filter(({ state }) => state === 'deprecated');
+    if (states.length > 0) found.push({ path, names: states.map(({ names }) => names[0] ?? '') });
+  }
+  const names = found.flatMap((file) => file.names);
+  if (names.length === 0) return;
+  const values = names.length === 1 ? '1 value is' : `${names.length} values are`;
+  const files = found.length === 1 ? (found[0]?.path ?? '') : `${found.length} files`;
+  warn(io, {
+    message: `${files}: ${values} still sealed to deprecated key ${[...new Set(names)].join(', ')}`,
+    hint: `to seal them again: ${sealAgain(
+      found.map(({ path }) => path),
+      flags,
+    )}`,
+  });
+}
+
+const MAX_LISTED = 10;
+
+/** A command for one file, a loop for a few, and one with FILE for many. */
+function sealAgain(paths: readonly string[], flags: SealFlags): string {
+  const shared = { '-n': flags.namespace, '--config': flags.config };
+  const open = commandLine('kseal decrypt FILE', shared);
+  const seal = commandLine('kseal seal -f -', { '-k': flags.key, '--pin': flags.pin, ...shared });
+  const command = `${open} | ${seal} -o FILE --force`;
+  const [path = '', second] = paths.map(shellWord);
+  if (second === undefined) return command.replaceAll('FILE', () => path);
+  if (paths.length > MAX_LISTED) return `for each file, ${command}`;
+  const inLoop = command.replaceAll('FILE', '"$$file"');
+  return `for file in ${paths.map(shellWord).join(' ')}; do ${inLoop}; done`;
 }
 
 /** Returns a manifest whose only Secrets are inside other objects, which kseal does not edit. */
