@@ -29,7 +29,14 @@ import { decodeUtf8, shellWord } from '../text.ts';
 import { repeated } from './files.ts';
 import type { IO } from './io.ts';
 import { makeKeyPair } from './keygen.ts';
-import { addKeyOptions, type KeyFlags, keyContext, warnAboutKey } from './options.ts';
+import {
+  addKeyOptions,
+  commandLine,
+  type KeyFlags,
+  keyContext,
+  keyFileNear,
+  warnAboutKey,
+} from './options.ts';
 import { say, warn } from './print.ts';
 import {
   askPath,
@@ -74,32 +81,24 @@ export function configure(command: Command, io: IO): void {
   addKeyOptions(command).action((flags: InitFlags) => init(io, flags));
 }
 
-/** Each option of a command line, in the order in which a hint shows them. */
-const optionRows: readonly (readonly [keyof InitFlags, string])[] = [
-  ['key', '-k'],
-  ['practice', '--practice'],
-  ['name', '--name'],
-  ['title', '--title'],
-  ['pin', '--pin'],
-  ['rule', '--rule'],
-  ['namespace', '-n'],
-  ['preCommit', '--pre-commit'],
-  ['diff', '--diff'],
-  ['ignorePem', '--ignore-pem'],
-  ['config', '--config'],
-  ['kmsEndpoint', '--kms-endpoint'],
-  ['verifySignature', '--verify-signature'],
-  ['yes', '--yes'],
-];
-
 /** The command line with these options. */
 function commandWith(flags: Partial<InitFlags>): string {
-  const words = optionRows.flatMap(([name, option]) =>
-    [flags[name] ?? []].flat().map((value) => {
-      return value === true ? option : `${option} ${shellWord(String(value))}`;
-    }),
-  );
-  return ['kseal init', ...words].join(' ');
+  return commandLine('kseal init', {
+    '-k': flags.key,
+    '--practice': flags.practice,
+    '--name': flags.name,
+    '--title': flags.title,
+    '--pin': flags.pin,
+    '--rule': flags.rule,
+    '-n': flags.namespace,
+    '--pre-commit': flags.preCommit,
+    '--diff': flags.diff,
+    '--ignore-pem': flags.ignorePem,
+    '--config': flags.config,
+    '--kms-endpoint': flags.kmsEndpoint,
+    '--verify-signature': flags.verifySignature,
+    '--yes': flags.yes,
+  });
 }
 
 /** The folder and its files before anything is planned. */
@@ -181,7 +180,7 @@ function concernsKey({ key, practice, name, title, pin, rule, namespace }: InitF
 }
 
 /** Throws USAGE for options that contradict each other, and one error for all that are missing. */
-function checkFlags({ asks, flags, config, top }: Place): void {
+function checkFlags({ io, asks, flags, config, top }: Place): void {
   const { key, practice, name, title, rule, namespace } = flags;
   const refuse = (problem: string, hint: string) => new KsealError('USAGE', problem, { hint });
   if (key !== undefined && practice)
@@ -197,7 +196,10 @@ function checkFlags({ asks, flags, config, top }: Place): void {
   const needsKey = concernsKey(flags) || (config?.keys.size ?? 0) === 0;
   const missing: [string, Partial<InitFlags>][] = [];
   if (!asks && needsKey && key === undefined && !practice)
-    missing.push(['-k, the public key (or --practice, to make a key pair)', { key: 'FILE' }]);
+    missing.push([
+      '-k, the public key (or --practice, to make a key pair)',
+      { key: keyFileNear(io, 'public') },
+    ]);
   if (!asks && key !== undefined && name === undefined && !nameFor(key))
     missing.push(['--name, the name of the key', { name: 'prod' }]);
   if (!asks && namespace !== undefined && rule.length === 0)
@@ -455,7 +457,7 @@ async function askReference(io: IO, source: Source): Promise<string | undefined>
   if (source.kind === 'file') return asPath((await askPath(io, 'The file:')) ?? '');
   if (source.kind === 'kms') {
     const name = await askText(io, 'Its name (projects/…/locations/…/keyRings/…/cryptoKeys/…):');
-    return `gcpkms://${name?.replace(/^gcpkms:\/\//, '')}`;
+    return `gcpkms://${name?.replace(/^gcpkms:\/\/|^.*?(?=projects\/)/, '')}`;
   }
   if (source.kind === 'git')
     return askText(io, 'Its address (git+https://HOST/KEYS.git?ref=main#keys/prod.pub):');
