@@ -673,7 +673,7 @@ const preCommitHook = [
   '      name: kseal verify',
   '      entry: kseal verify --',
   '      language: system',
-  '      files: \\.(ya?ml|YA?ML|json|JSON)$',
+  '      files: (\\.(ya?ml|YA?ML|json|JSON|pem|key|p8|pkcs8|jwks?|ppk|asc|agekey)|(^|/)(id_(rsa|dsa|ecdsa|ed25519)(_sk)?|keys?\\.txt))$',
 ];
 
 function missingHook(git: LocalGit, shownOf: (path: string) => string): readonly Change[] {
