@@ -132,10 +132,11 @@ function referenceFrom(
   return named ?? (second === undefined ? only : undefined);
 }
 
-/** The problem if no key is known: `no key to seal to: .kseal.yaml has prod, test`. */
-export function keyless(config: Config | undefined): string {
+/** The problem if no key is known, and a name to put in its place. */
+export function noKey(config: Config | undefined): { readonly problem: string; name: string } {
   const active = config === undefined ? [] : activeNames(config);
-  return `no key to seal to${active.length > 0 ? `: ${config?.path} has ${active.join(', ')}` : ''}`;
+  const choice = active.length > 0 ? `: ${config?.path} has ${active.join(', ')}` : '';
+  return { problem: `no key to seal to${choice}`, name: active[0] ?? 'REF' };
 }
 
 /**
@@ -159,7 +160,8 @@ export async function askKey(
     names.length > 0 && (await choose(io, 'Which key do you want to use?', [...choices, file]));
   const reference = chosen || (await askKeyFile(io));
   if (reference !== undefined) return reference;
-  throw new KsealError('USAGE', keyless(config), { hint: withKey(names[0] ?? 'REF') });
+  const { problem, name } = noKey(config);
+  throw new KsealError('USAGE', problem, { hint: withKey(name) });
 }
 
 /** Asks for a file until it holds a public key; undefined without a terminal. */
@@ -217,7 +219,9 @@ async function sealingKey(
   const pin = pinOf(flags.pin);
   if (parsed.kind === 'name' && config !== undefined) {
     const repository = repositoryOf(config.folder, io.env);
-    await trustKey(io, { name: parsed.name, kid, repository }, pin, titled(reference, config));
+    const known = { name: parsed.name, kid, repository };
+    const path = await trustKey(io, known, pin, titled(reference, config));
+    if (path !== undefined && !isQuiet) say(io, 'note', `added key ${reference} to ${path}`);
   }
   checkPin(kid, pin, reference);
   const title = titled(reference, config);
@@ -252,19 +256,19 @@ export function pinOf(text: string | undefined): string | undefined {
 
 /**
  * Accepts a configured key that this user has confirmed before, and asks the first time. `pin` is
- * the user's confirmation on the command line. Throws KEY_MISMATCH for a key that has changed or
- * is not confirmed.
+ * the user's confirmation on the command line. Returns the file to which the key was added, if any.
+ * Throws KEY_MISMATCH for a key that has changed or is not confirmed.
  */
 async function trustKey(
   io: IO,
   key: KnownKey,
   pin: string | undefined,
   title: string,
-): Promise<void> {
+): Promise<string | undefined> {
   const { name, kid } = key;
   const path = knownKeysPath(io.env);
   const known = path && knownKid(path, name, key.repository);
-  if (known === kid) return;
+  if (known === kid) return undefined;
   if (pin !== undefined) checkPin(kid, pin, `key ${name}`);
   else if (known === undefined) await confirm(io, key, title);
   else {
@@ -277,9 +281,8 @@ async function trustKey(
       },
     );
   }
-  if (path === undefined) return;
-  rememberKey(path, key);
-  say(io, 'note', `added key ${name} to ${path}`);
+  if (path !== undefined) rememberKey(path, key);
+  return path;
 }
 
 async function confirm(io: IO, { name, kid }: KnownKey, title: string): Promise<void> {
