@@ -377,15 +377,16 @@ function incomplete(io: IO, line: Line, missing: readonly Fact[], command: Write
 function example({ name, flags, sources }: Line, missing: readonly Fact[], key = 'REF'): Line {
   const placeholder = (fact: Fact, text: string) => (missing.includes(fact) ? text : undefined);
   const isInPlace = flags.into !== undefined || flags.raw === true;
+  const isValue = missing.includes('value');
   return {
     name: name ?? placeholder('name', 'NAME'),
     flags: {
       ...flags,
       namespace: flags.namespace ?? placeholder('namespace', 'NAMESPACE'),
       key: flags.key ?? placeholder('key', key),
-      output: flags.output ?? (isInPlace ? undefined : `${name ?? 'NAME'}.yaml`),
+      output: flags.output ?? (isValue && !isInPlace ? `${name ?? 'NAME'}.yaml` : undefined),
     },
-    sources: missing.includes('value') ? [{ kind: 'prompt', text: 'password' }] : sources,
+    sources: isValue ? [{ kind: 'prompt', text: 'password' }] : sources,
   };
 }
 
