@@ -38,6 +38,9 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** The packages for questions on a terminal. */
+const inquirer = ['confirm', 'input', 'search', 'select'].map((name) => `@inquirer/${name}`);
+
 /** The parts that import a package, wrap its errors and hide its types. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   jose: ['jwe'],
@@ -53,6 +56,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   pino: ['webhook'],
   'prom-client': ['webhook'],
   commander: ['cli'],
+  ...Object.fromEntries(inquirer.map((name) => [name, ['cli']])),
 };
 
 /** The modules of Node.js for all parts. None of them reaches a process or the network. */
@@ -62,7 +66,6 @@ const builtins = [
   'fs',
   'path',
   'readline',
-  'readline/promises',
   'stream',
   'tty',
   'util',
@@ -83,7 +86,10 @@ const serverBuiltins = ['http', 'https', 'net', 'tls'];
 const processUsers = ['cli', 'git', 'keys/gcpkms/client.ts'];
 
 /** Packages that are slow to load or use the network, so they are loaded by `import()`. */
-const lazy = ['@google-cloud/kms', '@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'];
+const lazy = [
+  ...['@google-cloud/kms', '@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'],
+  ...inquirer,
+];
 
 function partOf(path: string): string {
   return path.split('/')[0] ?? '';
