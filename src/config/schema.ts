@@ -7,6 +7,9 @@ import { parseYaml } from '../yaml/parse.ts';
 
 type Schema<T> = v.GenericSchema<unknown, T>;
 
+/** The first field of a secret request, which neither a configuration nor a Kubernetes object has. */
+export const REQUEST_MARKER = 'ksealRequest';
+
 /** Nobody reads more errors than this at once. */
 const MAX_ERRORS = 20;
 
@@ -144,11 +147,21 @@ export function mapOf<T>(value: Schema<T>, isName: (name: string) => boolean, wh
   return v.map(name, value, notMapping);
 }
 
-/** A mapping of these fields and no others. */
-export function fields<E extends v.ObjectEntries>(entries: E) {
+/**
+ * A mapping of these fields and no others. Fields in `refused` are unknown, too, but people try them;
+ * each has its own words.
+ */
+export function fields<E extends v.ObjectEntries>(
+  entries: E,
+  refused: ReadonlyMap<string, string> = new Map(),
+) {
   const names = Object.keys(entries);
   const anyMap = v.map(v.string(), v.unknown(), notMapping);
-  const knownNames = v.map(v.picklist(names, unknown('field', names)), v.unknown());
+  const unknownField = unknown('field', names);
+  const knownNames = v.map(
+    v.picklist(names, (issue) => refused.get(String(issue.input)) ?? unknownField(issue)),
+    v.unknown(),
+  );
   const object = v.object(entries, ({ expected }) =>
     words(`missing field ${expected}`, `add the field ${expected}`),
   );

@@ -3,6 +3,7 @@ import {
   checkYaml,
   fields,
   listOf,
+  REQUEST_MARKER as MARKER,
   mapOf,
   oneOf,
   parseWords,
@@ -75,9 +76,6 @@ export interface SecretRequest {
   readonly targets: readonly Target[];
   readonly values: readonly AskedValue[];
 }
-
-/** The first field of a request, which no Kubernetes object has. */
-export const MARKER = 'ksealRequest';
 
 const yamlMarker = new RegExp(`^["']?${MARKER}["']?[ \\t]*:`, 'm');
 const jsonMarker = new RegExp(`^\\uFEFF?\\s*\\{\\s*"${MARKER}"`);
@@ -295,11 +293,14 @@ const conflicts: readonly Conflict[] = [
 
 type Table = Readonly<Record<string, Field>>;
 
-function readerOf<T>(table: Table): v.GenericSchema<unknown, T> {
+function readerOf<T>(
+  table: Table,
+  refused?: ReadonlyMap<string, string>,
+): v.GenericSchema<unknown, T> {
   const entries = Object.entries(table).map(
     ([name, { read, required }]) => [name, required ? read : v.optional(read)] as const,
   );
-  return fields(Object.fromEntries(entries)) as unknown as v.GenericSchema<unknown, T>;
+  return fields(Object.fromEntries(entries), refused) as unknown as v.GenericSchema<unknown, T>;
 }
 
 /** The path of an issue, as valibot writes it. */
@@ -309,8 +310,16 @@ function at(...keys: readonly (string | number)[]) {
   return (first === undefined ? undefined : [first, ...more]) as [v.IssuePathItem];
 }
 
+const noValue = words(
+  'a request must not contain a value',
+  'remove it, and change the value if it was ever committed: kseal fill asks for it',
+);
+
 const value = v.pipe(
-  readerOf<Omit<AskedValue, 'key' | 'format'> & { readonly format?: Format }>(valueFields),
+  readerOf<Omit<AskedValue, 'key' | 'format'> & { readonly format?: Format }>(
+    valueFields,
+    new Map(['value', 'default'].map((name) => [name, noValue])),
+  ),
   v.transform((read) => ({ ...read, format: read.format ?? 'text' })),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
