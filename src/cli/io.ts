@@ -9,6 +9,8 @@ interface Input extends Readable {
 
 export interface Output extends Writable {
   isTTY?: boolean;
+  /** The width of a terminal. */
+  columns?: number;
 }
 
 /** The controlling terminal. Prompts use it, because stdin and stdout may be redirected. */

@@ -34,11 +34,15 @@ export function canAsk(io: IO): boolean {
   return terminal !== undefined;
 }
 
-/** Prints lines on the controlling terminal, which is not always stdout or stderr. */
+/**
+ * Prints lines on the controlling terminal, which is not always stdout or stderr. Long lines are
+ * wrapped between words, except indented ones: a command must stay on one line to be pasted.
+ */
 export function showOnTerminal(io: IO, text: string): void {
   const terminal = io.openTerminal();
-  terminal?.output.write(`${printableLines(text)}\n`);
-  terminal?.close();
+  if (terminal === undefined) return;
+  terminal.output.write(`${wrapped(text, terminal.output)}\n`);
+  terminal.close();
 }
 
 /**
@@ -155,6 +159,16 @@ function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n');
 }
 
+/** Makes a text printable, and breaks its lines between words. */
+function wrapped(text: string, { columns = 80 }: Output): string {
+  // The last column stays free: some terminals break a full line twice.
+  const pattern = new RegExp(`(?=\\S)(.{1,${columns - 1}})(?: +|$)`, 'gmu');
+  return printableLines(text)
+    .split('\n')
+    .map((line) => (line.startsWith(' ') ? line : line.replace(pattern, '$1\n').trimEnd()))
+    .join('\n');
+}
+
 /** What all kinds of questions share. */
 interface Shared {
   readonly message: string;
@@ -172,8 +186,9 @@ async function ask<T>(
   const terminal = io.openTerminal();
   if (terminal === undefined) return undefined;
   const { input, output } = terminal;
-  const lines = printableLines(question);
-  const lastLine = lines.lastIndexOf('\n') + 1;
+  const above = question.slice(0, question.lastIndexOf('\n') + 1);
+  // inquirer breaks lines within words. It puts a sign of two columns before the question.
+  const message = wrapped(`? ${question.slice(above.length)}`, output).slice(2);
   const stop = new AbortController();
   const hangUp = () => stop.abort();
   // inquirer neither notices a terminal that is gone, nor ends at Ctrl-D.
@@ -181,10 +196,10 @@ async function ask<T>(
   const showCursor = () => output.write(CURSOR_ON);
   process.once('exit', showCursor);
   try {
-    output.write(lines.slice(0, lastLine));
+    output.write(above === '' ? '' : `${wrapped(above.trimEnd(), output)}\n`);
     emitKeypressEvents(input);
     input.on('keypress', onKey).once('end', hangUp).once('close', hangUp);
-    const shared = { message: lines.slice(lastLine), theme: themeFor(io, output) };
+    const shared = { message, theme: themeFor(io, output) };
     return await run(shared, { input, output, signal: stop.signal });
   } catch (error) {
     if (error instanceof Error && endings.includes(error.name)) throw interrupted();
@@ -334,10 +349,10 @@ async function hidden<T>(
   question: string,
   read: (input: Terminal['input']) => Promise<T>,
 ): Promise<T> {
-  output.write(question);
+  // Before the question, so that not even the first key is echoed.
   input.setRawMode?.(true);
   // Bracketed paste distinguishes a line break in a paste from the Enter key.
-  output.write(PASTE_ON);
+  output.write(`${PASTE_ON}${question}`);
   try {
     return await read(input);
   } finally {

@@ -18,7 +18,7 @@ export interface Source {
   readonly text: string;
 }
 
-interface ReadOptions {
+export interface ReadOptions {
   readonly keepNewline?: boolean;
   readonly allowEmpty?: boolean;
   readonly policy: ValuePolicy;
@@ -30,7 +30,7 @@ type Reader = (io: IO, text: string, options: ReadOptions) => Promise<readonly N
 
 const readers: Record<SourceKind, Reader> = {
   prompt: async (io, key, options) => [
-    plain(key, notEmpty(key, Buffer.from(await promptValue(io, hiddenFor(key))), options)),
+    plain(key, Buffer.from(await promptValue(io, hiddenFor(key, options)))),
   ],
   stdin: async (io, key, options) => [
     plain(key, notEmpty(key, await readStdinValue(io, key, options), options)),
@@ -77,7 +77,8 @@ export async function readValues(
     for (const value of await read()) {
       if (kind === 'env-file') claim(keys, value.key);
       const again = async () => (await read())[0]?.bytes ?? value.bytes;
-      values.push(await settle(io, value, kind === 'prompt' ? again : undefined, options));
+      const retry = kind === 'prompt' ? { label: 'Type it again', read: again } : undefined;
+      values.push(await settle(io, value, retry, options));
     }
   }
   return values;
@@ -95,40 +96,50 @@ function keyOf({ kind, text }: Source): string {
   return kind === 'prompt' || kind === 'stdin' ? text : keyAndPath(text).key;
 }
 
+/** How a value that was just given can be given again, such as "Type it again". */
+export interface Retry {
+  readonly label: string;
+  readonly read: () => Promise<Uint8Array>;
+}
+
 /**
  * Asks about one warning after another until those that remain are accepted. Without a terminal the
- * value stays as it is.
+ * value stays as it is. Throws VALUE_REFUSED or INTERRUPTED.
  */
-async function settle(
+export async function settle(
   io: IO,
   value: NewValue,
-  again: (() => Promise<Uint8Array>) | undefined,
+  retry: Retry | undefined,
   { policy, type }: ReadOptions,
 ): Promise<NewValue> {
   if (value.jweFile !== undefined || policy.strict) return value;
+  const thing = `data key "${value.key}"`;
   let { bytes } = value;
   const accepted = new Set<string>();
   for (;;) {
     const current = { ...value, bytes, accepted };
+    const refusal = refusalOf(current, type);
     // `seal` reports a refusal, with those of the other values.
-    if (refusalOf(current, type) !== undefined) return current;
+    if (refusal !== undefined && retry === undefined) return current;
     const allow = new Set([...policy.allow, ...accepted]);
-    const [warning] = underPolicy(warningsAbout(current), { ...policy, allow });
-    if (warning === undefined) return current;
-    const { code, message, hint, fix } = warning;
-    const thing = `data key "${value.key}"`;
-    const answer = await choose(io, `${thing}: ${message}`, [
-      ...(fix === undefined ? [] : [{ value: 'fix', label: capitalized(fix.label) } as const]),
-      { value: 'keep', label: 'Keep it' },
-      ...(again === undefined ? [] : [{ value: 'again', label: 'Type it again' } as const]),
+    const [warning] = refusal ? [] : underPolicy(warningsAbout(current), { ...policy, allow });
+    const problem = refusal ?? warning;
+    if (problem === undefined) return current;
+    const subject = retry === undefined ? `The value "${value.key}"` : 'It';
+    const sentence = warning ? `${subject} ${warning.predicate}` : capitalized(problem.message);
+    const answer = await choose(io, `${sentence}.`, [
+      ...(warning?.fix ? [{ value: 'fix', label: capitalized(warning.fix.label) } as const] : []),
+      ...(warning ? [{ value: 'keep', label: 'Keep it' } as const] : []),
+      ...(retry ? [{ value: 'again', label: retry.label } as const] : []),
       { value: 'stop', label: 'Stop, and write nothing' },
     ]);
     if (answer === undefined) return current;
+    const { message, hint } = problem;
     if (answer === 'stop') throw new KsealError('VALUE_REFUSED', message, { thing, hint });
-    if (answer === 'keep') accepted.add(code);
-    else if (answer === 'fix') bytes = fix?.bytes ?? bytes;
+    if (answer === 'keep' && warning) accepted.add(warning.code);
+    else if (answer === 'fix') bytes = warning?.fix?.bytes ?? bytes;
     else {
-      bytes = (await again?.()) ?? bytes;
+      bytes = (await retry?.read()) ?? bytes;
       accepted.clear();
     }
   }
@@ -136,10 +147,13 @@ async function settle(
 
 const capitalized = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
-function hiddenFor(key: string): Hidden {
+/** The hidden question for a value. */
+export function hiddenFor(key: string, { allowEmpty }: ReadOptions): Hidden {
   return {
     question: `Value for "${key}"`,
     thing: `data key "${key}"`,
+    check: (text) =>
+      text === '' && !allowEmpty ? 'An empty value needs the option --allow-empty.' : undefined,
     hints: {
       noTerminal: `pipe the value in with --stdin ${key}`,
       severalLines: `save it to a file: --from-file ${key}=PATH`,

@@ -19,7 +19,7 @@ const escapes: Record<string, string> = { '\\': '\\', r: '\r', n: '\n', t: '\t',
  * The keystrokes of a line, with the escapes `\r \n \t \e \\` and `\xHH`. Enter is added unless
  * the line ends with a control key such as `\x03`.
  */
-function keystrokes(line: string): string {
+export function keystrokes(line: string): string {
   const keys = line.replace(/\\(?:x([0-9a-f]{2})|(.))/gi, (_, hex, name) =>
     hex === undefined ? (escapes[name] ?? name) : String.fromCharCode(Number.parseInt(hex, 16)),
   );
@@ -71,7 +71,7 @@ export class ScriptedTerminal {
         const text = String(chunk);
         this.#output.push(Buffer.from(chunk));
         // Later, when the program has set the mode and listens.
-        if (text.endsWith(HIDDEN)) setImmediate(() => this.#type(input, (keys) => [keys]));
+        if (text.includes(HIDDEN)) setImmediate(() => this.#type(input, (keys) => [keys]));
         if (text.includes(ANSWERED)) this.#isAsked = false;
         else if (DRAWN.test(text) && !this.#isAsked) {
           this.#isAsked = true;
