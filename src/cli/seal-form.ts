@@ -392,7 +392,9 @@ function askDataKey(
 ): Promise<string | undefined> {
   const required = dataKeysOf(type);
   const present = entries.map(({ key }) => key);
-  const fresh = (required.length > 0 ? required : usualKeys).filter((key) => !present.includes(key));
+  const fresh = (required.length > 0 ? required : usualKeys).filter(
+    (key) => !present.includes(key),
+  );
   const replaced = { detail: 'It replaces the value that is there.' };
   const choices = [...fresh.map(named), ...present.map((key) => ({ ...named(key), ...replaced }))];
   const check = (key: string) => (given.has(key) ? 'you have just given this value' : undefined);
@@ -460,7 +462,10 @@ const inFiles = /\.(?:crt|key|pem|json|p12|jks|keytab|dockerc.*)$|^(?:ssh-|keyta
 /** Asks for one value, again and again until it can be sealed. */
 async function askValue(io: IO, key: string, options: ReadOptions) {
   for (;;) {
-    const choices = [type, typeLines, file, makeUp].map((way) => ({ value: way, label: way.label }));
+    const choices = [type, typeLines, file, makeUp].map((way) => ({
+      value: way,
+      label: way.label,
+    }));
     const question = `How do you want to give ${key}?`;
     const way = (await choose(io, question, choices, inFiles.test(key) ? file : type)) ?? type;
     try {
@@ -519,7 +524,8 @@ export function randomText(length: number, alphabet: string): string {
 const SCREEN_ON = '\x1b[?1049h\x1b[H';
 const SCREEN_OFF = '\x1b[?1049l';
 
-async function showOnce(io: IO, text: string): Promise<void> {
+/** Shows a value until Enter is pressed. Throws INTERRUPTED. */
+export async function showOnce(io: IO, text: string): Promise<void> {
   const terminal = io.openTerminal();
   try {
     terminal?.output.write(`${SCREEN_ON}${text}\n\n`);

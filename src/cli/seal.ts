@@ -42,7 +42,13 @@ import type { IO } from './io.ts';
 import { addKeyOptions, keyKinds, sayScope } from './options.ts';
 import { say, warnAbout } from './print.ts';
 import { askYesNo, canAsk } from './prompt.ts';
-import { keyless, knownFrom, type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
+import {
+  keyless,
+  knownFrom,
+  type Setting,
+  type SettingFlags,
+  settingsFrom,
+} from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
 
 /** The options of `kseal seal`. */
@@ -325,7 +331,11 @@ async function sealSecret(io: IO, given: Line, command: WriteLine): Promise<void
   const inPlace = { output: into, force: true, madeFrom: Buffer.from(manifest.source) };
   const target = into !== undefined && output === undefined ? inPlace : flags;
   const result = flags.raw ? bareJwe(sealed.text) : sealed.text;
-  await writeResult(io, result, { ...target, confidential: false, makesFolder: form !== undefined });
+  await writeResult(io, result, {
+    ...target,
+    confidential: false,
+    makesFolder: form !== undefined,
+  });
 }
 
 /** The facts that a command line may omit, in the order of the error about them. */
@@ -359,12 +369,7 @@ function missingFacts(io: IO, line: Line, read: Manifest | undefined): readonly 
 }
 
 /** The error for a command line that omits facts. The hint has them all, and the given options. */
-function incomplete(
-  io: IO,
-  line: Line,
-  missing: readonly Fact[],
-  command: WriteLine,
-): KsealError {
+function incomplete(io: IO, line: Line, missing: readonly Fact[], command: WriteLine): KsealError {
   const { config } = knownFrom(io, line.flags)([line.flags.output, line.flags.into]);
   const problems = missing.map((fact) => (fact === 'key' ? keyless(config) : facts[fact]));
   return new KsealError('USAGE', problems.join(', '), { hint: command(example(line, missing)) });
@@ -434,8 +439,13 @@ async function readTarget(io: IO, given: Line, command: WriteLine): Promise<Mani
   const { flags, sources } = given;
   const path = flags.into ?? '-';
   if (path !== '-' && !existsSync(resolve(io.cwd, path))) {
-    const missing = (Object.keys(facts) as Fact[]).filter((fact) => fact !== 'value' || sources.length === 0);
-    const line = example({ ...given, flags: { ...flags, into: undefined, remove: [], output: path } }, missing);
+    const missing = (Object.keys(facts) as Fact[]).filter(
+      (fact) => fact !== 'value' || sources.length === 0,
+    );
+    const line = example(
+      { ...given, flags: { ...flags, into: undefined, remove: [], output: path } },
+      missing,
+    );
     throw new KsealError('IO', 'no such file', {
       thing: path,
       hint: `to create it: ${command(line)}`,

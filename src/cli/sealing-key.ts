@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { type Config, type PathRule, parseReference, ruleFor } from '../config/config.ts';
 import { expected, KsealError } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
@@ -81,6 +81,8 @@ interface SettingOptions {
   readonly isQuiet?: boolean;
   /** Returns the command line with a key, for a hint. */
   readonly withKey?: (reference: string) => string;
+  /** Somebody else named the key, so that a file is confirmed like a configured key. */
+  readonly isForeign?: boolean;
 }
 
 /**
@@ -90,12 +92,13 @@ interface SettingOptions {
 export function settingsFrom(
   io: IO,
   flags: SettingFlags,
-  { isQuiet = false, withKey = (key) => `-k ${key}` }: SettingOptions = {},
+  options: SettingOptions = {},
 ): SettingFor {
+  const { withKey = (key) => `-k ${key}` } = options;
   const knownOf = knownFrom(io, flags);
   const keyIn = cached(
     async (reference: string | undefined, config: Config | undefined) =>
-      sealingKey(io, reference ?? (await askKey(io, config, withKey)), flags, config, isQuiet),
+      sealingKey(io, reference ?? (await askKey(io, config, withKey)), flags, config, options),
     (reference, config) => `${config?.folder} ${reference}`,
   );
   return async (files, needsKey = true) => {
@@ -200,7 +203,7 @@ async function sealingKey(
   reference: string,
   flags: SettingFlags,
   config: Config | undefined,
-  isQuiet: boolean,
+  { isQuiet = false, isForeign = false }: SettingOptions,
 ): Promise<{ readonly key: PublicKey } & Pick<Setting, 'title' | 'knownKeys'>> {
   const key = await loadPublicKey(reference, keyContext(io, flags, config));
   const { kid, bits } = key;
@@ -218,6 +221,16 @@ async function sealingKey(
   if (parsed.kind === 'name' && config !== undefined) {
     const repository = repositoryOf(config.folder, io.env);
     await trustKey(io, { name: parsed.name, kid, repository }, pin, titled(reference, config));
+  } else if (isForeign && parsed.kind === 'file') {
+    // Its name has no space, and a slash, so that it differs from a configured name.
+    const path = resolve(io.cwd, parsed.path);
+    const known = { name: `./${encodeURIComponent(basename(path))}`, kid };
+    await trustKey(
+      io,
+      { ...known, repository: repositoryOf(dirname(path), io.env) },
+      pin,
+      reference,
+    );
   }
   checkPin(kid, pin, reference);
   const title = titled(reference, config);

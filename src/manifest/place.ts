@@ -27,14 +27,18 @@ export function locationIn(secret: SecretDocument, entry?: Partial<Entry>): Loca
   return { position, secret: secretLabel(secret), key };
 }
 
-/** Returns the data keys with a sealed value of a Secret; undefined if the manifest lacks the Secret. */
-export function sealedKeysIn(
+/** Returns the Secret of a place; undefined if the manifest lacks it. */
+export function secretAt(
   { secrets }: Pick<Manifest, 'secrets'>,
   { name, namespace }: Required<Omit<Place, 'key'>>,
-): ReadonlySet<string> | undefined {
-  const secret = secrets.find(
+): SecretDocument | undefined {
+  return secrets.find(
     (one) => one.name === name && (one.namespace === undefined || one.namespace === namespace),
   );
-  const sealed = secret?.entries.filter(({ bytes }) => isSealedInSomeForm(bytes));
-  return sealed && new Set(sealed.map(({ key }) => key));
+}
+
+/** Returns the data keys of a Secret that have a sealed value. */
+export function sealedKeysIn({ entries }: Pick<SecretDocument, 'entries'>): ReadonlySet<string> {
+  const sealed = entries.filter(({ bytes }) => isSealedInSomeForm(bytes));
+  return new Set(sealed.map(({ key }) => key));
 }

@@ -13,8 +13,6 @@ import {
 export interface PemChecks {
   readonly isCertificate: (pem: string) => boolean;
   readonly isPrivateKey: (pem: string) => boolean;
-  /** Whether a private key belongs to a certificate. */
-  readonly isPair: (certificate: string, key: string) => boolean;
 }
 
 interface Given {

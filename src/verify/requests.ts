@@ -1,6 +1,6 @@
 import { expected, KsealError } from '../errors.ts';
 import { entryNamed } from '../manifest/nodes.ts';
-import { sealedKeysIn } from '../manifest/place.ts';
+import { sealedKeysIn, secretAt } from '../manifest/place.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import { type Present, progressOf } from '../request/answer.ts';
 import { isRequest, readRequest, type Target } from '../request/request.ts';
@@ -52,7 +52,8 @@ function presentIn(target: Target, beside: ReadBeside): Present | KsealError {
   if (content === undefined || content instanceof KsealError) return content;
   try {
     const text = decodeManifest(content, target.file);
-    return sealedKeysIn(readManifest(text, target.file), target);
+    const secret = secretAt(readManifest(text, target.file), target);
+    return secret && sealedKeysIn(secret);
   } catch (thrown) {
     return expected(thrown);
   }
