@@ -177,12 +177,13 @@ async function placeOf(io: IO, path: string, target: Target, flags: FillFlags): 
     io,
     {
       ...flags,
+      isForeign: true,
       namespace,
       ...(key === undefined ? {} : { key }),
       ...(scope === undefined ? {} : { scope }),
       ...(field === undefined ? {} : { stringData: field === 'stringData' }),
     },
-    { isQuiet: true, isForeign: true },
+    { isQuiet: true },
   )([file]);
   return { target, file, shown, isNew, manifest, secret, setting };
 }
@@ -289,7 +290,7 @@ async function givenAnswers(form: Form, sources: readonly Source[]): Promise<Ans
     }
     answers.set(value.key, { ...value, how: 'given' });
   }
-  const mismatch = mismatched(form, answers);
+  const mismatch = mismatchIn(form.request, answers, pem);
   if (mismatch === undefined) return answers;
   const hint = 'give a certificate and a private key that were made for each other';
   throw new KsealError('VALUE_REFUSED', NO_PAIR, { thing: mismatch.key.label, hint });
@@ -297,20 +298,10 @@ async function givenAnswers(form: Form, sources: readonly Source[]): Promise<Ans
 
 const NO_PAIR = 'the private key does not belong to the certificate';
 
-/** A private key and the certificate that it does not belong to; undefined if all pairs fit. */
-function mismatched({ request }: Form, answers: Answers) {
-  for (const key of request.values) {
-    const certificate = certificateFor(key, request);
-    const [a, b] = [answers.get(certificate?.key ?? '')?.bytes, answers.get(key.key)?.bytes];
-    if (certificate !== undefined && a !== undefined && b !== undefined && isMismatch(a, b))
-      return { key, certificate };
-  }
-  return undefined;
-}
-
 const pem: PemChecks = {
   isCertificate: (text) => succeeds(() => new X509Certificate(text)),
   isPrivateKey: (text) => succeeds(() => createPrivateKey(text)),
+  isMismatch,
 };
 
 function succeeds(action: () => unknown): boolean {
@@ -375,7 +366,8 @@ async function askAll(form: Form, wanted: readonly AskedValue[], given: Answers)
   };
   for (const [index, asked] of wanted.entries()) {
     await ask(asked, `${index + 1} of ${wanted.length}`);
-    for (let wrong = mismatched(form, answers); wrong; wrong = mismatched(form, answers)) {
+    const mismatch = () => mismatchIn(form.request, answers, pem);
+    for (let wrong = mismatch(); wrong !== undefined; wrong = mismatch()) {
       const choices = [wrong.key, wrong.certificate].map((value) => ({
         value,
         label: value.label,
@@ -389,13 +381,18 @@ async function askAll(form: Form, wanted: readonly AskedValue[], given: Answers)
   return answers;
 }
 
+interface Reading {
+  readonly bytes: Uint8Array;
+  readonly how: string;
+}
+
 /** A way to give an answer. */
 interface Way {
   readonly label: string;
   readonly again: string;
   /** Problems need no check, because the answer is made up from the request. */
   readonly isSafe?: true;
-  readonly read: (form: Form, asked: AskedValue) => Promise<{ bytes: Uint8Array; how: string }>;
+  readonly read: (form: Form, asked: AskedValue) => Promise<Reading>;
 }
 
 const hints = {
@@ -488,31 +485,47 @@ async function askFor(form: Form, asked: AskedValue, place: string): Promise<Ans
 
 /** Reads one answer and asks about its defects; undefined, after a word about it, for a bad one. */
 async function answerBy(way: Way, form: Form, asked: AskedValue): Promise<Answer | undefined> {
-  const { io } = form;
-  let problem: string | undefined;
-  let { bytes, how } = { bytes: new Uint8Array(), how: '' };
-  const read = async () => {
-    ({ bytes, how } = await way.read(form, asked));
-    return bytes;
-  };
-  try {
-    await read();
-    problem = problemWith(form, asked, bytes);
-    if (problem === undefined) {
-      const allow = new Set(asked.min === 0 ? ['empty'] : []);
-      const options = { policy: { strict: false, allow }, type: undefined };
-      const value = { key: asked.key, bytes };
-      const retry = { label: way.again, read };
-      const settled = way.isSafe ? value : await settle(io, value, retry, options);
-      problem = problemWith(form, asked, settled.bytes);
-      if (problem === undefined) return { ...settled, how };
+  const { io, path } = form;
+  let reading = await readBy(way, form, asked);
+  if (reading === undefined) return undefined;
+  let value: NewValue = { key: asked.key, bytes: reading.bytes };
+  if (!way.isSafe) {
+    const allow = new Set(asked.min === 0 ? ['empty'] : []);
+    const read = async () => {
+      do reading = await readBy(way, form, asked);
+      while (reading === undefined);
+      return reading.bytes;
+    };
+    const retry = { label: way.again, read };
+    try {
+      value = await settle(io, value, retry, { policy: { strict: false, allow }, type: undefined });
+    } catch (thrown) {
+      const { code, problem } = expected(thrown);
+      if (code !== 'VALUE_REFUSED') throw thrown;
+      const hint = `kseal fill ${shellWord(path)}`;
+      throw new KsealError(code, problem, { thing: asked.label, hint });
     }
+  }
+  // Repairing a defect may have changed the length.
+  const problem = problemWith(form, asked, value.bytes);
+  if (problem === undefined) return { ...value, how: reading?.how ?? '' };
+  showOnTerminal(io, wrapped(io, [problem]));
+  return undefined;
+}
+
+/** Reads one answer; undefined, after a word about it, if it is not what is asked for. */
+async function readBy(way: Way, form: Form, asked: AskedValue): Promise<Reading | undefined> {
+  let problem: string | undefined;
+  try {
+    const reading = await way.read(form, asked);
+    problem = problemWith(form, asked, reading.bytes);
+    if (problem === undefined) return reading;
   } catch (thrown) {
     const error = expected(thrown);
     if (error.code !== 'VALUE_REFUSED' && error.code !== 'IO') throw thrown;
     problem = `${error.problem.charAt(0).toUpperCase()}${error.problem.slice(1)}.`;
   }
-  showOnTerminal(io, wrapped(io, [problem]));
+  showOnTerminal(form.io, wrapped(form.io, [problem]));
   return undefined;
 }
 

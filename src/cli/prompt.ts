@@ -11,7 +11,7 @@ const CURSOR_ON = '\x1b[?25h';
 const PASTE_ON = '\x1b[?2004h';
 const PASTE_OFF = '\x1b[?2004l';
 const TRIES = 3;
-/** Keys that are no text. */
+/** Keys that do not type text. */
 const UNTYPED = /^[\x00-\x08\x0a-\x1f\x7f]/;
 /** A paste is over after so many milliseconds without input. */
 const QUIET_MS = 60;
@@ -169,7 +169,7 @@ function wrapped(text: string, { columns = 80 }: Output): string {
     .join('\n');
 }
 
-/** What all kinds of questions share. */
+/** The options that all kinds of questions share. */
 interface Shared {
   readonly message: string;
   readonly theme: ReturnType<typeof themeFor>;

@@ -168,7 +168,7 @@ async function askFile(draft: Draft): Promise<Target> {
   };
 }
 
-/** A kind of name: the names that Kubernetes allows, in words, and the nearest of them to a text. */
+/** A kind of name: which names Kubernetes allows, in words, and the nearest of them to a text. */
 interface NameKind {
   readonly isValid: (name: string) => boolean;
   readonly allowed: string;
@@ -186,17 +186,17 @@ const lowered = (text: string, other: RegExp) =>
 const names = {
   namespace: {
     isValid: isNamespace,
-    allowed: 'lower-case letters, digits and "-"',
+    allowed: 'a-z, 0-9 and -',
     nearest: (text) => lowered(text, /[^a-z0-9]+/g),
   },
   secret: {
     isValid: isSecretName,
-    allowed: 'lower-case letters, digits, "-" and "."',
+    allowed: 'a-z, 0-9, - and .',
     nearest: (text) => lowered(text, /[^a-z0-9.]+/g),
   },
   dataKey: {
     isValid: isDataKey,
-    allowed: 'letters, digits, "-", "_" and "."',
+    allowed: 'A-Z, a-z, 0-9, -, _ and .',
     nearest: (text) => text.replace(/[^-._a-zA-Z0-9]+/g, '-').replace(/^\.+/, ''),
   },
 } satisfies Record<string, NameKind>;
@@ -216,7 +216,7 @@ function askName(
     if (typed === '' || known.some(({ value }) => value === typed)) return found;
     if (isValid(typed)) return [...found, named(typed)];
     const name = nearest(typed);
-    const detail = `"${typed}" cannot be a name here. Possible are ${allowed}.`;
+    const detail = `Possible characters: ${allowed}`;
     return isValid(name) ? [...found, { ...named(name), detail }] : found;
   };
   return search(io, question, source, check);
@@ -395,8 +395,8 @@ function askDataKey(
   const fresh = (required.length > 0 ? required : usualKeys).filter(
     (key) => !present.includes(key),
   );
-  const replaced = { detail: 'It replaces the value that is there.' };
-  const choices = [...fresh.map(named), ...present.map((key) => ({ ...named(key), ...replaced }))];
+  const replaced = present.map((key) => ({ value: key, label: `${key} (replace it)` }));
+  const choices = [...fresh.map(named), ...replaced];
   const check = (key: string) => (given.has(key) ? 'you have just given this value' : undefined);
   const known = choices.filter(({ value }) => !given.has(value));
   return askName(io, 'What is the value called? (data key)', known, names.dataKey, check);
@@ -547,9 +547,8 @@ export interface Summary extends Pick<Setting, 'key' | 'title' | 'scope'> {
 
 /** Says where values can be opened. */
 const opens: Record<Scope, (place: Summary['place']) => string> = {
-  strict: ({ namespace, name }) =>
-    `only for ${namespace}, in the set ${name}, under the same name (namespace, Secret, data key)`,
-  'namespace-wide': ({ namespace }) => `only for ${namespace} (namespace)`,
+  strict: ({ namespace, name }) => `only for ${namespace}, under its own name in ${name}`,
+  'namespace-wide': ({ namespace }) => `anywhere in ${namespace}`,
   'cluster-wide': () => 'anywhere in the cluster',
 };
 

@@ -17,7 +17,7 @@ import {
   readManifest,
   selectSecret,
 } from '../manifest/read.ts';
-import type { Manifest, SecretDocument } from '../manifest/types.ts';
+import type { Manifest } from '../manifest/types.ts';
 import {
   allowedCodes,
   nestedWarnings,
@@ -42,13 +42,7 @@ import type { IO } from './io.ts';
 import { addKeyOptions, keyKinds, sayScope } from './options.ts';
 import { say, warnAbout } from './print.ts';
 import { askYesNo, canAsk } from './prompt.ts';
-import {
-  keyless,
-  knownFrom,
-  type Setting,
-  type SettingFlags,
-  settingsFrom,
-} from './sealing-key.ts';
+import { knownFrom, noKey, type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
 
 /** The options of `kseal seal`. */
@@ -159,7 +153,9 @@ function dispatch(
 
 function commandLine({ name, flags, sources }: Line, options: readonly Option[]): string {
   const given: Readonly<Record<string, unknown>> = { ...flags };
+  const isSource = ({ long }: Option) => sourceOptions.some(([its]) => its.startsWith(`${long} `));
   const words = options.flatMap((option) => {
+    if (isSource(option)) return [];
     const flag = option.short ?? option.long ?? '';
     return [given[option.attributeName()]].flat().flatMap((value) => {
       if (typeof value === 'string') return [flag, shellWord(value)];
@@ -371,23 +367,26 @@ function missingFacts(io: IO, line: Line, read: Manifest | undefined): readonly 
 /** The error for a command line that omits facts. The hint has them all, and the given options. */
 function incomplete(io: IO, line: Line, missing: readonly Fact[], command: WriteLine): KsealError {
   const { config } = knownFrom(io, line.flags)([line.flags.output, line.flags.into]);
-  const problems = missing.map((fact) => (fact === 'key' ? keyless(config) : facts[fact]));
-  return new KsealError('USAGE', problems.join(', '), { hint: command(example(line, missing)) });
+  const { problem, name } = noKey(config);
+  const problems = missing.map((fact) => (fact === 'key' ? problem : facts[fact]));
+  const hint = command(example(line, missing, name));
+  return new KsealError('USAGE', problems.join(', '), { hint });
 }
 
 /** A command line with placeholders for the facts that are missing. */
-function example({ name, flags, sources }: Line, missing: readonly Fact[]): Line {
+function example({ name, flags, sources }: Line, missing: readonly Fact[], key = 'REF'): Line {
   const placeholder = (fact: Fact, text: string) => (missing.includes(fact) ? text : undefined);
   const isInPlace = flags.into !== undefined || flags.raw === true;
+  const isValue = missing.includes('value');
   return {
     name: name ?? placeholder('name', 'NAME'),
     flags: {
       ...flags,
       namespace: flags.namespace ?? placeholder('namespace', 'NAMESPACE'),
-      key: flags.key ?? placeholder('key', 'REF'),
-      output: flags.output ?? (isInPlace ? undefined : `${name ?? 'NAME'}.yaml`),
+      key: flags.key ?? placeholder('key', key),
+      output: flags.output ?? (isValue && !isInPlace ? `${name ?? 'NAME'}.yaml` : undefined),
     },
-    sources: missing.includes('value') ? [{ kind: 'prompt', text: 'password' }] : sources,
+    sources: isValue ? [{ kind: 'prompt', text: 'password' }] : sources,
   };
 }
 

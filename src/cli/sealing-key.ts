@@ -1,4 +1,4 @@
-import { basename, dirname, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { type Config, type PathRule, parseReference, ruleFor } from '../config/config.ts';
 import { expected, KsealError } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
@@ -22,6 +22,8 @@ export interface SettingFlags extends KeyFlags {
   readonly scope?: Scope;
   readonly namespace?: string | undefined;
   readonly stringData?: boolean;
+  /** Somebody else named the key, so that a file has to be confirmed like a configured key. */
+  readonly isForeign?: boolean;
 }
 
 /** How the values of a file are sealed: from the options, else its rule, else the defaults. */
@@ -81,8 +83,6 @@ interface SettingOptions {
   readonly isQuiet?: boolean;
   /** Returns the command line with a key, for a hint. */
   readonly withKey?: (reference: string) => string;
-  /** Somebody else named the key, so that a file is confirmed like a configured key. */
-  readonly isForeign?: boolean;
 }
 
 /**
@@ -92,13 +92,12 @@ interface SettingOptions {
 export function settingsFrom(
   io: IO,
   flags: SettingFlags,
-  options: SettingOptions = {},
+  { isQuiet = false, withKey = (key) => `-k ${key}` }: SettingOptions = {},
 ): SettingFor {
-  const { withKey = (key) => `-k ${key}` } = options;
   const knownOf = knownFrom(io, flags);
   const keyIn = cached(
     async (reference: string | undefined, config: Config | undefined) =>
-      sealingKey(io, reference ?? (await askKey(io, config, withKey)), flags, config, options),
+      sealingKey(io, reference ?? (await askKey(io, config, withKey)), flags, config, isQuiet),
     (reference, config) => `${config?.folder} ${reference}`,
   );
   return async (files, needsKey = true) => {
@@ -135,10 +134,11 @@ function referenceFrom(
   return named ?? (second === undefined ? only : undefined);
 }
 
-/** The problem if no key is known: `no key to seal to: .kseal.yaml has prod, test`. */
-export function keyless(config: Config | undefined): string {
+/** The problem if no key is known, and a name to put in its place. */
+export function noKey(config: Config | undefined): { readonly problem: string; name: string } {
   const active = config === undefined ? [] : activeNames(config);
-  return `no key to seal to${active.length > 0 ? `: ${config?.path} has ${active.join(', ')}` : ''}`;
+  const choice = active.length > 0 ? `: ${config?.path} has ${active.join(', ')}` : '';
+  return { problem: `no key to seal to${choice}`, name: active[0] ?? 'REF' };
 }
 
 /**
@@ -162,7 +162,8 @@ export async function askKey(
     names.length > 0 && (await choose(io, 'Which key do you want to use?', [...choices, file]));
   const reference = chosen || (await askKeyFile(io));
   if (reference !== undefined) return reference;
-  throw new KsealError('USAGE', keyless(config), { hint: withKey(names[0] ?? 'REF') });
+  const { problem, name } = noKey(config);
+  throw new KsealError('USAGE', problem, { hint: withKey(name) });
 }
 
 /** Asks for a file until it holds a public key; undefined without a terminal. */
@@ -203,14 +204,13 @@ async function sealingKey(
   reference: string,
   flags: SettingFlags,
   config: Config | undefined,
-  { isQuiet = false, isForeign = false }: SettingOptions,
+  isQuiet: boolean,
 ): Promise<{ readonly key: PublicKey } & Pick<Setting, 'title' | 'knownKeys'>> {
   const key = await loadPublicKey(reference, keyContext(io, flags, config));
   const { kid, bits } = key;
   const statuses = config && (await keyStatuses(config));
   if (config !== undefined && statuses !== undefined)
     refuseInactive(config, reference, statuses.of(kid));
-  const parsed = parseReference(reference);
   if (!isQuiet) {
     const title = config?.keys.get(reference)?.title;
     say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
@@ -218,23 +218,24 @@ async function sealingKey(
   }
   warnAboutKey(io, key, reference);
   const pin = pinOf(flags.pin);
-  if (parsed.kind === 'name' && config !== undefined) {
-    const repository = repositoryOf(config.folder, io.env);
-    await trustKey(io, { name: parsed.name, kid, repository }, pin, titled(reference, config));
-  } else if (isForeign && parsed.kind === 'file') {
-    // Its name has no space, and a slash, so that it differs from a configured name.
-    const path = resolve(io.cwd, parsed.path);
-    const known = { name: `./${encodeURIComponent(basename(path))}`, kid };
-    await trustKey(
-      io,
-      { ...known, repository: repositoryOf(dirname(path), io.env) },
-      pin,
-      reference,
-    );
+  const name = knownNameOf(reference, flags);
+  if (name !== undefined && (config !== undefined || flags.isForeign)) {
+    const repository = repositoryOf(config?.folder ?? io.cwd, io.env);
+    const known = { name, kid, repository };
+    const path = await trustKey(io, known, pin, titled(reference, config));
+    if (path !== undefined && !isQuiet) say(io, 'note', `added key ${reference} to ${path}`);
   }
   checkPin(kid, pin, reference);
   const title = titled(reference, config);
   return { key, title, knownKeys: new Map([...(statuses?.unrevoked ?? []), [kid, bits]]) };
+}
+
+/** The name under which a key is confirmed; undefined if the user named it, so that it need not be. */
+function knownNameOf(reference: string, { isForeign }: SettingFlags): string | undefined {
+  const { kind } = parseReference(reference);
+  if (kind === 'name') return reference;
+  // Without spaces, and with a character that no configured name has.
+  return isForeign ? `file:${encodeURIComponent(reference)}` : undefined;
 }
 
 function activeNames({ keys }: Config): readonly string[] {
@@ -265,19 +266,19 @@ export function pinOf(text: string | undefined): string | undefined {
 
 /**
  * Accepts a configured key that this user has confirmed before, and asks the first time. `pin` is
- * the user's confirmation on the command line. Throws KEY_MISMATCH for a key that has changed or
- * is not confirmed.
+ * the user's confirmation on the command line. Returns the file to which the key was added, if any.
+ * Throws KEY_MISMATCH for a key that has changed or is not confirmed.
  */
 async function trustKey(
   io: IO,
   key: KnownKey,
   pin: string | undefined,
   title: string,
-): Promise<void> {
+): Promise<string | undefined> {
   const { name, kid } = key;
   const path = knownKeysPath(io.env);
   const known = path && knownKid(path, name, key.repository);
-  if (known === kid) return;
+  if (known === kid) return undefined;
   if (pin !== undefined) checkPin(kid, pin, `key ${name}`);
   else if (known === undefined) await confirm(io, key, title);
   else {
@@ -290,9 +291,8 @@ async function trustKey(
       },
     );
   }
-  if (path === undefined) return;
-  rememberKey(path, key);
-  say(io, 'note', `added key ${name} to ${path}`);
+  if (path !== undefined) rememberKey(path, key);
+  return path;
 }
 
 async function confirm(io: IO, { name, kid }: KnownKey, title: string): Promise<void> {

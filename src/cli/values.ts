@@ -131,7 +131,7 @@ export async function settle(
       ...(warning?.fix ? [{ value: 'fix', label: capitalized(warning.fix.label) } as const] : []),
       ...(warning ? [{ value: 'keep', label: 'Keep it' } as const] : []),
       ...(retry ? [{ value: 'again', label: retry.label } as const] : []),
-      { value: 'stop', label: 'Stop, and write nothing' },
+      ...(retry ? [] : [{ value: 'stop', label: 'Stop, and write nothing' } as const]),
     ]);
     if (answer === undefined) return current;
     const { message, hint } = problem;

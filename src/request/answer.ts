@@ -13,6 +13,8 @@ import {
 export interface PemChecks {
   readonly isCertificate: (pem: string) => boolean;
   readonly isPrivateKey: (pem: string) => boolean;
+  /** Whether a private key certainly does not belong to a certificate. */
+  readonly isMismatch: (certificate: Uint8Array, key: Uint8Array) => boolean;
 }
 
 interface Given {
@@ -129,6 +131,22 @@ export function certificateFor(
   if (certificate !== undefined) return certificates.find((other) => other.key === certificate);
   const [only, second] = certificates.filter((other) => stem(other.key) === stem(key));
   return second === undefined ? only : undefined;
+}
+
+/** Returns a private key, and the certificate that it does not belong to; undefined if all fit. */
+export function mismatchIn(
+  request: Pick<SecretRequest, 'values'>,
+  answers: ReadonlyMap<string, { readonly bytes: Uint8Array }>,
+  { isMismatch }: Pick<PemChecks, 'isMismatch'>,
+): { readonly key: AskedValue; readonly certificate: AskedValue } | undefined {
+  for (const key of request.values) {
+    const certificate = certificateFor(key, request);
+    const ofKey = answers.get(key.key);
+    const ofCertificate = answers.get(certificate?.key ?? '');
+    if (certificate === undefined || ofKey === undefined || ofCertificate === undefined) continue;
+    if (isMismatch(ofCertificate.bytes, ofKey.bytes)) return { key, certificate };
+  }
+  return undefined;
 }
 
 /** Returns a value of random characters; `below(n)` is a random number from 0 to n - 1. */

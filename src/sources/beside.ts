@@ -15,7 +15,7 @@ export type BesideFile = Uint8Array | KsealError | undefined;
  * if it is outside of the repository around `file`, or outside of its folder if there is none.
  */
 export function pathBeside(file: string, name: string): string {
-  const folder = realpathSync(dirname(file));
+  const folder = realPathOf(dirname(file));
   const path = resolve(folder, ...name.split('/'));
   const repository = repositoryAround(folder);
   const top = repository ?? folder;

@@ -110,7 +110,7 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
   };
 }
 
-/** What a program may switch on: a hidden cursor, bracketed paste. */
+/** Sequences that switch a mode on and off: a hidden cursor, bracketed paste. */
 const switches = [
   ['\x1b[?25l', '\x1b[?25h'],
   ['\x1b[?2004h', '\x1b[?2004l'],
@@ -126,7 +126,7 @@ function framed(lines: readonly string[]): string {
 
 /**
  * Follows the steps of a fixture: `wait TEXT`, `type KEYS`, and `screen`, followed by the lines of the
- * screen after `|`. There `#` stands for the digits of fingerprints and the letters of `kids`, which
+ * screen after `|`. There `#` is shown for the digits of fingerprints and the letters of `kids`, which
  * are others in every run. Returns the exit code and the output.
  */
 export async function followSteps(
