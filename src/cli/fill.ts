@@ -15,13 +15,7 @@ import { refuseSops } from '../manifest/other-tools.ts';
 import { sealedKeysIn, secretAt } from '../manifest/place.ts';
 import { readManifest } from '../manifest/read.ts';
 import type { Manifest, SecretDocument } from '../manifest/types.ts';
-import {
-  certificateFor,
-  makeUp,
-  type PemChecks,
-  problemOf,
-  progressOf,
-} from '../request/answer.ts';
+import { makeUp, mismatchIn, type PemChecks, problemOf, progressOf } from '../request/answer.ts';
 import {
   type AskedValue,
   type Format,
@@ -75,11 +69,16 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
   checkSources(request, sources);
   const isAsking = canAsk(io);
   if (isAsking) showOnTerminal(io, wrapped(io, introduction(request)));
-  const places = await placesOf(io, path, request, flags);
-  const form: Form = { io, path, request, types: places.map(({ secret }) => secret.type) };
+  const found = await forEachTarget(request.targets, (target) => placeOf(io, path, target));
+  refuseTwins(found);
+  const form: Form = { io, path, request, types: found.map(({ secret }) => secret.type) };
   const given = await givenAnswers(form, sources);
-  const wanted = await wantedValues(form, places, given, isAsking);
+  const wanted = await wantedValues(form, found, given, isAsking);
   if (!isAsking && wanted.length > 0) throw unanswered(form, wanted, sources);
+  const places = await forEachTarget(found, async (place) => ({
+    ...place,
+    setting: await settingOf(io, path, place, flags),
+  }));
   const answers = await askAll(form, wanted, given);
   if (answers.size === 0) return say(io, 'note', 'nothing was changed');
   const results = await sealAll(places, request, answers);
@@ -87,7 +86,11 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
   writeFiles(results.map(asReplacement));
   for (const { shown } of results) say(io, 'note', `wrote ${shown}`);
   const receiver = request.from === undefined ? 'the person who asked' : request.from;
-  say(io, 'note', `commit the ${results.length > 1 ? 'files' : 'file'}, or send to ${receiver}`);
+  say(
+    io,
+    'note',
+    `commit ${results.length > 1 ? 'the files, or send them' : 'the file, or send it'} to ${receiver}`,
+  );
 }
 
 /** Reads and checks a request. Throws IO, or CONFIG_INVALID for each of its problems. */
@@ -120,7 +123,7 @@ interface Form {
   readonly types: readonly (string | undefined)[];
 }
 
-/** A target, ready to be written. */
+/** A target, and what is there. */
 interface Place {
   readonly target: Target;
   /** The absolute path, and the one that is shown. */
@@ -129,31 +132,37 @@ interface Place {
   readonly isNew: boolean;
   readonly manifest: Manifest;
   readonly secret: SecretDocument;
+}
+
+interface KeyedPlace extends Place {
   readonly setting: Setting;
 }
 
-/** Finds everything that can fail before the first question. Throws the errors of all targets. */
-async function placesOf(
-  io: IO,
-  path: string,
-  { targets }: SecretRequest,
-  flags: FillFlags,
-): Promise<readonly Place[]> {
-  const places: Place[] = [];
+/** Prepares one target after the other, and throws the errors of all. */
+async function forEachTarget<T, R>(
+  targets: readonly T[],
+  prepare: (target: T) => Promise<R>,
+): Promise<readonly R[]> {
+  const prepared: R[] = [];
   const errors: KsealError[] = [];
   for (const target of targets) {
     try {
-      const place = await placeOf(io, path, target, flags);
-      const twin = places.find(({ file }) => file === place.file || isSameFile(file, place.file));
-      if (twin !== undefined) throw broken(place.shown, `is the same file as ${twin.shown}`);
-      places.push(place);
+      prepared.push(await prepare(target));
     } catch (thrown) {
       errors.push(...expectedErrors(thrown));
       if (errors.at(-1)?.code === 'INTERRUPTED') break;
     }
   }
   throwAll(errors);
-  return places;
+  return prepared;
+}
+
+/** Throws MANIFEST_INVALID if links lead from two targets to one file. */
+function refuseTwins(places: readonly Place[]): void {
+  for (const [index, { file, shown }] of places.entries()) {
+    const twin = places.slice(0, index).find((other) => isSameFile(other.file, file));
+    if (twin !== undefined) throw broken(shown, `is the same file as ${twin.shown}`);
+  }
 }
 
 /** The request is at fault, and not the person who answers it. */
@@ -162,30 +171,36 @@ function broken(thing: string, problem: string, cause?: unknown): KsealError {
   return new KsealError('MANIFEST_INVALID', problem, { thing, hint, cause });
 }
 
-async function placeOf(io: IO, path: string, target: Target, flags: FillFlags): Promise<Place> {
-  const request = resolve(io.cwd, path);
-  const file = pathBeside(request, target.file);
+/** Finds the file of a target, and everything about it that can fail before the first question. */
+async function placeOf(io: IO, path: string, target: Target): Promise<Place> {
+  const file = pathBeside(resolve(io.cwd, path), target.file);
   const shown = relative(io.cwd, file);
   const isNew = !existsSync(file);
   if (isNew) checkNew(file, shown);
   const manifest = isNew ? emptyManifest(target) : await existingManifest(io, shown);
   const secret = secretAt(manifest, target);
   if (secret === undefined) throw broken(shown, 'exists, but has no place for these answers');
+  return { target, file, shown, isNew, manifest, secret };
+}
+
+/** Loads the key of a target, which has to be confirmed the first time. */
+function settingOf(
+  io: IO,
+  path: string,
+  { target, file }: Place,
+  flags: FillFlags,
+): Promise<Setting> {
   const { field, namespace, scope } = target;
-  const key = keyFor(io, request, target);
-  const setting = await settingsFrom(
-    io,
-    {
-      ...flags,
-      isForeign: true,
-      namespace,
-      ...(key === undefined ? {} : { key }),
-      ...(scope === undefined ? {} : { scope }),
-      ...(field === undefined ? {} : { stringData: field === 'stringData' }),
-    },
-    { isQuiet: true },
-  )([file]);
-  return { target, file, shown, isNew, manifest, secret, setting };
+  const key = keyFor(io, resolve(io.cwd, path), target);
+  const own = {
+    ...flags,
+    isForeign: true,
+    namespace,
+    ...(key === undefined ? {} : { key }),
+    ...(scope === undefined ? {} : { scope }),
+    ...(field === undefined ? {} : { stringData: field === 'stringData' }),
+  };
+  return settingsFrom(io, own, { isQuiet: true })([file]);
 }
 
 /** Throws IO unless the file, and the folders that are missing, can be created. */
@@ -231,26 +246,29 @@ function introduction({ title, from, message, values }: SecretRequest): readonly
     `${from ?? 'Somebody'} asks you for ${count}.`,
     ...(message === undefined ? [] : [`"${message}"`]),
     '',
-    'Your answers are encrypted on this computer. Ctrl-C stops, and nothing is written.',
+    'Your answers are encrypted here, on this computer. Ctrl-C stops without writing.',
   ];
 }
 
 /** Wraps lines at the width of the terminal. Control characters of the request are escaped. */
 function wrapped({ stderr }: IO, lines: readonly string[]): string {
-  const { columns } = stderr as { readonly columns?: number };
-  const width = Math.min(columns ?? 80, 80);
-  return lines
-    .flatMap((line) => {
-      const rows = [''];
-      for (const word of printable(line).split(' ')) {
-        const row = rows.at(-1) ?? '';
-        const longer = row === '' ? word : `${row} ${word}`;
-        if (longer.length < width || row === '') rows[rows.length - 1] = longer;
-        else rows.push(word);
-      }
-      return rows;
-    })
-    .join('\n');
+  const { columns = 80 } = stderr as { readonly columns?: number };
+  return lines.flatMap((line) => rowsOf(printable(line), Math.min(columns, 80))).join('\n');
+}
+
+/** The rows of a line; those after the first are indented like the text of a list. */
+function rowsOf(line: string, width: number): readonly string[] {
+  const [, start = '', text = ''] = /^([- ]*)(.*)$/.exec(line) ?? [];
+  const rows = [start];
+  let isEmpty = true;
+  for (const word of text.split(' ')) {
+    const row = rows.at(-1) ?? '';
+    const longer = isEmpty ? row + word : `${row} ${word}`;
+    if (isEmpty || longer.length < width) rows[rows.length - 1] = longer;
+    else rows.push(' '.repeat(start.length) + word);
+    isEmpty = false;
+  }
+  return rows;
 }
 
 /** A value that was given, and how, for the summary. */
@@ -529,14 +547,14 @@ async function readBy(way: Way, form: Form, asked: AskedValue): Promise<Reading 
   return undefined;
 }
 
-interface Result extends Place {
+interface Result extends KeyedPlace {
   readonly text: string;
   readonly warnings: readonly Diagnostic[];
 }
 
 /** Seals the answers for every target. Throws VALUE_REFUSED, and writes nothing. */
 async function sealAll(
-  places: readonly Place[],
+  places: readonly KeyedPlace[],
   { values }: SecretRequest,
   answers: Answers,
 ): Promise<readonly Result[]> {
@@ -585,8 +603,10 @@ async function confirm(
         const answer = answers.get(key);
         return answer === undefined ? [] : `- ${label} (${answer.how})`;
       }),
+      'Encrypted into:',
       ...results.flatMap(({ shown, isNew, target, setting: { title, scope } }) => [
-        `- into ${shown} (${isNew ? 'new' : 'changed'}), with the key ${title}; ${opens[scope](target)}`,
+        `- ${shown} (${isNew ? 'new' : 'changed'})`,
+        `  with the key ${title}; ${opens[scope](target)}`,
       ]),
       ...notes,
     ]),

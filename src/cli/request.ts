@@ -163,11 +163,12 @@ function isComplete(io: IO, draft: Draft, flags: RequestFlags): boolean {
   if (canAsk(io)) return false;
   const [target] = targetsOf(draft, flags);
   const isKey = missing.includes('-k REF') && target !== undefined;
-  const { problem } = isKey
+  const { problem, name } = isKey
     ? noKey(knownFor(io, target, flags).config)
-    : { problem: 'the request is incomplete' };
+    : { problem: 'the request is incomplete', name: 'REF' };
+  const words = missing.map((option) => (option === '-k REF' ? `-k ${name}` : option));
   throw new KsealError('USAGE', `${problem}; missing: ${missing.join(', ')}`, {
-    hint: ['kseal request', ...givenWords(draft), ...missing, ...outputWords(draft)].join(' '),
+    hint: ['kseal request', ...givenWords(draft), ...words, ...outputWords(draft)].join(' '),
   });
 }
 
@@ -358,7 +359,7 @@ function checkedRequest(
     problems.map(({ path: [list = '', item = '', field = ''], message, hint }) => {
       const options: Readonly<Record<string, string>> = {
         values: `--ask ${item}`,
-        targets: `--target ${target[Number(item)]?.split(':')[0] ?? ''}`.trim(),
+        targets: target.length > 0 ? `--target ${target[Number(item)]?.split(':')[0]}` : 'target',
       };
       const error = new KsealError('USAGE', message, { thing: field || undefined, hint });
       return located(options[list] ?? `--${list}`, error);

@@ -51,12 +51,10 @@ function lengthProblem(
   const unit = inBytes ? 'byte' : 'character';
   if (length === 0 && min === 0) return undefined;
   if (length === 0) return 'It is empty.';
-  if (length < min)
-    return `It has ${counted(length, unit)}, and must have at least ${counted(min, unit)}.`;
-  if (length > max)
-    return `It has ${counted(length, unit)}, and must have at most ${counted(max, unit)}.`;
+  if (length < min) return `It has ${counted(length, unit)}, and needs at least ${min}.`;
+  if (length > max) return `It has ${counted(length, unit)}, and may have at most ${max}.`;
   if (bytes.length <= MAX_VALUE) return undefined;
-  return `It has ${bytes.length} bytes, and must have at most ${MAX_VALUE}.`;
+  return `It has ${bytes.length} bytes, and may have at most ${MAX_VALUE}.`;
 }
 
 function counted(count: number, unit: string): string {
