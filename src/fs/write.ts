@@ -53,12 +53,35 @@ export function writeFolder(
   if (!force) for (const { path, shown } of replacements) refuseExisting(path, shown);
   if (statOf(folder)?.isDirectory() === false)
     throw new KsealError('IO', 'is a file, not a folder', { thing: shown, hint: 'name a folder' });
-  const first = wrapped(shown, () => fs.mkdirSync(folder, { recursive: true }));
+  writeInFolders(replacements, new Map([[folder, shown]]));
+}
+
+/**
+ * Writes files as `replaceFiles` does, and creates their folders if necessary. A file that is not
+ * made from an old one must not exist. Throws OUTPUT_EXISTS or IO.
+ */
+export function writeFiles(replacements: readonly Replacement[]): void {
+  for (const { path, shown, madeFrom } of replacements)
+    if (madeFrom === undefined) refuseExisting(path, shown);
+  const folders = replacements.map(({ path, shown }) => [dirname(path), dirname(shown)] as const);
+  writeInFolders(replacements, new Map(folders));
+}
+
+/** Creates folders, by path with the names in messages; removes them again if nothing is written. */
+function writeInFolders(
+  replacements: readonly Replacement[],
+  folders: ReadonlyMap<string, string>,
+): void {
+  const created: string[] = [];
   try {
+    for (const [folder, shown] of folders) {
+      const first = wrapped(shown, () => fs.mkdirSync(folder, { recursive: true }));
+      for (let at = folder; first !== undefined && at.length >= first.length; at = dirname(at))
+        created.push(at);
+    }
     replaceFiles(replacements);
   } catch (error) {
-    for (let at = folder; first !== undefined && at.length >= first.length; at = dirname(at))
-      fs.rmdirSync(at);
+    for (const folder of created.sort((a, b) => b.length - a.length)) fs.rmdirSync(folder);
     throw error;
   }
 }

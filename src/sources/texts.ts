@@ -12,6 +12,7 @@ import {
   type LocalGit,
   stagedFiles,
 } from '../git/local.ts';
+import { type BesideFile, readBeside, readBesideInGit } from './beside.ts';
 
 /** After so many bytes the event loop gets a turn, because reading blocks it and so Ctrl-C. */
 const UNBROKEN = 64 * 1024;
@@ -27,6 +28,8 @@ export interface NamedText {
   /** Whether it was found in a folder, rather than named. */
   readonly walked: boolean;
   readonly content: Uint8Array | KsealError;
+  /** Reads the files that this one names, from the same source. */
+  readonly beside: (name: string) => BesideFile;
 }
 
 /**
@@ -42,7 +45,9 @@ export async function* textsInFiles(
   let read = 0;
   for (const path of paths) {
     if (path === '-') {
-      yield { ...stdin, file: resolve(cwd, 'stdin'), content: await readStdin() };
+      const file = resolve(cwd, 'stdin');
+      const beside = (name: string) => readBeside(file, name);
+      yield { ...stdin, file, content: await readStdin(), beside };
       continue;
     }
     const walked = isFolder(resolve(cwd, path));
@@ -51,7 +56,8 @@ export async function* textsInFiles(
       if (seen.size === seen.add(file).size) continue;
       const shown = slashed(name);
       const content = readOrError(file, name, walked);
-      yield { path: shown, typed: shown, file, walked, content };
+      const beside = (name: string) => readBeside(file, name);
+      yield { path: shown, typed: shown, file, walked, content, beside };
       if (content instanceof Uint8Array) read += content.length;
       if (read < UNBROKEN) continue;
       await new Promise((next) => setImmediate(next));
@@ -85,7 +91,7 @@ export function textsInIndex(git: LocalGit, paths: readonly string[]): AsyncGene
     const other = inPlaceOfFolder(git, path);
     if (other !== undefined) throw notAFile(other.at, other.kind);
   }
-  return textsOf(git, files, wanted, '');
+  return textsOf(git, files, wanted, undefined);
 }
 
 /** Reads the manifests at branches, tags or commits. Throws IO for a path that none of them has. */
@@ -111,7 +117,7 @@ export async function* textsAtRefs(
       hint: 'check the path',
     });
   }
-  for (const { ref, files } of trees) yield* textsOf(git, files, wanted, `${ref}:`);
+  for (const { ref, files } of trees) yield* textsOf(git, files, wanted, ref);
 }
 
 function isBelow(path: string): (file: string) => boolean {
@@ -127,13 +133,15 @@ async function* textsOf(
   git: LocalGit,
   files: readonly GitFile[],
   named: readonly string[],
-  prefix: string,
+  ref: string | undefined,
 ): AsyncGenerator<NamedText> {
+  const prefix = ref === undefined ? '' : `${ref}:`;
   const names = new Set(named);
   const manifests = files.filter(({ path }) => names.has(path) || isManifestName(path));
   const textAt = ({ path }: GitFile, content: NamedText['content']): NamedText => {
     const file = resolve(git.folder, path);
-    return { path: prefix + path, typed: path, file, walked: !names.has(path), content };
+    const beside = (name: string) => readBesideInGit(git, ref, path, name);
+    return { path: prefix + path, typed: path, file, walked: !names.has(path), content, beside };
   };
   for (const file of manifests)
     if (file.kind !== undefined) yield textAt(file, notAFile(prefix + file.path, file.kind));

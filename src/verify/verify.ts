@@ -3,6 +3,7 @@ import type { KsealError } from '../errors.ts';
 import { type ForeignDocument, judgeText, type ReadText } from './document.ts';
 import type {
   Finding,
+  JudgedRequest,
   JudgedSecret,
   Policy,
   Rule,
@@ -20,6 +21,8 @@ export interface Text {
   /** The path for a command line, if that is different. */
   readonly typed?: string;
   readonly content: Uint8Array | KsealError;
+  /** Set if it is a secret request. */
+  readonly request?: JudgedRequest | undefined;
 }
 
 export interface VerifySettings {
@@ -49,11 +52,11 @@ export interface Verification {
 
 /** Judges one text. Never throws for its content, and the result never quotes a value. */
 export function verifyText(
-  { path, typed = path, content }: Text,
+  { path, typed = path, content, request }: Text,
   policy: Policy,
   { severities, suppressible }: VerifySettings,
 ): Verification {
-  const text = judgeText(content, typed, policy.namespace, suppressibleRules);
+  const text = judgeText(content, typed, policy.namespace, suppressibleRules, request);
   const found: Finding[] = [];
   const add: Add = (rule, violation, secret = violation.secret) => {
     const chosen = rule.always ? undefined : severities.get(rule.id);
@@ -90,6 +93,7 @@ const rulesWith = <C extends keyof Rule>(check: C, among = rules) =>
   among.filter((rule): rule is Rule & Required<Pick<Rule, C>> => rule[check] !== undefined);
 
 const textRules = rulesWith('checkText');
+const requestRules = rulesWith('checkRequest');
 const problemRules = rulesWith('checkProblem');
 const inTemplates = rules.filter((rule) => rule.inTemplates);
 const secretRules = { all: rulesWith('checkSecret'), some: rulesWith('checkSecret', inTemplates) };
@@ -98,6 +102,9 @@ const valueRules = { all: rulesWith('checkValue'), some: rulesWith('checkValue',
 function checkText(text: ReadText, policy: Policy, add: Add): void {
   for (const rule of textRules)
     for (const violation of rule.checkText(text, policy)) add(rule, violation);
+  if (text.request !== undefined)
+    for (const rule of requestRules)
+      for (const violation of rule.checkRequest(text.request)) add(rule, violation);
   for (const problem of text.problems) {
     if (problem.holds === 'placeholder') continue; // The rule template reports it.
     for (const rule of problemRules) {
