@@ -27,6 +27,10 @@ interface CommandRow {
  * help of a command prints are in the table of help.ts.
  */
 const commands: Readonly<Record<string, CommandRow>> = {
+  init: {
+    summary: 'set up a repository: its key, its path rules and a git hook',
+    load: () => import('./init.ts'),
+  },
   keygen: {
     summary: 'generate an RSA key pair for development or air-gapped use',
     load: () => import('./keygen.ts'),

@@ -4,7 +4,7 @@ import { isAbsolute, posix, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { KsealError } from '../errors.ts';
 import { embedded, notInstalled, otherOwner, withoutCredentials } from './errors.ts';
-import { always, type Env } from './process.ts';
+import { always, type Env, optionsFor } from './process.ts';
 import { FOLDER, isRegular, kindOf, treeEntries } from './tree.ts';
 
 /** A folder for the user's git. The environment is the user's, so a hook's index is used. */
@@ -199,6 +199,28 @@ function refuseEmbedded(git: LocalGit): void {
   throw new KsealError('IO', embedded.meaning, { thing: git.folder, hint: embedded.hint });
 }
 
+/** Where a repository keeps what no commit contains; absolute paths. */
+export interface GitFiles {
+  readonly config: string;
+  /** The folder of the hooks; undefined if it is outside, so that other repositories may share it. */
+  readonly hooks: string | undefined;
+}
+
+/** The files of the repository whose working tree has its top at the folder of `git`. Throws IO. */
+export function gitFiles(git: LocalGit): GitFiles {
+  const args = ['rev-parse', '--git-common-dir', '--git-path', 'config', '--git-path', 'hooks'];
+  const answer = ask(git, args, optionsFor(['safe.bareRepository=explicit'])).toString();
+  const paths = answer.split('\n').map((path) => resolve(git.folder, path));
+  const [common = '', config = '', hooks = ''] = paths;
+  const isOwn = [common, git.folder].some((folder) => `${hooks}${sep}`.startsWith(folder + sep));
+  return { config, hooks: isOwn ? hooks : undefined };
+}
+
+/** The value of a setting for the folder of `git`; empty if it has none. Throws IO. */
+export function settingOf(git: LocalGit, name: string): string {
+  return line(git, ['config', '--get', '--default', '', name]);
+}
+
 /** Whether one folder is the other or below it, after links. */
 function isWithin(inner: string, outer: string): boolean {
   return `${realpathSync(inner)}${sep}`.startsWith(`${realpathSync(outer)}${sep}`);
@@ -237,9 +259,9 @@ function line(git: LocalGit, args: readonly string[]): string {
 }
 
 /** The output of git. Throws IO if git fails. */
-function ask(git: LocalGit, args: readonly string[]): Buffer {
+function ask(git: LocalGit, args: readonly string[], settings = always): Buffer {
   try {
-    return execFileSync('git', ['--no-pager', ...always, ...args], {
+    return execFileSync('git', ['--no-pager', ...settings, ...args], {
       cwd: git.folder,
       env: gitEnv(git),
       maxBuffer: MAX_ANSWER,
