@@ -65,6 +65,10 @@ const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'run the admission webhook, or print the YAML that installs it',
     load: () => import('./webhook.ts'),
   },
+  completion: {
+    summary: 'print a script that completes commands with Tab',
+    load: () => import('./completion.ts'),
+  },
   help: {
     summary: 'print the complete help of a command',
     load: () => import('./help.ts'),
