@@ -60,12 +60,79 @@ export const topics: Readonly<Record<string, Topic>> = {
       Output: 'output | force string-data raw',
     },
     examples: [
+      ['kseal seal', 'asks for everything'],
       ['kseal seal mail -n hr -k prod.pub --prompt password -o mail.yaml', 'a new Secret'],
       ['kseal seal --into db.yaml -k prod.pub --from-file tls.key', 'one more value'],
-      ['kseal seal -f plain.yaml -k prod.pub -i', 'a whole manifest'],
     ],
     exits: [0, 2, 4, 130],
     guide: 'docs/custodian.md',
+  },
+  fill: {
+    about:
+      'Answers a request for values: asks for each value in the words of the request, checks the answers, and writes all manifests of the request, or none. Whoever answers needs to know nothing about Kubernetes.',
+    groups: {
+      Values: 'from-file stdin',
+      Key: 'pin | config kms-endpoint verify-signature',
+    },
+    examples: [
+      ['kseal fill requests/db.yaml', 'asks for each value'],
+      ['kseal fill requests/db.yaml --from-file password=pw.txt', 'takes one from a file'],
+      ['kseal fill requests/db.yaml --stdin password', 'takes one from a pipe'],
+    ],
+    exits: [0, 2, 4, 130],
+    guide: 'docs/requests.md',
+  },
+  request: {
+    about:
+      'Writes a request: a small file that says which values are needed, in words for the person who has them, where they go and what to check. It contains no value, so send it or commit it. The other person runs kseal fill. On a terminal, kseal asks for what you omit.',
+    groups: {
+      Target: 'namespace target | type scope',
+      Values: 'ask title | from message',
+      Key: 'key | config kms-endpoint verify-signature',
+      Output: 'output | force schema',
+    },
+    examples: [
+      ['kseal request', 'asks for everything'],
+      [
+        "kseal request db -n hr -k prod --ask 'password:Password of the database:min=12' -o requests/new.yaml",
+        'for one value',
+      ],
+      ['kseal request --schema', 'the JSON Schema, for editors'],
+    ],
+    exits: [0, 2, 130],
+    guide: 'docs/requests.md',
+  },
+  init: {
+    about:
+      'Writes the configuration .kseal.yaml for a repository, so that nobody has to name a key: the key, its fingerprint and the paths that it is for. Also adds a git hook that refuses plaintext, and settings for git diff. It asks for what you omit and shows what it writes.',
+    groups: {
+      Target: 'rule namespace',
+      Key: 'key practice name | title pin config kms-endpoint verify-signature',
+      Git: 'pre-commit diff ignore-pem',
+      Other: '| yes',
+    },
+    examples: [
+      ['kseal init', 'asks for everything'],
+      ['kseal init --practice --yes', 'a key pair to practise with'],
+      [
+        "kseal init -k keys/prod.pub --name prod --rule 'clusters/prod/**' -n hr --yes",
+        'in a script',
+      ],
+    ],
+    exits: [0, 2, 4, 130],
+    guide: 'docs/kms-manager.md',
+  },
+  completion: {
+    about:
+      'Prints a script with which your shell completes commands, options, names of keys, Secrets and data keys when you press Tab. Without an argument, on a terminal, it prints the line to add to the start-up file of your shell.',
+    groups: {},
+    examples: [
+      ['kseal completion bash', 'in ~/.bashrc: eval "$(kseal completion bash)"'],
+      ['kseal completion zsh', 'in ~/.zshrc: eval "$(kseal completion zsh)"'],
+      ['kseal completion fish', 'in config.fish: kseal completion fish | source'],
+    ],
+    exits: [0, 2],
+    guide: 'README.md',
   },
   inspect: {
     about:
