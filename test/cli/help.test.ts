@@ -193,6 +193,12 @@ describe('the examples', () => {
     }
   }
 
+  function git(args: string) {
+    const who = ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.org'];
+    const env = { PATH: process.env.PATH, HOME: template, GIT_CONFIG_NOSYSTEM: '1' };
+    execFileSync('git', [...who, ...args.split(' ')], { cwd: template, env });
+  }
+
   // A repository with the key of the KMS and a sealed manifest.
   beforeAll(async () => {
     const algorithm = 'RSA_DECRYPT_OAEP_3072_SHA256';
@@ -203,6 +209,7 @@ describe('the examples', () => {
       'keys/prod.pub': pem,
       'db.yaml': plainSecret('db', 'CANARY-db'),
     });
+    git('init -q -b main');
     await kseal(template, 'kseal seal -f db.yaml -k prod.pub -i');
     const ask = "--ask 'password:Password of the mail server'";
     await kseal(template, `kseal request mail -n hr -k prod.pub ${ask} -o requests/db.yaml`);
@@ -219,11 +226,8 @@ describe('the examples', () => {
     for (const name of names) rmSync(join(template, name));
     const config = `prod: { file: prod.pub, source: 'gcpkms://${KMS_KEY}' }`;
     write(template, { '.kseal.yaml': `version: 1\nkeys:\n  ${config}\n` });
-    const who = ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.org'];
-    for (const args of ['init -q -b main', 'add .', 'commit -qm Seal']) {
-      const env = { PATH: process.env.PATH, HOME: template, GIT_CONFIG_NOSYSTEM: '1' };
-      execFileSync('git', [...who, ...args.split(' ')], { cwd: template, env });
-    }
+    git('add .');
+    git('commit -qm Seal');
   }, 60_000);
   afterAll(() => {
     rmSync(template, { recursive: true });
