@@ -47,7 +47,7 @@ export interface Target {
   readonly output?: string | undefined;
 }
 
-/** What the command line says about the answers. */
+/** The options that limit the answers. */
 export interface Frame {
   /** The Secrets in the manifest of `--into` that the options match. */
   readonly secrets: readonly SecretDocument[];
