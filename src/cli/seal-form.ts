@@ -133,18 +133,28 @@ async function askNamespace({ io, known, repository }: Draft): Promise<Target> {
 /** Asks for a Secret in the repository, which is changed in its file, or for the name of a new one. */
 async function askSecret(draft: Draft): Promise<Target> {
   const { io } = draft;
-  const existing = existingFor(draft);
-  if (existing.length > 0) {
-    const another: Choice<Target> = { value: {}, label: 'A new one' };
-    const question = 'Which set of values does it belong to? (Secret)';
-    const chosen = await search(io, question, (typed) => [
-      ...matching(existing.map(asChoice), typed),
-      another,
-    ]);
-    if (chosen?.into !== undefined) return chosen;
-  }
-  const question = 'What is the new set of values called? (Secret)';
-  return { name: await askName(io, question, [], names.secret) };
+  const existing = existingFor(draft).map(asChoice);
+  const another: Choice<Target> = { value: {}, label: 'A new one' };
+  const question = 'Which set of values does it belong to? (Secret)';
+  const chosen =
+    existing.length > 0 &&
+    (await search(io, question, (typed) => {
+      const asNew = ({ value, label, detail = '' }: Choice<string>) => ({
+        value: { name: value },
+        label: `${label} (a new one)`,
+        detail,
+      });
+      const fresh = typed === '' ? [another] : newNames(typed, names.secret).map(asNew);
+      return [...matching(existing, typed), ...fresh];
+    }));
+  if (chosen && chosen !== another.value) return chosen;
+  const name = await askName(
+    io,
+    'What is the new set of values called? (Secret)',
+    [],
+    names.secret,
+  );
+  return { name };
 }
 
 /** Asks which file to write, unless the value is added to one that has the Secret. */
@@ -159,13 +169,12 @@ async function askFile(draft: Draft): Promise<Target> {
     ]);
     if (chosen?.into !== undefined) return chosen;
   }
-  const check = (path: string) => problemWith(draft, path);
-  return {
-    output: await askText(io, 'Which file do you want to write?', {
-      preset: defaultFile(draft),
-      check,
-    }),
-  };
+  // The shell expands this in a command line.
+  const atHome = (path: string) => path.replace(/^~(?=\/)/, io.env.HOME ?? '~');
+  const check = (path: string) => problemWith(draft, atHome(path));
+  const preset = defaultFile(draft);
+  const path = await askText(io, 'Which file do you want to write?', { preset, check });
+  return { output: path && atHome(path) };
 }
 
 /** A kind of name: which names Kubernetes allows, in words, and the nearest of them to a text. */
@@ -208,18 +217,25 @@ function askName(
   io: IO,
   question: string,
   known: readonly Choice<string>[],
-  { isValid, allowed, nearest }: NameKind,
+  kind: NameKind,
   check?: (name: string) => string | undefined,
 ): Promise<string | undefined> {
+  const isKnown = (name: string) => known.some(({ value }) => value === name);
   const source = (typed: string) => {
-    const found = matching(known, typed);
-    if (typed === '' || known.some(({ value }) => value === typed)) return found;
-    if (isValid(typed)) return [...found, named(typed)];
-    const name = nearest(typed);
-    const detail = `Possible characters: ${allowed}`;
-    return isValid(name) ? [...found, { ...named(name), detail }] : found;
+    const fresh = newNames(typed, kind).filter(({ value }) => !isKnown(value));
+    return [...matching(known, typed), ...fresh];
   };
   return search(io, question, source, check);
+}
+
+/** The name that was typed, or else the nearest that is allowed, if there is one. */
+function newNames(
+  typed: string,
+  { isValid, allowed, nearest }: NameKind,
+): readonly Choice<string>[] {
+  if (typed === '' || isValid(typed)) return typed === '' ? [] : [named(typed)];
+  const name = nearest(typed);
+  return isValid(name) ? [{ ...named(name), detail: `Possible characters: ${allowed}` }] : [];
 }
 
 function matching<T>(choices: readonly Choice<T>[], typed: string): readonly Choice<T>[] {
@@ -246,23 +262,34 @@ const MAX_BYTES = 1024 * 1024;
 
 function repositoryAround(io: IO, config: Config | undefined): Repository {
   const namespaces = new Set<string>();
-  const secrets: Found[] = [];
-  for (const path of manifestsAround(io, config).slice(0, MAX_FILES)) {
-    try {
-      const text = decodeManifest(readFile(resolve(io.cwd, path), path, MAX_BYTES), path);
-      for (const [, name = ''] of text.matchAll(namespaceIn)) namespaces.add(name);
-      if (!text.includes('Secret')) continue;
-      const manifest = readManifest(text, path);
-      refuseSops(manifest, path);
-      if (manifest.problems.length > 0) continue;
-      const isAlone = manifest.secrets.length === 1;
-      for (const secret of manifest.secrets) secrets.push({ path, secret, isAlone });
-    } catch (thrown) {
-      // A file that cannot be read or changed is not offered.
-      expected(thrown);
-    }
-  }
+  const paths = ifReadable(() => manifestsAround(io, config)) ?? [];
+  const secrets = paths.slice(0, MAX_FILES).flatMap((path) => {
+    const text = ifReadable(() =>
+      decodeManifest(readFile(resolve(io.cwd, path), path, MAX_BYTES), path),
+    );
+    for (const [, name = ''] of text?.matchAll(namespaceIn) ?? []) namespaces.add(name);
+    return text?.includes('Secret') ? secretsIn(text, path) : [];
+  });
   return { namespaces: [...namespaces].filter(isNamespace).sort(), secrets };
+}
+
+/** The result of `read`; undefined for a file or folder that cannot be read or changed. */
+function ifReadable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (thrown) {
+    expected(thrown);
+    return undefined;
+  }
+}
+
+function secretsIn(text: string, path: string): readonly Found[] {
+  const manifest = readManifest(text, path);
+  const { problems, secrets } = manifest;
+  const isEditable = problems.length === 0 && ifReadable(() => refuseSops(manifest, path) ?? true);
+  return isEditable
+    ? secrets.map((secret) => ({ path, secret, isAlone: secrets.length === 1 }))
+    : [];
 }
 
 const namespaceIn = /(?:^|[\s{,"])namespace"?:[ \t]*["']?([a-z0-9][-a-z0-9]*)/g;

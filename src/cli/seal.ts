@@ -144,8 +144,8 @@ function dispatch(
   options: readonly Option[],
 ): Promise<void> {
   const { flags, sources } = line;
-  const target = checkUsage(io, names, flags, sources);
   const command = (of: Line) => commandLine(of, options);
+  const target = checkUsage(io, names, line, command);
   if (target === 'file') return sealFiles(io, [...flags.file, ...names], flags, command);
   if (target === 'jwe') return rewriteJwe(io, flags, sources);
   return sealSecret(io, { ...line, name: names[0] }, command);
@@ -198,14 +198,14 @@ const restricted: readonly Restricted[] = [
 function checkUsage(
   io: IO,
   names: readonly string[],
-  flags: SealFlags,
-  sources: readonly Source[],
+  { flags, sources }: Line,
+  command: WriteLine,
 ): SealTarget {
   const target = targetOf(names, flags, sources);
   for (const row of restricted)
     if (row.given(flags) && !row.targets.includes(target)) throw misplaced(row);
   if (target === 'file') checkFiles(flags, sources);
-  else checkName(io, names, target, sources);
+  else checkName(io, names, target, { flags, sources }, command);
   const files = [...flags.file, ...(target === 'file' ? names : []), flags.into ?? ''];
   if (stdinReaders(sources) + files.filter((file) => file === '-').length > 1) {
     throw new KsealError('USAGE', 'only one input can be stdin', {
@@ -259,17 +259,15 @@ function checkName(
   io: IO,
   names: readonly string[],
   target: SealTarget,
-  sources: readonly Source[],
+  { flags, sources }: Line,
+  command: WriteLine,
 ): void {
   const [name = '', second] = names;
   if (target === 'new' && (/\.(?:ya?ml|json)$/.test(name) || isFile(resolve(io.cwd, name)))) {
-    const line =
-      sources.length > 0
-        ? `kseal seal --into ${shellWord(name)}`
-        : `kseal seal -f ${shellWord(name)} -i`;
+    const meant = sources.length > 0 ? { into: name } : { file: [name], inPlace: true };
     throw new KsealError('USAGE', 'is a file, not the name of a Secret', {
       thing: name,
-      hint: `did you mean: ${line}`,
+      hint: `did you mean: ${command({ flags: { ...flags, ...meant }, sources })}`,
     });
   }
   if (second !== undefined) {
