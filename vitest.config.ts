@@ -14,7 +14,7 @@ class LongestFirst extends BaseSequencer {
 }
 
 /** Tests of pure functions. They share one module graph, which halves their CPU time. */
-const pure = ['jwe', 'kubernetes', 'yaml', 'manifest', 'verify', 'report', 'seal', 'unseal'].map(
+const pure = ['jwe', 'kubernetes', 'yaml', 'manifest', 'verify', 'report', 'seal', 'unseal', 'request'].map(
   (folder) => `test/${folder}/**/*.test.ts`,
 );
 

@@ -42,15 +42,14 @@ export function problemOf(
 }
 
 function lengthProblem(
-  { format, min = 0, max = MAX_VALUE }: AskedValue,
+  { format, min = 1, max = MAX_VALUE }: AskedValue,
   bytes: Uint8Array,
   text: string | undefined,
 ): string | undefined {
   const inBytes = format === 'file' || text === undefined;
   const length = inBytes ? bytes.length : [...text].length;
   const unit = inBytes ? 'byte' : 'character';
-  if (length === 0 && min === 0) return undefined;
-  if (length === 0) return 'It is empty.';
+  if (length === 0 && min > 0) return 'It is empty.';
   if (length < min) return `It has ${counted(length, unit)}, and needs at least ${min}.`;
   if (length > max) return `It has ${counted(length, unit)}, and may have at most ${max}.`;
   if (bytes.length <= MAX_VALUE) return undefined;

@@ -59,7 +59,6 @@ function countOf(count: string | undefined): readonly [least: number, most: numb
 type Characters = Pick<Atom, 'has' | 'literal' | 'words'>;
 
 const shorthands: Readonly<Record<string, Characters>> = {
-  '.': { has: () => true, literal: undefined, words: 'characters of any kind' },
   '\\d': { has: (c) => /^\d$/.test(c), literal: undefined, words: 'digits' },
   '\\w': { has: (c) => /^\w$/.test(c), literal: undefined, words: 'letters, digits or _' },
   '\\s': { has: (c) => /^\s$/.test(c), literal: undefined, words: 'spaces' },
@@ -67,11 +66,8 @@ const shorthands: Readonly<Record<string, Characters>> = {
 
 /** Undefined for a range whose ends are swapped or are not characters. */
 function setOf(atom: string): Characters | undefined {
-  if (shorthands[atom] !== undefined) return shorthands[atom];
-  if (!atom.startsWith('[') || atom.length === 1) {
-    const literal = atom.replace(/^\\(?=.)/u, '');
-    return { has: (c) => c === literal, literal, words: `"${literal}"` };
-  }
+  if (atom === '.') return { has: () => true, literal: undefined, words: 'characters of any kind' };
+  if (!atom.startsWith('[')) return memberOf(atom);
   const isNegated = atom.startsWith('[^');
   const inside = atom.slice(isNegated ? 2 : 1, -1);
   const parts = partsOf(inside.match(classItems) ?? []);
@@ -84,15 +80,21 @@ function setOf(atom: string): Characters | undefined {
   };
 }
 
+/** A character or a shorthand, in a class or alone. */
+function memberOf(text: string): Characters {
+  const literal = text.replace(/^\\/, '');
+  return shorthands[text] ?? { has: (c) => c === literal, literal, words: `"${literal}"` };
+}
+
 function partsOf(items: readonly string[]): readonly Atom['has'][] | undefined {
   const parts: Atom['has'][] = [];
   for (let at = 0; at < items.length; at++) {
     const [from = '', dash, to] = items.slice(at, at + 3);
     if (dash !== '-' || to === undefined) {
-      parts.push(setOf(from)?.has ?? (() => false));
+      parts.push(memberOf(from).has);
       continue;
     }
-    const [first, last] = [setOf(from)?.literal, setOf(to)?.literal];
+    const [first, last] = [memberOf(from).literal, memberOf(to).literal];
     if (first === undefined || last === undefined || !isAtMost(first, last)) return undefined;
     parts.push((c) => isAtMost(first, c) && isAtMost(c, last));
     at += 2;
