@@ -753,8 +753,8 @@ function screenOf({ io }: Place, { changes }: Plan): string {
     .map((change) => {
       const title = `${verbOf(change)} ${relative(io.cwd, change.path)}`;
       if (change.summary !== undefined) return `${title}: ${change.summary}`;
-      const lines = addedLines(change).map((line) => `  ${line.replaceAll('\t', '  ')}`);
-      return [title, ...lines].join('\n');
+      const lines = addedLines(change).map((line) => line.replaceAll('\t', '  '));
+      return lines.length === 1 ? `${title}: ${lines[0]}` : [title, ...lines].join('\n  ');
     })
     .join('\n');
 }

@@ -39,12 +39,14 @@ export function configWith(
   const commentOf = (field: string) =>
     text === undefined && comments[field] !== undefined ? `  # ${comments[field]}` : '';
   const entries: (readonly [section: string, lines: readonly string[]])[] = rules.map((rule) => {
-    const lines = fieldLines(rule).map(([, line], index) => `${index > 0 ? '  ' : '- '}${line}`);
-    return ['rules', lines];
+    const fields = entriesOf(rule).map(([field, value]) => `${field}: ${flowScalar(value)}`);
+    return ['rules', [`- { ${fields.join(', ')} }`]];
   });
   if (key !== undefined) {
     const [name, fields] = key;
-    const lines = fieldLines(fields).map(([field, line]) => `  ${line}${commentOf(field)}`);
+    const lines = entriesOf(fields).map(
+      ([field, value]) => `  ${field}: ${scalar(value)}${commentOf(field)}`,
+    );
     entries.unshift(['keys', [`${scalar(name)}:${lines.length > 0 ? '' : ' {}'}`, ...lines]]);
   }
   let result: string | undefined = text ?? HEAD;
@@ -78,12 +80,9 @@ function parse(text: string, path: string, folder: string): Config {
   return parseConfig(Buffer.from(text), path, folder);
 }
 
-/** The lines of the fields of a mapping, each with the name of its field. */
-function fieldLines(fields: ConfiguredKey | PathRule): readonly (readonly [string, string])[] {
-  return Object.entries(fields as Readonly<Record<string, string>>).map(([field, value]) => [
-    field,
-    `${field}: ${scalar(value)}`,
-  ]);
+/** The fields of a key or rule; none has the value undefined. */
+function entriesOf(fields: ConfiguredKey | PathRule): readonly [field: string, value: string][] {
+  return Object.entries(fields as Readonly<Record<string, string>>);
 }
 
 /** Writes a string on one line, so that every reader of YAML reads it as this string. */
@@ -92,6 +91,12 @@ function scalar(text: string): string {
   // The package does not escape these characters, which our reader refuses.
   const odd = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\uFFFE\uFFFF]/gu;
   return odd.test(text) ? JSON.stringify(text).replace(odd, escaped) : source;
+}
+
+/** The same within braces, where plain scalars are restricted further. */
+function flowScalar(text: string): string {
+  const source = scalar(text);
+  return /^[\w-]+$|^["']/.test(source) ? source : `'${text.replaceAll("'", "''")}'`;
 }
 
 function escaped(character: string): string {

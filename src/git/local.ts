@@ -4,7 +4,7 @@ import { isAbsolute, posix, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { KsealError } from '../errors.ts';
 import { embedded, notInstalled, otherOwner, withoutCredentials } from './errors.ts';
-import { always, type Env, optionsFor } from './process.ts';
+import { always, type Env } from './process.ts';
 import { FOLDER, isRegular, kindOf, treeEntries } from './tree.ts';
 
 /** A folder for the user's git. The environment is the user's, so a hook's index is used. */
@@ -199,7 +199,7 @@ function refuseEmbedded(git: LocalGit): void {
   throw new KsealError('IO', embedded.meaning, { thing: git.folder, hint: embedded.hint });
 }
 
-/** Where a repository keeps what no commit contains; absolute paths. */
+/** Places in a repository that no commit contains; absolute paths. */
 export interface GitFiles {
   readonly config: string;
   /** The folder of the hooks; undefined if it is outside, so that other repositories may share it. */
@@ -209,7 +209,8 @@ export interface GitFiles {
 /** The files of the repository whose working tree has its top at the folder of `git`. Throws IO. */
 export function gitFiles(git: LocalGit): GitFiles {
   const args = ['rev-parse', '--git-common-dir', '--git-path', 'config', '--git-path', 'hooks'];
-  const answer = ask(git, args, optionsFor(['safe.bareRepository=explicit'])).toString();
+  // The other calls switch the hooks off, and would find none here.
+  const answer = ask(git, args, ['-c', 'safe.bareRepository=explicit']).toString();
   const paths = answer.split('\n').map((path) => resolve(git.folder, path));
   const [common = '', config = '', hooks = ''] = paths;
   const isOwn = [common, git.folder].some((folder) => `${hooks}${sep}`.startsWith(folder + sep));

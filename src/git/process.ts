@@ -38,19 +38,14 @@ interface GitOptions {
  * branches, which git must not discover. No hooks of a repository may run, and nothing in the
  * background.
  */
-export const always: readonly string[] = optionsFor([
+export const always: readonly string[] = [
   'safe.bareRepository=explicit',
   'core.hooksPath=/dev/null',
   'core.fsmonitor=false',
   'gc.auto=0',
   'maintenance.auto=false',
   'protocol.ext.allow=never',
-]);
-
-/** The options of git that set these `name=value` settings. */
-export function optionsFor(settings: readonly string[]): readonly string[] {
-  return settings.flatMap((setting) => ['-c', setting]);
-}
+].flatMap((setting) => ['-c', setting]);
 
 /**
  * The variables that are needed to reach a server. Others could point git at the surrounding
@@ -60,7 +55,7 @@ const kept = /^(?!GIT_)|^GIT_(?:ASKPASS|CONFIG_|EXEC_PATH|HTTP_|PROXY_|SSH|SSL_|
 
 export function gitIn(options: GitOptions): Git {
   const { folder, deadline } = options;
-  const settings = [...always, ...optionsFor(options.settings)];
+  const settings = [...always, ...options.settings.flatMap((setting) => ['-c', setting])];
   const env = environment(options);
   const ownGroup = process.platform !== 'win32' && !mayAsk(env);
   return async (...args) => {

@@ -31,9 +31,7 @@ keys:
     private: keys/prod.pem  # opens values; never commit it
     kid: ${KID}  # the pin: no other key
 rules:  # the first one that matches a file applies to it
-  - path: "**"
-    key: prod
-    namespace: hr
+  - { path: "**", key: prod, namespace: hr }
 `);
     // The plan of init indents each line by two.
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(78);
@@ -58,6 +56,18 @@ rules:  # the first one that matches a file applies to it
         const { keys, rules } = parse(added(undefined, [name, key], [{ path: 'a/**', key: name }]));
         expect([...keys]).toEqual([[name, key]]);
         expect(rules).toEqual([{ path: 'a/**', key: name }]);
+      }),
+    );
+  });
+
+  test('reads back any path that is a glob', () => {
+    const anyPath = fc.oneof(anyText, fc.stringMatching(/^(?:[a-z ,'#:&!-]|\*\*?|\/)+$/));
+    fc.assert(
+      fc.property(anyPath, (path) => {
+        const problem = problemWith({ rules: [{ path }] })?.problem;
+        expect(problem).not.toBe('cannot be extended by a program');
+        fc.pre(problem === undefined);
+        expect(parse(added(undefined, undefined, [{ path }])).rules).toEqual([{ path }]);
       }),
     );
   });
@@ -119,17 +129,17 @@ describe('an existing configuration', () => {
     [
       'keeps its comments, order and indentation',
       'version: 1 # one\n\nrules:\n- path: a/** # A\n  key: prod\n\n# The keys\nkeys:\n    prod:\n        file: prod.pub # P\n# end\n',
-      'version: 1 # one\n\nrules:\n- path: a/** # A\n  key: prod\n- path: b/**\n  key: next\n\n# The keys\nkeys:\n    prod:\n        file: prod.pub # P\n    next:\n      file: next.pub\n# end\n',
+      "version: 1 # one\n\nrules:\n- path: a/** # A\n  key: prod\n- { path: 'b/**', key: next }\n\n# The keys\nkeys:\n    prod:\n        file: prod.pub # P\n    next:\n      file: next.pub\n# end\n",
     ],
     [
       'may lack its sections, and its last line break',
       'version: 1\nverify: { ignore: [vendor] }',
-      'version: 1\nverify: { ignore: [vendor] }\nkeys:\n  next:\n    file: next.pub\nrules:\n  - path: b/**\n    key: next\n',
+      "version: 1\nverify: { ignore: [vendor] }\nkeys:\n  next:\n    file: next.pub\nrules:\n  - { path: 'b/**', key: next }\n",
     ],
     [
       'may have entries in flow style',
       'version: 1\nkeys:\n  prod: {\n    file: prod.pub }\nrules:\n  - { path: "a/**" }\n',
-      'version: 1\nkeys:\n  prod: {\n    file: prod.pub }\n  next:\n    file: next.pub\nrules:\n  - { path: "a/**" }\n  - path: b/**\n    key: next\n',
+      'version: 1\nkeys:\n  prod: {\n    file: prod.pub }\n  next:\n    file: next.pub\nrules:\n  - { path: "a/**" }\n  - { path: \'b/**\', key: next }\n',
     ],
   ])('%s', (_, before, after) => {
     expect(added(before, next, [rule])).toBe(after);
