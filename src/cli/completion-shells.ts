@@ -129,7 +129,7 @@ export const shells: Readonly<Record<string, Shell>> = {
   },
   powershell: {
     file: '$PROFILE',
-    line: 'kseal completion powershell | Out-String | Invoke-Expression',
+    line: 'kseal completion powershell | Out-String | iex',
     script: powershell,
     escapeCharacter: '`',
     insert: (prefix, word) => prefix + word,

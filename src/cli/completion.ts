@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
 import { printable } from '../text.ts';
 import { type Shell, shells, wordsIn } from './completion-shells.ts';
+import { optionsOf } from './help.ts';
 import type { IO } from './io.ts';
 import { writeStdout } from './print.ts';
 
@@ -14,18 +15,11 @@ export function configure(
   command: Command,
   io: IO,
   _exit: (code: number) => void,
-  load: (name: string) => Promise<void>,
+  load: (name: string | undefined) => Promise<void>,
 ): void {
-  const lines = Object.entries(shells).map(
-    ([name, { file, line }]) => `  ${name.padEnd(12)}${file}\n    ${line}\n`,
-  );
   command
     .argument('[shell]', `the shell to print a script for: ${names.join(', ')}`)
     .addOption(new Option('--words', 'answer the script').hideHelp())
-    .addHelpText(
-      'after',
-      `\nTo complete with Tab, add a line to the start-up file of your shell:\n${lines.join('')}`,
-    )
     .action(async (name: string | undefined, { words }: { readonly words?: boolean }) => {
       if (name === undefined) return writeStdout(io, instructions(io));
       const shell = shells[name];
@@ -53,7 +47,7 @@ async function answer(
   io: IO,
   { escapeCharacter, insert }: Shell,
   self: Command,
-  load: (name: string) => Promise<void>,
+  load: (name: string | undefined) => Promise<void>,
 ): Promise<string> {
   try {
     const [line = '', replaced = ''] = (await textOf(io.stdin)).split('\0');
@@ -67,7 +61,8 @@ async function answer(
       // A word that a shell would have to quote is not offered.
       .filter(({ word }) => word.startsWith(typed) && /^[\w@%+=:,./-]+$/.test(word))
       .map(({ word, text = '' }) => `${insert(prefix, word, kept)}\t${printable(text)}\n`);
-    return `${kind}\t${prefix}\n${[...new Set(rows)].join('')}`;
+    const shown = new Set(rows.filter((row) => !row.startsWith('\t')));
+    return `${kind}\t${prefix}\n${[...shown].join('')}`;
   } catch {
     return '';
   }
@@ -85,7 +80,7 @@ interface Candidate {
   readonly text?: string | undefined;
 }
 
-/** What can be at the cursor: words, and files or folders. */
+/** Words, and files or folders, that can be at the cursor. */
 interface Offer {
   readonly candidates: readonly Candidate[];
   readonly kind?: 'files' | 'folders';
@@ -104,7 +99,7 @@ function choices(words: readonly string[]): Offer {
 async function offerFor(
   io: IO,
   self: Command,
-  load: (name: string) => Promise<void>,
+  load: (name: string | undefined) => Promise<void>,
   words: readonly string[],
 ): Promise<Offer> {
   // A shell may include assignments: NO_COLOR=1 kseal seal.
@@ -157,26 +152,36 @@ function readLine(io: IO, command: Command, words: readonly string[]): Line {
   let pending: Option | undefined;
   let areOptions = true;
   for (const word of words.slice(0, -1)) {
-    if (pending !== undefined) {
-      given.get(pending)?.push(word);
-      pending = undefined;
-    } else if (areOptions && word === '--') areOptions = false;
+    const owner = ownerOf(word, pending);
+    pending = undefined;
+    if (owner !== undefined) given.get(owner)?.push(word);
+    else if (areOptions && word === '--') areOptions = false;
     else if (!areOptions || !/^-./.test(word)) operands.push(word);
     else {
       for (const { option, argument } of optionsIn(command, word)) {
         given.set(option, [...(given.get(option) ?? []), ...(argument ?? [])]);
-        if (option.required && argument === undefined) pending = option;
+        if (takesArgument(option) && argument === undefined) pending = option;
       }
     }
   }
   const typed = words.at(-1) ?? '';
-  const mayBeOption = areOptions && pending === undefined;
+  const owner = ownerOf(typed, pending);
+  const mayBeOption = areOptions && owner === undefined;
   const { option, argument: [text] = [] } = (mayBeOption && optionsIn(command, typed).at(-1)) || {};
   return {
     ...{ io, command, given, operands, typed, mayBeOption },
-    option: pending ?? (text === undefined ? undefined : option),
+    option: owner ?? (text === undefined ? undefined : option),
     prefix: text === undefined ? '' : typed.slice(0, typed.length - text.length),
   };
+}
+
+/** The option before a word, if the word is its argument. */
+function ownerOf(word: string, option: Option | undefined): Option | undefined {
+  return option?.optional && word.startsWith('-') ? undefined : option;
+}
+
+function takesArgument({ required, optional }: Option): boolean {
+  return required || optional;
 }
 
 interface OptionWord {
@@ -199,20 +204,10 @@ function optionsIn(command: Command, word: string): readonly OptionWord[] {
     const option = word.startsWith('-') ? named(`-${word.charAt(at)}`) : undefined;
     if (option === undefined) break;
     const rest = word.slice(at + 1);
-    if (rest !== '' && (option.required || option.optional))
-      return [...found, { option, argument: [rest] }];
+    if (rest !== '' && takesArgument(option)) return [...found, { option, argument: [rest] }];
     found.push({ option });
   }
   return found;
-}
-
-/** The options of a command, and those of the program, such as --debug. */
-function optionsOf(command: Command): readonly Option[] {
-  const own = command.createHelp().visibleOptions(command);
-  const above = command.parent === null ? [] : optionsOf(command.parent);
-  const isOther = ({ long }: Option) =>
-    long !== '--version' && !own.some((one) => one.long === long);
-  return [...own, ...above.filter(isOther)];
 }
 
 /** The value sources of `seal`, which may be repeated although they do not start with a list. */
@@ -221,8 +216,8 @@ const repeatable = ['--prompt', '--from-file', '--from-env-file', '--from-litera
 async function offerIn(line: Line): Promise<Offer> {
   const { command, given, operands, typed, option, prefix, mayBeOption } = line;
   if (option !== undefined) {
-    const [value = ''] = /<.*>|\[.*\]$/.exec(option.flags) ?? [];
-    const source = sources[`${option.long}`] ?? sources[value];
+    const [, value] = /[<[](.*)[>\]]$/.exec(option.flags) ?? [];
+    const source = sources[`${option.long}`] ?? sources[`<${value}>`];
     const offer = await offerOf(option.argChoices, source, line);
     return { ...offer, prefix: prefix + (offer.prefix ?? '') };
   }
@@ -261,10 +256,12 @@ const sources: Readonly<Record<string, Source>> = {
   '<file>': () => files,
   '<path>': () => files,
   '<prefix>': () => files,
+  '<glob>': () => files,
   '<dir>': () => ({ ...files, kind: 'folders' }),
   shell: () => choices(names),
   file: () => files,
   path: () => files,
+  request: () => files,
   '--from-file': fileAfterKey,
   '--from-jwe': fileAfterKey,
   '--key': keyReferences,
@@ -297,7 +294,7 @@ function isGiven({ given }: Line, long: string): boolean {
 
 /** A path, or KEY=PATH. */
 function fileAfterKey({ typed, prefix }: Line): Offer {
-  const [key = ''] = /^[^=]*=/.exec(typed.slice(prefix.length)) ?? [];
+  const [key = ''] = /^[-._a-zA-Z0-9]+=/.exec(typed.slice(prefix.length)) ?? [];
   return { ...files, prefix: key };
 }
 

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { type Command, Help, type Option } from 'commander';
 import { type ErrorCode, type EXIT_BUG, type exitCodes, KsealError } from '../errors.ts';
 import { commandFor, suggest } from '../text.ts';
+import { shells } from './completion-shells.ts';
 import type { IO } from './io.ts';
 import { writeStdout } from './print.ts';
 
@@ -294,6 +295,18 @@ export const topics: Readonly<Record<string, Topic>> = {
     ],
     exits: [0, 2, 4],
     guide: 'docs/cluster.md',
+  },
+  completion: {
+    usage: [
+      ['SHELL', `print the script for ${Object.keys(shells).join(', ')}`],
+      ['', 'print the line that turns it on in your shell'],
+    ],
+    about:
+      'Completes commands, options, names of keys, namespaces, Secrets and data keys with Tab. Add the line of your shell to its start-up file, and open a new terminal. The script asks kseal, which uses no network and shows no value.',
+    groups: {},
+    examples: Object.values(shells).map(({ line, file }) => [line, file]),
+    exits: [0, 2],
+    guide: 'README.md',
   },
   help: {
     about:
@@ -591,7 +604,7 @@ function commandsOf(command: Command): Section[] {
 }
 
 /** The options of a command, and after them those of the program. */
-function optionsOf(command: Command): readonly Option[] {
+export function optionsOf(command: Command): readonly Option[] {
   const own = new Help().visibleOptions(command);
   const isOwn = ({ long }: Option) => own.some((option) => option.long === long);
   const others = command.parent ? optionsOf(command.parent) : [];

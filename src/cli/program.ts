@@ -66,7 +66,7 @@ const commands: Readonly<Record<string, CommandRow>> = {
     load: () => import('./webhook.ts'),
   },
   completion: {
-    summary: 'print a script that completes commands with Tab',
+    summary: 'complete commands with Tab in your shell',
     load: () => import('./completion.ts'),
   },
   help: {

@@ -135,7 +135,7 @@ for (const { name, needs, command, program, files = [] } of drivers) {
   });
 }
 
-/** What is typed, with Tab after it, and what is then on the line. */
+/** Keys that are typed before Tab, and the line after it. */
 const typed: readonly (readonly [keys: string, line: string])[] = [
   ['kseal seal --sc', 'kseal seal --scope '],
   ['kseal seal --scope=st', 'kseal seal --scope=strict '],

@@ -76,20 +76,20 @@ async function wordsFor(line: string): Promise<readonly (string | undefined)[]> 
   return kind === 'words' ? words : [...words, `(${kind})`];
 }
 
+const shells = ['bash', 'zsh', 'fish', 'powershell'];
 const scopes = ['strict', 'namespace-wide', 'cluster-wide'];
 
 test.each<[line: string, words: readonly string[]]>([
   ['kseal se', ['seal']],
   ['kseal --debug se', ['seal']],
   ['NO_COLOR=1 /usr/bin/kseal se', ['seal']],
-  ['kseal --ver', ['--version']],
-  ['kseal webhook ', ['serve', 'manifests', 'help']],
+  ['kseal --he', ['--help']],
+  ['kseal webhook ', ['serve', 'manifests']],
   ['kseal webhook serve --dr', ['--drain']],
   ['kseal help web', ['webhook']],
   ['kseal help seal ', []],
   ['kseal nosuch ', []],
-  ['kseal completion ', ['bash', 'zsh', 'fish', 'powershell']],
-  ['kseal keys ', ['--config', '--json', '--help', '--debug']],
+  ['kseal completion ', shells],
   ['kseal keys --de', ['--debug']],
 
   ['kseal seal --sc', ['--scope']],
@@ -147,7 +147,6 @@ test.each<[line: string, words: readonly string[]]>([
   ['kseal seal -f db.yaml ', ['(files)']],
   ['kseal inspect db.yaml ', ['(files)']],
   ['kseal decrypt ', ['(files)']],
-  ['kseal decrypt db.yaml x', []],
   ['kseal webhook manifests -o ', ['(folders)']],
   ['kseal seal --from-literal ', []],
   ['kseal seal --from-literal=password=x', []],
@@ -157,6 +156,11 @@ test.each<[line: string, words: readonly string[]]>([
   ['kseal verify > out --qu', ['--quiet']],
 ])('%s', async (line, words) => {
   expect(await wordsFor(line)).toEqual(words);
+});
+
+test('options are offered where nothing else can be', async () => {
+  expect(await wordsFor('kseal keys ')).toEqual(expect.arrayContaining(['--config', '--debug']));
+  expect(await wordsFor('kseal seal ')).toContain('--into');
 });
 
 test('a file after a prefix is completed without it', async () => {
@@ -229,10 +233,8 @@ const valid = [
 test('every beginning of a command line gets lines as an answer', async () => {
   for (const line of valid) {
     for (let end = 0; end <= line.length; end++) {
-      for (const shell of ['bash', 'powershell']) {
-        const typed = line.slice(0, end);
-        await answerTo(typed, shell, /[^\s'"=:]*$/.exec(typed)?.[0]);
-      }
+      const typed = line.slice(0, end);
+      await answerTo(typed, 'bash', /[^\s'"=:]*$/.exec(typed)?.[0]);
     }
   }
 });
@@ -243,10 +245,9 @@ test('any text gets lines as an answer', async () => {
     fc.string({ unit: 'binary' }),
   );
   await fc.assert(
-    fc.asyncProperty(fc.array(part), fc.string(), async (parts, replaced) => {
-      for (const shell of ['bash', 'zsh', 'fish', 'powershell'])
-        await answerTo(`kseal ${parts.join(' ')}`, shell, replaced);
-    }),
+    fc.asyncProperty(fc.constantFrom(...shells), fc.array(part), fc.string(), (shell, parts, end) =>
+      answerTo(`kseal ${parts.join(' ')}${end}`, shell, end).then(() => {}),
+    ),
   );
 });
 
