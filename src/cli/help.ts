@@ -123,18 +123,6 @@ export const topics: Readonly<Record<string, Topic>> = {
     exits: [0, 2, 4, 130],
     guide: 'docs/kms-manager.md',
   },
-  completion: {
-    about:
-      'Prints a script with which your shell completes commands, options, names of keys, Secrets and data keys when you press Tab. Without an argument, on a terminal, it prints the line to add to the start-up file of your shell.',
-    groups: {},
-    examples: [
-      ['kseal completion bash', 'in ~/.bashrc: eval "$(kseal completion bash)"'],
-      ['kseal completion zsh', 'in ~/.zshrc: eval "$(kseal completion zsh)"'],
-      ['kseal completion fish', 'in config.fish: kseal completion fish | source'],
-    ],
-    exits: [0, 2],
-    guide: 'README.md',
-  },
   inspect: {
     about:
       'Prints facts that are not secret: the place in which each value opens, its approximate length and the fingerprint of its key. Needs no private key. For a key file it prints the fingerprint, to compare it over the phone.',
@@ -735,12 +723,13 @@ function listed({ title, entries }: Section, width: number, column: number): str
 /** The examples, each with its note: in a brief help on the same line, if there is room for it. */
 function examplesIn({ examples }: Page, width: number, isBrief: boolean): string[] {
   const room = width - 2;
-  const longest = Math.max(0, ...examples.map(([line]) => line.length).filter((l) => l <= room));
+  const short = examples.filter(([line, note]) => line.length + note.length + 4 <= room);
+  const longest = Math.max(0, ...short.map(([line]) => line.length));
   const lines = examples.flatMap(([command, note]) => {
     const shown = commandLines(command, room);
     if (!isBrief) return [...wrap(note, room - 2).map((line) => `# ${line}`), ...shown];
     const whole = `${command.padEnd(longest)}  # ${note}`;
-    return shown.length === 1 && whole.length <= room ? [whole] : shown;
+    return whole.length <= room ? [whole] : shown;
   });
   return lines.length === 0 ? [] : ['Examples:', ...lines.map((line) => `  ${line}`)];
 }
