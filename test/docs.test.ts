@@ -325,7 +325,7 @@ const foreignOptions = [
 /** The options that the help of a command lists. */
 async function optionsOf(command: string): Promise<ReadonlySet<string>> {
   const io = testIO({ cwd: root });
-  expect(await main([...command.split(' '), '--help'], io), command).toBe(0);
+  expect(await main(['help', ...command.split(' ')], io), command).toBe(0);
   return new Set(io.stdout.text.match(/(?<=[ ,])-{1,2}[a-z][a-z-]*/g));
 }
 

@@ -7,7 +7,7 @@ export async function main(argv: readonly string[], io: IO): Promise<number> {
   for (const stream of [io.stdout, io.stderr]) stream.on('error', () => {});
   try {
     // Without loading the rest of the program.
-    if (argv.length === 1 && isVersion.test(argv[0] ?? '')) {
+    if (isVersion.test(argv.filter((word) => word !== '--debug').join(' '))) {
       await writeStdout(io, `${version}\n`);
       return 0;
     }
@@ -19,4 +19,4 @@ export async function main(argv: readonly string[], io: IO): Promise<number> {
   }
 }
 
-const isVersion = /^(?:-V|--version)$/;
+const isVersion = /^(?:-[vV]|--version|version)$/;
