@@ -304,7 +304,8 @@ async function givenAnswers(form: Form, sources: readonly Source[]): Promise<Ans
     const problem = asked && problemWith(form, asked, value.bytes);
     if (asked !== undefined && problem !== undefined) {
       const hint = asked.help ?? 'correct it, or omit the option to be asked';
-      throw new KsealError('VALUE_REFUSED', problem, { thing: asked.label, hint });
+      const words = `${problem.charAt(0).toLowerCase()}${problem.slice(1)}`.replace(/\.$/, '');
+      throw new KsealError('VALUE_REFUSED', words, { thing: asked.label, hint });
     }
     answers.set(value.key, { ...value, how: 'given' });
   }
@@ -503,7 +504,7 @@ async function askFor(form: Form, asked: AskedValue, place: string): Promise<Ans
 
 /** Reads one answer and asks about its defects; undefined, after a word about it, for a bad one. */
 async function answerBy(way: Way, form: Form, asked: AskedValue): Promise<Answer | undefined> {
-  const { io, path } = form;
+  const { io } = form;
   let reading = await readBy(way, form, asked);
   if (reading === undefined) return undefined;
   let value: NewValue = { key: asked.key, bytes: reading.bytes };
@@ -515,14 +516,7 @@ async function answerBy(way: Way, form: Form, asked: AskedValue): Promise<Answer
       return reading.bytes;
     };
     const retry = { label: way.again, read };
-    try {
-      value = await settle(io, value, retry, { policy: { strict: false, allow }, type: undefined });
-    } catch (thrown) {
-      const { code, problem } = expected(thrown);
-      if (code !== 'VALUE_REFUSED') throw thrown;
-      const hint = `kseal fill ${shellWord(path)}`;
-      throw new KsealError(code, problem, { thing: asked.label, hint });
-    }
+    value = await settle(io, value, retry, { policy: { strict: false, allow }, type: undefined });
   }
   // Repairing a defect may have changed the length.
   const problem = problemWith(form, asked, value.bytes);

@@ -63,7 +63,7 @@ export const topics: Readonly<Record<string, Topic>> = {
     examples: [
       ['kseal seal', 'asks for everything'],
       ['kseal seal mail -n hr -k prod.pub --prompt password -o mail.yaml', 'a new Secret'],
-      ['kseal seal --into db.yaml -k prod.pub --from-file tls.key', 'one more value'],
+      ['kseal seal --into db.yaml --from-file tls.key', 'one more value'],
     ],
     exits: [0, 2, 4, 130],
     guide: 'docs/custodian.md',

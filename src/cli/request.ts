@@ -340,6 +340,12 @@ async function checkKey(
   config: Config | undefined,
   flags: RequestFlags,
 ): Promise<void> {
+  if (parseReference(reference).kind === 'remote') {
+    throw new KsealError('USAGE', 'a request names a configured key or a file', {
+      thing: '-k',
+      hint: `kseal fetch-pubkey ${shellWord(reference)} -o prod.pub, then: -k ./prod.pub`,
+    });
+  }
   const { kid } = await loadPublicKey(reference, keyContext(io, flags, config));
   const state = config && (await keyStatuses(config)).of(kid).state;
   if (state === undefined || state === 'active') return;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { REQUEST_MARKER } from '../config/schema.ts';
 import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
@@ -507,6 +508,11 @@ function bareJwe(text: string): string {
   return `${Buffer.from(bytes).toString('latin1')}\n`;
 }
 
+function notManifest(path: string): KsealError {
+  const hint = `to answer it: kseal fill ${shellWord(path)}`;
+  return new KsealError('MANIFEST_INVALID', 'is a request, not a manifest', { thing: path, hint });
+}
+
 function hasValues({ flags, sources }: Line): boolean {
   return sources.length > 0 || flags.remove.length > 0;
 }
@@ -556,6 +562,8 @@ async function sealFiles(
   const results = await sealAll(io, inputs, { ...flags, file: arguments_ }, command);
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
     const nested = results.flatMap(({ manifest }) => manifest.nested);
+    const request = results.find(({ manifest }) => manifest.source.includes(REQUEST_MARKER));
+    if (request !== undefined) throw notManifest(request.path);
     throw noSecret(arguments_.map(shownPath), nested);
   }
   await confirmWarnings(io, results);

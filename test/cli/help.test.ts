@@ -273,6 +273,7 @@ const typed: Readonly<Record<string, readonly string[]>> = {
   'kseal fill requests/db.yaml': ['y', 'CANARY-typed', 'CANARY-typed', 'y'],
   'kseal fill requests/db.yaml --from-file password=pw.txt': ['y', 'y'],
   'kseal fill requests/db.yaml --stdin password': ['y', 'y'],
+  'kseal seal --into db.yaml --from-file tls.key': ['y', 'y', 'y'],
   'kseal seal mail -n hr -k prod.pub --prompt password -o mail.yaml': [
     'CANARY-typed',
     'CANARY-typed',
