@@ -18,6 +18,7 @@ import { main } from '../../src/cli/main.ts';
 import { manPages } from '../../src/cli/man.ts';
 import { wholeProgram } from '../../src/cli/program.ts';
 import { makeAuthority, writeServingPair } from '../helpers/certificates.ts';
+import { sourceFiles } from '../helpers/imports.ts';
 import { type Surroundings, type TestIO, testIO } from '../helpers/io.ts';
 import { plainSecret } from '../helpers/repository.ts';
 import { splitWords } from '../helpers/txtar.ts';
@@ -92,6 +93,18 @@ describe.each(commands)('the help of "%s"', (name, command) => {
     const names = options.map(({ long }) => long?.replace(/^--/, ''));
     expect([...grouped].sort()).toEqual(names.sort());
   });
+});
+
+test('every environment variable that kseal reads is in the help of a command', async () => {
+  const code = sourceFiles(join(root, 'src')).map((file) => file.code);
+  const names = code.flatMap(
+    (text) => text.match(/(?<=env\.)KSEAL_[A-Z_]*[A-Z]\b|NO_COLOR/g) ?? [],
+  );
+  const settings = code.flatMap((text) => text.match(/(?<=variable\(')[A-Z_]+/g) ?? []);
+  const texts = await Promise.all(commands.map(([name]) => printed(`help ${name}`)));
+  const listed = texts.join('').match(/(?<=^ {2})(?:KSEAL|NO)_[A-Z_]+/gm);
+  const all = [...names, ...settings.map((name) => `KSEAL_WEBHOOK_${name}`)];
+  expect(listed).toEqual(expect.arrayContaining(all));
 });
 
 test('every topic is one of a command', () => {
