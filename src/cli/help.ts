@@ -88,7 +88,7 @@ export const topics: Readonly<Record<string, Topic>> = {
       'Writes a request: a small file that says which values are needed, in words for the person who has them, where they go and what to check. It contains no value, so send it or commit it. The other person runs kseal fill. On a terminal, kseal asks for what you omit.',
     groups: {
       Target: 'namespace target | type scope',
-      Values: 'ask title | from message',
+      Values: 'ask | title from message',
       Key: 'key | config kms-endpoint verify-signature',
       Output: 'output | force schema',
     },
@@ -325,7 +325,7 @@ export const topics: Readonly<Record<string, Topic>> = {
 const commandGroups: Readonly<Record<string, string>> = {
   Values: 'seal fill request inspect decrypt verify',
   Keys: 'init keys fetch-pubkey keygen',
-  Cluster: 'webhook',
+  More: 'webhook completion help version',
 };
 
 /** `kseal` alone: a first command for each person. Lines with an unknown command are omitted. */
