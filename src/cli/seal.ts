@@ -208,6 +208,7 @@ function checkUsage(
       hint: 'read the others from files, or with --prompt KEY',
     });
   }
+  pinOf(flags.pin);
   for (const id of flags.allow.filter((text) => !allowedCodes.includes(text))) {
     throw new KsealError('USAGE', `--allow ${id}: no such warning`, {
       hint: `use one of ${allowedCodes.join(', ')}`,
