@@ -103,26 +103,6 @@ export const topics: Readonly<Record<string, Topic>> = {
     exits: [0, 2, 130],
     guide: 'docs/requests.md',
   },
-  init: {
-    about:
-      'Writes the configuration .kseal.yaml for a repository, so that nobody has to name a key: the key, its fingerprint and the paths that it is for. Also adds a git hook that refuses plaintext, and settings for git diff. It asks for what you omit and shows what it writes.',
-    groups: {
-      Target: 'rule namespace',
-      Key: 'key practice name | title pin config kms-endpoint verify-signature',
-      Git: 'pre-commit diff ignore-pem',
-      Other: '| yes',
-    },
-    examples: [
-      ['kseal init', 'asks for everything'],
-      ['kseal init --practice --yes', 'a key pair to practise with'],
-      [
-        "kseal init -k keys/prod.pub --name prod --rule 'clusters/prod/**' -n hr --yes",
-        'in a script',
-      ],
-    ],
-    exits: [0, 2, 4, 130],
-    guide: 'docs/kms-manager.md',
-  },
   inspect: {
     about:
       'Prints facts that are not secret: the place in which each value opens, its approximate length and the fingerprint of its key. Needs no private key. For a key file it prints the fingerprint, to compare it over the phone.',
@@ -168,6 +148,22 @@ export const topics: Readonly<Record<string, Topic>> = {
     ],
     exits: [0, 2, 3, 4, 130],
     variables: 'KSEAL_KEY_PASSPHRASE_FILE',
+    guide: 'docs/kms-manager.md',
+  },
+  init: {
+    about:
+      'Writes a first .kseal.yaml, with the public key that seals and the files that it is for, and sets up git if you want it. It asks, shows every line, and asks once more before it writes anything. It never overwrites a file: run it again to add another key, or in another clone. With --yes, or without a terminal, it does only what the options say.',
+    groups: {
+      Target: 'rule namespace | config',
+      Key: 'key practice name title | pin kms-endpoint verify-signature',
+      Other: 'pre-commit diff ignore-pem yes',
+    },
+    examples: [
+      ['kseal init', 'asks everything'],
+      ["kseal init -k prod.pub --rule 'clusters/prod/**'", 'for these files'],
+      ['kseal init --pre-commit --diff', 'in another clone'],
+    ],
+    exits: [0, 2, 4, 130],
     guide: 'docs/kms-manager.md',
   },
   keygen: {

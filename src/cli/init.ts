@@ -60,13 +60,13 @@ interface InitFlags extends KeyFlags {
 export function configure(command: Command, io: IO): void {
   const none: readonly string[] = [];
   command
-    .option('-k, --key <ref>', 'the public key: a file, gcpkms://… or git+https://…')
+    .option('-k, --key <ref>', "the public key: a file, 'gcpkms://…' or 'git+…'")
     .option('--practice', 'make a key pair to practise with, in keys/')
     .option('--name <name>', 'the name of the key, such as prod')
     .option('--title <title>', 'a title of the key for people')
     .option('--pin <kid>', 'the fingerprint that the key must have')
     .option('--rule <glob>', 'files that are sealed with this key', repeated, none)
-    .option('-n, --namespace <name>', 'the namespace of the files of --rule')
+    .option('-n, --namespace <namespace>', 'the namespace of the files of --rule')
     .option('--pre-commit', 'add a hook that refuses a commit with plaintext')
     .option('--diff', 'let git diff describe sealed values')
     .option('--ignore-pem', 'let git ignore private keys (*.pem)')
