@@ -43,7 +43,14 @@ import type { IO } from './io.ts';
 import { addKeyOptions, keyKinds, sayScope } from './options.ts';
 import { say, warnAbout } from './print.ts';
 import { askYesNo, canAsk } from './prompt.ts';
-import { knownFrom, noKey, type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
+import {
+  knownFrom,
+  noKey,
+  pinOf,
+  type Setting,
+  type SettingFlags,
+  settingsFrom,
+} from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
 
 /** The options of `kseal seal`. */
