@@ -67,6 +67,47 @@ export const topics: Readonly<Record<string, Topic>> = {
     exits: [0, 2, 4, 130],
     guide: 'docs/custodian.md',
   },
+  request: {
+    about:
+      'Writes a small file that lists values which somebody else is to provide, in words that they know, and where the values go. It contains no value. They answer it with kseal fill. Without -o it is printed. What you omit is asked for on a terminal. After KEY:LABEL follow a format (text, lines, pem-certificate, pem-private-key, json, url, file), min=, max=, pattern=, help=, generate= and alphabet=, each after a colon; \\: is a colon in a text. After --target FILE follow key=, namespace=, name=, type=, scope= and field=.',
+    groups: {
+      Target: 'namespace target | type scope',
+      Values: 'ask | title from note',
+      Key: 'key | config',
+      Output: 'output | force schema',
+    },
+    examples: [
+      [
+        "kseal request db -n hr -k prod --ask 'password:Password of the database' -o requests/db.yaml",
+        'one value',
+      ],
+      [
+        "kseal request web -n hr -k prod --ask 'tls.crt:Certificate:pem-certificate'",
+        'a certificate',
+      ],
+      [
+        "kseal request db -n hr -k prod --target a.yaml --target b.yaml:namespace=hr2 --ask 'pin:PIN:pattern=[0-9]{4}'",
+        'one answer for two places',
+      ],
+    ],
+    exits: [0, 2, 130],
+    guide: 'docs/requests.md',
+  },
+  fill: {
+    about:
+      'Asks for the values of a request in the words of the person who wrote it, checks each answer, and encrypts it for the places that the request names. Nothing that you type is shown, and nothing is written before you have seen a summary. All files are written, or none.',
+    groups: {
+      Values: 'from-file stdin',
+      Key: 'pin | config',
+    },
+    examples: [
+      ['kseal fill requests/db.yaml', 'asks for every value'],
+      ['kseal fill requests/db.yaml --from-file password=new.txt', 'takes one from a file'],
+      ['kseal fill requests/db.yaml --config .kseal.yaml', 'with another configuration'],
+    ],
+    exits: [0, 2, 130],
+    guide: 'docs/requests.md',
+  },
   inspect: {
     about:
       'Prints facts that are not secret: the place in which each value opens, its approximate length and the fingerprint of its key. Needs no private key. For a key file it prints the fingerprint, to compare it over the phone.',

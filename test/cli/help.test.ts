@@ -172,6 +172,9 @@ describe('the examples', () => {
     if (line.includes('prod.pem')) {
       place.write({ 'prod.pem': `${privateKey?.export({ type: 'pkcs8', format: 'pem' })}` });
     }
+    if (line.includes('kseal fill')) {
+      place.write({ 'requests/db.yaml': requestFor('mail'), 'new.txt': 'CANARY-new' });
+    }
     place.write({
       'prod.pub': pem ?? '',
       'db.yaml': plainSecret('db', 'CANARY-db'),
@@ -216,7 +219,18 @@ describe('the examples', () => {
 
 /** The lines to type at the prompts of an example. */
 function typedFor(line: string): string[] | undefined {
-  return line.includes('--prompt') ? ['CANARY-typed', 'CANARY-typed'] : undefined;
+  const value = ['CANARY-typed', 'CANARY-typed'];
+  // The key, the value and the summary.
+  if (line.includes('kseal fill')) return ['y', ...(line.includes('from-file') ? [] : value), 'y'];
+  return line.includes('--prompt') ? value : undefined;
+}
+
+function requestFor(name: string): string {
+  return `ksealRequest: 1
+title: Database
+targets: [{ file: ../${name}.yaml, namespace: hr, name: ${name} }]
+values: { password: { label: Password } }
+`;
 }
 
 describe('the man pages', async () => {
