@@ -19,7 +19,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   config: ['diagnostic.ts', 'jwe', 'kubernetes', 'yaml', 'fs', 'text.ts', 'errors.ts'],
   request: ['diagnostic.ts', 'config', 'jwe', 'kubernetes', 'yaml', 'text.ts', 'errors.ts'],
   keys: ['config', 'jwe', 'git', 'fs', 'deadline.ts', 'text.ts', 'errors.ts'],
-  sources: ['git', 'fs', 'errors.ts'],
+  sources: ['config', 'git', 'fs', 'errors.ts'],
   seal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'text.ts', 'errors.ts'],
   unseal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'text.ts', 'errors.ts'],
   inspect: ['diagnostic.ts', 'manifest', 'kubernetes', 'jwe', 'yaml', 'errors.ts'],

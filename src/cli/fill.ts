@@ -31,7 +31,7 @@ import { pathBeside } from '../sources/beside.ts';
 import { decodeUtf8, printable, shellWord } from '../text.ts';
 import { readInput, readManifestFile } from './files.ts';
 import type { IO } from './io.ts';
-import { addKeyOptions, type KeyFlags } from './options.ts';
+import { configOption, type KeyFlags } from './options.ts';
 import { say, warnAbout } from './print.ts';
 import {
   askPath,
@@ -61,7 +61,9 @@ export function configure(command: Command, io: IO): void {
   option('--from-file <key=path>', 'file', 'read an answer from a file instead of asking');
   option('--stdin <key>', 'stdin', 'read an answer from stdin instead of asking');
   command.option('--pin <kid>', 'the fingerprint that the key must have');
-  addKeyOptions(command).action((path: string, flags: FillFlags) => fill(io, path, flags, sources));
+  command
+    .option(...configOption)
+    .action((path: string, flags: FillFlags) => fill(io, path, flags, sources));
 }
 
 async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): Promise<void> {
@@ -113,7 +115,7 @@ function readRequestFile(io: IO, path: string): SecretRequest {
   throw new KsealError('CONFIG_INVALID', 'is empty', { thing: path });
 }
 
-/** What every question needs to know. */
+/** The context of every question. */
 interface Form {
   readonly io: IO;
   /** The path of the request, as the user typed it. */
@@ -238,13 +240,13 @@ function keyFor({ cwd }: IO, request: string, { key }: Target): string | undefin
   return parseReference(path).kind === 'name' ? `./${path}` : path;
 }
 
-function introduction({ title, from, message, values }: SecretRequest): readonly string[] {
+function introduction({ title, from, note, values }: SecretRequest): readonly string[] {
   const count = values.length === 1 ? 'one value' : `${values.length} values`;
   return [
     '',
     title,
     `${from ?? 'Somebody'} asks you for ${count}.`,
-    ...(message === undefined ? [] : [`"${message}"`]),
+    ...(note === undefined ? [] : [`"${note}"`]),
     '',
     'Your answers are encrypted here, on this computer. Ctrl-C stops without writing.',
   ];

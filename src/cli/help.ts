@@ -68,37 +68,40 @@ export const topics: Readonly<Record<string, Topic>> = {
     exits: [0, 2, 4, 130],
     guide: 'docs/custodian.md',
   },
-  fill: {
-    about:
-      'Answers a request for values: asks for each value in the words of the request, checks the answers, and writes all manifests of the request, or none. Whoever answers needs to know nothing about Kubernetes.',
-    groups: {
-      Values: 'from-file stdin',
-      Key: 'pin | config kms-endpoint verify-signature',
-    },
-    examples: [
-      ['kseal fill requests/db.yaml', 'asks for each value'],
-      ['kseal fill requests/db.yaml --from-file password=pw.txt', 'takes one from a file'],
-      ['kseal fill requests/db.yaml --stdin password', 'takes one from a pipe'],
-    ],
-    exits: [0, 2, 4, 130],
-    guide: 'docs/requests.md',
-  },
   request: {
     about:
-      'Writes a request: a small file that says which values are needed, in words for the person who has them, where they go and what to check. It contains no value, so send it or commit it. The other person runs kseal fill. On a terminal, kseal asks for what you omit.',
+      'Writes a small file that lists values which somebody else is to provide, in words that they know, and where the values go. It contains no value. They answer it with kseal fill. Without -o it is printed. What you omit is asked for on a terminal. After KEY:LABEL follow a format (text, lines, pem-certificate, pem-private-key, json, url, file), min=, max=, pattern=, help=, generate= and alphabet=, each after a colon; \\: is a colon in a text. After --target FILE follow key=, namespace=, name=, type=, scope= and field=.',
     groups: {
       Target: 'namespace target | type scope',
-      Values: 'ask | title from message',
-      Key: 'key | config kms-endpoint verify-signature',
+      Values: 'ask | title from note',
+      Key: 'key | config',
       Output: 'output | force schema',
     },
     examples: [
       ['kseal request', 'asks for everything'],
       [
-        "kseal request db -n hr -k prod --ask 'password:Password of the database:min=12' -o requests/new.yaml",
-        'for one value',
+        "kseal request db -n hr -k prod --ask 'password:Password of the database' -o requests/new.yaml",
+        'one value',
       ],
-      ['kseal request --schema', 'the JSON Schema, for editors'],
+      [
+        "kseal request db -n hr -k prod --target a.yaml --target b.yaml:namespace=hr2 --ask 'pin:PIN:pattern=[0-9]{4}'",
+        'one answer for two places',
+      ],
+    ],
+    exits: [0, 2, 130],
+    guide: 'docs/requests.md',
+  },
+  fill: {
+    about:
+      'Asks for the values of a request in the words of the person who wrote it, checks each answer, and encrypts it for the places that the request names. Nothing that you type is shown, and nothing is written before you have seen a summary. All files are written, or none.',
+    groups: {
+      Values: 'from-file stdin',
+      Key: 'pin | config',
+    },
+    examples: [
+      ['kseal fill requests/db.yaml', 'asks for every value'],
+      ['kseal fill requests/db.yaml --from-file password=new.txt', 'takes one from a file'],
+      ['kseal fill requests/db.yaml --stdin password', 'takes one from a pipe'],
     ],
     exits: [0, 2, 130],
     guide: 'docs/requests.md',
@@ -155,7 +158,7 @@ export const topics: Readonly<Record<string, Topic>> = {
       'Writes a first .kseal.yaml, with the public key that seals and the files that it is for, and sets up git if you want it. It asks, shows every line, and asks once more before it writes anything. It never overwrites a file: run it again to add another key, or in another clone. With --yes, or without a terminal, it does only what the options say.',
     groups: {
       Target: 'rule namespace | config',
-      Key: 'key practice name title | pin kms-endpoint verify-signature',
+      Key: 'key practice name | title pin kms-endpoint verify-signature',
       Other: 'pre-commit diff ignore-pem yes',
     },
     examples: [

@@ -20,7 +20,7 @@ import { pathBeside } from '../sources/beside.ts';
 import { jsonText, shellWord } from '../text.ts';
 import { repeated, writeResult } from './files.ts';
 import type { IO } from './io.ts';
-import { addKeyOptions, type KeyFlags, keyContext } from './options.ts';
+import { configOption, type KeyFlags, keyContext } from './options.ts';
 import { say, writeStdout } from './print.ts';
 import { askText, askYesNo, canAsk, choose } from './prompt.ts';
 import { askKey, knownFrom, noKey } from './sealing-key.ts';
@@ -32,7 +32,7 @@ interface RequestFlags extends KeyFlags {
   readonly target: readonly string[];
   readonly title?: string;
   readonly from?: string;
-  readonly message?: string;
+  readonly note?: string;
   readonly type?: string;
   readonly scope?: Scope;
   readonly output?: string;
@@ -45,30 +45,24 @@ export function configure(command: Command, io: IO): void {
   command
     .argument('[name]', 'the name of the Secret')
     .option('-n, --namespace <name>', 'the namespace of the Secret')
-    .option('-k, --key <ref>', 'the public key to seal to: a configured name or a file')
+    .option('-k, --key <ref>', 'the key to seal to: a configured name or a file')
     .option(
       '--ask <key:label>',
-      'ask for a value; KEY:LABEL:min=12 adds checks, see the page',
+      'a value to ask for; KEY:LABEL:min=12 adds a check',
       repeated,
       none,
     )
-    .option(
-      '--target <file>',
-      'a manifest to write; FILE:key=REF:namespace=NAME sets more',
-      repeated,
-      none,
-    )
+    .option('--target <file>', 'a manifest to write; FILE:key=REF sets its key', repeated, none)
     .option('--title <text>', 'what the values are for')
     .option('--from <text>', 'the person or team that asks')
-    .option('--message <text>', 'a sentence to the person who answers')
+    .option('--note <text>', 'a sentence to the person who answers')
     .option('--type <type>', 'the type of a new Secret')
     .addOption(new Option('--scope <scope>', 'where the values can be opened').choices(scopes))
     .option('-o, --output <file>', 'write to this file instead of stdout')
     .option('--force', 'overwrite an existing output file')
-    .option('--schema', 'print the JSON Schema of requests, for editors');
-  addKeyOptions(command).action((name: string | undefined, flags: RequestFlags) =>
-    request(io, name, flags),
-  );
+    .option('--schema', 'print the JSON Schema of requests, for editors')
+    .option(...configOption)
+    .action((name: string | undefined, flags: RequestFlags) => request(io, name, flags));
 }
 
 async function request(io: IO, name: string | undefined, flags: RequestFlags): Promise<void> {
@@ -100,7 +94,7 @@ interface Draft {
   readonly key: string | undefined;
   readonly title: string | undefined;
   readonly from: string | undefined;
-  readonly message: string | undefined;
+  readonly note: string | undefined;
   /** Their files are relative to the current folder. */
   readonly targets: readonly FieldTexts[];
   readonly values: ReadonlyMap<string, FieldTexts>;
@@ -114,9 +108,9 @@ function draftFrom(name: string | undefined, flags: RequestFlags): Draft {
     if (values.has(key)) throw new KsealError('USAGE', `--ask ${key} is given twice`);
     values.set(key, fields);
   }
-  const { namespace, key, title, from, message, output } = flags;
+  const { namespace, key, title, from, note, output } = flags;
   const targets = flags.target.map(parseTarget);
-  return { name, namespace, key, title, from, message, targets, values, output };
+  return { name, namespace, key, title, from, note, targets, values, output };
 }
 
 /** The targets, with what the other options say about them. Without any, NAME.yaml is the target. */
@@ -131,13 +125,12 @@ function targetsOf(
   return own.map((target) => new Map([...shared, ...target]));
 }
 
-/** What the configuration says about a target. */
+/** The facts about a target that the configuration decides. */
 function knownFor(io: IO, target: FieldTexts, flags: RequestFlags) {
   const [namespace, key] = ['namespace', 'key'].map((field) => target.get(field));
-  const { config, kmsEndpoint } = flags;
+  const { config } = flags;
   return knownFrom(io, {
     ...(config === undefined ? {} : { config }),
-    ...(kmsEndpoint === undefined ? {} : { kmsEndpoint }),
     ...(namespace === undefined ? {} : { namespace }),
     ...(key === undefined ? {} : { key }),
   })([target.get('file')]);
@@ -200,8 +193,8 @@ async function complete(io: IO, given: Draft, flags: RequestFlags): Promise<Draf
   const title =
     given.title ?? (await asked('What are the values for?', { preset: `Values for ${name}` }));
   const from = given.from ?? (await asked('Who asks for them? (a person or team)'));
-  const message = given.message ?? (await asked('A sentence to the person who answers:'));
-  let draft: Draft = { ...given, name, title, from, message };
+  const note = given.note ?? (await asked('A sentence to the person who answers:'));
+  let draft: Draft = { ...given, name, title, from, note };
   if (draft.targets.length === 0) {
     const file = await asked('Which manifest is to be written?', { preset: `${name}.yaml` });
     draft = { ...draft, targets: [new Map([['file', file ?? `${name}.yaml`]])] };
@@ -270,7 +263,7 @@ async function dataOf(
   draft: Draft,
   flags: RequestFlags,
 ): Promise<ReadonlyMap<string, unknown>> {
-  const { title = `Values for ${draft.name ?? 'the application'}`, from, message } = draft;
+  const { title = `Values for ${draft.name ?? 'the application'}`, from, note } = draft;
   const isFile = draft.output !== undefined && draft.output !== '-';
   const file = resolve(io.cwd, isFile ? (draft.output ?? '') : 'request.yaml');
   const targets: FieldTexts[] = [];
@@ -286,7 +279,7 @@ async function dataOf(
   return new Map<string, unknown>([
     ['title', title],
     ...(from === undefined ? [] : [['from', from] as const]),
-    ...(message === undefined ? [] : [['message', message] as const]),
+    ...(note === undefined ? [] : [['note', note] as const]),
     ['targets', targets],
     ['values', draft.values],
   ]);

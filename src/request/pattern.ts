@@ -25,7 +25,7 @@ interface Atom {
   readonly most: number;
   /** The one character, if there is only one. */
   readonly literal: string | undefined;
-  /** What to call several of the characters. */
+  /** Names several of the characters. */
   readonly words: string;
 }
 

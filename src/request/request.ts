@@ -72,7 +72,7 @@ export interface SecretRequest {
   readonly title: string;
   /** The person or team that asks, and a sentence from them. */
   readonly from?: string | undefined;
-  readonly message?: string | undefined;
+  readonly note?: string | undefined;
   readonly targets: readonly Target[];
   readonly values: readonly AskedValue[];
 }
@@ -336,7 +336,7 @@ const value = v.pipe(
 const headFields: Table = {
   title: { ...line(200), about: 'What the values are for.', required: true },
   from: { ...line(200), about: 'The person or team that asks.' },
-  message: { ...line(1000), about: 'A sentence to the person who is asked.' },
+  note: { ...line(1000), about: 'A sentence to the person who is asked.' },
 };
 
 const version = v.pipe(
@@ -365,12 +365,12 @@ const requestSchema = v.pipe(
     ),
   }),
   v.transform((read) => {
-    const { title, from, message, targets, values } = read as unknown as Omit<
+    const { title, from, note, targets, values } = read as unknown as Omit<
       SecretRequest,
       'values'
     > & { readonly values: ReadonlyMap<string, Omit<AskedValue, 'key'>> };
     const asked = [...values].map(([key, rest]) => ({ key, ...rest }));
-    return { title, from, message, targets, values: asked } satisfies SecretRequest;
+    return { title, from, note, targets, values: asked } satisfies SecretRequest;
   }),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;

@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { dirname, join, posix, relative, resolve, sep } from 'node:path';
+import { CONFIG_NAME } from '../config/config.ts';
 import { expected, KsealError } from '../errors.ts';
 import { MAX_MANIFEST, readRegularFile } from '../fs/read.ts';
 import { commitOf, type FoundFile, fileAt, type LocalGit, stagedAt } from '../git/local.ts';
@@ -12,7 +13,8 @@ export type BesideFile = Uint8Array | KsealError | undefined;
 
 /**
  * Returns the absolute path of a file that `file` names, relative to itself and with `/`. Throws IO
- * if it is outside of the repository around `file`, or outside of its folder if there is none.
+ * if it is outside of the repository around `file`, or outside of its folder if there is none, or if
+ * a link leads outside.
  */
 export function pathBeside(file: string, name: string): string {
   const folder = realPathOf(dirname(file));
@@ -24,12 +26,14 @@ export function pathBeside(file: string, name: string): string {
   return path;
 }
 
-/** The nearest folder with `.git`: the folder itself, or one above it. */
+/** The nearest folder with `.git`, or else with a configuration: the folder itself, or one above. */
 function repositoryAround(folder: string): string | undefined {
-  for (let at = folder; ; at = dirname(at)) {
-    if (existsSync(join(at, '.git'))) return at;
-    if (dirname(at) === at) return undefined;
-  }
+  for (const name of ['.git', CONFIG_NAME])
+    for (let at = folder; ; at = dirname(at)) {
+      if (existsSync(join(at, name))) return at;
+      if (dirname(at) === at) break;
+    }
+  return undefined;
 }
 
 function isWithin(path: string, folder: string): boolean {

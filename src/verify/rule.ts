@@ -94,7 +94,7 @@ export interface JudgedRequest {
   readonly problems: readonly (Words & Location)[];
   /** The values that the targets lack; undefined for a malformed request. */
   readonly progress: Progress | undefined;
-  /** Of each target, in the order of the request. */
+  /** One for each target, in the order of the request. */
   readonly targets: readonly {
     readonly position: Position;
     readonly error: KsealError | undefined;

@@ -72,7 +72,7 @@ test('a request has every field of its file', () => {
   expect(head).toEqual({
     title: 'Database of the HR application',
     from: 'Ann, platform team',
-    message: 'We move the application on Friday.',
+    note: 'We move the application on Friday.',
   });
   expect(targets[0]).toEqual({
     file: '../clusters/prod/hr/db.yaml',
@@ -178,7 +178,7 @@ const anyValue: fc.Arbitrary<AskedValue> = fc
 const anyRequest: fc.Arbitrary<SecretRequest> = fc.record({
   title: line,
   from: optional(line),
-  message: optional(line),
+  note: optional(line),
   targets: fc.uniqueArray(anyTarget, { minLength: 1, maxLength: 3, selector: ({ file }) => file }),
   values: fc.uniqueArray(anyValue, { minLength: 1, maxLength: 4, selector: ({ key }) => key }),
 });
