@@ -126,7 +126,8 @@ async function askNamespace({ io, known, repository }: Draft): Promise<Target> {
     key === known.reference ? (namespace ?? []) : [],
   );
   const namespaces = new Set([...ruled, ...repository().namespaces]);
-  const question = 'Which application is it for? (namespace)';
+  const example = namespaces.size === 0 ? ', such as hr' : '';
+  const question = `Which application is it for${example}? (namespace)`;
   return { namespace: await askName(io, question, [...namespaces].map(named), names.namespace) };
 }
 
@@ -150,7 +151,7 @@ async function askSecret(draft: Draft): Promise<Target> {
   if (chosen && chosen !== another.value) return chosen;
   const name = await askName(
     io,
-    'What is the new set of values called? (Secret)',
+    'What is the new set of values called, such as db? (Secret)',
     [],
     names.secret,
   );

@@ -42,7 +42,14 @@ import type { IO } from './io.ts';
 import { addKeyOptions, keyKinds, sayScope } from './options.ts';
 import { say, warnAbout } from './print.ts';
 import { askYesNo, canAsk } from './prompt.ts';
-import { knownFrom, noKey, type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
+import {
+  knownFrom,
+  noKey,
+  pinOf,
+  type Setting,
+  type SettingFlags,
+  settingsFrom,
+} from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
 
 /** The options of `kseal seal`. */
@@ -207,6 +214,7 @@ function checkUsage(
       hint: 'read the others from files, or with --prompt KEY',
     });
   }
+  pinOf(flags.pin);
   for (const id of flags.allow.filter((text) => !allowedCodes.includes(text))) {
     throw new KsealError('USAGE', `--allow ${id}: no such warning`, {
       hint: `use one of ${allowedCodes.join(', ')}`,
