@@ -200,7 +200,7 @@ function checkFlags({ asks, flags, config, top }: Place): void {
     missing.push(['-k, the public key (or --practice, to make a key pair)', { key: 'FILE' }]);
   if (!asks && key !== undefined && name === undefined && !nameFor(key))
     missing.push(['--name, the name of the key', { name: 'prod' }]);
-  if (namespace !== undefined && rule.length === 0)
+  if (!asks && namespace !== undefined && rule.length === 0)
     missing.push(['--rule, the files in the namespace', { rule: ['**'] }]);
   if (missing.length === 0) return;
   const all = Object.assign({}, flags, ...missing.map(([, added]) => added));
@@ -507,8 +507,9 @@ async function rulesFor(place: Place, { entry: [key], isKnown }: FoundKey) {
   const namespace = flags.namespace === undefined ? {} : { namespace: flags.namespace };
   const wanted: PathRule[] = flags.rule.map((path) => ({ path, key, ...namespace }));
   if (asks && flags.rule.length === 0 && !isKnown) {
-    const { path, ...rest } = (await askRule(place, key)) ?? {};
-    if (path !== undefined) wanted.push({ path, key, ...rest });
+    const all = flags.namespace === undefined ? undefined : { path: '**' };
+    const { path, ...rest } = (await askRule(place, key)) ?? all ?? {};
+    if (path !== undefined) wanted.push({ path, key, ...rest, ...namespace });
   }
   const isThere = (rule: PathRule) =>
     config?.rules.some((old) => {
@@ -695,7 +696,8 @@ function missingHook(git: LocalGit, shownOf: (path: string) => string): readonly
       hint: `add this line to the pre-commit hook there: ${HOOK} || exit 1`,
     });
   }
-  const path = join(hooks, 'pre-commit');
+  // The hooks that husky generates in `_` run those beside that folder.
+  const path = join(basename(hooks) === '_' ? dirname(hooks) : hooks, 'pre-commit');
   const old = readIfThere(path, shownOf(path));
   if (old === undefined) {
     const after = Buffer.from(`#!/bin/sh\nexec ${HOOK}\n`);
