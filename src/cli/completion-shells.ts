@@ -111,7 +111,7 @@ export const shells: Readonly<Record<string, Shell>> = {
     line: 'eval "$(kseal completion bash)"',
     script: bash,
     escapeCharacter: '\\',
-    insert: (prefix, word, skip) => `${prefix}${word}`.slice(skip),
+    insert: (prefix, word, kept) => `${prefix}${word}`.slice(kept),
   },
   zsh: {
     file: '~/.zshrc',
@@ -144,42 +144,36 @@ interface Words {
 }
 
 /** Splits a command line as a shell does, without expanding anything, and omits redirections. */
-export function wordsIn(line: string, escapeCharacter: string): Words {
+export function wordsIn(line: string, escapeCharacter: Shell['escapeCharacter']): Words {
   const words: string[] = [];
   let word: string | undefined;
-  let quote = '';
   let isRedirected = false;
   const end = () => {
     if (word !== undefined && !isRedirected) words.push(word);
     if (word !== undefined) isRedirected = false;
     word = undefined;
   };
-  for (let at = 0; at < line.length; at++) {
-    const character = line.charAt(at);
-    const next = line.charAt(at + 1);
-    if (character === escapeCharacter && isEscape(quote, next, escapeCharacter)) {
-      word = (word ?? '') + next;
-      at++;
-    } else if (quote !== '') {
-      if (character === quote) quote = '';
-      else word = (word ?? '') + character;
-    } else if (character === '"' || character === "'") {
-      quote = character;
-      word ??= '';
-    } else if (/\s/.test(character)) end();
-    else if (/[<>]/.test(character)) {
-      if (/^\d*$/.test(word ?? '')) word = undefined;
+  const { token, escaped } = syntaxes[escapeCharacter];
+  for (const [, single, double, next, digits, redirection, other] of line.matchAll(token)) {
+    if (redirection !== undefined) {
+      // In `2>file`, 2 is a file descriptor; in `db2>file` it belongs to the word.
+      if (word !== undefined) word += digits;
       end();
       isRedirected = true;
-    } else if (!(isRedirected && word === undefined && character === '&')) {
-      word = (word ?? '') + character;
-    }
+    } else if (other !== undefined && /\s/.test(other)) end();
+    else word = `${word ?? ''}${single ?? double?.replace(escaped, '$1') ?? next ?? other}`;
   }
   return { words: isRedirected ? words : [...words, word ?? ''], isRedirected };
 }
 
-/** Whether the escape character before `next` has an effect in these quotes. */
-function isEscape(quote: string, next: string, escapeCharacter: string): boolean {
-  if (quote === '') return next !== '';
-  return quote === '"' && (next === escapeCharacter || /["$`]/.test(next));
-}
+/** The parts of a command line; a quote at the cursor may still be open. */
+const syntaxes = {
+  '\\': {
+    token: /'([^']*)'?|"((?:\\["$`\\]|[^"])*)"?|\\(.)|(\d*)(&?[<>]+[&|]?)|(.)/gs,
+    escaped: /\\(["$`\\])/g,
+  },
+  '`': {
+    token: /'([^']*)'?|"((?:`.|[^"])*)"?|`(.)|(\d*)(&?[<>]+[&|]?)|(.)/gs,
+    escaped: /`(.)/gs,
+  },
+};

@@ -22,24 +22,27 @@ export function configure(
     .addOption(new Option('--words', 'answer the script').hideHelp())
     .action(async (name: string | undefined, { words }: { readonly words?: boolean }) => {
       if (name === undefined) return writeStdout(io, instructions(io));
-      const shell = shells[name];
-      if (shell === undefined) throw usage(`no completion for ${name}`);
+      const shell = shellNamed(name);
+      if (shell === undefined) throw usage(`not one of ${names.join(', ')}`, name);
       return writeStdout(io, words ? await answer(io, shell, command, load) : shell.script);
     });
+}
+
+function shellNamed(name: string): Shell | undefined {
+  const known = name === 'pwsh' ? 'powershell' : name;
+  return Object.hasOwn(shells, known) ? shells[known] : undefined;
 }
 
 /** Says how to turn completion on in the shell of a person. Throws USAGE unless it is known. */
 function instructions({ env, stdout }: IO): string {
   const name = basename(env.SHELL ?? '');
-  const shell = stdout.isTTY ? shells[name] : undefined;
-  if (shell === undefined) throw usage('no shell given');
+  const shell = stdout.isTTY ? shellNamed(name) : undefined;
+  if (shell === undefined) throw usage(`no shell given: use one of ${names.join(', ')}`);
   return `To complete with Tab in ${name}, add this line to ${shell.file}:\n\n  ${shell.line}\n\nThen open a new terminal.\n`;
 }
 
-function usage(problem: string): KsealError {
-  return new KsealError('USAGE', `${problem}: use one of ${names.join(', ')}`, {
-    hint: 'kseal completion bash',
-  });
+function usage(problem: string, thing?: string): KsealError {
+  return new KsealError('USAGE', problem, { thing, hint: 'kseal completion bash' });
 }
 
 /** Answers the script of a shell. Never throws, because a shell at work must not be disturbed. */
@@ -210,35 +213,39 @@ function optionsIn(command: Command, word: string): readonly OptionWord[] {
   return found;
 }
 
-/** The value sources of `seal`, which may be repeated although they do not start with a list. */
-const repeatable = ['--prompt', '--from-file', '--from-env-file', '--from-literal', '--from-jwe'];
+/** The options that can still be given. */
+function optionsLeft({ command, given, typed }: Line): Offer {
+  const candidates = optionsOf(command)
+    .filter((option) => !given.has(option) || isRepeatable(option))
+    .flatMap(({ short, long, description: text }) => {
+      // A short name is offered only if it is typed already, so that Tab confirms it.
+      const word = short === typed ? short : (long ?? short);
+      return word === undefined ? [] : { word, text };
+    });
+  return { candidates };
+}
+
+function isRepeatable({ long, defaultValue }: Option): boolean {
+  return Array.isArray(defaultValue) || valueSources.includes(`${long}`);
+}
+
+/** The value sources of `seal` may be repeated although they do not start with a list. */
+const valueSources = ['--prompt', '--from-file', '--from-env-file', '--from-literal', '--from-jwe'];
 
 async function offerIn(line: Line): Promise<Offer> {
-  const { command, given, operands, typed, option, prefix, mayBeOption } = line;
+  const { command, operands, typed, option, prefix, mayBeOption } = line;
   if (option !== undefined) {
     const [, value] = /[<[](.*)[>\]]$/.exec(option.flags) ?? [];
     const source = sources[`${option.long}`] ?? sources[`<${value}>`];
     const offer = await offerOf(option.argChoices, source, line);
     return { ...offer, prefix: prefix + (offer.prefix ?? '') };
   }
-  const options = (): Offer => ({
-    candidates: optionsOf(command)
-      .filter(
-        (one) =>
-          !given.has(one) || Array.isArray(one.defaultValue) || repeatable.includes(`${one.long}`),
-      )
-      .flatMap(({ short, long, description: text }) => {
-        // A short name is offered only if it is typed already, so that Tab confirms it.
-        const flags = short === typed ? [short] : [long ?? short];
-        return flags.flatMap((word) => (word === undefined ? [] : { word, text }));
-      }),
-  });
-  if (mayBeOption && typed.startsWith('-')) return options();
+  if (mayBeOption && typed.startsWith('-')) return optionsLeft(line);
   const declared = command.registeredArguments;
   const argument = declared[operands.length] ?? declared.find(({ variadic }) => variadic);
   const offer = await offerOf(argument?.argChoices, sources[`${argument?.name()}`], line);
   const isEmpty = offer.kind === undefined && offer.candidates.length === 0;
-  return isEmpty && mayBeOption && typed === '' ? options() : offer;
+  return isEmpty && mayBeOption && typed === '' ? optionsLeft(line) : offer;
 }
 
 async function offerOf(
@@ -390,9 +397,11 @@ async function readSecrets(line: Line, shown: string): Promise<readonly FoundSec
   const path = resolve(cwd, shown.replace(/^~(?=\/)/, env.HOME ?? '~'));
   const bytes = readRegularFile(path, shown, MAX_BYTES);
   if (argumentOf(line, '--raw') !== undefined) {
-    const { inspectValue } = await import('../inspect/inspect.ts');
-    const { binding } = inspectValue(bytes);
-    return binding === undefined ? [] : [{ keys: [], ...binding }];
+    const { withoutFinalNewline } = await import('./files.ts');
+    const { readJwe } = await import('../jwe/detect.ts');
+    const { binding } = readJwe(withoutFinalNewline(bytes), shown).header;
+    if (binding === undefined) return [];
+    return [{ ...binding, keys: 'key' in binding ? [binding.key] : [] }];
   }
   const { decodeManifest, readManifest } = await import('../manifest/read.ts');
   const { secrets } = readManifest(decodeManifest(bytes, shown), shown);

@@ -153,8 +153,8 @@ const typed: readonly (readonly [keys: string, line: string])[] = [
 ];
 
 const interactive = [
-  { name: 'bash', args: ['--norc', '--noprofile', '-i'], first: "PS1='ready> '" },
-  { name: 'zsh', args: ['-f', '-i'], first: "PS1='ready> '; setopt no_beep" },
+  { name: 'bash', args: ['--norc', '--noprofile', '-i'], first: "PS1='rea''dy> '" },
+  { name: 'zsh', args: ['-f', '-i'], first: "PS1='rea''dy> '; setopt no_beep" },
 ];
 
 for (const { name, args, first } of interactive) {
@@ -168,8 +168,8 @@ for (const { name, args, first } of interactive) {
         cwd: folder,
         env: { HOME: folder, PATH: `${join(folder, '.bin')}:${process.env.PATH}` },
       });
-      screen.type(`${first}; eval "$(kseal completion ${name})"; echo loaded''.\\r`);
-      await screen.wait('loaded.');
+      screen.type(`${first}; eval "$(kseal completion ${name})"\\r`);
+      await screen.wait('ready>');
       for (const [keys, line] of typed) {
         // Ctrl-E appears as itself after Ctrl-V, so that the end of the completion is visible.
         screen.type(`${keys}\\t\\x16\\x05`);

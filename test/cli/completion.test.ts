@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { allowedCodes } from '../../src/seal/seal.ts';
 import { leaksOf } from '../helpers/canary.ts';
@@ -154,6 +154,8 @@ test.each<[line: string, words: readonly string[]]>([
   ['kseal verify > ', ['(files)']],
   ['kseal verify 2>&1 --qu', ['--quiet']],
   ['kseal verify > out --qu', ['--quiet']],
+  ['kseal verify &>out --qu', ['--quiet']],
+  ['kseal decrypt db.yaml>out --only to', ['token']],
 ])('%s', async (line, words) => {
   expect(await wordsFor(line)).toEqual(words);
 });
@@ -169,6 +171,15 @@ test('a file after a prefix is completed without it', async () => {
   expect(await answerTo('kseal seal --from-file=a.b=d')).toMatchObject({
     prefix: '--from-file=a.b=',
   });
+});
+
+test('the place of a bare JWE is offered', async () => {
+  const io = testIO({ cwd: folder, stdin: Buffer.from('CANARY-8') });
+  const key = join(inject('keys'), 'k.pub');
+  const line = `seal db -n hr -k ${key} --stdin password --raw -o value.jwe`;
+  expect(await main(line.split(' '), io), io.stderr.text).toBe(0);
+  expect(await wordsFor('kseal decrypt --raw value.jwe --name ')).toEqual(['db']);
+  expect(await wordsFor('kseal decrypt --raw value.jwe --data-key ')).toEqual(['password']);
 });
 
 test('a key is shown with its title and state, and an option with its description', async () => {
@@ -335,3 +346,16 @@ test.each([
     expect(stderr).toContain('use one of bash, zsh, fish, powershell');
   },
 );
+
+test.each(['tcsh', 'constructor'])('%s is not a known shell', async (name) => {
+  const io = testIO({ cwd: folder });
+  expect(await main(['completion', name], io)).toBe(2);
+  expect(io.stdout.text).toBe('');
+  expect(io.stderr.text).toContain(`${name}: not one of bash, zsh, fish, powershell`);
+});
+
+test('pwsh is PowerShell', async () => {
+  const io = testIO({ cwd: folder });
+  expect(await main(['completion', 'pwsh'], io)).toBe(0);
+  expect(io.stdout.text).toContain('Register-ArgumentCompleter');
+});
