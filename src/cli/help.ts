@@ -532,8 +532,10 @@ export interface Page {
   readonly usage: readonly Entry[];
   /** Whole sentences. */
   readonly about: string;
-  /** Arguments, commands and options. */
-  readonly sections: readonly Section[];
+  /** The commands of a group of commands. */
+  readonly commands: readonly Section[];
+  /** Arguments and options. */
+  readonly options: readonly Section[];
   readonly examples: readonly Entry[];
   readonly exits: readonly Entry[];
   readonly variables: readonly Entry[];
@@ -546,16 +548,16 @@ export function pageOf(command: Command, isBrief = false): Page {
   const name = nameOf(command);
   const topic = topics[name.replace(/^kseal ?/, '')] ?? plain;
   const exits = [...topic.exits, 70 as const].sort((a, b) => a - b);
-  const options = optionsOf(command);
-  const shown = isBrief ? briefly(command, topic) : options;
+  const all = optionsOf(command);
+  const shown = isBrief ? briefly(command, topic) : all;
   return {
     name,
     summary: command.description(),
     usage: topic.usage ?? [[command.usage(), '']],
     about: topic.about,
-    sections: [
+    commands: commandsOf(command),
+    options: [
       ...(isBrief ? [] : argumentsOf(command)),
-      ...commandsOf(command),
       ...sectionsOf(
         new Map(
           shown.map((option) => [nameIn(option), [option.flags, explained(option, isBrief)]]),
@@ -568,7 +570,7 @@ export function pageOf(command: Command, isBrief = false): Page {
     exits: exits
       .filter((code) => !isBrief || code < 70)
       .map((code) => [`${code}`, exitMeanings[code][isBrief ? 0 : 1]]),
-    variables: variablesFor(options, topic),
+    variables: variablesFor(all, topic),
     guide: topic.guide,
   };
 }
@@ -663,7 +665,8 @@ const MAX_WIDTH = 80;
 
 /** Help that fits on a screen, if the command does not have too many options. */
 function briefHelp(page: Page, width: number): string {
-  const { name, summary, sections, exits } = page;
+  const { name, summary, exits } = page;
+  const sections = [...page.commands, ...page.options];
   const column = columnOf(
     sections.flatMap(({ entries }) => entries),
     width,
@@ -687,7 +690,8 @@ function briefHelp(page: Page, width: number): string {
 }
 
 function completeHelp(page: Page, width: number): string {
-  const { summary, about, sections, exits, variables } = page;
+  const { summary, about, exits, variables } = page;
+  const sections = [...page.commands, ...page.options];
   const column = columnOf([...sections.flatMap(({ entries }) => entries), ...variables], width);
   return textOf([
     usageIn(page, width),

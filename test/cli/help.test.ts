@@ -114,8 +114,8 @@ test('every topic is one of a command', () => {
 
 test('a command without a topic has plain help', () => {
   const command = new Command('kseal').command('new').option('--some <text>', 'an option');
-  const { sections, examples, usage } = pageOf(command, true);
-  expect(sections).toEqual([{ title: 'Other', entries: [['--some <text>', 'an option']] }]);
+  const { options, examples, usage } = pageOf(command, true);
+  expect(options).toEqual([{ title: 'Other', entries: [['--some <text>', 'an option']] }]);
   expect([usage, examples]).toEqual([[['[options]', '']], []]);
 });
 
@@ -330,8 +330,9 @@ describe('the man pages', async () => {
     expect(lines.filter((line) => /(?<!\\)-/.test(line))).toEqual([]);
     const titles = lines.flatMap((line) => /^\.SH (.*)/.exec(line)?.[1] ?? []);
     const examples = name === 'kseal.1' ? [] : ['EXAMPLES'];
+    const group = ['kseal.1', 'kseal-webhook.1'].includes(name) ? ['COMMANDS'] : [];
     expect(titles).toEqual([
-      ...['NAME', 'SYNOPSIS', 'DESCRIPTION', 'OPTIONS', ...examples],
+      ...['NAME', 'SYNOPSIS', 'DESCRIPTION', ...group, 'OPTIONS', ...examples],
       ...['EXIT STATUS', 'ENVIRONMENT', 'SEE ALSO'],
     ]);
   });
