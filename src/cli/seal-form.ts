@@ -33,7 +33,7 @@ import {
   showOnTerminal,
 } from './prompt.ts';
 import { askKey, type Known, type Setting } from './sealing-key.ts';
-import { hiddenFor, type ReadOptions, type Source, settle } from './values.ts';
+import { capitalized, hiddenFor, type ReadOptions, type Source, settle } from './values.ts';
 
 // `kseal seal` asks for all that its command line omits, in words for people who do not know
 // Kubernetes. The answers become options, so that one path seals whatever way the facts came.
@@ -47,7 +47,7 @@ export interface Target {
   readonly output?: string | undefined;
 }
 
-/** What the command line says about the answers. */
+/** The options that limit the answers. */
 export interface Frame {
   /** The Secrets in the manifest of `--into` that the options match. */
   readonly secrets: readonly SecretDocument[];
@@ -126,7 +126,8 @@ async function askNamespace({ io, known, repository }: Draft): Promise<Target> {
     key === known.reference ? (namespace ?? []) : [],
   );
   const namespaces = new Set([...ruled, ...repository().namespaces]);
-  const question = 'Which application is it for? (namespace)';
+  const example = namespaces.size === 0 ? ', such as hr' : '';
+  const question = `Which application is it for${example}? (namespace)`;
   return { namespace: await askName(io, question, [...namespaces].map(named), names.namespace) };
 }
 
@@ -150,7 +151,7 @@ async function askSecret(draft: Draft): Promise<Target> {
   if (chosen && chosen !== another.value) return chosen;
   const name = await askName(
     io,
-    'What is the new set of values called? (Secret)',
+    'What is the new set of values called, such as db? (Secret)',
     [],
     names.secret,
   );
@@ -434,7 +435,7 @@ interface Way {
   readonly label: string;
   /** The answer with which it is given once more. */
   readonly again: string;
-  readonly read: (io: IO, key: string, options: ReadOptions) => Promise<Reading>;
+  readonly read: (io: IO, key: string) => Promise<Reading>;
 }
 
 interface Reading {
@@ -446,8 +447,8 @@ interface Reading {
 const type: Way = {
   label: 'Type it, hidden',
   again: 'Type it again',
-  read: async (io, key, options) => ({
-    bytes: Buffer.from(await promptValue(io, hiddenFor(key, options))),
+  read: async (io, key) => ({
+    bytes: Buffer.from(await promptValue(io, hiddenFor(key))),
     source: { kind: 'prompt', text: key },
     how: 'typed',
   }),
@@ -456,8 +457,8 @@ const type: Way = {
 const typeLines: Way = {
   label: 'Type or paste several lines, hidden',
   again: 'Type it again',
-  read: async (io, key, options) => ({
-    bytes: Buffer.from(await promptLines(io, hiddenFor(key, options))),
+  read: async (io, key) => ({
+    bytes: Buffer.from(await promptLines(io, hiddenFor(key))),
     source: { kind: 'file', text: `${key}=PATH` },
     how: 'typed',
   }),
@@ -496,11 +497,11 @@ async function askValue(io: IO, key: string, options: ReadOptions) {
     const question = `How do you want to give ${key}?`;
     const way = (await choose(io, question, choices, inFiles.test(key) ? file : type)) ?? type;
     try {
-      let reading = await way.read(io, key, options);
+      let reading = await way.read(io, key);
       const retry = {
         label: way.again,
         read: async () => {
-          reading = await way.read(io, key, options);
+          reading = await way.read(io, key);
           return reading.bytes;
         },
       };
@@ -509,7 +510,7 @@ async function askValue(io: IO, key: string, options: ReadOptions) {
     } catch (thrown) {
       const { code, problem } = expected(thrown);
       if (code !== 'VALUE_REFUSED' && code !== 'IO') throw thrown;
-      showOnTerminal(io, `${problem}. Give it in another way.`);
+      showOnTerminal(io, `${capitalized(problem)}. Give it in another way.`);
     }
   }
 }

@@ -43,7 +43,14 @@ import type { IO } from './io.ts';
 import { addKeyOptions, keyKinds, sayScope } from './options.ts';
 import { say, warnAbout } from './print.ts';
 import { askYesNo, canAsk } from './prompt.ts';
-import { knownFrom, noKey, type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
+import {
+  knownFrom,
+  noKey,
+  pinOf,
+  type Setting,
+  type SettingFlags,
+  settingsFrom,
+} from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
 
 /** The options of `kseal seal`. */
@@ -208,6 +215,7 @@ function checkUsage(
       hint: 'read the others from files, or with --prompt KEY',
     });
   }
+  pinOf(flags.pin);
   for (const id of flags.allow.filter((text) => !allowedCodes.includes(text))) {
     throw new KsealError('USAGE', `--allow ${id}: no such warning`, {
       hint: `use one of ${allowedCodes.join(', ')}`,
@@ -285,24 +293,42 @@ async function sealSecret(io: IO, given: Line, command: WriteLine): Promise<void
   if (missing.length > 0 && !canAsk(io)) throw incomplete(io, given, missing, command);
   const form = missing.length === 0 ? undefined : await import('./seal-form.ts');
   const line = form === undefined ? given : await completed(io, given, read, form);
-  const { name, flags, sources } = line;
-  const { into, output } = flags;
-  const isMissing = (fact: Fact) => missing.includes(fact);
+  const { into, output } = line.flags;
   const manifest =
     read ?? (into === undefined ? newTarget(io, line) : await readTarget(io, line, command));
+  const text = await sealValues(io, line, manifest, form, command);
+  const inPlace = { output: into, force: true, madeFrom: Buffer.from(manifest.source) };
+  await writeResult(io, line.flags.raw ? bareJwe(text) : text, {
+    ...(into !== undefined && output === undefined ? inPlace : line.flags),
+    confidential: false,
+    makesFolder: form !== undefined,
+  });
+}
+
+type Form = typeof import('./seal-form.ts');
+
+/** Reads and seals the values of one Secret, and returns the text of the manifest. */
+async function sealValues(
+  io: IO,
+  line: Line,
+  manifest: Manifest,
+  form: Form | undefined,
+  command: WriteLine,
+): Promise<string> {
+  const { name, flags, sources } = line;
   const secret = selectSecret(manifest, { name, namespace: flags.namespace });
   const settingFor = settingsFrom(io, flags, { isQuiet: form !== undefined });
-  const setting = await settingFor([output, into], isMissing('value') || needsKey(sources));
+  const setting = await settingFor([flags.output, flags.into], needsKey(line));
   const place = placeOf(manifest.path, secret, setting.namespace);
   // Fails before the first prompt if no value can be bound.
   bindingTo(setting.scope, { ...place, key: 'any' });
-  const options = sealOptions(flags, setting);
-  const reading = { ...flags, policy: options.policy, type: secret.type };
   if (form === undefined && sources.length > 0) {
     const label = secretLabel({ ...secret, ...place });
     sayScope(io, setting.scope, `for Secret ${label}${manifest.path && ` in ${manifest.path}`}`);
   }
-  const asked = isMissing('value') ? await form?.askValues(io, secret, reading) : undefined;
+  const options = sealOptions(flags, setting);
+  const reading = { ...flags, policy: options.policy, type: secret.type };
+  const asked = hasValues(line) ? undefined : await form?.askValues(io, secret, reading);
   const values = asked?.values ?? (await readValues(io, sources, reading));
   if (flags.raw && values.length !== 1) {
     throw new KsealError('USAGE', `--raw takes one value, got ${values.length}`, {
@@ -312,20 +338,17 @@ async function sealSecret(io: IO, given: Line, command: WriteLine): Promise<void
   const changes = { values, remove: flags.remove };
   const sealed = await sealInto(manifest, secret, changes, setting.key, options);
   await confirmWarnings(io, [{ manifest, ...sealed }]);
-  const written = command({ ...line, sources: asked?.sources ?? sources });
-  const labels = [
-    ...(asked?.labels ?? values.map((value) => value.key)),
-    ...flags.remove.map((key) => `${key} (removed)`),
-  ];
-  await form?.confirmWriting(io, { ...setting, place, target: flags, labels, command: written });
-  const inPlace = { output: into, force: true, madeFrom: Buffer.from(manifest.source) };
-  const target = into !== undefined && output === undefined ? inPlace : flags;
-  const result = flags.raw ? bareJwe(sealed.text) : sealed.text;
-  await writeResult(io, result, {
-    ...target,
-    confidential: false,
-    makesFolder: form !== undefined,
+  await form?.confirmWriting(io, {
+    ...setting,
+    place,
+    target: flags,
+    labels: [
+      ...(asked?.labels ?? values.map(({ key }) => key)),
+      ...flags.remove.map((key) => `${key} (removed)`),
+    ],
+    command: command({ ...line, sources: asked?.sources ?? sources }),
   });
+  return sealed.text;
 }
 
 /** The facts that a command line may omit, in the order of the error about them. */
@@ -343,17 +366,16 @@ type Fact = keyof typeof facts;
  * that cannot be changed, and without a terminal for one with several Secrets to choose from.
  */
 function missingFacts(io: IO, line: Line, read: Manifest | undefined): readonly Fact[] {
-  const { name, flags, sources } = line;
+  const { name, flags } = line;
   const { namespace, reference, scope } = knownFrom(io, flags)([flags.output, flags.into]);
   const wanted = { name, namespace: flags.namespace };
   const isOpen = read !== undefined && matchingSecrets(read, wanted).length > 1 && canAsk(io);
   const secret = read === undefined || isOpen ? undefined : selectSecret(read, wanted);
-  const hasValue = sources.length > 0 || flags.remove.length > 0;
   const isMissing: Record<Fact, boolean> = {
     name: read === undefined ? name === undefined : isOpen,
     namespace: scope !== 'cluster-wide' && !isOpen && !(namespace ?? secret?.namespace),
-    value: !hasValue,
-    key: reference === undefined && (!hasValue || needsKey(sources)),
+    value: !hasValues(line),
+    key: reference === undefined && needsKey(line),
   };
   return (Object.keys(facts) as Fact[]).filter((fact) => isMissing[fact]);
 }
@@ -387,10 +409,11 @@ function example({ name, flags, sources }: Line, missing: readonly Fact[], key =
 /** Asks for the target and the key, and returns the command line with the answers. */
 async function completed(
   io: IO,
-  { name, flags, sources }: Line,
+  line: Line,
   read: Manifest | undefined,
-  form: typeof import('./seal-form.ts'),
+  form: Form,
 ): Promise<Line> {
+  const { name, flags, sources } = line;
   const { key, namespace, into, output } = flags;
   const isNewOnly = restricted.some((row) => row.given(flags) && !row.targets.includes('into'));
   const answers = await form.askTarget(
@@ -398,7 +421,7 @@ async function completed(
     { name, key, namespace, into, output },
     {
       secrets: read === undefined ? [] : matchingSecrets(read, { name, namespace }),
-      needsKey: sources.length === 0 || needsKey(sources),
+      needsKey: needsKey(line),
       needsFile: io.stdout.isTTY === true && flags.raw !== true,
       isNewOnly,
       knownFor: (target) => knownFrom(io, { ...flags, ...target })([target.output, target.into]),
@@ -493,13 +516,13 @@ function bareJwe(text: string): string {
   return `${Buffer.from(bytes).toString('latin1')}\n`;
 }
 
-function notManifest(path: string): KsealError {
-  const hint = `to answer it: kseal fill ${shellWord(path)}`;
-  return new KsealError('MANIFEST_INVALID', 'is a request, not a manifest', { thing: path, hint });
+function hasValues({ flags, sources }: Line): boolean {
+  return sources.length > 0 || flags.remove.length > 0;
 }
 
-function needsKey(sources: readonly Source[]): boolean {
-  return sources.some(({ kind }) => kind !== 'jwe');
+/** A value from elsewhere is sealed already, and removing one needs no key. */
+function needsKey(line: Line): boolean {
+  return !hasValues(line) || line.sources.some(({ kind }) => kind !== 'jwe');
 }
 
 function noName(name: string): KsealError {
@@ -543,7 +566,12 @@ async function sealFiles(
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
     const nested = results.flatMap(({ manifest }) => manifest.nested);
     const request = results.find(({ manifest }) => manifest.source.includes(REQUEST_MARKER));
-    if (request !== undefined) throw notManifest(request.path);
+    if (request !== undefined) {
+      throw new KsealError('MANIFEST_INVALID', 'is a request, not a manifest', {
+        thing: request.path,
+        hint: `to answer it: kseal fill ${shellWord(request.path)}`,
+      });
+    }
     throw noSecret(arguments_.map(shownPath), nested);
   }
   await confirmWarnings(io, results);

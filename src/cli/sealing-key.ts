@@ -177,7 +177,7 @@ async function askKeyFile(io: IO): Promise<string | undefined> {
       return parseReference(path).kind === 'name' ? `./${path}` : path;
     } catch (thrown) {
       const { message, hint } = expected(thrown);
-      showOnTerminal(io, [message, ...(hint === undefined ? [] : [hint])].join('\n'));
+      showOnTerminal(io, [message, ...(hint === undefined ? [] : [`hint: ${hint}`])].join('\n'));
     }
   }
 }

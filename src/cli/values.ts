@@ -29,12 +29,8 @@ export interface ReadOptions {
 type Reader = (io: IO, text: string, options: ReadOptions) => Promise<readonly NewValue[]>;
 
 const readers: Record<SourceKind, Reader> = {
-  prompt: async (io, key, options) => [
-    plain(key, Buffer.from(await promptValue(io, hiddenFor(key, options)))),
-  ],
-  stdin: async (io, key, options) => [
-    plain(key, notEmpty(key, await readStdinValue(io, key, options), options)),
-  ],
+  prompt: async (io, key) => [plain(key, Buffer.from(await promptValue(io, hiddenFor(key))))],
+  stdin: async (io, key, options) => [plain(key, await readStdinValue(io, key, options))],
   file: async (io, text) => {
     const { key, path } = keyAndPath(text);
     return [plain(key, await readInput(io, path))];
@@ -127,12 +123,14 @@ export async function settle(
     if (problem === undefined) return current;
     const subject = retry === undefined ? `The value "${value.key}"` : 'It';
     const sentence = warning ? `${subject} ${warning.predicate}` : capitalized(problem.message);
-    const answer = await choose(io, `${sentence}.`, [
+    const choices = [
       ...(warning?.fix ? [{ value: 'fix', label: capitalized(warning.fix.label) } as const] : []),
       ...(warning ? [{ value: 'keep', label: 'Keep it' } as const] : []),
       ...(retry ? [{ value: 'again', label: retry.label } as const] : []),
       ...(retry ? [] : [{ value: 'stop', label: 'Stop, and write nothing' } as const]),
-    ]);
+    ] as const;
+    const preset = retry === undefined || warning?.fix ? choices[0]?.value : 'again';
+    const answer = await choose(io, `${sentence}.`, choices, preset);
     if (answer === undefined) return current;
     const { message, hint } = problem;
     if (answer === 'stop') throw new KsealError('VALUE_REFUSED', message, { thing, hint });
@@ -145,15 +143,13 @@ export async function settle(
   }
 }
 
-const capitalized = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+export const capitalized = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** The hidden question for a value. */
-export function hiddenFor(key: string, { allowEmpty }: ReadOptions): Hidden {
+export function hiddenFor(key: string): Hidden {
   return {
     question: `Value for "${key}"`,
     thing: `data key "${key}"`,
-    check: (text) =>
-      text === '' && !allowEmpty ? 'An empty value needs the option --allow-empty.' : undefined,
     hints: {
       noTerminal: `pipe the value in with --stdin ${key}`,
       severalLines: `save it to a file: --from-file ${key}=PATH`,
@@ -181,7 +177,11 @@ function plain(key: string, bytes: Uint8Array): NewValue {
   return { key, bytes };
 }
 
-async function readStdinValue(io: IO, key: string, { keepNewline }: ReadOptions): Promise<Buffer> {
+async function readStdinValue(
+  io: IO,
+  key: string,
+  { keepNewline, allowEmpty }: ReadOptions,
+): Promise<Buffer> {
   if (io.stdin.isTTY) {
     throw new KsealError('USAGE', 'stdin is a terminal, which would show the value', {
       thing: `--stdin ${key}`,
@@ -192,11 +192,7 @@ async function readStdinValue(io: IO, key: string, { keepNewline }: ReadOptions)
   const value = keepNewline ? bytes : withoutFinalNewline(bytes);
   if (value.length < bytes.length)
     say(io, 'note', `data key "${key}": removed the newline at the end (--keep-newline keeps it)`);
-  return value;
-}
-
-function notEmpty(key: string, bytes: Buffer, { allowEmpty }: ReadOptions): Buffer {
-  if (bytes.length > 0 || allowEmpty) return bytes;
+  if (value.length > 0 || allowEmpty) return value;
   throw new KsealError('VALUE_REFUSED', 'the value is empty', {
     thing: `data key "${key}"`,
     hint: 'if this is intended, add --allow-empty',

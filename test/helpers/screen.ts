@@ -152,7 +152,9 @@ function masked(text: string, kids: readonly string[]): string {
   return kids.reduce((shown, kid) => {
     const groups = Buffer.from(kid, 'base64url').toString('hex').match(/.{4}/g) ?? [];
     const whole = groups.map(wrapped).join('[ \\n|]*');
-    const pattern = new RegExp(`${whole}|${wrapped(kid)}|\\b${groups[0]}\\b`, 'g');
+    // A fingerprint may have scrolled off the screen in part.
+    const part = `\\b(?:${groups.join('|')})\\b`;
+    const pattern = new RegExp(`${whole}|${wrapped(kid)}|${part}`, 'g');
     return shown.replace(pattern, (found) => found.replaceAll(/[\w-]/g, '#'));
   }, text);
 }
