@@ -516,11 +516,6 @@ function bareJwe(text: string): string {
   return `${Buffer.from(bytes).toString('latin1')}\n`;
 }
 
-function notManifest(path: string): KsealError {
-  const hint = `to answer it: kseal fill ${shellWord(path)}`;
-  return new KsealError('MANIFEST_INVALID', 'is a request, not a manifest', { thing: path, hint });
-}
-
 function hasValues({ flags, sources }: Line): boolean {
   return sources.length > 0 || flags.remove.length > 0;
 }
@@ -571,7 +566,12 @@ async function sealFiles(
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
     const nested = results.flatMap(({ manifest }) => manifest.nested);
     const request = results.find(({ manifest }) => manifest.source.includes(REQUEST_MARKER));
-    if (request !== undefined) throw notManifest(request.path);
+    if (request !== undefined) {
+      throw new KsealError('MANIFEST_INVALID', 'is a request, not a manifest', {
+        thing: request.path,
+        hint: `to answer it: kseal fill ${shellWord(request.path)}`,
+      });
+    }
     throw noSecret(arguments_.map(shownPath), nested);
   }
   await confirmWarnings(io, results);

@@ -109,8 +109,12 @@ function like(pattern: string, most: number, problem: string, hint: string): Kin
   };
 }
 
+/** Everything that some reader of YAML takes for the end of a line. */
+const BREAKS = '\\p{Cc}\\p{Zl}\\p{Zp}\\uFEFF';
+
 function line(most: number): Kind {
-  return like('^\\P{Cc}+$', most, `is longer than ${most} characters`, 'shorten it');
+  const problem = `must be one line of at most ${most} characters`;
+  return like(`^[^${BREAKS}]+$`, most, problem, 'shorten it');
 }
 
 function choice(values: readonly string[]): Kind {
@@ -148,7 +152,7 @@ const secretName = like(
 const DATA_KEY = '^(?!\\.\\.)(?!\\.$)[-._a-zA-Z0-9]+$';
 const dataKey = like(DATA_KEY, 253, 'is not a data key', 'use letters, digits, "-", "_" and "."');
 /** Names that begin with a dot are refused, because they hold the settings of programs. */
-const NAME = '[^./\\\\:\\p{Cc}][^/\\\\:\\p{Cc}]*';
+const NAME = `[^./\\\\:${BREAKS}][^/\\\\:${BREAKS}]*`;
 const manifestFile = like(
   `^(?:\\.\\./)*(?:${NAME}/)*${NAME}\\.(?:ya?ml|json)$`,
   500,
@@ -156,7 +160,7 @@ const manifestFile = like(
   'write it with /, and without names that begin with a dot: ../clusters/prod/db.yaml',
 );
 const keyReference = like(
-  '^(?!.*://)\\P{Cc}+$',
+  `^(?!.*://)[^${BREAKS}]+$`,
   500,
   'must be a configured name or a file',
   'fetch the key first: kseal fetch-pubkey REF -o prod.pub',

@@ -144,7 +144,7 @@ test.each([
 const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
 const line = fc
   .string({ minLength: 1, maxLength: 40, unit: 'grapheme' })
-  .filter((text) => /^\P{Cc}+$/u.test(text));
+  .filter((text) => /^[^\p{Cc}\p{Zl}\p{Zp}\uFEFF]+$/u.test(text));
 const label = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?$/);
 const dataKey = fc.stringMatching(/^[-_a-zA-Z0-9]{1,8}(\.[a-z]{1,3})?$/);
 const anyTarget: fc.Arbitrary<Target> = fc.record({
