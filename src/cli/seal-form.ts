@@ -552,7 +552,8 @@ export function randomText(length: number, alphabet: string): string {
 const SCREEN_ON = '\x1b[?1049h\x1b[H';
 const SCREEN_OFF = '\x1b[?1049l';
 
-async function showOnce(io: IO, text: string): Promise<void> {
+/** Shows a value until Enter is pressed. Throws INTERRUPTED. */
+export async function showOnce(io: IO, text: string): Promise<void> {
   const terminal = io.openTerminal();
   try {
     terminal?.output.write(`${SCREEN_ON}${text}\n\n`);
