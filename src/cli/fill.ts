@@ -589,7 +589,6 @@ async function confirm(
   const notes = results.flatMap(({ shown, warnings }) =>
     warnings.map(({ message }) => `Note on ${shown}: ${message}.`),
   );
-  const keys = new Map(results.map(({ setting: { key, title } }) => [key?.kid ?? '', title]));
   showOnTerminal(
     io,
     wrapped(io, [
@@ -600,15 +599,15 @@ async function confirm(
         return answer === undefined ? [] : `- ${label} (${answer.how})`;
       }),
       'Encrypted into:',
-      ...results.flatMap(({ shown, isNew, target, setting: { title, scope } }) => [
-        `- ${shown} (${isNew ? 'new' : 'changed'})`,
-        `  with the key ${title}; ${opens[scope](target)}`,
+      ...results.flatMap(({ shown, isNew, target, setting: { key, title, scope } }) => [
+        `- ${shown} (${isNew ? 'new' : 'changed'}), ${opens[scope](target)}`,
+        `  Key: ${title} ${fingerprintBlock(key?.kid ?? '')
+          .replace(/\s+/g, ' ')
+          .trim()}`,
       ]),
       ...notes,
     ]),
   );
-  for (const [kid, title] of keys)
-    showOnTerminal(io, `Fingerprint of ${title}:\n${fingerprintBlock(kid)}`);
   if (await askYesNo(io, 'Write it?', true)) return;
   const hint = `kseal fill ${shellWord(path)}`;
   throw new KsealError('INTERRUPTED', 'nothing was written', { hint });

@@ -78,7 +78,9 @@ export function readBesideInGit(
   name: string,
 ): BesideFile {
   return attempt(() => {
-    const other = posix.join(posix.dirname(path), name);
+    // As git prints it: relative to the folder.
+    const file = resolve(git.folder, posix.dirname(path), name);
+    const other = relative(git.folder, file).split(sep).join('/');
     const found = ref === undefined ? stagedAt(git, other) : fileAt(git, commitOf(git, ref), other);
     return found && contentOf(found, name);
   });
