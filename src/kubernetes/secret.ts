@@ -74,12 +74,6 @@ export function dataKeysOf(type: string | undefined): readonly string[] {
   return types.get(type)?.required.flat() ?? [];
 }
 
-/** The types of Secrets with values that a person may have. */
-export const secretTypes: readonly string[] = [
-  'Opaque',
-  ...[...types.keys()].flatMap((type) => type ?? []),
-];
-
 /** Returns each data key that `type` requires and that `keys` lacks, with a message about it. */
 export function missingKeys(
   type: string | undefined,
