@@ -3,7 +3,13 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { describe, expect, test } from 'vitest';
-import { refuseExisting, replaceFiles, writeFile, writeFolder } from '../../src/fs/write.ts';
+import {
+  refuseExisting,
+  replaceFiles,
+  writeFile,
+  writeFiles,
+  writeFolder,
+} from '../../src/fs/write.ts';
 import { at, make, mode, names, text } from '../helpers/written.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
@@ -313,6 +319,49 @@ const files = [
 function writeAll(folder: string, force = false, written = files): void {
   writeFolder(at(folder), folder, written, force);
 }
+
+describe('writeFiles', () => {
+  const file = (name: string, madeFrom?: string) => ({
+    path: at(name),
+    shown: name,
+    bytes: Buffer.from('new'),
+    madeFrom: madeFrom === undefined ? undefined : Buffer.from(madeFrom),
+  });
+
+  test('creates the folders of new files, and changes old ones', () => {
+    make('old', 'before');
+    writeFiles([file('a/b/one'), file('a/two'), file('old', 'before')]);
+    expect(names()).toEqual(['a', 'a/b', 'a/b/one', 'a/two', 'old']);
+    expect([text('a/b/one'), text('a/two'), text('old')]).toEqual(['new', 'new', 'new']);
+  });
+
+  test('writes nothing and leaves no folder if one file has changed meanwhile', () => {
+    make('old', 'after');
+    expect(
+      thrownBy(() => writeFiles([file('a/b/one'), file('c/two'), file('old', 'before')])),
+    ).toMatchObject({
+      code: 'IO',
+      message: 'old: changed since it was read, so it is not overwritten',
+    });
+    expect([names(), text('old')]).toEqual([['old'], 'after']);
+  });
+
+  test('writes nothing if a new file exists meanwhile', () => {
+    make('old', 'mine');
+    expect(thrownBy(() => writeFiles([file('a/one'), file('old')]))).toMatchObject({
+      code: 'OUTPUT_EXISTS',
+    });
+    expect([names(), text('old')]).toEqual([['old'], 'mine']);
+  });
+
+  test('writes nothing if a folder cannot be created', () => {
+    make('old', 'a file');
+    expect(thrownBy(() => writeFiles([file('a/one'), file('old/below/two')]))).toMatchObject({
+      code: 'IO',
+    });
+    expect(names()).toEqual(['old']);
+  });
+});
 
 describe('writeFolder', () => {
   test('creates the folder and its files, confidential ones with mode 600', () => {
