@@ -148,7 +148,7 @@ async function checkKeys(io: IO, names: readonly string[], flags: KeyFlags): Pro
   const chosen = names.length > 0 ? names : [...(config?.keys.keys() ?? [])];
   if (chosen.length === 0) {
     throw new KsealError('USAGE', 'no keys are configured', {
-      hint: 'add them under keys: in .kseal.yaml',
+      hint: 'kseal init',
     });
   }
   const errors: KsealError[] = [];

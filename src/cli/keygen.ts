@@ -1,4 +1,4 @@
-import { generateKeyPair } from 'node:crypto';
+import { generateKeyPair, type KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,6 +7,7 @@ import { KsealError } from '../errors.ts';
 import { checkWritable, replaceFiles } from '../fs/write.ts';
 import { MAX_BITS, MIN_BITS } from '../jwe/compact.ts';
 import { describeKid, kidOf } from '../jwe/thumbprint.ts';
+import { publicKeyText } from '../keys/key-file.ts';
 import { shellWord } from '../text.ts';
 import type { IO } from './io.ts';
 import { warnAboutKey } from './options.ts';
@@ -39,22 +40,31 @@ async function keygen(io: IO, prefix: string, bitsText: string): Promise<void> {
     checkWritable(resolve(io.cwd, path), path);
   }
   warnAboutKey(io, { bits }, pub);
-  const { privateKey, publicKey } = await promisify(generateKeyPair)('rsa', {
-    modulusLength: bits,
-    publicExponent: 65537,
-  });
-  const file = (shown: string, text: string | Buffer, confidential: boolean) => ({
+  const { publicKey, pem: privatePem, kid } = await makeKeyPair(bits);
+  const file = (shown: string, text: string, confidential: boolean) => ({
     path: resolve(io.cwd, shown),
     shown,
     bytes: Buffer.from(text),
     confidential,
   });
   replaceFiles([
-    file(pem, privateKey.export({ type: 'pkcs8', format: 'pem' }), true),
-    file(pub, publicKey.export({ type: 'spki', format: 'pem' }), false),
+    file(pem, privatePem, true),
+    file(pub, publicKeyText({ key: publicKey, kid }, 'pem'), false),
   ]);
   say(io, 'note', `wrote ${pem} (private: keep it out of Git) and ${pub}`);
-  say(io, 'note', `key ${describeKid(await kidOf(publicKey))}, RSA-${bits}`);
+  say(io, 'note', `key ${describeKid(kid)}, RSA-${bits}`);
+}
+
+/** Generates an RSA key pair; `pem` is the private key as PKCS#8. */
+export async function makeKeyPair(
+  bits: number,
+): Promise<{ readonly publicKey: KeyObject; readonly pem: string; readonly kid: string }> {
+  const { privateKey, publicKey } = await promisify(generateKeyPair)('rsa', {
+    modulusLength: bits,
+    publicExponent: 65537,
+  });
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return { publicKey, pem, kid: await kidOf(publicKey) };
 }
 
 function exists(thing: string, prefix: string): KsealError {

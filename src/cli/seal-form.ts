@@ -136,7 +136,7 @@ async function askSecret(draft: Draft): Promise<Target> {
   const { io } = draft;
   const existing = existingFor(draft).map(asChoice);
   const another: Choice<Target> = { value: {}, label: 'A new one' };
-  const question = 'Which set of values does it belong to? (Secret)';
+  const question = 'Which set of values? Choose one, or type a new name. (Secret)';
   const chosen =
     existing.length > 0 &&
     (await search(io, question, (typed) => {
@@ -239,8 +239,11 @@ function newNames(
   return isValid(name) ? [{ ...named(name), detail: `Possible characters: ${allowed}` }] : [];
 }
 
+/** The choices with the typed text, first those that begin with it. */
 function matching<T>(choices: readonly Choice<T>[], typed: string): readonly Choice<T>[] {
-  return choices.filter(({ label }) => label.toLowerCase().includes(typed.toLowerCase()));
+  const placeIn = ({ label }: Choice<T>) => label.toLowerCase().indexOf(typed.toLowerCase());
+  const first = choices.filter((choice) => placeIn(choice) === 0);
+  return [...first, ...choices.filter((choice) => placeIn(choice) > 0)];
 }
 
 /** The manifests below the configuration, or in the Git repository, or in the current folder. */

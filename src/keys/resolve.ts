@@ -135,9 +135,10 @@ export function configuredKey(
   const meant = suggest(name, names);
   const others = names.length > 0 ? `only ${names.join(', ')}` : 'no keys are configured';
   const found = config === undefined ? 'and no .kseal.yaml found' : others;
+  const more = config === undefined ? '; to configure keys: kseal init' : '';
   throw new KsealError('KEY_REFERENCE_INVALID', `no key named ${name}, ${found}`, {
     thing: config?.path,
-    hint: meant ? `did you mean ${meant}?` : `for a file of that name: ./${name}`,
+    hint: meant ? `did you mean ${meant}?` : `for a file of that name: ./${name}${more}`,
   });
 }
 

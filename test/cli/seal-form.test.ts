@@ -14,7 +14,7 @@ import { changedPaths, snapshot } from '../helpers/snapshot.ts';
 const answers: readonly (readonly [question: string, keys: string])[] = [
   ['Which key do you want to use?', '\\r'],
   ['Which application is it for?', '\\r'],
-  ['Which set of values does it belong to?', '\\e[B\\r'],
+  ['Which set of values? Choose one', '\\e[B\\r'],
   ['What is the new set of values called, such as db?', 'db'],
   ['such as db? (Secret) db ❯ db', '\\r'],
   ['Which file do you want to write?', '\\r'],

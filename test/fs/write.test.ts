@@ -3,13 +3,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { describe, expect, test } from 'vitest';
-import {
-  refuseExisting,
-  replaceFiles,
-  writeFile,
-  writeFiles,
-  writeFolder,
-} from '../../src/fs/write.ts';
+import { refuseExisting, replaceFiles, writeFile, writeFolder } from '../../src/fs/write.ts';
 import { at, make, mode, names, text } from '../helpers/written.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
@@ -258,6 +252,18 @@ describe('a file that has changed since it was read', () => {
     });
   });
 
+  test('stays, like all others, if it was created where a new one was planned', () => {
+    make('b', 'own');
+    const files = ['a', 'b'].map((name) => ({
+      path: at(name),
+      shown: name,
+      bytes: Buffer.from('new'),
+      isNew: true,
+    }));
+    expect(thrownBy(() => replaceFiles(files)).message).toContain('b: changed since it was read');
+    expect([text('b'), names()]).toEqual(['own', ['b']]);
+  });
+
   test('cannot be a pipe or a device, which keeps nothing', () => {
     fs.symlinkSync('/dev/null', at('null'));
     expect(thrownBy(() => replacing('null')).message).toBe(
@@ -320,49 +326,6 @@ function writeAll(folder: string, force = false, written = files): void {
   writeFolder(at(folder), folder, written, force);
 }
 
-describe('writeFiles', () => {
-  const file = (name: string, madeFrom?: string) => ({
-    path: at(name),
-    shown: name,
-    bytes: Buffer.from('new'),
-    madeFrom: madeFrom === undefined ? undefined : Buffer.from(madeFrom),
-  });
-
-  test('creates the folders of new files, and changes old ones', () => {
-    make('old', 'before');
-    writeFiles([file('a/b/one'), file('a/two'), file('old', 'before')]);
-    expect(names()).toEqual(['a', 'a/b', 'a/b/one', 'a/two', 'old']);
-    expect([text('a/b/one'), text('a/two'), text('old')]).toEqual(['new', 'new', 'new']);
-  });
-
-  test('writes nothing and leaves no folder if one file has changed meanwhile', () => {
-    make('old', 'after');
-    expect(
-      thrownBy(() => writeFiles([file('a/b/one'), file('c/two'), file('old', 'before')])),
-    ).toMatchObject({
-      code: 'IO',
-      message: 'old: changed since it was read, so it is not overwritten',
-    });
-    expect([names(), text('old')]).toEqual([['old'], 'after']);
-  });
-
-  test('writes nothing if a new file exists meanwhile', () => {
-    make('old', 'mine');
-    expect(thrownBy(() => writeFiles([file('a/one'), file('old')]))).toMatchObject({
-      code: 'OUTPUT_EXISTS',
-    });
-    expect([names(), text('old')]).toEqual([['old'], 'mine']);
-  });
-
-  test('writes nothing if a folder cannot be created', () => {
-    make('old', 'a file');
-    expect(thrownBy(() => writeFiles([file('a/one'), file('old/below/two')]))).toMatchObject({
-      code: 'IO',
-    });
-    expect(names()).toEqual(['old']);
-  });
-});
-
 describe('writeFolder', () => {
   test('creates the folder and its files, confidential ones with mode 600', () => {
     writeAll('a/b');
@@ -390,7 +353,7 @@ describe('writeFolder', () => {
   });
 
   test('leaves nothing behind if one of the files cannot be written', () => {
-    const wrong = [...files, { name: 'no/such/folder', bytes: Buffer.from('3') }];
+    const wrong = [...files, { name: 'long'.repeat(100), bytes: Buffer.from('3') }];
     expect(thrownBy(() => writeAll('a/b', false, wrong))).toMatchObject({ code: 'IO' });
     expect(names()).toEqual([]);
   });
@@ -400,5 +363,29 @@ describe('writeFolder', () => {
     expect(thrownBy(() => writeAll('a'))).toMatchObject({ code: 'IO', hint: 'name a folder' });
     expect(thrownBy(() => writeAll('a/b'))).toMatchObject({ code: 'IO' });
     expect(fs.statSync(at('a')).isFile()).toBe(true);
+  });
+});
+
+describe('replaceFiles with makeFolders', () => {
+  const file = (name: string, executable = false) => ({
+    path: at(name),
+    shown: name,
+    bytes: Buffer.from(name),
+    executable,
+  });
+
+  test('creates the missing folders, and programs that can be run', () => {
+    fs.mkdirSync(at('a'));
+    replaceFiles([file('a/b/c'), file('d/e', true)], { makeFolders: true });
+    expect(names()).toEqual(['a', 'a/b', 'a/b/c', 'd', 'd/e']);
+    expect([mode('a/b/c'), mode('d/e')]).toEqual(['644', '755']);
+  });
+
+  test('removes the folders that it created, and no others, if it fails', () => {
+    fs.mkdirSync(at('a'));
+    make('f');
+    const wrong = [file('a/b/c'), file('d/e'), file('f/g')];
+    expect(thrownBy(() => replaceFiles(wrong, { makeFolders: true })).code).toBe('IO');
+    expect(names()).toEqual(['a', 'f']);
   });
 });
