@@ -6,7 +6,7 @@ import { parseReference } from '../config/config.ts';
 import type { Diagnostic } from '../diagnostic.ts';
 import { expected, expectedErrors, KsealError, throwAll } from '../errors.ts';
 import { isSameFile, readRegularFile } from '../fs/read.ts';
-import { checkWritable, writeFiles } from '../fs/write.ts';
+import { checkWritable, replaceFiles } from '../fs/write.ts';
 import type { Scope } from '../jwe/binding.ts';
 import { fingerprintBlock } from '../jwe/thumbprint.ts';
 import { forbiddenValue } from '../kubernetes/secret.ts';
@@ -85,7 +85,7 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
   if (answers.size === 0) return say(io, 'note', 'nothing was changed');
   const results = await sealAll(places, request, answers);
   await confirm(form, results, answers, isAsking);
-  writeFiles(results.map(asReplacement));
+  replaceFiles(results.map(asReplacement), { makeFolders: true });
   for (const { shown } of results) say(io, 'note', `wrote ${shown}`);
   const receiver = request.from === undefined ? 'the person who asked' : request.from;
   say(
@@ -615,5 +615,5 @@ async function confirm(
 
 function asReplacement({ file, shown, isNew, manifest, text }: Result) {
   const madeFrom = isNew ? undefined : Buffer.from(manifest.source);
-  return { path: file, shown, bytes: Buffer.from(text), madeFrom };
+  return { path: file, shown, bytes: Buffer.from(text), isNew, madeFrom };
 }

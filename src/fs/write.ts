@@ -56,16 +56,6 @@ export function writeFolder(
   replaceFiles(replacements, { makeFolders: true });
 }
 
-/**
- * Writes files as `replaceFiles` does, and creates their folders if necessary. A file that is not
- * made from an old one must not exist. Throws OUTPUT_EXISTS or IO.
- */
-export function writeFiles(replacements: readonly Replacement[]): void {
-  for (const { path, shown, madeFrom } of replacements)
-    if (madeFrom === undefined) refuseExisting(path, shown);
-  replaceFiles(replacements, { makeFolders: true });
-}
-
 interface Replacement extends Omit<FolderFile, 'name'> {
   /** The absolute path. */
   readonly path: string;
