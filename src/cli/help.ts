@@ -124,7 +124,7 @@ export const topics: Readonly<Record<string, Topic>> = {
     groups: {
       Target: 'staged ref | file',
       Key: 'key config-from | config',
-      Output: 'format quiet explain | json max-findings fail-on fail-if-kid',
+      Output: 'format explain | quiet json max-findings fail-on fail-if-kid',
     },
     examples: [
       ['kseal verify -k prod.pub db.yaml', 'one file'],
@@ -138,7 +138,7 @@ export const topics: Readonly<Record<string, Topic>> = {
     about:
       'Opens a manifest, or one value of it, with the code that the webhook runs. A value opens only in the place it was sealed for. With a key in a KMS, only the encrypted key of a value goes to the KMS, never the value.',
     groups: {
-      Target: 'namespace | file',
+      Target: '| namespace file',
       Values: 'only review | name raw data-key',
       Key: 'key | config kms-endpoint verify-signature',
       Output: 'output | force',
