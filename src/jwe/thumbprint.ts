@@ -9,8 +9,17 @@ export function kidOf(publicKey: KeyObject): Promise<string> {
 
 /** The fingerprint of a key, the form that people compare: 16 groups of four hex digits, then the kid. */
 export function describeKid(kid: string): string {
-  const hex = Buffer.from(kid, 'base64url').toString('hex');
-  return `${hex.match(/.{4}/g)?.join(' ') ?? ''} (${kid})`;
+  return `${groupsOf(kid).join(' ')} (${kid})`;
+}
+
+/** The groups of a fingerprint in four lines of four, indented, to compare one under the other. */
+export function fingerprintBlock(kid: string): string {
+  const groups = groupsOf(kid);
+  return [0, 4, 8, 12].map((at) => `  ${groups.slice(at, at + 4).join(' ')}`).join('\n');
+}
+
+function groupsOf(kid: string): readonly string[] {
+  return Buffer.from(kid, 'base64url').toString('hex').match(/.{4}/g) ?? [];
 }
 
 /**
