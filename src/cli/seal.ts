@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
+import { REQUEST_MARKER } from '../config/schema.ts';
 import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
@@ -149,26 +150,26 @@ function dispatch(
   options: readonly Option[],
 ): Promise<void> {
   const { flags, sources } = line;
-  const command = (of: Line) => written(of, options);
+  const command = (of: Line) => lineOf(of, options);
   const target = checkUsage(io, names, line, command);
   if (target === 'file') return sealFiles(io, [...flags.file, ...names], flags, command);
   if (target === 'jwe') return rewriteJwe(io, flags, sources);
   return sealSecret(io, { ...line, name: names[0] }, command);
 }
 
-function written({ name, flags, sources }: Line, options: readonly Option[]): string {
-  const given: Readonly<Record<string, SealFlags[keyof SealFlags]>> = { ...flags };
+function lineOf({ name, flags, sources }: Line, options: readonly Option[]): string {
+  const given: Readonly<Record<string, unknown>> = { ...flags };
   const isSource = ({ long }: Option) => sourceOptions.some(([its]) => its.startsWith(`${long} `));
-  const words = options
+  const chosen = options
     .filter((option) => !isSource(option))
-    .map((option) => [option.short ?? option.long, given[option.attributeName()]] as const);
-  const target = name === undefined ? 'kseal seal' : `kseal seal ${shellWord(name)}`;
-  const values = sources.map(({ kind, text }) =>
-    kind === 'literal'
-      ? `--prompt ${shellWord(text.replace(/=.*/s, ''))}`
-      : `${flagOf(kind)} ${shellWord(text)}`,
-  );
-  return [commandLine(target, Object.fromEntries(words)), ...values].join(' ');
+    .map((option) => [option.short ?? option.long, given[option.attributeName()]]);
+  const values = sources.flatMap(({ kind, text }) => {
+    if (kind === 'literal') return ['--prompt', shellWord(text.replace(/=.*/s, ''))];
+    return [flagOf(kind), shellWord(text)];
+  });
+  const target = name === undefined ? [] : [shellWord(name)];
+  const command = ['kseal seal', ...target].join(' ');
+  return [commandLine(command, Object.fromEntries(chosen)), ...values].join(' ');
 }
 
 function flagOf(kind: SourceKind): string {
@@ -564,6 +565,13 @@ async function sealFiles(
   const results = await sealAll(io, inputs, { ...flags, file: arguments_ }, command);
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
     const nested = results.flatMap(({ manifest }) => manifest.nested);
+    const request = results.find(({ manifest }) => manifest.source.includes(REQUEST_MARKER));
+    if (request !== undefined) {
+      throw new KsealError('MANIFEST_INVALID', 'is a request, not a manifest', {
+        thing: request.path,
+        hint: `to answer it: kseal fill ${shellWord(request.path)}`,
+      });
+    }
     throw noSecret(arguments_.map(shownPath), nested);
   }
   await confirmWarnings(io, results);

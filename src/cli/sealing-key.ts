@@ -22,6 +22,8 @@ export interface SettingFlags extends KeyFlags {
   readonly scope?: Scope;
   readonly namespace?: string | undefined;
   readonly stringData?: boolean;
+  /** Somebody else named the key, so that a file has to be confirmed like a configured key. */
+  readonly isForeign?: boolean;
 }
 
 /** How the values of a file are sealed: from the options, else its rule, else the defaults. */
@@ -209,7 +211,6 @@ async function sealingKey(
   const statuses = config && (await keyStatuses(config));
   if (config !== undefined && statuses !== undefined)
     refuseInactive(config, reference, statuses.of(kid));
-  const parsed = parseReference(reference);
   if (!isQuiet) {
     const title = config?.keys.get(reference)?.title;
     say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
@@ -217,15 +218,24 @@ async function sealingKey(
   }
   warnAboutKey(io, key, reference);
   const pin = pinOf(flags.pin);
-  if (parsed.kind === 'name' && config !== undefined) {
-    const repository = repositoryOf(config.folder, io.env);
-    const known = { name: parsed.name, kid, repository };
+  const name = knownNameOf(reference, flags);
+  if (name !== undefined && (config !== undefined || flags.isForeign)) {
+    const repository = repositoryOf(config?.folder ?? io.cwd, io.env);
+    const known = { name, kid, repository };
     const path = await trustKey(io, known, pin, titled(reference, config));
     if (path !== undefined && !isQuiet) say(io, 'note', `added key ${reference} to ${path}`);
   }
   checkPin(kid, pin, reference);
   const title = titled(reference, config);
   return { key, title, knownKeys: new Map([...(statuses?.unrevoked ?? []), [kid, bits]]) };
+}
+
+/** The name under which a key is confirmed; undefined if the user named it, so that it need not be. */
+function knownNameOf(reference: string, { isForeign }: SettingFlags): string | undefined {
+  const { kind } = parseReference(reference);
+  if (kind === 'name') return reference;
+  // Without spaces, and with a character that no configured name has.
+  return isForeign ? `file:${encodeURIComponent(reference)}` : undefined;
 }
 
 function activeNames({ keys }: Config): readonly string[] {

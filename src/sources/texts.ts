@@ -13,6 +13,7 @@ import {
   type LocalGit,
   stagedFiles,
 } from '../git/local.ts';
+import { type BesideFile, readBeside, readBesideInGit } from './beside.ts';
 
 /** After so many bytes the event loop gets a turn, because reading blocks it and so Ctrl-C. */
 const UNBROKEN = 64 * 1024;
@@ -35,6 +36,8 @@ export interface NamedText {
    */
   readonly mayBeCommitted: () => boolean;
   readonly content: Uint8Array | KsealError;
+  /** Reads the files that this one names, from the same source. */
+  readonly beside: (name: string) => BesideFile;
 }
 
 /**
@@ -51,7 +54,9 @@ export async function* textsInFiles(
   let read = 0;
   for (const path of paths) {
     if (path === '-') {
-      yield { ...stdin, file: resolve(cwd, 'stdin'), content: await readStdin() };
+      const file = resolve(cwd, 'stdin');
+      const beside = (name: string) => readBeside(file, name);
+      yield { ...stdin, file, content: await readStdin(), beside };
       continue;
     }
     const folder = resolve(cwd, path);
@@ -66,7 +71,8 @@ export async function* textsInFiles(
       const content = readOrError(file, name, walked);
       if (walked && isKeyFile && isTooLarge(content)) continue;
       const mayBeCommitted = () => !walked || isCommittable(slashed(relative(folder, file)));
-      yield { path: shown, typed: shown, file, walked, isKeyFile, mayBeCommitted, content };
+      const beside = (name: string) => readBeside(file, name);
+      yield { path: shown, typed: shown, file, walked, isKeyFile, mayBeCommitted, content, beside };
       if (content instanceof Uint8Array) read += content.length;
       if (read < UNBROKEN) continue;
       await new Promise((next) => setImmediate(next));
@@ -112,7 +118,7 @@ export function textsInIndex(git: LocalGit, paths: readonly string[]): AsyncGene
     const other = inPlaceOfFolder(git, path);
     if (other !== undefined) throw notAFile(other.at, other.kind);
   }
-  return textsOf(git, files, wanted, '');
+  return textsOf(git, files, wanted, undefined);
 }
 
 /** Reads the manifests at branches, tags or commits. Throws IO for a path that none of them has. */
@@ -138,7 +144,7 @@ export async function* textsAtRefs(
       hint: 'check the path',
     });
   }
-  for (const { ref, files } of trees) yield* textsOf(git, files, wanted, `${ref}:`);
+  for (const { ref, files } of trees) yield* textsOf(git, files, wanted, ref);
 }
 
 function isBelow(path: string): (file: string) => boolean {
@@ -154,8 +160,9 @@ async function* textsOf(
   git: LocalGit,
   files: readonly GitFile[],
   named: readonly string[],
-  prefix: string,
+  ref: string | undefined,
 ): AsyncGenerator<NamedText> {
+  const prefix = ref === undefined ? '' : `${ref}:`;
   const names = new Set(named);
   const isWanted = ({ path, kind }: GitFile) =>
     names.has(path) || isManifestName(path) || (kind === undefined && isKeyName(path));
@@ -164,7 +171,8 @@ async function* textsOf(
     const file = resolve(git.folder, path);
     const walked = !names.has(path);
     const facts = { file, walked, isKeyFile: isKeyName(path), mayBeCommitted: always };
-    return { path: prefix + path, typed: path, ...facts, content };
+    const beside = (name: string) => readBesideInGit(git, ref, path, name);
+    return { path: prefix + path, typed: path, ...facts, content, beside };
   };
   for (const file of wanted)
     if (file.kind !== undefined) yield textAt(file, notAFile(prefix + file.path, file.kind));

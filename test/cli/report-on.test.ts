@@ -21,6 +21,7 @@ async function* texts(count: number, walked = true): AsyncGenerator<NamedText> {
       isKeyFile: false,
       mayBeCommitted: () => true,
       content: Buffer.from('a: b\n'),
+      beside: () => undefined,
     };
   }
 }

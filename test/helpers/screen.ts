@@ -55,13 +55,20 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
   });
   let output = '';
   let typedAt = 0;
+  /** The emulator is behind the output. */
+  let drawn = 0;
   let check = () => {};
   pty.onData((data) => {
     output += data;
-    emulator.write(data, () => check());
+    const end = output.length;
+    emulator.write(data, () => {
+      drawn = end;
+      check();
+    });
   });
   const exited = new Promise<number>((resolve) => {
-    pty.onExit(({ exitCode }) => resolve(exitCode));
+    // After the emulator has drawn everything.
+    pty.onExit(({ exitCode }) => emulator.write('', () => resolve(exitCode)));
   });
   const lines = () => {
     const { active } = emulator.buffer;
@@ -81,7 +88,7 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
     wait: async (text) => {
       const seen = new Promise<void>((resolve) => {
         check = () => {
-          if (spaceless(output.slice(typedAt)).includes(spaceless(text))) resolve();
+          if (spaceless(output.slice(typedAt, drawn)).includes(spaceless(text))) resolve();
         };
         check();
       });
