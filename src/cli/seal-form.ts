@@ -17,6 +17,8 @@ import {
 import { refuseSops } from '../manifest/other-tools.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import type { SecretDocument } from '../manifest/types.ts';
+import { makeUp } from '../request/answer.ts';
+import type { Alphabet } from '../request/request.ts';
 import type { NewValue } from '../seal/seal.ts';
 import { manifestsIn } from '../sources/texts.ts';
 import { readInput } from './files.ts';
@@ -447,7 +449,7 @@ interface Reading {
   readonly how: string;
 }
 
-const type: Way = {
+const typed: Way = {
   label: 'Type it, hidden',
   again: 'Type it again',
   read: async (io, key) => ({
@@ -457,7 +459,7 @@ const type: Way = {
   }),
 };
 
-const typeLines: Way = {
+const typedLines: Way = {
   label: 'Type or paste several lines, hidden',
   again: 'Type it again',
   read: async (io, key) => ({
@@ -467,7 +469,7 @@ const typeLines: Way = {
   }),
 };
 
-const file: Way = {
+const fromFile: Way = {
   label: 'Take it from a file',
   again: 'Take another file',
   read: async (io, key) => {
@@ -477,7 +479,7 @@ const file: Way = {
   },
 };
 
-const makeUp: Way = {
+const madeUp: Way = {
   label: 'Let kseal make one up',
   again: 'Make up another one',
   read: async (io, key) => ({
@@ -493,12 +495,13 @@ const inFiles = /\.(?:crt|key|pem|json|p12|jks|keytab|dockerc.*)$|^(?:ssh-|keyta
 /** Asks for one value, again and again until it can be sealed. */
 async function askValue(io: IO, key: string, options: ReadOptions) {
   for (;;) {
-    const choices = [type, typeLines, file, makeUp].map((way) => ({
+    const choices = [typed, typedLines, fromFile, madeUp].map((way) => ({
       value: way,
       label: way.label,
     }));
     const question = `How do you want to give ${key}?`;
-    const way = (await choose(io, question, choices, inFiles.test(key) ? file : type)) ?? type;
+    const way =
+      (await choose(io, question, choices, inFiles.test(key) ? fromFile : typed)) ?? typed;
     try {
       let reading = await way.read(io, key);
       const retry = {
@@ -518,17 +521,15 @@ async function askValue(io: IO, key: string, options: ReadOptions) {
   }
 }
 
-const alphanumeric = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-
-const alphabets: readonly Choice<string>[] = [
-  { value: alphanumeric, label: 'Letters and digits' },
+const alphabets: readonly Choice<Alphabet>[] = [
+  { value: 'letters-digits', label: 'Letters and digits' },
   {
-    value: `${alphanumeric}!#%*+,-./:;<=>?@^_~()[]{}`,
+    value: 'symbols',
     label: 'Letters, digits and signs',
     detail: 'Some programs cannot read a password with signs.',
   },
-  { value: '0123456789', label: 'Digits' },
-  { value: '0123456789abcdef', label: 'Hexadecimal digits' },
+  { value: 'digits', label: 'Digits' },
+  { value: 'hex', label: 'Hexadecimal digits' },
 ];
 
 const [MIN_LENGTH, USUAL_LENGTH, MAX_LENGTH] = [8, 32, 1024];
@@ -540,15 +541,10 @@ async function askMadeUp(io: IO): Promise<string> {
       ? undefined
       : `type a number from ${MIN_LENGTH} to ${MAX_LENGTH}`;
   const length = await askText(io, 'How many characters?', { preset: `${USUAL_LENGTH}`, check });
-  const alphabet = (await choose(io, 'Which characters?', alphabets)) ?? alphanumeric;
-  const text = randomText(Number(length), alphabet);
+  const alphabet = await choose(io, 'Which characters?', alphabets);
+  const text = makeUp({ generate: Number(length), alphabet }, randomInt);
   if (await askYesNo(io, 'Show it once, so that you can keep a copy?')) await showOnce(io, text);
   return text;
-}
-
-/** Returns random characters of `alphabet`, each as likely as the others. */
-export function randomText(length: number, alphabet: string): string {
-  return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('');
 }
 
 // The alternate screen (xterm) is not part of what can be scrolled back to.

@@ -148,7 +148,7 @@ export function mismatchIn(
 
 /** Returns a value of random characters; `below(n)` is a random number from 0 to n - 1. */
 export function makeUp(
-  { generate = 0, alphabet = 'letters-digits' }: AskedValue,
+  { generate = 0, alphabet = 'letters-digits' }: Pick<AskedValue, 'generate' | 'alphabet'>,
   below: (limit: number) => number,
 ): string {
   const characters = alphabets[alphabet];

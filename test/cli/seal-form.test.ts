@@ -1,9 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { randomText } from '../../src/cli/seal-form.ts';
 import { exitCodes } from '../../src/errors.ts';
 import { leaksOf } from '../helpers/canary.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
@@ -97,29 +95,3 @@ test('Ctrl-C at each question leaves no file, and restores the terminal', async 
   await Promise.all([half(0), half(1)]);
   expect(changedPaths(before, snapshot(cwd))).toEqual([]);
 }, 240_000);
-
-test('a made-up text has the wanted length and only characters of the alphabet', () => {
-  const alphabet = fc.uniqueArray(
-    fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 1 }),
-    {
-      minLength: 1,
-    },
-  );
-  fc.assert(
-    fc.property(fc.nat(200), alphabet, (length, characters) => {
-      const text = randomText(length, characters.join(''));
-      expect(text).toHaveLength(length);
-      expect([...text].every((character) => characters.includes(character))).toBe(true);
-    }),
-  );
-});
-
-test('each character of a made-up text is as likely as the others', () => {
-  // The rest of a byte divided by 62 would make the first eight characters a quarter more likely.
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-  const counts = new Map([...alphabet].map((character) => [character, 0]));
-  for (const character of randomText(alphabet.length * 5000, alphabet))
-    counts.set(character, (counts.get(character) ?? 0) + 1);
-  const all = [...counts.values()];
-  expect(Math.max(...all) / Math.min(...all)).toBeLessThan(1.2);
-});

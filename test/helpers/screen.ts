@@ -85,7 +85,7 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
       typedAt = output.length;
       pty.write(keystrokes(`${keys}\0`).slice(0, -1));
     },
-    wait: (text) => {
+    wait: async (text) => {
       const seen = new Promise<void>((resolve) => {
         check = () => {
           if (spaceless(output.slice(typedAt, drawn)).includes(spaceless(text))) resolve();
@@ -96,9 +96,11 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
         check();
         return Promise.race([seen, Promise.reject(failure(`exited with ${code}, no "${text}"`))]);
       });
-      return within(LIMIT_MS, Promise.race([seen, early]), () => {
+      await within(LIMIT_MS, Promise.race([seen, early]), () => {
         throw failure(`waited in vain for "${text}"`);
       });
+      // The emulator may lag behind the output.
+      await new Promise<void>((resolve) => emulator.write('', resolve));
     },
     end: async () => {
       const code = await within(LIMIT_MS, exited, () => {
