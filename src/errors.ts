@@ -39,6 +39,8 @@ interface ErrorDetail {
   cause?: unknown;
   /** For KEY_UNKNOWN: the kid in the header. */
   kid?: string | undefined;
+  /** An argument as it was typed and as it was meant: the hint is then the whole command with it. */
+  meant?: readonly [typed: string, meant: string] | undefined;
 }
 
 /**
@@ -51,14 +53,17 @@ export class KsealError extends Error {
   /** The message without the thing. */
   readonly problem: string;
   readonly kid: string | undefined;
+  readonly meant: ErrorDetail['meant'];
 
-  constructor(code: ErrorCode, problem: string, { thing, hint, cause, kid }: ErrorDetail = {}) {
+  constructor(code: ErrorCode, problem: string, detail: ErrorDetail = {}) {
+    const { thing, hint, cause, kid, meant } = detail;
     super(thing === undefined ? problem : `${thing}: ${problem}`, { cause });
     this.name = 'KsealError';
     this.code = code;
     this.hint = hint;
     this.problem = problem;
     this.kid = kid;
+    this.meant = meant;
   }
 }
 
@@ -94,7 +99,7 @@ export function exitCodeOf(thrown: unknown): number {
 /** The same error with `thing` in front of its message. */
 export function located(
   thing: string,
-  { code, message, hint, cause, kid }: KsealError,
+  { code, message, hint, cause, kid, meant }: KsealError,
 ): KsealError {
-  return new KsealError(code, message, { thing, hint, cause, kid });
+  return new KsealError(code, message, { thing, hint, cause, kid, meant });
 }

@@ -8,22 +8,30 @@ import { checkWritable, replaceFiles } from '../fs/write.ts';
 import { MAX_BITS, MIN_BITS } from '../jwe/compact.ts';
 import { describeKid, kidOf } from '../jwe/thumbprint.ts';
 import { publicKeyText } from '../keys/key-file.ts';
-import { shellWord } from '../text.ts';
 import type { IO } from './io.ts';
-import { warnAboutKey } from './options.ts';
+import { commandLine, warnAboutKey } from './options.ts';
 import { say } from './print.ts';
 
 export function configure(command: Command, io: IO): void {
   command
     .requiredOption('-o, --output <prefix>', 'write PREFIX.pem (private, mode 0600) and PREFIX.pub')
-    .option('--bits <n>', 'the size of the RSA key in bits', '4096')
+    .option('--bits <n>', 'the size of the RSA key in bits', DEFAULT_BITS)
     .action(({ output, bits }) => keygen(io, output, bits));
+}
+
+const DEFAULT_BITS = '4096';
+
+function commandFor(prefix: string, bits: string): string {
+  return commandLine('kseal keygen', {
+    '-o': prefix,
+    '--bits': bits === DEFAULT_BITS ? undefined : bits,
+  });
 }
 
 async function keygen(io: IO, prefix: string, bitsText: string): Promise<void> {
   if (/(^|[\\/])$/.test(prefix)) {
     throw new KsealError('USAGE', '-o takes a prefix for the names of two files', {
-      hint: '-o prod writes prod.pem and prod.pub',
+      hint: commandFor(`${prefix}prod`, bitsText),
     });
   }
   const bits = Number(bitsText);
@@ -31,12 +39,12 @@ async function keygen(io: IO, prefix: string, bitsText: string): Promise<void> {
     throw new KsealError(
       'USAGE',
       `--bits must be a multiple of 8 from ${MIN_BITS} to ${MAX_BITS}`,
-      { hint: '--bits 4096' },
+      { hint: commandFor(prefix, DEFAULT_BITS) },
     );
   }
   const [pem, pub] = [`${prefix}.pem`, `${prefix}.pub`];
   for (const path of [pem, pub]) {
-    if (existsSync(resolve(io.cwd, path))) throw exists(path, prefix);
+    if (existsSync(resolve(io.cwd, path))) throw exists(path, prefix, bitsText);
     checkWritable(resolve(io.cwd, path), path);
   }
   warnAboutKey(io, { bits }, pub);
@@ -67,9 +75,9 @@ export async function makeKeyPair(
   return { publicKey, pem, kid: await kidOf(publicKey) };
 }
 
-function exists(thing: string, prefix: string): KsealError {
+function exists(thing: string, prefix: string, bits: string): KsealError {
   return new KsealError('OUTPUT_EXISTS', 'already exists, and keys are never overwritten', {
     thing,
-    hint: `choose another name: kseal keygen -o ${shellWord(`${prefix}-2`)}`,
+    hint: `choose another name: ${commandFor(`${prefix}-2`, bits)}`,
   });
 }

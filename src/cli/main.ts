@@ -1,3 +1,5 @@
+import { KsealError } from '../errors.ts';
+import { shellWord } from '../text.ts';
 import { type IO, version } from './io.ts';
 import { reportErrors, writeStdout } from './print.ts';
 
@@ -15,8 +17,21 @@ export async function main(argv: readonly string[], io: IO): Promise<number> {
     return await run(argv, io);
   } catch (thrown) {
     io.onError?.(thrown);
-    return reportErrors(io, thrown, argv.includes('--debug') || Boolean(io.env.KSEAL_DEBUG));
+    const debug = argv.includes('--debug') || Boolean(io.env.KSEAL_DEBUG);
+    return reportErrors(io, withCommand(thrown, argv), debug);
   }
+}
+
+/** Replaces the hint about a mistyped argument with the whole command line as it was meant. */
+function withCommand(thrown: unknown, argv: readonly string[]): unknown {
+  if (!(thrown instanceof KsealError) || thrown.meant === undefined) return thrown;
+  const [typed, meant] = thrown.meant;
+  // An argument that contains a value is not shown again.
+  if (!argv.includes(typed) || argv.some((word) => word.startsWith('--from-literal')))
+    return thrown;
+  const words = argv.map((word) => shellWord(word === typed ? meant : word));
+  const hint = `did you mean: kseal ${words.join(' ')}`;
+  return new KsealError(thrown.code, thrown.message, { hint, cause: thrown.cause });
 }
 
 const isVersion = /^(?:-[vV]|--version|version)$/;

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import type { Config } from '../config/config.ts';
 import { REQUEST_MARKER } from '../config/schema.ts';
 import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
 import { bindingTo, type Scope, scopes } from '../jwe/binding.ts';
 import { compactText } from '../jwe/detect.ts';
+import { keyStatuses } from '../keys/key-status.ts';
 import { isSecretName, secretLabel } from '../kubernetes/secret.ts';
 import { newManifest } from '../manifest/edit.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
@@ -38,10 +40,11 @@ import {
   repeated,
   shownPath,
   writeResult,
+  yamlStream,
 } from './files.ts';
 import type { IO } from './io.ts';
-import { addKeyOptions, keyKinds, sayScope } from './options.ts';
-import { say, warnAbout } from './print.ts';
+import { addKeyOptions, commandLine, configFinder, keyKinds, sayScope } from './options.ts';
+import { say, warn, warnAbout } from './print.ts';
 import { askYesNo, canAsk } from './prompt.ts';
 import {
   knownFrom,
@@ -147,14 +150,14 @@ function dispatch(
   options: readonly Option[],
 ): Promise<void> {
   const { flags, sources } = line;
-  const command = (of: Line) => commandLine(of, options);
+  const command = (of: Line) => wholeLine(of, options);
   const target = checkUsage(io, names, line, command);
   if (target === 'file') return sealFiles(io, [...flags.file, ...names], flags, command);
   if (target === 'jwe') return rewriteJwe(io, flags, sources);
   return sealSecret(io, { ...line, name: names[0] }, command);
 }
 
-function commandLine({ name, flags, sources }: Line, options: readonly Option[]): string {
+function wholeLine({ name, flags, sources }: Line, options: readonly Option[]): string {
   const given: Readonly<Record<string, unknown>> = { ...flags };
   const isSource = ({ long }: Option) => sourceOptions.some(([its]) => its.startsWith(`${long} `));
   const words = options.flatMap((option) => {
@@ -537,6 +540,7 @@ function sealOptions(flags: SealFlags, setting: Setting): SealOptions {
     ...setting,
     stringData: setting.stringData || flags.raw === true,
     policy: policyFrom(flags),
+    given: commandLine('', { '-k': flags.key, '--pin': flags.pin, '--config': flags.config }),
   };
 }
 
@@ -577,7 +581,10 @@ async function sealFiles(
   await confirmWarnings(io, results);
   if (flags.inPlace) writeBack(io, results);
   else
-    await writeResult(io, join(results.map(({ text }) => text)), { ...flags, confidential: false });
+    await writeResult(io, yamlStream(results.map(({ text }) => text)), {
+      ...flags,
+      confidential: false,
+    });
   for (const { path, manifest, sealed, kept } of results) {
     if (manifest.secrets.length === 0) continue;
     const already = kept === 0 ? '' : `, ${kept} already sealed`;
@@ -587,6 +594,7 @@ async function sealFiles(
       `${shownPath(path)}: ${sealed} ${sealed === 1 ? 'value' : 'values'} sealed${already}`,
     );
   }
+  await warnAboutDeprecated(io, results, flags);
 }
 
 interface Input {
@@ -673,10 +681,57 @@ function sealDecrypted(
   });
 }
 
+/** Warns about values that are still sealed to a deprecated key, with the command that moves them. */
+async function warnAboutDeprecated(
+  io: IO,
+  results: readonly SealedFile[],
+  flags: SealFlags,
+): Promise<void> {
+  const find = configFinder(io, flags);
+  const known = new Map<Config, ReturnType<typeof keyStatuses>>();
+  const found: { readonly path: string; readonly names: readonly string[] }[] = [];
+  for (const { path, keptKids } of results) {
+    if (path === '-' || keptKids.length === 0) continue;
+    const config = find(dirname(resolve(io.cwd, path)));
+    if (config === undefined) continue;
+    const statuses = known.get(config) ?? keyStatuses(config);
+    known.set(config, statuses);
+    const { of } = await statuses;
+    const states = keptKids.map((kid) => of(kid)).filter(({ state }) => state === 'deprecated');
+    if (states.length > 0) found.push({ path, names: states.map(({ names }) => names[0] ?? '') });
+  }
+  const names = found.flatMap((file) => file.names);
+  if (names.length === 0) return;
+  const values = names.length === 1 ? '1 value is' : `${names.length} values are`;
+  const files = found.length === 1 ? (found[0]?.path ?? '') : `${found.length} files`;
+  warn(io, {
+    message: `${files}: ${values} still sealed to deprecated key ${[...new Set(names)].join(', ')}`,
+    hint: `to seal them again: ${sealAgain(
+      found.map(({ path }) => path),
+      flags,
+    )}`,
+  });
+}
+
+const MAX_LISTED = 10;
+
+/** A command for one file, a loop for a few, and one with FILE for many. */
+function sealAgain(paths: readonly string[], flags: SealFlags): string {
+  const shared = { '-n': flags.namespace, '--config': flags.config };
+  const open = commandLine('kseal decrypt FILE', shared);
+  const seal = commandLine('kseal seal -f -', { '-k': flags.key, '--pin': flags.pin, ...shared });
+  const command = `${open} | ${seal} -o FILE --force`;
+  const [path = '', second] = paths.map(shellWord);
+  if (second === undefined) return command.replaceAll('FILE', () => path);
+  if (paths.length > MAX_LISTED) return `for each file, ${command}`;
+  const inLoop = command.replaceAll('FILE', '"$$file"');
+  return `for file in ${paths.map(shellWord).join(' ')}; do ${inLoop}; done`;
+}
+
 /** Returns a manifest whose only Secrets are inside other objects, which kseal does not edit. */
 function withoutSecret(manifest: Manifest, flags: SealFlags): Omit<SealedFile, 'path'> {
   const warnings = nestedWarnings(manifest, policyFrom(flags));
-  return { text: manifest.source, warnings, sealed: 0, kept: 0, manifest };
+  return { text: manifest.source, warnings, sealed: 0, kept: 0, keptKids: [], manifest };
 }
 
 /** Writes all changed files, or none. Throws IO. */
@@ -690,14 +745,4 @@ function writeBack(io: IO, results: readonly SealedFile[]): void {
       madeFrom: Buffer.from(manifest.source),
     })),
   );
-}
-
-/** Joins texts to one YAML stream. JSON is YAML, so it can be joined as well. */
-function join(texts: readonly string[]): string {
-  const [first = '', ...rest] = texts;
-  return rest.reduce((stream, text) => {
-    const end = stream.endsWith('\n') ? '' : '\n';
-    const document = text.replace(/^\uFEFF/, '');
-    return `${stream}${end}${/^---\s/.test(document) ? '' : '---\n'}${document}`;
-  }, first);
 }

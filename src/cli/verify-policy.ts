@@ -24,7 +24,7 @@ import { checkPin, configuredKey } from '../keys/resolve.ts';
 import type { NamedText } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import { unknownRule } from '../verify/explain.ts';
-import type { AllowedKey, Policy } from '../verify/rule.ts';
+import type { AllowedKey, Finding, Policy } from '../verify/rule.ts';
 import { type Verification, verifyText } from '../verify/verify.ts';
 import type { IO } from './io.ts';
 
@@ -43,7 +43,8 @@ export type Judge = (text: NamedText) => Promise<Verification | undefined>;
 export function judgeFrom(io: IO, flags: PolicyFlags): Judge {
   const origin = originFrom(io, flags);
   const policies = new Map<Config | undefined, Promise<SharedPolicy>>();
-  return async ({ path, typed, file, walked, content, beside }) => {
+  return async (text) => {
+    const { path, typed, file, walked, isKeyFile, content, beside } = text;
     const config = origin.configFor(file);
     const loading = policies.get(config) ?? sharedPolicyOf(io, origin, config, flags);
     policies.set(config, loading);
@@ -59,19 +60,30 @@ export function judgeFrom(io: IO, flags: PolicyFlags): Judge {
       const request = mentions(bytes, REQUEST_MARKER)
         ? (await import('../verify/requests.ts')).judgeRequest(bytes, typed, beside)
         : undefined;
-      const text = { path, typed, content: bytes, request };
-      return verifyText(text, policy, { severities, suppressible });
+      const judged = { path, typed, isKeyFile, content: bytes, request };
+      return verifyText(judged, policy, { severities, suppressible });
     };
     if (ignored) return onlyRefused(await verify(content));
-    // The configuration is not a manifest, unless a manifest has its name.
-    if (walked && basename(file) === CONFIG_NAME && isEmpty(await verify(content)))
+    // The configuration is not a manifest, unless a manifest has its name. Nor is a public key.
+    if (walked && (isKeyFile || basename(file) === CONFIG_NAME) && isEmpty(await verify(content)))
       return undefined;
     if (origin.protectedText === undefined || !mentions(content, 'kseal-ignore'))
-      return verify(content);
+      return withoutLocalKeys(await verify(content), text);
     // A suppression counts if the protected branch has it for the same text.
     const { covered } = await verify(origin.protectedText(file) ?? new Uint8Array());
-    return verify(content, covered);
+    return withoutLocalKeys(await verify(content, covered), text);
   };
+}
+
+/** Drops findings about private keys that no commit can contain: this machine needs some. */
+function withoutLocalKeys(
+  result: Verification,
+  { isKeyFile, mayBeCommitted }: NamedText,
+): Verification | undefined {
+  const isKey = ({ code }: Finding) => isKeyFile || code === 'private-key';
+  if (!result.findings.some(isKey) || mayBeCommitted()) return result;
+  const findings = result.findings.filter((finding) => !isKey(finding));
+  return isKeyFile ? undefined : { ...result, findings };
 }
 
 /** Keeps only the findings of `--fail-if-kid`, which also applies to excluded files. */
@@ -92,7 +104,7 @@ function mentions(content: NamedText['content'], word: string): boolean {
 }
 
 /** The part of the policy that all files with the same configuration share. */
-interface SharedPolicy extends Pick<Policy, 'keys' | 'refusedKids'> {
+interface SharedPolicy extends Pick<Policy, 'keys' | 'refusedKids' | 'sealKey'> {
   /** From configured name to kid. */
   readonly kids: ReadonlyMap<string, string>;
   readonly severities: NonNullable<Config['verify']['rules']>;
@@ -110,7 +122,12 @@ async function sharedPolicyOf(
   const lookup = { cwd, config, own: configFor(join(cwd, CONFIG_NAME)), readKey };
   const { keys, kids } = await knownKeys(key, lookup);
   const refused = await Promise.all(failIfKid.map((text) => refusedKid(text, lookup)));
-  return { keys, kids, refusedKids: new Set(refused), severities };
+  const hasKey = [...(config?.keys.values() ?? [])].some(
+    ({ state = 'active' }) => state === 'active',
+  );
+  const [given, second] = key;
+  const sealKey = second === undefined ? (given ?? (hasKey ? undefined : 'KEY')) : 'KEY';
+  return { keys, kids, refusedKids: new Set(refused), severities, sealKey };
 }
 
 function checkRule(id: string, path: string): void {
@@ -123,7 +140,7 @@ function checkRule(id: string, path: string): void {
 function policyFor(
   file: string,
   config: Config | undefined,
-  { keys, kids, refusedKids }: SharedPolicy,
+  { keys, kids, refusedKids, sealKey }: SharedPolicy,
 ): Policy {
   const rule = config && ruleFor(config, file);
   return {
@@ -133,6 +150,7 @@ function policyFor(
     field: rule?.field,
     maxScope: rule?.scope ?? DEFAULT_MAX_SCOPE,
     refusedKids,
+    sealKey,
   };
 }
 
@@ -193,7 +211,7 @@ async function configuredFacts(
   if (kid !== undefined) return { kid };
   throw new KsealError('CONFIG_INVALID', `key ${name} has neither file nor kid`, {
     thing: config?.path,
-    hint: `add file: keys/${name}.pub, then: kseal fetch-pubkey ${name}`,
+    hint: `add file: ${name}.pub to it, then: kseal fetch-pubkey ${name}`,
   });
 }
 
@@ -207,7 +225,7 @@ async function givenFacts(text: string, lookup: KeyLookup): Promise<KeyFacts> {
     return configuredFacts(name, entry, config, lookup);
   }
   throw new KsealError('KEY_REFERENCE_INVALID', 'verify works offline and cannot fetch this key', {
-    hint: `kseal fetch-pubkey ${shellWord(text)} -o key.pub, then: --key key.pub`,
+    hint: `kseal fetch-pubkey ${shellWord(text)} -o key.pub, then verify with: -k key.pub`,
   });
 }
 

@@ -55,6 +55,12 @@ export function filesAt(
   return entries.map(({ mode, id, path }) => ({ path, blob: id, kind: oddKind(mode) }));
 }
 
+/** The files at or below the folder that git tracks or would add, relative to it. Throws IO. */
+export function addableFiles(git: LocalGit): ReadonlySet<string> {
+  const listing = ask(git, ['ls-files', '-z', '--cached', '--others', '--exclude-standard']);
+  return new Set(listing.toString().split('\0'));
+}
+
 function oddKind(mode: string): string | undefined {
   return isRegular(mode) ? undefined : kindOf(mode);
 }

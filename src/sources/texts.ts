@@ -1,8 +1,9 @@
-import { readdirSync } from 'node:fs';
-import { join, relative, resolve, sep } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { expected, KsealError } from '../errors.ts';
 import { fileError, MAX_MANIFEST, readFile, statOf } from '../fs/read.ts';
 import {
+  addableFiles,
   commitOf,
   contentsOf,
   fileAt,
@@ -27,19 +28,27 @@ export interface NamedText {
   readonly file: string;
   /** Whether it was found in a folder, rather than named. */
   readonly walked: boolean;
+  /** Whether its name is that of a key file, so that it is not read as a manifest. */
+  readonly isKeyFile: boolean;
+  /**
+   * Whether a commit can contain it. In a folder, git may ignore a file; outside of a repository, key
+   * files stay where they are.
+   */
+  readonly mayBeCommitted: () => boolean;
   readonly content: Uint8Array | KsealError;
   /** Reads the files that this one names, from the same source. */
   readonly beside: (name: string) => BesideFile;
 }
 
 /**
- * Reads manifests from files and folders, each once; `readStdin` is called for `-`. Throws IO for a
- * named path that cannot be read.
+ * Reads manifests from files and folders, each once; `readStdin` is called for `-`. With `git`, the
+ * key files in folders as well. Throws IO for a named path that cannot be read.
  */
 export async function* textsInFiles(
   cwd: string,
   paths: readonly string[],
   readStdin: () => Promise<Uint8Array>,
+  git?: LocalGit,
 ): AsyncGenerator<NamedText> {
   const seen = new Set<string>();
   let read = 0;
@@ -50,14 +59,23 @@ export async function* textsInFiles(
       yield { ...stdin, file, content: await readStdin(), beside };
       continue;
     }
-    const walked = isFolder(resolve(cwd, path));
-    for (const name of walked ? manifestsIn(resolve(cwd, path), path) : [path]) {
+    const folder = resolve(cwd, path);
+    const walked = isFolder(folder);
+    const wanted = git === undefined ? manifestName : anyName;
+    const isCommittable = committable(git && { ...git, folder });
+    for (const name of walked ? filesIn(folder, path, wanted) : [path]) {
       const file = resolve(cwd, name);
       if (seen.size === seen.add(file).size) continue;
       const shown = slashed(name);
+      const isKeyFile = isKeyName(name);
       const content = readOrError(file, name, walked);
-      const beside = (name: string) => readBeside(file, name);
-      yield { path: shown, typed: shown, file, walked, content, beside };
+      if (walked && isKeyFile && isTooLarge(content)) continue;
+      const facts = {
+        ...{ file, walked, isKeyFile, content },
+        mayBeCommitted: () => !walked || isCommittable(slashed(relative(folder, file))),
+        beside: (name: string) => readBeside(file, name),
+      };
+      yield { path: shown, typed: shown, ...facts };
       if (content instanceof Uint8Array) read += content.length;
       if (read < UNBROKEN) continue;
       await new Promise((next) => setImmediate(next));
@@ -66,7 +84,19 @@ export async function* textsInFiles(
   }
 }
 
-const stdin = { path: 'stdin', typed: '-', walked: false };
+const always = () => true;
+
+const stdin = {
+  ...{ path: 'stdin', typed: '-' },
+  ...{ walked: false, isKeyFile: false, mayBeCommitted: always },
+};
+
+/** The largest text that can be a key file, in bytes; Keynote presentations end in .key as well. */
+const MAX_KEY_FILE = 256 * 1024;
+
+function isTooLarge(content: NamedText['content'] | undefined): boolean {
+  return content instanceof Uint8Array && content.length > MAX_KEY_FILE;
+}
 
 /** Returns the error for a file in a folder, and throws it for a named file. */
 function readOrError(file: string, name: string, walked: boolean): Uint8Array | KsealError {
@@ -137,17 +167,23 @@ async function* textsOf(
 ): AsyncGenerator<NamedText> {
   const prefix = ref === undefined ? '' : `${ref}:`;
   const names = new Set(named);
-  const manifests = files.filter(({ path }) => names.has(path) || isManifestName(path));
+  const isWanted = ({ path, kind }: GitFile) =>
+    names.has(path) || isManifestName(path) || (kind === undefined && isKeyName(path));
+  const wanted = files.filter(isWanted);
   const textAt = ({ path }: GitFile, content: NamedText['content']): NamedText => {
     const file = resolve(git.folder, path);
-    const beside = (name: string) => readBesideInGit(git, ref, path, name);
-    return { path: prefix + path, typed: path, file, walked: !names.has(path), content, beside };
+    const facts = {
+      ...{ file, walked: !names.has(path), isKeyFile: isKeyName(path), mayBeCommitted: always },
+      beside: (name: string) => readBesideInGit(git, ref, path, name),
+    };
+    return { path: prefix + path, typed: path, ...facts, content };
   };
-  for (const file of manifests)
+  for (const file of wanted)
     if (file.kind !== undefined) yield textAt(file, notAFile(prefix + file.path, file.kind));
-  const regular = manifests.filter(({ kind }) => kind === undefined);
+  const regular = wanted.filter(({ kind }) => kind === undefined);
   for await (const { file, bytes } of contentsOf(git, regular, MAX_MANIFEST)) {
     const tooLarge = { thing: prefix + file.path };
+    if (isKeyName(file.path) && !names.has(file.path) && isTooLarge(bytes)) continue;
     yield textAt(
       file,
       bytes ?? new KsealError('IO', `larger than ${MAX_MANIFEST} bytes`, tooLarge),
@@ -171,10 +207,23 @@ function slashed(path: string): string {
 const skipped = new Set(['.git', 'node_modules']);
 // In any case, because Windows ignores case.
 const manifestName = /\.(?:ya?ml|json)$/i;
+/** The names that openssl, ssh-keygen, PuTTY, GnuPG, age and JOSE tools give to private keys. */
+const keyName =
+  /(?:\.(?:pem|key|p8|pkcs8|jwks?|ppk|asc|agekey)|(?:^|[\\/])(?:id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|keys?\.txt))$/i;
+
+const anyName = new RegExp(`${manifestName.source}|${keyName.source}`, 'i');
 
 /** Whether the path of a file in a folder looks like that of a manifest. */
 function isManifestName(path: string): boolean {
-  return manifestName.test(path) && !path.split('/').some((part) => skipped.has(part));
+  return manifestName.test(path) && !isSkipped(path);
+}
+
+function isKeyName(path: string): boolean {
+  return keyName.test(path) && !isSkipped(path);
+}
+
+function isSkipped(path: string): boolean {
+  return path.split('/').some((part) => skipped.has(part));
 }
 
 /** Whether `path` leads to a folder that can be reached. */
@@ -189,14 +238,44 @@ export function isFolder(path: string): boolean {
  * cannot be read.
  */
 export function manifestsIn(path: string, shown: string): readonly string[] {
+  return filesIn(path, shown, manifestName);
+}
+
+/**
+ * Returns whether a commit can contain a path below the folder of `git`. Git is asked once, about all
+ * files, because few folders need it.
+ */
+function committable(git: LocalGit | undefined): (path: string) => boolean {
+  let addable: ReadonlySet<string> | undefined;
+  return (path) => {
+    if (git === undefined || !isInRepository(git.folder)) return !isKeyName(path);
+    try {
+      addable ??= addableFiles(git);
+    } catch (error) {
+      // Git is not installed, or does not trust the folder.
+      expected(error);
+      return true;
+    }
+    return addable.has(path);
+  };
+}
+
+function isInRepository(folder: string): boolean {
+  const parent = dirname(folder);
+  return existsSync(join(folder, '.git')) || (parent !== folder && isInRepository(parent));
+}
+
+function filesIn(path: string, shown: string, wanted: RegExp): readonly string[] {
   return entriesOf(path, shown).flatMap((entry) => {
     if (skipped.has(entry.name)) return [];
-    if (entry.isDirectory()) return manifestsIn(join(path, entry.name), join(shown, entry.name));
-    // A dangling link counts, so that reading it is an error.
+    if (entry.isDirectory())
+      return filesIn(join(path, entry.name), join(shown, entry.name), wanted);
+    // A dangling link to a manifest counts, so that reading it is an error. Git does not store the
+    // key that a link leads to.
     const isFile = entry.isSymbolicLink()
-      ? (statOf(join(path, entry.name))?.isFile() ?? true)
+      ? manifestName.test(entry.name) && (statOf(join(path, entry.name))?.isFile() ?? true)
       : entry.isFile();
-    return isFile && manifestName.test(entry.name) ? [join(shown, entry.name)] : [];
+    return isFile && wanted.test(entry.name) ? [join(shown, entry.name)] : [];
   });
 }
 

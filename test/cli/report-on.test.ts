@@ -13,8 +13,16 @@ const flags: VerifyFlags = {
 async function* texts(count: number, walked = true): AsyncGenerator<NamedText> {
   for (let i = 0; i < count; i++) {
     const path = `${i}.yaml`;
-    const content = Buffer.from('a: b\n');
-    yield { path, typed: path, file: `/${path}`, walked, content, beside: () => undefined };
+    yield {
+      path,
+      typed: path,
+      file: `/${path}`,
+      walked,
+      isKeyFile: false,
+      mayBeCommitted: () => true,
+      content: Buffer.from('a: b\n'),
+      beside: () => undefined,
+    };
   }
 }
 
