@@ -12,6 +12,71 @@ export function printable(text: string): string {
   );
 }
 
+/**
+ * The columns that `text`, which must be printable, takes on a terminal: none for a combining mark,
+ * two for an emoji or an East Asian character (Unicode Standard Annex 11).
+ */
+export function widthOf(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  let width = 0;
+  for (const { segment } of graphemes().segment(text)) width += columnsOf(segment);
+  return width;
+}
+
+function columnsOf(grapheme: string): number {
+  if (/^\p{M}/u.test(grapheme)) return 0;
+  return wide.test(grapheme) && !halfWidth.test(grapheme) ? 2 : 1;
+}
+
+// U+FE0F makes an emoji of the character before it.
+const wide =
+  /\u{fe0f}|[\p{Emoji_Presentation}\p{sc=Han}\p{sc=Hangul}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Bopomofo}\p{sc=Yi}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]/u;
+const halfWidth = /^[\uff61-\uffdc]/;
+
+let segmenter: Intl.Segmenter | undefined;
+
+function graphemes(): Intl.Segmenter {
+  segmenter ??= new Intl.Segmenter();
+  return segmenter;
+}
+
+/** `text` with spaces after it, so that it takes `width` columns. */
+export function padded(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - widthOf(text)));
+}
+
+/** Breaks `text` between words into lines of at most `width` columns. A longer word is not broken. */
+export function wrapped(text: string, width: number): readonly string[] {
+  const [first = '', ...words] = text.split(' ');
+  const lines = [first];
+  for (const word of words) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (widthOf(longer) <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** Returns `1 file` or `2,000 files`. */
+export function counted(count: number, noun: string): string {
+  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Returns a number such as 2,000. */
+export function grouped(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
+/** A message names at most so many things, and counts the others. */
+export const MAX_LISTED = 10;
+
+/** Joins names for a message: `a, b, c`, or after the tenth `and 1,990 more`. */
+export function listOf(names: readonly string[]): string {
+  const more = names.length - MAX_LISTED;
+  if (more <= 0) return names.join(', ');
+  return `${names.slice(0, MAX_LISTED).join(', ')} and ${grouped(more)} more`;
+}
+
 /** JSON with a final newline. Control and direction characters are escaped, as in `printable`. */
 export function jsonText(value: unknown): string {
   const text = JSON.stringify(value, null, 2).replace(
