@@ -48,6 +48,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   pino: ['webhook'],
   'prom-client': ['webhook'],
   commander: ['cli'],
+  chalk: ['cli'],
+  'cli-progress': ['cli'],
 };
 
 /** The modules of Node.js for all parts. None of them reaches a process or the network. */
@@ -78,7 +80,10 @@ const serverBuiltins = ['http', 'https', 'net', 'tls'];
 const processUsers = ['cli', 'git', 'keys/gcpkms/client.ts'];
 
 /** Packages that are slow to load or use the network, so they are loaded by `import()`. */
-const lazy = ['@google-cloud/kms', '@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'];
+const lazy = [
+  ...['@google-cloud/kms', '@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'],
+  ...['chalk', 'cli-progress'],
+];
 
 function partOf(path: string): string {
   return path.split('/')[0] ?? '';

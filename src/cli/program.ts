@@ -54,7 +54,9 @@ export async function run(argv: readonly string[], io: IO): Promise<number> {
       'Seal Kubernetes Secrets to a public key, offline; only the holder of the private key can open them.',
     )
     .version(version, '-V, --version', 'print the version')
-    .option('--debug', 'print causes and stack traces of errors')
+    .option('--debug', 'print causes and stack traces of errors, and all messages')
+    // Taken out of the command line by main.ts; here for the help.
+    .option('--color [when]', 'colour the output: always, never or auto')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
     .configureHelp({

@@ -22,7 +22,7 @@ import {
 } from '../seal/seal.ts';
 import type { ValuePolicy } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
-import { shellWord } from '../text.ts';
+import { counted, grouped, shellWord } from '../text.ts';
 import {
   checkOutput,
   pairs,
@@ -34,7 +34,7 @@ import {
 } from './files.ts';
 import type { IO } from './io.ts';
 import { addKeyOptions, keyKinds, sayScope } from './options.ts';
-import { say, warnAbout } from './print.ts';
+import { progressOn, say, sayAll, warningsAbout } from './print.ts';
 import { askYesNo } from './prompt.ts';
 import { type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
@@ -351,7 +351,10 @@ async function confirmWarnings(
   io: IO,
   files: readonly Pick<SealedFile, 'manifest' | 'warnings'>[],
 ): Promise<void> {
-  for (const { manifest, warnings } of files) warnAbout(io, manifest.path, warnings);
+  const messages = files.flatMap(({ manifest, warnings }) =>
+    warningsAbout(manifest.path, warnings),
+  );
+  sayAll(io, 'warning', messages);
   const codes = files.flatMap(({ warnings }) => warnings.map(({ code }) => code));
   const asked = allowedCodes.filter((code) => codes.includes(code));
   if (asked.length === 0 || (await askYesNo(io, 'Seal in spite of these warnings')) !== false)
@@ -420,15 +423,24 @@ async function sealFiles(io: IO, arguments_: readonly string[], flags: SealFlags
   if (flags.inPlace) writeBack(io, results);
   else
     await writeResult(io, join(results.map(({ text }) => text)), { ...flags, confidential: false });
-  for (const { path, manifest, sealed, kept } of results) {
-    if (manifest.secrets.length === 0) continue;
-    const already = kept === 0 ? '' : `, ${kept} already sealed`;
-    say(
-      io,
-      'note',
-      `${shownPath(path)}: ${sealed} ${sealed === 1 ? 'value' : 'values'} sealed${already}`,
-    );
-  }
+  sayCounts(io, results);
+}
+
+/** Prints how many values of each file were sealed, and of all files together. */
+function sayCounts(io: IO, results: readonly SealedFile[]): void {
+  const files = results.filter(({ manifest }) => manifest.secrets.length > 0);
+  const countsOf = ({ sealed, kept }: Pick<SealedFile, 'sealed' | 'kept'>) =>
+    `${counted(sealed, 'value')} sealed${kept === 0 ? '' : `, ${grouped(kept)} already sealed`}`;
+  const notes = files.map((file) => `${shownPath(file.path)}: ${countsOf(file)}`);
+  sayAll(
+    io,
+    'file',
+    notes.map((text) => ({ kind: 'note', text })),
+  );
+  if (files.length < 2) return;
+  const sum = (name: 'sealed' | 'kept') => files.reduce((total, file) => total + file[name], 0);
+  const totals = countsOf({ sealed: sum('sealed'), kept: sum('kept') });
+  say(io, 'note', `${counted(files.length, 'file')}: ${totals}`);
 }
 
 interface Input {
@@ -458,7 +470,9 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
   const printed = new Set<Scope>();
   const results: SealedFile[] = [];
   const errors: KsealError[] = [];
-  for (const { path, walked } of inputs) {
+  const progress = await progressOn(io, 'file');
+  for (const [index, { path, walked }] of inputs.entries()) {
+    progress.step(inputs.length - index - 1);
     try {
       const found = walked ? await readManifestFile(io, path) : undefined;
       // Files without a Secret need no key.
@@ -480,6 +494,7 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
       }
     }
   }
+  progress.end();
   throwAll(errors);
   return results;
 }

@@ -10,7 +10,7 @@ import { type KnownKey, knownKeysPath, knownKid, rememberKey } from '../keys/kno
 import { checkPin, loadPublicKey } from '../keys/resolve.ts';
 import type { IO } from './io.ts';
 import { configFinder, type KeyFlags, keyContext, warnAboutKey } from './options.ts';
-import { say } from './print.ts';
+import { say, sayFingerprint } from './print.ts';
 import { askYesNo } from './prompt.ts';
 
 /** The options that decide how a file is sealed. */
@@ -136,7 +136,7 @@ async function sealingKey(
   const parsed = parseReference(reference);
   const title = parsed.kind === 'name' ? config?.keys.get(parsed.name)?.title : undefined;
   say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
-  say(io, 'note', `its fingerprint: ${describeKid(kid)}`);
+  sayFingerprint(io, describeKid(kid));
   warnAboutKey(io, key, reference);
   const pin = pinOf(flags.pin);
   if (parsed.kind === 'name' && config !== undefined) {
@@ -186,14 +186,14 @@ async function trustKey(io: IO, key: KnownKey, pin: string | undefined): Promise
   if (pin !== undefined) checkPin(kid, pin, `key ${name}`);
   else if (known === undefined) await confirm(io, name, kid);
   else {
-    throw new KsealError(
-      'KEY_MISMATCH',
-      `fingerprint changed: confirmed ${describeKid(known)}, now ${describeKid(kid)}`,
-      {
-        thing: `key ${name}`,
-        hint: 'ask the KMS manager; if the change is intended, confirm it with --pin FINGERPRINT',
-      },
-    );
+    throw new KsealError('KEY_MISMATCH', 'fingerprint changed', {
+      thing: `key ${name}`,
+      hint: 'ask the KMS manager; if the change is intended, confirm it with --pin FINGERPRINT',
+      fingerprints: [
+        ['confirmed', describeKid(known)],
+        ['now', describeKid(kid)],
+      ],
+    });
   }
   if (path === undefined) return;
   rememberKey(path, key);

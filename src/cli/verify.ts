@@ -5,24 +5,18 @@ import type { LocalGit } from '../git/local.ts';
 import { github } from '../report/github.ts';
 import { json } from '../report/json.ts';
 import { junit } from '../report/junit.ts';
-import {
-  counted,
-  type Paint,
-  type Report,
-  type Reporter,
-  sorted,
-  tallyOf,
-} from '../report/report.ts';
+import { type Paint, type Report, type Reporter, sorted, tallyOf } from '../report/report.ts';
 import { sarif } from '../report/sarif.ts';
 import { text } from '../report/text.ts';
 import { type NamedText, textsAtRefs, textsInFiles, textsInIndex } from '../sources/texts.ts';
+import { counted } from '../text.ts';
 import { explainRule } from '../verify/explain.ts';
 import type { Finding, Severity, SuppressedFinding } from '../verify/rule.ts';
 import { rules } from '../verify/rules/index.ts';
 import { readInput, repeated } from './files.ts';
-import { type IO, version } from './io.ts';
+import { type IO, version, widthOn } from './io.ts';
 import { configOption } from './options.ts';
-import { paint, writeStdout } from './print.ts';
+import { paint, progressOn, writeStdout } from './print.ts';
 import { type Judge, judgeFrom, type PolicyFlags } from './verify-policy.ts';
 
 /** The formats that `--format` takes. */
@@ -101,7 +95,7 @@ async function verify(io: IO, paths: readonly string[], flags: VerifyFlags): Pro
   if (!flags.quiet || errors + warnings > 0) {
     const format = formats[flags.json ? 'json' : flags.format];
     const coloured: Paint = (colour, text) => paint(io, io.stdout, colour, text);
-    await writeStdout(io, format(report, { version, rules }, coloured));
+    await writeStdout(io, format(report, { version, rules }, coloured, widthOn(io.stdout)));
   }
   return errors + (flags.failOn === 'warning' ? warnings : 0) > 0 ? 1 : 0;
 }
@@ -149,13 +143,13 @@ export async function reportOn(
   const files: string[] = [];
   const foreign = new Map<string, number>();
   const totals = { secrets: 0, values: 0, sealed: 0, unjudgedKids: 0 };
-  const progress = progressOn(io);
+  const progress = await progressOn(io, 'file');
   // The next commit may contain no manifest, and an ignored file may be named on the command line.
   let mayBeNone = staged;
   try {
     for await (const text of texts) {
       const result = await judge(text);
-      progress.step();
+      progress.step(text.left);
       if (result === undefined) {
         mayBeNone ||= !text.walked;
         continue;
@@ -204,21 +198,4 @@ function notesOnTools(foreign: ReadonlyMap<string, number>): readonly string[] {
   const tools = [...foreign].sort(([a], [b]) => compareText(a, b));
   const counts = tools.map(([tool, count]) => `${count} ${tool}`);
   return [`documents of other tools, not judged: ${counts.join(', ')}`];
-}
-
-/** Shows the progress of a long run on a terminal, and clears it at the end. */
-function progressOn({ stderr }: IO): { step(): void; end(): void } {
-  let files = 0;
-  const show = (text: string) => {
-    if (stderr.isTTY) stderr.write(`\r\x1b[K${text}`);
-  };
-  return {
-    step() {
-      files++;
-      if (files % 500 === 0) show(`${files} files`);
-    },
-    end() {
-      if (files >= 500) show('');
-    },
-  };
 }

@@ -9,8 +9,18 @@ export function kidOf(publicKey: KeyObject): Promise<string> {
 
 /** The fingerprint of a key, the form that people compare: 16 groups of four hex digits, then the kid. */
 export function describeKid(kid: string): string {
+  return `${fingerprintOf(kid)} (${kid})`;
+}
+
+/** 16 groups of four hex digits. */
+export function fingerprintOf(kid: string): string {
   const hex = Buffer.from(kid, 'base64url').toString('hex');
-  return `${hex.match(/.{4}/g)?.join(' ') ?? ''} (${kid})`;
+  return hex.match(/.{4}/g)?.join(' ') ?? '';
+}
+
+/** The beginning of a fingerprint, for tables: it tells keys apart, but is too short to trust. */
+export function shortFingerprint(kid: string): string {
+  return `${fingerprintOf(kid).slice(0, 9)}…`;
 }
 
 /**

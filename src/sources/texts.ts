@@ -27,6 +27,8 @@ export interface NamedText {
   /** Whether it was found in a folder, rather than named. */
   readonly walked: boolean;
   readonly content: Uint8Array | KsealError;
+  /** The number of texts that follow. */
+  readonly left: number;
 }
 
 /**
@@ -38,26 +40,43 @@ export async function* textsInFiles(
   paths: readonly string[],
   readStdin: () => Promise<Uint8Array>,
 ): AsyncGenerator<NamedText> {
-  const seen = new Set<string>();
+  const listed = listFiles(cwd, paths);
+  let left = listed.size;
   let read = 0;
-  for (const path of paths) {
-    if (path === '-') {
-      yield { ...stdin, file: resolve(cwd, 'stdin'), content: await readStdin() };
+  for (const [file, { name, walked }] of listed) {
+    left--;
+    if (name === '-') {
+      yield { ...stdin, file, content: await readStdin(), left };
       continue;
     }
-    const walked = isFolder(resolve(cwd, path));
-    for (const name of walked ? manifestsIn(resolve(cwd, path), path) : [path]) {
-      const file = resolve(cwd, name);
-      if (seen.size === seen.add(file).size) continue;
-      const shown = slashed(name);
-      const content = readOrError(file, name, walked);
-      yield { path: shown, typed: shown, file, walked, content };
-      if (content instanceof Uint8Array) read += content.length;
-      if (read < UNBROKEN) continue;
-      await new Promise((next) => setImmediate(next));
-      read = 0;
+    const shown = slashed(name);
+    const content = readOrError(file, name, walked);
+    yield { path: shown, typed: shown, file, walked, content, left };
+    if (content instanceof Uint8Array) read += content.length;
+    if (read < UNBROKEN) continue;
+    await new Promise((next) => setImmediate(next));
+    read = 0;
+  }
+}
+
+interface ListedFile {
+  /** The path as the user wrote it; `-` is stdin. */
+  readonly name: string;
+  readonly walked: boolean;
+}
+
+/** Lists named files and the manifests in named folders, each once, by absolute path. */
+function listFiles(cwd: string, paths: readonly string[]): ReadonlyMap<string, ListedFile> {
+  const listed = new Map<string, ListedFile>();
+  for (const path of paths) {
+    const file = resolve(cwd, path === '-' ? 'stdin' : path);
+    const walked = path !== '-' && isFolder(file);
+    for (const name of walked ? manifestsIn(file, path) : [path]) {
+      const found = walked ? resolve(cwd, name) : file;
+      if (!listed.has(found)) listed.set(found, { name, walked });
     }
   }
+  return listed;
 }
 
 const stdin = { path: 'stdin', typed: '-', walked: false };
@@ -85,7 +104,7 @@ export function textsInIndex(git: LocalGit, paths: readonly string[]): AsyncGene
     const other = inPlaceOfFolder(git, path);
     if (other !== undefined) throw notAFile(other.at, other.kind);
   }
-  return textsOf(git, files, wanted, '');
+  return textsOf(git, manifestsAmong(files, wanted), wanted, '', 0);
 }
 
 /** Reads the manifests at branches, tags or commits. Throws IO for a path that none of them has. */
@@ -111,7 +130,18 @@ export async function* textsAtRefs(
       hint: 'check the path',
     });
   }
-  for (const { ref, files } of trees) yield* textsOf(git, files, wanted, `${ref}:`);
+  const texts = trees.map(({ ref, files }) => ({ ref, files: manifestsAmong(files, wanted) }));
+  let later = texts.reduce((sum, { files }) => sum + files.length, 0);
+  for (const { ref, files } of texts) {
+    later -= files.length;
+    yield* textsOf(git, files, wanted, `${ref}:`, later);
+  }
+}
+
+/** The named files, and those that look like manifests. */
+function manifestsAmong(files: readonly GitFile[], named: readonly string[]): readonly GitFile[] {
+  const names = new Set(named);
+  return files.filter(({ path }) => names.has(path) || isManifestName(path));
 }
 
 function isBelow(path: string): (file: string) => boolean {
@@ -123,21 +153,24 @@ function fromFolder({ folder }: LocalGit, paths: readonly string[]): readonly st
   return paths.map((path) => slashed(relative(folder, resolve(folder, path))) || '.');
 }
 
+/** Reads `files`; `later` is the number of texts that follow them. */
 async function* textsOf(
   git: LocalGit,
   files: readonly GitFile[],
   named: readonly string[],
   prefix: string,
+  later: number,
 ): AsyncGenerator<NamedText> {
   const names = new Set(named);
-  const manifests = files.filter(({ path }) => names.has(path) || isManifestName(path));
+  let left = files.length + later;
   const textAt = ({ path }: GitFile, content: NamedText['content']): NamedText => {
     const file = resolve(git.folder, path);
-    return { path: prefix + path, typed: path, file, walked: !names.has(path), content };
+    left--;
+    return { path: prefix + path, typed: path, file, walked: !names.has(path), content, left };
   };
-  for (const file of manifests)
+  for (const file of files)
     if (file.kind !== undefined) yield textAt(file, notAFile(prefix + file.path, file.kind));
-  const regular = manifests.filter(({ kind }) => kind === undefined);
+  const regular = files.filter(({ kind }) => kind === undefined);
   for await (const { file, bytes } of contentsOf(git, regular, MAX_MANIFEST)) {
     const tooLarge = { thing: prefix + file.path };
     yield textAt(

@@ -13,7 +13,14 @@ const flags: VerifyFlags = {
 async function* texts(count: number, walked = true): AsyncGenerator<NamedText> {
   for (let i = 0; i < count; i++) {
     const path = `${i}.yaml`;
-    yield { path, typed: path, file: `/${path}`, walked, content: Buffer.from('a: b\n') };
+    yield {
+      path,
+      typed: path,
+      file: `/${path}`,
+      walked,
+      content: Buffer.from('a: b\n'),
+      left: count - i - 1,
+    };
   }
 }
 
