@@ -230,15 +230,35 @@ export function sayFingerprint(io: IO, fingerprint: string): void {
 const running = new WeakMap<Output, Progress>();
 
 /**
- * Shows the progress of long work on a terminal, from the second second on. `noun` is for the
- * count. The caller reports each step, and ends it.
+ * Shows on a terminal how many files are `checked`, or another verb, from the second second on. The
+ * caller reports each file, and ends it.
  */
-export async function progressOn(io: IO, noun: string): Promise<Progress> {
+export async function progressOn(io: IO, verb: string): Promise<Progress> {
   if (!io.stderr.isTTY || io.env.TERM === 'dumb') return noProgress;
   const { startProgress } = await import('./progress.ts');
-  const progress = startProgress(io.stderr, noun);
+  const progress = startProgress(io.stderr, verb);
   running.set(io.stderr, progress);
   return progress;
+}
+
+/** Yields `items`, each of which is a file, while it shows the progress; `leftAfter` counts the rest. */
+export async function* withProgress<T>(
+  io: IO,
+  verb: string,
+  items: Iterable<T> | AsyncIterable<T>,
+  leftAfter: (item: T, index: number) => number,
+): AsyncGenerator<T> {
+  const progress = await progressOn(io, verb);
+  let index = 0;
+  try {
+    for await (const item of items) {
+      yield item;
+      progress.step(leftAfter(item, index));
+      index++;
+    }
+  } finally {
+    progress.end();
+  }
 }
 
 const noProgress: Progress = { step() {}, hide() {}, end() {} };

@@ -4,8 +4,8 @@ import { type Output, widthOn } from './io.ts';
 
 /** The progress of long work on a terminal. */
 export interface Progress {
-  /** Counts a step; `left` is the number of steps that follow, if it is known. */
-  step(left?: number): void;
+  /** Counts a file that is done; `left` is the number of files that follow. */
+  step(left: number): void;
   /** Clears the line until the next step. */
   hide(): void;
   end(): void;
@@ -15,31 +15,37 @@ export interface Progress {
 const DELAY_MS = 1000;
 const BAR = { least: 8, most: 30 };
 
-/** Counts steps, each of which is one `noun`, and shows a bar once the work takes long. */
-export function startProgress(stream: Output, noun: string): Progress {
+/** Loaded for the first bar. */
+let Bar: typeof SingleBar | undefined;
+let isLoading = false;
+
+async function load(): Promise<void> {
+  isLoading = true;
+  Bar = (await import('cli-progress')).default.SingleBar;
+}
+
+/** Counts files, and shows a bar once the work takes long. `verb` tells what is done to them. */
+export function startProgress(stream: Output, verb: string): Progress {
   const startedAt = Date.now();
   let done = 0;
-  let left: number | undefined;
-  let state: 'hidden' | 'shown' | 'ended' = 'hidden';
+  let left = 0;
   let bar: SingleBar | undefined;
-  let isLoading = false;
 
   const line = () => {
-    if (left === undefined) return counted(done, noun);
     const seconds = ((Date.now() - startedAt) / 1000 / done) * left;
-    const count = `${grouped(done)} of ${counted(done + left, noun)}, ${timeOf(seconds)} left`;
+    const all = counted(done + left, 'file');
+    const count = `${grouped(done)} of ${all} ${verb}, ${timeOf(seconds)} left`;
     return `${barOf(done / (done + left), widthOn(stream) - count.length)}${count}`;
   };
-  const load = async () => {
-    isLoading = true;
-    const { default: package_ } = await import('cli-progress');
+  const show = () => {
+    if (Bar === undefined) return;
     // The cursor stays visible and lines wrap, so that Ctrl-C has nothing to restore.
-    bar = new package_.SingleBar({ stream, format: line, clearOnComplete: true, linewrap: true });
+    bar = new Bar({ stream, format: line, clearOnComplete: true, linewrap: true });
+    bar.start(done + left, done);
   };
   const hide = () => {
-    if (state !== 'shown') return;
-    state = 'hidden';
     bar?.stop();
+    bar = undefined;
   };
   // Ctrl-C ends the process, and must not leave half a line before the prompt of the shell.
   process.once('exit', hide);
@@ -47,18 +53,15 @@ export function startProgress(stream: Output, noun: string): Progress {
     step(following) {
       done++;
       left = following;
-      if (state === 'ended' || Date.now() - startedAt < DELAY_MS) return;
-      if (!isLoading) void load();
-      if (state === 'shown') bar?.update(done);
-      else if (bar !== undefined) {
-        bar.start(done + (left ?? 0), done);
-        state = 'shown';
+      if (bar !== undefined) bar.update(done);
+      else if (Date.now() - startedAt >= DELAY_MS) {
+        if (!isLoading) void load();
+        show();
       }
     },
     hide,
     end() {
       hide();
-      state = 'ended';
       process.off('exit', hide);
     },
   };

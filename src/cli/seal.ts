@@ -34,7 +34,7 @@ import {
 } from './files.ts';
 import type { IO } from './io.ts';
 import { addKeyOptions, keyKinds, sayScope } from './options.ts';
-import { progressOn, say, sayAll, warningsAbout } from './print.ts';
+import { progressOn, say, sayAll, warningsAbout, withProgress } from './print.ts';
 import { askYesNo } from './prompt.ts';
 import { type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
@@ -420,7 +420,7 @@ async function sealFiles(io: IO, arguments_: readonly string[], flags: SealFlags
     throw noSecret(arguments_.map(shownPath), nested);
   }
   await confirmWarnings(io, results);
-  if (flags.inPlace) writeBack(io, results);
+  if (flags.inPlace) await writeBack(io, results);
   else
     await writeResult(io, join(results.map(({ text }) => text)), { ...flags, confidential: false });
   sayCounts(io, results);
@@ -470,9 +470,8 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
   const printed = new Set<Scope>();
   const results: SealedFile[] = [];
   const errors: KsealError[] = [];
-  const progress = await progressOn(io, 'file');
-  for (const [index, { path, walked }] of inputs.entries()) {
-    progress.step(inputs.length - index - 1);
+  const leftAfter = (_: Input, index: number) => inputs.length - index - 1;
+  for await (const { path, walked } of withProgress(io, 'sealed', inputs, leftAfter)) {
     try {
       const found = walked ? await readManifestFile(io, path) : undefined;
       // Files without a Secret need no key.
@@ -494,7 +493,6 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
       }
     }
   }
-  progress.end();
   throwAll(errors);
   return results;
 }
@@ -528,16 +526,20 @@ function withoutSecret(manifest: Manifest, flags: SealFlags): Omit<SealedFile, '
 }
 
 /** Writes all changed files, or none. Throws IO. */
-function writeBack(io: IO, results: readonly SealedFile[]): void {
+async function writeBack(io: IO, results: readonly SealedFile[]): Promise<void> {
   const changed = results.filter(({ manifest, text }) => text !== manifest.source);
-  replaceFiles(
-    changed.map(({ path, text, manifest }) => ({
-      path: resolve(io.cwd, path),
-      shown: path,
-      bytes: Buffer.from(text),
-      madeFrom: Buffer.from(manifest.source),
-    })),
-  );
+  const replacements = changed.map(({ path, text, manifest }) => ({
+    path: resolve(io.cwd, path),
+    shown: path,
+    bytes: Buffer.from(text),
+    madeFrom: Buffer.from(manifest.source),
+  }));
+  const progress = await progressOn(io, 'written');
+  try {
+    replaceFiles(replacements, progress.step);
+  } finally {
+    progress.end();
+  }
 }
 
 /** Joins texts to one YAML stream. JSON is YAML, so it can be joined as well. */

@@ -16,7 +16,7 @@ import { rules } from '../verify/rules/index.ts';
 import { readInput, repeated } from './files.ts';
 import { type IO, version, widthOn } from './io.ts';
 import { configOption } from './options.ts';
-import { paint, progressOn, writeStdout } from './print.ts';
+import { paint, withProgress, writeStdout } from './print.ts';
 import { type Judge, judgeFrom, type PolicyFlags } from './verify-policy.ts';
 
 /** The formats that `--format` takes. */
@@ -143,28 +143,22 @@ export async function reportOn(
   const files: string[] = [];
   const foreign = new Map<string, number>();
   const totals = { secrets: 0, values: 0, sealed: 0, unjudgedKids: 0 };
-  const progress = await progressOn(io, 'file');
   // The next commit may contain no manifest, and an ignored file may be named on the command line.
   let mayBeNone = staged;
-  try {
-    for await (const text of texts) {
-      const result = await judge(text);
-      progress.step(text.left);
-      if (result === undefined) {
-        mayBeNone ||= !text.walked;
-        continue;
-      }
-      files.push(text.path);
-      for (const finding of result.findings) findings.push(finding);
-      for (const finding of result.suppressed) suppressed.push(finding);
-      for (const { tool } of result.foreign) foreign.set(tool, (foreign.get(tool) ?? 0) + 1);
-      totals.secrets += result.secrets;
-      totals.values += result.values;
-      totals.sealed += result.sealed;
-      totals.unjudgedKids += result.unjudgedKids;
+  for await (const text of withProgress(io, 'checked', texts, ({ left }) => left)) {
+    const result = await judge(text);
+    if (result === undefined) {
+      mayBeNone ||= !text.walked;
+      continue;
     }
-  } finally {
-    progress.end();
+    files.push(text.path);
+    for (const finding of result.findings) findings.push(finding);
+    for (const finding of result.suppressed) suppressed.push(finding);
+    for (const { tool } of result.foreign) foreign.set(tool, (foreign.get(tool) ?? 0) + 1);
+    totals.secrets += result.secrets;
+    totals.values += result.values;
+    totals.sealed += result.sealed;
+    totals.unjudgedKids += result.unjudgedKids;
   }
   if (files.length === 0 && !mayBeNone) {
     throw new KsealError('IO', 'no manifest to verify', {

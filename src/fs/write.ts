@@ -74,13 +74,19 @@ interface Replacement extends Omit<FolderFile, 'name'> {
 
 /**
  * Writes all files beside their targets before it replaces the first target. Replaces none if any
- * target has changed since its replacement was made from it. Throws IO.
+ * target has changed since its replacement was made from it. Calls `onWritten` after each file, with
+ * the number of files left. Throws IO.
  */
-export function replaceFiles(replacements: readonly Replacement[]): void {
+export function replaceFiles(
+  replacements: readonly Replacement[],
+  onWritten: (left: number) => void = () => {},
+): void {
   const staged: Staged[] = [];
   try {
-    for (const replacement of replacements)
+    for (const replacement of replacements) {
       staged.push(wrapped(replacement.shown, () => stage(replacement)));
+      onWritten(replacements.length - staged.length);
+    }
     for (const replacement of replacements) refuseChanged(replacement);
     for (const { shown, commit } of staged) wrapped(shown, commit);
   } finally {
