@@ -33,6 +33,9 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** The packages for questions on a terminal. */
+const inquirer = ['confirm', 'input', 'search', 'select'].map((name) => `@inquirer/${name}`);
+
 /** The parts that import a package, wrap its errors and hide its types. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   jose: ['jwe'],
@@ -50,6 +53,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli'],
   chalk: ['cli'],
   'cli-progress': ['cli'],
+  ...Object.fromEntries(inquirer.map((name) => [name, ['cli']])),
 };
 
 /** The modules of Node.js for all parts. None of them reaches a process or the network. */
@@ -59,7 +63,6 @@ const builtins = [
   'fs',
   'path',
   'readline',
-  'readline/promises',
   'stream',
   'tty',
   'util',
@@ -83,6 +86,7 @@ const processUsers = ['cli', 'git', 'keys/gcpkms/client.ts'];
 const lazy = [
   ...['@google-cloud/kms', '@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'],
   ...['chalk', 'cli-progress'],
+  ...inquirer,
 ];
 
 function partOf(path: string): string {

@@ -190,7 +190,7 @@ function bugMessage({ debug = false }: IO, error: unknown): Message {
 /**
  * Lines that show fingerprints, in the form of `describeKid`, one under the other on a terminal:
  * eight groups a line with the label after them, or four if the terminal has fewer than 60 columns.
- * `^^^^` is below each group that differs; a single fingerprint has its kid below it.
+ * `^^^^` is below each group that differs. A single fingerprint has its kid below it, if that fits.
  */
 export function fingerprintLines(
   io: IO,
@@ -213,7 +213,7 @@ export function fingerprintLines(
     const lines = part.map(({ label, groups }) => `  ${groups.join(' ')}  ${label}`.trimEnd());
     return marked === '' ? lines : [...lines, `  ${paint(io, stream, 'red', marked)}`];
   });
-  return kids.length === 1 ? [...blocks, ...kids] : blocks;
+  return kids.length === 1 && perLine === 8 ? [...blocks, ...kids] : blocks;
 }
 
 const FINGERPRINT_GROUPS = 16;

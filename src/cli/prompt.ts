@@ -1,92 +1,307 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { emitKeypressEvents, type Key } from 'node:readline';
-import { createInterface } from 'node:readline/promises';
 import { type ErrorCode, KsealError } from '../errors.ts';
+import { isFolder } from '../sources/texts.ts';
 import { printable } from '../text.ts';
-import type { IO, Terminal } from './io.ts';
+import type { Colour, IO, Output, Terminal } from './io.ts';
+import { hideProgress, paint } from './print.ts';
 
+const CURSOR_ON = '\x1b[?25h';
 const PASTE_ON = '\x1b[?2004h';
 const PASTE_OFF = '\x1b[?2004l';
 const TRIES = 3;
+/** Keys that do not type text. */
+const UNTYPED = /^[\x00-\x08\x0a-\x1f\x7f]/;
 /** A paste is over after so many milliseconds without input. */
 const QUIET_MS = 60;
 
-/** Asks on the controlling terminal; undefined without a terminal. Throws INTERRUPTED. */
-export async function askYesNo(io: IO, question: string): Promise<boolean | undefined> {
-  const answer = await askLine(io, `${question} (yes/no)? `);
-  return answer === undefined ? undefined : /^y(?:es)?$/i.test(answer);
+/** An answer to choose from a list. */
+export interface Choice<T> {
+  readonly value: T;
+  readonly label: string;
+  /** Shown below the list while the choice is selected. */
+  readonly detail?: string;
+}
+
+/** Returns the problem with an answer, in words; undefined for a good answer. */
+type Check<T> = (answer: T) => string | undefined;
+
+/** Whether there is a controlling terminal, so that questions can be asked. */
+export function canAsk(io: IO): boolean {
+  const terminal = io.openTerminal();
+  terminal?.close();
+  return terminal !== undefined;
 }
 
 /**
- * Asks on the controlling terminal until the answer is one of `choices` or its first letter;
+ * Prints lines on the controlling terminal, which is not always stdout or stderr. Long lines are
+ * wrapped between words, except indented ones: a command must stay on one line to be pasted.
+ */
+export function showOnTerminal(io: IO, text: string): void {
+  const terminal = io.openTerminal();
+  if (terminal === undefined) return;
+  terminal.output.write(`${wrapped(text, terminal.output)}\n`);
+  terminal.close();
+}
+
+/**
+ * Asks a question whose answer is yes or no; Enter answers `preset`. Lines before the last one are
+ * printed above the question. Returns undefined without a terminal. Throws INTERRUPTED.
+ */
+export function askYesNo(io: IO, question: string, preset = false): Promise<boolean | undefined> {
+  return ask(io, question, async (shared, context) => {
+    const { default: confirm } = await import('@inquirer/confirm');
+    return confirm({ ...shared, default: preset }, context);
+  });
+}
+
+/**
+ * Asks for one of `choices`, with the arrow keys or the first letters of a label. Returns its value;
  * undefined without a terminal. Throws INTERRUPTED.
  */
-export async function choose<Choice extends string>(
+export function choose<T>(
   io: IO,
-  problem: string,
-  choices: readonly Choice[],
-): Promise<Choice | undefined> {
-  const offers = choices.map((choice) => `${choice} (${choice.charAt(0)})`).join(', ');
-  const question = `${offers.charAt(0).toUpperCase()}${offers.slice(1)}? `;
-  for (let text = `${printable(problem)}\n${question}`; ; text = question) {
-    const answer = (await askLine(io, text))?.toLowerCase();
-    if (answer === undefined) return undefined;
-    const chosen = choices.find((choice) => [choice, choice.charAt(0)].includes(answer));
-    if (chosen !== undefined) return chosen;
+  question: string,
+  choices: readonly Choice<T>[],
+  preset?: T,
+): Promise<T | undefined> {
+  return ask(io, question, async (shared, context) => {
+    const { default: select } = await import('@inquirer/select');
+    const given = preset === undefined ? {} : { default: preset };
+    return select<T>({ ...shared, ...given, choices: choices.map(listed) }, context);
+  });
+}
+
+interface TextOptions {
+  /** The answer if she presses Enter at once. */
+  readonly preset?: string | undefined;
+  readonly check?: Check<string>;
+}
+
+/** Asks for one line, which is shown. Undefined without a terminal. Throws INTERRUPTED. */
+export async function askText(
+  io: IO,
+  question: string,
+  { preset, check = () => undefined }: TextOptions = {},
+): Promise<string | undefined> {
+  const answer = await ask(io, question, async (shared, context) => {
+    const { default: input } = await import('@inquirer/input');
+    const given = preset === undefined ? {} : { default: preset };
+    const validate = (text: string) => check(text.trim()) ?? true;
+    return input({ ...shared, ...given, validate }, context);
+  });
+  return answer?.trim();
+}
+
+/**
+ * Asks for one of the choices that `source` returns for the text typed so far. The source may add a
+ * choice for the text itself. Undefined without a terminal. Throws INTERRUPTED.
+ */
+export function search<T>(
+  io: IO,
+  question: string,
+  source: (typed: string) => readonly Choice<T>[],
+  check: Check<T> = () => undefined,
+): Promise<T | undefined> {
+  return ask(io, question, async (shared, context) => {
+    const { default: searchIn } = await import('@inquirer/search');
+    const validate = (answer: T) => check(answer) ?? true;
+    const sourceOf = (typed = '') => source(typed.trim()).map(listed);
+    return searchIn<T>({ ...shared, source: sourceOf, validate }, context);
+  });
+}
+
+/**
+ * Asks for the path of an existing file: Tab completes, Enter opens a folder. Undefined without a
+ * terminal. Throws INTERRUPTED.
+ */
+export function askPath(
+  io: IO,
+  question: string,
+  { check = () => undefined }: Pick<TextOptions, 'check'> = {},
+): Promise<string | undefined> {
+  const problem = (path: string) => {
+    if (isFolder(resolve(io.cwd, path))) return 'is a folder: choose a file in it';
+    return existsSync(resolve(io.cwd, path)) ? check(path) : 'no such file';
+  };
+  const asChoice = (path: string) => ({ value: path, label: path });
+  return search(io, question, (typed) => pathsFor(io, typed).map(asChoice), problem);
+}
+
+/** The files and folders that `typed` may become; or else `typed` itself. */
+function pathsFor({ cwd, env }: IO, typed: string): readonly string[] {
+  const path = typed.replace(/^~(?=\/)/, env.HOME ?? '~');
+  const folder = path.slice(0, path.lastIndexOf('/') + 1);
+  const start = path.slice(folder.length);
+  const found = entriesOf(resolve(cwd, folder)).filter(
+    (entry) => entry.startsWith(start) && (start !== '' || !entry.startsWith('.')),
+  );
+  return found.length > 0 || typed === '' ? found.map((entry) => `${folder}${entry}`) : [path];
+}
+
+function entriesOf(folder: string): readonly string[] {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    return entries.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name)).sort();
+  } catch {
+    return [];
   }
 }
 
-/** Returns a line without the white space around it; undefined without a terminal. */
-async function askLine(io: IO, question: string): Promise<string | undefined> {
+const listed = <T>({ value, label, detail }: Choice<T>) => ({
+  value,
+  name: printable(label),
+  ...(detail === undefined ? {} : { description: printableLines(detail) }),
+});
+
+function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n');
+}
+
+/** Makes a text printable, and breaks its lines between words. */
+function wrapped(text: string, { columns = 80 }: Output): string {
+  // The last column stays free: some terminals break a full line twice.
+  const pattern = new RegExp(`(?=\\S)(.{1,${columns - 1}})(?: +|$)`, 'gmu');
+  return printableLines(text)
+    .split('\n')
+    .map((line) => (line.startsWith(' ') ? line : line.replace(pattern, '$1\n').trimEnd()))
+    .join('\n');
+}
+
+/** The options that all kinds of questions share. */
+interface Shared {
+  readonly message: string;
+  readonly theme: ReturnType<typeof themeFor>;
+}
+
+type Context = Pick<Terminal, 'input' | 'output'> & { readonly signal: AbortSignal };
+
+/** Asks one question on the controlling terminal, and leaves the terminal as it was. */
+async function ask<T>(
+  io: IO,
+  question: string,
+  run: (shared: Shared, context: Context) => Promise<T>,
+): Promise<T | undefined> {
   const terminal = io.openTerminal();
   if (terminal === undefined) return undefined;
-  // readline redraws its prompt at each key press, and cannot redraw several lines.
-  const lastLine = question.lastIndexOf('\n') + 1;
-  terminal.output.write(question.slice(0, lastLine));
-  const lines = createInterface(terminal);
+  hideProgress(io);
+  const { input, output } = terminal;
+  const above = question.slice(0, question.lastIndexOf('\n') + 1);
+  // inquirer breaks lines within words. It puts a sign of two columns before the question.
+  const message = wrapped(`? ${question.slice(above.length)}`, output).slice(2);
+  const stop = new AbortController();
+  const hangUp = () => stop.abort();
+  // inquirer neither notices a terminal that is gone, nor ends at Ctrl-D.
+  const onKey = (_: unknown, { ctrl, name }: Key) => ctrl && name === 'd' && hangUp();
+  const showCursor = () => output.write(CURSOR_ON);
+  process.once('exit', showCursor);
   try {
-    const answer = await new Promise<string>((resolve, reject) => {
-      const interrupt = () => reject(interrupted());
-      for (const event of ['SIGINT', 'close']) lines.on(event, interrupt);
-      lines.question(question.slice(lastLine)).then(resolve, interrupt);
-    });
-    return answer.trim();
+    output.write(above === '' ? '' : `${wrapped(above.trimEnd(), output)}\n`);
+    emitKeypressEvents(input);
+    input.on('keypress', onKey).once('end', hangUp).once('close', hangUp);
+    const shared = { message, theme: themeFor(io, output) };
+    return await run(shared, { input, output, signal: stop.signal });
   } catch (error) {
-    terminal.output.write('\n');
+    if (error instanceof Error && endings.includes(error.name)) throw interrupted();
     throw error;
   } finally {
-    lines.close();
+    process.off('exit', showCursor);
     terminal.close();
   }
+}
+
+/** The names of the errors with which inquirer ends at Ctrl-C, and at our signal. */
+const endings: readonly string[] = ['ExitPromptError', 'AbortPromptError'];
+
+/** The colours of inquirer, with the rules of kseal for when to use them. */
+function themeFor(io: IO, output: Output) {
+  const painted = (colour: Colour) => (text: string) => paint(io, output, colour, text);
+  const plain = (text: string) => text;
+  return {
+    prefix: { idle: painted('cyan')('?'), done: painted('green')('✔') },
+    style: {
+      answer: painted('cyan'),
+      message: plain,
+      error: (text: string) => painted('red')(`! ${text}`),
+      defaultAnswer: (text: string) => `(${text})`,
+      help: plain,
+      highlight: painted('cyan'),
+      description: plain,
+      searchTerm: painted('cyan'),
+      keysHelpTip: () => '(arrow keys or letters, then Enter)',
+    },
+  };
 }
 
 function interrupted(): KsealError {
   return new KsealError('INTERRUPTED', 'interrupted');
 }
 
+/** A question for a secret value. */
+export interface Hidden {
+  /** The question without a colon, such as `Value for "password"`. */
+  readonly question: string;
+  /** For errors: the thing that is asked for. */
+  readonly thing: string;
+  /** The hint if there is no terminal, and the one for a paste of several lines. */
+  readonly hints: { readonly noTerminal: string; readonly severalLines: string };
+  readonly check?: Check<string>;
+}
+
 /**
- * Asks for the value of a data key on the controlling terminal: hidden, twice, one line.
- * Throws USAGE without a terminal, VALUE_REFUSED for a paste with line breaks, INTERRUPTED.
+ * Asks for a value on the controlling terminal: hidden, twice, one line. Throws USAGE without a
+ * terminal, VALUE_REFUSED for a paste with line breaks, INTERRUPTED.
  */
-export async function promptValue(io: IO, key: string): Promise<string> {
-  const terminal = io.openTerminal();
-  const thing = `data key "${key}"`;
-  if (terminal === undefined) {
-    throw new KsealError('USAGE', 'cannot ask for the value without a terminal', {
-      thing,
-      hint: `pipe the value in with --stdin ${key}`,
-    });
-  }
-  const refusal = badPaste('VALUE_REFUSED', thing, `save it to a file: --from-file ${key}=PATH`);
+export async function promptValue(
+  io: IO,
+  { question, thing, hints, check = () => undefined }: Hidden,
+): Promise<string> {
+  const refusal = badPaste('VALUE_REFUSED', thing, hints.severalLines);
+  const terminal = terminalFor(io, thing, hints.noTerminal);
+  const { output } = terminal;
   try {
-    for (let tries = 0; tries < TRIES; tries++) {
-      const value = await askHidden(terminal, `Value for "${key}" (not shown): `, refusal);
+    for (let differed = 0; differed < TRIES; ) {
+      const value = await askHidden(terminal, `${printable(question)} (not shown): `, refusal);
+      const problem = check(value);
+      if (problem !== undefined) {
+        output.write(`${printable(problem)}\n`);
+        continue;
+      }
       if (value === (await askHidden(terminal, 'Repeat the value: ', refusal))) return value;
-      if (tries < TRIES - 1) terminal.output.write('The values differ. Try again.\n');
+      differed++;
+      if (differed < TRIES) output.write('The values differ. Try again.\n');
     }
   } finally {
     terminal.close();
   }
   throw new KsealError('VALUE_REFUSED', `the values differed ${TRIES} times`, { thing });
+}
+
+/**
+ * Asks for several lines on the controlling terminal, hidden; an empty line or Ctrl-D ends them, but
+ * an empty line in a paste does not. Each line ends with LF, unless there is only one. Throws USAGE
+ * without a terminal, INTERRUPTED.
+ */
+export async function promptLines(
+  io: IO,
+  { question, thing, hints }: Omit<Hidden, 'check'>,
+): Promise<string> {
+  const terminal = terminalFor(io, thing, hints.noTerminal);
+  const explained = `${printable(question)} (not shown; an empty line ends it):\n`;
+  try {
+    const lines = await hidden(terminal, explained, (input) => readLines(input));
+    if (lines === undefined) throw interrupted();
+    return lines.length === 1 ? (lines[0] ?? '') : lines.map((line) => `${line}\n`).join('');
+  } finally {
+    terminal.close();
+  }
+}
+
+function terminalFor(io: IO, thing: string, hint: string): Terminal {
+  const terminal = io.openTerminal();
+  if (terminal !== undefined) return terminal;
+  throw new KsealError('USAGE', 'cannot ask for the value without a terminal', { thing, hint });
 }
 
 /**
@@ -116,20 +331,31 @@ function badPaste(code: ErrorCode, thing: string, hint: string): KsealError {
 
 /** Asks one question without echoing the answer. Throws `refusal` for a bad paste, or INTERRUPTED. */
 async function askHidden(
-  { input, output }: Terminal,
+  terminal: Terminal,
   question: string,
   refusal: KsealError,
 ): Promise<string> {
-  output.write(question);
-  input.setRawMode?.(true);
-  // Bracketed paste distinguishes a line break in a paste from the Enter key.
-  output.write(PASTE_ON);
-  try {
+  return hidden(terminal, question, async (input) => {
     const line = await readLine(input);
     if (line.kind === 'text') return line.text;
     if (line.kind === 'interrupt') throw interrupted();
     await drain(input);
     throw refusal;
+  });
+}
+
+/** Prints a question, and reads the answer without an echo. */
+async function hidden<T>(
+  { input, output }: Terminal,
+  question: string,
+  read: (input: Terminal['input']) => Promise<T>,
+): Promise<T> {
+  // Before the question, so that not even the first key is echoed.
+  input.setRawMode?.(true);
+  // Bracketed paste distinguishes a line break in a paste from the Enter key.
+  output.write(`${PASTE_ON}${question}`);
+  try {
+    return await read(input);
   } finally {
     output.write(`${PASTE_OFF}\n`);
     input.setRawMode?.(false);
@@ -154,8 +380,7 @@ function readLine(input: Terminal['input']): Promise<Line> {
     const settle = () =>
       finish(unfit ? { kind: 'unfit' } : { kind: 'text', text: characters.join('') });
     const onKey = (text: string | undefined, { name, ctrl, meta }: Key) => {
-      const visible =
-        text !== undefined && !ctrl && !meta && !/^[\x00-\x08\x0a-\x1f\x7f]/.test(text);
+      const visible = text !== undefined && !ctrl && !meta && !UNTYPED.test(text);
       if (ctrl && (name === 'c' || name === 'd')) hangUp();
       else if (name === 'paste-start') state = 'pasting';
       else if (name === 'paste-end') {
@@ -169,6 +394,55 @@ function readLine(input: Terminal['input']): Promise<Line> {
       } else if (name === 'backspace') characters.pop();
       else if (ctrl && name === 'u') characters = [];
       else if (visible) characters.push(text);
+    };
+    emitKeypressEvents(input);
+    input.on('keypress', onKey);
+    for (const event of ['end', 'close']) input.on(event, hangUp);
+    input.resume();
+  });
+}
+
+/**
+ * Reads lines until an empty one or Ctrl-D; undefined after Ctrl-C. An empty line that is followed
+ * by further keys at once is part of a paste.
+ */
+function readLines(input: Terminal['input']): Promise<readonly string[] | undefined> {
+  return new Promise((resolve) => {
+    const lines: string[] = [];
+    let line = '';
+    let isPasting = false;
+    let last: string | undefined;
+    let ending: NodeJS.Immediate | undefined;
+    const finish = (result: readonly string[] | undefined) => {
+      input.off('keypress', onKey);
+      for (const event of ['end', 'close']) input.off(event, hangUp);
+      resolve(result);
+    };
+    const hangUp = () => finish(undefined);
+    const end = () => finish(line === '' ? lines : [...lines, line]);
+    const breakLine = () => {
+      if (line === '' && !isPasting) ending = setImmediate(end);
+      else {
+        lines.push(line);
+        line = '';
+      }
+    };
+    const onKey = (text: string | undefined, { name, ctrl, meta }: Key) => {
+      if (ending !== undefined) {
+        clearImmediate(ending);
+        ending = undefined;
+        lines.push('');
+      }
+      if (ctrl && name === 'c') hangUp();
+      else if (ctrl && name === 'd') end();
+      else if (name === 'paste-start' || name === 'paste-end') isPasting = name === 'paste-start';
+      // CRLF is one line break, of which the second key has the name enter.
+      else if (name === 'return' || (name === 'enter' && last !== 'return')) breakLine();
+      else if (name === 'backspace') line = [...line].slice(0, -1).join('');
+      else if (ctrl && name === 'u') line = '';
+      else if (name !== 'enter' && text !== undefined && !ctrl && !meta && !UNTYPED.test(text))
+        line += text;
+      last = name;
     };
     emitKeypressEvents(input);
     input.on('keypress', onKey);

@@ -8,7 +8,7 @@ import { refusalOf, underPolicy, type ValuePolicy, warningsAbout } from '../seal
 import { readInput, withoutFinalNewline } from './files.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
-import { choose, promptValue } from './prompt.ts';
+import { choose, type Hidden, promptValue } from './prompt.ts';
 
 export type SourceKind = 'prompt' | 'stdin' | 'file' | 'env-file' | 'literal' | 'jwe';
 
@@ -30,7 +30,7 @@ type Reader = (io: IO, text: string, options: ReadOptions) => Promise<readonly N
 
 const readers: Record<SourceKind, Reader> = {
   prompt: async (io, key, options) => [
-    plain(key, notEmpty(key, Buffer.from(await promptValue(io, key)), options)),
+    plain(key, notEmpty(key, Buffer.from(await promptValue(io, hiddenFor(key))), options)),
   ],
   stdin: async (io, key, options) => [
     plain(key, notEmpty(key, await readStdinValue(io, key, options), options)),
@@ -118,20 +118,33 @@ async function settle(
     const { code, message, hint, fix } = warning;
     const thing = `data key "${value.key}"`;
     const answer = await choose(io, `${thing}: ${message}`, [
-      ...(fix === undefined ? [] : [fix.label]),
-      'keep it',
-      ...(again === undefined ? [] : ['type it again']),
-      'stop',
+      ...(fix === undefined ? [] : [{ value: 'fix', label: capitalized(fix.label) } as const]),
+      { value: 'keep', label: 'Keep it' },
+      ...(again === undefined ? [] : [{ value: 'again', label: 'Type it again' } as const]),
+      { value: 'stop', label: 'Stop, and write nothing' },
     ]);
     if (answer === undefined) return current;
     if (answer === 'stop') throw new KsealError('VALUE_REFUSED', message, { thing, hint });
-    if (answer === 'keep it') accepted.add(code);
-    else if (answer === fix?.label) bytes = fix.bytes;
+    if (answer === 'keep') accepted.add(code);
+    else if (answer === 'fix') bytes = fix?.bytes ?? bytes;
     else {
       bytes = (await again?.()) ?? bytes;
       accepted.clear();
     }
   }
+}
+
+const capitalized = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+function hiddenFor(key: string): Hidden {
+  return {
+    question: `Value for "${key}"`,
+    thing: `data key "${key}"`,
+    hints: {
+      noTerminal: `pipe the value in with --stdin ${key}`,
+      severalLines: `save it to a file: --from-file ${key}=PATH`,
+    },
+  };
 }
 
 /** The files that the sources name. */

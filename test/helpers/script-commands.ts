@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { errorsOf, exitCodes, KsealError } from '../../src/errors.ts';
+import { kidOfPem } from './jwe.ts';
+import { followSteps } from './screen.ts';
 import type { Script } from './script.ts';
 import { fileCommands } from './script-file-commands.ts';
 import { kmsCommands } from './script-kms-commands.ts';
-import { describeRun, type Run, runKseal } from './script-run.ts';
+import { describeRun, type Run, runKseal, runOutside } from './script-run.ts';
 
 export interface ScriptCommand {
   /** The arguments and the effect. */
@@ -40,6 +42,11 @@ const ksealCommands: Record<string, ScriptCommand> = {
     run: (script, [file]) => {
       script.typed = read(script, file).toString().split('\n').slice(0, -1);
     },
+  },
+  screen: {
+    usage:
+      'screen COLUMNSxROWS STEPS N kseal ARGS: runs the built kseal in a pseudo-terminal; it must exit N (screen.ts)',
+    run: runScreen,
   },
   env: {
     usage: 'env NAME=VALUE: sets a variable for all following kseal commands',
@@ -115,6 +122,18 @@ async function expectExit(script: Script, args: readonly string[], code: number)
   const run = await runKseal(script, args);
   if (run.exit !== code) throw new Error(`expected exit ${code}\n${describeRun(run)}`);
   return run;
+}
+
+async function runScreen(script: Script, args: readonly string[]): Promise<void> {
+  const [size = '', steps, code, ...words] = args;
+  const [columns = 0, rows = 0] = size.split('x').map(Number);
+  const { cwd, env, folder } = script;
+  const argv = afterKseal(words);
+  const publicKeys = readdirSync(folder).filter((name) => name.endsWith('.pub'));
+  const kids = publicKeys.map((name) => kidOfPem(readFileSync(resolve(folder, name))));
+  await runOutside(script, argv, Number(code), async () =>
+    followSteps(read(script, steps).toString(), kids, argv, { columns, rows, cwd, env }),
+  );
 }
 
 async function expectError(script: Script, args: readonly string[], code: string): Promise<void> {

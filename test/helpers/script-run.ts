@@ -55,6 +55,28 @@ export async function runKseal(script: Script, argv: readonly string[]): Promise
   return run;
 }
 
+/** Runs kseal outside of this process, and keeps what it showed. It must exit with `wanted`. */
+export async function runOutside(
+  script: Script,
+  argv: readonly string[],
+  wanted: number,
+  follow: () => Promise<{ readonly exit: number; readonly shown: Buffer }>,
+): Promise<void> {
+  const { folder, line } = script;
+  const before = snapshot(folder);
+  const { exit, shown } = await follow();
+  const after = snapshot(folder);
+  const nothing = Buffer.alloc(0);
+  const streams = { coloured: false, thrown: undefined, stdout: nothing, stderr: nothing, shown };
+  const run: Run = { line, argv, exit, ...streams, before, after };
+  script.runs.push(run);
+  const problems = [...temporaryProblems(script, run)];
+  const changed = exit === 0 ? [] : changedPaths(before, after);
+  if (exit !== wanted) problems.push(`expected exit ${wanted}, not ${exit}\n${shown}`);
+  if (changed.length > 0) problems.push(`it failed and changed ${changed.join(', ')}`);
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+}
+
 /** A word in colour. */
 const COLOURED = /\x1b\[3\dm(.*?)\x1b\[39m/g;
 

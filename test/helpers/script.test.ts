@@ -37,7 +37,7 @@ const verbs: Record<string, Verb> = {
   say: (io, [text = '']) => void io.stderr.write(`${text}\n`),
   ask: async (io) => {
     const terminal = io.openTerminal();
-    terminal?.output.write('Value: ');
+    terminal?.output.write('Value: \x1b[?2004h');
     for await (const key of terminal?.input ?? []) {
       terminal?.close();
       io.stdout.write(String(key));

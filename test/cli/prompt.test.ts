@@ -1,0 +1,120 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import {
+  askPath,
+  askText,
+  askYesNo,
+  choose,
+  promptLines,
+  promptValue,
+  search,
+} from '../../src/cli/prompt.ts';
+import { folderWithKeys } from '../helpers/folder.ts';
+import { testIO } from '../helpers/io.ts';
+
+const terminal = (typed: readonly string[], cwd = '/') => testIO({ cwd, typed });
+
+const hidden = {
+  question: 'Value',
+  thing: 'the value',
+  hints: { noTerminal: 'use a pipe', severalLines: 'use a file' },
+};
+
+test('without a terminal no question is asked', async () => {
+  const io = testIO({ cwd: '/' });
+  expect(await askYesNo(io, 'Go on?')).toBeUndefined();
+  expect(await choose(io, 'Which?', [{ value: 1, label: 'one' }])).toBeUndefined();
+  expect(await askText(io, 'Name?')).toBeUndefined();
+  await expect(promptLines(io, hidden)).rejects.toMatchObject({ code: 'USAGE' });
+});
+
+test.each([
+  ['', true, true],
+  ['', false, false],
+  ['y', false, true],
+  ['no', true, false],
+])('the answer "%s" with the preset %s is %s', async (line, preset, answer) => {
+  expect(await askYesNo(terminal([line]), 'Go on?', preset)).toBe(answer);
+});
+
+test('the lines before a question are printed above it', async () => {
+  const io = terminal(['y']);
+  await askYesNo(io, 'The key\n  abcd ef01\nIs it right?');
+  expect(String(io.terminal?.shown)).toMatch(/^The key\n {2}abcd ef01\n\? Is it right\? \(y\/N\)/);
+});
+
+test('a choice is made by its first letters, by arrow keys or by the preset', async () => {
+  const choices = ['remove', 'keep', 'type again'].map((label) => ({ value: label, label }));
+  const answerTo = (line: string) => choose(terminal([line]), 'What now?', choices, 'keep');
+  expect(await answerTo('ty')).toBe('type again');
+  expect(await answerTo('\\e[A')).toBe('remove');
+  expect(await answerTo('')).toBe('keep');
+});
+
+test('a text is asked again until the check accepts it', async () => {
+  const io = terminal(['Wrong', '\\x15right ']);
+  const check = (text: string) => (text === 'right' ? undefined : 'only lower-case letters');
+  expect(await askText(io, 'Name?', { check })).toBe('right');
+  expect(String(io.terminal?.shown)).toContain('only lower-case letters');
+});
+
+test('typing filters what is offered, and can be the answer itself', async () => {
+  const names = ['hr', 'hr-staging', 'mail'];
+  const source = (typed: string) =>
+    [...names.filter((name) => name.includes(typed)), ...(typed === '' ? [] : [typed])].map(
+      (label) => ({ value: label, label }),
+    );
+  expect(await search(terminal(['stag']), 'Where?', source)).toBe('hr-staging');
+  expect(await search(terminal(['new']), 'Where?', source)).toBe('new');
+});
+
+describe('the path of a file', () => {
+  const folder = () => {
+    const cwd = folderWithKeys();
+    mkdirSync(join(cwd, 'certs'));
+    for (const name of ['certs/tls.crt', 'certs/tls.key', '.hidden'])
+      writeFileSync(join(cwd, name), '');
+    return cwd;
+  };
+
+  test('is completed by Tab, and Enter opens a folder', async () => {
+    const cwd = folder();
+    expect(await askPath(terminal(['ce\\ttls.k'], cwd), 'File?')).toBe('certs/tls.key');
+    expect(await askPath(terminal(['ce', 'tls.c'], cwd), 'File?')).toBe('certs/tls.crt');
+  });
+
+  test('must exist', async () => {
+    const io = terminal(['none', '\\x15.hid'], folder());
+    expect(await askPath(io, 'File?')).toBe('.hidden');
+    expect(String(io.terminal?.shown)).toContain('no such file');
+  });
+});
+
+describe('hidden lines', () => {
+  test.each([
+    ['end at an empty line', 'one\\rtwo\\r', 'one\ntwo\n'],
+    ['end at Ctrl-D', 'one\\rtwo\\x04', 'one\ntwo\n'],
+    ['have no line break if there is only one', 'one\\r', 'one'],
+    ['keep empty lines in a paste', '\\e[200~one\\r\\rtwo\\r\\e[201~', 'one\n\ntwo\n'],
+    ['keep empty lines in a paste without brackets', 'one\\r\\rtwo\\r', 'one\n\ntwo\n'],
+    ['count CRLF as one line break', '\\e[200~one\\r\\ntwo\\r\\n\\e[201~', 'one\ntwo\n'],
+    ['can be corrected', 'onf\\x7fe\\rwrong\\x15two\\r', 'one\ntwo\n'],
+  ])('%s', async (_, line, lines) => {
+    const io = terminal([line]);
+    expect(await promptLines(io, hidden)).toBe(lines);
+    expect(String(io.terminal?.shown)).not.toContain('one');
+  });
+
+  test('end with an error at Ctrl-C', async () => {
+    const typing = promptLines(terminal(['one\\x03']), hidden);
+    await expect(typing).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  });
+});
+
+test('a hidden value is asked again while the check finds a problem', async () => {
+  const io = terminal(['short', 'long enough', 'long enough']);
+  const check = (value: string) => (value.length < 8 ? 'at least 8 characters' : undefined);
+  expect(await promptValue(io, { ...hidden, check })).toBe('long enough');
+  expect(String(io.terminal?.shown)).toContain('at least 8 characters');
+});
