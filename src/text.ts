@@ -19,26 +19,22 @@ export function printable(text: string): string {
 export function widthOf(text: string): number {
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   let width = 0;
-  for (const { segment } of graphemes().segment(text)) width += columnsOf(segment);
+  // A Korean syllable and a letter with its accent become one character.
+  for (const character of text.normalize('NFC')) width += columnsOf(character);
   return width;
 }
 
-function columnsOf(grapheme: string): number {
-  if (/^\p{M}/u.test(grapheme)) return 0;
-  return wide.test(grapheme) && !halfWidth.test(grapheme) ? 2 : 1;
+function columnsOf(character: string): number {
+  // Makes an emoji of the narrow character before it.
+  if (character === '\u{fe0f}') return 1;
+  if (/[\p{M}\p{EMod}]/u.test(character)) return 0;
+  return wide.test(character) && !narrow.test(character) ? 2 : 1;
 }
 
-// U+FE0F makes an emoji of the character before it.
 const wide =
-  /\u{fe0f}|[\p{Emoji_Presentation}\p{sc=Han}\p{sc=Hangul}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Bopomofo}\p{sc=Yi}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]/u;
-const halfWidth = /^[\uff61-\uffdc]/;
-
-let segmenter: Intl.Segmenter | undefined;
-
-function graphemes(): Intl.Segmenter {
-  segmenter ??= new Intl.Segmenter();
-  return segmenter;
-}
+  /[\p{Emoji_Presentation}\p{sc=Han}\p{sc=Hangul}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Bopomofo}\p{sc=Yi}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]/u;
+/** Half-width forms, and the letters of which two are a flag. */
+const narrow = /[\uff61-\uffdc\p{RI}]/u;
 
 /** `text` with spaces after it, so that it takes `width` columns. */
 export function padded(text: string, width: number): string {
@@ -47,14 +43,20 @@ export function padded(text: string, width: number): string {
 
 /** Breaks `text` between words into lines of at most `width` columns. A longer word is not broken. */
 export function wrapped(text: string, width: number): readonly string[] {
-  const [first = '', ...words] = text.split(' ');
-  const lines = [first];
-  for (const word of words) {
-    const longer = `${lines.at(-1)} ${word}`;
-    if (widthOf(longer) <= width) lines[lines.length - 1] = longer;
-    else lines.push(word);
+  if (width === Number.POSITIVE_INFINITY) return [text];
+  const lines: string[] = [];
+  let line: string[] = [];
+  let used = -1;
+  for (const word of text.split(' ')) {
+    const size = widthOf(word);
+    if (line.length > 0 && used + 1 + size > width) {
+      lines.push(line.join(' '));
+      [line, used] = [[], -1];
+    }
+    line.push(word);
+    used += 1 + size;
   }
-  return lines;
+  return [...lines, line.join(' ')];
 }
 
 /** Returns `1 file` or `2,000 files`. */

@@ -1,9 +1,7 @@
 import { expect, test } from 'vitest';
 import { reportOn, type VerifyFlags } from '../../src/cli/verify.ts';
 import type { NamedText } from '../../src/sources/texts.ts';
-import { verifyText } from '../../src/verify/verify.ts';
 import { testIO } from '../helpers/io.ts';
-import { openPolicy } from '../verify/fixtures.ts';
 
 const flags: VerifyFlags = {
   ...{ file: [], ref: [], key: [], failIfKid: [] },
@@ -23,9 +21,6 @@ async function* texts(count: number, walked = true): AsyncGenerator<NamedText> {
     };
   }
 }
-
-const judge = async ({ path, content }: NamedText) =>
-  verifyText({ path, content }, openPolicy, { severities: new Map() });
 
 test('a run without manifests fails, except for --staged or an ignored file that was named', async () => {
   const ignored = async () => undefined;
