@@ -19,17 +19,13 @@ const BAR = { least: 8, most: 30 };
 let Bar: typeof SingleBar | undefined;
 let isLoading = false;
 
-async function load(): Promise<void> {
-  isLoading = true;
-  Bar = (await import('cli-progress')).default.SingleBar;
-}
-
 /** Counts files, and shows a bar once the work takes long. `verb` tells what is done to them. */
 export function startProgress(stream: Output, verb: string): Progress {
   const startedAt = Date.now();
   let done = 0;
   let left = 0;
   let bar: SingleBar | undefined;
+  let isRunning = true;
 
   const line = () => {
     const seconds = ((Date.now() - startedAt) / 1000 / done) * left;
@@ -42,6 +38,11 @@ export function startProgress(stream: Output, verb: string): Progress {
     // The cursor stays visible and lines wrap, so that Ctrl-C has nothing to restore.
     bar = new Bar({ stream, format: line, clearOnComplete: true, linewrap: true });
     bar.start(done + left, done);
+  };
+  const load = async () => {
+    isLoading = true;
+    Bar = (await import('cli-progress')).default.SingleBar;
+    if (isRunning) show();
   };
   const hide = () => {
     bar?.stop();
@@ -61,6 +62,7 @@ export function startProgress(stream: Output, verb: string): Progress {
     },
     hide,
     end() {
+      isRunning = false;
       hide();
       process.off('exit', hide);
     },
