@@ -1,16 +1,13 @@
 // Bundles src/ into dist/: a small entry point and a chunk per command. kseal starts fast because a
-// command loads only the code that it runs.
-import { readFile, rm } from 'node:fs/promises';
+// command loads only the code that it runs. Then writes the man pages to dist/man/.
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 
 const { version } = JSON.parse(await readFile(new URL('package.json', import.meta.url), 'utf8'));
 await rm(new URL('dist', import.meta.url), { recursive: true, force: true });
-await build({
+const options = {
   absWorkingDir: import.meta.dirname,
-  entryPoints: ['src/cli/main.ts', 'src/cli/io.ts'],
-  outdir: 'dist',
   bundle: true,
-  splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
@@ -31,4 +28,20 @@ await build({
   banner: {
     js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
   },
+};
+await build({
+  ...options,
+  entryPoints: ['src/cli/main.ts', 'src/cli/io.ts'],
+  outdir: 'dist',
+  splitting: true,
 });
+
+// Built apart from the program, which would otherwise be split into more files.
+const generator = new URL('dist/man.mjs', import.meta.url);
+await build({ ...options, entryPoints: ['src/cli/man.ts'], outfile: 'dist/man.mjs' });
+const { manPages } = await import(generator);
+await rm(generator);
+await mkdir(new URL('dist/man', import.meta.url));
+for (const [name, page] of await manPages({ env: {}, cwd: import.meta.dirname })) {
+  await writeFile(new URL(`dist/man/${name}`, import.meta.url), page);
+}

@@ -325,7 +325,7 @@ const foreignOptions = [
 /** The options that the help of a command lists. */
 async function optionsOf(command: string): Promise<ReadonlySet<string>> {
   const io = testIO({ cwd: root });
-  expect(await main([...command.split(' '), '--help'], io), command).toBe(0);
+  expect(await main(['help', ...command.split(' ')], io), command).toBe(0);
   return new Set(io.stdout.text.match(/(?<=[ ,])-{1,2}[a-z][a-z-]*/g));
 }
 
@@ -395,7 +395,7 @@ test('every environment variable and every metric is listed', () => {
   const code = sourceFiles(join(root, 'src')).map((file) => file.code);
   const named = (pattern: RegExp) => new Set(code.flatMap((text) => text.match(pattern) ?? []));
   const explained = [...rowsOf('docs/ci.md'), ...rowsOf('docs/cluster.md')].map(([name]) => name);
-  const variables = [...named(/(?<=env\.)KSEAL_[A-Z_]*[A-Z]\b|\bNO_COLOR\b/g)];
+  const variables = [...named(/(?<=env\.)KSEAL_[A-Z_]*[A-Z]\b|\b(?:NO|FORCE)_COLOR\b/g)];
   const settings = [...named(/(?<=variable\(')[A-Z_]+/g)].map((name) => `KSEAL_WEBHOOK_${name}`);
   const metrics = [...named(/(?<=')kseal_[a-z_]+/g)];
   for (const names of [variables, settings, metrics]) expect(names.length).toBeGreaterThan(4);

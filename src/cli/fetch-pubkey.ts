@@ -32,9 +32,6 @@ interface FetchFlags extends KeyFlags {
 
 export function configure(command: Command, io: IO): void {
   addKeyOptions(command)
-    .usage(`SOURCE [-o FILE]   get, check and print a public key
-       kseal fetch-pubkey NAME               update the file of a configured key
-       kseal fetch-pubkey --check [NAME...]  compare file, source and pin`)
     .argument('[source...]', "'gcpkms://…', 'git+https://…', a file, or a configured name")
     .option('-o, --output <file>', 'write to this file instead of stdout')
     .option('--force', 'replace a file that contains a different key')

@@ -8,7 +8,7 @@ export async function main(argv: readonly string[], io: IO): Promise<number> {
   let shown = io;
   try {
     // Without loading the rest of the program.
-    if (argv.length === 1 && isVersion.test(argv[0] ?? '')) {
+    if (isVersion.test(argv.filter((word) => word !== '--debug').join(' '))) {
       await writeStdout(io, `${version}\n`);
       return 0;
     }
@@ -22,4 +22,4 @@ export async function main(argv: readonly string[], io: IO): Promise<number> {
   }
 }
 
-const isVersion = /^(?:-V|--version)$/;
+const isVersion = /^(?:-[vV]|--version|version)$/;

@@ -22,7 +22,7 @@ export interface KeyFlags {
 }
 
 /** For the help of options that take a key. */
-export const keyKinds = "'gcpkms://…', a configured name or a file";
+export const keyKinds = 'a file, a configured name or gcpkms://…';
 
 export const configOption = [
   '--config <file>',

@@ -1,19 +1,31 @@
 import { debuglog } from 'node:util';
-import { Command, CommanderError, Help, type Option } from 'commander';
+import { Command, CommanderError, type Option } from 'commander';
 import { KsealError } from '../errors.ts';
 import { type IO, version } from './io.ts';
+import { writeStdout } from './print.ts';
+
+/** Adds the options and the action of a command, if there is one of this name. */
+type Load = (name: string | undefined) => Promise<void>;
 
 interface CommandModule {
-  /** `exit` sets the exit code of a command that uses it for its answer. */
-  configure(command: Command, io: IO, exit: (code: number) => void): void;
+  /**
+   * Adds the options and the action. `exit` sets the exit code of a command that uses it for its
+   * answer; `load` loads another command.
+   */
+  configure(command: Command, io: IO, exit: (code: number) => void, load: Load): void;
 }
 
 interface CommandRow {
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
+  /** Not listed in the help. */
+  readonly hidden?: boolean;
 }
 
-/** Only the module of the command that runs is loaded. */
+/**
+ * Only the module of the command that runs is loaded. The groups, examples and exit codes that the
+ * help of a command prints are in the table of help.ts.
+ */
 const commands: Readonly<Record<string, CommandRow>> = {
   keygen: {
     summary: 'generate an RSA key pair for development or air-gapped use',
@@ -41,60 +53,115 @@ const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'run the admission webhook, or print the YAML that installs it',
     load: () => import('./webhook.ts'),
   },
+  help: {
+    summary: 'print the complete help of a command',
+    load: () => import('./help.ts'),
+  },
+  version: {
+    summary: 'print the version, as -v and --version do',
+    load: async () => ({
+      // Alone, main.ts prints it.
+      configure: (command, io) => command.action(() => writeStdout(io, `${version}\n`)),
+    }),
+  },
 };
+
+/**
+ * The program with its commands, which have no options until they are loaded. Commander calls
+ * `showHelp` for a command whose help is asked for, and then throws.
+ */
+function programOf(
+  io: IO,
+  showHelp: (command: Command) => void,
+  exit: (code: number) => void,
+): { readonly program: Command; readonly load: Load } {
+  const program = new Command('kseal')
+    .description('Seal Kubernetes Secrets to a public key, offline')
+    .option('--debug', 'print all messages, and causes and stack traces of errors')
+    // Taken out of the command line by main.ts; here for the help.
+    .option('--color [when]', 'colour the output: always, never or auto')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .configureHelp({
+      formatHelp: (command) => {
+        showHelp(command);
+        return '';
+      },
+    })
+    .exitOverride()
+    .configureOutput({ writeOut: () => {}, writeErr: () => {} });
+  for (const [name, { summary, hidden = false }] of Object.entries(commands)) {
+    program.command(name, { hidden }).description(summary);
+  }
+  const loaded = new Set<Command>();
+  const load: Load = async (name) => {
+    const command = program.commands.find((candidate) => candidate.name() === name);
+    if (command === undefined || loaded.has(command)) return;
+    loaded.add(command);
+    (await commands[command.name()]?.load())?.configure(command, io, exit, load);
+    if (command.commands.length > 0) command.helpCommand(false);
+    for (const { options } of [command, ...command.commands]) options.forEach(refuseTwice);
+  };
+  return { program, load };
+}
+
+/** The program with all commands loaded, for its documentation. */
+export async function wholeProgram(io: IO): Promise<Command> {
+  const { program, load } = programOf(
+    io,
+    () => {},
+    () => {},
+  );
+  for (const name of Object.keys(commands)) await load(name);
+  return program;
+}
 
 /** Runs a command line and returns the exit code. Throws the errors of the command, and USAGE. */
 export async function run(argv: readonly string[], io: IO): Promise<number> {
   let exitCode = 0;
-  if (argv.length === 0) {
-    throw new KsealError('USAGE', 'no command given', { hint: 'kseal --help' });
-  }
-  const program = new Command('kseal')
-    .description(
-      'Seal Kubernetes Secrets to a public key, offline; only the holder of the private key can open them.',
-    )
-    .version(version, '-V, --version', 'print the version')
-    .option('--debug', 'print causes and stack traces of errors, and all messages')
-    // Taken out of the command line by main.ts; here for the help.
-    .option('--color [when]', 'colour the output: always, never or auto')
-    .helpOption('-h, --help', 'print this help')
-    .helpCommand('help [command]', 'print the help of a command')
-    .configureHelp({
-      minWidthToWrap: 30,
-      // An option that may be repeated starts with an empty list.
-      optionDescription: (option) =>
-        new Help().optionDescription(option).replace(' (default: [])', ''),
-    })
-    .exitOverride()
-    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} });
-  const [chosen] = argv.filter((word) => !word.startsWith('-') && word !== 'help');
-  if (chosen !== undefined) refuseToTrace();
-  for (const [name, { summary, load }] of Object.entries(commands)) {
-    const command = program.command(name).description(summary);
-    if (name !== chosen) continue;
-    (await load()).configure(command, io, (code) => {
+  let asked: Command | undefined;
+  const { program, load } = programOf(
+    io,
+    (command) => {
+      asked = command;
+    },
+    (code) => {
       exitCode = code;
-    });
-    for (const { options } of [command, ...command.commands]) options.forEach(refuseTwice);
-  }
-  await program.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
+    },
+  );
+  const names = argv.filter((word) => !word.startsWith('-'));
+  if (names.length > 0) refuseToTrace();
+  await load(names[0]);
+  const words = helpFirst(program, argv);
+  if (words !== argv) await load('help');
+  try {
+    await program.parseAsync(words, { from: 'user' });
+  } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0) throw usageError(error, commandIn(program, argv));
-  });
+    const help = await import('./help.ts');
+    if (asked !== undefined && (error.exitCode === 0 || asked === program)) {
+      // commander.help: there are no words.
+      const print = error.code === 'commander.help' ? help.printGuide : help.printHelp;
+      await print(io, asked);
+      return 0;
+    }
+    const { command, others } = help.commandIn(program, names);
+    throw error.code === 'commander.unknownCommand'
+      ? help.unknownCommand(io, command, others)
+      : usageError(error, command, help);
+  }
   return exitCode;
 }
 
-/** The full name of the command: `kseal webhook manifests`. */
-function commandIn(program: Command, argv: readonly string[]): string {
-  let command = program;
-  const names = [program.name()];
-  for (const word of argv.filter((word) => !word.startsWith('-'))) {
-    const next = command.commands.find((candidate) => candidate.name() === word);
-    if (next === undefined) break;
-    names.push(word);
-    command = next;
-  }
-  return names.join(' ');
+/** Turns `webhook help serve` into `help webhook serve`, and `seal help` into `help seal`. */
+function helpFirst(program: Command, argv: readonly string[]): readonly string[] {
+  const [name = '', second, ...others] = argv;
+  const command = program.commands.find((candidate) => candidate.name() === name);
+  if (second !== 'help' || command === undefined) return argv;
+  // A path may be `help`: `verify help` must not succeed without having verified it.
+  const takesPath = command.registeredArguments.some((argument) => argument.name() !== 'name');
+  const isHelp = command.commands.length > 0 || (others.length === 0 && !takesPath);
+  return isHelp ? ['help', name, ...others] : argv;
 }
 
 /** Refuses a variable with which Node prints all data in streams, including values. */
@@ -123,13 +190,20 @@ function refuseTwice(option: Option): void {
   });
 }
 
-/** Converts an error of commander. */
-function usageError({ code, message }: CommanderError, command: string): KsealError {
-  const [, text = '', meant] =
+/** Converts an error of commander about `command`. */
+function usageError(
+  { code, message }: CommanderError,
+  command: Command,
+  { nameOf, optionMeant }: typeof import('./help.ts'),
+): KsealError {
+  const [, text = '', similar] =
     /^(?:error: )?(.*?)(?:\n\(Did you mean (.*)\?\))?$/s.exec(message) ?? [];
   const [pattern, words] = rewordings[code] ?? [/^$/, ''];
-  return new KsealError('USAGE', text.replace(pattern, words), {
-    hint: meant ? `did you mean ${meant}?` : `${command} --help`,
+  const problem = text.replace(pattern, words);
+  const [, option = ''] = /^unknown option '(.*)'$/s.exec(problem) ?? [];
+  const meant = optionMeant(command, option) ?? similar;
+  return new KsealError('USAGE', problem, {
+    hint: meant ? `did you mean ${meant}?` : `${nameOf(command)} --help`,
   });
 }
 

@@ -60,8 +60,8 @@ interface SealFlags extends SettingFlags {
 /** The sources of values. */
 const sourceOptions: readonly (readonly [flags: string, kind: SourceKind, help: string])[] = [
   ['--prompt <key>', 'prompt', 'ask for the value on the terminal, without showing it'],
-  ['--stdin <key>', 'stdin', 'read the value from stdin; one line loses its final newline'],
-  ['--from-file <path>', 'file', 'read the exact bytes of a file; KEY=PATH sets the data key'],
+  ['--stdin <key>', 'stdin', 'read from stdin; one line loses its final newline'],
+  ['--from-file <path>', 'file', 'read a file, byte for byte; KEY=PATH sets the data key'],
   ['--from-env-file <path>', 'env-file', 'read KEY=VALUE lines, without quoting or expansion'],
   [
     '--from-literal <key=value>',
@@ -83,16 +83,11 @@ function addSealOptions(command: Command, io: IO): Command {
   const none: readonly string[] = [];
   const sources: Source[] = [];
   command
-    .usage(
-      `NAME -n NAMESPACE -k REF --prompt KEY  create a manifest
-       kseal seal --into FILE -k REF --prompt KEY        add or replace a value
-       kseal seal -f FILE -k REF                         seal a whole manifest`,
-    )
     .argument('[name...]', 'the name of the Secret, or with -f more files')
     .option('-n, --namespace <name>', 'the namespace of the Secret')
-    .option('-k, --key <ref>', `the public key to seal to: ${keyKinds} (env: KSEAL_SEAL_KEY)`)
+    .option('-k, --key <ref>', `public key: ${keyKinds} (env: KSEAL_SEAL_KEY)`)
     .option('--pin <kid>', 'the fingerprint that the key must have')
-    .option('--into <file>', 'add, replace or remove values of this manifest, in place')
+    .option('--into <file>', 'add, replace or remove values of this manifest')
     .option('--remove <key>', 'with --into: remove a data key', repeated, none)
     .option('-f, --file <file>', 'seal the values of this manifest; - is stdin', repeated, none)
     .option('-i, --in-place', 'with -f: write to the same files, including those in folders')

@@ -9,7 +9,7 @@ export interface TableFlags {
 
 export function addTableOption(command: Command): Command {
   return command.addOption(
-    new Option('-o, --output <form>', 'wide: all columns, with fingerprints in full').choices([
+    new Option('-o, --output <form>', 'show all columns, and fingerprints in full').choices([
       'wide',
     ]),
   );

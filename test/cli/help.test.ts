@@ -1,16 +1,268 @@
-import { expect, test } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, Help } from 'commander';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nameOf, pageOf, synonyms, topics } from '../../src/cli/help.ts';
 import { main } from '../../src/cli/main.ts';
-import { testIO } from '../helpers/io.ts';
+import { manPages } from '../../src/cli/man.ts';
+import { wholeProgram } from '../../src/cli/program.ts';
+import { makeAuthority, writeServingPair } from '../helpers/certificates.ts';
+import { type TestIO, testIO } from '../helpers/io.ts';
+import { plainSecret, repository } from '../helpers/repository.ts';
+import { splitWords } from '../helpers/txtar.ts';
+import { type KmsEmulator, startKmsEmulator } from '../kms-emulator/emulator.ts';
 
-const commands = [
-  ...['keygen', 'fetch-pubkey', 'keys', 'seal', 'inspect', 'verify', 'decrypt', 'webhook'],
-  ...['webhook serve', 'webhook manifests'],
-];
+const root = join(import.meta.dirname, '../..');
 
-test.each(['', ...commands])('the help of "%s" fits into 80 columns', async (command) => {
-  const io = testIO({ cwd: '/' });
-  const words = command.split(' ').filter(Boolean);
-  expect(await main([...words, '--help'], io)).toBe(0);
-  expect(io.stdout.text).toMatch(new RegExp(`^Usage: ${['kseal', ...words].join(' ')}`));
-  expect(io.stdout.text.split('\n').filter((line) => line.length > 80)).toEqual([]);
+function visible(command: Command): Command[] {
+  return [command, ...new Help().visibleCommands(command).flatMap(visible)];
+}
+
+const program = await wholeProgram(testIO({ cwd: '/' }));
+const commands = visible(program).map(
+  (command) => [nameOf(command).replace(/^kseal ?/, ''), command] as const,
+);
+
+/** The output of a command line that must succeed. */
+async function printed(line: string, env: Record<string, string> = {}): Promise<string> {
+  const io = testIO({ cwd: '/', env });
+  expect(await main(line.split(' ').filter(Boolean), io), line).toBe(0);
+  expect(io.stderr.text).toBe('');
+  return io.stdout.text;
+}
+
+const linesOf = (text: string) => text.trimEnd().split('\n');
+
+/** Commands with more options than fit on a screen with their examples. */
+const tall = ['webhook serve', 'webhook manifests'];
+
+describe.each(commands)('the help of "%s"', (name, command) => {
+  const topic = topics[name];
+
+  test('fits on a screen of 80 columns and 24 lines', async () => {
+    const text = await printed(`${name} --help`);
+    expect(text).toMatch(new RegExp(`^Usage: ${['kseal', name].join(' ').trim()}`));
+    const lines = linesOf(text);
+    expect(lines.filter((line) => line.length > 80)).toEqual([]);
+    if (!tall.includes(name)) expect(lines.length).toBeLessThanOrEqual(24);
+  });
+
+  test('is printed without broken words on narrow screens', async () => {
+    const words = (text: string) =>
+      text.split(/\s+/).filter((word) => !['\\', '#', ''].includes(word));
+    for (const line of [`help ${name}`, `${name} --help`]) {
+      const wide = await printed(line);
+      const narrow = await printed(line, { COLUMNS: '40' });
+      // Only a word that is too long for a line of its own, after its indentation, may exceed it.
+      const tooLong = linesOf(narrow).filter(
+        (text) => text.length > 40 && / \S* /.test(text.trim()),
+      );
+      expect(tooLong).toEqual([]);
+      // The brief help omits the notes of examples that have no room beside them.
+      if (!line.endsWith('--help')) expect(words(narrow)).toEqual(words(wide));
+    }
+  });
+
+  test('has examples, exit codes and a page of the documentation', async () => {
+    expect(topic).toBeDefined();
+    if (name !== '') expect(topic?.examples).toHaveLength(3);
+    expect(topic?.exits).toContain(0);
+    expect(existsSync(join(root, `${topic?.guide}`))).toBe(true);
+    const text = await printed(`help ${name}`);
+    for (const title of ['Usage', 'Exit codes', 'Environment', 'Guide']) {
+      expect(text).toMatch(new RegExp(`^${title}:`, 'm'));
+    }
+  });
+
+  test('has each option in one group', () => {
+    const grouped = Object.values(topic?.groups ?? {}).flatMap((names) => names.match(/[\w-]+/g));
+    const options = command.options.filter(({ hidden }) => !hidden);
+    const names = options.map(({ long }) => long?.replace(/^--/, ''));
+    expect([...grouped].sort()).toEqual(names.sort());
+  });
+});
+
+test('every topic is one of a command', () => {
+  expect(Object.keys(topics).sort()).toEqual(commands.map(([name]) => name).sort());
+});
+
+test('a command without a topic has plain help', () => {
+  const command = new Command('kseal').command('new').option('--some <text>', 'an option');
+  const { sections, examples, usage } = pageOf(command, true);
+  expect(sections).toEqual([{ title: 'Other', entries: [['--some <text>', 'an option']] }]);
+  expect([usage, examples]).toEqual([[['[options]', '']], []]);
+});
+
+test('kseal alone prints at most a dozen lines, with commands that exist', async () => {
+  const lines = linesOf(await printed(''));
+  expect(lines.length).toBeLessThanOrEqual(12);
+  expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  const firsts = lines.flatMap((line) => /^ {2}kseal ([\w-]+)/.exec(line)?.[1] ?? []);
+  expect(firsts.length).toBeGreaterThan(3);
+  for (const first of firsts) expect(commands.map(([name]) => name)).toContain(first);
+});
+
+test('the width is that of the terminal, at most 80', async () => {
+  const widest = async (columns: number, env = {}) => {
+    const io = testIO({ cwd: '/', env });
+    Object.assign(io.stdout, { isTTY: true, columns });
+    expect(await main(['verify', '--help'], io)).toBe(0);
+    return Math.max(...linesOf(io.stdout.text).map((line) => line.length));
+  };
+  expect(await widest(60)).toBeLessThanOrEqual(60);
+  expect(await widest(200)).toBeLessThanOrEqual(80);
+  expect(await widest(80, { COLUMNS: '50' })).toBeLessThanOrEqual(50);
+  expect(await widest(200, { COLUMNS: 'wide' })).toBeGreaterThan(60);
+});
+
+describe('words of other tools', () => {
+  const words = synonyms.flatMap(([all, , line]) => all.split(' ').map((word) => [word, line]));
+  const hintFor = async (word: string) => {
+    const io = testIO({ cwd: '/' });
+    expect(await main([word], io)).toBe(2);
+    return /hint: (.*)/.exec(io.stderr.text)?.[1] ?? '';
+  };
+
+  test('are not commands, and occur once', () => {
+    const names = commands.map(([name]) => name);
+    expect(words.filter(([word = '']) => names.includes(word))).toEqual([]);
+    expect(new Set(words.map(([word]) => word)).size).toBe(words.length);
+  });
+
+  test('lead to command lines with valid commands and options', () => {
+    for (const [, line = ''] of words) {
+      for (const [, name = '', rest = ''] of line.matchAll(/kseal ((?:webhook )?[\w-]+)([^|]*)/g)) {
+        const command = commands.find(([known]) => known === name)?.[1];
+        if (command === undefined) continue;
+        const flags = command.options.flatMap(({ short, long }) => [short, long]);
+        expect(flags).toEqual(expect.arrayContaining(rest.match(/(?<= )--?[a-z][\w-]*/g) ?? []));
+      }
+    }
+  });
+
+  test.each(['encrypt', 'encrpyt', 'encypt', 'enc'])('%s never leads to decrypt', async (word) => {
+    expect(await hintFor(word)).toMatch(/kseal seal$/);
+  });
+
+  test.each(['unseal', 'unsael', 'unsea', 'decrpt', 'decyrpt', 'dec'])(
+    '%s never leads to seal',
+    async (word) => {
+      expect(await hintFor(word)).toMatch(/kseal decrypt/);
+    },
+  );
+});
+
+describe('the examples', () => {
+  const KMS_KEY = 'projects/acme/locations/eu/keyRings/k/cryptoKeys/hr';
+  let kms: KmsEmulator;
+  beforeAll(async () => {
+    const algorithm = 'RSA_DECRYPT_OAEP_3072_SHA256';
+    kms = await startKmsEmulator({ keys: { [KMS_KEY]: [{ id: 1, algorithm }] } });
+  }, 30_000);
+  afterAll(() => kms.stop());
+
+  /** A repository with the key of the KMS, manifests and certificates. */
+  async function prepared(line: string) {
+    const place = await repository();
+    const { privateKey, pem } = kms.version(`${KMS_KEY}/cryptoKeyVersions/1`) ?? {};
+    if (line.includes('tls.key')) await writeServingPair(await makeAuthority(), place.folder);
+    // Files that `verify` would report are only where an example needs them.
+    if (line.includes('plain.yaml')) place.write({ 'plain.yaml': plainSecret('plain', 'CANARY') });
+    if (line.includes('prod.pem')) {
+      place.write({ 'prod.pem': `${privateKey?.export({ type: 'pkcs8', format: 'pem' })}` });
+    }
+    place.write({
+      'prod.pub': pem ?? '',
+      'db.yaml': plainSecret('db', 'CANARY-db'),
+      '.kseal.yaml': `version: 1\nkeys:\n  prod: { file: prod.pub, source: 'gcpkms://${KMS_KEY}' }\n`,
+    });
+    mkdirSync(join(place.folder, 'keys'));
+    await place.run(['kseal', 'seal', '-f', 'db.yaml', '-k', 'prod.pub', '-i']);
+    await place.git('add', '-f', 'prod.pub', 'db.yaml', '.kseal.yaml');
+    await place.git('commit', '-qm', 'Seal');
+    return place;
+  }
+
+  /** Stops a server as soon as it listens. */
+  function stopOnceReady(io: TestIO): void {
+    const write = io.stderr.write.bind(io.stderr);
+    io.stderr.write = ((chunk: string, ...others: []) => {
+      if (`${chunk}`.includes('reviews on port')) setImmediate(() => io.signal('SIGTERM'));
+      return write(chunk, ...others);
+    }) as typeof write;
+  }
+
+  const lines = Object.values(topics).flatMap(({ examples }) => examples.map(([line]) => line));
+
+  test.each(lines)('%s', async (line) => {
+    const { folder } = await prepared(line);
+    const io = testIO({
+      cwd: folder,
+      env: {
+        ...{ HOME: folder, PATH: `${process.env.PATH}`, KSEAL_KMS_ENDPOINT: kms.endpoint },
+        ...{ KSEAL_WEBHOOK_HOST: '127.0.0.1', KSEAL_WEBHOOK_DRAIN: '0' },
+        ...{ KSEAL_WEBHOOK_PORT: '0', KSEAL_WEBHOOK_METRICS_PORT: '0' },
+      },
+      typed: typedFor(line),
+    });
+    stopOnceReady(io);
+    const [program, ...words] = splitWords(line);
+    expect(program).toBe('kseal');
+    expect(await main(words, io), `${io.stderr.text}${io.terminal?.shown ?? ''}`).toBe(0);
+    expect(io.terminal?.left ?? 0).toBe(0);
+  });
+});
+
+/** The lines to type at the prompts of an example. */
+function typedFor(line: string): string[] | undefined {
+  return line.includes('--prompt') ? ['CANARY-typed', 'CANARY-typed'] : undefined;
+}
+
+describe('the man pages', async () => {
+  const pages = await manPages(testIO({ cwd: '/' }));
+  const { man, files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+  test('are built, one for each command, and packed', async () => {
+    const names = commands.map(
+      ([name]) => `dist/man/${`kseal ${name}`.trim().replaceAll(' ', '-')}.1`,
+    );
+    expect([...pages.keys()].map((name) => `dist/man/${name}`)).toEqual(names);
+    expect(man).toEqual(names.toSorted());
+    expect(files).toContain('dist');
+    const options = { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' } as const;
+    const pack = ['pack', '--dry-run', '--json', '--ignore-scripts', '--offline'];
+    const [{ files: packed }] = JSON.parse(execFileSync('npm', pack, options));
+    const paths = packed.map(({ path }: { path: string }) => path);
+    expect(paths).toEqual(expect.arrayContaining(names));
+    for (const [name, page] of pages) {
+      expect(readFileSync(join(root, 'dist/man', name), 'utf8')).toBe(page);
+    }
+  });
+
+  test.each([...pages])('%s is well-formed', (name, page) => {
+    const requests = /^\.(?:TH|SH|SS|TP|PP|RS|RE|nf|fi|nh|ad)\b/;
+    const [first, ...lines] = page.trimEnd().split('\n');
+    expect(first).toMatch(/^\.TH "KSEAL[A-Z\\-]*" 1 /);
+    expect(lines.filter((line) => line.startsWith('.') && !requests.test(line))).toEqual([]);
+    // Nothing but ASCII, no apostrophe, which starts a request, and only known escapes.
+    expect(lines.filter((line) => /[^ -~]|['`]/.test(line) || line === '')).toEqual([]);
+    const sequences = page.match(/\\(?:\[u[0-9A-F]+\]|\(..|.)/g) ?? [];
+    const known = /^\\(?:\[u[0-9A-F]{4,5}\]|\((?:aq|ga|ha|ti|dq)|[-e&]|f[BIR]?)$/;
+    expect(sequences.filter((sequence) => !known.test(sequence))).toEqual([]);
+    // A hyphen without a backslash becomes another character in some outputs.
+    expect(lines.filter((line) => /(?<!\\)-/.test(line))).toEqual([]);
+    const titles = lines.flatMap((line) => /^\.SH (.*)/.exec(line)?.[1] ?? []);
+    const examples = name === 'kseal.1' ? [] : ['EXAMPLES'];
+    expect(titles).toEqual([
+      ...['NAME', 'SYNOPSIS', 'DESCRIPTION', 'OPTIONS', ...examples],
+      ...['EXIT STATUS', 'ENVIRONMENT', 'SEE ALSO'],
+    ]);
+  });
+
+  test.each(commands)('the page of "%s" has each option', (name, command) => {
+    const page = pages.get(`${`kseal ${name}`.trim().replaceAll(' ', '-')}.1`) ?? '';
+    const text = page.replaceAll('\\-', '-');
+    for (const { long, hidden } of command.options) if (!hidden) expect(text).toContain(`${long}`);
+  });
 });
