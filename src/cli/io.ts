@@ -20,7 +20,7 @@ export function widthOn({ isTTY = false, columns }: Output): number {
 
 export type Colour = 'red' | 'yellow' | 'cyan' | 'green';
 
-/** What `--color` chose. */
+/** The choices of `--color`. */
 export type ColourChoice = 'always' | 'never' | 'auto';
 
 /** The controlling terminal. Prompts use it, because stdin and stdout may be redirected. */
