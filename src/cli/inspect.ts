@@ -29,6 +29,7 @@ import {
   say,
   sayAll,
   warning,
+  withProgress,
   writeStdout,
 } from './print.ts';
 import {
@@ -108,7 +109,8 @@ async function findAll(io: IO, paths: readonly string[], flags: InspectFlags): P
   const values: Inspection[] = [];
   const keys: Found['keys'][number][] = [];
   const skipped: Message[] = [];
-  for await (const text of textsFor(io, paths, flags)) {
+  const texts = textsFor(io, paths, flags);
+  for await (const text of withProgress(io, 'inspected', texts, ({ left }) => left)) {
     try {
       const found = await inspectText(text, flags);
       for (const value of found.values) values.push(value);
