@@ -41,6 +41,8 @@ interface ErrorDetail {
   kid?: string | undefined;
   /** Fingerprints to compare, each with its label. The message ends with them. */
   fingerprints?: readonly LabelledFingerprint[];
+  /** An argument as it was typed and as it was meant: the hint is then the whole command with it. */
+  meant?: readonly [typed: string, meant: string] | undefined;
 }
 
 type LabelledFingerprint = readonly [label: string, fingerprint: string];
@@ -58,12 +60,10 @@ export class KsealError extends Error {
   readonly headline: string;
   readonly kid: string | undefined;
   readonly fingerprints: readonly LabelledFingerprint[];
+  readonly meant: ErrorDetail['meant'];
 
-  constructor(
-    code: ErrorCode,
-    problem: string,
-    { thing, hint, cause, kid, fingerprints = [] }: ErrorDetail = {},
-  ) {
+  constructor(code: ErrorCode, problem: string, detail: ErrorDetail = {}) {
+    const { thing, hint, cause, kid, fingerprints = [], meant } = detail;
     const headline = thing === undefined ? problem : `${thing}: ${problem}`;
     const list = fingerprints.map((labelled) => labelled.join(' ')).join(', ');
     super(list === '' ? headline : `${headline}: ${list}`, { cause });
@@ -74,6 +74,7 @@ export class KsealError extends Error {
     this.hint = hint;
     this.problem = problem;
     this.kid = kid;
+    this.meant = meant;
   }
 }
 
@@ -109,7 +110,7 @@ export function exitCodeOf(thrown: unknown): number {
 /** The same error with `thing` in front of its message. */
 export function located(
   thing: string,
-  { code, headline, hint, cause, kid, fingerprints }: KsealError,
+  { code, headline, hint, cause, kid, fingerprints, meant }: KsealError,
 ): KsealError {
-  return new KsealError(code, headline, { thing, hint, cause, kid, fingerprints });
+  return new KsealError(code, headline, { thing, hint, cause, kid, fingerprints, meant });
 }

@@ -330,7 +330,16 @@ async function optionsOf(command: string): Promise<ReadonlySet<string>> {
 }
 
 async function allOptions(): Promise<string[]> {
-  const commands = ['keygen', 'fetch-pubkey', 'keys', 'seal', 'inspect', 'verify', 'decrypt'];
+  const commands = [
+    'init',
+    'keygen',
+    'fetch-pubkey',
+    'keys',
+    'seal',
+    'inspect',
+    'verify',
+    'decrypt',
+  ];
   const all = [...commands, 'webhook serve', 'webhook manifests', 'help'].map(optionsOf);
   return (await Promise.all(all)).flatMap((options) => [...options]);
 }

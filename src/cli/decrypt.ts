@@ -1,16 +1,22 @@
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { type Command, Option } from 'commander';
-import { type ConfiguredKey, parseReference } from '../config/config.ts';
+import { type Config, type ConfiguredKey, parseReference } from '../config/config.ts';
 import { locationOf } from '../diagnostic.ts';
-import { errorsOf, expected, expectedErrors, KsealError, located } from '../errors.ts';
+import { errorsOf, expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
+import { statOf } from '../fs/read.ts';
+import { refuseExisting, replaceFiles } from '../fs/write.ts';
 import { DEFAULT_MAX_SCOPE, type Scope, scopes } from '../jwe/binding.ts';
-import { readJwe } from '../jwe/detect.ts';
+import type { CompactJwe } from '../jwe/compact.ts';
+import type { OpeningKey } from '../jwe/decrypt.ts';
+import { readJwe, readSealedValue } from '../jwe/detect.ts';
 import { parseKmsReference } from '../keys/gcpkms/name.ts';
 import { keyStatuses } from '../keys/key-status.ts';
-import { fetchKey, type KeyContext } from '../keys/resolve.ts';
+import { fetchKey, type KeyContext, loadOpeningKeys } from '../keys/resolve.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
 import { locationIn } from '../manifest/place.ts';
-import { noSecret, selectSecret } from '../manifest/read.ts';
-import type { Manifest } from '../manifest/types.ts';
+import { isWithoutSecret, noSecret, selectSecret } from '../manifest/read.ts';
+import type { Entry, Manifest } from '../manifest/types.ts';
+import { manifestsIn } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import {
   type OpenedSecret,
@@ -31,22 +37,27 @@ import {
   checkOutput,
   readInput,
   readManifestFile,
+  refuseInput,
   repeated,
   shownPath,
   withoutFinalNewline,
   writeResult,
+  yamlStream,
 } from './files.ts';
 import type { IO } from './io.ts';
 import {
   addKeyOptions,
-  configFor,
+  commandLine,
+  configFinder,
+  givenReferences,
   type KeyFlags,
   keyContext,
+  keyFileNear,
   keyKinds,
   openingKeys,
-  openingReferences,
+  passphrasesFrom,
 } from './options.ts';
-import { say, warn, warnAbout } from './print.ts';
+import { say, warn, warnAbout, writeStdout } from './print.ts';
 
 interface DecryptFlags extends KeyFlags {
   readonly key: readonly string[];
@@ -67,11 +78,11 @@ interface DecryptFlags extends KeyFlags {
 export function configure(command: Command, io: IO): void {
   const none: readonly string[] = [];
   addKeyOptions(command)
-    .argument('[file]', 'the manifest; - is stdin (default)')
-    .option('-f, --file <file>', 'the same as the argument', repeated, none)
+    .argument('[file...]', 'manifests or folders; - is stdin (default)')
+    .option('-f, --file <file>', 'a further manifest or folder', repeated, none)
     .option(
       '-k, --key <ref>',
-      `a key to open values with: ${keyKinds} (env: KSEAL_DECRYPT_KEY)`,
+      `a key to open values with: ${keyKinds} (env: KSEAL_DECRYPT_KEY); by default those in .kseal.yaml`,
       repeated,
       none,
     )
@@ -87,40 +98,48 @@ export function configure(command: Command, io: IO): void {
         `with --review: the widest scope to open, ${DEFAULT_MAX_SCOPE} by default`,
       ).choices(scopes),
     )
-    .option('-o, --output <file>', 'write to this file (mode 0600) instead of stdout')
+    .option('-o, --output <file>', 'write to this file or folder (mode 0600) instead of stdout')
     .option('--force', 'overwrite an existing output file')
     .option(
       '--accept-unbound',
       'also open values from other tools, which are not bound to a Secret',
     )
     .option('--allow-revoked', 'also open values sealed to a revoked key')
-    .action((file: string | undefined, flags: DecryptFlags) => decrypt(io, file, flags));
+    .action((files: string[], flags: DecryptFlags) => decrypt(io, files, flags));
 }
 
-async function decrypt(io: IO, argument: string | undefined, flags: DecryptFlags): Promise<void> {
+async function decrypt(io: IO, files: readonly string[], flags: DecryptFlags): Promise<void> {
   checkReviewFlags(flags);
-  const path = inputOf(io, argument, flags);
-  const references = openingReferences(io, flags.key);
-  checkOutput(io, flags, {
-    manifests: [path],
-    hint: 'use another file: plaintext never replaces sealed values',
-    others: references,
-  });
-  const config = configFor(io, flags, path);
-  const context = keyContext(io, flags, config);
-  const keyring = await openingKeys(references, context);
-  const policy = {
-    acceptUnbound: flags.acceptUnbound ?? false,
-    allowRevoked: flags.allowRevoked ?? false,
-    maxScope: 'cluster-wide' as const,
-  };
-  const options = { keyring, policy, namespace: flags.namespace };
-  const open = flags.review ? answerReview : flags.raw === undefined ? openManifest : openRaw;
-  const result = await open(io, path, flags, options).catch(async (thrown: unknown) => {
-    throw await explainUnknownKids(thrown, references, context);
-  });
-  await writeResult(io, result, { ...flags, confidential: true });
+  const inputs = inputsOf(io, files, flags);
+  if (flags.review || flags.raw !== undefined || flags.only !== undefined)
+    return decryptOne(io, inputs, flags);
+  return decryptManifests(io, inputs, flags);
 }
+
+/** Opens one value or answers one review. */
+async function decryptOne(
+  io: IO,
+  [input, second]: readonly string[],
+  flags: DecryptFlags,
+): Promise<void> {
+  const path = input ?? '-';
+  if (second !== undefined || isFolder(io, path)) {
+    const flag = notForMany.find((name) => flags[name] !== undefined);
+    throw badFlag(`--${flag} takes one file`);
+  }
+  checkOutput(io, flags, inputsFor([path], io, flags));
+  const keys = keysFrom(io, flags, [path]);
+  let result: string | Uint8Array;
+  if (flags.review) result = await answerReview(io, path, flags, keys);
+  else if (flags.raw !== undefined) result = await openRaw(io, path, flags, keys);
+  else result = await openOne(io, path, flags, keys);
+  await writeResult(io, result, { ...flags, confidential: true });
+  // A terminal would continue in the line of the value.
+  const isShown = flags.output === undefined && !flags.review && io.stdout.isTTY;
+  if (isShown && Buffer.from(result as Uint8Array).at(-1) !== 0x0a) await writeStdout(io, '\n');
+}
+
+const notForMany = ['review', 'raw', 'only'] as const;
 
 /** The options for manifests or for the terminal only, which --review does not take. */
 const notForReview = ['only', 'raw', 'name', 'namespace', 'dataKey', 'allowRevoked'] as const;
@@ -133,58 +152,273 @@ function checkReviewFlags(flags: DecryptFlags): void {
   throw badFlag(`--${flag} cannot be used with --review`);
 }
 
-/** The path of the one input. Throws USAGE if there are several, or none on a terminal. */
-function inputOf(io: IO, argument: string | undefined, flags: DecryptFlags): string {
+/** The paths of the inputs. Throws USAGE for options that do not fit, or without any on a terminal. */
+function inputsOf(io: IO, files: readonly string[], flags: DecryptFlags): readonly string[] {
   const { file, raw, name, only, dataKey } = flags;
-  const inputs = [argument, ...file, raw].filter((path) => path !== undefined);
-  if (inputs.length > 1) {
-    throw new KsealError('USAGE', 'only one file can be decrypted', {
-      hint: 'run kseal decrypt once for each file',
-    });
-  }
+  const inputs = [...files, ...file, ...(raw === undefined ? [] : [raw])];
+  if (raw !== undefined && inputs.length > 1) throw badFlag('--raw takes one file');
   if (raw === undefined && dataKey !== undefined) throw badFlag('--data-key requires --raw FILE');
   if (raw === undefined && only === undefined && name !== undefined)
     throw badFlag('--name requires --only KEY');
   if (raw !== undefined && only !== undefined) throw badFlag('--only cannot be used with --raw');
-  const [path = '-'] = inputs;
-  if (path === '-' && io.stdin.isTTY) {
-    throw new KsealError('USAGE', 'no manifest given', { hint: 'kseal decrypt FILE -k key.pem' });
-  }
-  return path;
+  if (inputs.includes('')) throw badFlag('a path is empty');
+  if (inputs.filter((path) => path === '-').length > 1) throw badFlag('- can be given only once');
+  if ((inputs.length === 0 || inputs.includes('-')) && io.stdin.isTTY)
+    throw new KsealError('USAGE', 'no manifest given', { hint: again(['-'], flags, flags.key) });
+  return inputs.length > 0 ? inputs : ['-'];
+}
+
+/** The files that no output may replace. */
+function inputsFor(manifests: readonly string[], io: IO, { key }: DecryptFlags) {
+  const hint = 'use another file: plaintext never replaces sealed values';
+  return { manifests, hint, others: givenReferences(io, key) };
+}
+
+function isFolder({ cwd }: IO, path: string): boolean {
+  return path !== '-' && (statOf(resolve(cwd, path))?.isDirectory() ?? false);
 }
 
 function badFlag(problem: string): KsealError {
   return new KsealError('USAGE', problem, { hint: 'kseal decrypt --help' });
 }
 
+/** A manifest to open. */
+interface Input {
+  readonly path: string;
+  /** It was found in a folder, not named on the command line. */
+  readonly walked: boolean;
+  /** Its path below the output folder, with which it never leaves that folder. */
+  readonly below: string;
+}
+
+interface OpenedFile extends Input {
+  readonly manifest: Manifest;
+  readonly text: string;
+  readonly opened: readonly OpenedSecret[];
+}
+
+/** Opens all manifests, and writes them once all are open. Throws all errors at once. */
+async function decryptManifests(
+  io: IO,
+  paths: readonly string[],
+  flags: DecryptFlags,
+): Promise<void> {
+  const folder = outputFolder(io, paths, flags);
+  if (folder === undefined) checkOutput(io, flags, inputsFor(paths, io, flags));
+  const all = paths.flatMap((path) => inputsAt(io, path, folder));
+  const inputs = [...new Map(all.map((input) => [resolve(io.cwd, input.path), input])).values()];
+  const keys = keysFrom(io, flags, paths);
+  const errors: KsealError[] = [];
+  const attempt = async <T>(action: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await action();
+    } catch (thrown) {
+      const found = expectedErrors(thrown);
+      if (found.some(({ code }) => code === 'INTERRUPTED')) throw thrown;
+      errors.push(...found);
+      return undefined;
+    }
+  };
+  const read: (Input & { readonly manifest: Manifest })[] = [];
+  for (const input of inputs) {
+    const manifest = await attempt(() => readSealed(io, input));
+    if (manifest !== undefined) read.push({ ...input, manifest });
+  }
+  const unread = errors.length;
+  if (folder !== undefined)
+    for (const input of read)
+      await attempt(async () => checkTarget(io, folder, input, inputs, flags));
+  if (errors.length > unread) throwAll(errors);
+  const results: OpenedFile[] = [];
+  for (const input of read) {
+    const result = await attempt(() => openManifest(io, input, keys));
+    if (result !== undefined) results.push({ ...input, ...result });
+  }
+  throwAll(errors);
+  if (results.length === 0) throw nothingSealed(paths);
+  for (const result of results) sayOpened(io, result, flags);
+  const skipped = inputs.length - results.length;
+  if (skipped > 0)
+    say(io, 'note', `skipped ${skipped} of ${inputs.length} files: no sealed values`);
+  if (folder === undefined) {
+    const text = yamlStream(results.map((result) => result.text));
+    await writeResult(io, text, { ...flags, confidential: true });
+  } else writeAll(io, folder, results, flags);
+  sayApply(io, results, flags);
+}
+
+/** The output folder: for several files or a folder, or if the output is one; else undefined. */
+function outputFolder(
+  io: IO,
+  paths: readonly string[],
+  { output }: DecryptFlags,
+): string | undefined {
+  if (output === undefined || output === '-') return undefined;
+  const isSingle = paths.length === 1 && !paths.some((path) => isFolder(io, path));
+  return isSingle && !/[\\/]$/.test(output) && !isFolder(io, output) ? undefined : output;
+}
+
+/** The manifests at a path; those in a folder without those in the output folder. */
+function inputsAt(io: IO, path: string, folder: string | undefined): readonly Input[] {
+  if (!isFolder(io, path)) {
+    if (path === '-' && folder !== undefined)
+      throw new KsealError('USAGE', 'stdin has no name for a file in a folder', {
+        thing: folder,
+        hint: `-o ${shellWord(join(folder, 'FILE.yaml'))}`,
+      });
+    return [{ path, walked: false, below: placeBelow(io, path, basename(path)) }];
+  }
+  const top = resolve(io.cwd, path);
+  const output = folder === undefined ? undefined : resolve(io.cwd, folder) + sep;
+  return manifestsIn(top, path)
+    .filter((file) => output === undefined || !resolve(io.cwd, file).startsWith(output))
+    .map((file) => {
+      const own = join(basename(top), relative(top, resolve(io.cwd, file)));
+      return { path: file, walked: true, below: placeBelow(io, file, own) };
+    });
+}
+
+/** The path relative to the current folder, or `outside` for a file that is not below it. */
+function placeBelow({ cwd }: IO, path: string, outside: string): string {
+  const way = relative(cwd, resolve(cwd, path));
+  return way.startsWith('..') || resolve(way) === way ? outside : way;
+}
+
+/** Reads a manifest; undefined for a file in a folder that has nothing to open. */
+async function readSealed(io: IO, { path, walked }: Input): Promise<Manifest | undefined> {
+  const manifest = await readManifestFile(io, path);
+  const isSound = manifest.problems.length === 0 && manifest.nested.length === 0;
+  if (walked && (isWithoutSecret(manifest) || (isSound && !holdsSealed(manifest))))
+    return undefined;
+  refuseSops(manifest, path);
+  return manifest;
+}
+
+/** The sound sealed values of Secrets, or only those of one data key. */
+function sealedIn({ secrets }: Pick<Manifest, 'secrets'>, key?: string): readonly CompactJwe[] {
+  return secrets.flatMap(({ entries }) =>
+    entries.flatMap((entry) => {
+      if (key !== undefined && entry.key !== key) return [];
+      const jwe = readEntry(entry);
+      return jwe === undefined || jwe === 'damaged' ? [] : jwe;
+    }),
+  );
+}
+
+function holdsSealed({ secrets }: Manifest): boolean {
+  return secrets.some(({ entries }) => entries.some((entry) => readEntry(entry) !== undefined));
+}
+
+/** Opening a damaged value reports its defect. */
+function readEntry({ bytes }: Entry): CompactJwe | 'damaged' | undefined {
+  try {
+    return readSealedValue(bytes);
+  } catch {
+    return 'damaged';
+  }
+}
+
 async function openManifest(
   io: IO,
-  path: string,
-  flags: DecryptFlags,
-  options: UnsealOptions,
-): Promise<string | Uint8Array> {
-  const manifest = await readManifestFile(io, path);
-  refuseSops(manifest, path);
-  if (flags.only !== undefined) {
-    const secret = selectSecret(manifest, { name: flags.name, namespace: flags.namespace });
-    const { bytes, warnings } = await unsealEntry(manifest, secret, flags.only, options);
-    warnAbout(io, manifest.path, warnings);
-    return bytes;
-  }
-  const { text, warnings, opened } = await unsealManifest(manifest, options);
+  { path, manifest }: Input & { readonly manifest: Manifest },
+  keys: Keys,
+): Promise<Pick<OpenedFile, 'text' | 'opened'>> {
+  const { text, warnings, opened } = await keys.open(path, sealedIn(manifest), (options) =>
+    unsealManifest(manifest, options),
+  );
   warnAbout(io, manifest.path, warnings);
   if (manifest.secrets.length === 0) throw noSecret([shownPath(path)], manifest.nested);
+  return { text, opened };
+}
+
+function sayOpened(io: IO, { path, manifest, opened }: OpenedFile, flags: DecryptFlags): void {
   if (opened.length === 0) warn(io, { message: `${shownPath(path)}: no sealed values` });
   sayMoves(io, manifest, opened);
   sayLosses(io, path, manifest, opened, flags);
-  if (opened.length > 0 && flags.output === undefined && !io.stdout.isTTY) {
-    say(
+}
+
+/** Not printed for a pipe: its reader is unknown, and may be kseal seal. */
+function sayApply(io: IO, results: readonly OpenedFile[], { output }: DecryptFlags): void {
+  if (output === undefined || output === '-') return;
+  if (results.every(({ opened }) => opened.length === 0)) return;
+  say(
+    io,
+    'note',
+    'kubectl apply keeps this plaintext in an annotation; kubectl create and apply --server-side do not',
+  );
+}
+
+function nothingSealed(paths: readonly string[]): KsealError {
+  return new KsealError('MANIFEST_INVALID', 'no file with sealed values found', {
+    thing: paths.join(', '),
+    hint: `to see what is there: kseal inspect ${paths.map(shellWord).join(' ')}`,
+  });
+}
+
+const targetIn = (folder: string, { below }: Input) => join(folder, below);
+
+/** Checks the file of an input in the output folder before any key is used. */
+function checkTarget(
+  io: IO,
+  folder: string,
+  input: Input,
+  inputs: readonly Input[],
+  flags: DecryptFlags,
+): void {
+  const target = targetIn(folder, input);
+  refuseInput(
+    io,
+    target,
+    inputsFor(
+      inputs.map(({ path }) => path),
       io,
-      'note',
-      'kubectl apply keeps this plaintext in an annotation; kubectl create and apply --server-side do not',
-    );
-  }
-  return text;
+      flags,
+    ),
+  );
+  const fileOf = ({ path }: Input) => resolve(io.cwd, path);
+  const twin = inputs.find(
+    (other) => other.below === input.below && fileOf(other) !== fileOf(input),
+  );
+  if (twin !== undefined)
+    throw new KsealError('USAGE', `also the output of ${twin.path}`, {
+      thing: target,
+      hint: 'run kseal decrypt once for each',
+    });
+  if (!flags.force) refuseExisting(resolve(io.cwd, target), target);
+}
+
+/** Writes all files, or none. Throws IO. */
+function writeAll(
+  io: IO,
+  folder: string,
+  results: readonly OpenedFile[],
+  { force = false }: DecryptFlags,
+): void {
+  const files = new Map(results.map((result) => [targetIn(folder, result), result.text]));
+  replaceFiles(
+    [...files].map(([shown, text]) => ({
+      path: resolve(io.cwd, shown),
+      shown,
+      bytes: Buffer.from(text),
+      confidential: true,
+      isNew: !force,
+    })),
+    { makeFolders: true },
+  );
+  say(io, 'note', `wrote ${files.size} ${files.size === 1 ? 'file' : 'files'} to ${folder}`);
+}
+
+async function openOne(io: IO, path: string, flags: DecryptFlags, keys: Keys): Promise<Uint8Array> {
+  const manifest = await readManifestFile(io, path);
+  refuseSops(manifest, path);
+  const { only = '', name, namespace } = flags;
+  const secret = selectSecret(manifest, { name, namespace });
+  const sealed = sealedIn({ secrets: [secret] }, only);
+  const { bytes, warnings } = await keys.open(path, sealed, (options) =>
+    unsealEntry(manifest, secret, only, options),
+  );
+  warnAbout(io, manifest.path, warnings);
+  return bytes;
 }
 
 function sayMoves(io: IO, { path }: Manifest, opened: readonly OpenedSecret[]): void {
@@ -242,7 +476,7 @@ function waysToKeep(
   flags: DecryptFlags,
 ): readonly string[] {
   const inNamespace = flags.namespace === undefined ? '' : ` -n ${shellWord(flags.namespace)}`;
-  const open = commandLine(path, flags);
+  const open = commandFor([path], flags);
   const all = opened.flatMap(({ values }) => values);
   // Values that are not sealed yet get the narrowest scope.
   const isWhole = all.length === secrets.reduce((sum, { entries }) => sum + entries.length, 0);
@@ -269,48 +503,76 @@ function waysToKeep(
 /** The scope that a value of another tool gets is strict. */
 const scopeOf = ({ scope = 'strict' }: OpenedValue): string => scope;
 
-function commandLine(
-  path: string,
-  { key, config, acceptUnbound, allowRevoked }: DecryptFlags,
-): string {
-  return [
-    `kseal decrypt ${path === '-' ? 'FILE' : shellWord(path)}`,
-    ...key.map((reference) => `-k ${shellWord(reference)}`),
-    ...(config === undefined ? [] : [`--config ${shellWord(config)}`]),
-    ...(acceptUnbound ? ['--accept-unbound'] : []),
-    ...(allowRevoked ? ['--allow-revoked'] : []),
-  ].join(' ');
+/** The command that opens a whole file with the keys that were given. */
+function commandFor(paths: readonly string[], flags: DecryptFlags, keys = flags.key): string {
+  const command = flags.raw === undefined ? 'kseal decrypt' : 'kseal decrypt --raw';
+  const files = paths.map((path) => (path === '-' ? 'FILE' : shellWord(path)));
+  return commandLine([command, ...files].join(' '), {
+    '-k': keys,
+    '--config': flags.config,
+    '--kms-endpoint': flags.kmsEndpoint,
+    '--accept-unbound': flags.acceptUnbound,
+    '--allow-revoked': flags.allowRevoked,
+  });
+}
+
+/** The command that was typed, with other keys. */
+function again(paths: readonly string[], flags: DecryptFlags, keys: readonly string[]): string {
+  return commandLine(commandFor(paths, flags, keys), {
+    '--review': flags.review,
+    '--only': flags.only,
+    '--data-key': flags.dataKey,
+    '--name': flags.name,
+    '-n': flags.namespace,
+    '--max-scope': flags.maxScope,
+    '-o': flags.output,
+    '--force': flags.force,
+  });
 }
 
 async function openRaw(
   io: IO,
   path: string,
   { namespace, name, dataKey = '' }: DecryptFlags,
-  { keyring, policy }: UnsealOptions,
+  keys: Keys,
 ): Promise<Uint8Array> {
   const bytes = withoutFinalNewline(await readInput(io, path));
-  const { opened, warnings, errors } = await unsealData({
-    place: { namespace, name },
-    data: new Map([[dataKey, bytes]]),
-    read: (jwe) => readJwe(jwe, path),
-    keyring,
-    policy,
+  const jwe = readRaw(bytes, path);
+  const { opened, warnings } = await keys.open(path, [jwe], async ({ keyring, policy }) => {
+    const result = await unsealData({
+      place: { namespace, name },
+      data: new Map([[dataKey, bytes]]),
+      read: () => jwe,
+      keyring,
+      policy,
+    });
+    const [error] = result.errors.values();
+    if (error !== undefined) throw located(shownPath(path), error);
+    return result;
   });
   for (const message of warnings.values()) warn(io, { message: `${shownPath(path)}: ${message}` });
-  const [error] = errors.values();
-  if (error !== undefined) throw located(shownPath(path), error);
   const plaintext = opened.get(dataKey);
   if (plaintext === undefined) throw new Error('a JWE was neither opened nor refused');
   return plaintext;
+}
+
+function readRaw(bytes: Uint8Array, path: string): CompactJwe {
+  try {
+    return readJwe(bytes, path);
+  } catch (error) {
+    throw located(shownPath(path), expected(error));
+  }
 }
 
 /** Returns the webhook's answer to an AdmissionReview, byte for byte. */
 async function answerReview(
   io: IO,
   path: string,
-  { acceptUnbound = false, maxScope = DEFAULT_MAX_SCOPE }: DecryptFlags,
-  { keyring }: UnsealOptions,
+  flags: DecryptFlags,
+  keys: Keys,
 ): Promise<string> {
+  const { acceptUnbound = false, maxScope = DEFAULT_MAX_SCOPE } = flags;
+  const keyring = await keys.given();
   const request = await readNamed(await readInput(io, path, MAX_REVIEW_BYTES), shownPath(path));
   const acceptsUnbound = () => acceptUnbound;
   const context = { keyring, isKeyringComplete: true, acceptsUnbound, maxScope };
@@ -325,38 +587,144 @@ async function readNamed(bytes: Uint8Array, shown: string): Promise<AdmissionReq
   }
 }
 
+/** The keys of a run. Each is loaded once, when a file needs it. */
+interface Keys {
+  /** The keys of `-k`, or else of the environment. Throws USAGE without any. */
+  readonly given: () => Promise<readonly OpeningKey[]>;
+  /**
+   * Calls `unseal` with the given keys, or else with the configured ones that can open the values
+   * `sealed` of the file `path`. Explains errors about unknown keys.
+   */
+  readonly open: <T>(
+    path: string,
+    sealed: readonly CompactJwe[],
+    unseal: (options: UnsealOptions) => Promise<T>,
+  ) => Promise<T>;
+}
+
+/** Returns the keys of a run. The names of `-k` are those of the configuration for the first path. */
+function keysFrom(io: IO, flags: DecryptFlags, paths: readonly string[]): Keys {
+  const { acceptUnbound = false, allowRevoked = false, namespace } = flags;
+  const references = givenReferences(io, flags.key);
+  const find = configFinder(io, flags);
+  const passphrases = passphrasesFrom(io);
+  const contextFor = (path: string): KeyContext => {
+    const folder = path === '-' ? io.cwd : dirname(resolve(io.cwd, path));
+    return { ...keyContext(io, flags, find(folder)), passphrases };
+  };
+  const loaded = new Map<string, Promise<readonly OpeningKey[]>>();
+  const load = (reference: string, context: KeyContext) => {
+    const id = `${context.config?.folder}\n${reference}`;
+    const keys = loaded.get(id) ?? loadOpeningKeys(reference, context);
+    loaded.set(id, keys);
+    return keys;
+  };
+  const commandWith = (key: string) => again(paths, flags, [...flags.key, key]);
+  const noKey = () => {
+    const hint = commandWith(keyFileNear(io, 'private'));
+    return new KsealError('USAGE', 'no key to open with', { hint });
+  };
+  const given = async () => {
+    if (references.length === 0) throw noKey();
+    return openingKeys(references, contextFor(paths[0] ?? '-'), load);
+  };
+  return {
+    given,
+    open: async (path, sealed, unseal) => {
+      const context = contextFor(path);
+      const kids = kidsOf(sealed, acceptUnbound);
+      const isChosen = references.length === 0 && kids.size > 0;
+      const names = isChosen ? await namesFor(kids, context.config) : references;
+      if (isChosen && names === undefined) throw noKey();
+      const keyring =
+        references.length > 0 ? await given() : await openingKeys(names ?? [], context, load);
+      const policy = { acceptUnbound, allowRevoked, maxScope: 'cluster-wide' as const };
+      return unseal({ keyring, policy, namespace }).catch(async (thrown: unknown) => {
+        throw await explainUnknownKids(thrown, names ?? [], context, commandWith);
+      });
+    },
+  };
+}
+
+/** The kids that sealed values name; empty for values of other tools, whose kid can be any text. */
+function kidsOf(sealed: readonly CompactJwe[], acceptUnbound: boolean): ReadonlySet<string> {
+  const kids = sealed.map(({ header: { binding, kid = '' } }) => (binding ? kid : ''));
+  // Without --accept-unbound, the values of other tools are refused.
+  return new Set(acceptUnbound ? kids : kids.filter((kid) => kid !== ''));
+}
+
+/**
+ * The names of the configured keys that can open values with these kids: for a kid that is not
+ * configured, those that may have it, such as all versions of a key in a KMS. Undefined if no
+ * configured key opens.
+ */
+async function namesFor(
+  kids: ReadonlySet<string>,
+  config: Config | undefined,
+): Promise<readonly string[] | undefined> {
+  const able = [...(config?.keys ?? [])].filter(([, key]) => canOpen(key));
+  if (config === undefined || able.length === 0) return undefined;
+  const statuses = await keyStatuses(config);
+  const named = new Set(statuses.kids.flatMap((kid) => statuses.of(kid).names));
+  const names = new Set<string>();
+  for (const kid of kids) {
+    const own = able.find(([name]) => statuses.of(kid).names.includes(name));
+    const possible = able.filter(([name, key]) => !named.has(name) || hasVersions(key));
+    for (const [name] of own === undefined ? possible : [own]) names.add(name);
+  }
+  return [...names];
+}
+
+/** Whether a configured key can open: it has a private key file, or its source is a KMS. */
+function canOpen({ private: file, source = '' }: ConfiguredKey): boolean {
+  return file !== undefined || /^gcpkms:/i.test(source);
+}
+
+function hasVersions({ private: file, source = '' }: ConfiguredKey): boolean {
+  return file === undefined && !parseKmsReference(source).isVersion;
+}
+
 /**
  * Adds to each error about an unknown kid its name in the configuration and, if any of
- * `references` is remote, the reason why its key version in the KMS cannot be used.
+ * `references` is remote, the reason why its key version in the KMS cannot be used. `commandWith`
+ * returns the command with a further key.
  */
 async function explainUnknownKids(
   thrown: unknown,
   references: readonly string[],
   context: KeyContext,
+  commandWith: (key: string) => string,
 ): Promise<unknown> {
   const { config } = context;
   const errors = errorsOf(thrown);
-  if (config === undefined || !errors.some(isUnknownKid)) return thrown;
-  const statuses = await keyStatuses(config);
+  if (!errors.some(isUnknownKid)) return thrown;
+  const statuses = config && (await keyStatuses(config));
   const isOnline = references.some((reference) => isRemote(reference, context));
   const obstacles = new Map<string, KsealError | undefined>();
   const explain = async (error: unknown) => {
     if (!isUnknownKid(error)) return error;
-    const [name = ''] = statuses.of(error.kid).names;
-    const key = config.keys.get(name);
-    if (key === undefined) return error;
+    const [name = ''] = statuses?.of(error.kid).names ?? [];
+    const key = config?.keys.get(name);
+    if (key === undefined) return withHint(error, error.message, commandWith('KEY'));
     if (isOnline && !obstacles.has(name)) obstacles.set(name, await obstacleTo(key, context));
     const obstacle = obstacles.get(name);
-    const problem = `${error.message}; in ${config.path} it is key ${name}`;
-    const canOpen = key.private !== undefined || key.source !== undefined;
-    return new KsealError(error.code, obstacle ? `${problem}: ${obstacle.message}` : problem, {
-      hint: obstacle?.hint ?? (canOpen ? `-k ${name}` : error.hint),
-      cause: obstacle?.cause,
-    });
+    const problem = `${error.message}; in ${config?.path} it is key ${name}`;
+    const hint = obstacle?.hint ?? commandWith(canOpen(key) ? name : 'KEY');
+    if (obstacle === undefined) return withHint(error, problem, hint);
+    return withHint(error, `${problem}: ${obstacle.message}`, hint, obstacle.cause);
   };
   const explained: unknown[] = [];
   for (const error of errors) explained.push(await explain(error));
   return explained.length === 1 ? explained[0] : new AggregateError(explained);
+}
+
+function withHint(
+  { code }: KsealError,
+  problem: string,
+  hint: string,
+  cause?: unknown,
+): KsealError {
+  return new KsealError(code, problem, { hint, cause });
 }
 
 function isUnknownKid(error: unknown): error is KsealError & { readonly kid: string } {

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Config, type ConfiguredKey, parseReference } from '../config/config.ts';
 import { expected, expectedErrors, KsealError, throwAll } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
-import { writeFile } from '../fs/write.ts';
+import { checkWritable, writeFile } from '../fs/write.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
 import {
   type KeyFormat,
@@ -17,7 +17,14 @@ import type { FetchedKey } from '../keys/provider.ts';
 import { checkPin, configuredKey, fetchKey, type KeyContext } from '../keys/resolve.ts';
 import { jsonText, printable } from '../text.ts';
 import type { IO } from './io.ts';
-import { addKeyOptions, configFor, type KeyFlags, keyContext, warnAboutKey } from './options.ts';
+import {
+  addKeyOptions,
+  commandLine,
+  configFor,
+  type KeyFlags,
+  keyContext,
+  warnAboutKey,
+} from './options.ts';
 import { fingerprintLines, say, sayFingerprint, warn, writeStdout } from './print.ts';
 import { pinOf } from './sealing-key.ts';
 
@@ -42,27 +49,35 @@ export function configure(command: Command, io: IO): void {
     .action((sources: string[], flags: FetchFlags) => dispatch(io, sources, flags));
 }
 
+const SOURCE = "'gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K'";
+
 async function dispatch(io: IO, sources: readonly string[], flags: FetchFlags): Promise<void> {
   if (flags.check) return checkKeys(io, sources, flags);
   const [source, second] = sources;
   if (source !== undefined && second === undefined) return fetchPubkey(io, source, flags);
   throw new KsealError('USAGE', 'give one source of a public key', {
-    hint: "kseal fetch-pubkey 'gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K' -o keys/prod.pub",
+    hint: commandLine(`kseal fetch-pubkey ${SOURCE}`, {
+      '--config': flags.config,
+      '--pin': flags.pin,
+      '-o': flags.output ?? 'FILE',
+    }),
   });
 }
 
 async function fetchPubkey(io: IO, text: string, flags: FetchFlags): Promise<void> {
   const config = configFor(io, flags, flags.output);
   const wanted = wantedFrom(io, text, flags, config);
+  const { file } = wanted;
+  if (file !== undefined) checkWritable(file.path, file.shown);
   const key = await fetchKey(wanted.source, wanted.folder, keyContext(io, flags, config));
   for (const [fact, value] of key.facts) say(io, 'note', `${fact}: ${value}`);
   say(io, 'note', `${key.origin}: RSA-${key.bits}`);
   sayFingerprint(io, describeKid(key.kid));
   warnAboutKey(io, key, key.origin);
   for (const pin of wanted.pins) checkPin(key.kid, pin, text);
-  if (wanted.file !== undefined) await writeKey(io, wanted.file, key, flags);
+  if (file !== undefined) await writeKey(io, file, key, flags);
   if (flags.json) await writeStdout(io, asJson(key));
-  else if (wanted.file === undefined) await writeStdout(io, publicKeyText(key, flags.format));
+  else if (file === undefined) await writeStdout(io, publicKeyText(key, flags.format));
 }
 
 /** The source of a key, and what the command line and the configuration say about it. */
@@ -90,7 +105,8 @@ function wantedFrom(io: IO, text: string, flags: FetchFlags, config: Config | un
       hint: 'add source: gcpkms://… to it',
     });
   }
-  const own = entry.file && { path: resolve(found.folder, entry.file), shown: entry.file };
+  const path = entry.file && resolve(found.folder, entry.file);
+  const own = path && { path, shown: relative(io.cwd, path) };
   return {
     source: entry.source,
     folder: found.folder,
@@ -151,7 +167,7 @@ async function checkKeys(io: IO, names: readonly string[], flags: KeyFlags): Pro
   const chosen = names.length > 0 ? names : [...(config?.keys.keys() ?? [])];
   if (chosen.length === 0) {
     throw new KsealError('USAGE', 'no keys are configured', {
-      hint: 'add them under keys: in .kseal.yaml',
+      hint: 'kseal init',
     });
   }
   const errors: KsealError[] = [];

@@ -106,8 +106,20 @@ export function checkOutput(
 ): void {
   if (output === undefined || output === '-') return;
   const path = resolve(io.cwd, output);
+  refuseInput(io, output, { manifests, hint, others });
+  checkWritable(path, output);
+  if (!force) refuseExisting(path, output);
+}
+
+/** Throws USAGE if an output is also an input. */
+export function refuseInput(
+  { cwd }: IO,
+  output: string,
+  { manifests, hint, others }: Inputs,
+): void {
+  const path = resolve(cwd, output);
   const isOutput = (input: string | undefined) =>
-    input !== undefined && input !== '-' && isSameFile(resolve(io.cwd, input), path);
+    input !== undefined && input !== '-' && isSameFile(resolve(cwd, input), path);
   if (manifests.some(isOutput))
     throw new KsealError('USAGE', 'is also the input', { thing: output, hint });
   if (others.some(isOutput))
@@ -115,8 +127,16 @@ export function checkOutput(
       thing: output,
       hint: 'choose another name',
     });
-  checkWritable(path, output);
-  if (!force) refuseExisting(path, output);
+}
+
+/** Joins manifests to one YAML stream. JSON is YAML, so it can be joined as well. */
+export function yamlStream(texts: readonly string[]): string {
+  const [first = '', ...rest] = texts;
+  return rest.reduce((stream, text) => {
+    const end = stream.endsWith('\n') ? '' : '\n';
+    const document = text.replace(/^\uFEFF/, '');
+    return `${stream}${end}${/^---\s/.test(document) ? '' : '---\n'}${document}`;
+  }, first);
 }
 
 /** Writes a result to the file of `-o`, or to stdout. */

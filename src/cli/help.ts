@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { type Command, Help, type Option } from 'commander';
 import { type ErrorCode, type EXIT_BUG, type exitCodes, KsealError } from '../errors.ts';
 import { commandFor, suggest } from '../text.ts';
+import { shells } from './completion-shells.ts';
 import type { IO } from './io.ts';
 import { writeStdout } from './print.ts';
 
@@ -112,6 +113,22 @@ export const topics: Readonly<Record<string, Topic>> = {
     ],
     exits: [0, 2, 3, 4, 130],
     variables: 'KSEAL_KEY_PASSPHRASE_FILE',
+    guide: 'docs/kms-manager.md',
+  },
+  init: {
+    about:
+      'Writes a first .kseal.yaml, with the public key that seals and the files that it is for, and sets up git if you want it. It asks, shows every line, and asks once more before it writes anything. It never overwrites a file: run it again to add another key, or in another clone. With --yes, or without a terminal, it does only what the options say.',
+    groups: {
+      Target: 'rule namespace | config',
+      Key: 'key practice name title | pin kms-endpoint verify-signature',
+      Other: 'pre-commit diff ignore-pem yes',
+    },
+    examples: [
+      ['kseal init', 'asks everything'],
+      ["kseal init -k prod.pub --rule 'clusters/prod/**'", 'for these files'],
+      ['kseal init --pre-commit --diff', 'in another clone'],
+    ],
+    exits: [0, 2, 4, 130],
     guide: 'docs/kms-manager.md',
   },
   keygen: {
@@ -227,6 +244,18 @@ export const topics: Readonly<Record<string, Topic>> = {
     ],
     exits: [0, 2, 4],
     guide: 'docs/cluster.md',
+  },
+  completion: {
+    usage: [
+      ['SHELL', `print the script for ${Object.keys(shells).join(', ')}`],
+      ['', 'print the line that turns it on in your shell'],
+    ],
+    about:
+      'Completes commands, options, names of keys, namespaces, Secrets and data keys with Tab. Add the line of your shell to its start-up file, and open a new terminal. The script asks kseal, which uses no network and shows no value.',
+    groups: {},
+    examples: Object.values(shells).map(({ line, file }) => [line, file]),
+    exits: [0, 2],
+    guide: 'README.md',
   },
   help: {
     about:
@@ -525,7 +554,7 @@ function commandsOf(command: Command): Section[] {
 }
 
 /** The options of a command, and after them those of the program. */
-function optionsOf(command: Command): readonly Option[] {
+export function optionsOf(command: Command): readonly Option[] {
   const own = new Help().visibleOptions(command);
   const isOwn = ({ long }: Option) => own.some((option) => option.long === long);
   const others = command.parent ? optionsOf(command.parent) : [];

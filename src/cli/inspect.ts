@@ -82,7 +82,7 @@ async function inspect(io: IO, paths: readonly string[], flags: InspectFlags): P
 async function printTextconv(io: IO, [path, second]: readonly string[]): Promise<void> {
   if (path === undefined || second !== undefined) {
     throw new KsealError('USAGE', '--textconv takes one file', {
-      hint: 'kseal inspect --textconv db.yaml',
+      hint: 'kseal inspect --textconv FILE',
     });
   }
   const bytes = await readInput(io, path);
@@ -111,6 +111,7 @@ async function findAll(io: IO, paths: readonly string[], flags: InspectFlags): P
   const skipped: Message[] = [];
   const texts = textsFor(io, paths, flags);
   for await (const text of withProgress(io, 'inspected', texts, ({ left }) => left)) {
+    if (text.walked && text.isKeyFile) continue;
     try {
       const found = await inspectText(text, flags);
       for (const value of found.values) values.push(value);

@@ -65,7 +65,7 @@ async function listKeys(io: IO, flags: KeysFlags): Promise<void> {
   const config = configFor(io, flags, undefined);
   if (config === undefined) {
     throw new KsealError('CONFIG_INVALID', 'no .kseal.yaml here or above', {
-      hint: 'create one that begins with: version: 1',
+      hint: 'kseal init',
     });
   }
   const listed = await Promise.all(

@@ -1,3 +1,5 @@
+import { KsealError } from '../errors.ts';
+import { shellWord } from '../text.ts';
 import { type IO, version } from './io.ts';
 import { reportErrors, takeColour, withLooks, writeStdout } from './print.ts';
 
@@ -18,8 +20,20 @@ export async function main(argv: readonly string[], io: IO): Promise<number> {
     return await run(words, shown);
   } catch (thrown) {
     io.onError?.(thrown);
-    return reportErrors(shown, thrown);
+    return reportErrors(shown, withCommand(thrown, argv));
   }
+}
+
+/** Replaces the hint about a mistyped argument with the whole command line as it was meant. */
+function withCommand(thrown: unknown, argv: readonly string[]): unknown {
+  if (!(thrown instanceof KsealError) || thrown.meant === undefined) return thrown;
+  const [typed, meant] = thrown.meant;
+  // An argument that contains a value is not shown again.
+  if (!argv.includes(typed) || argv.some((word) => word.startsWith('--from-literal')))
+    return thrown;
+  const words = argv.map((word) => shellWord(word === typed ? meant : word));
+  const hint = `did you mean: kseal ${words.join(' ')}`;
+  return new KsealError(thrown.code, thrown.message, { hint, cause: thrown.cause });
 }
 
 const isVersion = /^(?:-[vV]|--version|version)$/;

@@ -1,13 +1,21 @@
-import { existsSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, type FindConfig, findConfig } from '../config/config.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
-import { readFile } from '../fs/read.ts';
+import { readFile, readRegularFile } from '../fs/read.ts';
 import type { Scope } from '../jwe/binding.ts';
 import { WEAK_BITS } from '../jwe/compact.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
-import type { KeyFile, Passphrases, Validity } from '../keys/key-file.ts';
+import type { KeyKind } from '../keys/conversions.ts';
+import {
+  holdsPrivateKey,
+  type KeyFile,
+  looksLikeKey,
+  MAX_KEY_FILE,
+  type Passphrases,
+  type Validity,
+} from '../keys/key-file.ts';
 import { type KeyContext, loadOpeningKeys } from '../keys/resolve.ts';
 import { shellWord } from '../text.ts';
 import type { IO } from './io.ts';
@@ -160,23 +168,77 @@ export function dayOf(date: Date): string {
   return date.toISOString().replace(/T.*/, '');
 }
 
-/** The keys to open with: those on the command line, or else the one in the environment. */
-export function openingReferences({ env }: IO, given: readonly string[]): readonly string[] {
-  const references = given.length > 0 ? given : [env.KSEAL_DECRYPT_KEY ?? ''].filter(Boolean);
-  if (references.length > 0) return references;
-  throw new KsealError('USAGE', 'no key to open with', { hint: '-k key.pem' });
+/**
+ * A command line for a hint: `command`, followed by each option that was given, with its arguments
+ * quoted for a shell. An option that is true has no argument.
+ */
+export function commandLine(
+  command: string,
+  options: Readonly<Record<string, string | boolean | readonly string[] | undefined>>,
+): string {
+  const words = Object.entries(options).flatMap(([flag, given = false]) => {
+    if (typeof given === 'boolean') return given ? [flag] : [];
+    return [given].flat().flatMap((argument) => [flag, shellWord(argument)]);
+  });
+  return [command, ...words].join(' ');
 }
 
+/** A key file of that kind in the current folder or in its folder `keys`, for a hint; or else KEY. */
+export function keyFileNear({ cwd }: IO, kind: KeyKind): string {
+  for (const folder of ['', 'keys']) {
+    const found = namesIn(resolve(cwd, folder)).find((name) =>
+      isKeyFile(resolve(cwd, folder, name), kind),
+    );
+    if (found !== undefined) return join(folder, found);
+  }
+  return 'KEY';
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).filter((name) => /\.(?:pem|pub|key|jwk)$/.test(name));
+  } catch {
+    return [];
+  }
+}
+
+function isKeyFile(path: string, kind: KeyKind): boolean {
+  try {
+    const bytes = readRegularFile(path, path, MAX_KEY_FILE);
+    return looksLikeKey(bytes) && holdsPrivateKey(bytes) === (kind === 'private');
+  } catch {
+    return false;
+  }
+}
+
+/** The keys to open with: those on the command line, or else the one in the environment. */
+export function givenReferences({ env }: IO, given: readonly string[]): readonly string[] {
+  return given.length > 0 ? given : [env.KSEAL_DECRYPT_KEY ?? ''].filter(Boolean);
+}
+
+/** The same, but without any it throws USAGE; `hint` is the command with a key. */
+export function openingReferences(
+  io: IO,
+  given: readonly string[],
+  hint: string,
+): readonly string[] {
+  const references = givenReferences(io, given);
+  if (references.length > 0) return references;
+  throw new KsealError('USAGE', 'no key to open with', { hint });
+}
+
+/** Loads all keys, with `load`. Throws all errors at once. */
 export async function openingKeys(
   references: readonly string[],
   context: KeyContext,
+  load = loadOpeningKeys,
 ): Promise<readonly OpeningKey[]> {
   const keys: OpeningKey[] = [];
   const errors: KsealError[] = [];
   // One after the other, because each may ask for a passphrase.
   for (const reference of references) {
     try {
-      keys.push(...(await loadOpeningKeys(reference, context)));
+      keys.push(...(await load(reference, context)));
     } catch (thrown) {
       errors.push(...expectedErrors(thrown));
       if (errors.at(-1)?.code === 'INTERRUPTED') break;

@@ -27,6 +27,10 @@ interface CommandRow {
  * help of a command prints are in the table of help.ts.
  */
 const commands: Readonly<Record<string, CommandRow>> = {
+  init: {
+    summary: 'set up a repository: its key, its path rules and a git hook',
+    load: () => import('./init.ts'),
+  },
   keygen: {
     summary: 'generate an RSA key pair for development or air-gapped use',
     load: () => import('./keygen.ts'),
@@ -52,6 +56,10 @@ const commands: Readonly<Record<string, CommandRow>> = {
   webhook: {
     summary: 'run the admission webhook, or print the YAML that installs it',
     load: () => import('./webhook.ts'),
+  },
+  completion: {
+    summary: 'complete commands with Tab in your shell',
+    load: () => import('./completion.ts'),
   },
   help: {
     summary: 'print the complete help of a command',

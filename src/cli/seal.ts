@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import type { Config } from '../config/config.ts';
 import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
 import { bindingTo, type Scope, scopes } from '../jwe/binding.ts';
 import { compactText } from '../jwe/detect.ts';
+import { keyStatuses } from '../keys/key-status.ts';
 import { isSecretName, secretLabel } from '../kubernetes/secret.ts';
 import { newManifest } from '../manifest/edit.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
@@ -31,10 +33,11 @@ import {
   repeated,
   shownPath,
   writeResult,
+  yamlStream,
 } from './files.ts';
 import type { IO } from './io.ts';
-import { addKeyOptions, keyKinds, sayScope } from './options.ts';
-import { progressOn, say, sayAll, warningsAbout, withProgress } from './print.ts';
+import { addKeyOptions, commandLine, configFinder, keyKinds, sayScope } from './options.ts';
+import { progressOn, say, sayAll, warn, warningsAbout, withProgress } from './print.ts';
 import { askYesNo } from './prompt.ts';
 import { type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
@@ -389,6 +392,7 @@ function sealOptions(flags: SealFlags, setting: Setting): SealOptions {
     ...setting,
     stringData: setting.stringData || flags.raw === true,
     policy: policyFrom(flags),
+    given: commandLine('', { '-k': flags.key, '--pin': flags.pin, '--config': flags.config }),
   };
 }
 
@@ -417,8 +421,12 @@ async function sealFiles(io: IO, arguments_: readonly string[], flags: SealFlags
   await confirmWarnings(io, results);
   if (flags.inPlace) await writeBack(io, results);
   else
-    await writeResult(io, join(results.map(({ text }) => text)), { ...flags, confidential: false });
+    await writeResult(io, yamlStream(results.map(({ text }) => text)), {
+      ...flags,
+      confidential: false,
+    });
   sayCounts(io, results);
+  await warnAboutDeprecated(io, results, flags);
 }
 
 /** Prints how many values of each file were sealed, and of all files together. */
@@ -498,26 +506,69 @@ function sealDecrypted(path: string, { secrets }: Manifest, flags: SealFlags): s
   const output = flags.output ?? (isInPlace ? path : undefined);
   // With --into, -n may only have selected the Secret.
   const needsNamespace = secrets.some(({ namespace }) => namespace === undefined);
-  const options: readonly (readonly [flag: string, argument: string | undefined])[] = [
-    ['-k', flags.key],
-    ['--pin', flags.pin],
-    ['-n', needsNamespace ? flags.namespace : undefined],
-    ['--scope', flags.scope],
-    ['--config', flags.config],
-    ['-o', output],
-  ];
-  const words = options.flatMap(([flag, argument]) =>
-    argument === undefined ? [] : [flag, shellWord(argument)],
-  );
-  if (flags.stringData) words.push('--string-data');
-  if (flags.force || output === path) words.push('--force');
-  return ['kseal seal -f -', ...words].join(' ');
+  return commandLine('kseal seal -f -', {
+    '-k': flags.key,
+    '--pin': flags.pin,
+    '-n': needsNamespace ? flags.namespace : undefined,
+    '--scope': flags.scope,
+    '--config': flags.config,
+    '-o': output,
+    '--string-data': flags.stringData,
+    '--force': flags.force || output === path,
+  });
+}
+
+/** Warns about values that are still sealed to a deprecated key, with the command that moves them. */
+async function warnAboutDeprecated(
+  io: IO,
+  results: readonly SealedFile[],
+  flags: SealFlags,
+): Promise<void> {
+  const find = configFinder(io, flags);
+  const known = new Map<Config, ReturnType<typeof keyStatuses>>();
+  const found: { readonly path: string; readonly names: readonly string[] }[] = [];
+  for (const { path, keptKids } of results) {
+    if (path === '-' || keptKids.length === 0) continue;
+    const config = find(dirname(resolve(io.cwd, path)));
+    if (config === undefined) continue;
+    const statuses = known.get(config) ?? keyStatuses(config);
+    known.set(config, statuses);
+    const { of } = await statuses;
+    const states = keptKids.map((kid) => of(kid)).filter(({ state }) => state === 'deprecated');
+    if (states.length > 0) found.push({ path, names: states.map(({ names }) => names[0] ?? '') });
+  }
+  const names = found.flatMap((file) => file.names);
+  if (names.length === 0) return;
+  const values = names.length === 1 ? '1 value is' : `${names.length} values are`;
+  const files = found.length === 1 ? (found[0]?.path ?? '') : `${found.length} files`;
+  warn(io, {
+    message: `${files}: ${values} still sealed to deprecated key ${[...new Set(names)].join(', ')}`,
+    hint: `to seal them again: ${sealAgain(
+      found.map(({ path }) => path),
+      flags,
+    )}`,
+  });
+}
+
+const MAX_LISTED = 10;
+
+/** A command for one file, a loop for a few, and one with FILE for many. */
+function sealAgain(paths: readonly string[], flags: SealFlags): string {
+  const shared = { '-n': flags.namespace, '--config': flags.config };
+  const open = commandLine('kseal decrypt FILE', shared);
+  const seal = commandLine('kseal seal -f -', { '-k': flags.key, '--pin': flags.pin, ...shared });
+  const command = `${open} | ${seal} -o FILE --force`;
+  const [path = '', second] = paths.map(shellWord);
+  if (second === undefined) return command.replaceAll('FILE', () => path);
+  if (paths.length > MAX_LISTED) return `for each file, ${command}`;
+  const inLoop = command.replaceAll('FILE', '"$$file"');
+  return `for file in ${paths.map(shellWord).join(' ')}; do ${inLoop}; done`;
 }
 
 /** Returns a manifest whose only Secrets are inside other objects, which kseal does not edit. */
 function withoutSecret(manifest: Manifest, flags: SealFlags): Omit<SealedFile, 'path'> {
   const warnings = nestedWarnings(manifest, policyFrom(flags));
-  return { text: manifest.source, warnings, sealed: 0, kept: 0, manifest };
+  return { text: manifest.source, warnings, sealed: 0, kept: 0, keptKids: [], manifest };
 }
 
 /** Writes all changed files, or none. Throws IO. */
@@ -531,18 +582,8 @@ async function writeBack(io: IO, results: readonly SealedFile[]): Promise<void> 
   }));
   const progress = await progressOn(io, 'written');
   try {
-    replaceFiles(replacements, progress.step);
+    replaceFiles(replacements, { onWritten: progress.step });
   } finally {
     progress.end();
   }
-}
-
-/** Joins texts to one YAML stream. JSON is YAML, so it can be joined as well. */
-function join(texts: readonly string[]): string {
-  const [first = '', ...rest] = texts;
-  return rest.reduce((stream, text) => {
-    const end = stream.endsWith('\n') ? '' : '\n';
-    const document = text.replace(/^\uFEFF/, '');
-    return `${stream}${end}${/^---\s/.test(document) ? '' : '---\n'}${document}`;
-  }, first);
 }

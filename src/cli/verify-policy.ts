@@ -23,7 +23,7 @@ import { checkPin, configuredKey } from '../keys/resolve.ts';
 import type { NamedText } from '../sources/texts.ts';
 import { shellWord } from '../text.ts';
 import { unknownRule } from '../verify/explain.ts';
-import type { AllowedKey, Policy } from '../verify/rule.ts';
+import type { AllowedKey, Finding, Policy } from '../verify/rule.ts';
 import { type Verification, verifyText } from '../verify/verify.ts';
 import type { IO } from './io.ts';
 
@@ -42,7 +42,8 @@ export type Judge = (text: NamedText) => Promise<Verification | undefined>;
 export function judgeFrom(io: IO, flags: PolicyFlags): Judge {
   const origin = originFrom(io, flags);
   const policies = new Map<Config | undefined, Promise<SharedPolicy>>();
-  return async ({ path, typed, file, walked, content }) => {
+  return async (text) => {
+    const { path, typed, file, walked, isKeyFile, content } = text;
     const config = origin.configFor(file);
     const loading = policies.get(config) ?? sharedPolicyOf(io, origin, config, flags);
     policies.set(config, loading);
@@ -52,14 +53,28 @@ export function judgeFrom(io: IO, flags: PolicyFlags): Judge {
     const policy = policyFor(file, config, shared);
     const { severities } = shared;
     const verify = (bytes: NamedText['content'], suppressible?: Verification['covered']) =>
-      verifyText({ path, typed, content: bytes }, policy, { severities, suppressible });
+      verifyText({ path, typed, isKeyFile, content: bytes }, policy, { severities, suppressible });
     if (ignored) return onlyRefused(verify(content));
-    // The configuration is not a manifest, unless a manifest has its name.
-    if (walked && basename(file) === CONFIG_NAME && isEmpty(verify(content))) return undefined;
-    if (origin.protectedText === undefined || !mentionsIgnore(content)) return verify(content);
+    // The configuration is not a manifest, unless a manifest has its name. Nor is a public key.
+    if (walked && (isKeyFile || basename(file) === CONFIG_NAME) && isEmpty(verify(content)))
+      return undefined;
+    if (origin.protectedText === undefined || !mentionsIgnore(content))
+      return withoutLocalKeys(verify(content), text);
     // A suppression counts if the protected branch has it for the same text.
-    return verify(content, verify(origin.protectedText(file) ?? new Uint8Array()).covered);
+    const covered = verify(origin.protectedText(file) ?? new Uint8Array()).covered;
+    return withoutLocalKeys(verify(content, covered), text);
   };
+}
+
+/** Drops findings about private keys that no commit can contain: this machine needs some. */
+function withoutLocalKeys(
+  result: Verification,
+  { isKeyFile, mayBeCommitted }: NamedText,
+): Verification | undefined {
+  const isKey = ({ code }: Finding) => isKeyFile || code === 'private-key';
+  if (!result.findings.some(isKey) || mayBeCommitted()) return result;
+  const findings = result.findings.filter((finding) => !isKey(finding));
+  return isKeyFile ? undefined : { ...result, findings };
 }
 
 /** Keeps only the findings of `--fail-if-kid`, which also applies to excluded files. */
@@ -80,7 +95,7 @@ function mentionsIgnore(content: NamedText['content']): boolean {
 }
 
 /** The part of the policy that all files with the same configuration share. */
-interface SharedPolicy extends Pick<Policy, 'keys' | 'refusedKids'> {
+interface SharedPolicy extends Pick<Policy, 'keys' | 'refusedKids' | 'sealKey'> {
   /** From configured name to kid. */
   readonly kids: ReadonlyMap<string, string>;
   readonly severities: NonNullable<Config['verify']['rules']>;
@@ -98,7 +113,12 @@ async function sharedPolicyOf(
   const lookup = { cwd, config, own: configFor(join(cwd, CONFIG_NAME)), readKey };
   const { keys, kids } = await knownKeys(key, lookup);
   const refused = await Promise.all(failIfKid.map((text) => refusedKid(text, lookup)));
-  return { keys, kids, refusedKids: new Set(refused), severities };
+  const hasKey = [...(config?.keys.values() ?? [])].some(
+    ({ state = 'active' }) => state === 'active',
+  );
+  const [given, second] = key;
+  const sealKey = second === undefined ? (given ?? (hasKey ? undefined : 'KEY')) : 'KEY';
+  return { keys, kids, refusedKids: new Set(refused), severities, sealKey };
 }
 
 function checkRule(id: string, path: string): void {
@@ -111,7 +131,7 @@ function checkRule(id: string, path: string): void {
 function policyFor(
   file: string,
   config: Config | undefined,
-  { keys, kids, refusedKids }: SharedPolicy,
+  { keys, kids, refusedKids, sealKey }: SharedPolicy,
 ): Policy {
   const rule = config && ruleFor(config, file);
   return {
@@ -121,6 +141,7 @@ function policyFor(
     field: rule?.field,
     maxScope: rule?.scope ?? DEFAULT_MAX_SCOPE,
     refusedKids,
+    sealKey,
   };
 }
 
@@ -181,7 +202,7 @@ async function configuredFacts(
   if (kid !== undefined) return { kid };
   throw new KsealError('CONFIG_INVALID', `key ${name} has neither file nor kid`, {
     thing: config?.path,
-    hint: `add file: keys/${name}.pub, then: kseal fetch-pubkey ${name}`,
+    hint: `add file: ${name}.pub to it, then: kseal fetch-pubkey ${name}`,
   });
 }
 
@@ -195,7 +216,7 @@ async function givenFacts(text: string, lookup: KeyLookup): Promise<KeyFacts> {
     return configuredFacts(name, entry, config, lookup);
   }
   throw new KsealError('KEY_REFERENCE_INVALID', 'verify works offline and cannot fetch this key', {
-    hint: `kseal fetch-pubkey ${shellWord(text)} -o key.pub, then: --key key.pub`,
+    hint: `kseal fetch-pubkey ${shellWord(text)} -o key.pub, then verify with: -k key.pub`,
   });
 }
 

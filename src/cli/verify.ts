@@ -9,13 +9,13 @@ import { type Paint, type Report, type Reporter, sorted, tallyOf } from '../repo
 import { sarif } from '../report/sarif.ts';
 import { text } from '../report/text.ts';
 import { type NamedText, textsAtRefs, textsInFiles, textsInIndex } from '../sources/texts.ts';
-import { counted } from '../text.ts';
-import { explainRule } from '../verify/explain.ts';
+import { counted, shellWord } from '../text.ts';
+import { explainRule, listRules } from '../verify/explain.ts';
 import type { Finding, Severity, SuppressedFinding } from '../verify/rule.ts';
 import { rules } from '../verify/rules/index.ts';
 import { readInput, repeated } from './files.ts';
 import { type IO, version, widthOn } from './io.ts';
-import { configOption } from './options.ts';
+import { configOption, keyFileNear } from './options.ts';
 import { paint, withProgress, writeStdout } from './print.ts';
 import { type Judge, judgeFrom, type PolicyFlags } from './verify-policy.ts';
 
@@ -31,7 +31,8 @@ export interface VerifyFlags extends PolicyFlags {
   readonly format: keyof typeof formats;
   readonly json?: boolean;
   readonly failOn: Severity;
-  readonly explain?: string;
+  /** True for the list of all rules. */
+  readonly explain?: string | true;
   readonly quiet?: boolean;
   readonly maxFindings?: number;
 }
@@ -70,7 +71,7 @@ export function configure(command: Command, io: IO, exit: (code: number) => void
     )
     .option('--max-findings <n>', 'print at most this many findings', positive)
     .option('--quiet', 'print nothing unless there are findings')
-    .option('--explain <rule>', 'explain a rule, with examples')
+    .option('--explain [rule]', 'explain a rule, with examples; without one, list all rules')
     .action(async (paths: string[], flags: VerifyFlags) =>
       exit(await verify(io, [...paths, ...flags.file], flags)),
     );
@@ -86,7 +87,7 @@ function positive(text: string): number {
 /** Returns the exit code: 1 for findings with the severity of `--fail-on`. */
 async function verify(io: IO, paths: readonly string[], flags: VerifyFlags): Promise<number> {
   if (flags.explain !== undefined) {
-    await writeStdout(io, explainRule(flags.explain));
+    await writeStdout(io, flags.explain === true ? listRules() : explainRule(flags.explain));
     return 0;
   }
   const texts = textsFor(io, paths, flags);
@@ -115,7 +116,7 @@ function textsFor(
   }
   if (staged) return textsInIndex(git, paths);
   if (ref.length > 0) return textsAtRefs(git, ref, paths);
-  return textsInFiles(io.cwd, paths.length > 0 ? paths : ['.'], () => pipedIn(io));
+  return textsInFiles(io.cwd, paths.length > 0 ? paths : ['.'], () => pipedIn(io), git);
 }
 
 /** Reads stdin, which is empty if the command before the pipe failed. */
@@ -175,15 +176,15 @@ export async function reportOn(
     files,
     ...counts,
     failOn,
-    notes: [...notesOnKids(unjudgedKids), ...notesOnTools(foreign)],
+    notes: [...notesOnKids(io, unjudgedKids), ...notesOnTools(foreign)],
   };
 }
 
-function notesOnKids(count: number): readonly string[] {
+function notesOnKids(io: IO, count: number): readonly string[] {
   if (count === 0) return [];
   const values = counted(count, 'sealed value');
   return [
-    `no keys known: the keys of ${values} were not checked; name them with --key keys/prod.pub`,
+    `no keys known: the keys of ${values} were not checked; name them with -k ${shellWord(keyFileNear(io, 'public'))}`,
   ];
 }
 

@@ -204,7 +204,7 @@ const checks: readonly Check[] = [
     isWrong: ({ tls, tlsCert, tlsKey, tlsCa }) =>
       tls === 'files' && [tlsCert, tlsKey, tlsCa].includes(undefined),
     problem: '--tls files requires --tls-cert, --tls-key and --tls-ca',
-    hint: '--tls-cert tls.crt --tls-key tls.key --tls-ca ca.crt',
+    hint: '--tls-cert FILE --tls-key FILE --tls-ca FILE',
   },
 ];
 
@@ -418,7 +418,7 @@ function warnAbout(io: IO, { image, clients, apiServerFrom }: ManifestOptions): 
       : 'any client that --api-server-from allows';
     warn(io, {
       message: `${who} can have any value opened with a forged request`,
-      hint: `--client-ca ca.crt --client-name kube-apiserver${isOpen ? ', or at least --api-server-from CIDR' : ''}`,
+      hint: `--client-ca FILE --client-name kube-apiserver${isOpen ? ', or at least --api-server-from CIDR' : ''}`,
     });
   }
 }

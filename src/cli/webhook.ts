@@ -118,7 +118,7 @@ function optionsFrom(io: IO, flags: ServeFlags): ServeOptions {
   const revoked = kidsIn('--revoked-kid', flags.revokedKid);
   return {
     ...{ acceptUnbound, logLevel, host: flags.host, maxScope: flags.maxScope },
-    references: openingReferences(io, flags.key),
+    references: openingReferences(io, flags.key, 'kseal webhook serve -k KEY'),
     // The revoked kids come last, because the stricter state wins.
     states: new Map<string, KeyState>([
       ...deprecated.map((kid) => [kid, 'deprecated'] as const),

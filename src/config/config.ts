@@ -201,17 +201,29 @@ type KeyReference =
 /**
  * Parses a key reference: with `://` it is remote, a word of letters, digits, `-` and `_` is the
  * name of a configured key, and anything else, such as `C:\keys\prod.pub`, is a path.
- * Throws KEY_REFERENCE_INVALID for an empty reference.
+ * Throws KEY_REFERENCE_INVALID for an empty reference, and for the name of a KMS key without scheme.
  */
 export function parseReference(text: string): KeyReference {
   const [, scheme] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text) ?? [];
   if (scheme !== undefined) return { kind: 'remote', scheme: scheme.toLowerCase() };
+  if (kmsName.test(text)) {
+    const meant = `gcpkms://${text.slice(text.indexOf('projects/'))}`;
+    throw new KsealError('KEY_REFERENCE_INVALID', 'a key in Cloud KMS begins with gcpkms://', {
+      thing: text,
+      hint: `did you mean '${meant}'?`,
+      meant: [text, meant],
+    });
+  }
   if (text !== '')
     return isKeyName(text) ? { kind: 'name', name: text } : { kind: 'file', path: text };
   throw new KsealError('KEY_REFERENCE_INVALID', 'empty key reference', {
-    hint: '-k keys/prod.pub',
+    hint: '-k KEY',
   });
 }
+
+/** The resource name of a key in Cloud KMS, as its console and gcloud print it. */
+const kmsName =
+  /^\/*(?:cloudkms\.googleapis\.com\/(?:v1\/)?)?projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]/;
 
 /** Whether `name` can be the name of a configured key. */
 function isKeyName(name: string): boolean {

@@ -53,14 +53,7 @@ export function writeFolder(
   if (!force) for (const { path, shown } of replacements) refuseExisting(path, shown);
   if (statOf(folder)?.isDirectory() === false)
     throw new KsealError('IO', 'is a file, not a folder', { thing: shown, hint: 'name a folder' });
-  const first = wrapped(shown, () => fs.mkdirSync(folder, { recursive: true }));
-  try {
-    replaceFiles(replacements);
-  } catch (error) {
-    for (let at = folder; first !== undefined && at.length >= first.length; at = dirname(at))
-      fs.rmdirSync(at);
-    throw error;
-  }
+  replaceFiles(replacements, { makeFolders: true });
 }
 
 interface Replacement extends Omit<FolderFile, 'name'> {
@@ -70,17 +63,46 @@ interface Replacement extends Omit<FolderFile, 'name'> {
   readonly shown: string;
   /** The content that `bytes` were made from. A file that has changed since then is kept. */
   readonly madeFrom?: Uint8Array | undefined;
+  /** Whether no file may be there. */
+  readonly isNew?: boolean;
+  /** Whether a new file is a program. */
+  readonly executable?: boolean;
 }
 
 /**
  * Writes all files beside their targets before it replaces the first target. Replaces none if any
- * target has changed since its replacement was made from it. Calls `onWritten` after each file, with
- * the number of files left. Throws IO.
+ * target has changed since its replacement was made from it. With `makeFolders` it creates missing
+ * folders, and removes them again if it fails. Calls `onWritten` after each file, with the number of
+ * files left. Throws IO.
  */
 export function replaceFiles(
   replacements: readonly Replacement[],
-  onWritten: (left: number) => void = () => {},
+  {
+    makeFolders = false,
+    onWritten = () => {},
+  }: { makeFolders?: boolean; onWritten?: (left: number) => void } = {},
 ): void {
+  const made: string[] = [];
+  try {
+    if (makeFolders) for (const file of replacements) made.unshift(...folderMadeFor(file));
+    replaceAll(replacements, onWritten);
+  } catch (error) {
+    for (const folder of made) if (fs.readdirSync(folder).length === 0) fs.rmdirSync(folder);
+    throw error;
+  }
+}
+
+/** Creates the folder of a file and those above it; returns the missing ones, the deepest first. */
+function folderMadeFor({ path, shown }: Replacement): readonly string[] {
+  const folder = dirname(path);
+  const first = wrapped(dirname(shown), () => fs.mkdirSync(folder, { recursive: true }));
+  const made: string[] = [];
+  for (let at = folder; first !== undefined && at.length >= first.length; at = dirname(at))
+    made.push(at);
+  return made;
+}
+
+function replaceAll(replacements: readonly Replacement[], onWritten: (left: number) => void): void {
   const staged: Staged[] = [];
   try {
     for (const replacement of replacements) {
@@ -111,7 +133,7 @@ interface Staged {
 }
 
 /** Writes the new content beside the file, so that readers see the old or the new content. */
-function stage({ path, shown, bytes, confidential = false }: Replacement): Staged {
+function stage({ path, shown, bytes, confidential = false, executable }: Replacement): Staged {
   if (isSpecial(path))
     return { shown, temporary: undefined, commit: () => fs.writeFileSync(path, bytes) };
   const target = targetOf(path);
@@ -121,7 +143,8 @@ function stage({ path, shown, bytes, confidential = false }: Replacement): Stage
   // If the name is taken, creating the file fails, and nothing is lost.
   const temporary = join(dirname(target), `.kseal-${Math.random().toString(16).slice(2)}`);
   // 0600 until the end, because the content may be plaintext.
-  createWhole(temporary, bytes, mode === undefined && !confidential ? 0o666 : 0o600);
+  const fresh = executable ? 0o777 : 0o666;
+  createWhole(temporary, bytes, mode === undefined && !confidential ? fresh : 0o600);
   if (mode !== undefined && !confidential) fs.chmodSync(temporary, mode & 0o7777);
   return { shown, temporary, commit: () => fs.renameSync(temporary, target) };
 }
@@ -130,7 +153,8 @@ function stage({ path, shown, bytes, confidential = false }: Replacement): Stage
  * Throws IO if the content of a file is not what its replacement was made from. A person
  * or another process may have edited it meanwhile, for example during a prompt.
  */
-function refuseChanged({ path, shown, madeFrom }: Replacement): void {
+function refuseChanged({ path, shown, madeFrom, isNew }: Replacement): void {
+  if (isNew && statOf(path) !== undefined) throw changed(shown);
   if (madeFrom === undefined) return;
   if (statOf(path)?.isFile() === false) {
     throw new KsealError('IO', 'is not a regular file, so it cannot be changed in place', {
@@ -143,8 +167,12 @@ function refuseChanged({ path, shown, madeFrom }: Replacement): void {
   } catch {
     // It is gone, larger or unreadable.
   }
-  throw new KsealError('IO', 'changed since it was read, so it is not overwritten', {
-    thing: shown,
+  throw changed(shown);
+}
+
+function changed(thing: string): KsealError {
+  return new KsealError('IO', 'changed since it was read, so it is not overwritten', {
+    thing,
     hint: 'run the command again',
   });
 }

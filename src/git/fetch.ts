@@ -178,7 +178,7 @@ async function commitOf(git: Git, { name, id }: Fetched): Promise<string> {
   });
 }
 
-const hint = 'name the key file, starting from the root of the repository: #keys/prod.pub';
+const hint = 'name the key file, starting from the root of the repository: #FOLDER/FILE';
 
 /**
  * The id of a regular file in a commit. Descends from the root, so that the message names the part

@@ -55,6 +55,12 @@ export function filesAt(
   return entries.map(({ mode, id, path }) => ({ path, blob: id, kind: oddKind(mode) }));
 }
 
+/** The files at or below the folder that git tracks or would add, relative to it. Throws IO. */
+export function addableFiles(git: LocalGit): ReadonlySet<string> {
+  const listing = ask(git, ['ls-files', '-z', '--cached', '--others', '--exclude-standard']);
+  return new Set(listing.toString().split('\0'));
+}
+
 function oddKind(mode: string): string | undefined {
   return isRegular(mode) ? undefined : kindOf(mode);
 }
@@ -188,6 +194,29 @@ function refuseEmbedded(git: LocalGit): void {
   throw new KsealError('IO', embedded.meaning, { thing: git.folder, hint: embedded.hint });
 }
 
+/** Places in a repository that no commit contains; absolute paths. */
+export interface GitFiles {
+  readonly config: string;
+  /** The folder of the hooks; undefined if it is outside, so that other repositories may share it. */
+  readonly hooks: string | undefined;
+}
+
+/** The files of the repository whose working tree has its top at the folder of `git`. Throws IO. */
+export function gitFiles(git: LocalGit): GitFiles {
+  const args = ['rev-parse', '--git-common-dir', '--git-path', 'config', '--git-path', 'hooks'];
+  // The other calls switch the hooks off, and would find none here.
+  const answer = ask(git, args, ['-c', 'safe.bareRepository=explicit']).toString();
+  const paths = answer.split('\n').map((path) => resolve(git.folder, path));
+  const [common = '', config = '', hooks = ''] = paths;
+  const isOwn = [common, git.folder].some((folder) => `${hooks}${sep}`.startsWith(folder + sep));
+  return { config, hooks: isOwn ? hooks : undefined };
+}
+
+/** The value of a setting for the folder of `git`; empty if it has none. Throws IO. */
+export function settingOf(git: LocalGit, name: string): string {
+  return line(git, ['config', '--get', '--default', '', name]);
+}
+
 /** Whether one folder is the other or below it, after links. */
 function isWithin(inner: string, outer: string): boolean {
   return `${realpathSync(inner)}${sep}`.startsWith(`${realpathSync(outer)}${sep}`);
@@ -226,9 +255,9 @@ function line(git: LocalGit, args: readonly string[]): string {
 }
 
 /** The output of git. Throws IO if git fails. */
-function ask(git: LocalGit, args: readonly string[]): Buffer {
+function ask(git: LocalGit, args: readonly string[], settings = always): Buffer {
   try {
-    return execFileSync('git', ['--no-pager', ...always, ...args], {
+    return execFileSync('git', ['--no-pager', ...settings, ...args], {
       cwd: git.folder,
       env: gitEnv(git),
       maxBuffer: MAX_ANSWER,

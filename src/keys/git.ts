@@ -130,6 +130,6 @@ function decoded(text: string): string {
 function invalid(problem: string): KsealError {
   return new KsealError('KEY_REFERENCE_INVALID', problem, {
     thing: 'git key reference',
-    hint: "for example 'git+https://host/org/repo.git?ref=main#keys/prod.pub'",
+    hint: "use 'git+https://HOST/REPOSITORY.git?ref=BRANCH#FILE'",
   });
 }

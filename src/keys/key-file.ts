@@ -6,7 +6,7 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import { expected, KsealError } from '../errors.ts';
-import { type ReadFile, readRegularFile } from '../fs/read.ts';
+import { isFile, type ReadFile, readRegularFile } from '../fs/read.ts';
 import { MAX_BITS, MIN_BITS } from '../jwe/compact.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { bufferOf, parseJsonObject } from '../jwe/encoding.ts';
@@ -47,6 +47,8 @@ export type Passphrases = (shown: string) => AsyncIterable<string | Uint8Array>;
 interface Source extends KeySource {
   /** Absent if nothing is opened with the key. */
   readonly passphrases?: Passphrases;
+  /** The private key file beside a public one, if there is one. */
+  readonly counterpart?: string | undefined;
 }
 
 /**
@@ -83,7 +85,10 @@ export async function openingKeyFromFile(
   read: ReadFile = readRegularFile,
 ): Promise<OpeningKey> {
   const source = sourceOf(read(path, shown, MAX_KEY_FILE), shown);
-  const { key, kid, bits } = await keyIn({ ...source, wanted: 'private', passphrases });
+  const other = (name: string) => name.replace(/\.(?:pub|crt|cer)$/, '.pem');
+  const counterpart = other(path) !== path && isFile(other(path)) ? other(shown) : undefined;
+  const wanted = { wanted: 'private', passphrases, counterpart } as const;
+  const { key, kid, bits } = await keyIn({ ...source, ...wanted });
   const copies: ReturnType<typeof importKey>[] = [];
   let turn = 0;
   return {
@@ -429,8 +434,8 @@ const USE_RSA = 'use an RSA key of 3072 or 4096 bits';
 /** The error for a private key in place of a public one, or the reverse. */
 function wrongKind(kind: KeyKind, source: Source): KsealError {
   if (kind === 'private') return invalid(source, 'is a private key, expected a public key');
-  const pem = source.shown.replace(/\.(?:pub|crt|cer)$/, '.pem');
-  const hint = pem === source.shown ? undefined : `-k ${shellWord(pem)}`;
+  const { counterpart } = source;
+  const hint = counterpart === undefined ? undefined : `-k ${shellWord(counterpart)}`;
   return invalid(source, 'is a public key, expected a private key', hint);
 }
 

@@ -32,7 +32,7 @@ export async function loadPublicKey(text: string, context: KeyContext): Promise<
   if (entry.file === undefined) {
     throw new KsealError('CONFIG_INVALID', `key ${name} has no file to seal with`, {
       thing: config.path,
-      hint: `add file: keys/${name}.pub, then: kseal fetch-pubkey ${name}`,
+      hint: `add file: ${name}.pub to it, then: kseal fetch-pubkey ${name}`,
     });
   }
   const path = resolve(config.folder, entry.file);
@@ -91,7 +91,7 @@ async function openingKeys(text: string, context: KeyContext): Promise<readonly 
     return (await openingProvider(entry.source)).fetchOpeningKeys(entry.source, context);
   throw new KsealError('CONFIG_INVALID', `key ${reference.name} has no key to open with`, {
     thing: config.path,
-    hint: 'add source: gcpkms://… or private: FILE, or name a key file: -k key.pem',
+    hint: 'add source: gcpkms://… or private: FILE to it, or name a private key file: -k FILE',
   });
 }
 
@@ -135,9 +135,11 @@ export function configuredKey(
   const meant = suggest(name, names);
   const others = names.length > 0 ? `only ${listOf(names)}` : 'no keys are configured';
   const found = config === undefined ? 'and no .kseal.yaml found' : others;
+  const more = config === undefined ? '; to configure keys: kseal init' : '';
   throw new KsealError('KEY_REFERENCE_INVALID', `no key named ${name}, ${found}`, {
     thing: config?.path,
-    hint: meant ? `did you mean ${meant}?` : `for a file of that name: ./${name}`,
+    hint: meant ? `did you mean ${meant}?` : `for a file of that name: ./${name}${more}`,
+    meant: meant === undefined ? undefined : [name, meant],
   });
 }
 

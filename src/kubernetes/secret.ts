@@ -84,6 +84,12 @@ export function missingKeys(
     });
 }
 
+/** The types of Secrets with values that a person may have. */
+export const secretTypes: readonly string[] = [
+  'Opaque',
+  ...[...types.keys()].flatMap((type) => type ?? []),
+];
+
 /** The problem of a value that `type` forbids, such as "is not a JSON object, …"; else undefined. */
 export function forbiddenValue(
   type: string | undefined,

@@ -55,6 +55,8 @@ export interface SealOptions {
    * known. Undefined: any key, because none is known.
    */
   readonly knownKeys: ReadonlyMap<string, number | undefined> | undefined;
+  /** The options of the command line about the key, for hints: ` -k prod.pub`. */
+  readonly given?: string;
 }
 
 /** A value from outside the manifest. */
@@ -72,6 +74,8 @@ export interface Sealed {
   /** The number of values sealed now, and the number that were already sealed. */
   readonly sealed: number;
   readonly kept: number;
+  /** The kids in the headers of the latter, one for each value. */
+  readonly keptKids: readonly string[];
 }
 
 /** Seals every plaintext value of a manifest. Throws all its problems at once. */
@@ -134,6 +138,7 @@ async function carryOut(
     warnings: [...plans.flatMap(({ warnings }) => warnings), ...nested],
     sealed: jobs.length,
     kept: plans.reduce((sum, { kept }) => sum + kept, 0),
+    keptKids: plans.flatMap(({ keptKids }) => keptKids),
   };
 }
 
@@ -156,6 +161,7 @@ interface Plan {
   readonly warnings: Diagnostic[];
   readonly errors: KsealError[];
   kept: number;
+  readonly keptKids: string[];
   /** The total size of the opened values so far, in bytes. */
   bytes: number;
 }
@@ -169,7 +175,16 @@ interface Job {
 }
 
 function newPlan(path: string, secret: SecretDocument, { namespace }: SealOptions): Plan {
-  const start = { path, secret, edits: [], jobs: [], warnings: [], kept: 0, bytes: 0 };
+  const start = {
+    path,
+    secret,
+    edits: [],
+    jobs: [],
+    warnings: [],
+    kept: 0,
+    keptKids: [],
+    bytes: 0,
+  };
   try {
     return { ...start, place: placeOf(path, secret, namespace), errors: [] };
   } catch (thrown) {
@@ -283,7 +298,7 @@ function planChanges(
   for (const entry of staying) {
     attempt(plan, locationIn(secret, entry), () => {
       const jwe = readSealedValue(entry.bytes);
-      return jwe ? keep(plan, entry.key, jwe, options) : leavePlain(plan, entry);
+      return jwe ? keep(plan, entry.key, jwe, options) : leavePlain(plan, entry, options);
     });
   }
   for (const { key, bytes, jweFile, accepted } of values) {
@@ -344,6 +359,7 @@ function seal(plan: Plan, value: Value, options: SealOptions): readonly Warning[
 
 function keep(plan: Plan, key: string, jwe: CompactJwe, options: SealOptions): readonly Warning[] {
   plan.kept++;
+  if (jwe.header.kid !== undefined) plan.keptKids.push(jwe.header.kid);
   plan.bytes += leastPlaintext(jwe);
   return plan.place === undefined
     ? []
@@ -365,10 +381,10 @@ function takeOver(
   return keep(plan, key, readCompact(compact), options);
 }
 
-function leavePlain(plan: Plan, { bytes }: Entry): readonly Warning[] {
+function leavePlain(plan: Plan, { bytes }: Entry, { given = '' }: SealOptions): readonly Warning[] {
   plan.bytes += bytes.length;
   if (placeholderTool(Buffer.from(bytes).toString('utf8'), plan.secret.annotations)) return [];
-  const hint = `seal the whole file: kseal seal -f ${shellWord(plan.path)} -i`;
+  const hint = `seal the whole file: kseal seal -f ${shellWord(plan.path)} -i${given}`;
   return [{ code: 'still-plaintext', message: 'the value is still plaintext', hint }];
 }
 
@@ -386,7 +402,7 @@ function finish(plan: Plan, keys: readonly string[], options: SealOptions): Plan
     ...missingKeys(secret.type, new Set(keys)).map(({ key, message }) => ({
       code: 'missing-required-key',
       message,
-      hint: `add it: kseal seal --into ${shellWord(path || 'FILE')} --from-file ${key}=PATH`,
+      hint: `add it: kseal seal --into ${shellWord(path || 'FILE')} --from-file ${key}=PATH${options.given ?? ''}`,
     })),
   ]);
   return plan;

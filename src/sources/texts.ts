@@ -1,8 +1,9 @@
-import { readdirSync } from 'node:fs';
-import { join, relative, resolve, sep } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { expected, KsealError } from '../errors.ts';
 import { fileError, MAX_MANIFEST, readFile, statOf } from '../fs/read.ts';
 import {
+  addableFiles,
   commitOf,
   contentsOf,
   fileAt,
@@ -26,32 +27,42 @@ export interface NamedText {
   readonly file: string;
   /** Whether it was found in a folder, rather than named. */
   readonly walked: boolean;
+  /** Whether its name is that of a key file, so that it is not read as a manifest. */
+  readonly isKeyFile: boolean;
+  /**
+   * Whether a commit can contain it. In a folder, git may ignore a file; outside of a repository, key
+   * files stay where they are.
+   */
+  readonly mayBeCommitted: () => boolean;
   readonly content: Uint8Array | KsealError;
-  /** The number of texts that follow. */
+  /** The number of files that follow; large ones with the name of a key are skipped. */
   readonly left: number;
 }
 
 /**
- * Reads manifests from files and folders, each once; `readStdin` is called for `-`. Throws IO for a
- * named path that cannot be read.
+ * Reads manifests from files and folders, each once; `readStdin` is called for `-`. With `git`, the
+ * key files in folders as well. Throws IO for a named path that cannot be read.
  */
 export async function* textsInFiles(
   cwd: string,
   paths: readonly string[],
   readStdin: () => Promise<Uint8Array>,
+  git?: LocalGit,
 ): AsyncGenerator<NamedText> {
-  const listed = listFiles(cwd, paths);
+  const listed = listFiles(cwd, paths, git);
   let left = listed.size;
   let read = 0;
-  for (const [file, { name, walked }] of listed) {
+  for (const [file, { name, walked, mayBeCommitted }] of listed) {
     left--;
     if (name === '-') {
       yield { ...stdin, file, content: await readStdin(), left };
       continue;
     }
     const shown = slashed(name);
+    const isKeyFile = isKeyName(name);
     const content = readOrError(file, name, walked);
-    yield { path: shown, typed: shown, file, walked, content, left };
+    if (walked && isKeyFile && isTooLarge(content)) continue;
+    yield { path: shown, typed: shown, file, walked, isKeyFile, mayBeCommitted, content, left };
     if (content instanceof Uint8Array) read += content.length;
     if (read < UNBROKEN) continue;
     await new Promise((next) => setImmediate(next));
@@ -59,27 +70,45 @@ export async function* textsInFiles(
   }
 }
 
-interface ListedFile {
+interface ListedFile extends Pick<NamedText, 'walked' | 'mayBeCommitted'> {
   /** The path as the user wrote it; `-` is stdin. */
   readonly name: string;
-  readonly walked: boolean;
 }
 
-/** Lists named files and the manifests in named folders, each once, by absolute path. */
-function listFiles(cwd: string, paths: readonly string[]): ReadonlyMap<string, ListedFile> {
+/** Lists named files and the wanted files in named folders, each once, by absolute path. */
+function listFiles(
+  cwd: string,
+  paths: readonly string[],
+  git: LocalGit | undefined,
+): ReadonlyMap<string, ListedFile> {
   const listed = new Map<string, ListedFile>();
   for (const path of paths) {
-    const file = resolve(cwd, path === '-' ? 'stdin' : path);
-    const walked = path !== '-' && isFolder(file);
-    for (const name of walked ? manifestsIn(file, path) : [path]) {
-      const found = walked ? resolve(cwd, name) : file;
-      if (!listed.has(found)) listed.set(found, { name, walked });
+    const folder = resolve(cwd, path === '-' ? 'stdin' : path);
+    const walked = path !== '-' && isFolder(folder);
+    const wanted = git === undefined ? manifestName : anyName;
+    const isCommittable = committable(git && { ...git, folder });
+    for (const name of walked ? filesIn(folder, path, wanted) : [path]) {
+      const file = walked ? resolve(cwd, name) : folder;
+      const mayBeCommitted = () => !walked || isCommittable(slashed(relative(folder, file)));
+      if (!listed.has(file)) listed.set(file, { name, walked, mayBeCommitted });
     }
   }
   return listed;
 }
 
-const stdin = { path: 'stdin', typed: '-', walked: false };
+const always = () => true;
+
+const stdin = {
+  ...{ path: 'stdin', typed: '-' },
+  ...{ walked: false, isKeyFile: false, mayBeCommitted: always },
+};
+
+/** The largest text that can be a key file, in bytes; Keynote presentations end in .key as well. */
+const MAX_KEY_FILE = 256 * 1024;
+
+function isTooLarge(content: NamedText['content'] | undefined): boolean {
+  return content instanceof Uint8Array && content.length > MAX_KEY_FILE;
+}
 
 /** Returns the error for a file in a folder, and throws it for a named file. */
 function readOrError(file: string, name: string, walked: boolean): Uint8Array | KsealError {
@@ -104,7 +133,7 @@ export function textsInIndex(git: LocalGit, paths: readonly string[]): AsyncGene
     const other = inPlaceOfFolder(git, path);
     if (other !== undefined) throw notAFile(other.at, other.kind);
   }
-  return textsOf(git, manifestsAmong(files, wanted), wanted, '', 0);
+  return textsOf(git, wantedAmong(files, wanted), wanted, '', 0);
 }
 
 /** Reads the manifests at branches, tags or commits. Throws IO for a path that none of them has. */
@@ -130,7 +159,7 @@ export async function* textsAtRefs(
       hint: 'check the path',
     });
   }
-  const texts = trees.map(({ ref, files }) => ({ ref, files: manifestsAmong(files, wanted) }));
+  const texts = trees.map(({ ref, files }) => ({ ref, files: wantedAmong(files, wanted) }));
   let later = texts.reduce((sum, { files }) => sum + files.length, 0);
   for (const { ref, files } of texts) {
     later -= files.length;
@@ -138,10 +167,13 @@ export async function* textsAtRefs(
   }
 }
 
-/** The named files, and those that look like manifests. */
-function manifestsAmong(files: readonly GitFile[], named: readonly string[]): readonly GitFile[] {
+/** The named files, and those whose names are those of manifests or keys. */
+function wantedAmong(files: readonly GitFile[], named: readonly string[]): readonly GitFile[] {
   const names = new Set(named);
-  return files.filter(({ path }) => names.has(path) || isManifestName(path));
+  return files.filter(
+    ({ path, kind }) =>
+      names.has(path) || isManifestName(path) || (kind === undefined && isKeyName(path)),
+  );
 }
 
 function isBelow(path: string): (file: string) => boolean {
@@ -165,14 +197,17 @@ async function* textsOf(
   let left = files.length + later;
   const textAt = ({ path }: GitFile, content: NamedText['content']): NamedText => {
     const file = resolve(git.folder, path);
+    const walked = !names.has(path);
+    const facts = { file, walked, isKeyFile: isKeyName(path), mayBeCommitted: always };
     left--;
-    return { path: prefix + path, typed: path, file, walked: !names.has(path), content, left };
+    return { path: prefix + path, typed: path, ...facts, content, left };
   };
   for (const file of files)
     if (file.kind !== undefined) yield textAt(file, notAFile(prefix + file.path, file.kind));
   const regular = files.filter(({ kind }) => kind === undefined);
   for await (const { file, bytes } of contentsOf(git, regular, MAX_MANIFEST)) {
     const tooLarge = { thing: prefix + file.path };
+    if (isKeyName(file.path) && !names.has(file.path) && isTooLarge(bytes)) continue;
     yield textAt(
       file,
       bytes ?? new KsealError('IO', `larger than ${MAX_MANIFEST} bytes`, tooLarge),
@@ -196,10 +231,23 @@ function slashed(path: string): string {
 const skipped = new Set(['.git', 'node_modules']);
 // In any case, because Windows ignores case.
 const manifestName = /\.(?:ya?ml|json)$/i;
+/** The names that openssl, ssh-keygen, PuTTY, GnuPG, age and JOSE tools give to private keys. */
+const keyName =
+  /(?:\.(?:pem|key|p8|pkcs8|jwks?|ppk|asc|agekey)|(?:^|[\\/])(?:id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|keys?\.txt))$/i;
+
+const anyName = new RegExp(`${manifestName.source}|${keyName.source}`, 'i');
 
 /** Whether the path of a file in a folder looks like that of a manifest. */
 function isManifestName(path: string): boolean {
-  return manifestName.test(path) && !path.split('/').some((part) => skipped.has(part));
+  return manifestName.test(path) && !isSkipped(path);
+}
+
+function isKeyName(path: string): boolean {
+  return keyName.test(path) && !isSkipped(path);
+}
+
+function isSkipped(path: string): boolean {
+  return path.split('/').some((part) => skipped.has(part));
 }
 
 /** Whether `path` leads to a folder that can be reached. */
@@ -214,14 +262,44 @@ export function isFolder(path: string): boolean {
  * cannot be read.
  */
 export function manifestsIn(path: string, shown: string): readonly string[] {
+  return filesIn(path, shown, manifestName);
+}
+
+/**
+ * Returns whether a commit can contain a path below the folder of `git`. Git is asked once, about all
+ * files, because few folders need it.
+ */
+function committable(git: LocalGit | undefined): (path: string) => boolean {
+  let addable: ReadonlySet<string> | undefined;
+  return (path) => {
+    if (git === undefined || !isInRepository(git.folder)) return !isKeyName(path);
+    try {
+      addable ??= addableFiles(git);
+    } catch (error) {
+      // Git is not installed, or does not trust the folder.
+      expected(error);
+      return true;
+    }
+    return addable.has(path);
+  };
+}
+
+function isInRepository(folder: string): boolean {
+  const parent = dirname(folder);
+  return existsSync(join(folder, '.git')) || (parent !== folder && isInRepository(parent));
+}
+
+function filesIn(path: string, shown: string, wanted: RegExp): readonly string[] {
   return entriesOf(path, shown).flatMap((entry) => {
     if (skipped.has(entry.name)) return [];
-    if (entry.isDirectory()) return manifestsIn(join(path, entry.name), join(shown, entry.name));
-    // A dangling link counts, so that reading it is an error.
+    if (entry.isDirectory())
+      return filesIn(join(path, entry.name), join(shown, entry.name), wanted);
+    // A dangling link to a manifest counts, so that reading it is an error. Git does not store the
+    // key that a link leads to.
     const isFile = entry.isSymbolicLink()
-      ? (statOf(join(path, entry.name))?.isFile() ?? true)
+      ? manifestName.test(entry.name) && (statOf(join(path, entry.name))?.isFile() ?? true)
       : entry.isFile();
-    return isFile && manifestName.test(entry.name) ? [join(shown, entry.name)] : [];
+    return isFile && wanted.test(entry.name) ? [join(shown, entry.name)] : [];
   });
 }
 

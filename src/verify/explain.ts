@@ -18,11 +18,25 @@ export function unknownRule(id: string): KsealError | undefined {
   if (ids.includes(id)) return undefined;
   const meant = suggest(id, ids);
   return new KsealError('USAGE', `unknown rule "${id}"`, {
-    hint: meant === undefined ? `the rules: ${ids.join(', ')}` : `did you mean ${meant}?`,
+    hint:
+      meant === undefined
+        ? 'to list the rules: kseal verify --explain'
+        : `did you mean ${meant}? To explain it: kseal verify --explain ${meant}`,
   });
 }
 
-/** Returns the text of `kseal verify --explain`, with a final newline. Throws USAGE. */
+/** Returns the list of all rules, in lines of at most 80 characters, with a final newline. */
+export function listRules(): string {
+  const idWidth = Math.max(...rules.map(({ id }) => id.length)) + 2;
+  const before = idWidth + 'warning  '.length;
+  const rows = rules.map(({ id, severity, summary }) => {
+    const start = id.padEnd(idWidth) + severity.padEnd(before - idWidth);
+    return start + wrapped(summary, WIDTH - before).join(`\n${' '.repeat(before)}`);
+  });
+  return `${rows.join('\n')}\n\nTo explain one: kseal verify --explain ${rules[0]?.id}\n`;
+}
+
+/** Returns the text of `kseal verify --explain RULE`, with a final newline. Throws USAGE. */
 export function explainRule(id: string): string {
   const { severity, summary, why, wrong, right, always } = ruleNamed(id);
   const suppress = always
@@ -35,7 +49,7 @@ export function explainRule(id: string): string {
       ];
   const parts = [
     [`${id} (${severity}): ${summary}`],
-    wrapped(why),
+    wrapped(why, WIDTH),
     ['Wrong:', ...indented(wrong)],
     ['Right:', ...indented(right)],
     suppress,
@@ -45,11 +59,11 @@ export function explainRule(id: string): string {
 
 const indented = (text: string) => text.split('\n').map((line) => `  ${line}`);
 
-function wrapped(text: string): readonly string[] {
+function wrapped(text: string, width: number): readonly string[] {
   const lines = [''];
   for (const word of text.split(' ')) {
     const line = `${lines.at(-1)} ${word}`.trim();
-    if (line.length > WIDTH && lines.at(-1) !== '') lines.push(word);
+    if (line.length > width && lines.at(-1) !== '') lines.push(word);
     else lines[lines.length - 1] = line;
   }
   return lines;

@@ -35,7 +35,11 @@ export interface Rule {
   readonly inTemplates?: true;
   readonly checkText?: (text: JudgedText, policy: Policy) => readonly Violation[];
   /** Returns the violation for a problem of the reader; undefined if another rule reports it. */
-  readonly checkProblem?: (problem: ReaderProblem, text: JudgedText) => Violation | undefined;
+  readonly checkProblem?: (
+    problem: ReaderProblem,
+    text: JudgedText,
+    policy: Policy,
+  ) => Violation | undefined;
   readonly checkSecret?: (secret: JudgedSecret, policy: Policy) => readonly Violation[];
   readonly checkValue?: (
     value: JudgedValue,
@@ -71,6 +75,8 @@ export interface SuppressedFinding extends Finding {
 export interface JudgedText {
   /** The path for a command line. */
   readonly path: string;
+  /** Whether it is a key file and not a manifest. */
+  readonly isKeyFile: boolean;
   readonly source: string;
   /** The error if the text cannot be read or decoded; everything else is empty then. */
   readonly unreadable?: KsealError;
@@ -154,6 +160,8 @@ export interface Policy {
   readonly maxScope: Scope;
   /** The kids of `--fail-if-kid`. */
   readonly refusedKids: ReadonlySet<string>;
+  /** The key for hints to seal; undefined if the configuration has one. */
+  readonly sealKey?: string | undefined;
 }
 
 export interface AllowedKey {
@@ -163,8 +171,9 @@ export interface AllowedKey {
 }
 
 /** Returns the command that seals the plaintext values of a file. */
-export function sealCommand(path: string): string {
-  return path === '-' ? 'kseal seal -f -' : `kseal seal -f ${shellWord(path)} -i`;
+export function sealCommand(path: string, { sealKey }: Policy): string {
+  const key = sealKey === undefined ? '' : ` -k ${shellWord(sealKey)}`;
+  return path === '-' ? `kseal seal -f -${key}` : `kseal seal -f ${shellWord(path)} -i${key}`;
 }
 
 /** How to judge a template. */

@@ -1,6 +1,6 @@
 import { inOrder } from '../diagnostic.ts';
 import type { KsealError } from '../errors.ts';
-import { type ForeignDocument, judgeText, type ReadText } from './document.ts';
+import { type ForeignDocument, judgeText, type ReadText, readKeyFile } from './document.ts';
 import type {
   Finding,
   JudgedSecret,
@@ -19,6 +19,8 @@ export interface Text {
   readonly path: string;
   /** The path for a command line, if that is different. */
   readonly typed?: string;
+  /** Whether it is a key file and not a manifest. */
+  readonly isKeyFile?: boolean;
   readonly content: Uint8Array | KsealError;
 }
 
@@ -49,11 +51,13 @@ export interface Verification {
 
 /** Judges one text. Never throws for its content, and the result never quotes a value. */
 export function verifyText(
-  { path, typed = path, content }: Text,
+  { path, typed = path, isKeyFile = false, content }: Text,
   policy: Policy,
   { severities, suppressible }: VerifySettings,
 ): Verification {
-  const text = judgeText(content, typed, policy.namespace, suppressibleRules);
+  const text = isKeyFile
+    ? readKeyFile(content, typed, suppressibleRules)
+    : judgeText(content, typed, policy.namespace, suppressibleRules);
   const found: Finding[] = [];
   const add: Add = (rule, violation, secret = violation.secret) => {
     const chosen = rule.always ? undefined : severities.get(rule.id);
@@ -102,7 +106,7 @@ function checkText(text: ReadText, policy: Policy, add: Add): void {
     if (problem.holds === 'placeholder') continue; // The rule template reports it.
     for (const rule of problemRules) {
       if (problem.inTemplate && !rule.inTemplates) continue;
-      const violation = rule.checkProblem(problem, text);
+      const violation = rule.checkProblem(problem, text, policy);
       if (violation !== undefined) add(rule, violation, problem.secret);
     }
   }

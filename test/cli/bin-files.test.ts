@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { folderOfUser } from '../helpers/folder.ts';
 import {
+  decryptFolderKilled,
   folderWithBig,
   kills,
   leftovers,
@@ -25,6 +26,39 @@ test('a file is whole after a process that writes it is killed', async () => {
     while ((await sealKilled(kill, reference)) !== 'SIGKILL');
   }
 }, 120_000);
+
+test('the files of a folder are whole after decrypt -o is killed', async () => {
+  const cwd = folderWithBig();
+  await runBin(sealArgs, { cwd });
+  const sealed = readFileSync(join(cwd, 'big.yaml'));
+  const opened = `${(await runBin(['decrypt', 'big.yaml', '-k', 'k.pem'], { cwd })).stdout}`;
+  // A process may end before it is killed.
+  while ((await decryptFolderKilled(sealed, opened)) !== 'SIGKILL');
+}, 120_000);
+
+test('decrypt -o leaves no folder and no temporary file behind if it cannot write', async () => {
+  const { cwd, give } = folderOfUser();
+  for (const name of ['a.yaml', 'b.yaml']) writeFileSync(join(cwd, name), secret(1));
+  await runBin(['seal', '-f', 'a.yaml', 'b.yaml', '-i', '-k', 'k.pub'], { cwd });
+  for (const name of ['out', 'out/kept']) mkdirSync(join(cwd, name));
+  writeFileSync(join(cwd, 'out/b.yaml'), 'old\n');
+  give('out/b.yaml', 0o444);
+  for (const [name, mode] of [
+    ['a.yaml', 0o644],
+    ['b.yaml', 0o644],
+    ['k.pem', 0o600],
+    ['out', 0o755],
+  ] as const)
+    give(name, mode);
+  const { code, stderr } = await runBin(
+    ['decrypt', 'a.yaml', 'b.yaml', '-k', 'k.pem', '-o', 'out', '--force'],
+    { cwd, uid: unprivileged },
+  );
+  expect(`${stderr}`).toMatch(/^kseal: error: out\/b\.yaml: cannot write: permission denied$/m);
+  expect(code).toBe(2);
+  expect(readdirSync(join(cwd, 'out')).sort()).toEqual(['b.yaml', 'kept']);
+  expect(readFileSync(join(cwd, 'out/b.yaml'), 'utf8')).toBe('old\n');
+});
 
 test('a file that outgrows the limit is unchanged', async () => {
   const cwd = folderWithBig();

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, inject, test } from 'vitest';
 import { exitCodes } from '../../src/errors.ts';
 import { leaksOf } from '../helpers/canary.ts';
@@ -30,39 +29,6 @@ test.each([[['--version']], [['-V']], [['--debug', '--version']]])(
     expect([code, `${stdout}`, `${stderr}`]).toEqual([0, `${version}\n`, '']);
   },
 );
-
-interface Coverage {
-  readonly result: readonly { readonly url: string }[];
-}
-
-/** The npm packages in the files that Node loads for a command, as the bundle names them. */
-async function packagesLoadedBy(args: readonly string[], stdin = ''): Promise<string[]> {
-  const cwd = folderWithKeys();
-  const reports = join(cwd, 'coverage');
-  mkdirSync(reports);
-  const { code } = await runBin(args, { cwd, stdin, env: { NODE_V8_COVERAGE: reports } });
-  expect(code).toBe(0);
-  const [report = ''] = readdirSync(reports);
-  const { result }: Coverage = JSON.parse(readFileSync(join(reports, report), 'utf8'));
-  const files = result.map(({ url }) => url).filter((url) => url.startsWith('file:'));
-  const texts = files.map((url) => readFileSync(fileURLToPath(url), 'utf8'));
-  const names = texts.flatMap((text) =>
-    [...text.matchAll(/^\s*"?(?:\/\/ )?[./\w-]*\bnode_modules\/((?:@[^/]+\/)?[^/]+)/gm)].map(
-      ([, name]) => name,
-    ),
-  );
-  return [...new Set(names)].filter((name) => name !== undefined).sort();
-}
-
-test('--version loads neither commander nor a package for the terminal', async () => {
-  expect(await packagesLoadedBy(['--version'])).toEqual(['fastest-levenshtein']);
-});
-
-test('seal from a pipe loads no package for the terminal', async () => {
-  const packages = await packagesLoadedBy(seal, canary);
-  expect(packages).toEqual(expect.arrayContaining(['commander', 'jose']));
-  expect(packages.filter((name) => /inquirer|chalk|cli-progress|bomb/.test(name))).toEqual([]);
-});
 
 test('prints the help of a command', async () => {
   const { code, stdout, stderr } = await runBin(['keygen', '--help'], { cwd: folderWithKeys() });

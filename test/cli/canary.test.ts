@@ -31,6 +31,7 @@ const commands: readonly (readonly string[])[] = [
   ['inspect', '--textconv', 'f.yaml'],
   [...decrypt, 'f.yaml'],
   [...decrypt, 'f.yaml', '--only', 'a'],
+  [...decrypt, '.'],
   [...decrypt, '--raw', 'f.yaml', '--name', 'db', '-n', 'hr', '--data-key', 'a'],
   [...decrypt, '--review', 'f.yaml'],
   ['decrypt', 'f.yaml', '-k', './f.yaml'],
@@ -54,7 +55,7 @@ test.each(Object.entries(positions))('no command shows %s', async (name, textWit
     for (const typed of [undefined, ['k', 'k', 'k', 'no'], ['r', 's', 'yes']]) {
       if (typed !== undefined && argv[0] !== 'seal') continue;
       writeFileSync(join(cwd, 'f.yaml'), text);
-      rmSync(join(cwd, 'out'), { force: true });
+      rmSync(join(cwd, 'out'), { force: true, recursive: true });
       const io = testIO({ cwd, stdin: Buffer.from(`${canary}\n`), typed });
       const code = await main(argv, io);
       const terminal = io.terminal?.shown ?? Buffer.alloc(0);

@@ -110,10 +110,11 @@ test('the hook for pre-commit takes file names', async () => {
   expect(Object.keys(hook)).toEqual([
     ...['id', 'name', 'description', 'entry', 'language', 'files'],
   ]);
-  const chosen = ['a.yaml', 'b/c.yml', 'd.json', '.kseal.yaml', 'E.YAML', 'e.txt'].filter((name) =>
-    new RegExp(hook.files).test(name),
-  );
+  const isTaken = (name: string) => new RegExp(hook.files).test(name);
+  const chosen = ['a.yaml', 'b/c.yml', 'd.json', '.kseal.yaml', 'E.YAML', 'e.txt'].filter(isTaken);
   expect(chosen).toEqual(['a.yaml', 'b/c.yml', 'd.json', '.kseal.yaml', 'E.YAML']);
+  const keys = ['prod.pem', 'a/id_ed25519', 'a/keys.txt', 'id_rsa.pub', 'monkeys.txt'];
+  expect(keys.filter(isTaken)).toEqual(['prod.pem', 'a/id_ed25519', 'a/keys.txt']);
   const place = await repository();
   place.write({ 'a.yaml': plain, 'b/c.yml': await sealedSecret(place, 'c'), 'd.json': '[]' });
   place.write({ '.kseal.yaml': 'version: 1\n', 'E.YAML': '{}' });

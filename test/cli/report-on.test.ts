@@ -16,6 +16,8 @@ async function* texts(count: number, walked = true): AsyncGenerator<NamedText> {
       typed: path,
       file: `/${path}`,
       walked,
+      isKeyFile: false,
+      mayBeCommitted: () => true,
       content: Buffer.from('a: b\n'),
       left: count - i - 1,
     };

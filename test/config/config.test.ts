@@ -328,6 +328,31 @@ test('an empty key reference is refused', () => {
   expect(thrownBy(() => parseReference(''))).toEqual({
     code: 'KEY_REFERENCE_INVALID',
     message: 'empty key reference',
-    hint: '-k keys/prod.pub',
+    hint: '-k KEY',
   });
 });
+
+const kmsName = 'projects/acme/locations/global/keyRings/kseal/cryptoKeys/hr';
+
+test.each([
+  kmsName,
+  `/${kmsName}`,
+  `${kmsName}/cryptoKeyVersions/1`,
+  `//cloudkms.googleapis.com/${kmsName}`,
+  `cloudkms.googleapis.com/v1/${kmsName}`,
+])('the name %s of a KMS key without its scheme is refused', (text) => {
+  const error = thrownBy(() => parseReference(text)) as KsealError;
+  const meant = `gcpkms://${text.slice(text.indexOf('projects/'))}`;
+  expect(error).toMatchObject({
+    code: 'KEY_REFERENCE_INVALID',
+    message: `${text}: a key in Cloud KMS begins with gcpkms://`,
+    hint: `did you mean '${meant}'?`,
+  });
+});
+
+test.each(['projects/acme/keys/prod.pub', `${kmsName.replace('projects', 'project')}.pub`])(
+  'a path such as %s is not a KMS key',
+  (text) => {
+    expect(parseReference(text)).toEqual({ kind: 'file', path: text });
+  },
+);

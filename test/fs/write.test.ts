@@ -252,6 +252,18 @@ describe('a file that has changed since it was read', () => {
     });
   });
 
+  test('stays, like all others, if it was created where a new one was planned', () => {
+    make('b', 'own');
+    const files = ['a', 'b'].map((name) => ({
+      path: at(name),
+      shown: name,
+      bytes: Buffer.from('new'),
+      isNew: true,
+    }));
+    expect(thrownBy(() => replaceFiles(files)).message).toContain('b: changed since it was read');
+    expect([text('b'), names()]).toEqual(['own', ['b']]);
+  });
+
   test('cannot be a pipe or a device, which keeps nothing', () => {
     fs.symlinkSync('/dev/null', at('null'));
     expect(thrownBy(() => replacing('null')).message).toBe(
@@ -341,7 +353,7 @@ describe('writeFolder', () => {
   });
 
   test('leaves nothing behind if one of the files cannot be written', () => {
-    const wrong = [...files, { name: 'no/such/folder', bytes: Buffer.from('3') }];
+    const wrong = [...files, { name: 'long'.repeat(100), bytes: Buffer.from('3') }];
     expect(thrownBy(() => writeAll('a/b', false, wrong))).toMatchObject({ code: 'IO' });
     expect(names()).toEqual([]);
   });
@@ -351,5 +363,29 @@ describe('writeFolder', () => {
     expect(thrownBy(() => writeAll('a'))).toMatchObject({ code: 'IO', hint: 'name a folder' });
     expect(thrownBy(() => writeAll('a/b'))).toMatchObject({ code: 'IO' });
     expect(fs.statSync(at('a')).isFile()).toBe(true);
+  });
+});
+
+describe('replaceFiles with makeFolders', () => {
+  const file = (name: string, executable = false) => ({
+    path: at(name),
+    shown: name,
+    bytes: Buffer.from(name),
+    executable,
+  });
+
+  test('creates the missing folders, and programs that can be run', () => {
+    fs.mkdirSync(at('a'));
+    replaceFiles([file('a/b/c'), file('d/e', true)], { makeFolders: true });
+    expect(names()).toEqual(['a', 'a/b', 'a/b/c', 'd', 'd/e']);
+    expect([mode('a/b/c'), mode('d/e')]).toEqual(['644', '755']);
+  });
+
+  test('removes the folders that it created, and no others, if it fails', () => {
+    fs.mkdirSync(at('a'));
+    make('f');
+    const wrong = [file('a/b/c'), file('d/e'), file('f/g')];
+    expect(thrownBy(() => replaceFiles(wrong, { makeFolders: true })).code).toBe('IO');
+    expect(names()).toEqual(['a', 'f']);
   });
 });

@@ -139,7 +139,7 @@ test('refuses a path that is not a regular file, and names the part that is wron
       expect(fetchFrom(world, repository, { path })).rejects.toMatchObject({
         code,
         message: `${repository.url}: ${what}`,
-        hint: 'name the key file, starting from the root of the repository: #keys/prod.pub',
+        hint: 'name the key file, starting from the root of the repository: #FOLDER/FILE',
       }),
     ),
   );

@@ -59,7 +59,7 @@ test.each([
   await expect(fetchKey(reference, env)).rejects.toMatchObject({
     code: 'KEY_REFERENCE_INVALID',
     message: expect.not.stringMatching(/touch|passwd/),
-    hint: expect.stringContaining("'git+https://host/org/repo.git?ref=main#keys/prod.pub'"),
+    hint: expect.stringContaining("'git+https://HOST/REPOSITORY.git?ref=BRANCH#FILE'"),
   });
   expect(wasRun()).toBe(false);
 });

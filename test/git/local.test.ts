@@ -7,7 +7,9 @@ import {
   contentsOf,
   fileAt,
   filesAt,
+  gitFiles,
   repositoryOf,
+  settingOf,
   stagedFiles,
 } from '../../src/git/local.ts';
 import { type GitWorld, gitWorld, program, Repository } from '../helpers/git-repository.ts';
@@ -200,4 +202,42 @@ describe('a repository that a commit embeds is refused by a git that ignores the
       git: (...args: string[]) => outer.git('-C', path, ...args),
     };
   }
+});
+
+describe('gitFiles', () => {
+  const filesOf = (world: GitWorld, folder: string) => gitFiles({ folder, env: world.env });
+
+  test.each([
+    ['without core.hooksPath', undefined, '.git/hooks'],
+    ['with a relative core.hooksPath, from the top', '.githooks', '.githooks'],
+    ['with an absolute core.hooksPath outside', '/usr/share/hooks', undefined],
+    ['with hooks switched off', '/dev/null', undefined],
+  ])('finds the hooks %s', (_, hooksPath, wanted) => {
+    const world = gitWorld();
+    const repository = new Repository(world);
+    const { path } = repository;
+    if (hooksPath !== undefined) repository.git('config', 'core.hooksPath', hooksPath);
+    expect(filesOf(world, path)).toEqual({
+      config: join(path, '.git/config'),
+      hooks: wanted && join(path, wanted),
+    });
+  });
+
+  test('of a linked working tree are those of its repository', () => {
+    const world = gitWorld();
+    const repository = new Repository(world);
+    repository.commit({ a: '' });
+    const linked = join(world.folder, 'linked');
+    repository.git('worktree', 'add', '-q', linked);
+    expect(filesOf(world, linked)).toEqual(filesOf(world, repository.path));
+  });
+});
+
+test('settingOf returns a setting, and nothing without one', () => {
+  const world = gitWorld();
+  const repository = new Repository(world);
+  const git = { folder: repository.path, env: world.env };
+  expect(settingOf(git, 'diff.kseal.textconv')).toBe('');
+  repository.git('config', 'diff.kseal.textconv', 'kseal inspect --textconv');
+  expect(settingOf(git, 'diff.kseal.textconv')).toBe('kseal inspect --textconv');
 });

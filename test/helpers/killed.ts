@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { readdirSync, readFileSync, statSync, watch, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { leaksOf } from './canary.ts';
@@ -77,6 +77,26 @@ export async function sealKilled(kill: Kill, reference: Reference) {
   if (text !== plain) expect(skeleton(text)).toBe(reference.skeleton);
   for (const name of leftovers(cwd))
     expect(leaksOf(Buffer.from(canary), readFileSync(join(cwd, name)))).toEqual([]);
+  return signal;
+}
+
+/** The same for `decrypt -o` of a folder: each file in it has its old or its new content. */
+export async function decryptFolderKilled(sealed: Buffer, opened: string) {
+  const cwd = folderWithKeys();
+  const out = join(cwd, 'out');
+  const names = ['a.yaml', 'b.yaml', 'c.yaml'];
+  mkdirSync(out);
+  for (const name of names) {
+    writeFileSync(join(cwd, name), sealed);
+    writeFileSync(join(out, name), 'old\n');
+  }
+  const args = ['decrypt', ...names, '-k', 'k.pem', '-o', 'out', '--force'];
+  const spawned = startBin(args, { cwd });
+  kills['as soon as it touches the folder'](spawned, out);
+  const { signal } = await spawned.ended;
+  for (const name of names)
+    expect(['old\n', opened]).toContain(readFileSync(join(out, name), 'utf8'));
+  for (const name of leftovers(out)) expect(statSync(join(out, name)).mode & 0o777).toBe(0o600);
   return signal;
 }
 

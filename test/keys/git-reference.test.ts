@@ -101,7 +101,7 @@ test.each([
     expect.objectContaining({
       code: 'KEY_REFERENCE_INVALID',
       message: `git key reference: ${reason}`,
-      hint: expect.stringContaining("'git+https://host/org/repo.git?ref=main#keys/prod.pub'"),
+      hint: expect.stringContaining("'git+https://HOST/REPOSITORY.git?ref=BRANCH#FILE'"),
     }),
   );
 });

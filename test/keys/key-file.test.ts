@@ -430,7 +430,7 @@ describe('a JWK Set', () => {
     expect(await rejectionOf(publicKeyFrom(text, 'keys.json'))).toEqual({
       code: 'KEY_INVALID',
       message: `keys.json: ${problem}`,
-      hint: hint ?? 'use the file that the KMS manager published, for example keys/prod.pub',
+      hint: hint ?? 'use the public key that the KMS manager published: -k FILE',
     });
   });
 });

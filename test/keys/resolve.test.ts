@@ -82,7 +82,7 @@ describe.each(Object.entries(load))('a key %s', (_, from) => {
     expect(await rejectionOf(from('prod'))).toEqual({
       code: 'KEY_REFERENCE_INVALID',
       message: 'no key named prod, and no .kseal.yaml found',
-      hint: 'for a file of that name: ./prod',
+      hint: 'for a file of that name: ./prod; to configure keys: kseal init',
     });
   });
 

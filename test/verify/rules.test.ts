@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { explainRule, ruleNamed } from '../../src/verify/explain.ts';
+import { explainRule, listRules, ruleNamed } from '../../src/verify/explain.ts';
 import { rules } from '../../src/verify/rules/index.ts';
 import { thrownBy } from '../jwe/thrown.ts';
 
@@ -23,6 +23,14 @@ test.each(rules.map((rule) => [rule.id, rule] as const))(
     expect(rule.wrong).not.toBe(rule.right);
   },
 );
+
+test('the list has every rule with its severity and summary, in lines of 80 characters', () => {
+  const list = listRules();
+  const text = list.replace(/\n +/g, ' ');
+  for (const { id, severity, summary } of rules)
+    expect(text).toMatch(new RegExp(`^${id} +${severity} +${summary}$`, 'm'));
+  expect(list.split('\n').filter((line) => line.length > 80)).toEqual([]);
+});
 
 describe('explainRule', () => {
   test.each(ids)('prints the summary, the examples and the suppression of %s', (id) => {
@@ -63,9 +71,12 @@ describe('explainRule', () => {
   });
 
   test.each([
-    ['plaintext-valeu', 'did you mean plaintext-value?'],
-    ['wrongkey', 'did you mean wrong-key?'],
-    ['nonsense-altogether', `the rules: ${ids.join(', ')}`],
+    [
+      'plaintext-valeu',
+      'did you mean plaintext-value? To explain it: kseal verify --explain plaintext-value',
+    ],
+    ['wrongkey', 'did you mean wrong-key? To explain it: kseal verify --explain wrong-key'],
+    ['nonsense-altogether', 'to list the rules: kseal verify --explain'],
   ])('rejects the unknown rule %s', (word, hint) => {
     expect(thrownBy(() => explainRule(word))).toMatchObject({
       code: 'USAGE',

@@ -29,6 +29,7 @@ export function parseKmsReference(reference: string): KmsName {
   throw new KsealError('KEY_REFERENCE_INVALID', 'not a Cloud KMS key', {
     thing: reference,
     hint: meant === undefined ? `use ${FORM}` : `did you mean 'gcpkms://${meant}'?`,
+    meant: meant === undefined ? undefined : [reference, `gcpkms://${meant}`],
   });
 }
 

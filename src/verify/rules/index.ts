@@ -19,6 +19,7 @@ import { missingRequiredKey } from './missing-required-key.ts';
 import { misspeltKind } from './misspelt-kind.ts';
 import { plaintextAnnotation } from './plaintext-annotation.ts';
 import { plaintextValue } from './plaintext-value.ts';
+import { privateKey } from './private-key.ts';
 import { rawJweInData } from './raw-jwe-in-data.ts';
 import { refusedKey } from './refused-key.ts';
 import { revokedKey } from './revoked-key.ts';
@@ -60,6 +61,7 @@ export const rules: readonly Rule[] = [
   invalidValue,
   forbiddenValue,
   plaintextAnnotation,
+  privateKey,
   tooLarge,
   unknownField,
   serverMetadata,

@@ -10,12 +10,12 @@ export const plaintextAnnotation: Rule = {
     'metadata:\n  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: \'{"data":{"password":"Y29ycmVjdCBob3JzZQ=="}}\'',
   right: 'metadata:\n  name: db   # without the annotation',
   inTemplates: true,
-  checkSecret: ({ plaintextAnnotations, path, nested }) =>
+  checkSecret: ({ plaintextAnnotations, path, nested }, policy) =>
     plaintextAnnotations.map(({ name, position }) => {
       const isRemoved = keepsCopy(name);
       const problem = isRemoved ? 'plaintext, or cannot be read' : 'a Secret in plaintext';
       const remove =
-        isRemoved && nested === undefined ? `remove it: ${sealCommand(path)}` : 'remove it';
+        isRemoved && nested === undefined ? `remove it: ${sealCommand(path, policy)}` : 'remove it';
       return {
         position,
         message: `${describeMetadata('annotation', name)} contains ${problem}`,

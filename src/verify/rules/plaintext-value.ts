@@ -16,21 +16,21 @@ export const plaintextValue: Rule = {
   wrong: 'kind: Secret\nstringData:\n  password: correct horse',
   right: 'kind: Secret\ndata:\n  password: ZXlKaGJHY2lPaUpTVTBF…   # kseal seal -f FILE -i',
   inTemplates: true,
-  checkProblem: (problem, { path }) => {
+  checkProblem: (problem, { path }, policy) => {
     if (!isPlaintext(problem)) return undefined;
     const { position, key, message, madeKey, inTemplate, nested } = problem;
     const words = madeKey ? NOT_SEALED : `not sealed, and ${message}`;
     if (nested !== undefined)
       return { position, key, message: words + inside(nested), hint: sealNested(nested, key) };
-    const seal = inTemplate ? sealInTemplate : sealCommand(path);
+    const seal = inTemplate ? sealInTemplate : sealCommand(path, policy);
     const first = madeKey ? 'seal it: ' : `${problem.hint ?? 'correct it'}; then: `;
     const hint = inTemplate && !madeKey ? seal : first + seal;
     return { position, key, message: words, hint };
   },
-  checkValue: ({ position, key, field, jwe, defect, placeholder }, secret) => {
+  checkValue: ({ position, key, field, jwe, defect, placeholder }, secret, policy) => {
     if (jwe !== undefined || defect !== undefined || placeholder) return none;
     const { path, sops, inTemplate, nested } = secret;
-    const own = inTemplate ? sealInTemplate : `seal it: ${sealCommand(path)}`;
+    const own = inTemplate ? sealInTemplate : `seal it: ${sealCommand(path, policy)}`;
     const seal = nested === undefined ? own : sealNested(nested, key, field);
     const first = sops ? 'encrypt it with sops, like the rest' : seal;
     const hint = `${first}; if it was ever committed, change it as well`;

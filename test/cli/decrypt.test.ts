@@ -1,0 +1,35 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { main } from '../../src/cli/main.ts';
+import { folderWithKeys } from '../helpers/folder.ts';
+import { Capture, testIO } from '../helpers/io.ts';
+
+/** Returns a folder with db.yaml, whose only value is the given one. */
+async function folderWith(value: string): Promise<string> {
+  const cwd = folderWithKeys();
+  writeFileSync(join(cwd, 'value'), value);
+  const args = ['seal', 'db', '-n', 'hr', '-k', 'k.pub', '--from-file', 'password=value'];
+  expect(await main([...args, '-o', 'db.yaml'], testIO({ cwd }))).toBe(0);
+  return cwd;
+}
+
+const open = ['decrypt', 'db.yaml', '-k', 'k.pem', '--only', 'password'];
+
+test.each([
+  ['a terminal', true, 'CANARY-value', 'CANARY-value\n'],
+  ['a terminal, after a newline', true, 'CANARY-value\n', 'CANARY-value\n'],
+  ['a pipe', false, 'CANARY-value', 'CANARY-value'],
+])('--only on %s', async (_, isTTY, value, shown) => {
+  const cwd = await folderWith(value);
+  const stdout = Object.assign(new Capture(), { isTTY });
+  expect(await main(open, { ...testIO({ cwd }), stdout })).toBe(0);
+  expect(stdout.text).toBe(shown);
+});
+
+test('--only with -o - adds no newline', async () => {
+  const cwd = await folderWith('CANARY-value');
+  const stdout = Object.assign(new Capture(), { isTTY: true });
+  expect(await main([...open, '-o', '-'], { ...testIO({ cwd }), stdout })).toBe(0);
+  expect(stdout.text).toBe('CANARY-value');
+});

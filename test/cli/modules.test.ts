@@ -1,0 +1,66 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { folderWithKeys } from '../helpers/folder.ts';
+import { runBin } from '../helpers/spawn.ts';
+
+// A command loads only the code that it runs: kseal starts fast, and many times in a loop or a hook.
+
+interface Coverage {
+  readonly result: readonly { readonly url: string }[];
+}
+
+/**
+ * The modules that Node loads for a command that succeeds: the path of a file in src/, or the name
+ * of an npm package. The bundle has each of them in a comment.
+ */
+async function modulesLoadedBy(args: readonly string[], stdin = ''): Promise<readonly string[]> {
+  const cwd = folderWithKeys();
+  const reports = join(cwd, 'coverage');
+  mkdirSync(reports);
+  const ended = await runBin(args, { cwd, stdin, env: { NODE_V8_COVERAGE: reports } });
+  expect(ended.code, `${ended.stderr}`).toBe(0);
+  const [report = ''] = readdirSync(reports);
+  const { result }: Coverage = JSON.parse(readFileSync(join(reports, report), 'utf8'));
+  const files = result.map(({ url }) => url).filter((url) => url.startsWith('file:'));
+  const texts = files.map((url) => readFileSync(fileURLToPath(url), 'utf8'));
+  const name =
+    /^\s*"?(?:\/\/ )?[./\w-]*\bnode_modules\/((?:@[^/\s]+\/)?[^/\s]+)|^\/\/ (src\/\S+\.ts)$/gm;
+  const names = texts.flatMap((text) =>
+    [...text.matchAll(name)].map(([, packageName, path]) => packageName ?? path ?? ''),
+  );
+  return [...new Set(names)].sort();
+}
+
+/** Packages and files that are for people at a terminal. */
+const forTerminals =
+  /inquirer|chalk|cli-progress|^src\/cli\/(?:seal-form|help|man|completion\S*|progress)\.ts$/;
+
+const seal = ['seal', 'db', '-n', 'hr', '-k', 'k.pub', '--stdin', 'password'];
+
+test.each([
+  ['seal from a pipe', seal, 'CANARY-value', 'src/seal/seal.ts'],
+  ['verify into a pipe', ['verify', '-'], 'kind: ConfigMap\n', 'src/verify/verify.ts'],
+])('%s loads no module for terminals', async (_, args, stdin, own) => {
+  const modules = await modulesLoadedBy(args, stdin);
+  expect(modules).toEqual(expect.arrayContaining(['src/cli/main.ts', 'commander', own]));
+  expect(modules.filter((name) => forTerminals.test(name))).toEqual([]);
+});
+
+test('--version loads neither commander nor a module for terminals', async () => {
+  const modules = await modulesLoadedBy(['--version']);
+  expect(modules.filter((name) => !name.startsWith('src/'))).toEqual(['fastest-levenshtein']);
+  expect(modules).not.toContain('src/cli/program.ts');
+  expect(modules.filter((name) => forTerminals.test(name))).toEqual([]);
+});
+
+test('completion loads only the command on the line', async () => {
+  const line = (text: string) =>
+    modulesLoadedBy(['completion', 'fish', '--words'], `kseal ${text}\0`);
+  const commands = /^src\/cli\/(?:seal|verify|decrypt|webhook)\.ts$/;
+  expect((await line('se')).filter((name) => commands.test(name))).toEqual([]);
+  const modules = await line('seal --sc');
+  expect(modules.filter((name) => commands.test(name))).toEqual(['src/cli/seal.ts']);
+  expect(modules.filter((name) => forTerminals.test(name))).toContain('src/cli/completion.ts');
+});
