@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 
 /**
@@ -115,7 +114,7 @@ export function shellWord(text: string): string {
 export function commandFor(command: string, file: string): string {
   return command.replace(/\bFILE\b|\bkey\.[a-z0-9]+/g, (word) => {
     if (word === 'FILE') return shellWord(file);
-    return word === basename(file) ? `new-${word}` : word;
+    return word === /[^/\\]*$/.exec(file)?.[0] ? `new-${word}` : word;
   });
 }
 

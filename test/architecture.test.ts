@@ -16,19 +16,24 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   kubernetes: ['diagnostic.ts', 'text.ts', 'errors.ts'],
   jwe: ['kubernetes', 'text.ts', 'errors.ts'],
   manifest: ['diagnostic.ts', 'jwe', 'kubernetes', 'yaml', 'text.ts', 'errors.ts'],
-  config: ['jwe', 'kubernetes', 'yaml', 'fs', 'text.ts', 'errors.ts'],
+  config: ['diagnostic.ts', 'jwe', 'kubernetes', 'yaml', 'fs', 'text.ts', 'errors.ts'],
+  request: ['diagnostic.ts', 'config', 'jwe', 'kubernetes', 'yaml', 'text.ts', 'errors.ts'],
   keys: ['config', 'jwe', 'git', 'fs', 'deadline.ts', 'text.ts', 'errors.ts'],
-  sources: ['git', 'fs', 'errors.ts'],
+  sources: ['config', 'git', 'fs', 'errors.ts'],
   seal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'text.ts', 'errors.ts'],
   unseal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'text.ts', 'errors.ts'],
   inspect: ['diagnostic.ts', 'manifest', 'kubernetes', 'jwe', 'yaml', 'errors.ts'],
   // Rules get the known keys as data, and load none themselves.
-  verify: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'yaml', 'text.ts', 'errors.ts'],
+  verify: [
+    ...['request', 'manifest', 'jwe', 'kubernetes', 'yaml'],
+    ...['diagnostic.ts', 'text.ts', 'errors.ts'],
+  ],
   report: ['diagnostic.ts', 'verify', 'text.ts'],
   // The webhook reads neither manifests nor keys: serve.ts gets a function that loads keys.
   webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
   cli: [
     ...['webhook', 'report', 'verify', 'inspect', 'unseal', 'seal', 'sources', 'keys', 'config'],
+    'request',
     ...['manifest', 'jwe', 'kubernetes', 'git', 'fs', 'diagnostic.ts', 'text.ts', 'errors.ts'],
   ],
 };
@@ -40,7 +45,7 @@ const inquirer = ['confirm', 'input', 'search', 'select'].map((name) => `@inquir
 const packages: Readonly<Record<string, readonly string[]>> = {
   jose: ['jwe'],
   yaml: ['yaml'],
-  valibot: ['config'],
+  valibot: ['config', 'request'],
   'fastest-levenshtein': ['text.ts'],
   'p-limit': ['seal', 'unseal', 'webhook'],
   '@google-cloud/kms': ['keys'],

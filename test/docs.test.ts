@@ -215,7 +215,10 @@ async function run(command: string, { folder, run: spawn }: Workplace): Promise<
 /** Runs kseal; a person types the value twice at each prompt. */
 async function runHere(command: string, cwd: string, env: Record<string, string>) {
   const confirmation = command.includes('# answer yes') ? ['yes'] : [];
-  const typed = command.includes('--prompt') ? [...confirmation, PASSWORD, PASSWORD] : undefined;
+  const isAsking = /--prompt|^kseal fill /.test(command);
+  // fill shows a summary at the end.
+  const written = command.startsWith('kseal fill ') ? ['yes'] : [];
+  const typed = isAsking ? [...confirmation, PASSWORD, PASSWORD, ...written] : undefined;
   const io = testIO({ cwd, env, typed });
   const code = await main(splitWords(command).slice(1), io);
   expect(io.terminal?.left ?? 0, command).toBe(0);
@@ -331,14 +334,8 @@ async function optionsOf(command: string): Promise<ReadonlySet<string>> {
 
 async function allOptions(): Promise<string[]> {
   const commands = [
-    'init',
-    'keygen',
-    'fetch-pubkey',
-    'keys',
-    'seal',
-    'inspect',
-    'verify',
-    'decrypt',
+    ...['init', 'keygen', 'fetch-pubkey', 'keys', 'seal', 'request', 'fill', 'inspect', 'verify'],
+    ...['decrypt', 'completion'],
   ];
   const all = [...commands, 'webhook serve', 'webhook manifests', 'help'].map(optionsOf);
   return (await Promise.all(all)).flatMap((options) => [...options]);

@@ -1,7 +1,7 @@
-import { resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { KsealError } from '../errors.ts';
-import { isSameFile, MAX_MANIFEST, readFile } from '../fs/read.ts';
-import { checkWritable, refuseExisting, writeFile } from '../fs/write.ts';
+import { isSameFile, MAX_MANIFEST, readFile, statOf } from '../fs/read.ts';
+import { checkWritable, refuseExisting, writeFile, writeFolder } from '../fs/write.ts';
 import { isLabelKey } from '../kubernetes/secret.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import type { Manifest } from '../manifest/types.ts';
@@ -85,6 +85,8 @@ interface Target {
   readonly confidential: boolean;
   /** For a command that edits the output file: its content, as it was read. */
   readonly madeFrom?: Uint8Array | undefined;
+  /** Whether to create the folder of the file if it is missing. */
+  readonly makesFolder?: boolean;
 }
 
 interface Inputs {
@@ -145,12 +147,13 @@ export async function writeResult(
   result: string | Uint8Array,
   target: Target,
 ): Promise<void> {
-  const { output, force = false, confidential, madeFrom } = target;
+  const { output, force = false, confidential, madeFrom, makesFolder } = target;
   if (output === undefined || output === '-') return writeStdout(io, result);
-  writeFile(resolve(io.cwd, output), output, Buffer.from(result as Uint8Array), {
-    force,
-    confidential,
-    madeFrom,
-  });
+  const path = resolve(io.cwd, output);
+  const bytes = Buffer.from(result as Uint8Array);
+  if (makesFolder && statOf(dirname(path)) === undefined) {
+    const file = { name: basename(path), bytes, confidential };
+    writeFolder(dirname(path), dirname(output), [file], force);
+  } else writeFile(path, output, bytes, { force, confidential, madeFrom });
   say(io, 'note', `wrote ${output}`);
 }

@@ -61,12 +61,50 @@ export const topics: Readonly<Record<string, Topic>> = {
       Output: 'output | force string-data raw',
     },
     examples: [
+      ['kseal seal', 'asks for everything'],
       ['kseal seal mail -n hr -k prod.pub --prompt password -o mail.yaml', 'a new Secret'],
-      ['kseal seal --into db.yaml -k prod.pub --from-file tls.key', 'one more value'],
-      ['kseal seal -f plain.yaml -k prod.pub -i', 'a whole manifest'],
+      ['kseal seal --into db.yaml --from-file tls.key', 'one more value'],
     ],
     exits: [0, 2, 4, 130],
     guide: 'docs/custodian.md',
+  },
+  request: {
+    about:
+      'Writes a small file that lists values which somebody else is to provide, in words that they know, and where the values go. It contains no value. They answer it with kseal fill. Without -o it is printed. What you omit is asked for on a terminal. After KEY:LABEL follow a format (text, lines, pem-certificate, pem-private-key, json, url, file), min=, max=, pattern=, help=, generate= and alphabet=, each after a colon; \\: is a colon in a text. After --target FILE follow key=, namespace=, name=, type=, scope= and field=.',
+    groups: {
+      Target: 'namespace target | type scope',
+      Values: 'ask | title from note',
+      Key: 'key | config',
+      Output: 'output | force schema',
+    },
+    examples: [
+      ['kseal request', 'asks for everything'],
+      [
+        "kseal request db -n hr -k prod --ask 'password:Password of the database' -o requests/new.yaml",
+        'one value',
+      ],
+      [
+        "kseal request db -n hr -k prod --target a.yaml --target b.yaml:namespace=hr2 --ask 'pin:PIN:pattern=[0-9]{4}'",
+        'one answer for two places',
+      ],
+    ],
+    exits: [0, 2, 130],
+    guide: 'docs/requests.md',
+  },
+  fill: {
+    about:
+      'Asks for the values of a request in the words of the person who wrote it, checks each answer, and encrypts it for the places that the request names. Nothing that you type is shown, and nothing is written before you have seen a summary. All files are written, or none.',
+    groups: {
+      Values: 'from-file stdin',
+      Key: 'pin | config',
+    },
+    examples: [
+      ['kseal fill requests/db.yaml', 'asks for every value'],
+      ['kseal fill requests/db.yaml --from-file password=new.txt', 'takes one from a file'],
+      ['kseal fill requests/db.yaml --stdin password', 'takes one from a pipe'],
+    ],
+    exits: [0, 2, 130],
+    guide: 'docs/requests.md',
   },
   inspect: {
     about:
@@ -86,7 +124,7 @@ export const topics: Readonly<Record<string, Topic>> = {
     groups: {
       Target: 'staged ref | file',
       Key: 'key config-from | config',
-      Output: 'format quiet explain | json max-findings fail-on fail-if-kid',
+      Output: 'format explain | quiet json max-findings fail-on fail-if-kid',
     },
     examples: [
       ['kseal verify -k prod.pub db.yaml', 'one file'],
@@ -100,7 +138,7 @@ export const topics: Readonly<Record<string, Topic>> = {
     about:
       'Opens a manifest, or one value of it, with the code that the webhook runs. A value opens only in the place it was sealed for. With a key in a KMS, only the encrypted key of a value goes to the KMS, never the value.',
     groups: {
-      Target: 'namespace | file',
+      Target: '| namespace file',
       Values: 'only review | name raw data-key',
       Key: 'key | config kms-endpoint verify-signature',
       Output: 'output | force',
@@ -120,7 +158,7 @@ export const topics: Readonly<Record<string, Topic>> = {
       'Writes a first .kseal.yaml, with the public key that seals and the files that it is for, and sets up git if you want it. It asks, shows every line, and asks once more before it writes anything. It never overwrites a file: run it again to add another key, or in another clone. With --yes, or without a terminal, it does only what the options say.',
     groups: {
       Target: 'rule namespace | config',
-      Key: 'key practice name title | pin kms-endpoint verify-signature',
+      Key: 'key practice name | title pin kms-endpoint verify-signature',
       Other: 'pre-commit diff ignore-pem yes',
     },
     examples: [
@@ -286,7 +324,7 @@ export const topics: Readonly<Record<string, Topic>> = {
 const commandGroups: Readonly<Record<string, string>> = {
   Values: 'seal fill request inspect decrypt verify',
   Keys: 'init keys fetch-pubkey keygen',
-  Cluster: 'webhook',
+  More: 'webhook completion help version',
 };
 
 /** `kseal` alone: a first command for each person. Lines with an unknown command are omitted. */
@@ -495,8 +533,10 @@ export interface Page {
   readonly usage: readonly Entry[];
   /** Whole sentences. */
   readonly about: string;
-  /** Arguments, commands and options. */
-  readonly sections: readonly Section[];
+  /** The commands of a group of commands. */
+  readonly commands: readonly Section[];
+  /** Arguments and options. */
+  readonly options: readonly Section[];
   readonly examples: readonly Entry[];
   readonly exits: readonly Entry[];
   readonly variables: readonly Entry[];
@@ -509,16 +549,16 @@ export function pageOf(command: Command, isBrief = false): Page {
   const name = nameOf(command);
   const topic = topics[name.replace(/^kseal ?/, '')] ?? plain;
   const exits = [...topic.exits, 70 as const].sort((a, b) => a - b);
-  const options = optionsOf(command);
-  const shown = isBrief ? briefly(command, topic) : options;
+  const all = optionsOf(command);
+  const shown = isBrief ? briefly(command, topic) : all;
   return {
     name,
     summary: command.description(),
     usage: topic.usage ?? [[command.usage(), '']],
     about: topic.about,
-    sections: [
+    commands: commandsOf(command),
+    options: [
       ...(isBrief ? [] : argumentsOf(command)),
-      ...commandsOf(command),
       ...sectionsOf(
         new Map(
           shown.map((option) => [nameIn(option), [option.flags, explained(option, isBrief)]]),
@@ -531,7 +571,7 @@ export function pageOf(command: Command, isBrief = false): Page {
     exits: exits
       .filter((code) => !isBrief || code < 70)
       .map((code) => [`${code}`, exitMeanings[code][isBrief ? 0 : 1]]),
-    variables: variablesFor(options, topic),
+    variables: variablesFor(all, topic),
     guide: topic.guide,
   };
 }
@@ -626,7 +666,8 @@ const MAX_WIDTH = 80;
 
 /** Help that fits on a screen, if the command does not have too many options. */
 function briefHelp(page: Page, width: number): string {
-  const { name, summary, sections, exits } = page;
+  const { name, summary, exits } = page;
+  const sections = [...page.commands, ...page.options];
   const column = columnOf(
     sections.flatMap(({ entries }) => entries),
     width,
@@ -650,7 +691,8 @@ function briefHelp(page: Page, width: number): string {
 }
 
 function completeHelp(page: Page, width: number): string {
-  const { summary, about, sections, exits, variables } = page;
+  const { summary, about, exits, variables } = page;
+  const sections = [...page.commands, ...page.options];
   const column = columnOf([...sections.flatMap(({ entries }) => entries), ...variables], width);
   return textOf([
     usageIn(page, width),
@@ -685,12 +727,13 @@ function listed({ title, entries }: Section, width: number, column: number): str
 /** The examples, each with its note: in a brief help on the same line, if there is room for it. */
 function examplesIn({ examples }: Page, width: number, isBrief: boolean): string[] {
   const room = width - 2;
-  const longest = Math.max(0, ...examples.map(([line]) => line.length).filter((l) => l <= room));
+  const short = examples.filter(([line, note]) => line.length + note.length + 4 <= room);
+  const longest = Math.max(0, ...short.map(([line]) => line.length));
   const lines = examples.flatMap(([command, note]) => {
     const shown = commandLines(command, room);
     if (!isBrief) return [...wrap(note, room - 2).map((line) => `# ${line}`), ...shown];
     const whole = `${command.padEnd(longest)}  # ${note}`;
-    return shown.length === 1 && whole.length <= room ? [whole] : shown;
+    return whole.length <= room ? [whole] : shown;
   });
   return lines.length === 0 ? [] : ['Examples:', ...lines.map((line) => `  ${line}`)];
 }

@@ -1,5 +1,5 @@
 import { type Command, Help } from 'commander';
-import { commandLines, type Entry, nameOf, pageOf } from './help.ts';
+import { commandLines, type Entry, nameOf, type Page, pageOf } from './help.ts';
 import { type IO, version } from './io.ts';
 import { wholeProgram } from './program.ts';
 
@@ -26,13 +26,8 @@ function roffOf(command: Command): string {
     ['NAME', [`${escaped(fileOf(command))} \\- ${escaped(page.summary)}`]],
     ['SYNOPSIS', page.usage.flatMap(([line]) => ['.PP', `${bold(page.name)} ${escaped(line)}`])],
     ['DESCRIPTION', [escaped(page.about || page.summary)]],
-    [
-      'OPTIONS',
-      page.sections.flatMap(({ title, entries }) => [
-        `.SS ${escaped(title)}`,
-        ...entries.flatMap(tagged),
-      ]),
-    ],
+    ['COMMANDS', page.commands.flatMap(listed)],
+    ['OPTIONS', page.options.flatMap(listed)],
     ['EXAMPLES', page.examples.flatMap(exampleOf)],
     ['EXIT STATUS', page.exits.flatMap(tagged)],
     ['ENVIRONMENT', page.variables.flatMap(tagged)],
@@ -46,6 +41,10 @@ function roffOf(command: Command): string {
     ...shown.flatMap(([title, lines]) => [`.SH ${title}`, ...lines]),
     '',
   ].join('\n');
+}
+
+function listed({ title, entries }: Page['options'][number]): string[] {
+  return [`.SS ${escaped(title)}`, ...entries.flatMap(tagged)];
 }
 
 /** A term and, indented below it, its explanation. */

@@ -41,6 +41,14 @@ const commands: Readonly<Record<string, CommandRow>> = {
   },
   keys: { summary: 'list the configured keys', load: () => import('./keys.ts') },
   seal: { summary: 'seal values into a Secret manifest', load: () => import('./seal.ts') },
+  request: {
+    summary: 'write a request for values that somebody else provides',
+    load: () => import('./request.ts'),
+  },
+  fill: {
+    summary: 'answer a request: asks for its values, and seals them',
+    load: () => import('./fill.ts'),
+  },
   inspect: {
     summary: 'show where sealed values can be opened, and with which key',
     load: () => import('./inspect.ts'),

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
+import { REQUEST_MARKER } from '../config/schema.ts';
 import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
@@ -12,8 +13,14 @@ import { isSecretName, secretLabel } from '../kubernetes/secret.ts';
 import { newManifest } from '../manifest/edit.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
 import { placeOf } from '../manifest/place.ts';
-import { isWithoutSecret, noSecret, readManifest, selectSecret } from '../manifest/read.ts';
-import type { Manifest, SecretDocument } from '../manifest/types.ts';
+import {
+  isWithoutSecret,
+  matchingSecrets,
+  noSecret,
+  readManifest,
+  selectSecret,
+} from '../manifest/read.ts';
+import type { Manifest } from '../manifest/types.ts';
 import {
   allowedCodes,
   nestedWarnings,
@@ -38,17 +45,24 @@ import {
 import type { IO } from './io.ts';
 import { addKeyOptions, commandLine, configFinder, keyKinds, sayScope } from './options.ts';
 import { progressOn, say, sayAll, warn, warningsAbout, withProgress } from './print.ts';
-import { askYesNo } from './prompt.ts';
-import { type Setting, type SettingFlags, settingsFrom } from './sealing-key.ts';
+import { askYesNo, canAsk } from './prompt.ts';
+import {
+  knownFrom,
+  noKey,
+  pinOf,
+  type Setting,
+  type SettingFlags,
+  settingsFrom,
+} from './sealing-key.ts';
 import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
 
 /** The options of `kseal seal`. */
 interface SealFlags extends SettingFlags {
-  readonly into?: string;
+  readonly into?: string | undefined;
   readonly remove: readonly string[];
   readonly file: readonly string[];
   readonly inPlace?: boolean;
-  readonly output?: string;
+  readonly output?: string | undefined;
   readonly force?: boolean;
   readonly type?: string;
   readonly label: readonly string[];
@@ -114,15 +128,53 @@ function addSealOptions(command: Command, io: IO): Command {
     .option('--allow-empty', 'with --stdin or --prompt: allow an empty value')
     .option('--strict', 'treat warnings about values as errors')
     .option('--allow <id>', `suppress a warning: ${allowedCodes.join(', ')}`, repeated, none)
-    .action((names: string[], flags: SealFlags) => dispatch(io, names, flags, sources));
+    .action((names: string[], flags: SealFlags, { options }: Command) =>
+      dispatch(io, names, { flags, sources }, options),
+    );
 }
 
-function dispatch(io: IO, names: string[], flags: SealFlags, sources: Source[]): Promise<void> {
-  const target = checkUsage(io, names, flags, sources);
-  const [name] = names;
-  if (target === 'file') return sealFiles(io, [...flags.file, ...names], flags);
-  if (target === 'into') return sealIntoFile(io, name, flags, sources);
-  return name === undefined ? rewriteJwe(io, flags, sources) : sealNew(io, name, flags, sources);
+/** The command line for one Secret: as it was typed, or with the answers to what it omits. */
+interface Line {
+  readonly name?: string | undefined;
+  readonly flags: SealFlags;
+  readonly sources: readonly Source[];
+}
+
+/** Writes a command line that does the same; kseal asks for values that it must not show. */
+type WriteLine = (line: Line) => string;
+
+function dispatch(
+  io: IO,
+  names: readonly string[],
+  line: Line,
+  options: readonly Option[],
+): Promise<void> {
+  const { flags, sources } = line;
+  const command = (of: Line) => lineOf(of, options);
+  const target = checkUsage(io, names, line, command);
+  if (target === 'file') return sealFiles(io, [...flags.file, ...names], flags, command);
+  if (target === 'jwe') return rewriteJwe(io, flags, sources);
+  return sealSecret(io, { ...line, name: names[0] }, command);
+}
+
+function lineOf({ name, flags, sources }: Line, options: readonly Option[]): string {
+  const given: Readonly<Record<string, unknown>> = { ...flags };
+  const isSource = ({ long }: Option) => sourceOptions.some(([its]) => its.startsWith(`${long} `));
+  const chosen = options
+    .filter((option) => !isSource(option))
+    .map((option) => [option.short ?? option.long, given[option.attributeName()]]);
+  const values = sources.flatMap(({ kind, text }) => {
+    if (kind === 'literal') return ['--prompt', shellWord(text.replace(/=.*/s, ''))];
+    return [flagOf(kind), shellWord(text)];
+  });
+  const target = name === undefined ? [] : [shellWord(name)];
+  const command = ['kseal seal', ...target].join(' ');
+  return [commandLine(command, Object.fromEntries(chosen)), ...values].join(' ');
+}
+
+function flagOf(kind: SourceKind): string {
+  const [flags = ''] = sourceOptions.find(([, its]) => its === kind) ?? [];
+  return flags.replace(/ .*/, '');
 }
 
 /** The target: a new manifest, an existing one, the values in files, or a bare JWE. */
@@ -148,21 +200,21 @@ const restricted: readonly Restricted[] = [
 function checkUsage(
   io: IO,
   names: readonly string[],
-  flags: SealFlags,
-  sources: readonly Source[],
+  { flags, sources }: Line,
+  command: WriteLine,
 ): SealTarget {
   const target = targetOf(names, flags, sources);
-  for (const { flag, given, targets } of restricted) {
-    if (given(flags) && !targets.includes(target)) throw misplaced(flag, target);
-  }
+  for (const row of restricted)
+    if (row.given(flags) && !row.targets.includes(target)) throw misplaced(row);
   if (target === 'file') checkFiles(flags, sources);
-  else checkValues(io, names, target, flags, sources);
+  else checkName(io, names, target, { flags, sources }, command);
   const files = [...flags.file, ...(target === 'file' ? names : []), flags.into ?? ''];
   if (stdinReaders(sources) + files.filter((file) => file === '-').length > 1) {
     throw new KsealError('USAGE', 'only one input can be stdin', {
       hint: 'read the others from files, or with --prompt KEY',
     });
   }
+  pinOf(flags.pin);
   for (const id of flags.allow.filter((text) => !allowedCodes.includes(text))) {
     throw new KsealError('USAGE', `--allow ${id}: no such warning`, {
       hint: `use one of ${allowedCodes.join(', ')}`,
@@ -183,18 +235,14 @@ function targetOf(
   }
   if (file.length > 0) return 'file';
   if (into !== undefined) return 'into';
-  if (names.length > 0) return 'new';
-  if (sources.length === 1 && sources[0]?.kind === 'jwe') return 'jwe';
-  throw new KsealError('USAGE', 'no NAME, --into FILE or -f FILE given', {
-    hint: 'kseal seal NAME -n NAMESPACE -k REF --prompt KEY',
-  });
+  const isJwe = sources.length === 1 && sources[0]?.kind === 'jwe';
+  return names.length === 0 && isJwe ? 'jwe' : 'new';
 }
 
-function misplaced(flag: string, target: SealTarget): KsealError {
-  const meant = { new: 'a NAME', into: '--into', file: '-f', jwe: '--from-jwe alone' }[target];
-  return new KsealError('USAGE', `${flag} cannot be combined with ${meant}`, {
-    hint: 'kseal seal --help',
-  });
+function misplaced({ flag, targets }: Restricted): KsealError {
+  const needed = { new: 'a NAME', into: '--into FILE', file: '-f FILE', jwe: '--from-jwe alone' };
+  const problem = `${flag} needs ${targets.map((target) => needed[target]).join(' or ')}`;
+  return new KsealError('USAGE', problem, { hint: 'kseal seal --help' });
 }
 
 function checkFiles({ inPlace, output }: SealFlags, sources: readonly Source[]): void {
@@ -210,22 +258,19 @@ function checkFiles({ inPlace, output }: SealFlags, sources: readonly Source[]):
   }
 }
 
-function checkValues(
+function checkName(
   io: IO,
   names: readonly string[],
   target: SealTarget,
-  flags: SealFlags,
-  sources: readonly Source[],
+  { flags, sources }: Line,
+  command: WriteLine,
 ): void {
   const [name = '', second] = names;
   if (target === 'new' && (/\.(?:ya?ml|json)$/.test(name) || isFile(resolve(io.cwd, name)))) {
-    const line =
-      sources.length > 0
-        ? `kseal seal --into ${shellWord(name)}`
-        : `kseal seal -f ${shellWord(name)} -i`;
+    const meant = sources.length > 0 ? { into: name } : { file: [name], inPlace: true };
     throw new KsealError('USAGE', 'is a file, not the name of a Secret', {
       thing: name,
-      hint: `did you mean: ${line}`,
+      hint: `did you mean: ${command({ flags: { ...flags, ...meant }, sources })}`,
     });
   }
   if (second !== undefined) {
@@ -233,60 +278,202 @@ function checkValues(
       hint: 'to seal several files: kseal seal -f FILE -f FILE',
     });
   }
-  if (sources.length === 0 && flags.remove.length === 0) {
-    throw new KsealError('USAGE', 'no value given', {
-      hint: 'to type it on the terminal: --prompt password',
-    });
-  }
 }
 
-/** `kseal seal NAME`: creates a manifest, or with `--raw` one bare JWE. */
-async function sealNew(
+/**
+ * `kseal seal NAME`, which creates a manifest, or with `--raw` one bare JWE; and `--into FILE`, which
+ * changes values of one Secret, in place unless `-o` is given. On a terminal it asks for all that the
+ * command line omits.
+ */
+async function sealSecret(io: IO, given: Line, command: WriteLine): Promise<void> {
+  const read = given.flags.into === undefined ? undefined : await readTarget(io, given, command);
+  if (read === undefined) checkNew(io, given);
+  const missing = missingFacts(io, given, read);
+  if (missing.length > 0 && !canAsk(io)) throw incomplete(io, given, missing, command);
+  const form = missing.length === 0 ? undefined : await import('./seal-form.ts');
+  const line = form === undefined ? given : await completed(io, given, read, form);
+  const { into, output } = line.flags;
+  const manifest =
+    read ?? (into === undefined ? newTarget(io, line) : await readTarget(io, line, command));
+  const text = await sealValues(io, line, manifest, form, command);
+  const inPlace = { output: into, force: true, madeFrom: Buffer.from(manifest.source) };
+  await writeResult(io, line.flags.raw ? bareJwe(text) : text, {
+    ...(into !== undefined && output === undefined ? inPlace : line.flags),
+    confidential: false,
+    makesFolder: form !== undefined,
+  });
+}
+
+type Form = typeof import('./seal-form.ts');
+
+/** Reads and seals the values of one Secret, and returns the text of the manifest. */
+async function sealValues(
   io: IO,
-  name: string,
-  flags: SealFlags,
-  sources: readonly Source[],
-): Promise<void> {
-  if (!isSecretName(name)) throw noName(name);
+  line: Line,
+  manifest: Manifest,
+  form: Form | undefined,
+  command: WriteLine,
+): Promise<string> {
+  const { name, flags, sources } = line;
+  const secret = selectSecret(manifest, { name, namespace: flags.namespace });
+  const settingFor = settingsFrom(io, flags, { isQuiet: form !== undefined });
+  const setting = await settingFor([flags.output, flags.into], needsKey(line));
+  const place = placeOf(manifest.path, secret, setting.namespace);
+  // Fails before the first prompt if no value can be bound.
+  bindingTo(setting.scope, { ...place, key: 'any' });
+  if (form === undefined && sources.length > 0) {
+    const label = secretLabel({ ...secret, ...place });
+    sayScope(io, setting.scope, `for Secret ${label}${manifest.path && ` in ${manifest.path}`}`);
+  }
+  const options = sealOptions(flags, setting);
+  const reading = { ...flags, policy: options.policy, type: secret.type };
+  const asked = hasValues(line) ? undefined : await form?.askValues(io, secret, reading);
+  const values = asked?.values ?? (await readValues(io, sources, reading));
+  if (flags.raw && values.length !== 1) {
+    throw new KsealError('USAGE', `--raw takes one value, got ${values.length}`, {
+      hint: 'seal them one by one',
+    });
+  }
+  const changes = { values, remove: flags.remove };
+  const sealed = await sealInto(manifest, secret, changes, setting.key, options);
+  await confirmWarnings(io, [{ manifest, ...sealed }]);
+  await form?.confirmWriting(io, {
+    ...setting,
+    place,
+    target: flags,
+    labels: [
+      ...(asked?.labels ?? values.map(({ key }) => key)),
+      ...flags.remove.map((key) => `${key} (removed)`),
+    ],
+    command: command({ ...line, sources: asked?.sources ?? sources }),
+  });
+  return sealed.text;
+}
+
+/** The facts that a command line may omit, in the order of the error about them. */
+const facts = {
+  name: 'no name of a Secret',
+  namespace: 'no namespace',
+  value: 'no value',
+  key: 'no key to seal to',
+};
+
+type Fact = keyof typeof facts;
+
+/**
+ * Returns the facts that neither the command line nor the configuration has. Throws for a manifest
+ * that cannot be changed, and without a terminal for one with several Secrets to choose from.
+ */
+function missingFacts(io: IO, line: Line, read: Manifest | undefined): readonly Fact[] {
+  const { name, flags } = line;
+  const { namespace, reference, scope } = knownFrom(io, flags)([flags.output, flags.into]);
+  const wanted = { name, namespace: flags.namespace };
+  const isOpen = read !== undefined && matchingSecrets(read, wanted).length > 1 && canAsk(io);
+  const secret = read === undefined || isOpen ? undefined : selectSecret(read, wanted);
+  const isMissing: Record<Fact, boolean> = {
+    name: read === undefined ? name === undefined : isOpen,
+    namespace: scope !== 'cluster-wide' && !isOpen && !(namespace ?? secret?.namespace),
+    value: !hasValues(line),
+    key: reference === undefined && needsKey(line),
+  };
+  return (Object.keys(facts) as Fact[]).filter((fact) => isMissing[fact]);
+}
+
+/** The error for a command line that omits facts. The hint has them all, and the given options. */
+function incomplete(io: IO, line: Line, missing: readonly Fact[], command: WriteLine): KsealError {
+  const { config } = knownFrom(io, line.flags)([line.flags.output, line.flags.into]);
+  const { problem, name } = noKey(config);
+  const problems = missing.map((fact) => (fact === 'key' ? problem : facts[fact]));
+  const hint = command(example(line, missing, name));
+  return new KsealError('USAGE', problems.join(', '), { hint });
+}
+
+/** A command line with placeholders for the facts that are missing. */
+function example({ name, flags, sources }: Line, missing: readonly Fact[], key = 'REF'): Line {
+  const placeholder = (fact: Fact, text: string) => (missing.includes(fact) ? text : undefined);
+  const isInPlace = flags.into !== undefined || flags.raw === true;
+  const isValue = missing.includes('value');
+  return {
+    name: name ?? placeholder('name', 'NAME'),
+    flags: {
+      ...flags,
+      namespace: flags.namespace ?? placeholder('namespace', 'NAMESPACE'),
+      key: flags.key ?? placeholder('key', key),
+      output: flags.output ?? (isValue && !isInPlace ? `${name ?? 'NAME'}.yaml` : undefined),
+    },
+    sources: isValue ? [{ kind: 'prompt', text: 'password' }] : sources,
+  };
+}
+
+/** Asks for the target and the key, and returns the command line with the answers. */
+async function completed(
+  io: IO,
+  line: Line,
+  read: Manifest | undefined,
+  form: Form,
+): Promise<Line> {
+  const { name, flags, sources } = line;
+  const { key, namespace, into, output } = flags;
+  const isNewOnly = restricted.some((row) => row.given(flags) && !row.targets.includes('into'));
+  const answers = await form.askTarget(
+    io,
+    { name, key, namespace, into, output },
+    {
+      secrets: read === undefined ? [] : matchingSecrets(read, { name, namespace }),
+      needsKey: needsKey(line),
+      needsFile: io.stdout.isTTY === true && flags.raw !== true,
+      isNewOnly,
+      knownFor: (target) => knownFrom(io, { ...flags, ...target })([target.output, target.into]),
+    },
+  );
+  const { name: answered, ...options } = answers;
+  return { name: answered, flags: { ...flags, ...options }, sources };
+}
+
+/** Checks the name and the output of a new manifest. Throws USAGE, IO or OUTPUT_EXISTS. */
+function checkNew(io: IO, { name, flags, sources }: Line): void {
+  if (name !== undefined && !isSecretName(name)) throw noName(name);
   checkOutput(io, flags, { manifests: [], hint: '', others: [flags.key, ...sourcePaths(sources)] });
-  const setting = await settingsFrom(io, flags)([flags.output], needsKey(sources));
+}
+
+function newTarget(io: IO, { name = '', flags }: Line): Manifest {
+  const { namespace } = knownFrom(io, flags)([flags.output]);
   const text = newManifest({
     name,
-    namespace: setting.namespace,
+    namespace,
     type: flags.type,
     labels: pairs('--label', flags.label),
     annotations: pairs('--annotation', flags.annotation),
     json: flags.output?.endsWith('.json') ?? false,
   });
-  const manifest = readManifest(text, '');
-  const secret = selectSecret(manifest, { name, namespace: undefined });
-  const sealed = await sealValues(io, manifest, secret, flags, sources, setting);
-  const result = flags.raw ? bareJwe(sealed.text) : sealed.text;
-  await writeResult(io, result, { ...flags, confidential: false });
+  return readManifest(text, '');
 }
 
-/** `kseal seal --into FILE`: changes values of one Secret, in place unless `-o` is given. */
-async function sealIntoFile(
-  io: IO,
-  name: string | undefined,
-  flags: SealFlags,
-  sources: readonly Source[],
-): Promise<void> {
+/** Reads the manifest of `--into`. Throws if it is missing, or cannot be changed. */
+async function readTarget(io: IO, given: Line, command: WriteLine): Promise<Manifest> {
+  const { flags, sources } = given;
   const path = flags.into ?? '-';
-  refuseMissing(io, path);
+  if (path !== '-' && !existsSync(resolve(io.cwd, path))) {
+    const missing = (Object.keys(facts) as Fact[]).filter(
+      (fact) => fact !== 'value' || sources.length === 0,
+    );
+    const line = example(
+      { ...given, flags: { ...flags, into: undefined, remove: [], output: path } },
+      missing,
+    );
+    throw new KsealError('IO', 'no such file', {
+      thing: path,
+      hint: `to create it: ${command(line)}`,
+    });
+  }
   checkOutput(io, flags, {
     manifests: [path],
     hint: 'omit -o: --into writes in place',
     others: [flags.key, ...sourcePaths(sources)],
   });
   const manifest = await readManifestFile(io, path);
-  refuseSops(manifest, path, sealDecrypted(path, manifest, flags));
-  const secret = selectSecret(manifest, { name, namespace: flags.namespace });
-  const setting = await settingsFrom(io, flags)([flags.output, path], needsKey(sources));
-  const { text } = await sealValues(io, manifest, secret, flags, sources, setting);
-  const inPlace = { output: path, force: true, madeFrom: Buffer.from(manifest.source) };
-  const target = flags.output === undefined ? inPlace : flags;
-  await writeResult(io, text, { ...target, confidential: false });
+  refuseSops(manifest, path, sealDecrypted(path, manifest, flags, command));
+  return manifest;
 }
 
 /** `kseal seal --from-jwe FILE`: prints a JWE from another tool in compact form. */
@@ -302,43 +489,6 @@ async function rewriteJwe(io: IO, flags: SealFlags, [source]: readonly Source[])
     throw located(shownPath(path), expected(error));
   }
   await writeResult(io, `${compact}\n`, { ...flags, confidential: false });
-}
-
-/** Prints the Secret and the scope, then reads and seals the values. */
-async function sealValues(
-  io: IO,
-  manifest: Manifest,
-  secret: SecretDocument,
-  flags: SealFlags,
-  sources: readonly Source[],
-  setting: Setting,
-): Promise<Sealed> {
-  const place = placeOf(manifest.path, secret, setting.namespace);
-  // Fails before the first prompt if no value can be bound.
-  bindingTo(setting.scope, { ...place, key: 'any' });
-  const label = secretLabel({ ...secret, ...place });
-  if (sources.length > 0)
-    sayScope(io, setting.scope, `for Secret ${label}${manifest.path && ` in ${manifest.path}`}`);
-  const options = sealOptions(flags, setting);
-  const values = await readValues(io, sources, {
-    ...flags,
-    policy: options.policy,
-    type: secret.type,
-  });
-  if (flags.raw && values.length !== 1) {
-    throw new KsealError('USAGE', `--raw takes one value, got ${values.length}`, {
-      hint: 'seal them one by one',
-    });
-  }
-  const sealed = await sealInto(
-    manifest,
-    secret,
-    { values, remove: flags.remove },
-    setting.key,
-    options,
-  );
-  await confirmWarnings(io, [{ manifest, ...sealed }]);
-  return sealed;
 }
 
 /**
@@ -368,16 +518,13 @@ function bareJwe(text: string): string {
   return `${Buffer.from(bytes).toString('latin1')}\n`;
 }
 
-function needsKey(sources: readonly Source[]): boolean {
-  return sources.some(({ kind }) => kind !== 'jwe');
+function hasValues({ flags, sources }: Line): boolean {
+  return sources.length > 0 || flags.remove.length > 0;
 }
 
-function refuseMissing(io: IO, path: string): void {
-  if (path === '-' || existsSync(resolve(io.cwd, path))) return;
-  throw new KsealError('IO', 'no such file', {
-    thing: path,
-    hint: `to create it: kseal seal NAME -n NAMESPACE -k REF --prompt KEY -o ${shellWord(path)}`,
-  });
+/** A value from elsewhere is sealed already, and removing one needs no key. */
+function needsKey(line: Line): boolean {
+  return !hasValues(line) || line.sources.some(({ kind }) => kind !== 'jwe');
 }
 
 function noName(name: string): KsealError {
@@ -406,16 +553,28 @@ interface SealedFile extends Sealed {
 }
 
 /** `kseal seal -f`: seals the plaintext values of manifests, and writes once all are sealed. */
-async function sealFiles(io: IO, arguments_: readonly string[], flags: SealFlags): Promise<void> {
+async function sealFiles(
+  io: IO,
+  arguments_: readonly string[],
+  flags: SealFlags,
+  command: WriteLine,
+): Promise<void> {
   checkOutput(io, flags, {
     manifests: arguments_,
     hint: 'to write back to the same file, use -i',
     others: [flags.key],
   });
   const inputs = arguments_.flatMap((path) => expand(io, path, flags));
-  const results = await sealAll(io, inputs, flags);
+  const results = await sealAll(io, inputs, { ...flags, file: arguments_ }, command);
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
     const nested = results.flatMap(({ manifest }) => manifest.nested);
+    const request = results.find(({ manifest }) => manifest.source.includes(REQUEST_MARKER));
+    if (request !== undefined) {
+      throw new KsealError('MANIFEST_INVALID', 'is a request, not a manifest', {
+        thing: request.path,
+        hint: `to answer it: kseal fill ${shellWord(request.path)}`,
+      });
+    }
     throw noSecret(arguments_.map(shownPath), nested);
   }
   await confirmWarnings(io, results);
@@ -468,8 +627,14 @@ function expand(io: IO, path: string, { inPlace }: SealFlags): readonly Input[] 
 }
 
 /** Seals every file, and then throws all their errors. */
-async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Promise<SealedFile[]> {
-  const settingFor = settingsFrom(io, flags);
+async function sealAll(
+  io: IO,
+  inputs: readonly Input[],
+  flags: SealFlags,
+  command: WriteLine,
+): Promise<SealedFile[]> {
+  const withKey = (key: string) => command({ flags: { ...flags, key }, sources: [] });
+  const settingFor = settingsFrom(io, flags, { withKey });
   const printed = new Set<Scope>();
   const results: SealedFile[] = [];
   const errors: KsealError[] = [];
@@ -483,7 +648,7 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
         continue;
       }
       const manifest = found ?? (await readManifestFile(io, path));
-      refuseSops(manifest, path, sealDecrypted(path, manifest, flags));
+      refuseSops(manifest, path, sealDecrypted(path, manifest, flags, command));
       const setting = await settingFor([flags.output, path]);
       if (!printed.has(setting.scope)) sayScope(io, setting.scope);
       printed.add(setting.scope);
@@ -501,20 +666,27 @@ async function sealAll(io: IO, inputs: readonly Input[], flags: SealFlags): Prom
 }
 
 /** Returns the command that seals a decrypted manifest, with the options that were given. */
-function sealDecrypted(path: string, { secrets }: Manifest, flags: SealFlags): string {
-  const isInPlace = path !== '-' && (flags.inPlace || flags.into !== undefined);
+function sealDecrypted(
+  path: string,
+  { secrets }: Manifest,
+  flags: SealFlags,
+  command: WriteLine,
+): string {
+  const { into, inPlace, ...kept } = flags;
+  const isInPlace = path !== '-' && (inPlace || into !== undefined);
   const output = flags.output ?? (isInPlace ? path : undefined);
   // With --into, -n may only have selected the Secret.
   const needsNamespace = secrets.some(({ namespace }) => namespace === undefined);
-  return commandLine('kseal seal -f -', {
-    '-k': flags.key,
-    '--pin': flags.pin,
-    '-n': needsNamespace ? flags.namespace : undefined,
-    '--scope': flags.scope,
-    '--config': flags.config,
-    '-o': output,
-    '--string-data': flags.stringData,
-    '--force': flags.force || output === path,
+  return command({
+    flags: {
+      ...kept,
+      file: ['-'],
+      remove: [],
+      namespace: needsNamespace ? flags.namespace : undefined,
+      output,
+      force: flags.force || output === path,
+    },
+    sources: [],
   });
 }
 

@@ -1,31 +1,37 @@
 import { dirname, resolve } from 'node:path';
 import { type Config, type PathRule, parseReference, ruleFor } from '../config/config.ts';
-import { KsealError } from '../errors.ts';
+import { expected, KsealError } from '../errors.ts';
+import { readFile } from '../fs/read.ts';
 import { repositoryOf } from '../git/local.ts';
 import type { Scope } from '../jwe/binding.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
-import { describeKid, parseKid } from '../jwe/thumbprint.ts';
+import { describeKid, fingerprintBlock, parseKid } from '../jwe/thumbprint.ts';
+import { publicKeyFromFile } from '../keys/key-file.ts';
 import { type KeyStatus, keyStatuses } from '../keys/key-status.ts';
 import { type KnownKey, knownKeysPath, knownKid, rememberKey } from '../keys/known-keys.ts';
 import { checkPin, loadPublicKey } from '../keys/resolve.ts';
 import type { IO } from './io.ts';
 import { configFinder, type KeyFlags, keyContext, warnAboutKey } from './options.ts';
 import { say, sayFingerprint } from './print.ts';
-import { askYesNo } from './prompt.ts';
+import { askPath, askYesNo, choose, showOnTerminal } from './prompt.ts';
 
 /** The options that decide how a file is sealed. */
 export interface SettingFlags extends KeyFlags {
-  readonly key?: string;
+  readonly key?: string | undefined;
   readonly pin?: string;
   readonly scope?: Scope;
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   readonly stringData?: boolean;
+  /** Somebody else named the key, so that a file has to be confirmed like a configured key. */
+  readonly isForeign?: boolean;
 }
 
 /** How the values of a file are sealed: from the options, else its rule, else the defaults. */
 export interface Setting {
   /** Undefined if no key is needed and none was named. */
   readonly key: PublicKey | undefined;
+  /** The name of the key for people: `Production HR (prod)`. */
+  readonly title: string | undefined;
   readonly scope: Scope;
   readonly namespace: string | undefined;
   readonly stringData: boolean;
@@ -36,50 +42,73 @@ export interface Setting {
   readonly knownKeys: ReadonlyMap<string, number | undefined> | undefined;
 }
 
-/**
- * `files` are the file that is written and the one that is read, if known. The rule for the first
- * applies, or else the rule for the second.
- */
-type SettingFor = (files: readonly (string | undefined)[], needsKey?: boolean) => Promise<Setting>;
+/** The file that is written and the one that is read, if known; `-` is a stream. */
+type Files = readonly (string | undefined)[];
 
-/** Finds the settings of one file after the other; each key is loaded and announced once. */
-export function settingsFrom(io: IO, flags: SettingFlags): SettingFor {
+/** The facts about a file that the options, its rule and the configuration decide. */
+export interface Known extends Pick<Setting, 'scope' | 'namespace' | 'stringData'> {
+  readonly config: Config | undefined;
+  readonly rule: PathRule | undefined;
+  /** The key to seal to; undefined if none is named, or if several are active. */
+  readonly reference: string | undefined;
+}
+
+/**
+ * Looks up what is known about one file after the other. The rule for the first of `files` applies,
+ * or else the rule for the second. Throws CONFIG_INVALID, or BINDING_MISMATCH if -n contradicts it.
+ */
+export function knownFrom(io: IO, flags: SettingFlags): (files: Files) => Known {
   const find = configFinder(io, flags);
-  const configIn = cached(
-    async (folder: string) => find(folder),
-    (folder) => folder,
-  );
-  const keyIn = cached(
-    (reference: string, config: Config | undefined) => sealingKey(io, reference, flags, config),
-    (reference, config) => `${config?.folder} ${reference}`,
-  );
-  const settingIn = cached(
-    async (rule: PathRule | undefined, config: Config | undefined, needsKey: boolean) => {
-      const namespace = namespaceFor(flags.namespace, rule);
-      const reference = needsKey || flags.key ? referenceFor(io, flags, rule, config) : undefined;
-      const found = reference === undefined ? undefined : await keyIn(reference, config);
-      return {
-        key: found?.key,
-        scope: flags.scope ?? rule?.scope ?? 'strict',
-        namespace,
-        stringData: flags.stringData ?? rule?.field === 'stringData',
-        knownKeys: found?.knownKeys,
-      };
-    },
-    (rule, config, needsKey) =>
-      `${config?.folder} ${rule && config?.rules.indexOf(rule)} ${needsKey}`,
-  );
-  return async (given, needsKey = true) => {
+  return (given) => {
     const files = given
       .filter((file) => file !== '-')
       .flatMap((file) => (file === undefined ? [] : resolve(io.cwd, file)));
-    const config = await configIn(files[0] === undefined ? io.cwd : dirname(files[0]));
+    const config = find(files[0] === undefined ? io.cwd : dirname(files[0]));
     const [rule] = files.flatMap((file) => (config && ruleFor(config, file)) ?? []);
-    return settingIn(rule, config, needsKey);
+    return {
+      config,
+      rule,
+      reference: referenceFrom(io, flags, rule, config),
+      namespace: namespaceFor(flags.namespace, rule),
+      scope: flags.scope ?? rule?.scope ?? 'strict',
+      stringData: flags.stringData ?? rule?.field === 'stringData',
+    };
   };
 }
 
-/** Caches results and errors by name, so that one error is thrown as the same object each time. */
+type SettingFor = (files: Files, needsKey?: boolean) => Promise<Setting>;
+
+interface SettingOptions {
+  /** The keys are not announced. */
+  readonly isQuiet?: boolean;
+  /** Returns the command line with a key, for a hint. */
+  readonly withKey?: (reference: string) => string;
+}
+
+/**
+ * Finds the settings of one file after the other; each key is loaded and announced once. On a
+ * terminal it asks for a key that is missing.
+ */
+export function settingsFrom(
+  io: IO,
+  flags: SettingFlags,
+  { isQuiet = false, withKey = (key) => `-k ${key}` }: SettingOptions = {},
+): SettingFor {
+  const knownOf = knownFrom(io, flags);
+  const keyIn = cached(
+    async (reference: string | undefined, config: Config | undefined) =>
+      sealingKey(io, reference ?? (await askKey(io, config, withKey)), flags, config, isQuiet),
+    (reference, config) => `${config?.folder} ${reference}`,
+  );
+  return async (files, needsKey = true) => {
+    const { config, reference, namespace, scope, stringData } = knownOf(files);
+    const found = needsKey || flags.key ? await keyIn(reference, config) : undefined;
+    const { key, title, knownKeys } = found ?? {};
+    return { key, title, scope, namespace, stringData, knownKeys };
+  };
+}
+
+/** Caches results and errors by name, so that a person is asked once. */
 function cached<A extends readonly unknown[], T>(
   make: (...args: A) => Promise<T>,
   nameOf: (...args: A) => string,
@@ -94,21 +123,69 @@ function cached<A extends readonly unknown[], T>(
 }
 
 /** The key on the command line, else in the environment, else in the rule, else the only active one. */
-function referenceFor(
+function referenceFrom(
   io: IO,
   flags: SettingFlags,
   rule: PathRule | undefined,
   config: Config | undefined,
-): string {
+): string | undefined {
   const named = flags.key ?? (io.env.KSEAL_SEAL_KEY || undefined) ?? rule?.key;
-  if (named !== undefined) return named;
+  const [only, second] = config === undefined ? [] : activeNames(config);
+  return named ?? (second === undefined ? only : undefined);
+}
+
+/** The problem if no key is known, and a name to put in its place. */
+export function noKey(config: Config | undefined): { readonly problem: string; name: string } {
   const active = config === undefined ? [] : activeNames(config);
-  const [only, second] = active;
-  if (only !== undefined && second === undefined) return only;
   const choice = active.length > 0 ? `: ${config?.path} has ${active.join(', ')}` : '';
-  throw new KsealError('USAGE', `no key to seal to${choice}`, {
-    hint: `-k ${only ?? 'keys/prod.pub'}`,
+  return { problem: `no key to seal to${choice}`, name: active[0] ?? 'REF' };
+}
+
+/**
+ * Asks which key to seal to: an active key of the configuration, or a file. Returns the reference.
+ * Throws USAGE without a terminal, and INTERRUPTED.
+ */
+export async function askKey(
+  io: IO,
+  config: Config | undefined,
+  withKey = (key: string) => `-k ${key}`,
+): Promise<string> {
+  const names = config === undefined ? [] : activeNames(config);
+  const statuses = config && (await keyStatuses(config));
+  const choices = names.map((name) => {
+    const kid = statuses?.kids.find((candidate) => statuses.of(candidate).names.includes(name));
+    const label = titled(name, config);
+    return { value: name, label, ...(kid === undefined ? {} : { detail: fingerprintBlock(kid) }) };
   });
+  const file = { value: '', label: 'Another key, from a file' };
+  const chosen =
+    names.length > 0 && (await choose(io, 'Which key do you want to use?', [...choices, file]));
+  const reference = chosen || (await askKeyFile(io));
+  if (reference !== undefined) return reference;
+  const { problem, name } = noKey(config);
+  throw new KsealError('USAGE', problem, { hint: withKey(name) });
+}
+
+/** Asks for a file until it holds a public key; undefined without a terminal. */
+async function askKeyFile(io: IO): Promise<string | undefined> {
+  for (;;) {
+    const path = await askPath(io, 'Which file is the public key in, such as prod.pub?');
+    if (path === undefined) return undefined;
+    try {
+      await publicKeyFromFile(resolve(io.cwd, path), path, readFile);
+      // A bare word would be the name of a configured key.
+      return parseReference(path).kind === 'name' ? `./${path}` : path;
+    } catch (thrown) {
+      const { message, hint } = expected(thrown);
+      showOnTerminal(io, [message, ...(hint === undefined ? [] : [`hint: ${hint}`])].join('\n'));
+    }
+  }
+}
+
+/** The name of a key for people, with its title first: `Production HR (prod)`. */
+function titled(reference: string, config: Config | undefined): string {
+  const title = config?.keys.get(reference)?.title;
+  return title === undefined ? reference : `${title} (${reference})`;
 }
 
 function namespaceFor(given: string | undefined, rule: PathRule | undefined): string | undefined {
@@ -127,24 +204,38 @@ async function sealingKey(
   reference: string,
   flags: SettingFlags,
   config: Config | undefined,
-): Promise<{ readonly key: PublicKey } & Pick<Setting, 'knownKeys'>> {
+  isQuiet: boolean,
+): Promise<{ readonly key: PublicKey } & Pick<Setting, 'title' | 'knownKeys'>> {
   const key = await loadPublicKey(reference, keyContext(io, flags, config));
   const { kid, bits } = key;
   const statuses = config && (await keyStatuses(config));
   if (config !== undefined && statuses !== undefined)
     refuseInactive(config, reference, statuses.of(kid));
-  const parsed = parseReference(reference);
-  const title = parsed.kind === 'name' ? config?.keys.get(parsed.name)?.title : undefined;
-  say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
-  sayFingerprint(io, describeKid(kid));
+  if (!isQuiet) {
+    const title = config?.keys.get(reference)?.title;
+    say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
+    sayFingerprint(io, describeKid(kid));
+  }
   warnAboutKey(io, key, reference);
   const pin = pinOf(flags.pin);
-  if (parsed.kind === 'name' && config !== undefined) {
-    const repository = repositoryOf(config.folder, io.env);
-    await trustKey(io, { name: parsed.name, kid, repository }, pin);
+  const name = knownNameOf(reference, flags);
+  if (name !== undefined && (config !== undefined || flags.isForeign)) {
+    const repository = repositoryOf(config?.folder ?? io.cwd, io.env);
+    const known = { name, kid, repository };
+    const path = await trustKey(io, known, pin, titled(reference, config));
+    if (path !== undefined && !isQuiet) say(io, 'note', `added key ${reference} to ${path}`);
   }
   checkPin(kid, pin, reference);
-  return { key, knownKeys: new Map([...(statuses?.unrevoked ?? []), [kid, bits]]) };
+  const title = titled(reference, config);
+  return { key, title, knownKeys: new Map([...(statuses?.unrevoked ?? []), [kid, bits]]) };
+}
+
+/** The name under which a key is confirmed; undefined if the user named it, so that it need not be. */
+function knownNameOf(reference: string, { isForeign }: SettingFlags): string | undefined {
+  const { kind } = parseReference(reference);
+  if (kind === 'name') return reference;
+  // Without spaces, and with a character that no configured name has.
+  return isForeign ? `file:${encodeURIComponent(reference)}` : undefined;
 }
 
 function activeNames({ keys }: Config): readonly string[] {
@@ -175,16 +266,21 @@ export function pinOf(text: string | undefined): string | undefined {
 
 /**
  * Accepts a configured key that this user has confirmed before, and asks the first time. `pin` is
- * the user's confirmation on the command line. Throws KEY_MISMATCH for a key that has changed or
- * is not confirmed.
+ * the user's confirmation on the command line. Returns the file to which the key was added, if any.
+ * Throws KEY_MISMATCH for a key that has changed or is not confirmed.
  */
-async function trustKey(io: IO, key: KnownKey, pin: string | undefined): Promise<void> {
+async function trustKey(
+  io: IO,
+  key: KnownKey,
+  pin: string | undefined,
+  title: string,
+): Promise<string | undefined> {
   const { name, kid } = key;
   const path = knownKeysPath(io.env);
   const known = path && knownKid(path, name, key.repository);
-  if (known === kid) return;
+  if (known === kid) return undefined;
   if (pin !== undefined) checkPin(kid, pin, `key ${name}`);
-  else if (known === undefined) await confirm(io, name, kid);
+  else if (known === undefined) await confirm(io, key, title);
   else {
     throw new KsealError('KEY_MISMATCH', 'fingerprint changed', {
       thing: `key ${name}`,
@@ -195,15 +291,16 @@ async function trustKey(io: IO, key: KnownKey, pin: string | undefined): Promise
       ],
     });
   }
-  if (path === undefined) return;
-  rememberKey(path, key);
-  say(io, 'note', `added key ${name} to ${path}`);
+  if (path !== undefined) rememberKey(path, key);
+  return path;
 }
 
-async function confirm(io: IO, name: string, kid: string): Promise<void> {
+async function confirm(io: IO, { name, kid }: KnownKey, title: string): Promise<void> {
   const answer = await askYesNo(
     io,
-    `You have not sealed to key ${name} before. Its fingerprint is\n  ${describeKid(kid)}\nIs this the fingerprint that you got from the KMS manager`,
+    `You have not used the key ${title} before. Its fingerprint is
+${fingerprintBlock(kid)}
+Is this the fingerprint that you got from the KMS manager?`,
   );
   if (answer) return;
   throw new KsealError(

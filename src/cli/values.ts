@@ -18,7 +18,7 @@ export interface Source {
   readonly text: string;
 }
 
-interface ReadOptions {
+export interface ReadOptions {
   readonly keepNewline?: boolean;
   readonly allowEmpty?: boolean;
   readonly policy: ValuePolicy;
@@ -29,12 +29,8 @@ interface ReadOptions {
 type Reader = (io: IO, text: string, options: ReadOptions) => Promise<readonly NewValue[]>;
 
 const readers: Record<SourceKind, Reader> = {
-  prompt: async (io, key, options) => [
-    plain(key, notEmpty(key, Buffer.from(await promptValue(io, hiddenFor(key))), options)),
-  ],
-  stdin: async (io, key, options) => [
-    plain(key, notEmpty(key, await readStdinValue(io, key, options), options)),
-  ],
+  prompt: async (io, key) => [plain(key, Buffer.from(await promptValue(io, hiddenFor(key))))],
+  stdin: async (io, key, options) => [plain(key, await readStdinValue(io, key, options))],
   file: async (io, text) => {
     const { key, path } = keyAndPath(text);
     return [plain(key, await readInput(io, path))];
@@ -77,7 +73,8 @@ export async function readValues(
     for (const value of await read()) {
       if (kind === 'env-file') claim(keys, value.key);
       const again = async () => (await read())[0]?.bytes ?? value.bytes;
-      values.push(await settle(io, value, kind === 'prompt' ? again : undefined, options));
+      const retry = kind === 'prompt' ? { label: 'Type it again', read: again } : undefined;
+      values.push(await settle(io, value, retry, options));
     }
   }
   return values;
@@ -95,48 +92,61 @@ function keyOf({ kind, text }: Source): string {
   return kind === 'prompt' || kind === 'stdin' ? text : keyAndPath(text).key;
 }
 
+/** How a value that was just given can be given again, such as "Type it again". */
+export interface Retry {
+  readonly label: string;
+  readonly read: () => Promise<Uint8Array>;
+}
+
 /**
  * Asks about one warning after another until those that remain are accepted. Without a terminal the
- * value stays as it is.
+ * value stays as it is. Throws VALUE_REFUSED or INTERRUPTED.
  */
-async function settle(
+export async function settle(
   io: IO,
   value: NewValue,
-  again: (() => Promise<Uint8Array>) | undefined,
+  retry: Retry | undefined,
   { policy, type }: ReadOptions,
 ): Promise<NewValue> {
   if (value.jweFile !== undefined || policy.strict) return value;
+  const thing = `data key "${value.key}"`;
   let { bytes } = value;
   const accepted = new Set<string>();
   for (;;) {
     const current = { ...value, bytes, accepted };
+    const refusal = refusalOf(current, type);
     // `seal` reports a refusal, with those of the other values.
-    if (refusalOf(current, type) !== undefined) return current;
+    if (refusal !== undefined && retry === undefined) return current;
     const allow = new Set([...policy.allow, ...accepted]);
-    const [warning] = underPolicy(warningsAbout(current), { ...policy, allow });
-    if (warning === undefined) return current;
-    const { code, message, hint, fix } = warning;
-    const thing = `data key "${value.key}"`;
-    const answer = await choose(io, `${thing}: ${message}`, [
-      ...(fix === undefined ? [] : [{ value: 'fix', label: capitalized(fix.label) } as const]),
-      { value: 'keep', label: 'Keep it' },
-      ...(again === undefined ? [] : [{ value: 'again', label: 'Type it again' } as const]),
-      { value: 'stop', label: 'Stop, and write nothing' },
-    ]);
+    const [warning] = refusal ? [] : underPolicy(warningsAbout(current), { ...policy, allow });
+    const problem = refusal ?? warning;
+    if (problem === undefined) return current;
+    const subject = retry === undefined ? `The value "${value.key}"` : 'It';
+    const sentence = warning ? `${subject} ${warning.predicate}` : capitalized(problem.message);
+    const choices = [
+      ...(warning?.fix ? [{ value: 'fix', label: capitalized(warning.fix.label) } as const] : []),
+      ...(warning ? [{ value: 'keep', label: 'Keep it' } as const] : []),
+      ...(retry ? [{ value: 'again', label: retry.label } as const] : []),
+      ...(retry ? [] : [{ value: 'stop', label: 'Stop, and write nothing' } as const]),
+    ] as const;
+    const preset = retry === undefined || warning?.fix ? choices[0]?.value : 'again';
+    const answer = await choose(io, `${sentence}.`, choices, preset);
     if (answer === undefined) return current;
+    const { message, hint } = problem;
     if (answer === 'stop') throw new KsealError('VALUE_REFUSED', message, { thing, hint });
-    if (answer === 'keep') accepted.add(code);
-    else if (answer === 'fix') bytes = fix?.bytes ?? bytes;
+    if (answer === 'keep' && warning) accepted.add(warning.code);
+    else if (answer === 'fix') bytes = warning?.fix?.bytes ?? bytes;
     else {
-      bytes = (await again?.()) ?? bytes;
+      bytes = (await retry?.read()) ?? bytes;
       accepted.clear();
     }
   }
 }
 
-const capitalized = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+export const capitalized = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
-function hiddenFor(key: string): Hidden {
+/** The hidden question for a value. */
+export function hiddenFor(key: string): Hidden {
   return {
     question: `Value for "${key}"`,
     thing: `data key "${key}"`,
@@ -167,7 +177,11 @@ function plain(key: string, bytes: Uint8Array): NewValue {
   return { key, bytes };
 }
 
-async function readStdinValue(io: IO, key: string, { keepNewline }: ReadOptions): Promise<Buffer> {
+async function readStdinValue(
+  io: IO,
+  key: string,
+  { keepNewline, allowEmpty }: ReadOptions,
+): Promise<Buffer> {
   if (io.stdin.isTTY) {
     throw new KsealError('USAGE', 'stdin is a terminal, which would show the value', {
       thing: `--stdin ${key}`,
@@ -178,11 +192,7 @@ async function readStdinValue(io: IO, key: string, { keepNewline }: ReadOptions)
   const value = keepNewline ? bytes : withoutFinalNewline(bytes);
   if (value.length < bytes.length)
     say(io, 'note', `data key "${key}": removed the newline at the end (--keep-newline keeps it)`);
-  return value;
-}
-
-function notEmpty(key: string, bytes: Buffer, { allowEmpty }: ReadOptions): Buffer {
-  if (bytes.length > 0 || allowEmpty) return bytes;
+  if (value.length > 0 || allowEmpty) return value;
   throw new KsealError('VALUE_REFUSED', 'the value is empty', {
     thing: `data key "${key}"`,
     hint: 'if this is intended, add --allow-empty',

@@ -12,6 +12,7 @@ import {
   parseReference,
   ruleFor,
 } from '../config/config.ts';
+import { REQUEST_MARKER } from '../config/schema.ts';
 import { KsealError } from '../errors.ts';
 import { type ReadFile, readFile } from '../fs/read.ts';
 import { commitOf, type FoundFile, fileAt, type LocalGit, wayToTop } from '../git/local.ts';
@@ -43,7 +44,7 @@ export function judgeFrom(io: IO, flags: PolicyFlags): Judge {
   const origin = originFrom(io, flags);
   const policies = new Map<Config | undefined, Promise<SharedPolicy>>();
   return async (text) => {
-    const { path, typed, file, walked, isKeyFile, content } = text;
+    const { path, typed, file, walked, isKeyFile, content, beside } = text;
     const config = origin.configFor(file);
     const loading = policies.get(config) ?? sharedPolicyOf(io, origin, config, flags);
     policies.set(config, loading);
@@ -52,17 +53,25 @@ export function judgeFrom(io: IO, flags: PolicyFlags): Judge {
     if (ignored && shared.refusedKids.size === 0) return undefined;
     const policy = policyFor(file, config, shared);
     const { severities } = shared;
-    const verify = (bytes: NamedText['content'], suppressible?: Verification['covered']) =>
-      verifyText({ path, typed, isKeyFile, content: bytes }, policy, { severities, suppressible });
-    if (ignored) return onlyRefused(verify(content));
+    const verify = async (
+      bytes: NamedText['content'],
+      suppressible?: Verification['covered'],
+    ): Promise<Verification> => {
+      const request = mentions(bytes, REQUEST_MARKER)
+        ? (await import('../verify/requests.ts')).judgeRequest(bytes, typed, beside)
+        : undefined;
+      const own = { path, typed, isKeyFile, content: bytes, request };
+      return verifyText(own, policy, { severities, suppressible });
+    };
+    if (ignored) return onlyRefused(await verify(content));
     // The configuration is not a manifest, unless a manifest has its name. Nor is a public key.
-    if (walked && (isKeyFile || basename(file) === CONFIG_NAME) && isEmpty(verify(content)))
+    if (walked && (isKeyFile || basename(file) === CONFIG_NAME) && isEmpty(await verify(content)))
       return undefined;
-    if (origin.protectedText === undefined || !mentionsIgnore(content))
-      return withoutLocalKeys(verify(content), text);
+    if (origin.protectedText === undefined || !mentions(content, 'kseal-ignore'))
+      return withoutLocalKeys(await verify(content), text);
     // A suppression counts if the protected branch has it for the same text.
-    const covered = verify(origin.protectedText(file) ?? new Uint8Array()).covered;
-    return withoutLocalKeys(verify(content, covered), text);
+    const { covered } = await verify(origin.protectedText(file) ?? new Uint8Array());
+    return withoutLocalKeys(await verify(content, covered), text);
   };
 }
 
@@ -87,11 +96,11 @@ function isEmpty({ secrets, findings, suppressed, foreign }: Verification): bool
   return secrets + findings.length + suppressed.length + foreign.length === 0;
 }
 
-/** Whether a text may contain suppressions. Without any, the protected branch need not be read. */
-function mentionsIgnore(content: NamedText['content']): boolean {
+/** Whether a word is in a text. Without it, what it is about need not be read. */
+function mentions(content: NamedText['content'], word: string): boolean {
   if (content instanceof KsealError) return false;
   const { buffer, byteOffset, length } = content;
-  return Buffer.from(buffer, byteOffset, length).includes('kseal-ignore');
+  return Buffer.from(buffer, byteOffset, length).includes(word);
 }
 
 /** The part of the policy that all files with the same configuration share. */

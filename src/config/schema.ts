@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { Location, Words } from '../diagnostic.ts';
 import { KsealError, throwAll } from '../errors.ts';
 import { printable, suggest } from '../text.ts';
 import { positionsIn, type YamlNode } from '../yaml/node.ts';
@@ -6,8 +7,17 @@ import { parseYaml } from '../yaml/parse.ts';
 
 type Schema<T> = v.GenericSchema<unknown, T>;
 
+/** The first field of a secret request, which neither a configuration nor a Kubernetes object has. */
+export const REQUEST_MARKER = 'ksealRequest';
+
 /** Nobody reads more errors than this at once. */
 const MAX_ERRORS = 20;
+
+/** A problem in a YAML text, by its offset. */
+interface YamlProblem {
+  readonly offset: number;
+  readonly text: string;
+}
 
 /**
  * Reads a YAML text of one document. `schemaFor` returns the schema for its data, in which each
@@ -19,26 +29,40 @@ export function readYaml<T>(
   path: string,
   schemaFor: (data: unknown) => Schema<T>,
 ): T {
+  const { output, problems } = checkYaml(source, schemaFor);
+  throwAll(
+    problems.map(({ position: { line, column }, message, hint }) => {
+      const thing = `${path}:${line}:${column}`;
+      return new KsealError('CONFIG_INVALID', message, { thing, hint });
+    }),
+  );
+  if (output !== undefined) return output;
+  const hint = 'begin it with: version: 1';
+  throw new KsealError('CONFIG_INVALID', 'is empty', { thing: path, hint });
+}
+
+/** The same, but returns the problems. An empty text has neither data nor problems. */
+export function checkYaml<T>(
+  source: string,
+  schemaFor: (data: unknown) => Schema<T>,
+): { readonly output: T | undefined; readonly problems: readonly (Words & Location)[] } {
   const { roots, errors } = parseYaml(source);
-  const problems = errors.map(({ offset, message }) => ({
+  const found: YamlProblem[] = errors.map(({ offset, message }) => ({
     offset,
     text: words(message, 'fix the YAML syntax'),
   }));
-  const report: Report = ({ start }, text) => problems.push({ offset: start, text });
+  const report: Report = ({ start }, text) => found.push({ offset: start, text });
   const [root, second] = roots;
   if (second !== undefined)
     report(second, words('second YAML document', 'keep one document in this file'));
-  const output = root && checked(root, schemaFor, report);
+  const output = root && (checked(root, schemaFor, report) as T);
   const position = positionsIn(source);
-  const first = problems.sort((a, b) => a.offset - b.offset).slice(0, MAX_ERRORS);
-  throwAll(
-    first.map(({ offset, text }) => {
-      const { line, column } = position(offset);
-      return invalid(`${path}:${line}:${column}`, text);
-    }),
-  );
-  if (root === undefined) throw invalid(path, words('is empty', 'begin it with: version: 1'));
-  return output as T;
+  const first = found.sort((a, b) => a.offset - b.offset).slice(0, MAX_ERRORS);
+  const problems = first.map(({ offset, text }) => ({
+    position: position(offset),
+    ...parseWords(text),
+  }));
+  return { output: problems.length === 0 ? output : undefined, problems };
 }
 
 type Report = (node: YamlNode, text: string) => void;
@@ -48,9 +72,10 @@ export function words(problem: string, hint: string): string {
   return `${printable(problem)}\n${hint}`;
 }
 
-function invalid(thing: string, text: string): KsealError {
-  const [problem = '', hint] = text.split('\n');
-  return new KsealError('CONFIG_INVALID', problem, { thing, hint });
+/** Splits a text that `words` made. */
+export function parseWords(text: string): Words {
+  const [message = '', hint] = text.split('\n');
+  return { message, hint };
 }
 
 function checked<T>(root: YamlNode, schemaFor: (data: unknown) => Schema<T>, report: Report) {
@@ -122,11 +147,21 @@ export function mapOf<T>(value: Schema<T>, isName: (name: string) => boolean, wh
   return v.map(name, value, notMapping);
 }
 
-/** A mapping of these fields and no others. */
-export function fields<E extends v.ObjectEntries>(entries: E) {
+/**
+ * A mapping of these fields and no others. Fields in `refused` are unknown, too, but people try them;
+ * each has its own words.
+ */
+export function fields<E extends v.ObjectEntries>(
+  entries: E,
+  refused: ReadonlyMap<string, string> = new Map(),
+) {
   const names = Object.keys(entries);
   const anyMap = v.map(v.string(), v.unknown(), notMapping);
-  const knownNames = v.map(v.picklist(names, unknown('field', names)), v.unknown());
+  const unknownField = unknown('field', names);
+  const knownNames = v.map(
+    v.picklist(names, (issue) => refused.get(String(issue.input)) ?? unknownField(issue)),
+    v.unknown(),
+  );
   const object = v.object(entries, ({ expected }) =>
     words(`missing field ${expected}`, `add the field ${expected}`),
   );

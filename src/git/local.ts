@@ -85,6 +85,17 @@ export function fileAt(git: LocalGit, commit: string, path: string): FoundFile |
   return undefined;
 }
 
+/** Looks up `path`, relative to the folder, in the index; undefined if nothing is there. */
+export function stagedAt(git: LocalGit, path: string): FoundFile | undefined {
+  const listing = ask(git, ['ls-files', '--stage', '-z', '--', path]).toString();
+  for (const [, mode = '', id = '', at] of listing.matchAll(/(\d{6}) ([0-9a-f]+) 0\t([^\0]+)\0/g)) {
+    if (at !== path) continue;
+    if (isRegular(mode)) return { bytes: ask(git, ['cat-file', 'blob', id]) };
+    return { bytes: undefined, at, kind: kindOf(mode) };
+  }
+  return undefined;
+}
+
 /** Returns what the index has in place of a folder above `path`, such as a link. */
 export function inPlaceOfFolder(
   git: LocalGit,

@@ -14,13 +14,22 @@ export function describeKid(kid: string): string {
 
 /** 16 groups of four hex digits. */
 export function fingerprintOf(kid: string): string {
-  const hex = Buffer.from(kid, 'base64url').toString('hex');
-  return hex.match(/.{4}/g)?.join(' ') ?? '';
+  return groupsOf(kid).join(' ');
 }
 
 /** The beginning of a fingerprint, for tables: it tells keys apart, but is too short to trust. */
 export function shortFingerprint(kid: string): string {
-  return `${fingerprintOf(kid).slice(0, 9)}…`;
+  return `${groupsOf(kid).slice(0, 2).join(' ')}…`;
+}
+
+/** The groups of a fingerprint in four lines of four, indented, to compare one under the other. */
+export function fingerprintBlock(kid: string): string {
+  const groups = groupsOf(kid);
+  return [0, 4, 8, 12].map((at) => `  ${groups.slice(at, at + 4).join(' ')}`).join('\n');
+}
+
+function groupsOf(kid: string): readonly string[] {
+  return Buffer.from(kid, 'base64url').toString('hex').match(/.{4}/g) ?? [];
 }
 
 /**

@@ -69,6 +69,11 @@ const types: ReadonlyMap<string | undefined, SecretType> = new Map([
   ['kubernetes.io/ssh-auth', { required: [['ssh-privatekey']] }],
 ]);
 
+/** The data keys that a type requires, with the alternatives to them. */
+export function dataKeysOf(type: string | undefined): readonly string[] {
+  return types.get(type)?.required.flat() ?? [];
+}
+
 /** Returns each data key that `type` requires and that `keys` lacks, with a message about it. */
 export function missingKeys(
   type: string | undefined,

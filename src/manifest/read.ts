@@ -495,6 +495,17 @@ interface Wanted {
   readonly namespace: string | undefined;
 }
 
+/** The Secrets with `name` and, if several have it, `namespace`. */
+export function matchingSecrets(
+  { secrets }: Pick<Manifest, 'secrets'>,
+  { name, namespace }: Wanted,
+): readonly SecretDocument[] {
+  const named = secrets.filter((secret) => name === undefined || secret.name === name);
+  return named.length > 1 && namespace !== undefined
+    ? named.filter((secret) => secret.namespace === namespace)
+    : named;
+}
+
 /**
  * Returns the Secret that is meant: the only one of the manifest, or the one with `name` and, if
  * several have it, `namespace`. Throws MANIFEST_INVALID or USAGE.
@@ -502,12 +513,7 @@ interface Wanted {
 export function selectSecret(manifest: Manifest, { name, namespace }: Wanted): SecretDocument {
   const { path, secrets, problems } = manifest;
   throwAll(problems.map((problem) => errorFor(path, problem)));
-  const named = secrets.filter((secret) => name === undefined || secret.name === name);
-  const chosen =
-    named.length > 1 && namespace !== undefined
-      ? named.filter((secret) => secret.namespace === namespace)
-      : named;
-  const [secret, second] = chosen;
+  const [secret, second] = matchingSecrets(manifest, { name, namespace });
   if (secret !== undefined && second === undefined) return secret;
   if (secrets.length === 0) throw noSecret([path], manifest.nested);
   const present = listOf(secrets.map(secretLabel));

@@ -33,6 +33,8 @@ export interface Plaintext {
 
 /** A warning about a plaintext, with what can be done about it. */
 interface ValueWarning extends Warning {
+  /** The message without its subject: "ends with a newline". */
+  readonly predicate: string;
   /** The value without the defect, and what to call the change: "remove it". */
   readonly fix: { readonly label: string; readonly bytes: Uint8Array } | undefined;
 }
@@ -74,7 +76,7 @@ export function checkPlaintext(
   if (refusal !== undefined) throw refusal;
   // A fix holds plaintext, which must not travel with a diagnostic.
   return underPolicy(
-    warningsAbout(value).map(({ fix, ...warning }) => warning),
+    warningsAbout(value).map(({ fix, predicate, ...warning }) => warning),
     policy,
   );
 }
@@ -112,8 +114,9 @@ export function warningsAbout(plaintext: Plaintext): readonly ValueWarning[] {
   for (const check of valueChecks) {
     const { code, hint } = check;
     if (found.has(code) || !check.found(value)) continue;
-    const message = check.messageFor?.(text ?? '') ?? check.message;
-    found.set(code, { code, message: `the value ${message}`, hint, fix: fixOf(check, value) });
+    const predicate = check.messageFor?.(text ?? '') ?? check.message;
+    const message = `the value ${predicate}`;
+    found.set(code, { code, message, predicate, hint, fix: fixOf(check, value) });
   }
   return [...found.values()];
 }
@@ -291,7 +294,12 @@ const valueChecks: readonly ValueCheck[] = [
   },
   {
     code: 'surrounding-space',
-    message: 'begins or ends with white space',
+    message: 'begins and ends with white space',
+    messageFor: (text) => {
+      const [start, end] = [/^\s*[ \t]/, /[ \t]\r?\n?$/].map((edge) => edge.exec(text)?.[0] ?? '');
+      const edges = [...(start ? ['begins'] : []), ...(end ? ['ends'] : [])].join(' and ');
+      return `${edges} with a ${`${start}${end}`.includes('\t') ? 'tab' : 'space'}`;
+    },
     found: pattern(/^\s*[ \t]|[ \t]\r?\n?$/),
     fix: { label: 'remove it', apply: trimLine },
   },

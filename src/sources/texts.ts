@@ -13,6 +13,7 @@ import {
   type LocalGit,
   stagedFiles,
 } from '../git/local.ts';
+import { type BesideFile, readBeside, readBesideInGit } from './beside.ts';
 
 /** After so many bytes the event loop gets a turn, because reading blocks it and so Ctrl-C. */
 const UNBROKEN = 64 * 1024;
@@ -37,6 +38,8 @@ export interface NamedText {
   readonly content: Uint8Array | KsealError;
   /** The number of files that follow; large ones with the name of a key are skipped. */
   readonly left: number;
+  /** Reads the files that this one names, from the same source. */
+  readonly beside: (name: string) => BesideFile;
 }
 
 /**
@@ -54,15 +57,17 @@ export async function* textsInFiles(
   let read = 0;
   for (const [file, { name, walked, mayBeCommitted }] of listed) {
     left--;
+    const beside = (other: string) => readBeside(file, other);
     if (name === '-') {
-      yield { ...stdin, file, content: await readStdin(), left };
+      yield { ...stdin, file, content: await readStdin(), beside, left };
       continue;
     }
     const shown = slashed(name);
     const isKeyFile = isKeyName(name);
     const content = readOrError(file, name, walked);
     if (walked && isKeyFile && isTooLarge(content)) continue;
-    yield { path: shown, typed: shown, file, walked, isKeyFile, mayBeCommitted, content, left };
+    const facts = { file, walked, isKeyFile, mayBeCommitted, beside };
+    yield { path: shown, typed: shown, ...facts, content, left };
     if (content instanceof Uint8Array) read += content.length;
     if (read < UNBROKEN) continue;
     await new Promise((next) => setImmediate(next));
@@ -133,7 +138,7 @@ export function textsInIndex(git: LocalGit, paths: readonly string[]): AsyncGene
     const other = inPlaceOfFolder(git, path);
     if (other !== undefined) throw notAFile(other.at, other.kind);
   }
-  return textsOf(git, wantedAmong(files, wanted), wanted, '', 0);
+  return textsOf(git, wantedAmong(files, wanted), wanted, undefined, 0);
 }
 
 /** Reads the manifests at branches, tags or commits. Throws IO for a path that none of them has. */
@@ -163,7 +168,7 @@ export async function* textsAtRefs(
   let later = texts.reduce((sum, { files }) => sum + files.length, 0);
   for (const { ref, files } of texts) {
     later -= files.length;
-    yield* textsOf(git, files, wanted, `${ref}:`, later);
+    yield* textsOf(git, files, wanted, ref, later);
   }
 }
 
@@ -190,17 +195,19 @@ async function* textsOf(
   git: LocalGit,
   files: readonly GitFile[],
   named: readonly string[],
-  prefix: string,
+  ref: string | undefined,
   later: number,
 ): AsyncGenerator<NamedText> {
+  const prefix = ref === undefined ? '' : `${ref}:`;
   const names = new Set(named);
   let left = files.length + later;
   const textAt = ({ path }: GitFile, content: NamedText['content']): NamedText => {
     const file = resolve(git.folder, path);
     const walked = !names.has(path);
     const facts = { file, walked, isKeyFile: isKeyName(path), mayBeCommitted: always };
+    const beside = (name: string) => readBesideInGit(git, ref, path, name);
     left--;
-    return { path: prefix + path, typed: path, ...facts, content, left };
+    return { path: prefix + path, typed: path, ...facts, content, beside, left };
   };
   for (const file of files)
     if (file.kind !== undefined) yield textAt(file, notAFile(prefix + file.path, file.kind));

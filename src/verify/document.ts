@@ -21,7 +21,14 @@ import {
   type Source,
 } from '../manifest/types.ts';
 import { offsetsIn, positionsIn, rangesAt, type YamlMap, type YamlNode } from '../yaml/node.ts';
-import type { Defect, JudgedSecret, JudgedText, JudgedValue, ReaderProblem } from './rule.ts';
+import type {
+  Defect,
+  JudgedRequest,
+  JudgedSecret,
+  JudgedText,
+  JudgedValue,
+  ReaderProblem,
+} from './rule.ts';
 import { type Suppression, suppressionsIn } from './suppressions.ts';
 import {
   type Actions,
@@ -51,12 +58,14 @@ export interface ReadText extends JudgedText {
  * @param typed the path for a command line
  * @param namespace the namespace of the rule for the path
  * @param suppressible the ids of the rules that comments can suppress
+ * @param request set if the text is a secret request
  */
 export function judgeText(
   content: Uint8Array | KsealError,
   typed: string,
   namespace: string | undefined,
   suppressible: readonly string[],
+  request?: JudgedRequest,
 ): ReadText {
   const source = decode(content, typed);
   if (source instanceof KsealError) return { ...emptyText, path: typed, unreadable: source };
@@ -87,6 +96,7 @@ export function judgeText(
     suppressions,
     badSuppressions,
     foreign: foreignDocuments(manifest),
+    request,
   };
 }
 

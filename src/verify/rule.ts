@@ -6,6 +6,7 @@ import type { KeyState } from '../jwe/decrypt.ts';
 import { isNamespace, isSecretName } from '../kubernetes/secret.ts';
 import { rawCommands } from '../manifest/nested.ts';
 import type { Annotation, Field, NestedSecret, ReaderCode } from '../manifest/types.ts';
+import type { Progress } from '../request/answer.ts';
 import { shellWord } from '../text.ts';
 import type { YamlNode } from '../yaml/node.ts';
 import type { BadSuppression } from './suppressions.ts';
@@ -40,6 +41,8 @@ export interface Rule {
     text: JudgedText,
     policy: Policy,
   ) => Violation | undefined;
+  /** For secret requests, which are not manifests. */
+  readonly checkRequest?: (request: JudgedRequest) => readonly Violation[];
   readonly checkSecret?: (secret: JudgedSecret, policy: Policy) => readonly Violation[];
   readonly checkValue?: (
     value: JudgedValue,
@@ -85,6 +88,23 @@ export interface JudgedText {
   readonly secrets: readonly JudgedSecret[];
   readonly templates: readonly TemplateDocument[];
   readonly badSuppressions: readonly BadSuppression[];
+  /** Set if the text is a secret request. */
+  readonly request?: JudgedRequest | undefined;
+}
+
+/** A secret request as the rules see it. */
+export interface JudgedRequest {
+  /** The path for a command line. */
+  readonly path: string;
+  readonly position: Position;
+  readonly problems: readonly (Words & Location)[];
+  /** The values that the targets lack; undefined for a malformed request. */
+  readonly progress: Progress | undefined;
+  /** One for each target, in the order of the request. */
+  readonly targets: readonly {
+    readonly position: Position;
+    readonly error: KsealError | undefined;
+  }[];
 }
 
 /** A problem that the manifest reader reports. */

@@ -3,6 +3,7 @@ import type { KsealError } from '../errors.ts';
 import { type ForeignDocument, judgeText, type ReadText, readKeyFile } from './document.ts';
 import type {
   Finding,
+  JudgedRequest,
   JudgedSecret,
   Policy,
   Rule,
@@ -22,6 +23,8 @@ export interface Text {
   /** Whether it is a key file and not a manifest. */
   readonly isKeyFile?: boolean;
   readonly content: Uint8Array | KsealError;
+  /** Set if it is a secret request. */
+  readonly request?: JudgedRequest | undefined;
 }
 
 export interface VerifySettings {
@@ -51,13 +54,13 @@ export interface Verification {
 
 /** Judges one text. Never throws for its content, and the result never quotes a value. */
 export function verifyText(
-  { path, typed = path, isKeyFile = false, content }: Text,
+  { path, typed = path, isKeyFile = false, content, request }: Text,
   policy: Policy,
   { severities, suppressible }: VerifySettings,
 ): Verification {
   const text = isKeyFile
     ? readKeyFile(content, typed, suppressibleRules)
-    : judgeText(content, typed, policy.namespace, suppressibleRules);
+    : judgeText(content, typed, policy.namespace, suppressibleRules, request);
   const found: Finding[] = [];
   const add: Add = (rule, violation, secret = violation.secret) => {
     const chosen = rule.always ? undefined : severities.get(rule.id);
@@ -94,6 +97,7 @@ const rulesWith = <C extends keyof Rule>(check: C, among = rules) =>
   among.filter((rule): rule is Rule & Required<Pick<Rule, C>> => rule[check] !== undefined);
 
 const textRules = rulesWith('checkText');
+const requestRules = rulesWith('checkRequest');
 const problemRules = rulesWith('checkProblem');
 const inTemplates = rules.filter((rule) => rule.inTemplates);
 const secretRules = { all: rulesWith('checkSecret'), some: rulesWith('checkSecret', inTemplates) };
@@ -102,6 +106,9 @@ const valueRules = { all: rulesWith('checkValue'), some: rulesWith('checkValue',
 function checkText(text: ReadText, policy: Policy, add: Add): void {
   for (const rule of textRules)
     for (const violation of rule.checkText(text, policy)) add(rule, violation);
+  if (text.request !== undefined)
+    for (const rule of requestRules)
+      for (const violation of rule.checkRequest(text.request)) add(rule, violation);
   for (const problem of text.problems) {
     if (problem.holds === 'placeholder') continue; // The rule template reports it.
     for (const rule of problemRules) {

@@ -20,6 +20,7 @@ async function* texts(count: number, walked = true): AsyncGenerator<NamedText> {
       mayBeCommitted: () => true,
       content: Buffer.from('a: b\n'),
       left: count - i - 1,
+      beside: () => undefined,
     };
   }
 }

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
-import { fields, listOf, mapOf, oneOf, readYaml, text } from '../../src/config/schema.ts';
+import { fields, listOf, mapOf, oneOf, readYaml, text, words } from '../../src/config/schema.ts';
 import { expectedErrors } from '../../src/errors.ts';
 
 const box = fields({
@@ -34,6 +34,13 @@ test('reads every kind of field', () => {
     tags: ['x', 'y z'],
     parts: new Map([['lid', 'top']]),
   });
+});
+
+test('a refused field has words of its own', () => {
+  const strict = fields({ name: text }, new Map([['nick', words('no nicknames', 'omit it')]]));
+  expect(() => readYaml('name: x\nnick: y\n', 'box.yaml', () => strict)).toThrow(
+    'box.yaml:2:1: no nicknames',
+  );
 });
 
 test('an optional field may be missing', () => {

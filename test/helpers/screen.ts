@@ -55,13 +55,20 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
   });
   let output = '';
   let typedAt = 0;
+  /** The emulator is behind the output. */
+  let drawn = 0;
   let check = () => {};
   pty.onData((data) => {
     output += data;
-    emulator.write(data, () => check());
+    const end = output.length;
+    emulator.write(data, () => {
+      drawn = end;
+      check();
+    });
   });
   const exited = new Promise<number>((resolve) => {
-    pty.onExit(({ exitCode }) => resolve(exitCode));
+    // After the emulator has drawn everything.
+    pty.onExit(({ exitCode }) => emulator.write('', () => resolve(exitCode)));
   });
   const lines = () => {
     const { active } = emulator.buffer;
@@ -81,7 +88,7 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
     wait: (text) => {
       const seen = new Promise<void>((resolve) => {
         check = () => {
-          if (spaceless(output.slice(typedAt)).includes(spaceless(text))) resolve();
+          if (spaceless(output.slice(typedAt, drawn)).includes(spaceless(text))) resolve();
         };
         check();
       });
@@ -156,7 +163,9 @@ function masked(text: string, kids: readonly string[]): string {
   return kids.reduce((shown, kid) => {
     const groups = Buffer.from(kid, 'base64url').toString('hex').match(/.{4}/g) ?? [];
     const whole = groups.map(wrapped).join('[ \\n|]*');
-    const pattern = new RegExp(`${whole}|${wrapped(kid)}|\\b${groups[0]}\\b`, 'g');
+    // A fingerprint may have scrolled off the screen in part.
+    const part = `\\b(?:${groups.join('|')})\\b`;
+    const pattern = new RegExp(`${whole}|${wrapped(kid)}|${part}`, 'g');
     return shown.replace(pattern, (found) => found.replaceAll(/[\w-]/g, '#'));
   }, text);
 }

@@ -115,8 +115,8 @@ function* temporaryProblems({ temporary }: Script, { after }: Run): Iterable<str
 }
 
 /** Describes a run in the message of a failed test. */
-export function describeRun({ argv, exit, stdout, stderr }: Run): string {
-  const outputs = { stdout, stderr };
+export function describeRun({ argv, exit, stdout, stderr, shown: terminal }: Run): string {
+  const outputs = { stdout, stderr, terminal };
   const shown = Object.entries(outputs).map(([name, bytes]) => `--- ${name}\n${bytes}`);
   return [`kseal ${argv.join(' ')}: exit ${exit}`, ...shown].join('\n');
 }

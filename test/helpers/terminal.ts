@@ -32,6 +32,7 @@ export function keystrokes(line: string): string {
  */
 export class ScriptedTerminal {
   #isAsked = false;
+  #questions = 0;
   readonly #lines: string[];
   readonly #output: Buffer[] = [];
   #closed = 0;
@@ -75,6 +76,7 @@ export class ScriptedTerminal {
         if (text.includes(ANSWERED)) this.#isAsked = false;
         else if (DRAWN.test(text) && !this.#isAsked) {
           this.#isAsked = true;
+          this.#questions++;
           setImmediate(() => this.#type(input, (keys) => keys.match(KEY) ?? []));
         }
         done();
@@ -91,6 +93,7 @@ export class ScriptedTerminal {
 
   async #type(input: PassThrough, split: (keys: string) => readonly string[]): Promise<void> {
     const line = this.#lines.shift();
+    const question = this.#questions;
     if (input.destroyed) return;
     if (line === undefined) {
       input.end();
@@ -105,6 +108,7 @@ export class ScriptedTerminal {
     }
     await turn();
     // A wrong answer: the same question is still there.
-    if (this.#isAsked && !input.destroyed) await this.#type(input, split);
+    if (this.#isAsked && question === this.#questions && !input.destroyed)
+      await this.#type(input, split);
   }
 }

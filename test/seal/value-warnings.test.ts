@@ -379,6 +379,7 @@ test('each code has a few fixed messages', () => {
   const counts: Record<string, number> = {
     'damaged-pem': 9,
     'control-characters': 5,
+    'surrounding-space': 5,
     placeholder: 8,
   };
   for (const [code, { size }] of texts) expect([code, size]).toEqual([code, counts[code] ?? 1]);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Config, loadConfig, ruleFor } from '../../src/config/config.ts';
 import { publicKeyFromFile } from '../../src/keys/key-file.ts';
 import { keyStatuses } from '../../src/keys/key-status.ts';
+import { judgeRequest } from '../../src/verify/requests.ts';
 import type { AllowedKey, Policy } from '../../src/verify/rule.ts';
 import { type VerifySettings, verifyText } from '../../src/verify/verify.ts';
 
@@ -60,7 +61,10 @@ async function keysOf(config: Config): Promise<ReadonlyMap<string, AllowedKey>> 
 
 /** Returns the findings in a fixture, as in expected.json: `4:13 error plaintext-value`. */
 export function findingsIn(name: string, policy: Policy): string[] {
-  const { findings } = verifyText({ path: name, content: readFixture(name) }, policy, defaults);
+  const content = readFixture(name);
+  // The files that a request names count as missing.
+  const request = judgeRequest(content, name, () => undefined);
+  const { findings } = verifyText({ path: name, content, request }, policy, defaults);
   return findings.map(
     ({ position: { line, column }, severity, code }) => `${line}:${column} ${severity} ${code}`,
   );

@@ -11,6 +11,7 @@ import { invalidName } from './invalid-name.ts';
 import { invalidValue } from './invalid-value.ts';
 import { jsonSerialization } from './json-serialization.ts';
 import { malformedJwe } from './malformed-jwe.ts';
+import { malformedRequest } from './malformed-request.ts';
 import { mergeConflict } from './merge-conflict.ts';
 import { missingKid } from './missing-kid.ts';
 import { missingName } from './missing-name.ts';
@@ -29,6 +30,7 @@ import { stringData } from './string-data.ts';
 import { template } from './template.ts';
 import { tooLarge } from './too-large.ts';
 import { unboundValue } from './unbound-value.ts';
+import { unfilledRequest } from './unfilled-request.ts';
 import { unknownField } from './unknown-field.ts';
 import { unknownKid } from './unknown-kid.ts';
 import { unparsable } from './unparsable.ts';
@@ -77,5 +79,7 @@ export const rules: readonly Rule[] = [
   mergeConflict,
   unparsable,
   template,
+  malformedRequest,
+  unfilledRequest,
   badSuppression,
 ];

@@ -11,8 +11,13 @@ export const unparsable: Rule = {
   covers: 'text',
   inTemplates: true,
   checkText: hiddenTemplates,
-  checkProblem: ({ code, position, message, hint = correctIt, inTemplate }, { source }) => {
+  checkProblem: (
+    { code, position, message, hint = correctIt, inTemplate },
+    { source, request },
+  ) => {
     if (code !== 'unparsable' && code !== 'duplicate-key') return undefined;
+    // The rule malformed-request reports it.
+    if (request !== undefined) return undefined;
     // Only one of two branches of a template is rendered.
     if (inTemplate && code === 'duplicate-key') return undefined;
     return { position, message, hint, severity: mayHoldSecret(source) ? 'error' : 'warning' };

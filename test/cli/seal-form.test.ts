@@ -1,0 +1,125 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { randomText } from '../../src/cli/seal-form.ts';
+import { exitCodes } from '../../src/errors.ts';
+import { leaksOf } from '../helpers/canary.ts';
+import { folderWithKeys } from '../helpers/folder.ts';
+import { openScreen } from '../helpers/screen.ts';
+import { changedPaths, snapshot } from '../helpers/snapshot.ts';
+
+/** Every question of the form, with an answer. */
+const answers: readonly (readonly [question: string, keys: string])[] = [
+  ['Which key do you want to use?', '\\r'],
+  ['Which application is it for?', '\\r'],
+  ['Which set of values? Choose one', '\\e[B\\r'],
+  ['What is the new set of values called, such as db?', 'db'],
+  ['such as db? (Secret) db ❯ db', '\\r'],
+  ['Which file do you want to write?', '\\r'],
+  ['Is this the fingerprint', 'y\\r'],
+  ['What is the value called?', '\\r'],
+  ['How do you want to give password?', '\\r'],
+  ['Value for "password"', 'CANARY-typed \\r'],
+  ['Repeat the value:', 'CANARY-typed \\r'],
+  ['It ends with a space.', '\\r'],
+  ['Another value?', 'y\\r'],
+  ['What is the value called?', '\\r'],
+  ['How do you want to give username?', 'type or\\r'],
+  ['Value for "username"', 'CANARY-line\\r\\x04'],
+  ['Another value?', 'y\\r'],
+  ['What is the value called?', '\\r'],
+  ['How do you want to give token?', 'let\\r'],
+  ['How many characters?', '\\r'],
+  ['Which characters?', '\\r'],
+  ['Show it once', 'y\\r'],
+  ['Press Enter to clear', '\\r'],
+  ['Another value?', '\\r'],
+  ['Write it?', '\\r'],
+];
+
+const config = `version: 1
+keys:
+  prod: { title: Production HR, file: keys/prod.pub }
+  test: { title: Test, file: keys/test.pub }
+`;
+const existing = 'apiVersion: v1\nkind: Secret\nmetadata: { name: mail, namespace: hr }\n';
+
+function repository(): string {
+  const cwd = folderWithKeys();
+  mkdirSync(join(cwd, 'keys'));
+  cpSync(join(cwd, 'k.pub'), join(cwd, 'keys/prod.pub'));
+  cpSync(join(cwd, 'other.pub'), join(cwd, 'keys/test.pub'));
+  writeFileSync(join(cwd, '.kseal.yaml'), config);
+  writeFileSync(join(cwd, 'mail.yaml'), existing);
+  execFileSync('git', ['init', '-q'], { cwd });
+  return cwd;
+}
+
+/** Answers the first questions, and presses Ctrl-C at the next one, if there is one. */
+async function fillIn(cwd: string, home: string, count: number) {
+  const env = { PATH: process.env.PATH ?? '', HOME: home };
+  const screen = openScreen(['seal'], { columns: 80, rows: 24, cwd, env });
+  for (const [question, keys] of answers.slice(0, count)) {
+    await screen.wait(question);
+    screen.type(keys);
+  }
+  const [next] = answers[count] ?? [];
+  if (next !== undefined) {
+    await screen.wait(next);
+    screen.type('\\x03');
+  }
+  return { exit: await screen.end(), shown: screen.shown() };
+}
+
+test('all questions lead to a file', async () => {
+  const cwd = repository();
+  const before = snapshot(cwd);
+  const { exit, shown } = await fillIn(cwd, folderWithKeys(), answers.length);
+  expect([exit, changedPaths(before, snapshot(cwd))]).toEqual([0, ['db.yaml']]);
+  expect(leaksOf(Buffer.from('CANARY-'), shown)).toEqual([]);
+}, 60_000);
+
+test('Ctrl-C at each question leaves no file, and restores the terminal', async () => {
+  const cwd = repository();
+  const home = folderWithKeys();
+  const before = snapshot(cwd);
+  const counts = answers.map((_, count) => count);
+  // Two at once, because there are many.
+  const half = async (parity: number) => {
+    for (const count of counts.filter((each) => each % 2 === parity)) {
+      const { exit, shown } = await fillIn(cwd, join(home, `${count}`), count);
+      expect([answers[count], exit]).toEqual([answers[count], exitCodes.INTERRUPTED]);
+      expect(leaksOf(Buffer.from('CANARY-'), shown)).toEqual([]);
+    }
+  };
+  await Promise.all([half(0), half(1)]);
+  expect(changedPaths(before, snapshot(cwd))).toEqual([]);
+}, 240_000);
+
+test('a made-up text has the wanted length and only characters of the alphabet', () => {
+  const alphabet = fc.uniqueArray(
+    fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 1 }),
+    {
+      minLength: 1,
+    },
+  );
+  fc.assert(
+    fc.property(fc.nat(200), alphabet, (length, characters) => {
+      const text = randomText(length, characters.join(''));
+      expect(text).toHaveLength(length);
+      expect([...text].every((character) => characters.includes(character))).toBe(true);
+    }),
+  );
+});
+
+test('each character of a made-up text is as likely as the others', () => {
+  // The rest of a byte divided by 62 would make the first eight characters a quarter more likely.
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+  const counts = new Map([...alphabet].map((character) => [character, 0]));
+  for (const character of randomText(alphabet.length * 5000, alphabet))
+    counts.set(character, (counts.get(character) ?? 0) + 1);
+  const all = [...counts.values()];
+  expect(Math.max(...all) / Math.min(...all)).toBeLessThan(1.2);
+});
