@@ -39,9 +39,13 @@ interface ErrorDetail {
   cause?: unknown;
   /** For KEY_UNKNOWN: the kid in the header. */
   kid?: string | undefined;
+  /** Fingerprints to compare, each with its label. The message ends with them. */
+  fingerprints?: readonly LabelledFingerprint[];
   /** An argument as it was typed and as it was meant: the hint is then the whole command with it. */
   meant?: readonly [typed: string, meant: string] | undefined;
 }
+
+type LabelledFingerprint = readonly [label: string, fingerprint: string];
 
 /**
  * An error that the caller can act on. `message` is lower case, has no full stop, names file,
@@ -50,14 +54,21 @@ interface ErrorDetail {
 export class KsealError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
-  /** The message without the thing. */
+  /** The message without the thing and the fingerprints. */
   readonly problem: string;
+  /** The message without the fingerprints. */
+  readonly headline: string;
   readonly kid: string | undefined;
+  readonly fingerprints: readonly LabelledFingerprint[];
   readonly meant: ErrorDetail['meant'];
 
   constructor(code: ErrorCode, problem: string, detail: ErrorDetail = {}) {
-    const { thing, hint, cause, kid, meant } = detail;
-    super(thing === undefined ? problem : `${thing}: ${problem}`, { cause });
+    const { thing, hint, cause, kid, fingerprints = [], meant } = detail;
+    const headline = thing === undefined ? problem : `${thing}: ${problem}`;
+    const list = fingerprints.map((labelled) => labelled.join(' ')).join(', ');
+    super(list === '' ? headline : `${headline}: ${list}`, { cause });
+    this.headline = headline;
+    this.fingerprints = fingerprints;
     this.name = 'KsealError';
     this.code = code;
     this.hint = hint;
@@ -99,7 +110,7 @@ export function exitCodeOf(thrown: unknown): number {
 /** The same error with `thing` in front of its message. */
 export function located(
   thing: string,
-  { code, message, hint, cause, kid, meant }: KsealError,
+  { code, headline, hint, cause, kid, fingerprints, meant }: KsealError,
 ): KsealError {
-  return new KsealError(code, message, { thing, hint, cause, kid, meant });
+  return new KsealError(code, headline, { thing, hint, cause, kid, fingerprints, meant });
 }

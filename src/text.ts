@@ -11,6 +11,73 @@ export function printable(text: string): string {
   );
 }
 
+/**
+ * The columns that `text`, which must be printable, takes on a terminal: none for a combining mark,
+ * two for an emoji or an East Asian character (Unicode Standard Annex 11).
+ */
+export function widthOf(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  let width = 0;
+  // A Korean syllable and a letter with its accent become one character.
+  for (const character of text.normalize('NFC')) width += columnsOf(character);
+  return width;
+}
+
+function columnsOf(character: string): number {
+  // Makes an emoji of the narrow character before it.
+  if (character === '\u{fe0f}') return 1;
+  if (/[\p{M}\p{EMod}]/u.test(character)) return 0;
+  return wide.test(character) && !narrow.test(character) ? 2 : 1;
+}
+
+const wide =
+  /[\p{Emoji_Presentation}\p{sc=Han}\p{sc=Hangul}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Bopomofo}\p{sc=Yi}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]/u;
+/** Half-width forms, and the letters of which two are a flag. */
+const narrow = /[\uff61-\uffdc\p{RI}]/u;
+
+/** `text` with spaces after it, so that it takes `width` columns. */
+export function padded(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - widthOf(text)));
+}
+
+/** Breaks `text` between words into lines of at most `width` columns. A longer word is not broken. */
+export function wrapped(text: string, width: number): readonly string[] {
+  if (width === Number.POSITIVE_INFINITY) return [text];
+  const lines: string[] = [];
+  let line: string[] = [];
+  let used = -1;
+  for (const word of text.split(' ')) {
+    const size = widthOf(word);
+    if (line.length > 0 && used + 1 + size > width) {
+      lines.push(line.join(' '));
+      [line, used] = [[], -1];
+    }
+    line.push(word);
+    used += 1 + size;
+  }
+  return [...lines, line.join(' ')];
+}
+
+/** Returns `1 file` or `2,000 files`. */
+export function counted(count: number, noun: string): string {
+  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Returns a number such as 2,000. */
+export function grouped(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
+/** A message names at most so many things, and counts the others. */
+export const MAX_LISTED = 10;
+
+/** Joins names for a message: `a, b, c`, or after the tenth `and 1,990 more`. */
+export function listOf(names: readonly string[]): string {
+  const more = names.length - MAX_LISTED;
+  if (more <= 0) return names.join(', ');
+  return `${names.slice(0, MAX_LISTED).join(', ')} and ${grouped(more)} more`;
+}
+
 /** JSON with a final newline. Control and direction characters are escaped, as in `printable`. */
 export function jsonText(value: unknown): string {
   const text = JSON.stringify(value, null, 2).replace(

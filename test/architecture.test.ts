@@ -56,6 +56,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   pino: ['webhook'],
   'prom-client': ['webhook'],
   commander: ['cli'],
+  chalk: ['cli'],
+  'cli-progress': ['cli'],
   ...Object.fromEntries(inquirer.map((name) => [name, ['cli']])),
 };
 
@@ -88,6 +90,7 @@ const processUsers = ['cli', 'git', 'keys/gcpkms/client.ts'];
 /** Packages that are slow to load or use the network, so they are loaded by `import()`. */
 const lazy = [
   ...['@google-cloud/kms', '@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'],
+  ...['chalk', 'cli-progress'],
   ...inquirer,
 ];
 

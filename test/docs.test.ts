@@ -401,7 +401,7 @@ test('every environment variable and every metric is listed', () => {
   const code = sourceFiles(join(root, 'src')).map((file) => file.code);
   const named = (pattern: RegExp) => new Set(code.flatMap((text) => text.match(pattern) ?? []));
   const explained = [...rowsOf('docs/ci.md'), ...rowsOf('docs/cluster.md')].map(([name]) => name);
-  const variables = [...named(/(?<=env\.)KSEAL_[A-Z_]*[A-Z]\b|\bNO_COLOR\b/g)];
+  const variables = [...named(/(?<=env\.)KSEAL_[A-Z_]*[A-Z]\b|\b(?:NO|FORCE)_COLOR\b/g)];
   const settings = [...named(/(?<=variable\(')[A-Z_]+/g)].map((name) => `KSEAL_WEBHOOK_${name}`);
   const metrics = [...named(/(?<=')kseal_[a-z_]+/g)];
   for (const names of [variables, settings, metrics]) expect(names.length).toBeGreaterThan(4);

@@ -1,7 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { shellWord, suggest } from '../src/text.ts';
+import {
+  counted,
+  listOf,
+  padded,
+  printable,
+  shellWord,
+  suggest,
+  widthOf,
+  wrapped,
+} from '../src/text.ts';
 
 const fields = ['title', 'file', 'source', 'private', 'kid', 'state'];
 
@@ -65,5 +74,69 @@ describe('shellWord', () => {
     const script = `printf '%s\\0' ${words.map(shellWord).join(' ')}`;
     const printed = execFileSync('sh', ['-c', script]).toString();
     expect(printed.split('\0').slice(0, -1)).toEqual(words);
+  });
+});
+
+describe('widthOf', () => {
+  test.each([
+    ['', 0],
+    ['db.yaml', 7],
+    ['café', 4],
+    ['cafe\u0301', 4],
+    ['日本語', 6],
+    ['한국어', 6],
+    ['ｶﾀｶﾅ', 4],
+    ['カタカナ', 8],
+    ['ＡＢ', 4],
+    ['。', 2],
+    ['🔑', 2],
+    ['☂\ufe0f', 2],
+    ['☂', 1],
+    ['🇩🇪', 2],
+    ['…', 1],
+    ['\u0301', 0],
+  ])('of "%s" is %d', (text, width) => {
+    expect(widthOf(text)).toBe(width);
+  });
+});
+
+describe('padded', () => {
+  test('has the width that was asked for, unless the text is wider', () => {
+    expect(padded('日本', 6)).toBe('日本  ');
+    expect(padded('日本', 2)).toBe('日本');
+  });
+});
+
+describe('wrapped', () => {
+  test('breaks only between words, and keeps a longer word', () => {
+    expect(wrapped('seal it with kseal', 7)).toEqual(['seal it', 'with', 'kseal']);
+    expect(wrapped('a verylongword b', 5)).toEqual(['a', 'verylongword', 'b']);
+    expect(wrapped('', 5)).toEqual(['']);
+  });
+
+  test('gives the text back, in lines that fit or are one word', () => {
+    const text = fc.string({ unit: fc.constantFrom('a', ' ', '日'), maxLength: 60 });
+    fc.assert(
+      fc.property(text, fc.integer({ min: 1, max: 30 }), (any, width) => {
+        const lines = wrapped(any, width);
+        expect(lines.join(' ')).toBe(any);
+        for (const line of lines) expect(widthOf(line) <= width || !line.includes(' ')).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('counted and listOf', () => {
+  test('one, several and thousands', () => {
+    expect(counted(1, 'file')).toBe('1 file');
+    expect(counted(0, 'file')).toBe('0 files');
+    expect(counted(12_345, 'file')).toBe('12,345 files');
+  });
+
+  test('ten names are listed, and further ones are counted', () => {
+    const names = Array.from({ length: 2000 }, (_, index) => printable(`n${index}`));
+    expect(listOf([])).toBe('');
+    expect(listOf(names.slice(0, 10))).toBe(names.slice(0, 10).join(', '));
+    expect(listOf(names)).toBe(`${names.slice(0, 10).join(', ')} and 1,990 more`);
   });
 });

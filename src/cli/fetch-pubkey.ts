@@ -25,7 +25,7 @@ import {
   keyContext,
   warnAboutKey,
 } from './options.ts';
-import { say, warn, writeStdout } from './print.ts';
+import { fingerprintLines, say, sayFingerprint, warn, writeStdout } from './print.ts';
 import { pinOf } from './sealing-key.ts';
 
 interface FetchFlags extends KeyFlags {
@@ -72,7 +72,7 @@ async function fetchPubkey(io: IO, text: string, flags: FetchFlags): Promise<voi
   const key = await fetchKey(wanted.source, wanted.folder, keyContext(io, flags, config));
   for (const [fact, value] of key.facts) say(io, 'note', `${fact}: ${value}`);
   say(io, 'note', `${key.origin}: RSA-${key.bits}`);
-  say(io, 'note', `its fingerprint: ${describeKid(key.kid)}`);
+  sayFingerprint(io, describeKid(key.kid));
   warnAboutKey(io, key, key.origin);
   for (const pin of wanted.pins) checkPin(key.kid, pin, text);
   if (file !== undefined) await writeKey(io, file, key, flags);
@@ -127,11 +127,14 @@ async function writeKey(
   if (held === key.kid && (!force || readFileSync(path).equals(text)))
     return say(io, 'note', `${shown} has this key already`);
   if (held !== undefined && !force) {
-    throw new KsealError(
-      'KEY_MISMATCH',
-      `has another key: ${describeKid(held)}, fetched ${describeKid(key.kid)}`,
-      { thing: shown, hint: 'if the change is intended, add --force' },
-    );
+    throw new KsealError('KEY_MISMATCH', 'has another key', {
+      thing: shown,
+      hint: 'if the change is intended, add --force',
+      fingerprints: [
+        ['in the file', describeKid(held)],
+        ['fetched', describeKid(key.kid)],
+      ],
+    });
   }
   writeFile(path, shown, text, { force, confidential: false });
   say(io, 'note', `wrote ${shown}`);
@@ -182,7 +185,7 @@ async function checkKeys(io: IO, names: readonly string[], flags: KeyFlags): Pro
         });
       } else {
         const places = witnesses.map(({ place }) => place).join(', ');
-        agreements += `${printable(`${name}: ${describeKid(first.kid)}: ${places} agree`)}\n`;
+        agreements += agreement(io, name, describeKid(first.kid), `${places} agree`);
       }
     } catch (thrown) {
       errors.push(...expectedErrors(thrown));
@@ -190,6 +193,13 @@ async function checkKeys(io: IO, names: readonly string[], flags: KeyFlags): Pro
   }
   throwAll(errors);
   await writeStdout(io, agreements);
+}
+
+/** On a terminal, the fingerprint has lines of its own. */
+function agreement(io: IO, name: string, fingerprint: string, places: string): string {
+  if (!io.stdout.isTTY) return `${printable(`${name}: ${fingerprint}: ${places}`)}\n`;
+  const lines = fingerprintLines(io, io.stdout, [['', fingerprint]]);
+  return [printable(`${name}: ${places}`), ...lines, ''].join('\n');
 }
 
 /** The kid of a key, according to one place. */
@@ -218,9 +228,9 @@ async function witnessesOf(
 
 function checkAgreement(name: string, witnesses: readonly Witness[]): void {
   if (new Set(witnesses.map(({ kid }) => kid)).size < 2) return;
-  const seen = witnesses.map(({ place, kid }) => `${place} has ${describeKid(kid)}`).join('; ');
-  throw new KsealError('KEY_MISMATCH', `fingerprint mismatch: ${seen}`, {
+  throw new KsealError('KEY_MISMATCH', 'fingerprint mismatch', {
     thing: `key ${name}`,
     hint: 'do not seal to it; ask the KMS manager which of them is right',
+    fingerprints: witnesses.map(({ place, kid }) => [place, describeKid(kid)]),
   });
 }

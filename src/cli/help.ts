@@ -39,7 +39,7 @@ export const topics: Readonly<Record<string, Topic>> = {
     usage: [['COMMAND [options]', '']],
     about:
       'Seals the values of Kubernetes Secrets to a public key, so that the manifests can live in Git. An admission webhook opens them in the cluster, and only in the place they were sealed for. Results go to stdout, messages to stderr.',
-    groups: { Other: '| debug' },
+    groups: { Other: '| color debug' },
     examples: [],
     exits: [0, 1, 2, 3, 4, 130],
     variables: 'KSEAL_CONFIG',
@@ -109,7 +109,7 @@ export const topics: Readonly<Record<string, Topic>> = {
   inspect: {
     about:
       'Prints facts that are not secret: the place in which each value opens, its approximate length and the fingerprint of its key. Needs no private key. For a key file it prints the fingerprint, to compare it over the phone.',
-    groups: { Target: 'file namespace ref', Key: 'config', Output: 'by-key textconv json' },
+    groups: { Target: 'file namespace ref', Key: 'config', Output: 'output by-key textconv json' },
     examples: [
       ['kseal inspect prod.pub', 'the fingerprint of a key'],
       ['kseal inspect db.yaml', 'where the values open'],
@@ -184,9 +184,9 @@ export const topics: Readonly<Record<string, Topic>> = {
   keys: {
     about:
       'Lists the keys in .kseal.yaml with their state and fingerprint, and the rules that say which key belongs to which path.',
-    groups: { Key: 'config', Output: 'json' },
+    groups: { Key: 'config', Output: 'output json' },
     examples: [
-      ['kseal keys', 'for people'],
+      ['kseal keys -o wide', 'for people, in full'],
       ['kseal keys --json', 'for programs'],
       ['kseal keys --config .kseal.yaml', 'of another configuration'],
     ],
@@ -358,6 +358,7 @@ const variables: Readonly<Record<string, string>> = {
   KSEAL_CONFIG: 'a configuration to use instead of the nearest .kseal.yaml',
   KSEAL_DEBUG: 'if not empty, the same as --debug',
   NO_COLOR: 'if not empty, turns colours off',
+  FORCE_COLOR: 'if not empty, turns colours on, and with 0 off; NO_COLOR comes first',
 };
 
 /** Words from kubeseal, sops, age, openssl and gpg, with the purpose and the command line of kseal. */
@@ -647,7 +648,7 @@ function variablesFor(options: readonly Option[], { variables: more = '' }: Topi
     const [, name] = variableIn.exec(description) ?? [];
     return name === undefined ? [] : [[name, `the same as ${long}`]];
   });
-  const others = [...wordsIn(more), 'KSEAL_DEBUG', 'NO_COLOR'].map((name): Entry => {
+  const others = [...wordsIn(more), 'KSEAL_DEBUG', 'NO_COLOR', 'FORCE_COLOR'].map((name): Entry => {
     const option = name.replace('KSEAL_WEBHOOK', '-').replaceAll('_', '-').toLowerCase();
     return [name, variables[name] ?? `the same as ${option}`];
   });

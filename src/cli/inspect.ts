@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { CONFIG_NAME, type Config } from '../config/config.ts';
 import { errorFor } from '../diagnostic.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
@@ -13,18 +13,35 @@ import {
 import { notShown, textconv } from '../inspect/textconv.ts';
 import { describeBinding } from '../jwe/binding.ts';
 import { isSealedInSomeForm } from '../jwe/detect.ts';
-import { describeKid } from '../jwe/thumbprint.ts';
+import { describeKid, fingerprintOf, parseKid, shortFingerprint } from '../jwe/thumbprint.ts';
 import { type KeyFile, looksLikeKey, parseKey, type Validity } from '../keys/key-file.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import { isFolder, type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
-import { jsonText, printable } from '../text.ts';
+import { counted, jsonText, printable } from '../text.ts';
 import { readInput, repeated, withoutFinalNewline } from './files.ts';
-import type { IO } from './io.ts';
+import type { Colour, IO } from './io.ts';
 import { configFor, configOption, dayOf, type KeyFlags, validityProblem } from './options.ts';
-import { type Colour, type Column, paint, say, tableOf, warn, writeStdout } from './print.ts';
+import {
+  fingerprintLines,
+  type Message,
+  paint,
+  say,
+  sayAll,
+  warning,
+  withProgress,
+  writeStdout,
+} from './print.ts';
+import {
+  addTableOption,
+  type Column,
+  type TableFlags,
+  type TableForm,
+  tableForm,
+  tableOf,
+} from './table.ts';
 
-interface InspectFlags extends KeyFlags {
+interface InspectFlags extends KeyFlags, TableFlags {
   readonly file: readonly string[];
   readonly ref: readonly string[];
   readonly namespace?: string;
@@ -35,7 +52,7 @@ interface InspectFlags extends KeyFlags {
 
 export function configure(command: Command, io: IO): void {
   const none: readonly string[] = [];
-  command
+  addTableOption(command)
     .argument('[path...]', 'manifests, folders, key files or a bare JWE; - is stdin (default)')
     .option('-f, --file <file>', 'a further path to inspect', repeated, none)
     .option('-n, --namespace <name>', 'the namespace of Secrets that name none')
@@ -43,7 +60,7 @@ export function configure(command: Command, io: IO): void {
     .option('--by-key', 'list the values sealed to each key')
     .option('--textconv', 'print one manifest for git diff, without its values')
     .option(...configOption)
-    .option('--json', 'print JSON')
+    .addOption(new Option('--json', 'print JSON').conflicts('output'))
     .action((paths: string[], flags: InspectFlags) =>
       inspect(io, [...paths, ...flags.file], flags),
     );
@@ -57,7 +74,9 @@ async function inspect(io: IO, paths: readonly string[], flags: InspectFlags): P
   const config = configFor(io, flags, isWithin ? join(first, CONFIG_NAME) : first);
   const names = await keyNames(config);
   const { json = false } = flags;
-  await writeStdout(io, flags.byKey ? byKey(found, names, json) : byFile(io, found, names, json));
+  const form = tableForm(io, flags);
+  const show = flags.byKey ? byKey : byFile;
+  await writeStdout(io, show(io, found, names, json ? 'json' : form));
 }
 
 async function printTextconv(io: IO, [path, second]: readonly string[]): Promise<void> {
@@ -89,7 +108,9 @@ interface Found {
 async function findAll(io: IO, paths: readonly string[], flags: InspectFlags): Promise<Found> {
   const values: Inspection[] = [];
   const keys: Found['keys'][number][] = [];
-  for await (const text of textsFor(io, paths, flags)) {
+  const skipped: Message[] = [];
+  const texts = textsFor(io, paths, flags);
+  for await (const text of withProgress(io, 'inspected', texts, ({ left }) => left)) {
     if (text.walked && text.isKeyFile) continue;
     try {
       const found = await inspectText(text, flags);
@@ -100,9 +121,10 @@ async function findAll(io: IO, paths: readonly string[], flags: InspectFlags): P
       // A template in a folder must not hide the rest, but a path on the command line must be valid.
       if (!text.walked) throw thrown;
       const [{ message, hint } = {}] = expectedErrors(thrown);
-      warn(io, { message: `not inspected: ${message}`, hint });
+      skipped.push(warning({ message: `not inspected: ${message}`, hint }));
     }
   }
+  sayAll(io, 'warning', skipped);
   return { values, keys };
 }
 
@@ -157,6 +179,8 @@ const colours: Record<ValueState, Colour> = {
   plaintext: 'red',
 };
 
+const INDENT = '  ';
+
 const placeColumns: readonly Column<Inspection>[] = [
   { title: 'FILE', cell: ({ path, line }) => `${path}:${line}` },
   { title: 'SECRET', cell: ({ secret }) => secret },
@@ -164,9 +188,14 @@ const placeColumns: readonly Column<Inspection>[] = [
 ];
 
 /** A line for each key file, then a table of the values. */
-function byFile(io: IO, { values, keys }: Found, names: KeyNames, json: boolean): string {
+function byFile(
+  io: IO,
+  { values, keys }: Found,
+  names: KeyNames,
+  form: TableForm | 'json',
+): string {
   const nameOf = ({ kid }: Inspection) => names.get(kid ?? '');
-  if (json) {
+  if (form === 'json') {
     return jsonText({
       values: values.map((value) => ({ ...value, keyName: nameOf(value) })),
       keys: keys.map(({ path, kind, form, bits, kid, validity }) => {
@@ -175,10 +204,12 @@ function byFile(io: IO, { values, keys }: Found, names: KeyNames, json: boolean)
       }),
     });
   }
-  const lines = keys.map(
-    ({ path, kind, form, bits, kid, validity }) =>
-      `${printable(path)}: ${kind} key, ${form}, RSA-${bits}, ${describeKid(kid)}${datesOf(validity)}\n`,
-  );
+  const lines = keys.map(({ path, kind, form, bits, kid, validity }) => {
+    const facts = [`${printable(path)}: ${kind} key`, form, `RSA-${bits}`];
+    if (!io.stdout.isTTY) return `${[...facts, describeKid(kid)].join(', ')}${datesOf(validity)}\n`;
+    const fingerprint = fingerprintLines(io, io.stdout, [['', describeKid(kid)]]);
+    return [`${facts.join(', ')}${datesOf(validity)}`, ...fingerprint, ''].join('\n');
+  });
   if (values.length === 0 && keys.length === 0) say(io, 'note', 'no Secret with values found');
   const columns: readonly Column<Inspection>[] = [
     ...placeColumns,
@@ -187,13 +218,33 @@ function byFile(io: IO, { values, keys }: Found, names: KeyNames, json: boolean)
       cell: ({ state }) => state,
       paint: ({ state }, padded) => paint(io, io.stdout, colours[state], padded),
     },
-    { title: 'OPENS IN', cell: opensIn },
-    { title: 'BYTES', cell: ({ plaintextOctets: size }) => size?.join(' to ') ?? '' },
-    { title: 'BITS', cell: ({ keyBits }) => String(keyBits ?? '') },
-    { title: 'NAME', cell: (value) => nameOf(value) ?? '' },
-    { title: 'KEY', cell: ({ keyBits, kid }) => (keyBits ? (kid ?? NO_KID) : '') },
+    { title: 'OPENS IN', cell: opensIn, prose: true },
+    {
+      title: 'BYTES',
+      cell: ({ plaintextOctets: size }) => size?.join(' to ') ?? '',
+      only: 'wide',
+    },
+    { title: 'BITS', cell: ({ keyBits }) => String(keyBits ?? ''), only: 'wide' },
+    {
+      title: 'KEY',
+      cell: (value) => nameOf(value) ?? keyOf(value, shortFingerprint),
+      only: 'narrow',
+    },
+    { title: 'NAME', cell: (value) => nameOf(value) ?? '', only: 'wide' },
+    { title: 'FINGERPRINT', cell: (value) => keyOf(value, fingerprintOf), only: 'wide' },
+    { title: 'KID', cell: (value) => keyOf(value, String), only: 'wide' },
   ];
-  return lines.join('') + (values.length > 0 ? tableOf(values, columns) : '');
+  return lines.join('') + (values.length > 0 ? tableOf(values, columns, form) : '');
+}
+
+/** The key of a sealed value in one form; another tool may have named it by any text. */
+function keyOf({ keyBits, kid }: Inspection, shown: (kid: string) => string): string {
+  if (keyBits === undefined) return '';
+  return kid === undefined ? NO_KID : shownKid(kid, shown);
+}
+
+function shownKid(kid: string, shown: (kid: string) => string): string {
+  return parseKid(kid) === undefined ? kid : shown(kid);
 }
 
 function datesOf(validity: Validity | undefined): string {
@@ -212,7 +263,7 @@ function opensIn({ key, state, binding, reason }: Inspection): string {
 }
 
 /** The values that would be lost with each key; configured keys without values are included. */
-function byKey({ values }: Found, names: KeyNames, json: boolean): string {
+function byKey(_: IO, { values }: Found, names: KeyNames, form: TableForm | 'json'): string {
   const groups = new Map<string, Inspection[]>([...names.keys()].map((kid) => [kid, []]));
   for (const value of values.filter(({ keyBits }) => keyBits !== undefined)) {
     const kid = value.kid ?? NO_KID;
@@ -221,7 +272,7 @@ function byKey({ values }: Found, names: KeyNames, json: boolean): string {
     else group.push(value);
   }
   const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
-  if (json) {
+  if (form === 'json') {
     return jsonText({
       keys: sorted.map(([kid, group]) => ({
         kid: kid === NO_KID ? null : kid,
@@ -233,9 +284,11 @@ function byKey({ values }: Found, names: KeyNames, json: boolean): string {
   if (sorted.length === 0) return 'no sealed value found\n';
   const blocks = sorted.map(([kid, group]) => {
     const name = names.get(kid);
-    const count = `${group.length} ${group.length === 1 ? 'value' : 'values'}`;
-    const table = group.length === 0 ? '' : tableOf(group, placeColumns).replace(/^(?=.)/gm, '  ');
-    return `${printable(kid)}${name ? ` (${name})` : ''}: ${count}\n${table}`;
+    const key = shownKid(kid, form.wide ? describeKid : shortFingerprint);
+    const rows = tableOf(group, placeColumns, { ...form, width: form.width - INDENT.length });
+    const table = group.length === 0 ? '' : rows.replace(/^(?=.)/gm, INDENT);
+    const heading = name ? `${name}, ${key}` : key;
+    return `${printable(heading)}: ${counted(group.length, 'value')}\n${table}`;
   });
   return blocks.join('\n');
 }

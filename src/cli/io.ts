@@ -13,6 +13,16 @@ export interface Output extends Writable {
   columns?: number;
 }
 
+/** The width of a terminal in columns; a pipe and a file have no limit. */
+export function widthOn({ isTTY = false, columns }: Output): number {
+  return isTTY ? columns || 80 : Number.POSITIVE_INFINITY;
+}
+
+export type Colour = 'red' | 'yellow' | 'cyan' | 'green';
+
+/** The choices of `--color`. */
+export type ColourChoice = 'always' | 'never' | 'auto';
+
 /** The controlling terminal. Prompts use it, because stdin and stdout may be redirected. */
 export interface Terminal {
   readonly input: Input;
@@ -34,6 +44,12 @@ export interface IO {
   readonly onSignal: (listener: (signal: string) => void) => () => void;
   /** Calls `listener` for an uncaught error instead of ending; returns a function to stop that. */
   readonly onUncaught: (listener: (error: unknown) => void) => () => void;
+  /** `--color`. */
+  readonly colour?: ColourChoice;
+  /** Functions that colour a text; loaded if a stream is shown in colour. */
+  readonly colours?: Readonly<Record<Colour, (text: string) => string>>;
+  /** `--debug`: print causes of errors, and messages in full. */
+  readonly debug?: boolean;
   /** Called with the error of a command before it is printed; for tests. */
   readonly onError?: (thrown: unknown) => void;
 }

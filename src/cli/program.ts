@@ -93,7 +93,9 @@ function programOf(
 ): { readonly program: Command; readonly load: Load } {
   const program = new Command('kseal')
     .description('Seal Kubernetes Secrets to a public key, offline')
-    .option('--debug', 'print causes and stack traces of errors')
+    .option('--debug', 'print all messages, and causes and stack traces of errors')
+    // Taken out of the command line by main.ts; here for the help.
+    .option('--color [when]', 'colour the output: always, never or auto')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .configureHelp({

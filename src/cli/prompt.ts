@@ -4,8 +4,8 @@ import { emitKeypressEvents, type Key } from 'node:readline';
 import { type ErrorCode, KsealError } from '../errors.ts';
 import { isFolder } from '../sources/texts.ts';
 import { printable } from '../text.ts';
-import type { IO, Output, Terminal } from './io.ts';
-import { type Colour, paint } from './print.ts';
+import type { Colour, IO, Output, Terminal } from './io.ts';
+import { hideProgress, paint } from './print.ts';
 
 const CURSOR_ON = '\x1b[?25h';
 const PASTE_ON = '\x1b[?2004h';
@@ -185,6 +185,7 @@ async function ask<T>(
 ): Promise<T | undefined> {
   const terminal = io.openTerminal();
   if (terminal === undefined) return undefined;
+  hideProgress(io);
   const { input, output } = terminal;
   const above = question.slice(0, question.lastIndexOf('\n') + 1);
   // inquirer breaks lines within words. It puts a sign of two columns before the question.

@@ -31,7 +31,7 @@ import {
 } from '../seal/seal.ts';
 import type { ValuePolicy } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
-import { shellWord } from '../text.ts';
+import { counted, grouped, shellWord } from '../text.ts';
 import {
   checkOutput,
   pairs,
@@ -44,7 +44,7 @@ import {
 } from './files.ts';
 import type { IO } from './io.ts';
 import { addKeyOptions, commandLine, configFinder, keyKinds, sayScope } from './options.ts';
-import { say, warn, warnAbout } from './print.ts';
+import { progressOn, say, sayAll, warn, warningsAbout, withProgress } from './print.ts';
 import { askYesNo, canAsk } from './prompt.ts';
 import {
   knownFrom,
@@ -499,7 +499,10 @@ async function confirmWarnings(
   io: IO,
   files: readonly Pick<SealedFile, 'manifest' | 'warnings'>[],
 ): Promise<void> {
-  for (const { manifest, warnings } of files) warnAbout(io, manifest.path, warnings);
+  const messages = files.flatMap(({ manifest, warnings }) =>
+    warningsAbout(manifest.path, warnings),
+  );
+  sayAll(io, 'warning', messages);
   const codes = files.flatMap(({ warnings }) => warnings.map(({ code }) => code));
   const asked = allowedCodes.filter((code) => codes.includes(code));
   if (asked.length === 0 || (await askYesNo(io, 'Seal in spite of these warnings')) !== false)
@@ -575,22 +578,31 @@ async function sealFiles(
     throw noSecret(arguments_.map(shownPath), nested);
   }
   await confirmWarnings(io, results);
-  if (flags.inPlace) writeBack(io, results);
+  if (flags.inPlace) await writeBack(io, results);
   else
     await writeResult(io, yamlStream(results.map(({ text }) => text)), {
       ...flags,
       confidential: false,
     });
-  for (const { path, manifest, sealed, kept } of results) {
-    if (manifest.secrets.length === 0) continue;
-    const already = kept === 0 ? '' : `, ${kept} already sealed`;
-    say(
-      io,
-      'note',
-      `${shownPath(path)}: ${sealed} ${sealed === 1 ? 'value' : 'values'} sealed${already}`,
-    );
-  }
+  sayCounts(io, results);
   await warnAboutDeprecated(io, results, flags);
+}
+
+/** Prints how many values of each file were sealed, and of all files together. */
+function sayCounts(io: IO, results: readonly SealedFile[]): void {
+  const files = results.filter(({ manifest }) => manifest.secrets.length > 0);
+  const countsOf = ({ sealed, kept }: Pick<SealedFile, 'sealed' | 'kept'>) =>
+    `${counted(sealed, 'value')} sealed${kept === 0 ? '' : `, ${grouped(kept)} already sealed`}`;
+  const notes = files.map((file) => `${shownPath(file.path)}: ${countsOf(file)}`);
+  sayAll(
+    io,
+    'file',
+    notes.map((text) => ({ kind: 'note', text })),
+  );
+  if (files.length < 2) return;
+  const sum = (name: 'sealed' | 'kept') => files.reduce((total, file) => total + file[name], 0);
+  const totals = countsOf({ sealed: sum('sealed'), kept: sum('kept') });
+  say(io, 'note', `${counted(files.length, 'file')}: ${totals}`);
 }
 
 interface Input {
@@ -626,7 +638,8 @@ async function sealAll(
   const printed = new Set<Scope>();
   const results: SealedFile[] = [];
   const errors: KsealError[] = [];
-  for (const { path, walked } of inputs) {
+  const leftAfter = (_: Input, index: number) => inputs.length - index - 1;
+  for await (const { path, walked } of withProgress(io, 'sealed', inputs, leftAfter)) {
     try {
       const found = walked ? await readManifestFile(io, path) : undefined;
       // Files without a Secret need no key.
@@ -731,14 +744,18 @@ function withoutSecret(manifest: Manifest, flags: SealFlags): Omit<SealedFile, '
 }
 
 /** Writes all changed files, or none. Throws IO. */
-function writeBack(io: IO, results: readonly SealedFile[]): void {
+async function writeBack(io: IO, results: readonly SealedFile[]): Promise<void> {
   const changed = results.filter(({ manifest, text }) => text !== manifest.source);
-  replaceFiles(
-    changed.map(({ path, text, manifest }) => ({
-      path: resolve(io.cwd, path),
-      shown: path,
-      bytes: Buffer.from(text),
-      madeFrom: Buffer.from(manifest.source),
-    })),
-  );
+  const replacements = changed.map(({ path, text, manifest }) => ({
+    path: resolve(io.cwd, path),
+    shown: path,
+    bytes: Buffer.from(text),
+    madeFrom: Buffer.from(manifest.source),
+  }));
+  const progress = await progressOn(io, 'written');
+  try {
+    replaceFiles(replacements, { onWritten: progress.step });
+  } finally {
+    progress.end();
+  }
 }

@@ -12,7 +12,7 @@ import { type KnownKey, knownKeysPath, knownKid, rememberKey } from '../keys/kno
 import { checkPin, loadPublicKey } from '../keys/resolve.ts';
 import type { IO } from './io.ts';
 import { configFinder, type KeyFlags, keyContext, warnAboutKey } from './options.ts';
-import { say } from './print.ts';
+import { say, sayFingerprint } from './print.ts';
 import { askPath, askYesNo, choose, showOnTerminal } from './prompt.ts';
 
 /** The options that decide how a file is sealed. */
@@ -214,7 +214,7 @@ async function sealingKey(
   if (!isQuiet) {
     const title = config?.keys.get(reference)?.title;
     say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
-    say(io, 'note', `its fingerprint: ${describeKid(kid)}`);
+    sayFingerprint(io, describeKid(kid));
   }
   warnAboutKey(io, key, reference);
   const pin = pinOf(flags.pin);
@@ -282,14 +282,14 @@ async function trustKey(
   if (pin !== undefined) checkPin(kid, pin, `key ${name}`);
   else if (known === undefined) await confirm(io, key, title);
   else {
-    throw new KsealError(
-      'KEY_MISMATCH',
-      `fingerprint changed: confirmed ${describeKid(known)}, now ${describeKid(kid)}`,
-      {
-        thing: `key ${name}`,
-        hint: 'ask the KMS manager; if the change is intended, confirm it with --pin FINGERPRINT',
-      },
-    );
+    throw new KsealError('KEY_MISMATCH', 'fingerprint changed', {
+      thing: `key ${name}`,
+      hint: 'ask the KMS manager; if the change is intended, confirm it with --pin FINGERPRINT',
+      fingerprints: [
+        ['confirmed', describeKid(known)],
+        ['now', describeKid(kid)],
+      ],
+    });
   }
   if (path !== undefined) rememberKey(path, key);
   return path;

@@ -5,25 +5,18 @@ import type { LocalGit } from '../git/local.ts';
 import { github } from '../report/github.ts';
 import { json } from '../report/json.ts';
 import { junit } from '../report/junit.ts';
-import {
-  counted,
-  type Paint,
-  type Report,
-  type Reporter,
-  sorted,
-  tallyOf,
-} from '../report/report.ts';
+import { type Paint, type Report, type Reporter, sorted, tallyOf } from '../report/report.ts';
 import { sarif } from '../report/sarif.ts';
 import { text } from '../report/text.ts';
 import { type NamedText, textsAtRefs, textsInFiles, textsInIndex } from '../sources/texts.ts';
-import { shellWord } from '../text.ts';
+import { counted, shellWord } from '../text.ts';
 import { explainRule, listRules } from '../verify/explain.ts';
 import type { Finding, Severity, SuppressedFinding } from '../verify/rule.ts';
 import { rules } from '../verify/rules/index.ts';
 import { readInput, repeated } from './files.ts';
-import { type IO, version } from './io.ts';
+import { type IO, version, widthOn } from './io.ts';
 import { configOption, keyFileNear } from './options.ts';
-import { paint, writeStdout } from './print.ts';
+import { paint, withProgress, writeStdout } from './print.ts';
 import { type Judge, judgeFrom, type PolicyFlags } from './verify-policy.ts';
 
 /** The formats that `--format` takes. */
@@ -103,7 +96,7 @@ async function verify(io: IO, paths: readonly string[], flags: VerifyFlags): Pro
   if (!flags.quiet || errors + warnings > 0) {
     const format = formats[flags.json ? 'json' : flags.format];
     const coloured: Paint = (colour, text) => paint(io, io.stdout, colour, text);
-    await writeStdout(io, format(report, { version, rules }, coloured));
+    await writeStdout(io, format(report, { version, rules }, coloured, widthOn(io.stdout)));
   }
   return errors + (flags.failOn === 'warning' ? warnings : 0) > 0 ? 1 : 0;
 }
@@ -151,28 +144,22 @@ export async function reportOn(
   const files: string[] = [];
   const foreign = new Map<string, number>();
   const totals = { secrets: 0, values: 0, sealed: 0, unjudgedKids: 0 };
-  const progress = progressOn(io);
   // The next commit may contain no manifest, and an ignored file may be named on the command line.
   let mayBeNone = staged;
-  try {
-    for await (const text of texts) {
-      const result = await judge(text);
-      progress.step();
-      if (result === undefined) {
-        mayBeNone ||= !text.walked;
-        continue;
-      }
-      files.push(text.path);
-      for (const finding of result.findings) findings.push(finding);
-      for (const finding of result.suppressed) suppressed.push(finding);
-      for (const { tool } of result.foreign) foreign.set(tool, (foreign.get(tool) ?? 0) + 1);
-      totals.secrets += result.secrets;
-      totals.values += result.values;
-      totals.sealed += result.sealed;
-      totals.unjudgedKids += result.unjudgedKids;
+  for await (const text of withProgress(io, 'checked', texts, ({ left }) => left)) {
+    const result = await judge(text);
+    if (result === undefined) {
+      mayBeNone ||= !text.walked;
+      continue;
     }
-  } finally {
-    progress.end();
+    files.push(text.path);
+    for (const finding of result.findings) findings.push(finding);
+    for (const finding of result.suppressed) suppressed.push(finding);
+    for (const { tool } of result.foreign) foreign.set(tool, (foreign.get(tool) ?? 0) + 1);
+    totals.secrets += result.secrets;
+    totals.values += result.values;
+    totals.sealed += result.sealed;
+    totals.unjudgedKids += result.unjudgedKids;
   }
   if (files.length === 0 && !mayBeNone) {
     throw new KsealError('IO', 'no manifest to verify', {
@@ -206,21 +193,4 @@ function notesOnTools(foreign: ReadonlyMap<string, number>): readonly string[] {
   const tools = [...foreign].sort(([a], [b]) => compareText(a, b));
   const counts = tools.map(([tool, count]) => `${count} ${tool}`);
   return [`documents of other tools, not judged: ${counts.join(', ')}`];
-}
-
-/** Shows the progress of a long run on a terminal, and clears it at the end. */
-function progressOn({ stderr }: IO): { step(): void; end(): void } {
-  let files = 0;
-  const show = (text: string) => {
-    if (stderr.isTTY) stderr.write(`\r\x1b[K${text}`);
-  };
-  return {
-    step() {
-      files++;
-      if (files % 500 === 0) show(`${files} files`);
-    },
-    end() {
-      if (files >= 500) show('');
-    },
-  };
 }

@@ -72,16 +72,20 @@ interface Replacement extends Omit<FolderFile, 'name'> {
 /**
  * Writes all files beside their targets before it replaces the first target. Replaces none if any
  * target has changed since its replacement was made from it. With `makeFolders` it creates missing
- * folders, and removes them again if it fails. Throws IO.
+ * folders, and removes them again if it fails. Calls `onWritten` after each file, with the number of
+ * files left. Throws IO.
  */
 export function replaceFiles(
   replacements: readonly Replacement[],
-  { makeFolders = false } = {},
+  {
+    makeFolders = false,
+    onWritten = () => {},
+  }: { makeFolders?: boolean; onWritten?: (left: number) => void } = {},
 ): void {
   const made: string[] = [];
   try {
     if (makeFolders) for (const file of replacements) made.unshift(...folderMadeFor(file));
-    replaceAll(replacements);
+    replaceAll(replacements, onWritten);
   } catch (error) {
     for (const folder of made) if (fs.readdirSync(folder).length === 0) fs.rmdirSync(folder);
     throw error;
@@ -98,11 +102,13 @@ function folderMadeFor({ path, shown }: Replacement): readonly string[] {
   return made;
 }
 
-function replaceAll(replacements: readonly Replacement[]): void {
+function replaceAll(replacements: readonly Replacement[], onWritten: (left: number) => void): void {
   const staged: Staged[] = [];
   try {
-    for (const replacement of replacements)
+    for (const replacement of replacements) {
       staged.push(wrapped(replacement.shown, () => stage(replacement)));
+      onWritten(replacements.length - staged.length);
+    }
     for (const replacement of replacements) refuseChanged(replacement);
     for (const { shown, commit } of staged) wrapped(shown, commit);
   } finally {

@@ -9,7 +9,17 @@ export function kidOf(publicKey: KeyObject): Promise<string> {
 
 /** The fingerprint of a key, the form that people compare: 16 groups of four hex digits, then the kid. */
 export function describeKid(kid: string): string {
-  return `${groupsOf(kid).join(' ')} (${kid})`;
+  return `${fingerprintOf(kid)} (${kid})`;
+}
+
+/** 16 groups of four hex digits. */
+export function fingerprintOf(kid: string): string {
+  return groupsOf(kid).join(' ');
+}
+
+/** The beginning of a fingerprint, for tables: it tells keys apart, but is too short to trust. */
+export function shortFingerprint(kid: string): string {
+  return `${groupsOf(kid).slice(0, 2).join(' ')}…`;
 }
 
 /** The groups of a fingerprint in four lines of four, indented, to compare one under the other. */

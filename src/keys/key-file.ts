@@ -11,7 +11,7 @@ import { MAX_BITS, MIN_BITS } from '../jwe/compact.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { bufferOf, parseJsonObject } from '../jwe/encoding.ts';
 import { kidOf } from '../jwe/thumbprint.ts';
-import { commandFor, shellWord } from '../text.ts';
+import { commandFor, listOf, shellWord } from '../text.ts';
 import type { KeyKind, KeySource } from './conversions.ts';
 
 /** The largest key file, in bytes; an RSA-8192 private key has less than 7 KiB. */
@@ -366,7 +366,7 @@ function rsaJwk(source: Source): Jwk {
     const names = [jwk, ...others].map((one) => nameOf(one, all));
     throw invalid(
       source,
-      `JWK Set has ${names.length} RSA keys to encrypt with: ${names.join(', ')}`,
+      `JWK Set has ${names.length} RSA keys to encrypt with: ${listOf(names)}`,
       commandFor(`jq '.keys[${all.indexOf(jwk)}]' FILE > key.jwk`, shown),
     );
   }

@@ -4,7 +4,7 @@ import { KsealError } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
-import { suggest } from '../text.ts';
+import { listOf, suggest } from '../text.ts';
 import {
   type KeyFile,
   openingKeyFromFile,
@@ -133,7 +133,7 @@ export function configuredKey(
   if (config !== undefined && entry !== undefined) return { config, entry };
   const names = [...(config?.keys.keys() ?? [])];
   const meant = suggest(name, names);
-  const others = names.length > 0 ? `only ${names.join(', ')}` : 'no keys are configured';
+  const others = names.length > 0 ? `only ${listOf(names)}` : 'no keys are configured';
   const found = config === undefined ? 'and no .kseal.yaml found' : others;
   const more = config === undefined ? '; to configure keys: kseal init' : '';
   throw new KsealError('KEY_REFERENCE_INVALID', `no key named ${name}, ${found}`, {
@@ -146,9 +146,12 @@ export function configuredKey(
 /** Throws KEY_MISMATCH, with both fingerprints, unless `pin` is undefined or names `kid`. */
 export function checkPin(kid: string, pin: string | undefined, thing: string): void {
   if (pin === undefined || pin === kid) return;
-  throw new KsealError(
-    'KEY_MISMATCH',
-    `fingerprint mismatch: pinned ${describeKid(pin)}, got ${describeKid(kid)}`,
-    { thing, hint: 'do not use it: ask the KMS manager, or run kseal fetch-pubkey --check' },
-  );
+  throw new KsealError('KEY_MISMATCH', 'fingerprint mismatch', {
+    thing,
+    hint: 'do not use it: ask the KMS manager, or run kseal fetch-pubkey --check',
+    fingerprints: [
+      ['pinned', describeKid(pin)],
+      ['got', describeKid(kid)],
+    ],
+  });
 }

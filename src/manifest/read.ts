@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { byPosition, type Diagnostic, errorFor } from '../diagnostic.ts';
 import { KsealError, throwAll } from '../errors.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
-import { suggest } from '../text.ts';
+import { listOf, suggest } from '../text.ts';
 import { positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
 import { parseYaml, type YamlError } from '../yaml/parse.ts';
 import { findNested, rawCommands } from './nested.ts';
@@ -516,7 +516,7 @@ export function selectSecret(manifest: Manifest, { name, namespace }: Wanted): S
   const [secret, second] = matchingSecrets(manifest, { name, namespace });
   if (secret !== undefined && second === undefined) return secret;
   if (secrets.length === 0) throw noSecret([path], manifest.nested);
-  const present = secrets.map(secretLabel).join(', ');
+  const present = listOf(secrets.map(secretLabel));
   if (secret === undefined) {
     throw new KsealError('USAGE', `no Secret ${name ?? ''}, only ${present}`, {
       thing: path,
@@ -535,7 +535,7 @@ export function selectSecret(manifest: Manifest, { name, namespace }: Wanted): S
  * @param nested their Secrets inside other objects, which kseal does not edit
  */
 export function noSecret(paths: readonly string[], [nested]: readonly NestedSecret[]): KsealError {
-  const thing = paths.join(', ');
+  const thing = listOf(paths);
   if (nested === undefined) {
     return new KsealError('MANIFEST_INVALID', 'no Secret found', {
       thing,

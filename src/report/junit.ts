@@ -1,13 +1,6 @@
+import { counted } from '../text.ts';
 import type { Finding, SuppressedFinding } from '../verify/rule.ts';
-import {
-  byPath,
-  counted,
-  pointOf,
-  printable,
-  type Report,
-  type Reporter,
-  sentenceOf,
-} from './report.ts';
+import { byPath, pointOf, printable, type Report, type Reporter, sentenceOf } from './report.ts';
 
 /** One test case per file: its name is stable, so GitLab and Jenkins see when it is fixed. */
 interface TestCase {

@@ -1,5 +1,5 @@
 import { compareText, inOrder } from '../diagnostic.ts';
-import { printable as oneLine } from '../text.ts';
+import { counted, grouped, printable as oneLine } from '../text.ts';
 import type { Finding, Rule, Severity, SuppressedFinding } from '../verify/rule.ts';
 
 /** The result of a run of verify: the only input of the reporters. */
@@ -29,8 +29,11 @@ export interface Tool {
 /** Colours a text, or returns it unchanged. */
 export type Paint = (colour: 'red' | 'yellow' | 'cyan' | 'green', text: string) => string;
 
-/** Returns the output of `kseal verify` in one format, with a final newline. */
-export type Reporter = (report: Report, tool: Tool, paint: Paint) => string;
+/**
+ * Returns the output of `kseal verify` in one format, with a final newline. `width` is that of the
+ * terminal; text for people fits into it.
+ */
+export type Reporter = (report: Report, tool: Tool, paint: Paint, width?: number) => string;
 
 /** Sorts findings by path, position and rule. */
 export function sorted<F extends Finding>(findings: readonly F[]): readonly F[] {
@@ -88,10 +91,6 @@ export function printable(text: string): string {
   return oneLine(text).replaceAll('##[', '#\\u{23}[');
 }
 
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 /** Returns `3 errors, 1 warning in 2 of 40 files; 120 of 121 values are sealed`. */
 export function summaryOf(report: Report): string {
   const { errors, warnings, faulty, files } = tallyOf(report);
@@ -103,8 +102,8 @@ export function summaryOf(report: Report): string {
   return [
     kinds.length === 0
       ? `no findings in ${counted(files, 'file')}`
-      : `${kinds.join(', ')} in ${faulty} of ${counted(files, 'file')}`,
-    hidden.length === 0 ? [] : `${hidden.length} of these not shown`,
+      : `${kinds.join(', ')} in ${grouped(faulty)} of ${counted(files, 'file')}`,
+    hidden.length === 0 ? [] : `${grouped(hidden.length)} of these not shown`,
     sealedPart(report),
     suppressed.length === 0 ? [] : `${counted(suppressed.length, 'finding')} suppressed`,
   ]
@@ -117,5 +116,5 @@ function sealedPart({ secrets, values, sealed }: Report): string {
     return secrets === 0 ? 'no Secrets' : `no values in ${counted(secrets, 'Secret')}`;
   if (values === 1)
     return sealed === 1 ? 'the only value is sealed' : 'the only value is not sealed';
-  return `${sealed === values ? 'all' : `${sealed} of`} ${values} values are sealed`;
+  return `${sealed === values ? 'all' : `${grouped(sealed)} of`} ${grouped(values)} values are sealed`;
 }

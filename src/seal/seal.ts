@@ -22,7 +22,7 @@ import {
   type NestedSecret,
   type SecretDocument,
 } from '../manifest/types.ts';
-import { shellWord, suggest } from '../text.ts';
+import { listOf, shellWord, suggest } from '../text.ts';
 import {
   checkPlaintext,
   checkSealed,
@@ -321,7 +321,7 @@ function fieldHolding({ entries }: SecretDocument, key: string): Field {
   if (entry !== undefined) return entry.field;
   const keys = entries.map((candidate) => candidate.key);
   const meant = suggest(key, keys);
-  const present = keys.join(', ') || 'none';
+  const present = listOf(keys) || 'none';
   throw new KsealError('USAGE', `no data key "${key}" to remove; data keys: ${present}`, {
     hint: meant && `did you mean ${meant}?`,
   });

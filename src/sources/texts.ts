@@ -36,6 +36,8 @@ export interface NamedText {
    */
   readonly mayBeCommitted: () => boolean;
   readonly content: Uint8Array | KsealError;
+  /** The number of files that follow; large ones with the name of a key are skipped. */
+  readonly left: number;
   /** Reads the files that this one names, from the same source. */
   readonly beside: (name: string) => BesideFile;
 }
@@ -50,35 +52,53 @@ export async function* textsInFiles(
   readStdin: () => Promise<Uint8Array>,
   git?: LocalGit,
 ): AsyncGenerator<NamedText> {
-  const seen = new Set<string>();
+  const listed = listFiles(cwd, paths, git);
+  let left = listed.size;
   let read = 0;
-  for (const path of paths) {
-    if (path === '-') {
-      const file = resolve(cwd, 'stdin');
-      const beside = (name: string) => readBeside(file, name);
-      yield { ...stdin, file, content: await readStdin(), beside };
+  for (const [file, { name, walked, mayBeCommitted }] of listed) {
+    left--;
+    const beside = (other: string) => readBeside(file, other);
+    if (name === '-') {
+      yield { ...stdin, file, content: await readStdin(), beside, left };
       continue;
     }
-    const folder = resolve(cwd, path);
-    const walked = isFolder(folder);
+    const shown = slashed(name);
+    const isKeyFile = isKeyName(name);
+    const content = readOrError(file, name, walked);
+    if (walked && isKeyFile && isTooLarge(content)) continue;
+    const facts = { file, walked, isKeyFile, mayBeCommitted, beside };
+    yield { path: shown, typed: shown, ...facts, content, left };
+    if (content instanceof Uint8Array) read += content.length;
+    if (read < UNBROKEN) continue;
+    await new Promise((next) => setImmediate(next));
+    read = 0;
+  }
+}
+
+interface ListedFile extends Pick<NamedText, 'walked' | 'mayBeCommitted'> {
+  /** The path as the user wrote it; `-` is stdin. */
+  readonly name: string;
+}
+
+/** Lists named files and the wanted files in named folders, each once, by absolute path. */
+function listFiles(
+  cwd: string,
+  paths: readonly string[],
+  git: LocalGit | undefined,
+): ReadonlyMap<string, ListedFile> {
+  const listed = new Map<string, ListedFile>();
+  for (const path of paths) {
+    const folder = resolve(cwd, path === '-' ? 'stdin' : path);
+    const walked = path !== '-' && isFolder(folder);
     const wanted = git === undefined ? manifestName : anyName;
     const isCommittable = committable(git && { ...git, folder });
     for (const name of walked ? filesIn(folder, path, wanted) : [path]) {
-      const file = resolve(cwd, name);
-      if (seen.size === seen.add(file).size) continue;
-      const shown = slashed(name);
-      const isKeyFile = isKeyName(name);
-      const content = readOrError(file, name, walked);
-      if (walked && isKeyFile && isTooLarge(content)) continue;
+      const file = walked ? resolve(cwd, name) : folder;
       const mayBeCommitted = () => !walked || isCommittable(slashed(relative(folder, file)));
-      const beside = (name: string) => readBeside(file, name);
-      yield { path: shown, typed: shown, file, walked, isKeyFile, mayBeCommitted, content, beside };
-      if (content instanceof Uint8Array) read += content.length;
-      if (read < UNBROKEN) continue;
-      await new Promise((next) => setImmediate(next));
-      read = 0;
+      if (!listed.has(file)) listed.set(file, { name, walked, mayBeCommitted });
     }
   }
+  return listed;
 }
 
 const always = () => true;
@@ -118,7 +138,7 @@ export function textsInIndex(git: LocalGit, paths: readonly string[]): AsyncGene
     const other = inPlaceOfFolder(git, path);
     if (other !== undefined) throw notAFile(other.at, other.kind);
   }
-  return textsOf(git, files, wanted, undefined);
+  return textsOf(git, wantedAmong(files, wanted), wanted, undefined, 0);
 }
 
 /** Reads the manifests at branches, tags or commits. Throws IO for a path that none of them has. */
@@ -144,7 +164,21 @@ export async function* textsAtRefs(
       hint: 'check the path',
     });
   }
-  for (const { ref, files } of trees) yield* textsOf(git, files, wanted, ref);
+  const texts = trees.map(({ ref, files }) => ({ ref, files: wantedAmong(files, wanted) }));
+  let later = texts.reduce((sum, { files }) => sum + files.length, 0);
+  for (const { ref, files } of texts) {
+    later -= files.length;
+    yield* textsOf(git, files, wanted, ref, later);
+  }
+}
+
+/** The named files, and those whose names are those of manifests or keys. */
+function wantedAmong(files: readonly GitFile[], named: readonly string[]): readonly GitFile[] {
+  const names = new Set(named);
+  return files.filter(
+    ({ path, kind }) =>
+      names.has(path) || isManifestName(path) || (kind === undefined && isKeyName(path)),
+  );
 }
 
 function isBelow(path: string): (file: string) => boolean {
@@ -156,27 +190,28 @@ function fromFolder({ folder }: LocalGit, paths: readonly string[]): readonly st
   return paths.map((path) => slashed(relative(folder, resolve(folder, path))) || '.');
 }
 
+/** Reads `files`; `later` is the number of texts that follow them. */
 async function* textsOf(
   git: LocalGit,
   files: readonly GitFile[],
   named: readonly string[],
   ref: string | undefined,
+  later: number,
 ): AsyncGenerator<NamedText> {
   const prefix = ref === undefined ? '' : `${ref}:`;
   const names = new Set(named);
-  const isWanted = ({ path, kind }: GitFile) =>
-    names.has(path) || isManifestName(path) || (kind === undefined && isKeyName(path));
-  const wanted = files.filter(isWanted);
+  let left = files.length + later;
   const textAt = ({ path }: GitFile, content: NamedText['content']): NamedText => {
     const file = resolve(git.folder, path);
     const walked = !names.has(path);
     const facts = { file, walked, isKeyFile: isKeyName(path), mayBeCommitted: always };
     const beside = (name: string) => readBesideInGit(git, ref, path, name);
-    return { path: prefix + path, typed: path, ...facts, content, beside };
+    left--;
+    return { path: prefix + path, typed: path, ...facts, content, beside, left };
   };
-  for (const file of wanted)
+  for (const file of files)
     if (file.kind !== undefined) yield textAt(file, notAFile(prefix + file.path, file.kind));
-  const regular = wanted.filter(({ kind }) => kind === undefined);
+  const regular = files.filter(({ kind }) => kind === undefined);
   for await (const { file, bytes } of contentsOf(git, regular, MAX_MANIFEST)) {
     const tooLarge = { thing: prefix + file.path };
     if (isKeyName(file.path) && !names.has(file.path) && isTooLarge(bytes)) continue;

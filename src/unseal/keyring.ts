@@ -1,6 +1,7 @@
 import { KsealError } from '../errors.ts';
 import { type CompactJwe, keyLengthProblem } from '../jwe/compact.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
+import { listOf } from '../text.ts';
 
 /** The most keys that are tried on a value that names none: each try may be a call to a KMS. */
 const MAX_TRIES = 4;
@@ -41,7 +42,7 @@ function unknownKey(
   { header: { binding, kid }, encryptedKey }: CompactJwe,
   keyring: readonly OpeningKey[],
 ): KsealError {
-  const given = keyring.map((key) => key.kid).join(', ') || 'none';
+  const given = listOf(keyring.map((key) => key.kid)) || 'none';
   // The kid of another tool can be any text, so it is not shown.
   const key = binding ? `key ${kid}` : `an unknown RSA-${encryptedKey.length * 8} key`;
   return new KsealError('KEY_UNKNOWN', `sealed to ${key}; keys given: ${given}`, {

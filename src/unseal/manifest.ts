@@ -6,7 +6,7 @@ import { readSealedValue } from '../jwe/detect.ts';
 import { type Edit, editManifest } from '../manifest/edit.ts';
 import { locationIn, placeOf } from '../manifest/place.ts';
 import type { Entry, Manifest, SecretDocument } from '../manifest/types.ts';
-import { decodeUtf8 } from '../text.ts';
+import { decodeUtf8, listOf } from '../text.ts';
 import { type OpeningPolicy, unsealData } from './unseal.ts';
 
 export interface UnsealOptions {
@@ -75,7 +75,7 @@ export async function unsealEntry(
   const entries = secret.entries.filter((entry) => entry.key === key);
   const [entry] = entries;
   if (entry === undefined) {
-    const present = secret.entries.map((candidate) => candidate.key).join(', ') || 'none';
+    const present = listOf(secret.entries.map((candidate) => candidate.key)) || 'none';
     const message = `no data key "${key}"; data keys: ${present}`;
     const problem = { ...locationIn(secret), message, hint: 'check the spelling' };
     throw errorFor(manifest.path, problem, 'USAGE');

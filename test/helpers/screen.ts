@@ -107,6 +107,10 @@ export function openScreen(args: readonly string[], options: ScreenOptions): Scr
         pty.kill();
         throw failure('it does not end');
       });
+      // The emulator interprets output later than it arrives.
+      await new Promise<void>((done) => {
+        emulator.write('', done);
+      });
       const [before, after] = ['before', 'after'].map((name) =>
         readFileSync(join(modes, name), 'utf8'),
       );

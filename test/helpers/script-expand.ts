@@ -5,7 +5,7 @@ import type { Script } from './script.ts';
 
 /**
  * Replaces `${kid:k}` with the kid of k.pub, `${print:k}` with its fingerprint in groups of hex
- * digits, `${work}` with the folder of the script, `${home}` with that of its user, and `${name}`
+ * digits, `${short:k}` with the first two of them, `${work}` with the folder of the script, `${home}` with that of its user, and `${name}`
  * with the text of a `let`.
  */
 export function expand({ folder, names }: Script, word: string): string {
@@ -13,8 +13,9 @@ export function expand({ folder, names }: Script, word: string): string {
     if (name === undefined) return names.get(form) ?? whole;
     const kid = kidOfPem(readFileSync(join(folder, `${name}.pub`)));
     if (form === 'kid') return kid;
-    return Buffer.from(kid, 'base64url')
+    const groups = Buffer.from(kid, 'base64url')
       .toString('hex')
       .replace(/.{4}(?=.)/g, '$& ');
+    return form === 'short' ? groups.slice(0, 9) : groups;
   });
 }

@@ -21,6 +21,8 @@ export interface Run {
   readonly stderr: Buffer;
   /** The output on the terminal. */
   readonly shown: Buffer;
+  /** Whether colours were asked for. */
+  readonly coloured: boolean;
   readonly before: Snapshot;
   readonly after: Snapshot;
 }
@@ -43,6 +45,7 @@ export async function runKseal(script: Script, argv: readonly string[]): Promise
     stdout: io.stdout.bytes,
     stderr: io.stderr.bytes,
     shown: io.terminal?.shown ?? Buffer.alloc(0),
+    coloured: Boolean(env.FORCE_COLOR) || argv.some((word) => word.startsWith('--color')),
     before,
     after: snapshot(folder),
   };
@@ -64,7 +67,7 @@ export async function runOutside(
   const { exit, shown } = await follow();
   const after = snapshot(folder);
   const nothing = Buffer.alloc(0);
-  const streams = { thrown: undefined, stdout: nothing, stderr: nothing, shown };
+  const streams = { coloured: false, thrown: undefined, stdout: nothing, stderr: nothing, shown };
   const run: Run = { line, argv, exit, ...streams, before, after };
   script.runs.push(run);
   const problems = [...temporaryProblems(script, run)];
@@ -74,7 +77,11 @@ export async function runOutside(
   if (problems.length > 0) throw new Error(problems.join('\n'));
 }
 
-function* problemsOf({ exit, thrown, stdout, stderr, before, after }: Run): Iterable<string> {
+/** A word in colour. */
+const COLOURED = /\x1b\[3\dm(.*?)\x1b\[39m/g;
+
+function* problemsOf(run: Run): Iterable<string> {
+  const { exit, thrown, stdout, stderr, before, after } = run;
   if (exit === EXIT_BUG) yield `a bug: ${(thrown as Error | undefined)?.stack ?? thrown}`;
   const failed = exit !== 0 && exit !== EXIT_FINDINGS;
   if (failed === (thrown === undefined)) yield 'exit code and error disagree';
@@ -83,7 +90,8 @@ function* problemsOf({ exit, thrown, stdout, stderr, before, after }: Run): Iter
     if (changed.length > 0) yield `it failed and changed ${changed.join(', ')}`;
   }
   if (failed && stdout.length > 0) yield 'it failed and wrote to stdout';
-  const lines = stderr.toString().split('\n');
+  const words = run.coloured ? stderr.toString().replace(COLOURED, '$1') : stderr.toString();
+  const lines = words.split('\n');
   if (lines.pop() !== '') yield 'stderr ends within a line';
   for (const line of lines) {
     if (!line.startsWith('kseal: ')) yield `not a message of kseal: ${line}`;

@@ -70,6 +70,32 @@ describe('text', () => {
     expect(output.split('\n').at(-2)).toBe(`<${colour}>${words}`);
   });
 
+  test('wraps messages under their column on a terminal, but not hints', () => {
+    const hint = `kseal seal -i -f ${'deploy/'.repeat(12)}db.yaml`;
+    const findings = [
+      finding({ hint, message: 'the value is not sealed, and everyone can read it' }),
+    ];
+    expect(text(report({ findings }), tool, plain, 80).split('\n').slice(0, 5)).toEqual([
+      'deploy/db.yaml',
+      '  11:13  error  plaintext-value  Secret hr/db, data key "password": the value is',
+      '                                 not sealed, and everyone can read it',
+      `         hint: ${hint}`,
+      '',
+    ]);
+  });
+
+  test('begins a message on a line of its own on a narrow terminal', () => {
+    const output = text(mixed, tool, plain, 40);
+    expect(output.split('\n').slice(0, 4)).toEqual([
+      'deploy/db.yaml',
+      '  9:9    error    plaintext-value',
+      '         Secret hr/db, data key "user":',
+      '         the value is not sealed',
+    ]);
+    const tooLong = output.split('\n').filter((line) => line.length > 40);
+    expect(tooLong).toEqual(['         hint: kseal seal -i -f deploy/db.yaml']);
+  });
+
   test('is one line without findings', () => {
     expect(text(report(), tool, plain).split('\n')).toHaveLength(2);
   });

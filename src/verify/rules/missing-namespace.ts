@@ -1,3 +1,4 @@
+import { listOf } from '../../text.ts';
 import { none, type Rule } from '../rule.ts';
 
 export const missingNamespace: Rule = {
@@ -17,7 +18,7 @@ export const missingNamespace: Rule = {
     });
     const [first] = bound;
     if (first === undefined) return none;
-    const message = `no namespace, but values sealed for ${[...new Set(bound)].join(', ')}`;
+    const message = `no namespace, but values sealed for ${listOf([...new Set(bound)])}`;
     const hint = `add namespace: ${first} under metadata:, or to the rule for this path in .kseal.yaml`;
     return [{ position: positionOf('metadata') ?? position, message, hint }];
   },
