@@ -14,9 +14,17 @@ class LongestFirst extends BaseSequencer {
 }
 
 /** Tests of pure functions. They share one module graph, which halves their CPU time. */
-const pure = ['jwe', 'kubernetes', 'yaml', 'manifest', 'verify', 'report', 'seal', 'unseal', 'request'].map(
-  (folder) => `test/${folder}/**/*.test.ts`,
-);
+const pure = [
+  'jwe',
+  'kubernetes',
+  'yaml',
+  'manifest',
+  'verify',
+  'report',
+  'seal',
+  'unseal',
+  'request',
+].map((folder) => `test/${folder}/**/*.test.ts`);
 
 export default defineConfig({
   define: { KSEAL_VERSION: JSON.stringify(version) },
