@@ -17,7 +17,7 @@ import { locationIn } from '../manifest/place.ts';
 import { isWithoutSecret, noSecret, selectSecret } from '../manifest/read.ts';
 import type { Entry, Manifest } from '../manifest/types.ts';
 import { manifestsIn } from '../sources/texts.ts';
-import { shellWord } from '../text.ts';
+import { counted, grouped, listOf, shellWord } from '../text.ts';
 import {
   type OpenedSecret,
   type OpenedValue,
@@ -57,7 +57,16 @@ import {
   openingKeys,
   passphrasesFrom,
 } from './options.ts';
-import { say, warn, warnAbout, writeStdout } from './print.ts';
+import {
+  type Message,
+  say,
+  sayAll,
+  warn,
+  warnAbout,
+  warningsAbout,
+  withProgress,
+  writeStdout,
+} from './print.ts';
 
 interface DecryptFlags extends KeyFlags {
   readonly key: readonly string[];
@@ -230,16 +239,23 @@ async function decryptManifests(
       await attempt(async () => checkTarget(io, folder, input, inputs, flags));
   if (errors.length > unread) throwAll(errors);
   const results: OpenedFile[] = [];
-  for (const input of read) {
-    const result = await attempt(() => openManifest(io, input, keys));
+  const warnings: Message[] = [];
+  const leftAfter = (_: Input, index: number) => read.length - index - 1;
+  for await (const input of withProgress(io, 'opened', read, leftAfter)) {
+    const result = await attempt(() => openManifest(input, keys, warnings));
     if (result !== undefined) results.push({ ...input, ...result });
   }
+  sayAll(io, 'warning', warnings);
   throwAll(errors);
   if (results.length === 0) throw nothingSealed(paths);
   for (const result of results) sayOpened(io, result, flags);
   const skipped = inputs.length - results.length;
   if (skipped > 0)
-    say(io, 'note', `skipped ${skipped} of ${inputs.length} files: no sealed values`);
+    say(
+      io,
+      'note',
+      `skipped ${grouped(skipped)} of ${counted(inputs.length, 'file')}: no sealed values`,
+    );
   if (folder === undefined) {
     const text = yamlStream(results.map((result) => result.text));
     await writeResult(io, text, { ...flags, confidential: true });
@@ -318,15 +334,16 @@ function readEntry({ bytes }: Entry): CompactJwe | 'damaged' | undefined {
   }
 }
 
+/** Opens one manifest; adds its warnings to those of the others. */
 async function openManifest(
-  io: IO,
   { path, manifest }: Input & { readonly manifest: Manifest },
   keys: Keys,
+  all: Message[],
 ): Promise<Pick<OpenedFile, 'text' | 'opened'>> {
   const { text, warnings, opened } = await keys.open(path, sealedIn(manifest), (options) =>
     unsealManifest(manifest, options),
   );
-  warnAbout(io, manifest.path, warnings);
+  all.push(...warningsAbout(manifest.path, warnings));
   if (manifest.secrets.length === 0) throw noSecret([shownPath(path)], manifest.nested);
   return { text, opened };
 }
@@ -405,7 +422,7 @@ function writeAll(
     })),
     { makeFolders: true },
   );
-  say(io, 'note', `wrote ${files.size} ${files.size === 1 ? 'file' : 'files'} to ${folder}`);
+  say(io, 'note', `wrote ${counted(files.size, 'file')} to ${folder}`);
 }
 
 async function openOne(io: IO, path: string, flags: DecryptFlags, keys: Keys): Promise<Uint8Array> {
@@ -445,7 +462,7 @@ function sayLosses(
   for (const one of opened) {
     const where = locationOf(manifest.path, locationIn(one.secret));
     const note = (values: readonly OpenedValue[], how: string) => {
-      const names = values.map(({ entry }) => `"${entry.key}"`).join(', ');
+      const names = listOf(values.map(({ entry }) => `"${entry.key}"`));
       const keys = values.length === 1 ? `data key ${names} was` : `data keys ${names} were`;
       if (values.length > 0) say(io, 'note', `${where}: ${keys} sealed ${how}`);
     };

@@ -32,7 +32,7 @@ import { decodeUtf8, printable, shellWord } from '../text.ts';
 import { readInput, readManifestFile } from './files.ts';
 import type { IO } from './io.ts';
 import { configOption, type KeyFlags } from './options.ts';
-import { say, warnAbout } from './print.ts';
+import { say, sayAll, warningsAbout } from './print.ts';
 import {
   askPath,
   askYesNo,
@@ -583,7 +583,8 @@ async function confirm(
   isAsking: boolean,
 ): Promise<void> {
   if (!isAsking) {
-    for (const { shown, warnings } of results) warnAbout(io, shown, warnings);
+    const messages = results.flatMap(({ shown, warnings }) => warningsAbout(shown, warnings));
+    sayAll(io, 'warning', messages);
     return;
   }
   const notes = results.flatMap(({ shown, warnings }) =>
