@@ -46,7 +46,7 @@ function realPathOf(path: string): string {
     try {
       return realpathSync(path);
     } catch {
-      throw outside(path, 'is a link to nothing');
+      throw outside(path, 'is a broken link');
     }
   }
   return join(realPathOf(dirname(path)), relative(dirname(path), path));

@@ -111,7 +111,7 @@ test('parsing any text takes no time and throws nothing', () => {
 
 test.each([
   ['HR-\\d{4}', '"HR-", then 4 digits'],
-  ['[A-Z]{2,}', '2 or more characters out of A-Z'],
+  ['[A-Z]{2,}', '2 or more characters from A-Z'],
   ['[^:/]*@?', 'any number of characters other than :/, then up to 1 "@"'],
   ['\\w{8,64}', '8 to 64 letters, digits or _'],
   ['.+', '1 or more characters of any kind'],
