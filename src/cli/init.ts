@@ -146,7 +146,7 @@ async function init(io: IO, flags: InitFlags): Promise<void> {
   if (plan.changes.length === 0) return say(io, 'note', `${place.shown}: nothing to do`);
   if (place.asks) {
     showOnTerminal(io, screenOf(place, plan));
-    if (!(await askYesNo(io, 'Write it?', true))) return say(io, 'note', 'nothing written');
+    if (!(await askYesNo(io, 'Write it?', true))) return say(io, 'note', 'nothing was written');
   }
   write(place, plan);
 }
@@ -342,7 +342,7 @@ async function nameOfKey({ io, flags, asks, config }: Place, { from }: Candidate
   if (flags.name === undefined && asks) {
     const check = (name: string) =>
       taken(name) ? 'another key has this name' : problemWith({ key: [name, {}] })?.problem;
-    return (await askText(io, 'A short name for it:', { preset: free, check })) ?? '';
+    return (await askText(io, 'What is the key called?', { preset: free, check })) ?? '';
   }
   if (!taken(wanted)) return wanted;
   throw new KsealError('KEY_MISMATCH', `key ${wanted} is another key`, {
@@ -355,7 +355,7 @@ async function askTitle(io: IO, isPractice: boolean): Promise<string | undefined
   const check = (title: string) =>
     title === '' ? undefined : problemWith({ key: ['a', { title }] })?.problem;
   const preset = isPractice ? 'Practice only' : '';
-  return askText(io, 'A title for people, such as Production HR (may be empty):', {
+  return askText(io, 'What is its title, such as Production HR? (may be empty)', {
     preset,
     check,
   });
@@ -454,13 +454,17 @@ async function askKey(place: Place): Promise<Candidate> {
 
 async function askReference(io: IO, source: Source): Promise<string | undefined> {
   if (source.kind === 'found') return source.path;
-  if (source.kind === 'file') return asPath((await askPath(io, 'The file:')) ?? '');
+  if (source.kind === 'file')
+    return asPath((await askPath(io, 'Which file is the public key in, such as prod.pub?')) ?? '');
   if (source.kind === 'kms') {
-    const name = await askText(io, 'Its name (projects/…/locations/…/keyRings/…/cryptoKeys/…):');
+    const name = await askText(
+      io,
+      'What is its name? (projects/…/locations/…/keyRings/…/cryptoKeys/…)',
+    );
     return `gcpkms://${name?.replace(/^gcpkms:\/\/|^.*?(?=projects\/)/, '')}`;
   }
   if (source.kind === 'git')
-    return askText(io, 'Its address (git+https://HOST/KEYS.git?ref=main#keys/prod.pub):');
+    return askText(io, 'What is its address? (git+https://HOST/KEYS.git?ref=main#keys/prod.pub)');
   return undefined;
 }
 
@@ -495,7 +499,7 @@ async function confirmKey({ io, flags }: Place, { kid, from, source, pem }: Cand
   const fingerprint = `The fingerprint of ${from} is\n${describeKid(kid).replace(' (', '\n(')}`;
   if (flags.pin !== undefined || source?.startsWith('gcpkms:'))
     return showOnTerminal(io, fingerprint);
-  const question = `${fingerprint}\nIs it the fingerprint that you got from the KMS manager?`;
+  const question = `${fingerprint}\nIs this the fingerprint that you got from the KMS manager?`;
   if (await askYesNo(io, question, true)) return;
   throw new KsealError('KEY_MISMATCH', 'not confirmed', {
     thing: from,
@@ -626,7 +630,7 @@ const extras: readonly Extra[] = [
   {
     option: 'diff',
     flag: '--diff',
-    question: 'Make sealed values readable in git diff?',
+    question: 'Describe sealed values in git diff?',
     missing: missingDiff,
   },
   {
@@ -686,14 +690,14 @@ function missingHook(git: LocalGit, shownOf: (path: string) => string): readonly
     const after = text && withEntry(text, 'repos', preCommitHook);
     const next = 'to activate the hook: pre-commit install';
     if (after) return [{ path: config, before, after: Buffer.from(after), next }];
-    throw new KsealError('CONFIG_INVALID', 'cannot be extended by a program', {
+    throw new KsealError('CONFIG_INVALID', 'cannot be extended automatically', {
       thing: shownOf(config),
       hint: 'add a hook to the repo "local" by hand, with the entry: kseal verify --',
     });
   }
   const { hooks } = gitFiles(git);
   if (hooks === undefined) {
-    throw new KsealError('IO', 'leads to hooks outside of this repository', {
+    throw new KsealError('IO', 'points to hooks outside of this repository', {
       thing: 'core.hooksPath',
       hint: `add this line to the pre-commit hook there: ${HOOK} || exit 1`,
     });
