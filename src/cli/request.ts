@@ -189,20 +189,24 @@ async function complete(io: IO, given: Draft, flags: RequestFlags): Promise<Draf
   const asked = async (question: string, options: Parameters<typeof askText>[2] = {}) =>
     (await askText(io, question, options)) || undefined;
   const lower = named(isSecretName, 'lower-case letters, digits, "-" and "."');
-  const name = given.name ?? (await asked('Name of the Secret:', { check: lower }));
+  const name =
+    given.name ?? (await asked('What is the new Secret called, such as db?', { check: lower }));
   const title =
     given.title ?? (await asked('What are the values for?', { preset: `Values for ${name}` }));
-  const from = given.from ?? (await asked('Who asks for them? (a person or team)'));
-  const note = given.note ?? (await asked('A sentence to the person who answers:'));
+  const from = given.from ?? (await asked('Who asks for them? (a person or a team)'));
+  const note = given.note ?? (await asked('What do you want to tell the person who answers?'));
   let draft: Draft = { ...given, name, title, from, note };
   if (draft.targets.length === 0) {
-    const file = await asked('Which manifest is to be written?', { preset: `${name}.yaml` });
+    const file = await asked('Which manifest do the answers go into?', { preset: `${name}.yaml` });
     draft = { ...draft, targets: [new Map([['file', file ?? `${name}.yaml`]])] };
   }
   const isMissing = (option: string) => missingIn(io, draft, flags).includes(option);
   if (isMissing('-n NAMESPACE')) {
     const check = named(isNamespace, 'lower-case letters, digits and "-"');
-    draft = { ...draft, namespace: await asked('Namespace of the Secret:', { check }) };
+    draft = {
+      ...draft,
+      namespace: await asked('Which namespace is it in, such as hr?', { check }),
+    };
   }
   const [target] = targetsOf(draft, flags);
   if (isMissing('-k REF') && target !== undefined)
@@ -219,7 +223,10 @@ async function complete(io: IO, given: Draft, flags: RequestFlags): Promise<Draf
     }
   };
   const preset = `requests/${name}.yaml`;
-  return { ...draft, output: await asked('Which file do you want to write?', { preset, check }) };
+  return {
+    ...draft,
+    output: await asked('Which file do you want to write the request to?', { preset, check }),
+  };
 }
 
 const formatWords: Readonly<Record<Format, string>> = {
@@ -235,7 +242,7 @@ const formatWords: Readonly<Record<Format, string>> = {
 async function askedValues(io: IO): Promise<ReadonlyMap<string, FieldTexts>> {
   const values = new Map<string, FieldTexts>();
   do {
-    const key = await askText(io, 'Data key of a value, such as password:', {
+    const key = await askText(io, 'What is the data key of the value, such as password?', {
       check: (text) => {
         if (!isDataKey(text)) return 'use letters, digits, "-", "_" and "."';
         return values.has(text) ? 'you have just asked for this value' : undefined;
