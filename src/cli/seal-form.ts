@@ -525,8 +525,8 @@ const alphabets: readonly Choice<Alphabet>[] = [
   { value: 'letters-digits', label: 'Letters and digits' },
   {
     value: 'symbols',
-    label: 'Letters, digits and signs',
-    detail: 'Some programs cannot read a password with signs.',
+    label: 'Letters, digits and symbols',
+    detail: 'Some programs cannot read a password with symbols.',
   },
   { value: 'digits', label: 'Digits' },
   { value: 'hex', label: 'Hexadecimal digits' },

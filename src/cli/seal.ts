@@ -505,7 +505,7 @@ async function confirmWarnings(
   sayAll(io, 'warning', messages);
   const codes = files.flatMap(({ warnings }) => warnings.map(({ code }) => code));
   const asked = allowedCodes.filter((code) => codes.includes(code));
-  if (asked.length === 0 || (await askYesNo(io, 'Seal in spite of these warnings')) !== false)
+  if (asked.length === 0 || (await askYesNo(io, 'Seal in spite of these warnings?')) !== false)
     return;
   throw new KsealError('VALUE_REFUSED', 'stopped because of the warnings; nothing was written', {
     hint: `correct the values, or accept them: ${asked.map((code) => `--allow ${code}`).join(' ')}`,
