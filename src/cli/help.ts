@@ -70,7 +70,7 @@ export const topics: Readonly<Record<string, Topic>> = {
   },
   request: {
     about:
-      'Writes a small file that lists values which somebody else is to provide, in words that they know, and where the values go. It contains no value. They answer it with kseal fill. Without -o it is printed. What you omit is asked for on a terminal. After KEY:LABEL follow a format (text, lines, pem-certificate, pem-private-key, json, url, file), min=, max=, pattern=, help=, generate= and alphabet=, each after a colon; \\: is a colon in a text. After --target FILE follow key=, namespace=, name=, type=, scope= and field=.',
+      'Writes a small file that lists values which somebody else is to provide, in words that they know, and where the values go. It contains no value. They answer it with kseal fill. Without -o it is printed. On a terminal, it asks for what you omit. A format (text, lines, pem-certificate, pem-private-key, json, url, file), min=, max=, pattern=, help=, generate= and alphabet= can follow KEY:LABEL, each after a colon; \\: is a colon in a text. In the same way, key=, namespace=, name=, type=, scope= and field= can follow --target FILE.',
     groups: {
       Target: 'namespace target | type scope',
       Values: 'ask | title from note',
@@ -162,7 +162,7 @@ export const topics: Readonly<Record<string, Topic>> = {
       Other: 'pre-commit diff ignore-pem yes',
     },
     examples: [
-      ['kseal init', 'asks everything'],
+      ['kseal init', 'asks for everything'],
       ["kseal init -k prod.pub --rule 'clusters/prod/**'", 'for these files'],
       ['kseal init --pre-commit --diff', 'in another clone'],
     ],
@@ -182,8 +182,7 @@ export const topics: Readonly<Record<string, Topic>> = {
     guide: 'docs/kms-manager.md',
   },
   keys: {
-    about:
-      'Lists the keys in .kseal.yaml with their state and fingerprint, and the rules that say which key belongs to which path.',
+    about: 'Lists the keys in .kseal.yaml with their state, pin, fingerprint and file.',
     groups: { Key: 'config', Output: 'output json' },
     examples: [
       ['kseal keys -o wide', 'for people, in full'],
@@ -312,7 +311,7 @@ export const topics: Readonly<Record<string, Topic>> = {
     groups: {},
     examples: [
       ['kseal version', 'as a command'],
-      ['kseal -v', 'in short'],
+      ['kseal -v', 'for short'],
       ['kseal --version', 'as most programs do'],
     ],
     exits: [0],
@@ -332,7 +331,7 @@ const firstCommands: readonly Entry[] = [
   ['kseal seal', 'You have a password, and the cluster needs it'],
   ['kseal fill REQUEST', 'You have received a request for a password'],
   ['kseal request', 'You need a password from somebody'],
-  ['kseal init', 'You prepare a repository for sealed values'],
+  ['kseal init', 'You set up a repository for sealed values'],
   ['kseal fetch-pubkey SOURCE', 'You manage the key in the KMS, and publish it'],
   ['kseal webhook manifests', 'You run the cluster that opens the values'],
   ['kseal verify', 'You review changes, or check them in CI'],
@@ -358,7 +357,7 @@ const variables: Readonly<Record<string, string>> = {
   KSEAL_CONFIG: 'a configuration to use instead of the nearest .kseal.yaml',
   KSEAL_DEBUG: 'if not empty, the same as --debug',
   NO_COLOR: 'if not empty, turns colours off',
-  FORCE_COLOR: 'if not empty, turns colours on, and with 0 off; NO_COLOR comes first',
+  FORCE_COLOR: 'if not empty, turns colours on; 0 turns them off; NO_COLOR overrides it',
 };
 
 /** Words from kubeseal, sops, age, openssl and gpg, with the purpose and the command line of kseal. */
@@ -371,7 +370,7 @@ export const synonyms: readonly (readonly [words: string, purpose: string, line:
   ],
   [
     'rotate rekey re-key updatekeys update-keys re-encrypt reencrypt recrypt reseal re-seal',
-    'to seal values again, to the key of today',
+    'to seal values again, to the current key',
     'kseal decrypt FILE | kseal seal -f - -o FILE --force',
   ],
   ['edit set add put merge-into update', 'to add or replace a value', 'kseal seal --into FILE'],
@@ -397,7 +396,7 @@ export const synonyms: readonly (readonly [words: string, purpose: string, line:
   ['install deploy manifests', 'to install the webhook', 'kseal webhook manifests'],
   ['ask', 'to ask somebody for values', 'kseal request'],
   ['answer reply', 'to answer a request', 'kseal fill REQUEST'],
-  ['setup configure config', 'to prepare a repository', 'kseal init'],
+  ['setup configure config', 'to set up a repository', 'kseal init'],
   ['completions autocomplete', 'to complete commands with Tab', 'kseal completion'],
   ['man usage', 'to read about a command', 'kseal help COMMAND'],
 ];
