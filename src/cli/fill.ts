@@ -1,6 +1,6 @@
 import { createPrivateKey, randomInt, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { parseReference } from '../config/config.ts';
 import type { Diagnostic } from '../diagnostic.ts';
@@ -8,7 +8,7 @@ import { expected, expectedErrors, KsealError, throwAll } from '../errors.ts';
 import { isSameFile, readRegularFile } from '../fs/read.ts';
 import { checkWritable, replaceFiles } from '../fs/write.ts';
 import type { Scope } from '../jwe/binding.ts';
-import { fingerprintBlock } from '../jwe/thumbprint.ts';
+import { fingerprintOf } from '../jwe/thumbprint.ts';
 import { forbiddenValue } from '../kubernetes/secret.ts';
 import { newManifest } from '../manifest/edit.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
@@ -44,7 +44,7 @@ import {
 } from './prompt.ts';
 import { showOnce } from './seal-form.ts';
 import { type Setting, settingsFrom } from './sealing-key.ts';
-import { readValues, type Source, settle, stdinReaders } from './values.ts';
+import { capitalized, readValues, type Source, settle, stdinReaders } from './values.ts';
 
 // `kseal fill` is for people who know what the value is, and nothing about Kubernetes: they read
 // only the words of the request, which somebody else wrote and which may be hostile.
@@ -178,7 +178,7 @@ async function placeOf(io: IO, path: string, target: Target): Promise<Place> {
   const file = pathBeside(resolve(io.cwd, path), target.file);
   const shown = relative(io.cwd, file);
   const isNew = !existsSync(file);
-  if (isNew) checkNew(file, shown);
+  if (isNew) checkWritable(file, shown, true);
   const manifest = isNew ? emptyManifest(target) : await existingManifest(io, shown);
   const secret = secretAt(manifest, target);
   if (secret === undefined) throw broken(shown, 'exists, but has no place for these answers');
@@ -203,13 +203,6 @@ function settingOf(
     ...(field === undefined ? {} : { stringData: field === 'stringData' }),
   };
   return settingsFrom(io, own, { isQuiet: true })([file]);
-}
-
-/** Throws IO unless the file, and the folders that are missing, can be created. */
-function checkNew(file: string, shown: string): void {
-  let folder = dirname(file);
-  while (!existsSync(folder)) folder = dirname(folder);
-  checkWritable(join(folder, basename(file)), shown);
 }
 
 function emptyManifest({ name, namespace, type, file }: Target): Manifest {
@@ -537,7 +530,7 @@ async function readBy(way: Way, form: Form, asked: AskedValue): Promise<Reading 
   } catch (thrown) {
     const error = expected(thrown);
     if (error.code !== 'VALUE_REFUSED' && error.code !== 'IO') throw thrown;
-    problem = `${error.problem.charAt(0).toUpperCase()}${error.problem.slice(1)}.`;
+    problem = `${capitalized(error.problem)}.`;
   }
   showOnTerminal(form.io, wrapped(form.io, [problem]));
   return undefined;
@@ -602,9 +595,7 @@ async function confirm(
       'Encrypted into:',
       ...results.flatMap(({ shown, isNew, target, setting: { key, title, scope } }) => [
         `- ${shown} (${isNew ? 'new' : 'changed'}), ${opens[scope](target)}`,
-        `  Key: ${title} ${fingerprintBlock(key?.kid ?? '')
-          .replace(/\s+/g, ' ')
-          .trim()}`,
+        `  Key: ${title} ${fingerprintOf(key?.kid ?? '')}`,
       ]),
       ...notes,
     ]),

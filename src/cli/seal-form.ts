@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { type Config, type PathRule, ruleFor } from '../config/config.ts';
 import { expected, KsealError } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
@@ -347,11 +347,8 @@ function conflictWith(draft: Draft, path: string): string | undefined {
 /** The problem with a path for a new file, in words; undefined if the file can be written. */
 function problemWith(draft: Draft, path: string): string | undefined {
   const file = resolve(draft.io.cwd, path);
-  let folder = dirname(file);
-  while (!existsSync(folder)) folder = dirname(folder);
   try {
-    // The folders that are missing are created with the file.
-    checkWritable(folder === dirname(file) ? file : join(folder, basename(file)), path);
+    checkWritable(file, path, true);
     refuseExisting(file, path);
   } catch (thrown) {
     return `${expected(thrown).message}; type another name`;
