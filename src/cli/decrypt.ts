@@ -3,7 +3,6 @@ import { type Command, Option } from 'commander';
 import { type Config, type ConfiguredKey, parseReference } from '../config/config.ts';
 import { locationOf } from '../diagnostic.ts';
 import { errorsOf, expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
-import { statOf } from '../fs/read.ts';
 import { refuseExisting, replaceFiles } from '../fs/write.ts';
 import { DEFAULT_MAX_SCOPE, type Scope, scopes } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
@@ -16,7 +15,7 @@ import { refuseSops } from '../manifest/other-tools.ts';
 import { locationIn } from '../manifest/place.ts';
 import { isWithoutSecret, noSecret, selectSecret } from '../manifest/read.ts';
 import type { Entry, Manifest } from '../manifest/types.ts';
-import { manifestsIn } from '../sources/texts.ts';
+import { isFolder, manifestsIn } from '../sources/texts.ts';
 import { counted, grouped, listOf, shellWord } from '../text.ts';
 import {
   type OpenedSecret,
@@ -132,7 +131,7 @@ async function decryptOne(
   flags: DecryptFlags,
 ): Promise<void> {
   const path = input ?? '-';
-  if (second !== undefined || isFolder(io, path)) {
+  if (second !== undefined || namesFolder(io, path)) {
     const flag = notForMany.find((name) => flags[name] !== undefined);
     throw badFlag(`--${flag} takes one file`);
   }
@@ -183,8 +182,8 @@ function inputsFor(manifests: readonly string[], io: IO, { key }: DecryptFlags) 
   return { manifests, hint, others: givenReferences(io, key) };
 }
 
-function isFolder({ cwd }: IO, path: string): boolean {
-  return path !== '-' && (statOf(resolve(cwd, path))?.isDirectory() ?? false);
+function namesFolder({ cwd }: IO, path: string): boolean {
+  return path !== '-' && isFolder(resolve(cwd, path));
 }
 
 function badFlag(problem: string): KsealError {
@@ -270,13 +269,13 @@ function outputFolder(
   { output }: DecryptFlags,
 ): string | undefined {
   if (output === undefined || output === '-') return undefined;
-  const isSingle = paths.length === 1 && !paths.some((path) => isFolder(io, path));
-  return isSingle && !/[\\/]$/.test(output) && !isFolder(io, output) ? undefined : output;
+  const isSingle = paths.length === 1 && !paths.some((path) => namesFolder(io, path));
+  return isSingle && !/[\\/]$/.test(output) && !namesFolder(io, output) ? undefined : output;
 }
 
 /** The manifests at a path; those in a folder without those in the output folder. */
 function inputsAt(io: IO, path: string, folder: string | undefined): readonly Input[] {
-  if (!isFolder(io, path)) {
+  if (!namesFolder(io, path)) {
     if (path === '-' && folder !== undefined)
       throw new KsealError('USAGE', 'stdin has no name for a file in a folder', {
         thing: folder,

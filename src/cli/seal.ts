@@ -31,7 +31,7 @@ import {
 } from '../seal/seal.ts';
 import type { ValuePolicy } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
-import { counted, grouped, shellWord } from '../text.ts';
+import { counted, grouped, MAX_LISTED, shellWord } from '../text.ts';
 import {
   checkOutput,
   pairs,
@@ -300,7 +300,7 @@ async function sealSecret(io: IO, given: Line, command: WriteLine): Promise<void
   await writeResult(io, line.flags.raw ? bareJwe(text) : text, {
     ...(into !== undefined && output === undefined ? inPlace : line.flags),
     confidential: false,
-    makesFolder: form !== undefined,
+    makeFolders: form !== undefined,
   });
 }
 
@@ -721,8 +721,6 @@ async function warnAboutDeprecated(
     )}`,
   });
 }
-
-const MAX_LISTED = 10;
 
 /** A command for one file, a loop for a few, and one with FILE for many. */
 function sealAgain(paths: readonly string[], flags: SealFlags): string {

@@ -1,4 +1,4 @@
-import { decodeUtf8 } from '../text.ts';
+import { counted, decodeUtf8 } from '../text.ts';
 import { describePattern, MAX_MATCHED, matchesPattern, parsePattern } from './pattern.ts';
 import {
   type AskedValue,
@@ -53,11 +53,7 @@ function lengthProblem(
   if (length < min) return `It has ${counted(length, unit)}, but needs at least ${min}.`;
   if (length > max) return `It has ${counted(length, unit)}, but may have at most ${max}.`;
   if (bytes.length <= MAX_VALUE) return undefined;
-  return `It has ${bytes.length} bytes, but may have at most ${MAX_VALUE}.`;
-}
-
-function counted(count: number, unit: string): string {
-  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+  return `It has ${counted(bytes.length, 'byte')}, but may have at most ${MAX_VALUE}.`;
 }
 
 const noText = 'It is not text in UTF-8.';

@@ -20,7 +20,13 @@ import { MAX_PATTERN, matchesPattern, parsePattern, patternSyntax } from './patt
 // folder is plain data and pure functions without Node.js, so that it also runs in a browser.
 
 export const formats = [
-  ...(['text', 'lines', 'pem-certificate', 'pem-private-key', 'json', 'url', 'file'] as const),
+  'text',
+  'lines',
+  'pem-certificate',
+  'pem-private-key',
+  'json',
+  'url',
+  'file',
 ] as const;
 
 export type Format = (typeof formats)[number];
