@@ -4,7 +4,7 @@ import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { parseReference } from '../config/config.ts';
 import type { Diagnostic } from '../diagnostic.ts';
-import { expected, expectedErrors, KsealError, throwAll } from '../errors.ts';
+import { attemptAll, expected, KsealError, throwAll } from '../errors.ts';
 import { isSameFile, readRegularFile } from '../fs/read.ts';
 import { checkWritable, replaceFiles } from '../fs/write.ts';
 import type { Scope } from '../jwe/binding.ts';
@@ -71,13 +71,13 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
   checkSources(request, sources);
   const isAsking = canAsk(io);
   if (isAsking) showOnTerminal(io, wrapped(io, introduction(request)));
-  const found = await forEachTarget(request.targets, (target) => placeOf(io, path, target));
+  const found = await attemptAll(request.targets, (target) => placeOf(io, path, target));
   refuseTwins(found);
   const form: Form = { io, path, request, types: found.map(({ secret }) => secret.type) };
   const given = await givenAnswers(form, sources);
   const wanted = await wantedValues(form, found, given, isAsking);
   if (!isAsking && wanted.length > 0) throw unanswered(form, wanted, sources);
-  const places = await forEachTarget(found, async (place) => ({
+  const places = await attemptAll(found, async (place) => ({
     ...place,
     setting: await settingOf(io, path, place, flags),
   }));
@@ -138,25 +138,6 @@ interface Place {
 
 interface KeyedPlace extends Place {
   readonly setting: Setting;
-}
-
-/** Prepares one target after the other, and throws the errors of all. */
-async function forEachTarget<T, R>(
-  targets: readonly T[],
-  prepare: (target: T) => Promise<R>,
-): Promise<readonly R[]> {
-  const prepared: R[] = [];
-  const errors: KsealError[] = [];
-  for (const target of targets) {
-    try {
-      prepared.push(await prepare(target));
-    } catch (thrown) {
-      errors.push(...expectedErrors(thrown));
-      if (errors.at(-1)?.code === 'INTERRUPTED') break;
-    }
-  }
-  throwAll(errors);
-  return prepared;
 }
 
 /** Throws MANIFEST_INVALID if links lead from two targets to one file. */

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, type FindConfig, findConfig } from '../config/config.ts';
-import { expectedErrors, KsealError, throwAll } from '../errors.ts';
+import { attemptAll, KsealError } from '../errors.ts';
 import { readFile, readRegularFile } from '../fs/read.ts';
 import type { Scope } from '../jwe/binding.ts';
 import { WEAK_BITS } from '../jwe/compact.ts';
@@ -233,17 +233,5 @@ export async function openingKeys(
   context: KeyContext,
   load = loadOpeningKeys,
 ): Promise<readonly OpeningKey[]> {
-  const keys: OpeningKey[] = [];
-  const errors: KsealError[] = [];
-  // One after the other, because each may ask for a passphrase.
-  for (const reference of references) {
-    try {
-      keys.push(...(await load(reference, context)));
-    } catch (thrown) {
-      errors.push(...expectedErrors(thrown));
-      if (errors.at(-1)?.code === 'INTERRUPTED') break;
-    }
-  }
-  throwAll(errors);
-  return keys;
+  return (await attemptAll(references, (reference) => load(reference, context))).flat();
 }

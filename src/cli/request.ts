@@ -1,7 +1,7 @@
 import { dirname, relative, resolve, sep } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Config, parseReference } from '../config/config.ts';
-import { expectedErrors, KsealError, located, throwAll } from '../errors.ts';
+import { attemptAll, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { refuseExisting } from '../fs/write.ts';
 import { type Scope, scopes } from '../jwe/binding.ts';
 import { keyStatuses } from '../keys/key-status.ts';
@@ -273,16 +273,9 @@ async function dataOf(
   const { title = `Values for ${draft.name ?? 'the application'}`, from, note } = draft;
   const isFile = draft.output !== undefined && draft.output !== '-';
   const file = resolve(io.cwd, isFile ? (draft.output ?? '') : 'request.yaml');
-  const targets: FieldTexts[] = [];
-  const errors: KsealError[] = [];
-  for (const target of targetsOf(draft, flags)) {
-    try {
-      targets.push(await targetBeside(io, file, target, flags));
-    } catch (thrown) {
-      errors.push(...expectedErrors(thrown));
-    }
-  }
-  throwAll(errors);
+  const targets = await attemptAll(targetsOf(draft, flags), (target) =>
+    targetBeside(io, file, target, flags),
+  );
   return new Map<string, unknown>([
     ['title', title],
     ...(from === undefined ? [] : [['from', from] as const]),

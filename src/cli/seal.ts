@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
 import { REQUEST_MARKER } from '../config/schema.ts';
-import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
+import { attemptAll, expected, KsealError, located } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
 import { bindingTo, type Scope, scopes } from '../jwe/binding.ts';
@@ -636,33 +636,24 @@ async function sealAll(
   const withKey = (key: string) => command({ flags: { ...flags, key }, sources: [] });
   const settingFor = settingsFrom(io, flags, { withKey });
   const printed = new Set<Scope>();
-  const results: SealedFile[] = [];
-  const errors: KsealError[] = [];
   const leftAfter = (_: Input, index: number) => inputs.length - index - 1;
-  for await (const { path, walked } of withProgress(io, 'sealed', inputs, leftAfter)) {
-    try {
-      const found = walked ? await readManifestFile(io, path) : undefined;
+  const all = withProgress(io, 'sealed', inputs, leftAfter);
+  const results = await attemptAll(
+    all,
+    async ({ path, walked }): Promise<readonly SealedFile[]> => {
+      const manifest = await readManifestFile(io, path);
       // Files without a Secret need no key.
-      if (found !== undefined && isWithoutSecret(found)) {
-        if (found.nested.length > 0) results.push({ ...withoutSecret(found, flags), path });
-        continue;
-      }
-      const manifest = found ?? (await readManifestFile(io, path));
+      if (walked && isWithoutSecret(manifest))
+        return manifest.nested.length > 0 ? [{ ...withoutSecret(manifest, flags), path }] : [];
       refuseSops(manifest, path, sealDecrypted(path, manifest, flags, command));
       const setting = await settingFor([flags.output, path]);
       if (!printed.has(setting.scope)) sayScope(io, setting.scope);
       printed.add(setting.scope);
       const sealed = await sealManifest(manifest, setting.key, sealOptions(flags, setting));
-      results.push({ ...sealed, path, manifest });
-    } catch (thrown) {
-      for (const error of expectedErrors(thrown)) {
-        if (error.code === 'INTERRUPTED') throw error;
-        errors.push(error);
-      }
-    }
-  }
-  throwAll(errors);
-  return results;
+      return [{ ...sealed, path, manifest }];
+    },
+  );
+  return results.flat();
 }
 
 /** Returns the command that seals a decrypted manifest, with the options that were given. */
