@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { KsealError } from '../errors.ts';
+import { expected, KsealError } from '../errors.ts';
 import { isSameFile, MAX_MANIFEST, readFile } from '../fs/read.ts';
 import { checkWritable, refuseExisting, writeFile } from '../fs/write.ts';
 import { isLabelKey } from '../kubernetes/secret.ts';
@@ -28,6 +28,16 @@ async function readStdin(io: IO, limit: number): Promise<Buffer> {
     if (bytes > limit) throw new KsealError('IO', `larger than ${limit} bytes`, { thing: 'stdin' });
   }
   return Buffer.concat(chunks);
+}
+
+/** The result of `read`; undefined for a file or folder that cannot be read or changed. */
+export function ifReadable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (thrown) {
+    expected(thrown);
+    return undefined;
+  }
 }
 
 /** The name of a file argument in messages. */

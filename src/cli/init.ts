@@ -14,7 +14,7 @@ import {
 import { configWith, problemWith, withEntry } from '../config/write.ts';
 import { compareText } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
-import { MAX_MANIFEST, readFile, readRegularFile } from '../fs/read.ts';
+import { folderWith, MAX_MANIFEST, readFile, readRegularFile } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
 import { gitFiles, type LocalGit, settingOf } from '../git/local.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
@@ -26,7 +26,7 @@ import { entryNamed, nameOf } from '../manifest/nodes.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import { manifestsIn } from '../sources/texts.ts';
 import { decodeUtf8, shellWord } from '../text.ts';
-import { repeated } from './files.ts';
+import { ifReadable, repeated } from './files.ts';
 import type { IO } from './io.ts';
 import { makeKeyPair } from './keygen.ts';
 import {
@@ -153,7 +153,7 @@ async function init(io: IO, flags: InitFlags): Promise<void> {
 
 function placeFor(io: IO, flags: InitFlags): Place {
   const { cwd } = io;
-  const top = folderAbove(cwd, (folder) => existsSync(join(folder, '.git')));
+  const top = folderWith('.git', cwd);
   const named = flags.config ?? io.env.KSEAL_CONFIG;
   const found = named ? undefined : findConfig(cwd, undefined)(cwd);
   const path = named ? resolve(cwd, named) : join(found?.folder ?? top ?? cwd, CONFIG_NAME);
@@ -162,11 +162,6 @@ function placeFor(io: IO, flags: InitFlags): Place {
   const config = bytes && parseConfig(bytes, shown, folder);
   const asks = !flags.yes && canAsk(io);
   return { io, flags, asks, path, shown, folder, bytes, config, top };
-}
-
-function folderAbove(folder: string, fits: (folder: string) => boolean): string | undefined {
-  if (fits(folder)) return folder;
-  return dirname(folder) === folder ? undefined : folderAbove(dirname(folder), fits);
 }
 
 /** Undefined if nothing is there; a dangling link is an error. */
@@ -564,8 +559,10 @@ const MAX_SCANNED = 500;
 /** The folders with manifests, each with the namespace that all of its manifests share. */
 function foldersOf({ folder, config }: Place): readonly Choice<Files>[] {
   const namespaces = new Map<string, Set<string>>();
-  for (const path of readable(() => manifestsIn(folder, '')).slice(0, MAX_SCANNED)) {
-    const found = readable(() => namespacesIn(join(folder, path), path));
+  // These files only serve an offer.
+  const paths = ifReadable(() => manifestsIn(folder, '')) ?? [];
+  for (const path of paths.slice(0, MAX_SCANNED)) {
+    const found = ifReadable(() => namespacesIn(join(folder, path), path)) ?? [];
     for (let at = dirname(path); at !== '.'; at = dirname(at)) {
       if (at.split(sep).some((part) => part.startsWith('.'))) continue;
       const known = namespaces.get(at) ?? new Set();
@@ -599,16 +596,6 @@ function namespacesIn(path: string, shown: string): readonly string[] {
     const name = node ? nameOf(node) : undefined;
     return name !== undefined && isNamespace(name) ? [name] : [];
   });
-}
-
-/** The result of `read`; empty for files that cannot be read, because they only serve an offer. */
-function readable<T>(read: () => readonly T[]): readonly T[] {
-  try {
-    return read();
-  } catch (thrown) {
-    expected(thrown);
-    return [];
-  }
 }
 
 /** Something besides the configuration that can be set up in a repository. */

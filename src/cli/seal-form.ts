@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { type Config, type PathRule, ruleFor } from '../config/config.ts';
 import { expected, KsealError } from '../errors.ts';
-import { readFile } from '../fs/read.ts';
+import { folderWith, readFile } from '../fs/read.ts';
 import { checkWritable, refuseExisting } from '../fs/write.ts';
 import type { Place, Scope } from '../jwe/binding.ts';
 import { fingerprintBlock } from '../jwe/thumbprint.ts';
@@ -21,7 +21,7 @@ import { makeUp } from '../request/answer.ts';
 import type { Alphabet } from '../request/request.ts';
 import type { NewValue } from '../seal/seal.ts';
 import { manifestsIn } from '../sources/texts.ts';
-import { readInput } from './files.ts';
+import { ifReadable, readInput } from './files.ts';
 import type { IO } from './io.ts';
 import {
   askPath,
@@ -279,16 +279,6 @@ function repositoryAround(io: IO, config: Config | undefined): Repository {
   return { namespaces: [...namespaces].filter(isNamespace).sort(), secrets };
 }
 
-/** The result of `read`; undefined for a file or folder that cannot be read or changed. */
-function ifReadable<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (thrown) {
-    expected(thrown);
-    return undefined;
-  }
-}
-
 function secretsIn(text: string, path: string): readonly Found[] {
   const manifest = readManifest(text, path);
   const { problems, secrets } = manifest;
@@ -301,16 +291,10 @@ function secretsIn(text: string, path: string): readonly Found[] {
 const namespaceIn = /(?:^|[\s{,"])namespace"?:[ \t]*["']?([a-z0-9][-a-z0-9]*)/g;
 
 function manifestsAround({ cwd }: IO, config: Config | undefined): readonly string[] {
-  const root = config?.folder ?? topOf(cwd);
+  const root = config?.folder ?? folderWith('.git', cwd);
   if (root !== undefined) return manifestsIn(root, relative(cwd, root));
   // Without a repository, the folders below may be the whole disk.
   return readdirSync(cwd).filter((name) => /\.(?:ya?ml|json)$/i.test(name));
-}
-
-/** The nearest folder with `.git`, from `folder` upwards. */
-function topOf(folder: string): string | undefined {
-  if (existsSync(join(folder, '.git'))) return folder;
-  return dirname(folder) === folder ? undefined : topOf(dirname(folder));
 }
 
 /** The Secrets in the repository that the answers so far fit. */

@@ -2,7 +2,7 @@ import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { dirname, join, posix, relative, resolve, sep } from 'node:path';
 import { CONFIG_NAME } from '../config/config.ts';
 import { expected, KsealError } from '../errors.ts';
-import { MAX_MANIFEST, readRegularFile } from '../fs/read.ts';
+import { folderWith, MAX_MANIFEST, readRegularFile } from '../fs/read.ts';
 import { commitOf, type FoundFile, fileAt, type LocalGit, stagedAt } from '../git/local.ts';
 
 // Files that another file names, relative to itself. A request comes from somebody else, so its
@@ -19,21 +19,11 @@ export type BesideFile = Uint8Array | KsealError | undefined;
 export function pathBeside(file: string, name: string): string {
   const folder = realPathOf(dirname(file));
   const path = resolve(folder, ...name.split('/'));
-  const repository = repositoryAround(folder);
+  const repository = folderWith('.git', folder) ?? folderWith(CONFIG_NAME, folder);
   const top = repository ?? folder;
   if (!isWithin(path, top) || !isWithin(realPathOf(path), realpathSync(top)))
     throw outside(name, `is outside of the ${repository ? 'repository' : 'folder'} of the request`);
   return path;
-}
-
-/** The nearest folder with `.git`, or else with a configuration: the folder itself, or one above. */
-function repositoryAround(folder: string): string | undefined {
-  for (const name of ['.git', CONFIG_NAME])
-    for (let at = folder; ; at = dirname(at)) {
-      if (existsSync(join(at, name))) return at;
-      if (dirname(at) === at) break;
-    }
-  return undefined;
 }
 
 function isWithin(path: string, folder: string): boolean {
