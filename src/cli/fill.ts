@@ -70,7 +70,7 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
   const request = readRequestFile(io, path);
   checkSources(request, sources);
   const isAsking = canAsk(io);
-  if (isAsking) showOnTerminal(io, wrapped(io, introduction(request)));
+  if (isAsking) show(io, introduction(request));
   const found = await attemptAll(request.targets, (target) => placeOf(io, path, target));
   refuseTwins(found);
   const form: Form = { io, path, request, types: found.map(({ secret }) => secret.type) };
@@ -226,25 +226,9 @@ function introduction({ title, from, note, values }: SecretRequest): readonly st
   ];
 }
 
-/** Wraps lines at the width of the terminal. Control characters of the request are escaped. */
-function wrapped({ stderr }: IO, lines: readonly string[]): string {
-  const { columns = 80 } = stderr as { readonly columns?: number };
-  return lines.flatMap((line) => rowsOf(printable(line), Math.min(columns, 80))).join('\n');
-}
-
-/** The rows of a line; those after the first are indented like the text of a list. */
-function rowsOf(line: string, width: number): readonly string[] {
-  const [, start = '', text = ''] = /^([- ]*)(.*)$/.exec(line) ?? [];
-  const rows = [start];
-  let isEmpty = true;
-  for (const word of text.split(' ')) {
-    const row = rows.at(-1) ?? '';
-    const longer = isEmpty ? row + word : `${row} ${word}`;
-    if (isEmpty || longer.length < width) rows[rows.length - 1] = longer;
-    else rows.push(' '.repeat(start.length) + word);
-    isEmpty = false;
-  }
-  return rows;
+/** Shows lines. Control characters of the request are escaped. */
+function show(io: IO, lines: readonly string[]): void {
+  showOnTerminal(io, lines.map(printable).join('\n'), true);
 }
 
 /** A value that was given, and how, for the summary. */
@@ -332,7 +316,7 @@ async function wantedValues(
   const known = open.filter((asked) => !lacking.has(asked));
   if (known.length === 0 || !isAsking) return open.filter((asked) => lacking.has(asked));
   const labels = known.map(({ label }) => `  ${label}`);
-  showOnTerminal(io, wrapped(io, ['', 'Answered already:', ...labels]));
+  show(io, ['', 'Answered already:', ...labels]);
   const replace = await askYesNo(io, 'Do you want to replace these answers?', false);
   return open.filter((asked) => replace || lacking.has(asked));
 }
@@ -466,7 +450,7 @@ async function askFor(form: Form, asked: AskedValue, place: string): Promise<Ans
     `${place}: ${asked.label}`,
     ...(asked.help === undefined ? [] : [asked.help]),
   ];
-  showOnTerminal(io, wrapped(io, heading));
+  show(io, heading);
   const possible = [...ways[asked.format], ...(asked.generate === undefined ? [] : [madeUp])];
   for (;;) {
     const choices = possible.map((way) => ({ value: way, label: way.label }));
@@ -497,7 +481,7 @@ async function answerBy(way: Way, form: Form, asked: AskedValue): Promise<Answer
   // Repairing a defect may have changed the length.
   const problem = problemWith(form, asked, value.bytes);
   if (problem === undefined) return { ...value, how: reading?.how ?? '' };
-  showOnTerminal(io, wrapped(io, [problem]));
+  show(io, [problem]);
   return undefined;
 }
 
@@ -513,7 +497,7 @@ async function readBy(way: Way, form: Form, asked: AskedValue): Promise<Reading 
     if (error.code !== 'VALUE_REFUSED' && error.code !== 'IO') throw thrown;
     problem = `${capitalized(error.problem)}.`;
   }
-  showOnTerminal(form.io, wrapped(form.io, [problem]));
+  show(form.io, [problem]);
   return undefined;
 }
 
@@ -564,23 +548,20 @@ async function confirm(
   const notes = results.flatMap(({ shown, warnings }) =>
     warnings.map(({ message }) => `Note on ${shown}: ${message}.`),
   );
-  showOnTerminal(
-    io,
-    wrapped(io, [
-      '',
-      'To be written:',
-      ...values.flatMap(({ key, label }) => {
-        const answer = answers.get(key);
-        return answer === undefined ? [] : `- ${label} (${answer.how})`;
-      }),
-      'Encrypted into:',
-      ...results.flatMap(({ shown, isNew, target, setting: { key, title, scope } }) => [
-        `- ${shown} (${isNew ? 'new' : 'changed'}), ${opens[scope](target)}`,
-        `  Key: ${title} ${fingerprintOf(key?.kid ?? '')}`,
-      ]),
-      ...notes,
+  show(io, [
+    '',
+    'To be written:',
+    ...values.flatMap(({ key, label }) => {
+      const answer = answers.get(key);
+      return answer === undefined ? [] : `- ${label} (${answer.how})`;
+    }),
+    'Encrypted into:',
+    ...results.flatMap(({ shown, isNew, target, setting: { key, title, scope } }) => [
+      `- ${shown} (${isNew ? 'new' : 'changed'}), ${opens[scope](target)}`,
+      `  Key: ${title} ${fingerprintOf(key?.kid ?? '')}`,
     ]),
-  );
+    ...notes,
+  ]);
   if (await askYesNo(io, 'Write it?', true)) return;
   const hint = `kseal fill ${shellWord(path)}`;
   throw new KsealError('INTERRUPTED', 'nothing was written', { hint });

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Help, type Option } from 'commander';
 import { type ErrorCode, type EXIT_BUG, type exitCodes, KsealError } from '../errors.ts';
-import { commandFor, suggest } from '../text.ts';
+import { commandFor, filled, suggest, wrapped } from '../text.ts';
 import { shells } from './completion-shells.ts';
 import type { IO } from './io.ts';
 import { writeStdout } from './print.ts';
@@ -457,7 +457,7 @@ export function printGuide(io: IO, program: Command): Promise<void> {
   const width = widthOf(io);
   const known = firstCommands.filter(([line]) => isKnown(program, line));
   const text = textOf([
-    wrap(`${program.description()}. A first command for you:`, width),
+    wrapped(`${program.description()}. A first command for you:`, width),
     definitions(known, width, columnOf(known, width)),
     joined(['All commands: kseal --help', 'One command: kseal help seal'], width),
   ]);
@@ -679,11 +679,11 @@ function briefHelp(page: Page, width: number): string {
   return textOf([
     usageIn(page, width),
     // With several command lines, each has a note.
-    page.usage.length > 1 ? [] : wrap(summary, width),
+    page.usage.length > 1 ? [] : wrapped(summary, width),
     sections.flatMap((section) => listed(section, width, column)),
     [
       ...examplesIn(page, width, true),
-      ...(isProgram ? [] : wrap(`Exit codes: ${codes}`, width, 2)),
+      ...(isProgram ? [] : wrapped(`Exit codes: ${codes}`, width, 2)),
       ...joined([more, ...guideIn(page)], width),
     ],
   ]);
@@ -695,7 +695,7 @@ function completeHelp(page: Page, width: number): string {
   const column = columnOf([...sections.flatMap(({ entries }) => entries), ...variables], width);
   return textOf([
     usageIn(page, width),
-    wrap(about || summary, width),
+    wrapped(about || summary, width),
     ...sections.map((section) => listed(section, width, column)),
     examplesIn(page, width, false),
     listed({ title: 'Exit codes', entries: exits }, width, column),
@@ -730,7 +730,7 @@ function examplesIn({ examples }: Page, width: number, isBrief: boolean): string
   const longest = Math.max(0, ...short.map(([line]) => line.length));
   const lines = examples.flatMap(([command, note]) => {
     const shown = commandLines(command, room);
-    if (!isBrief) return [...wrap(note, room - 2).map((line) => `# ${line}`), ...shown];
+    if (!isBrief) return [...wrapped(note, room - 2).map((line) => `# ${line}`), ...shown];
     const whole = `${command.padEnd(longest)}  # ${note}`;
     return whole.length <= room ? [whole] : shown;
   });
@@ -743,29 +743,15 @@ export function commandLines(command: string, width: number): string[] {
   const parts = command
     .split(/ (?=-)/)
     .flatMap((part) => (part.length > room - 4 ? part.split(' ') : [part]));
-  const lines = fill(parts, room, 4);
+  const lines = filled(parts, room, 4);
   return lines.map((line, index) => (index < lines.length - 1 ? `${line} \\` : line));
 }
-
-/** Joins parts to lines of at most `width` characters. Lines after the first are indented. */
-function fill(parts: readonly string[], width: number, indent = 0): string[] {
-  const lines: string[] = [];
-  for (const part of parts) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + part.length <= width)
-      lines[lines.length - 1] = `${last} ${part}`;
-    else lines.push(`${lines.length > 0 ? ' '.repeat(indent) : ''}${part}`);
-  }
-  return lines;
-}
-
-const wrap = (text: string, width: number, indent = 0) => fill(text.split(' '), width, indent);
 
 /** Short texts on one line, or on one line each. */
 function joined(texts: readonly string[], width: number): string[] {
   const given = texts.filter(Boolean);
   const line = given.join('    ');
-  return line.length <= width ? [line] : given.flatMap((text) => wrap(text, width, 2));
+  return line.length <= width ? [line] : given.flatMap((text) => wrapped(text, width, 2));
 }
 
 /** A longer term gets a line of its own. */
@@ -792,9 +778,9 @@ function definitions(
   const at = column || indent + 4;
   return entries.flatMap(([term, text]) => {
     const start = ' '.repeat(indent);
-    const terms = wrap(term, width - indent, 4).map((line) => `${start}${line}`);
+    const terms = wrapped(term, width - indent, 4).map((line) => `${start}${line}`);
     const texts =
-      text === '' ? [] : wrap(text, width - at).map((line) => `${' '.repeat(at)}${line}`);
+      text === '' ? [] : wrapped(text, width - at).map((line) => `${' '.repeat(at)}${line}`);
     const [first = '', ...others] = terms;
     if (others.length > 0 || texts.length === 0 || first.length + 2 > column)
       return [...terms, ...texts];

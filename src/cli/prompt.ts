@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { emitKeypressEvents, type Key } from 'node:readline';
 import { type ErrorCode, KsealError } from '../errors.ts';
 import { isFolder } from '../sources/texts.ts';
-import { printable } from '../text.ts';
+import { filled, printable } from '../text.ts';
 import type { Colour, IO, Output, Terminal } from './io.ts';
 import { hideProgress, paint } from './print.ts';
 
@@ -36,12 +36,13 @@ export function canAsk(io: IO): boolean {
 
 /**
  * Prints lines on the controlling terminal, which is not always stdout or stderr. Long lines are
- * wrapped between words, except indented ones: a command must stay on one line to be pasted.
+ * wrapped between words, and indented ones only with `breaksIndented`: a command must stay on one
+ * line to be pasted.
  */
-export function showOnTerminal(io: IO, text: string): void {
+export function showOnTerminal(io: IO, text: string, breaksIndented = false): void {
   const terminal = io.openTerminal();
   if (terminal === undefined) return;
-  terminal.output.write(`${wrapped(text, terminal.output)}\n`);
+  terminal.output.write(`${fitted(text, terminal.output, breaksIndented)}\n`);
   terminal.close();
 }
 
@@ -159,14 +160,20 @@ function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n');
 }
 
-/** Makes a text printable, and breaks its lines between words. */
-function wrapped(text: string, { columns = 80 }: Output): string {
-  // The last column stays free: some terminals break a full line twice.
-  const pattern = new RegExp(`(?=\\S)(.{1,${columns - 1}})(?: +|$)`, 'gmu');
-  return printableLines(text)
-    .split('\n')
-    .map((line) => (line.startsWith(' ') ? line : line.replace(pattern, '$1\n').trimEnd()))
-    .join('\n');
+/**
+ * Makes a text printable, and breaks its lines between words. Further lines of an item of a list are
+ * indented like the first.
+ */
+function fitted(text: string, { columns = 80 }: Output, breaksIndented = false): string {
+  const lines = text.split('\n').flatMap((given) => {
+    const line = printable(given);
+    const [start = ''] = /^(?:- | +)/.exec(line) ?? [];
+    if (start.startsWith(' ') && !breaksIndented) return line;
+    const [first, ...words] = line.slice(start.length).split(' ');
+    // The last column stays free: some terminals break a full line twice.
+    return filled([`${start}${first}`, ...words], columns - 1, start.length);
+  });
+  return lines.join('\n');
 }
 
 /** The options that all kinds of questions share. */
@@ -189,7 +196,7 @@ async function ask<T>(
   const { input, output } = terminal;
   const above = question.slice(0, question.lastIndexOf('\n') + 1);
   // inquirer breaks lines within words. It puts a sign of two columns before the question.
-  const message = wrapped(`? ${question.slice(above.length)}`, output).slice(2);
+  const message = fitted(`? ${question.slice(above.length)}`, output).slice(2);
   const stop = new AbortController();
   const hangUp = () => stop.abort();
   // inquirer neither notices a terminal that is gone, nor ends at Ctrl-D.
@@ -197,7 +204,7 @@ async function ask<T>(
   const showCursor = () => output.write(CURSOR_ON);
   process.once('exit', showCursor);
   try {
-    output.write(above === '' ? '' : `${wrapped(above.trimEnd(), output)}\n`);
+    output.write(above === '' ? '' : `${fitted(above.trimEnd(), output)}\n`);
     emitKeypressEvents(input);
     input.on('keypress', onKey).once('end', hangUp).once('close', hangUp);
     const shared = { message, theme: themeFor(io, output) };
