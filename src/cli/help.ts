@@ -326,7 +326,7 @@ const commandGroups: Readonly<Record<string, string>> = {
   More: 'webhook completion help version',
 };
 
-/** `kseal` alone: a first command for each person. Lines with an unknown command are omitted. */
+/** `kseal` alone: a first command for each person. */
 const firstCommands: readonly Entry[] = [
   ['kseal seal', 'You have a password, and the cluster needs it'],
   ['kseal fill REQUEST', 'You have received a request for a password'],
@@ -455,10 +455,9 @@ export function printHelp(io: IO, command: Command): Promise<void> {
 /** Prints a first command for each person. */
 export function printGuide(io: IO, program: Command): Promise<void> {
   const width = widthOf(io);
-  const known = firstCommands.filter(([line]) => isKnown(program, line));
   const text = textOf([
     wrapped(`${program.description()}. A first command for you:`, width),
-    definitions(known, width, columnOf(known, width)),
+    definitions(firstCommands, width, columnOf(firstCommands, width)),
     joined(['All commands: kseal --help', 'One command: kseal help seal'], width),
   ]);
   return writeStdout(io, text);
@@ -479,18 +478,13 @@ export function nameOf(command: Command): string {
   return command.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name();
 }
 
-/** Whether the program has the command of a command line. */
-function isKnown(program: Command, line: string): boolean {
-  return program.commands.some((command) => command.name() === line.split(' ')[1]);
-}
-
 /**
  * The error for `words`, of which the first is not a command of `group`. The hint is for typos and
  * for words of other tools.
  */
 export function unknownCommand(io: IO, group: Command, words: readonly string[]): KsealError {
   const [word = '', ...others] = words;
-  const meanings = new Map(group.parent ? [] : meaningsIn(group));
+  const meanings = group.parent ? new Map<string, string>() : meaningsOfWords();
   const names = new Help().visibleCommands(group).map((command) => command.name());
   const meant = meanings.has(word) ? word : (suggest(word, [...meanings.keys(), ...names]) ?? '');
   const file = others.find((other) => existsSync(resolve(io.cwd, other)));
@@ -505,12 +499,12 @@ export function unknownCommand(io: IO, group: Command, words: readonly string[])
 }
 
 /** The hint for each word of another tool. */
-function meaningsIn(program: Command): [word: string, hint: string][] {
-  return synonyms
-    .filter(([, , line]) => isKnown(program, line))
-    .flatMap(([words, purpose, line]) =>
-      words.split(' ').map((word): [string, string] => [word, `${purpose}: ${line}`]),
-    );
+function meaningsOfWords(): ReadonlyMap<string, string> {
+  return new Map(
+    synonyms.flatMap(([words, purpose, line]) =>
+      words.split(' ').map((word) => [word, `${purpose}: ${line}`] as const),
+    ),
+  );
 }
 
 /** The option of `command` that users of another tool mean by `option`; undefined without one. */

@@ -117,14 +117,10 @@ export function search<T>(
  * Asks for the path of an existing file: Tab completes, Enter opens a folder. Undefined without a
  * terminal. Throws INTERRUPTED.
  */
-export function askPath(
-  io: IO,
-  question: string,
-  { check = () => undefined }: Pick<TextOptions, 'check'> = {},
-): Promise<string | undefined> {
+export function askPath(io: IO, question: string): Promise<string | undefined> {
   const problem = (path: string) => {
     if (isFolder(resolve(io.cwd, path))) return 'is a folder: choose a file in it';
-    return existsSync(resolve(io.cwd, path)) ? check(path) : 'no such file';
+    return existsSync(resolve(io.cwd, path)) ? undefined : 'no such file';
   };
   const asChoice = (path: string) => ({ value: path, label: path });
   return search(io, question, (typed) => pathsFor(io, typed).map(asChoice), problem);

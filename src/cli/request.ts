@@ -20,7 +20,7 @@ import { pathBeside } from '../sources/beside.ts';
 import { jsonText, shellWord } from '../text.ts';
 import { repeated, writeResult } from './files.ts';
 import type { IO } from './io.ts';
-import { configOption, type KeyFlags, keyContext } from './options.ts';
+import { commandLine, configOption, type KeyFlags, keyContext } from './options.ts';
 import { say, writeStdout } from './print.ts';
 import { askText, askYesNo, canAsk, choose } from './prompt.ts';
 import { askKey, knownFrom, noKey } from './sealing-key.ts';
@@ -161,25 +161,18 @@ function isComplete(io: IO, draft: Draft, flags: RequestFlags): boolean {
     : { problem: 'the request is incomplete', name: 'REF' };
   const words = missing.map((option) => (option === '-k REF' ? `-k ${name}` : option));
   throw new KsealError('USAGE', `${problem}; missing: ${missing.join(', ')}`, {
-    hint: ['kseal request', ...givenWords(draft), ...words, ...outputWords(draft)].join(' '),
+    hint: commandLine([givenLine(draft), ...words].join(' '), { '-o': draft.output }),
   });
 }
 
-function givenWords({ name, namespace, key, values, targets }: Draft): readonly string[] {
-  const options: readonly (readonly [string, string | undefined])[] = [
-    ['-n', namespace],
-    ['-k', key],
-    ...[...values].map(
-      ([dataKey, fields]) => ['--ask', `${dataKey}:${fields.get('label')}`] as const,
-    ),
-    ...targets.map((target) => ['--target', target.get('file')] as const),
-  ];
-  const words = options.flatMap(([option, text]) => (text ? [option, shellWord(text)] : []));
-  return name === undefined ? words : [shellWord(name), ...words];
-}
-
-function outputWords({ output }: Draft): readonly string[] {
-  return output === undefined ? [] : ['-o', shellWord(output)];
+function givenLine({ name, namespace, key, values, targets }: Draft): string {
+  const command = name === undefined ? 'kseal request' : `kseal request ${shellWord(name)}`;
+  return commandLine(command, {
+    '-n': namespace,
+    '-k': key,
+    '--ask': [...values].map(([dataKey, fields]) => `${dataKey}:${fields.get('label')}`),
+    '--target': targets.map((target) => target.get('file') ?? ''),
+  });
 }
 
 /** Asks for what is missing. The person who writes a request runs the cluster. */
