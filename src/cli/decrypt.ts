@@ -247,14 +247,20 @@ async function decryptManifests(
   sayAll(io, 'warning', warnings);
   throwAll(errors);
   if (results.length === 0) throw nothingSealed(paths);
+  await writeOpened(io, results, { folder, count: inputs.length }, flags);
+}
+
+/** Writes the opened manifests of `count` files to a folder, a file or stdout. */
+async function writeOpened(
+  io: IO,
+  results: readonly OpenedFile[],
+  { folder, count }: { readonly folder: string | undefined; readonly count: number },
+  flags: DecryptFlags,
+): Promise<void> {
   for (const result of results) sayOpened(io, result, flags);
-  const skipped = inputs.length - results.length;
+  const skipped = count - results.length;
   if (skipped > 0)
-    say(
-      io,
-      'note',
-      `skipped ${grouped(skipped)} of ${counted(inputs.length, 'file')}: no sealed values`,
-    );
+    say(io, 'note', `skipped ${grouped(skipped)} of ${counted(count, 'file')}: no sealed values`);
   if (folder === undefined) {
     const text = yamlStream(results.map((result) => result.text));
     await writeResult(io, text, { ...flags, confidential: true });
