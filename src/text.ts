@@ -76,7 +76,7 @@ export function grouped(count: number): string {
   return count.toLocaleString('en-US');
 }
 
-/** A message names at most so many things, and counts the others. */
+/** The most things that a message names; it counts the others. */
 export const MAX_LISTED = 10;
 
 /** Joins names for a message: `a, b, c`, or after the tenth `and 1,990 more`. */

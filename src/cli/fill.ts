@@ -369,7 +369,7 @@ interface Reading {
 interface Way {
   readonly label: string;
   readonly again: string;
-  /** Problems need no check, because the answer is made up from the request. */
+  /** Nobody is asked about defects, because the answer is made up as the request wants it. */
   readonly isSafe?: true;
   readonly read: (form: Form, asked: AskedValue) => Promise<Reading>;
 }
@@ -395,7 +395,7 @@ const pasted: Way = {
   read: async ({ io }, asked) => {
     const question = { question: 'Your answer', thing: asked.label, hints };
     const text = await promptLines(io, question);
-    // A file in PEM ends with a newline, also if it has only one line.
+    // A file in PEM ends with a newline, even if it has only one line.
     const isPem = asked.format.startsWith('pem-') && text !== '' && !text.endsWith('\n');
     return { bytes: Buffer.from(isPem ? `${text}\n` : text), how: 'typed' };
   },
@@ -462,7 +462,7 @@ async function askFor(form: Form, asked: AskedValue, place: string): Promise<Ans
   }
 }
 
-/** Reads one answer and asks about its defects; undefined, after a word about it, for a bad one. */
+/** Reads one answer and asks about its defects. For a bad one, shows the problem; undefined. */
 async function answerBy(way: Way, form: Form, asked: AskedValue): Promise<Answer | undefined> {
   const { io } = form;
   let reading = await readBy(way, form, asked);
@@ -485,7 +485,7 @@ async function answerBy(way: Way, form: Form, asked: AskedValue): Promise<Answer
   return undefined;
 }
 
-/** Reads one answer; undefined, after a word about it, if it is not what is asked for. */
+/** Reads one answer. If it is not what is asked for, shows the problem; undefined. */
 async function readBy(way: Way, form: Form, asked: AskedValue): Promise<Reading | undefined> {
   let problem: string | undefined;
   try {

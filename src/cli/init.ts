@@ -254,7 +254,7 @@ interface Candidate extends Pick<KeyFile, 'key' | 'kid' | 'bits' | 'validity'> {
 }
 
 const PRACTICE = 'practice';
-/** Enough without a warning, and made while somebody waits. */
+/** Long enough for no warning, and generated while somebody waits. */
 const PRACTICE_BITS = 3072;
 
 async function keyFor(place: Place): Promise<FoundKey> {

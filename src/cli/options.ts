@@ -42,6 +42,7 @@ export const endpointOption = [
   'use this endpoint of Google Cloud KMS (env: KSEAL_KMS_ENDPOINT)',
 ] as const;
 
+/** Adds the options that decide how a key is found and loaded. */
 export function addKeyOptions(command: Command): Command {
   return command
     .option(...configOption)
@@ -60,6 +61,7 @@ export function configFor(io: IO, flags: KeyFlags, file: string | undefined): Co
   return configFinder(io, flags)(isInFolder ? io.cwd : dirname(resolve(io.cwd, file)));
 }
 
+/** Returns the context in which keys are loaded. */
 export function keyContext(io: IO, flags: KeyFlags, config: Config | undefined): KeyContext {
   return {
     cwd: io.cwd,

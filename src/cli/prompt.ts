@@ -13,7 +13,7 @@ const PASTE_OFF = '\x1b[?2004l';
 const TRIES = 3;
 /** Keys that do not type text. */
 const UNTYPED = /^[\x00-\x08\x0a-\x1f\x7f]/;
-/** A paste is over after so many milliseconds without input. */
+/** The milliseconds without input after which a paste is over. */
 const QUIET_MS = 60;
 
 /** An answer to choose from a list. */

@@ -38,7 +38,7 @@ import { askKey, type Known, type Setting } from './sealing-key.ts';
 import { capitalized, hiddenFor, type ReadOptions, type Source, settle } from './values.ts';
 
 // `kseal seal` asks for all that its command line omits, in words for people who do not know
-// Kubernetes. The answers become options, so that one path seals whatever way the facts came.
+// Kubernetes. The answers become options, so that one path seals in either case.
 
 /** The facts that the options of the same names give. */
 export interface Target {
@@ -61,7 +61,7 @@ export interface Frame {
   readonly knownFor: (target: Target) => Known;
 }
 
-/** A form that is filled in so far. */
+/** A form that is partly filled in. */
 interface Draft extends Frame {
   readonly io: IO;
   readonly target: Target;

@@ -143,6 +143,7 @@ export async function settle(
   }
 }
 
+/** `text` with a capital first letter. */
 export const capitalized = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** The hidden question for a value. */

@@ -54,7 +54,7 @@ export interface AskedValue {
   readonly min?: number | undefined;
   readonly max?: number | undefined;
   readonly pattern?: string | undefined;
-  /** It may be made up, with so many characters. */
+  /** It may be made up; the number of characters. */
   readonly generate?: number | undefined;
   readonly alphabet?: Alphabet | undefined;
   /** The data key of the certificate that a private key belongs to. */

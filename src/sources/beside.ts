@@ -6,7 +6,7 @@ import { folderWith, MAX_MANIFEST, readRegularFile } from '../fs/read.ts';
 import { commitOf, type FoundFile, fileAt, type LocalGit, stagedAt } from '../git/local.ts';
 
 // Files that another file names, relative to itself. A request comes from somebody else, so its
-// files must be in the same repository, also after links.
+// files must be in the same repository, even after links are followed.
 
 /** The bytes of a file; undefined if it is missing; or the error of reading it. */
 export type BesideFile = Uint8Array | KsealError | undefined;

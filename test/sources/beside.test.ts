@@ -59,7 +59,7 @@ test('a link may stay inside the repository, and must not lead out of it', () =>
   expect(problemOf(request, 'dangling.yaml')).toBe('is a broken link');
 });
 
-test('a request behind a link counts where it really is', () => {
+test('a request is in the folder that its link leads to', () => {
   const folder = folderWith('.git');
   symlinkSync('top/requests', join(folder, 'link'));
   const request = join(folder, 'link/r.yaml');
