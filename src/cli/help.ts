@@ -401,33 +401,20 @@ export const synonyms: readonly (readonly [words: string, purpose: string, line:
   ['man usage', 'to read about a command', 'kseal help COMMAND'],
 ];
 
-/** Options of the same tools, with the option of kseal that is meant. */
+/** Options of the same tools, by the option of kseal that is meant. */
 const optionSynonyms: Readonly<Record<string, string>> = {
-  '--cert': '--key',
-  '--certificate': '--key',
-  '--public-key': '--key',
-  '--pubkey': '--key',
-  '--recipient': '--key',
-  '--recipients-file': '--key',
-  '--identity': '--key',
-  '--age': '--key',
-  '--gcp-kms': '--key',
-  '-w': '--output',
-  '--out': '--output',
-  '--output-file': '--output',
-  '--sealed-secret-file': '--output',
-  '--secret-file': '--file',
-  '--filename': '--file',
-  '--input': '--file',
-  '--in': '--file',
-  '--merge-into': '--into',
-  '--inplace': '--in-place',
-  '--overwrite': '--force',
-  '--ns': '--namespace',
-  '--password': '--prompt',
-  '--extract': '--only',
-  '--output-format': '--format',
-  '--json-output': '--json',
+  '--key':
+    '--cert --certificate --public-key --pubkey --recipient --recipients-file --identity --age --gcp-kms',
+  '--output': '-w --out --output-file --sealed-secret-file',
+  '--file': '--secret-file --filename --input --in',
+  '--into': '--merge-into',
+  '--in-place': '--inplace',
+  '--force': '--overwrite',
+  '--namespace': '--ns',
+  '--prompt': '--password',
+  '--only': '--extract',
+  '--format': '--output-format',
+  '--json': '--json-output',
 };
 
 /** `kseal help COMMAND`: the complete help. Throws USAGE for an unknown command. */
@@ -509,7 +496,8 @@ function meaningsOfWords(): ReadonlyMap<string, string> {
 
 /** The option of `command` that users of another tool mean by `option`; undefined without one. */
 export function optionMeant(command: Command, option: string): string | undefined {
-  const meant = Object.hasOwn(optionSynonyms, option) ? optionSynonyms[option] : undefined;
+  const [meant] =
+    Object.entries(optionSynonyms).find(([, words]) => words.split(' ').includes(option)) ?? [];
   return command.options.some(({ long }) => long === meant) ? meant : undefined;
 }
 
