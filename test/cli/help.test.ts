@@ -317,10 +317,16 @@ describe('the man pages', async () => {
     const pack = ['pack', '--dry-run', '--json', '--ignore-scripts', '--offline'];
     const [{ files: packed }] = JSON.parse(execFileSync('npm', pack, options));
     const paths = packed.map(({ path }: { path: string }) => path);
-    expect(paths).toEqual(expect.arrayContaining(names));
+    expect(paths).toEqual(expect.arrayContaining([...names, 'dist/licenses.txt', 'LICENSE']));
     for (const [name, page] of pages) {
       expect(readFileSync(join(root, 'dist/man', name), 'utf8')).toBe(page);
     }
+  });
+
+  test('are packed with the licences of bundled packages', () => {
+    const licenses = readFileSync(join(root, 'dist/licenses.txt'), 'utf8');
+    for (const name of ['@inquirer/core', 'chalk', 'cli-progress', 'commander', 'valibot'])
+      expect(licenses).toMatch(new RegExp(`^${name}\\n\\n(?:.*\\n){0,4}.*Copyright`, 'm'));
   });
 
   test.each([...pages])('%s is well-formed', (name, page) => {
