@@ -1,5 +1,6 @@
 // Bundles src/ into dist/: a small entry point and a chunk per command. kseal starts fast because a
-// command loads only the code that it runs. Then writes the man pages to dist/man/.
+// command loads only the code that it runs. Then writes the man pages to dist/man/, and the licences
+// of the bundled packages to dist/licenses.txt.
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -44,14 +45,31 @@ async function filesIn(folder) {
     .map((one) => join(one.parentPath, one.name).slice(folder.length + 1));
 }
 
+/** The copyright notices of the packages of bundled files, without which nobody may distribute them. */
+async function licensesOf(paths) {
+  const notices = new Map();
+  for (const path of paths.toSorted()) {
+    const [folder, name] = /^.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path) ?? [];
+    if (name === undefined || notices.has(name)) continue;
+    const license = (await readdir(join(root, folder))).find((file) => /^licen[cs]e/i.test(file));
+    if (license === undefined) throw new Error(`${folder}: no licence`);
+    const text = await readFile(join(root, folder, license), 'utf8');
+    notices.set(name, `${name}\n\n${text.trim()}\n`);
+  }
+  const head = 'kseal contains code of these packages.\n';
+  return [head, ...notices.values()].join(`\n${'-'.repeat(72)}\n\n`);
+}
+
 async function makeAll() {
   const dist = join(made, 'dist');
-  await build({
+  const { metafile } = await build({
     ...options,
     entryPoints: ['src/cli/main.ts', 'src/cli/io.ts'],
     outdir: dist,
     splitting: true,
+    metafile: true,
   });
+  await writeFile(join(dist, 'licenses.txt'), await licensesOf(Object.keys(metafile.inputs)));
   // Built apart from the program, which would otherwise be split into more files.
   const generator = join(made, 'man.mjs');
   await build({ ...options, entryPoints: ['src/cli/man.ts'], outfile: generator });

@@ -528,6 +528,14 @@ function needsKey(line: Line): boolean {
 }
 
 function noName(name: string): KsealError {
+  // The rest is a value, which must not be shown.
+  const [, key] = /^([-._a-zA-Z0-9]+)=/.exec(name) ?? [];
+  if (key !== undefined) {
+    return new KsealError('USAGE', 'not the name of a Secret', {
+      thing: `${key}=…`,
+      hint: `to type the value: --prompt ${key}`,
+    });
+  }
   return new KsealError('USAGE', 'invalid name for a Secret', {
     thing: name || '""',
     hint: 'use at most 253 lower-case letters, digits, "-" and "."',
