@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { type Config, type ConfiguredKey, parseReference } from '../config/config.ts';
 import { locationOf } from '../diagnostic.ts';
 import { errorsOf, expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
+import { statOf } from '../fs/read.ts';
 import { refuseExisting, replaceFiles } from '../fs/write.ts';
 import { DEFAULT_MAX_SCOPE, type Scope, scopes } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';

@@ -722,7 +722,7 @@ function missingHook(git: LocalGit, shownOf: (path: string) => string): readonly
 function lefthookIn(folder: string): string | undefined {
   const name = /^\.?lefthook\.(?:ya?ml|jsonc?|toml)$/;
   for (const place of [folder, join(folder, '.config')]) {
-    const found = readable(() => (existsSync(place) ? readdirSync(place) : []));
+    const found = ifReadable(() => (existsSync(place) ? readdirSync(place) : [])) ?? [];
     const file = found.find((one) => name.test(one));
     if (file !== undefined) return join(place, file);
   }
