@@ -26,6 +26,15 @@ export interface ReadOptions {
   readonly type: string | undefined;
 }
 
+/** Values, and where they come from. */
+export interface Answers {
+  readonly values: readonly NewValue[];
+  /** The sources that give such values without a question. */
+  readonly sources: readonly Source[];
+  /** Says how each value was given, such as `password (typed)`. */
+  readonly labels: readonly string[];
+}
+
 type Reader = (io: IO, text: string, options: ReadOptions) => Promise<readonly NewValue[]>;
 
 const readers: Record<SourceKind, Reader> = {

@@ -1,6 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import type { IO } from '../../src/cli/io.ts';
 import {
   askPath,
   askText,
@@ -67,6 +69,45 @@ test('typing filters what is offered, and can be the answer itself', async () =>
     );
   expect(await search(terminal(['stag']), 'Where?', source)).toBe('hr-staging');
   expect(await search(terminal(['new']), 'Where?', source)).toBe('new');
+});
+
+/** A terminal that sends its keys at once: before the question, or when it is drawn. */
+function burst(io: IO, keys: string, isEarly = false): IO {
+  const openTerminal = () => {
+    const input = new PassThrough();
+    const output = new PassThrough();
+    if (isEarly) input.write(keys);
+    output.once('data', () => setImmediate(() => input.write(isEarly ? '\r' : keys)));
+    return { input, output, close: () => input.destroy() };
+  };
+  return { ...io, openTerminal };
+}
+
+test('Enter counts if it arrives together with the text before it', async () => {
+  const source = (typed: string) => ['hr', 'mail', typed].map((value) => ({ value, label: value }));
+  const filtered = (typed: string) => source(typed).filter(({ value }) => value.includes(typed));
+  expect(await search(burst(testIO({ cwd: '/' }), 'ma\r'), 'Where?', filtered)).toBe('mail');
+});
+
+test('a text without a choice is answered with what can be typed', async () => {
+  const io = terminal(['!!', '\\x15hr']);
+  const source = (typed: string) => (/^\w+$/.test(typed) ? [{ value: typed, label: typed }] : []);
+  expect(await search(io, 'Where?', source, undefined, 'type letters')).toBe('hr');
+  expect(String(io.terminal?.shown)).toContain('! type letters');
+});
+
+describe('what was typed before the question', () => {
+  const early = (keys: string) => burst(testIO({ cwd: '/' }), keys, true);
+
+  test('does not answer it', async () => {
+    expect(await askYesNo(early('y\r'), 'Go on?')).toBe(false);
+    expect(await promptLines(early('CANARY-early\r'), hidden)).toBe('');
+  });
+
+  test('interrupts if it is Ctrl-C', async () => {
+    await expect(askYesNo(early('\x03'), 'Go on?')).rejects.toMatchObject({ code: 'INTERRUPTED' });
+    await expect(promptLines(early('\x03'), hidden)).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  });
 });
 
 describe('the path of a file', () => {
