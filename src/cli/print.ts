@@ -234,6 +234,7 @@ const running = new WeakMap<Output, Progress>();
  * caller reports each file, and ends it.
  */
 export async function progressOn(io: IO, verb: string): Promise<Progress> {
+  io.releaseTerminal?.();
   if (!io.stderr.isTTY || io.env.TERM === 'dumb') return noProgress;
   const { startProgress } = await import('./progress.ts');
   const progress = startProgress(io.stderr, verb);
@@ -270,6 +271,7 @@ export function hideProgress(io: IO): void {
 
 /** Writes a result to stdout. A closed pipe is not an error. */
 export function writeStdout(io: IO, result: string | Uint8Array): Promise<void> {
+  io.releaseTerminal?.();
   return new Promise((resolve, reject) => {
     io.stdout.write(result, (error) => {
       if (!error || (error as NodeJS.ErrnoException).code === 'EPIPE') resolve();

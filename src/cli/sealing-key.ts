@@ -206,6 +206,8 @@ async function sealingKey(
   config: Config | undefined,
   isQuiet: boolean,
 ): Promise<{ readonly key: PublicKey } & Pick<Setting, 'title' | 'knownKeys'>> {
+  // Git may ask for a password.
+  if (parseReference(reference).kind === 'remote') io.releaseTerminal?.();
   const key = await loadPublicKey(reference, keyContext(io, flags, config));
   const { kid, bits } = key;
   const statuses = config && (await keyStatuses(config));

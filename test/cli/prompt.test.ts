@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
@@ -10,8 +11,12 @@ import {
   promptValue,
   search,
 } from '../../src/cli/prompt.ts';
+import { exitCodes } from '../../src/errors.ts';
+import { leaksOf } from '../helpers/canary.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { testIO } from '../helpers/io.ts';
+import { openScreen } from '../helpers/screen.ts';
+import { bin } from '../helpers/spawn.ts';
 
 const terminal = (typed: readonly string[], cwd = '/') => testIO({ cwd, typed });
 
@@ -117,4 +122,53 @@ test('a hidden value is asked again while the check finds a problem', async () =
   const check = (value: string) => (value.length < 8 ? 'at least 8 characters' : undefined);
   expect(await promptValue(io, { ...hidden, check })).toBe('long enough');
   expect(String(io.terminal?.shown)).toContain('at least 8 characters');
+});
+
+describe('between two questions', () => {
+  /** Starts a command that waits for stdin, which is a pipe, after its first question. */
+  async function waitingForStdin() {
+    const cwd = folderWithKeys();
+    execFileSync('mkfifo', [join(cwd, 'pipe')]);
+    const pipe = openSync(join(cwd, 'pipe'), 'r+');
+    const values = ['--prompt', 'a', '--stdin', 'b', '--prompt', 'c'];
+    const screen = openScreen(
+      ['seal', 'db', '-n', 'hr', '-k', 'k.pub', ...values, '-o', 'db.yaml'],
+      {
+        columns: 80,
+        rows: 24,
+        cwd,
+        env: { PATH: process.env.PATH ?? '', HOME: cwd },
+        command: ['sh', '-c', 'exec "$0" "$@" <pipe', process.execPath, bin],
+      },
+    );
+    for (const question of ['Value for "a"', 'Repeat the value']) {
+      await screen.wait(question);
+      screen.type('one \\r');
+    }
+    await screen.wait('It ends with a space.');
+    screen.type('k\\r');
+    await screen.wait('✔');
+    const endStdin = () => {
+      writeSync(pipe, 'two');
+      closeSync(pipe);
+    };
+    return { screen, endStdin };
+  }
+
+  test('nothing that is typed is shown', async () => {
+    const { screen, endStdin } = await waitingForStdin();
+    screen.type('CANARY-early');
+    endStdin();
+    await screen.wait('Value for "c"');
+    screen.type('\\x03');
+    expect(await screen.end()).toBe(exitCodes.INTERRUPTED);
+    expect(leaksOf(Buffer.from('CANARY-early'), screen.shown())).toEqual([]);
+  });
+
+  test('Ctrl-C ends the command, and restores the terminal', async () => {
+    const { screen, endStdin } = await waitingForStdin();
+    screen.type('\\x03');
+    expect(await screen.end()).toBe(exitCodes.INTERRUPTED);
+    endStdin();
+  });
 });
