@@ -196,6 +196,8 @@ async function ask<T>(
   const onKey = (_: unknown, { ctrl, name }: Key) => ctrl && name === 'd' && hangUp();
   const showCursor = () => output.write(CURSOR_ON);
   process.once('exit', showCursor);
+  // inquirer would ignore the first, and leave the terminal in raw mode after the others.
+  for (const signal of signals) process.on(signal, hangUp);
   try {
     output.write(above === '' ? '' : `${wrapped(above.trimEnd(), output)}\n`);
     emitKeypressEvents(input);
@@ -207,9 +209,12 @@ async function ask<T>(
     throw error;
   } finally {
     process.off('exit', showCursor);
+    for (const signal of signals) process.off(signal, hangUp);
     terminal.close();
   }
 }
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The names of the errors with which inquirer ends at Ctrl-C, and at our signal. */
 const endings: readonly string[] = ['ExitPromptError', 'AbortPromptError'];

@@ -43,6 +43,15 @@ test.each([
   expect(await askYesNo(terminal([line]), 'Go on?', preset)).toBe(answer);
 });
 
+test('a signal ends a question', async () => {
+  const io = terminal(['y']);
+  const answer = askYesNo(io, 'Go on?');
+  process.emit('SIGHUP');
+  await expect(answer).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  expect(io.terminal?.restored).toBe(true);
+  expect(process.listenerCount('SIGHUP')).toBe(0);
+});
+
 test('the lines before a question are printed above it', async () => {
   const io = terminal(['y']);
   await askYesNo(io, 'The key\n  abcd ef01\nIs it right?');
