@@ -638,7 +638,8 @@ function keysFrom(io: IO, flags: DecryptFlags, paths: readonly string[]): Keys {
   const find = configFinder(io, flags);
   const passphrases = passphrasesFrom(io);
   const contextFor = (path: string): KeyContext => {
-    const folder = path === '-' ? io.cwd : dirname(resolve(io.cwd, path));
+    const absolute = resolve(io.cwd, path === '-' ? '' : path);
+    const folder = path === '-' || isFolder(io, path) ? absolute : dirname(absolute);
     return { ...keyContext(io, flags, find(folder)), passphrases };
   };
   const loaded = new Map<string, Promise<readonly OpeningKey[]>>();

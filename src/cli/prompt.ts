@@ -224,6 +224,8 @@ async function ask<T>(
   const onKey = (_: unknown, { ctrl, name }: Key) => ctrl && name === 'd' && hangUp();
   const showCursor = () => output.write(CURSOR_ON);
   process.once('exit', showCursor);
+  // inquirer would ignore the first, and leave the terminal in raw mode after the others.
+  for (const signal of signals) process.on(signal, hangUp);
   try {
     input.setRawMode?.(true);
     await discardTyped(input);
@@ -240,6 +242,7 @@ async function ask<T>(
   } finally {
     process.off('exit', showCursor);
     input.setRawMode?.(false);
+    for (const signal of signals) process.off(signal, hangUp);
     terminal.close();
   }
 }
@@ -275,6 +278,8 @@ function inTurns(input: Terminal['input']): PassThrough {
   const setRawMode = (raw: boolean) => input.setRawMode?.(raw);
   return Object.assign(keys, { setRawMode });
 }
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The names of the errors with which inquirer ends at Ctrl-C, and at our signal. */
 const endings: readonly string[] = ['ExitPromptError', 'AbortPromptError'];

@@ -12,8 +12,11 @@ import {
   promptValue,
   search,
 } from '../../src/cli/prompt.ts';
+import { exitCodes } from '../../src/errors.ts';
+import { leaksOf } from '../helpers/canary.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { testIO } from '../helpers/io.ts';
+import { openScreen } from '../helpers/screen.ts';
 
 const terminal = (typed: readonly string[], cwd = '/') => testIO({ cwd, typed });
 
@@ -38,6 +41,15 @@ test.each([
   ['no', true, false],
 ])('the answer "%s" with the preset %s is %s', async (line, preset, answer) => {
   expect(await askYesNo(terminal([line]), 'Go on?', preset)).toBe(answer);
+});
+
+test('a signal ends a question', async () => {
+  const io = terminal(['y']);
+  const answer = askYesNo(io, 'Go on?');
+  process.emit('SIGHUP');
+  await expect(answer).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  expect(io.terminal?.restored).toBe(true);
+  expect(process.listenerCount('SIGHUP')).toBe(0);
 });
 
 test('the lines before a question are printed above it', async () => {
@@ -158,4 +170,21 @@ test('a hidden value is asked again while the check finds a problem', async () =
   const check = (value: string) => (value.length < 8 ? 'at least 8 characters' : undefined);
   expect(await promptValue(io, { ...hidden, check })).toBe('long enough');
   expect(String(io.terminal?.shown)).toContain('at least 8 characters');
+});
+
+test('keys that are typed before a hidden question are neither shown nor taken', async () => {
+  const cwd = folderWithKeys();
+  const args = 'seal db -n hr -k k.pub --prompt a --prompt b -o db.yaml'.split(' ');
+  const env = { PATH: process.env.PATH ?? '', HOME: cwd };
+  const screen = openScreen(args, { columns: 80, rows: 24, cwd, env });
+  for (const question of ['Value for "a"', 'Repeat the value']) {
+    await screen.wait(question);
+    screen.type('one \\r');
+  }
+  await screen.wait('letters, then Enter');
+  screen.type('k\\rCANARY-early');
+  await screen.wait('Value for "b"');
+  screen.type('\\x03');
+  expect(await screen.end()).toBe(exitCodes.INTERRUPTED);
+  expect(leaksOf(Buffer.from('CANARY-early'), screen.shown())).toEqual([]);
 });
