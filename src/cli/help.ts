@@ -602,7 +602,9 @@ function filesIn(
 /** The option of `command` that users of another tool mean by `option`; undefined without one. */
 export function optionMeant(command: Command, option: string): string | undefined {
   const meant = Object.hasOwn(optionSynonyms, option) ? optionSynonyms[option] : undefined;
-  return command.options.some(({ long }) => long === meant) ? meant : undefined;
+  // The certificate of a server is not a key to open values with.
+  const candidates = [option.replace(/^--/, '--tls-'), meant];
+  return candidates.find((one) => command.options.some(({ long }) => long === one));
 }
 
 interface Section {
