@@ -33,7 +33,7 @@ function shellNamed(name: string): Shell | undefined {
   return Object.hasOwn(shells, known) ? shells[known] : undefined;
 }
 
-/** Says how to turn completion on in the shell of a person. Throws USAGE unless it is known. */
+/** Explains how to turn on completion in the shell of the user. Throws USAGE for an unknown one. */
 function instructions({ env, stdout }: IO): string {
   // Git Bash on Windows has a path with the extension.
   const name = basename(env.SHELL ?? '', '.exe');

@@ -41,7 +41,7 @@ function chosen(text: string): ColourChoice {
   });
 }
 
-/** Whether a stream is coloured: the first rule that returns an answer decides. */
+/** The rules for colours: the first that returns an answer decides. */
 const colourRules: readonly ((io: IO, stream: Output) => boolean | undefined)[] = [
   ({ colour = 'auto' }) => (colour === 'auto' ? undefined : colour === 'always'),
   // https://no-color.org
@@ -52,6 +52,7 @@ const colourRules: readonly ((io: IO, stream: Output) => boolean | undefined)[] 
   (_, { isTTY = false }) => isTTY,
 ];
 
+/** Whether text on a stream is coloured. */
 export function isColoured(io: IO, stream: Output): boolean {
   for (const rule of colourRules) {
     const answer = rule(io, stream);
@@ -60,7 +61,7 @@ export function isColoured(io: IO, stream: Output): boolean {
   return false;
 }
 
-/** Returns `io` with the settings of the command line that concern all that is shown. */
+/** Returns `io` with `--color` and `--debug`, and with functions that colour a text if one is needed. */
 export async function withLooks(io: IO, colour: ColourChoice, debug: boolean): Promise<IO> {
   // The streams of `io` are opened when they are first used, and so they must not be copied.
   const shown: IO = Object.create(io, { colour: { value: colour }, debug: { value: debug } });
@@ -92,6 +93,7 @@ export function say(io: IO, kind: Kind, text: string): void {
   io.stderr.write(`kseal: ${label}${printable(withoutCredentials(text))}\n`);
 }
 
+/** Prints a warning with its hint. */
 export function warn(io: IO, words: Words): void {
   sayAll(io, 'warning', [warning(words)]);
 }
@@ -104,6 +106,7 @@ export interface Message {
   readonly hint?: string | undefined;
 }
 
+/** Returns the message for a warning. */
 export function warning({ message, hint }: Words): Message {
   return { kind: 'warning', text: message, hint };
 }
@@ -144,6 +147,7 @@ export function warnAbout(io: IO, path: string, diagnostics: readonly Diagnostic
   sayAll(io, 'warning', warningsAbout(path, diagnostics));
 }
 
+/** Returns a message for each warning about the manifest `path`, with its place. */
 export function warningsAbout(path: string, diagnostics: readonly Diagnostic[]): Message[] {
   return diagnostics.map((diagnostic) =>
     warning({ ...diagnostic, message: `${locationOf(path, diagnostic)}: ${diagnostic.message}` }),

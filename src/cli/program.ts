@@ -18,8 +18,6 @@ interface CommandModule {
 interface CommandRow {
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
-  /** Not listed in the help. */
-  readonly hidden?: boolean;
 }
 
 /**
@@ -106,9 +104,8 @@ function programOf(
     })
     .exitOverride()
     .configureOutput({ writeOut: () => {}, writeErr: () => {} });
-  for (const [name, { summary, hidden = false }] of Object.entries(commands)) {
-    program.command(name, { hidden }).description(summary);
-  }
+  for (const [name, { summary }] of Object.entries(commands))
+    program.command(name).description(summary);
   const loaded = new Set<Command>();
   const load: Load = async (name) => {
     const command = program.commands.find((candidate) => candidate.name() === name);

@@ -1,7 +1,7 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join, relative, resolve, sep } from 'node:path';
 import { expected, KsealError } from '../errors.ts';
-import { fileError, MAX_MANIFEST, readFile, statOf } from '../fs/read.ts';
+import { fileError, folderWith, MAX_MANIFEST, readFile, statOf } from '../fs/read.ts';
 import {
   addableFiles,
   commitOf,
@@ -294,7 +294,7 @@ export function manifestsIn(path: string, shown: string): readonly string[] {
 function committable(git: LocalGit | undefined): (path: string) => boolean {
   let addable: ReadonlySet<string> | undefined;
   return (path) => {
-    if (git === undefined || !isInRepository(git.folder)) return !isKeyName(path);
+    if (git === undefined || folderWith('.git', git.folder) === undefined) return !isKeyName(path);
     try {
       addable ??= addableFiles(git);
     } catch (error) {
@@ -304,11 +304,6 @@ function committable(git: LocalGit | undefined): (path: string) => boolean {
     }
     return addable.has(path);
   };
-}
-
-function isInRepository(folder: string): boolean {
-  const parent = dirname(folder);
-  return existsSync(join(folder, '.git')) || (parent !== folder && isInRepository(parent));
 }
 
 function filesIn(path: string, shown: string, wanted: RegExp): readonly string[] {
