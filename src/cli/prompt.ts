@@ -30,6 +30,23 @@ export interface Choice<T> {
 /** Returns the problem with an answer, in words; undefined for a good answer. */
 type Check<T> = (answer: T) => string | undefined;
 
+type WithTerminal = Pick<IO, 'openTerminal' | 'onSignal'>;
+
+/**
+ * Opens the controlling terminal. A signal ends the question like a terminal that hangs up, so that
+ * the modes of the terminal are restored.
+ */
+function openTerminal(io: WithTerminal): Terminal | undefined {
+  const terminal = io.openTerminal();
+  if (terminal === undefined) return undefined;
+  const ignoreSignals = io.onSignal(() => terminal.input.emit('end'));
+  const close = () => {
+    ignoreSignals();
+    terminal.close();
+  };
+  return { ...terminal, close };
+}
+
 /** Whether there is a controlling terminal, so that questions can be asked. */
 export function canAsk(io: IO): boolean {
   const terminal = io.openTerminal();
@@ -208,7 +225,7 @@ async function ask<T>(
   question: string,
   run: (shared: Shared, context: Context) => Promise<T>,
 ): Promise<T | undefined> {
-  const terminal = io.openTerminal();
+  const terminal = openTerminal(io);
   if (terminal === undefined) return undefined;
   hideProgress(io);
   const { input, output } = terminal;
@@ -361,7 +378,7 @@ export async function promptLines(
 }
 
 function terminalFor(io: IO, thing: string, hint: string): Terminal {
-  const terminal = io.openTerminal();
+  const terminal = openTerminal(io);
   if (terminal !== undefined) return terminal;
   throw new KsealError('USAGE', 'cannot ask for the value without a terminal', { thing, hint });
 }
@@ -371,11 +388,11 @@ function terminalFor(io: IO, thing: string, hint: string): Terminal {
  * without a terminal. Throws KEY_INVALID for a paste with line breaks, INTERRUPTED.
  */
 export async function promptPassphrase(
-  { openTerminal }: Pick<IO, 'openTerminal'>,
+  io: WithTerminal,
   file: string,
   isAgain: boolean,
 ): Promise<string | undefined> {
-  const terminal = openTerminal();
+  const terminal = openTerminal(io);
   if (terminal === undefined) return undefined;
   try {
     if (isAgain) terminal.output.write('Wrong passphrase. Try again.\n');
