@@ -308,7 +308,7 @@ async function sealSecret(io: IO, given: Line, command: WriteLine): Promise<void
     const { text, summary, ...used } = await sealValues(io, line, manifest, form, answers);
     const change = await form?.confirmWriting(io, {
       ...summary,
-      command: command(shownLine(line, used.answers)),
+      command: `${folderFor(io, line)}${command(shownLine(line, used.answers))}`,
       changes: { target: line !== given, values: !hasValues(given) },
     });
     if (change === undefined) return writeSecret(io, line, manifest, text, form);
@@ -377,6 +377,12 @@ function shownLine({ flags, ...line }: Line, { values, sources }: Answers): Line
     flags: { ...flags, allow: [...new Set([...flags.allow, ...accepted])] },
     sources,
   };
+}
+
+/** The command that makes the folder of the output, if it is missing, as the form does. */
+function folderFor({ cwd }: IO, { flags: { output = '-' } }: Line): string {
+  const folder = dirname(output);
+  return existsSync(resolve(cwd, folder)) ? '' : `mkdir -p ${shellWord(folder)} && `;
 }
 
 function writeSecret(
