@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { emitKeypressEvents, type Key } from 'node:readline';
 import { PassThrough } from 'node:stream';
@@ -11,6 +12,8 @@ import { hideProgress, paint } from './print.ts';
 
 const CURSOR_ON = '\x1b[?25h';
 const CTRL_C = '\x03';
+/** Ignored: a stopped form would leave the terminal without an echo. */
+const CTRL_Z = '\x1a';
 const PASTE_ON = '\x1b[?2004h';
 const PASTE_OFF = '\x1b[?2004l';
 const TRIES = 3;
@@ -170,7 +173,7 @@ export function askPath(
 
 /** The files and folders that `typed` may become; or else `typed` itself. */
 function pathsFor({ cwd, env }: IO, typed: string): readonly string[] {
-  const path = typed.replace(/^~(?=\/)/, env.HOME ?? '~');
+  const path = typed.replace(/^~(?=\/)/, env.HOME ?? homedir());
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
   const start = path.slice(folder.length);
   const found = entriesOf(resolve(cwd, folder)).filter(
@@ -279,15 +282,14 @@ function inTurns(input: Terminal['input']): PassThrough {
   const keys = new PassThrough();
   let passed = Promise.resolve();
   input.setEncoding('utf8').on('data', (typed: string) => {
-    for (const key of typed.match(/[^\x00-\x1f\x7f]+|./gs) ?? [])
+    for (const key of typed.replaceAll(CTRL_Z, '').match(/[^\x00-\x1f\x7f]+|./gs) ?? [])
       passed = passed.then(() => {
         keys.write(key);
         return turn();
       });
   });
   input.resume();
-  const setRawMode = (raw: boolean) => input.setRawMode?.(raw);
-  return Object.assign(keys, { setRawMode });
+  return keys;
 }
 
 /** The names of the errors with which inquirer ends at Ctrl-C, and at our signal. */
