@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { parseReference } from '../config/config.ts';
-import type { Diagnostic } from '../diagnostic.ts';
-import { expected, expectedErrors, KsealError, throwAll } from '../errors.ts';
-import { isSameFile, readRegularFile } from '../fs/read.ts';
+import { type Diagnostic, errorFor } from '../diagnostic.ts';
+import { type ErrorCode, expected, expectedErrors, KsealError, throwAll } from '../errors.ts';
+import { isSameFile, MAX_MANIFEST, readFile, readRegularFile } from '../fs/read.ts';
 import { checkWritable, replaceFiles } from '../fs/write.ts';
 import type { Scope } from '../jwe/binding.ts';
 import { fingerprintBlock } from '../jwe/thumbprint.ts';
@@ -13,7 +13,7 @@ import { forbiddenValue } from '../kubernetes/secret.ts';
 import { newManifest } from '../manifest/edit.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
 import { sealedKeysIn, secretAt } from '../manifest/place.ts';
-import { readManifest } from '../manifest/read.ts';
+import { decodeManifest, readManifest } from '../manifest/read.ts';
 import type { Manifest, SecretDocument } from '../manifest/types.ts';
 import { makeUp, mismatchIn, type PemChecks, problemOf, progressOf } from '../request/answer.ts';
 import {
@@ -27,9 +27,16 @@ import {
 } from '../request/request.ts';
 import { allowedCodes, type NewValue, sealInto } from '../seal/seal.ts';
 import { isMismatch } from '../seal/value-warnings.ts';
-import { pathBeside } from '../sources/beside.ts';
-import { decodeUtf8, printable, shellWord } from '../text.ts';
-import { readInput, readManifestFile } from './files.ts';
+import { manifestBeside, pathBeside } from '../sources/beside.ts';
+import {
+  counted,
+  decodeUtf8,
+  listOf,
+  MAX_LISTED,
+  printable,
+  wrapped as rowsFor,
+  shellWord,
+} from '../text.ts';
 import type { IO } from './io.ts';
 import { configOption, type KeyFlags } from './options.ts';
 import { say, sayAll, warningsAbout } from './print.ts';
@@ -43,7 +50,7 @@ import {
   showOnTerminal,
 } from './prompt.ts';
 import { showOnce } from './seal-form.ts';
-import { type Setting, settingsFrom } from './sealing-key.ts';
+import { pinOf, type Setting, settingsFrom } from './sealing-key.ts';
 import { readValues, type Source, settle, stdinReaders } from './values.ts';
 
 // `kseal fill` is for people who know what the value is, and nothing about Kubernetes: they read
@@ -69,6 +76,7 @@ export function configure(command: Command, io: IO): void {
 async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): Promise<void> {
   const request = readRequestFile(io, path);
   checkSources(request, sources);
+  pinOf(flags.pin);
   const isAsking = canAsk(io);
   if (isAsking) showOnTerminal(io, wrapped(io, introduction(request)));
   const found = await forEachTarget(request.targets, (target) => placeOf(io, path, target));
@@ -79,7 +87,7 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
   if (!isAsking && wanted.length > 0) throw unanswered(form, wanted, sources);
   const places = await forEachTarget(found, async (place) => ({
     ...place,
-    setting: await settingOf(io, path, place, flags),
+    setting: await fitting(place.shown, () => settingOf(io, path, place, flags)),
   }));
   const answers = await askAll(form, wanted, given);
   if (answers.size === 0) return say(io, 'note', 'nothing was changed');
@@ -95,7 +103,10 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
   );
 }
 
-/** Reads and checks a request. Throws IO, or CONFIG_INVALID for each of its problems. */
+/**
+ * Reads and checks a request. Throws IO, or CONFIG_INVALID without the problems of a malformed one,
+ * which are in the words of its author.
+ */
 function readRequestFile(io: IO, path: string): SecretRequest {
   const source = decodeUtf8(readRegularFile(resolve(io.cwd, path), path, MAX_VALUE));
   if (source === undefined || !isRequest(source)) {
@@ -105,14 +116,12 @@ function readRequestFile(io: IO, path: string): SecretRequest {
     });
   }
   const { request, problems } = readRequest(source);
-  throwAll(
-    problems.map(({ position: { line, column }, message, hint }) => {
-      const thing = `${path}:${line}:${column}`;
-      return new KsealError('CONFIG_INVALID', message, { thing, hint });
-    }),
-  );
   if (request !== undefined) return request;
-  throw new KsealError('CONFIG_INVALID', 'is empty', { thing: path });
+  const count = problems.length === 0 ? 'nothing in it' : counted(problems.length, 'mistake');
+  throw new KsealError('CONFIG_INVALID', `the request has ${count}, so it cannot be answered`, {
+    thing: path,
+    hint: `tell the person who sent it to you; to list them: kseal verify ${shellWord(path)}`,
+  });
 }
 
 /** The context of every question. */
@@ -151,8 +160,10 @@ async function forEachTarget<T, R>(
     try {
       prepared.push(await prepare(target));
     } catch (thrown) {
-      errors.push(...expectedErrors(thrown));
-      if (errors.at(-1)?.code === 'INTERRUPTED') break;
+      const found = expectedErrors(thrown);
+      errors.push(...found);
+      // She has seen the others, or need not be asked about them.
+      if (found.some(({ code }) => code === 'INTERRUPTED' || code === 'KEY_MISMATCH')) break;
     }
   }
   throwAll(errors);
@@ -161,25 +172,47 @@ async function forEachTarget<T, R>(
 
 /** Throws MANIFEST_INVALID if links lead from two targets to one file. */
 function refuseTwins(places: readonly Place[]): void {
-  for (const [index, { file, shown }] of places.entries()) {
-    const twin = places.slice(0, index).find((other) => isSameFile(other.file, file));
-    if (twin !== undefined) throw broken(shown, `is the same file as ${twin.shown}`);
+  for (const [index, { file, target }] of places.entries()) {
+    const twin = places
+      .slice(0, index)
+      .find((other) => other.file === file || isSameFile(other.file, file));
+    if (twin !== undefined) throw broken(target.file, `is the same file as ${twin.target.file}`);
   }
 }
 
-/** The request is at fault, and not the person who answers it. */
+/**
+ * The request is at fault, and not the person who answers it. The cause is in the words of its
+ * author, and so only `--debug` prints it.
+ */
 function broken(thing: string, problem: string, cause?: unknown): KsealError {
-  const hint = 'tell the person who sent you the request';
+  const debug = cause === undefined ? '' : ', with the reason that --debug prints';
+  const hint = `tell the person who sent you the request${debug}`;
   return new KsealError('MANIFEST_INVALID', problem, { thing, hint, cause });
+}
+
+/** The errors that the person who answers can do something about. */
+const own: readonly ErrorCode[] = [
+  ...(['INTERRUPTED', 'KEY_MISMATCH', 'KEY_NOT_FOUND', 'KEY_DENIED'] as const),
+  ...(['KEY_CREDENTIALS', 'KEY_UNAVAILABLE', 'KEY_DEADLINE'] as const),
+];
+
+/** Runs `action`, and turns the errors of the request or its repository into `broken`. */
+async function fitting<T>(shown: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (thrown) {
+    if (expectedErrors(thrown).some(({ code }) => own.includes(code))) throw thrown;
+    throw broken(shown, 'cannot be written as the request says', thrown);
+  }
 }
 
 /** Finds the file of a target, and everything about it that can fail before the first question. */
 async function placeOf(io: IO, path: string, target: Target): Promise<Place> {
-  const file = pathBeside(resolve(io.cwd, path), target.file);
+  const file = manifestBeside(resolve(io.cwd, path), target.file);
   const shown = relative(io.cwd, file);
   const isNew = !existsSync(file);
   if (isNew) checkNew(file, shown);
-  const manifest = isNew ? emptyManifest(target) : await existingManifest(io, shown);
+  const manifest = isNew ? emptyManifest(target) : existingManifest(file, shown);
   const secret = secretAt(manifest, target);
   if (secret === undefined) throw broken(shown, 'exists, but has no place for these answers');
   return { target, file, shown, isNew, manifest, secret };
@@ -194,7 +227,7 @@ function settingOf(
 ): Promise<Setting> {
   const { field, namespace, scope } = target;
   const key = keyFor(io, resolve(io.cwd, path), target);
-  const own = {
+  const given = {
     ...flags,
     isForeign: true,
     namespace,
@@ -202,7 +235,7 @@ function settingOf(
     ...(scope === undefined ? {} : { scope }),
     ...(field === undefined ? {} : { stringData: field === 'stringData' }),
   };
-  return settingsFrom(io, own, { isQuiet: true })([file]);
+  return settingsFrom(io, given, { isQuiet: true })([file]);
 }
 
 /** Throws IO unless the file, and the folders that are missing, can be created. */
@@ -221,13 +254,14 @@ function emptyManifest({ name, namespace, type, file }: Target): Manifest {
   );
 }
 
-async function existingManifest(io: IO, shown: string): Promise<Manifest> {
+function existingManifest(file: string, shown: string): Manifest {
   try {
-    const manifest = await readManifestFile(io, shown);
+    const text = decodeManifest(readRegularFile(file, shown, MAX_MANIFEST), shown);
+    const manifest = readManifest(text, shown);
     refuseSops(manifest, shown);
     const [problem] = manifest.problems;
     if (problem === undefined) return manifest;
-    throw new KsealError('MANIFEST_INVALID', problem.message, { thing: shown });
+    throw errorFor(shown, problem);
   } catch (thrown) {
     throw broken(shown, 'exists, but cannot be changed', expected(thrown));
   }
@@ -240,37 +274,32 @@ function keyFor({ cwd }: IO, request: string, { key }: Target): string | undefin
   return parseReference(path).kind === 'name' ? `./${path}` : path;
 }
 
+/** Marks the words of the request: they may be those of somebody who wants to be trusted. */
 function introduction({ title, from, note, values }: SecretRequest): readonly string[] {
-  const count = values.length === 1 ? 'one value' : `${values.length} values`;
   return [
     '',
-    title,
-    `${from ?? 'Somebody'} asks you for ${count}.`,
-    ...(note === undefined ? [] : [`"${note}"`]),
+    `You are asked for ${counted(values.length, 'value')}. The request says:`,
+    `  For: ${title}`,
+    ...(from === undefined ? [] : [`  From: ${from}`]),
+    ...(note === undefined ? [] : [`  Note: ${note}`]),
+    'Nobody has checked who wrote this.',
     '',
     'Your answers are encrypted here, on this computer. Ctrl-C stops without writing.',
   ];
 }
 
-/** Wraps lines at the width of the terminal. Control characters of the request are escaped. */
+/**
+ * Wraps lines at the width of the terminal; the rows after the first are indented like the text of a
+ * list. Control characters are escaped, and no text can be moved to a row of its own with spaces.
+ */
 function wrapped({ stderr }: IO, lines: readonly string[]): string {
-  const { columns = 80 } = stderr as { readonly columns?: number };
-  return lines.flatMap((line) => rowsOf(printable(line), Math.min(columns, 80))).join('\n');
-}
-
-/** The rows of a line; those after the first are indented like the text of a list. */
-function rowsOf(line: string, width: number): readonly string[] {
-  const [, start = '', text = ''] = /^([- ]*)(.*)$/.exec(line) ?? [];
-  const rows = [start];
-  let isEmpty = true;
-  for (const word of text.split(' ')) {
-    const row = rows.at(-1) ?? '';
-    const longer = isEmpty ? row + word : `${row} ${word}`;
-    if (isEmpty || longer.length < width) rows[rows.length - 1] = longer;
-    else rows.push(' '.repeat(start.length) + word);
-    isEmpty = false;
-  }
-  return rows;
+  const width = Math.min(stderr.columns ?? 80, 80);
+  const rowsOf = (line: string) => {
+    const [, start = '', text = ''] = /^([- ]*)(.*)$/.exec(printable(line)) ?? [];
+    const rows = rowsFor(text.replace(/ +/g, ' '), width - start.length - 1);
+    return rows.map((row, index) => (index === 0 ? start : ' '.repeat(start.length)) + row);
+  };
+  return lines.flatMap(rowsOf).join('\n');
 }
 
 /** A value that was given, and how, for the summary. */
@@ -357,10 +386,16 @@ async function wantedValues(
   const open = request.values.filter(({ key }) => !given.has(key));
   const known = open.filter((asked) => !lacking.has(asked));
   if (known.length === 0 || !isAsking) return open.filter((asked) => lacking.has(asked));
-  const labels = known.map(({ label }) => `  ${label}`);
+  const labels = listed(known.map(({ label }) => `  ${label}`));
   showOnTerminal(io, wrapped(io, ['', 'Answered already:', ...labels]));
   const replace = await askYesNo(io, 'Do you want to replace these answers?', false);
   return open.filter((asked) => replace || lacking.has(asked));
+}
+
+/** At most ten lines, and one that counts the others. */
+function listed(lines: readonly string[]): readonly string[] {
+  const more = lines.length - MAX_LISTED;
+  return more > 0 ? [...lines.slice(0, MAX_LISTED), `  and ${more} more`] : lines;
 }
 
 function unanswered(
@@ -368,7 +403,7 @@ function unanswered(
   wanted: readonly AskedValue[],
   sources: readonly Source[],
 ): KsealError {
-  const labels = wanted.map(({ label }) => label).join(', ');
+  const labels = listOf(wanted.map(({ label }) => label));
   const given = sources.map(({ kind, text }) =>
     kind === 'stdin' ? `--stdin ${text}` : `--from-file ${shellWord(text)}`,
   );
@@ -448,7 +483,7 @@ const fromFile: Way = {
   again: 'Take another file',
   read: async ({ io }) => {
     const path = (await askPath(io, 'Which file is it in?')) ?? '';
-    return { bytes: await readInput(io, path, MAX_VALUE), how: `from ${path}` };
+    return { bytes: readFile(resolve(io.cwd, path), path, MAX_VALUE), how: `from ${path}` };
   },
 };
 
@@ -471,7 +506,7 @@ function madeUpFor(form: Form, asked: AskedValue): string {
     const text = makeUp(asked, (below) => randomInt(below));
     if (problemWith(form, asked, Buffer.from(text)) === undefined) return text;
   }
-  throw broken(asked.label, 'cannot be made up: hardly any text is allowed');
+  throw new KsealError('VALUE_REFUSED', 'it cannot be made up');
 }
 
 const ways: Readonly<Record<Format, readonly Way[]>> = {
@@ -557,10 +592,12 @@ async function sealAll(
   const newValues = values.flatMap(({ key }) => answers.get(key) ?? []);
   return Promise.all(
     places.map(async (place) => {
-      const { manifest, secret, setting } = place;
+      const { shown, manifest, secret, setting } = place;
       const policy = { strict: false, allow: new Set<string>() };
       const changes = { values: newValues, remove: [] };
-      const sealed = await sealInto(manifest, secret, changes, setting.key, { ...setting, policy });
+      const sealed = await fitting(shown, () =>
+        sealInto(manifest, secret, changes, setting.key, { ...setting, policy }),
+      );
       // The others are for the author of the request.
       const warnings = sealed.warnings.filter(({ code }) => allowedCodes.includes(code));
       return { ...place, text: sealed.text, warnings };
@@ -595,10 +632,12 @@ async function confirm(
     wrapped(io, [
       '',
       'To be written:',
-      ...values.flatMap(({ key, label }) => {
-        const answer = answers.get(key);
-        return answer === undefined ? [] : `- ${label} (${answer.how})`;
-      }),
+      ...listed(
+        values.flatMap(({ key, label }) => {
+          const answer = answers.get(key);
+          return answer === undefined ? [] : `- ${label} (${answer.how})`;
+        }),
+      ),
       'Encrypted into:',
       ...results.flatMap(({ shown, isNew, target, setting: { key, title, scope } }) => [
         `- ${shown} (${isNew ? 'new' : 'changed'}), ${opens[scope](target)}`,
