@@ -1,14 +1,14 @@
 import { createPrivateKey, randomInt, X509Certificate } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { parseReference } from '../config/config.ts';
 import { type Diagnostic, errorFor } from '../diagnostic.ts';
-import { type ErrorCode, expected, expectedErrors, KsealError, throwAll } from '../errors.ts';
-import { isSameFile, MAX_MANIFEST, readFile, readRegularFile } from '../fs/read.ts';
+import { attemptAll, type ErrorCode, expected, expectedErrors, KsealError } from '../errors.ts';
+import { fileError, isSameFile, MAX_MANIFEST, readFile, readRegularFile } from '../fs/read.ts';
 import { checkWritable, replaceFiles } from '../fs/write.ts';
 import type { Scope } from '../jwe/binding.ts';
-import { fingerprintBlock } from '../jwe/thumbprint.ts';
+import { fingerprintOf } from '../jwe/thumbprint.ts';
 import { forbiddenValue } from '../kubernetes/secret.ts';
 import { newManifest } from '../manifest/edit.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
@@ -28,15 +28,7 @@ import {
 import { allowedCodes, type NewValue, sealInto } from '../seal/seal.ts';
 import { isMismatch } from '../seal/value-warnings.ts';
 import { manifestBeside, pathBeside } from '../sources/beside.ts';
-import {
-  counted,
-  decodeUtf8,
-  listOf,
-  MAX_LISTED,
-  printable,
-  wrapped as rowsFor,
-  shellWord,
-} from '../text.ts';
+import { counted, decodeUtf8, listOf, MAX_LISTED, printable, shellWord } from '../text.ts';
 import type { IO } from './io.ts';
 import { configOption, type KeyFlags } from './options.ts';
 import { say, sayAll, warningsAbout } from './print.ts';
@@ -48,10 +40,11 @@ import {
   promptLines,
   promptValue,
   showOnTerminal,
+  withoutEcho,
 } from './prompt.ts';
 import { showOnce } from './seal-form.ts';
 import { pinOf, type Setting, settingsFrom } from './sealing-key.ts';
-import { readValues, type Source, settle, stdinReaders } from './values.ts';
+import { capitalized, readValues, type Source, settle, stdinReaders } from './values.ts';
 
 // `kseal fill` is for people who know what the value is, and nothing about Kubernetes: they read
 // only the words of the request, which somebody else wrote and which may be hostile.
@@ -78,18 +71,20 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
   checkSources(request, sources);
   pinOf(flags.pin);
   const isAsking = canAsk(io);
-  if (isAsking) showOnTerminal(io, wrapped(io, introduction(request)));
-  const found = await forEachTarget(request.targets, (target) => placeOf(io, path, target));
+  if (isAsking) show(io, introduction(request));
+  const found = await attemptAll(request.targets, (target) => placeOf(io, path, target));
   refuseTwins(found);
   const form: Form = { io, path, request, types: found.map(({ secret }) => secret.type) };
   const given = await givenAnswers(form, sources);
   const wanted = await wantedValues(form, found, given, isAsking);
   if (!isAsking && wanted.length > 0) throw unanswered(form, wanted, sources);
-  const places = await forEachTarget(found, async (place) => ({
-    ...place,
-    setting: await fitting(place.shown, () => settingOf(io, path, place, flags)),
-  }));
-  const answers = await askAll(form, wanted, given);
+  const places: KeyedPlace[] = [];
+  // Not all errors at once: after no to one key, nobody wants to be asked about the next.
+  for (const place of found) {
+    const setting = await fitting(place.shown, () => settingOf(io, path, place, flags));
+    places.push({ ...place, setting });
+  }
+  const answers = await withoutEcho(io, () => askAll(form, wanted, given));
   if (answers.size === 0) return say(io, 'note', 'nothing was changed');
   const results = await sealAll(places, request, answers);
   await confirm(form, results, answers, isAsking);
@@ -149,27 +144,6 @@ interface KeyedPlace extends Place {
   readonly setting: Setting;
 }
 
-/** Prepares one target after the other, and throws the errors of all. */
-async function forEachTarget<T, R>(
-  targets: readonly T[],
-  prepare: (target: T) => Promise<R>,
-): Promise<readonly R[]> {
-  const prepared: R[] = [];
-  const errors: KsealError[] = [];
-  for (const target of targets) {
-    try {
-      prepared.push(await prepare(target));
-    } catch (thrown) {
-      const found = expectedErrors(thrown);
-      errors.push(...found);
-      // She has seen the others, or need not be asked about them.
-      if (found.some(({ code }) => code === 'INTERRUPTED' || code === 'KEY_MISMATCH')) break;
-    }
-  }
-  throwAll(errors);
-  return prepared;
-}
-
 /** Throws MANIFEST_INVALID if links lead from two targets to one file. */
 function refuseTwins(places: readonly Place[]): void {
   for (const [index, { file, target }] of places.entries()) {
@@ -211,7 +185,8 @@ async function placeOf(io: IO, path: string, target: Target): Promise<Place> {
   const file = manifestBeside(resolve(io.cwd, path), target.file);
   const shown = relative(io.cwd, file);
   const isNew = !existsSync(file);
-  if (isNew) checkNew(file, shown);
+  if (isNew) checkWritable(file, shown, true);
+  else checkChangeable(file, shown);
   const manifest = isNew ? emptyManifest(target) : existingManifest(file, shown);
   const secret = secretAt(manifest, target);
   if (secret === undefined) throw broken(shown, 'exists, but has no place for these answers');
@@ -238,11 +213,13 @@ function settingOf(
   return settingsFrom(io, given, { isQuiet: true })([file]);
 }
 
-/** Throws IO unless the file, and the folders that are missing, can be created. */
-function checkNew(file: string, shown: string): void {
-  let folder = dirname(file);
-  while (!existsSync(folder)) folder = dirname(folder);
-  checkWritable(join(folder, basename(file)), shown);
+/** Throws IO unless the file may be changed: replacing it would not need the permission. */
+function checkChangeable(file: string, shown: string): void {
+  try {
+    accessSync(file, constants.W_OK);
+  } catch (error) {
+    throw fileError(shown, 'write', error);
+  }
 }
 
 function emptyManifest({ name, namespace, type, file }: Target): Manifest {
@@ -289,17 +266,12 @@ function introduction({ title, from, note, values }: SecretRequest): readonly st
 }
 
 /**
- * Wraps lines at the width of the terminal; the rows after the first are indented like the text of a
- * list. Control characters are escaped, and no text can be moved to a row of its own with spaces.
+ * Shows lines. Control characters of the request are escaped, and many spaces become one, so that
+ * they do not move its words to a line that seems to be from kseal.
  */
-function wrapped({ stderr }: IO, lines: readonly string[]): string {
-  const width = Math.min(stderr.columns ?? 80, 80);
-  const rowsOf = (line: string) => {
-    const [, start = '', text = ''] = /^([- ]*)(.*)$/.exec(printable(line)) ?? [];
-    const rows = rowsFor(text.replace(/ +/g, ' '), width - start.length - 1);
-    return rows.map((row, index) => (index === 0 ? start : ' '.repeat(start.length)) + row);
-  };
-  return lines.flatMap(rowsOf).join('\n');
+function show(io: IO, lines: readonly string[]): void {
+  const shown = lines.map((line) => printable(line).replace(/(?<=\S) +/g, ' '));
+  showOnTerminal(io, shown.join('\n'), true);
 }
 
 /** A value that was given, and how, for the summary. */
@@ -387,7 +359,7 @@ async function wantedValues(
   const known = open.filter((asked) => !lacking.has(asked));
   if (known.length === 0 || !isAsking) return open.filter((asked) => lacking.has(asked));
   const labels = listed(known.map(({ label }) => `  ${label}`));
-  showOnTerminal(io, wrapped(io, ['', 'Answered already:', ...labels]));
+  show(io, ['', 'Answered already:', ...labels]);
   const replace = await askYesNo(io, 'Do you want to replace these answers?', false);
   return open.filter((asked) => replace || lacking.has(asked));
 }
@@ -446,7 +418,7 @@ interface Reading {
 interface Way {
   readonly label: string;
   readonly again: string;
-  /** Problems need no check, because the answer is made up from the request. */
+  /** Nobody is asked about defects, because the answer is made up as the request wants it. */
   readonly isSafe?: true;
   readonly read: (form: Form, asked: AskedValue) => Promise<Reading>;
 }
@@ -472,7 +444,7 @@ const pasted: Way = {
   read: async ({ io }, asked) => {
     const question = { question: 'Your answer', thing: asked.label, hints };
     const text = await promptLines(io, question);
-    // A file in PEM ends with a newline, also if it has only one line.
+    // A file in PEM ends with a newline, even if it has only one line.
     const isPem = asked.format.startsWith('pem-') && text !== '' && !text.endsWith('\n');
     return { bytes: Buffer.from(isPem ? `${text}\n` : text), how: 'typed' };
   },
@@ -527,7 +499,7 @@ async function askFor(form: Form, asked: AskedValue, place: string): Promise<Ans
     `${place}: ${asked.label}`,
     ...(asked.help === undefined ? [] : [asked.help]),
   ];
-  showOnTerminal(io, wrapped(io, heading));
+  show(io, heading);
   const possible = [...ways[asked.format], ...(asked.generate === undefined ? [] : [madeUp])];
   for (;;) {
     const choices = possible.map((way) => ({ value: way, label: way.label }));
@@ -539,7 +511,7 @@ async function askFor(form: Form, asked: AskedValue, place: string): Promise<Ans
   }
 }
 
-/** Reads one answer and asks about its defects; undefined, after a word about it, for a bad one. */
+/** Reads one answer and asks about its defects. For a bad one, shows the problem; undefined. */
 async function answerBy(way: Way, form: Form, asked: AskedValue): Promise<Answer | undefined> {
   const { io } = form;
   let reading = await readBy(way, form, asked);
@@ -558,11 +530,11 @@ async function answerBy(way: Way, form: Form, asked: AskedValue): Promise<Answer
   // Repairing a defect may have changed the length.
   const problem = problemWith(form, asked, value.bytes);
   if (problem === undefined) return { ...value, how: reading?.how ?? '' };
-  showOnTerminal(io, wrapped(io, [problem]));
+  show(io, [problem]);
   return undefined;
 }
 
-/** Reads one answer; undefined, after a word about it, if it is not what is asked for. */
+/** Reads one answer. If it is not what is asked for, shows the problem; undefined. */
 async function readBy(way: Way, form: Form, asked: AskedValue): Promise<Reading | undefined> {
   let problem: string | undefined;
   try {
@@ -572,9 +544,9 @@ async function readBy(way: Way, form: Form, asked: AskedValue): Promise<Reading 
   } catch (thrown) {
     const error = expected(thrown);
     if (error.code !== 'VALUE_REFUSED' && error.code !== 'IO') throw thrown;
-    problem = `${error.problem.charAt(0).toUpperCase()}${error.problem.slice(1)}.`;
+    problem = `${capitalized(error.problem)}.`;
   }
-  showOnTerminal(form.io, wrapped(form.io, [problem]));
+  show(form.io, [problem]);
   return undefined;
 }
 
@@ -627,27 +599,22 @@ async function confirm(
   const notes = results.flatMap(({ shown, warnings }) =>
     warnings.map(({ message }) => `Note on ${shown}: ${message}.`),
   );
-  showOnTerminal(
-    io,
-    wrapped(io, [
-      '',
-      'To be written:',
-      ...listed(
-        values.flatMap(({ key, label }) => {
-          const answer = answers.get(key);
-          return answer === undefined ? [] : `- ${label} (${answer.how})`;
-        }),
-      ),
-      'Encrypted into:',
-      ...results.flatMap(({ shown, isNew, target, setting: { key, title, scope } }) => [
-        `- ${shown} (${isNew ? 'new' : 'changed'}), ${opens[scope](target)}`,
-        `  Key: ${title} ${fingerprintBlock(key?.kid ?? '')
-          .replace(/\s+/g, ' ')
-          .trim()}`,
-      ]),
-      ...notes,
+  show(io, [
+    '',
+    'To be written:',
+    ...listed(
+      values.flatMap(({ key, label }) => {
+        const answer = answers.get(key);
+        return answer === undefined ? [] : `- ${label} (${answer.how})`;
+      }),
+    ),
+    'Encrypted into:',
+    ...results.flatMap(({ shown, isNew, target, setting: { key, title, scope } }) => [
+      `- ${shown} (${isNew ? 'new' : 'changed'}), ${opens[scope](target)}`,
+      `  Key: ${title} ${fingerprintOf(key?.kid ?? '')}`,
     ]),
-  );
+    ...notes,
+  ]);
   if (await askYesNo(io, 'Write it?', true)) return;
   const hint = `kseal fill ${shellWord(path)}`;
   throw new KsealError('INTERRUPTED', 'nothing was written', { hint });

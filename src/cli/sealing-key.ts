@@ -211,9 +211,9 @@ async function sealingKey(
   const statuses = config && (await keyStatuses(config));
   if (config !== undefined && statuses !== undefined)
     refuseInactive(config, reference, statuses.of(kid));
+  const title = titled(reference, config);
   if (!isQuiet) {
-    const title = config?.keys.get(reference)?.title;
-    say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
+    say(io, 'note', `sealing to key ${title}, RSA-${bits}`);
     sayFingerprint(io, describeKid(kid));
   }
   warnAboutKey(io, key, reference);
@@ -226,7 +226,6 @@ async function sealingKey(
     if (path !== undefined && !isQuiet) say(io, 'note', `added key ${reference} to ${path}`);
   }
   checkPin(kid, pin, reference);
-  const title = titled(reference, config);
   return { key, title, knownKeys: new Map([...(statuses?.unrevoked ?? []), [kid, bits]]) };
 }
 

@@ -76,7 +76,7 @@ function setOf(atom: string): Characters | undefined {
   return {
     has: isNegated ? (c) => !isIn(c) : isIn,
     literal: undefined,
-    words: `characters ${isNegated ? 'other than' : 'out of'} ${inside.replace(/\\(?=[^dws])/g, '')}`,
+    words: `characters ${isNegated ? 'other than' : 'from'} ${inside.replace(/\\(?=[^dws])/g, '')}`,
   };
 }
 

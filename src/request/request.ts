@@ -27,7 +27,13 @@ import {
 // folder is plain data and pure functions without Node.js, so that it also runs in a browser.
 
 export const formats = [
-  ...(['text', 'lines', 'pem-certificate', 'pem-private-key', 'json', 'url', 'file'] as const),
+  'text',
+  'lines',
+  'pem-certificate',
+  'pem-private-key',
+  'json',
+  'url',
+  'file',
 ] as const;
 
 export type Format = (typeof formats)[number];
@@ -55,7 +61,7 @@ export interface AskedValue {
   readonly min?: number | undefined;
   readonly max?: number | undefined;
   readonly pattern?: string | undefined;
-  /** It may be made up, with so many characters. */
+  /** It may be made up; the number of characters. */
   readonly generate?: number | undefined;
   readonly alphabet?: Alphabet | undefined;
   /** The data key of the certificate that a private key belongs to. */

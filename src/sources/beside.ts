@@ -2,11 +2,11 @@ import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, posix, relative, resolve, sep } from 'node:path';
 import { CONFIG_NAME } from '../config/config.ts';
 import { expected, KsealError } from '../errors.ts';
-import { MAX_MANIFEST, readRegularFile } from '../fs/read.ts';
+import { folderWith, MAX_MANIFEST, readRegularFile } from '../fs/read.ts';
 import { commitOf, type FoundFile, fileAt, type LocalGit, stagedAt } from '../git/local.ts';
 
 // Files that another file names, relative to itself. A request comes from somebody else, so its
-// files must be in the same repository, also after links.
+// files must be in the same repository, even after links are followed.
 
 /** The bytes of a file; undefined if it is missing; or the error of reading it. */
 export type BesideFile = Uint8Array | KsealError | undefined;
@@ -36,22 +36,12 @@ export function manifestBeside(file: string, name: string): string {
 /** A path, and the folder that it must not leave. */
 function placeBeside(file: string, name: string): { readonly path: string; readonly top: string } {
   const folder = realPathOf(dirname(file), name);
-  const repository = repositoryAround(folder);
+  const repository = folderWith('.git', folder) ?? folderWith(CONFIG_NAME, folder);
   const top = repository ?? folder;
   const direct = resolve(folder, ...name.split('/'));
   const path = isWithin(direct, top) ? realPathOf(direct, name) : direct;
   if (isWithin(path, top)) return { path, top };
   throw refused(name, `is outside of the ${repository ? 'repository' : 'folder'} of the request`);
-}
-
-/** The nearest folder with `.git`, or else with a configuration: the folder itself, or one above. */
-function repositoryAround(folder: string): string | undefined {
-  for (const name of ['.git', CONFIG_NAME])
-    for (let at = folder; ; at = dirname(at)) {
-      if (existsSync(join(at, name))) return at;
-      if (dirname(at) === at) break;
-    }
-  return undefined;
 }
 
 function isWithin(path: string, folder: string): boolean {
@@ -66,7 +56,7 @@ function realPathOf(path: string, name: string): string {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
       throw refused(name, 'cannot be reached', error);
     if (lstatSync(path, { throwIfNoEntry: false }) !== undefined)
-      throw refused(name, 'is a link to nothing');
+      throw refused(name, 'is a broken link');
     return join(realPathOf(dirname(path), name), basename(path));
   }
 }

@@ -56,7 +56,7 @@ test('a link may stay inside the repository, and must not lead out of it', () =>
   expect(pathBeside(request, 'inside/db.yaml')).toBe(join(folder, 'top/prod/db.yaml'));
   for (const name of ['out/new.yaml', 'out/deep/new.yaml', 'file.yaml'])
     expect(problemOf(request, name)).toBe('is outside of the repository of the request');
-  expect(problemOf(request, 'dangling.yaml')).toBe('is a link to nothing');
+  expect(problemOf(request, 'dangling.yaml')).toBe('is a broken link');
 });
 
 test('a path that leads through a file, or that is too long, is refused', () => {
