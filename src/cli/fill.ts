@@ -26,9 +26,10 @@ import {
   type Target,
 } from '../request/request.ts';
 import { allowedCodes, type NewValue, sealInto } from '../seal/seal.ts';
-import { isMismatch } from '../seal/value-warnings.ts';
+import { isMismatch, refusalOf, type ValuePolicy } from '../seal/value-warnings.ts';
 import { manifestBeside, pathBeside } from '../sources/beside.ts';
 import { counted, decodeUtf8, listOf, MAX_LISTED, printable, shellWord } from '../text.ts';
+import { readInput, withoutFinalNewline } from './files.ts';
 import type { IO } from './io.ts';
 import { configOption, type KeyFlags } from './options.ts';
 import { say, sayAll, warningsAbout } from './print.ts';
@@ -44,7 +45,7 @@ import {
 } from './prompt.ts';
 import { showOnce } from './seal-form.ts';
 import { pinOf, type Setting, settingsFrom } from './sealing-key.ts';
-import { capitalized, readValues, type Source, settle, stdinReaders } from './values.ts';
+import { capitalized, type Source, settle, stdinReaders } from './values.ts';
 
 // `kseal fill` is for people who know what the value is, and nothing about Kubernetes: they read
 // only the words of the request, which somebody else wrote and which may be hostile.
@@ -175,8 +176,13 @@ async function fitting<T>(shown: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (thrown) {
-    if (expectedErrors(thrown).some(({ code }) => own.includes(code))) throw thrown;
-    throw broken(shown, 'cannot be written as the request says', thrown);
+    const codes = expectedErrors(thrown).map(({ code }) => code);
+    if (codes.some((code) => own.includes(code))) throw thrown;
+    const isLarge = codes.includes('VALUE_REFUSED');
+    const problem = isLarge
+      ? 'has no room for answers of this size'
+      : 'cannot be written as the request says';
+    throw broken(shown, problem, thrown);
   }
 }
 
@@ -282,13 +288,26 @@ interface Answer extends NewValue {
 /** By data key. */
 type Answers = ReadonlyMap<string, Answer>;
 
+/** The data key and the file of an answer on the command line; `-` is stdin. */
+function keyAndPath({ kind, text }: Source): readonly [key: string, path: string] {
+  const at = text.indexOf('=');
+  return kind === 'stdin' ? [text, '-'] : [text.slice(0, Math.max(at, 0)), text.slice(at + 1)];
+}
+
 function checkSources({ values }: SecretRequest, sources: readonly Source[]): void {
-  for (const { kind, text } of sources) {
-    const key = kind === 'stdin' ? text : text.slice(0, Math.max(text.indexOf('='), 0));
+  const given = new Set<string>();
+  for (const source of sources) {
+    const [key] = keyAndPath(source);
+    const option = source.kind === 'stdin' ? '--stdin' : '--from-file';
+    if (given.has(key)) {
+      const hint = 'omit one of them';
+      throw new KsealError('USAGE', `${key} is given twice`, { thing: option, hint });
+    }
+    given.add(key);
     if (values.some((asked) => asked.key === key)) continue;
-    const option = kind === 'stdin' ? '--stdin KEY' : '--from-file KEY=PATH';
-    throw new KsealError('USAGE', `${option} needs one of the keys of the request`, {
-      hint: `use one of ${values.map(({ key }) => key).join(', ')}`,
+    const form = source.kind === 'stdin' ? '--stdin KEY' : '--from-file KEY=PATH';
+    throw new KsealError('USAGE', `${form} needs one of the keys of the request`, {
+      hint: `use one of ${listOf(values.map(({ key }) => key))}`,
     });
   }
   if (stdinReaders(sources) < 2) return;
@@ -297,20 +316,27 @@ function checkSources({ values }: SecretRequest, sources: readonly Source[]): vo
   });
 }
 
-/** The answers on the command line. Throws VALUE_REFUSED for a bad one. */
+/** The answers on the command line. Throws IO, or VALUE_REFUSED for a bad one. */
 async function givenAnswers(form: Form, sources: readonly Source[]): Promise<Answers> {
-  const policy = { strict: false, allow: new Set<string>() };
-  const values = await readValues(form.io, sources, { policy, type: undefined });
   const answers = new Map<string, Answer>();
-  for (const value of values) {
-    const asked = form.request.values.find(({ key }) => key === value.key);
-    const problem = asked && problemWith(form, asked, value.bytes);
-    if (asked !== undefined && problem !== undefined) {
+  for (const source of sources) {
+    const [key, path] = keyAndPath(source);
+    const asked = form.request.values.find((one) => one.key === key);
+    if (asked === undefined) continue;
+    const read = await readInput(form.io, path, MAX_VALUE);
+    // The newline at the end of a file or of the output of echo is not part of one line.
+    const bytes = ['text', 'url'].includes(asked.format) ? withoutFinalNewline(read) : read;
+    const problem = problemWith(form, asked, bytes);
+    if (problem !== undefined) {
       const hint = asked.help ?? 'correct it, or omit the option to be asked';
       const words = `${problem.charAt(0).toLowerCase()}${problem.slice(1)}`.replace(/\.$/, '');
       throw new KsealError('VALUE_REFUSED', words, { thing: asked.label, hint });
     }
-    answers.set(value.key, { ...value, how: 'given' });
+    const options = { policy: policyFor(asked), type: undefined };
+    answers.set(key, {
+      ...(await settle(form.io, { key, bytes }, undefined, options)),
+      how: 'given',
+    });
   }
   const mismatch = mismatchIn(form.request, answers, pem);
   if (mismatch === undefined) return answers;
@@ -339,8 +365,15 @@ function succeeds(action: () => unknown): boolean {
 function problemWith({ types }: Form, asked: AskedValue, bytes: Uint8Array): string | undefined {
   const problem = problemOf(asked, bytes, pem);
   if (problem !== undefined) return problem;
+  const refusal = refusalOf({ key: asked.key, bytes }, undefined);
+  if (refusal !== undefined) return `It cannot be used: ${refusal.problem}.`;
   const isForbidden = types.some((type) => forbiddenValue(type, asked.key, bytes) !== undefined);
   return isForbidden ? 'It is not a JSON object, a text such as {"auths": {…}}.' : undefined;
+}
+
+/** An empty answer is no mistake if the request allows it. */
+function policyFor({ min }: AskedValue): ValuePolicy {
+  return { strict: false, allow: new Set(min === 0 ? ['empty'] : []) };
 }
 
 /** The values to ask for: those that a target lacks, and those that are to be replaced. */
@@ -518,14 +551,13 @@ async function answerBy(way: Way, form: Form, asked: AskedValue): Promise<Answer
   if (reading === undefined) return undefined;
   let value: NewValue = { key: asked.key, bytes: reading.bytes };
   if (!way.isSafe) {
-    const allow = new Set(asked.min === 0 ? ['empty'] : []);
     const read = async () => {
       do reading = await readBy(way, form, asked);
       while (reading === undefined);
       return reading.bytes;
     };
     const retry = { label: way.again, read };
-    value = await settle(io, value, retry, { policy: { strict: false, allow }, type: undefined });
+    value = await settle(io, value, retry, { policy: policyFor(asked), type: undefined });
   }
   // Repairing a defect may have changed the length.
   const problem = problemWith(form, asked, value.bytes);
