@@ -32,7 +32,7 @@ import { counted, decodeUtf8, listOf, MAX_LISTED, printable, shellWord } from '.
 import { readInput, withoutFinalNewline } from './files.ts';
 import type { IO } from './io.ts';
 import { configOption, type KeyFlags } from './options.ts';
-import { say, sayAll, warningsAbout } from './print.ts';
+import { say, sayAll } from './print.ts';
 import {
   askPath,
   askYesNo,
@@ -623,14 +623,17 @@ async function confirm(
   answers: Answers,
   isAsking: boolean,
 ): Promise<void> {
-  if (!isAsking) {
-    const messages = results.flatMap(({ shown, warnings }) => warningsAbout(shown, warnings));
-    sayAll(io, 'warning', messages);
-    return;
-  }
   const notes = results.flatMap(({ shown, warnings }) =>
-    warnings.map(({ message }) => `Note on ${shown}: ${message}.`),
+    warnings.map(({ key, message }) => {
+      const asked = values.find((one) => one.key === key);
+      return `${asked?.label ?? shown}: ${message}`;
+    }),
   );
+  const different = [...new Set(notes)];
+  if (!isAsking) {
+    const messages = different.map((text) => ({ kind: 'warning', text }) as const);
+    return sayAll(io, 'warning', messages);
+  }
   show(io, [
     '',
     'To be written:',
@@ -645,7 +648,7 @@ async function confirm(
       `- ${shown} (${isNew ? 'new' : 'changed'}), ${opens[scope](target)}`,
       `  Key: ${title} ${fingerprintOf(key?.kid ?? '')}`,
     ]),
-    ...notes,
+    ...different.map((note) => `Note on ${note}.`),
   ]);
   if (await askYesNo(io, 'Write it?', true)) return;
   const hint = `kseal fill ${shellWord(path)}`;
