@@ -637,7 +637,9 @@ async function sealFiles(
   const results = await sealAll(io, inputs, { ...flags, file: arguments_ }, command);
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
     const nested = results.flatMap(({ manifest }) => manifest.nested);
-    const request = results.find(({ manifest }) => manifest.source.includes(REQUEST_MARKER));
+    const marked = results.filter(({ manifest }) => manifest.source.includes(REQUEST_MARKER));
+    const { isRequest } = await import('../request/request.ts');
+    const request = marked.find(({ manifest }) => isRequest(manifest.source));
     if (request !== undefined) {
       throw new KsealError('MANIFEST_INVALID', 'is a request, not a manifest', {
         thing: request.path,
