@@ -211,9 +211,9 @@ async function sealingKey(
   const statuses = config && (await keyStatuses(config));
   if (config !== undefined && statuses !== undefined)
     refuseInactive(config, reference, statuses.of(kid));
+  const title = titled(reference, config);
   if (!isQuiet) {
-    const title = config?.keys.get(reference)?.title;
-    say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
+    say(io, 'note', `sealing to key ${title}, RSA-${bits}`);
     sayFingerprint(io, describeKid(kid));
   }
   warnAboutKey(io, key, reference);
@@ -222,11 +222,10 @@ async function sealingKey(
   if (name !== undefined && (config !== undefined || flags.isForeign)) {
     const repository = repositoryOf(config?.folder ?? io.cwd, io.env);
     const known = { name, kid, repository };
-    const path = await trustKey(io, known, pin, titled(reference, config));
+    const path = await trustKey(io, known, pin, title);
     if (path !== undefined && !isQuiet) say(io, 'note', `added key ${reference} to ${path}`);
   }
   checkPin(kid, pin, reference);
-  const title = titled(reference, config);
   return { key, title, knownKeys: new Map([...(statuses?.unrevoked ?? []), [kid, bits]]) };
 }
 
