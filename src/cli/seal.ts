@@ -300,7 +300,7 @@ async function sealSecret(io: IO, given: Line, command: WriteLine): Promise<void
   await writeResult(io, line.flags.raw ? bareJwe(text) : text, {
     ...(into !== undefined && output === undefined ? inPlace : line.flags),
     confidential: false,
-    makeFolders: form !== undefined,
+    makesFolder: form !== undefined,
   });
 }
 
