@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { type Config, type ConfiguredKey, parseReference } from '../config/config.ts';
 import { locationOf } from '../diagnostic.ts';
 import { errorsOf, expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
+import { statOf } from '../fs/read.ts';
 import { refuseExisting, replaceFiles } from '../fs/write.ts';
 import { DEFAULT_MAX_SCOPE, type Scope, scopes } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
@@ -233,9 +234,10 @@ async function decryptManifests(
     if (manifest !== undefined) read.push({ ...input, manifest });
   }
   const unread = errors.length;
-  if (folder !== undefined)
-    for (const input of read)
-      await attempt(async () => checkTarget(io, folder, input, inputs, flags));
+  if (folder !== undefined) {
+    const check = targetCheck(io, folder, inputs, read, flags);
+    for (const input of read) await attempt(async () => check(input));
+  }
   if (errors.length > unread) throwAll(errors);
   const results: OpenedFile[] = [];
   const warnings: Message[] = [];
@@ -379,34 +381,39 @@ function nothingSealed(paths: readonly string[]): KsealError {
 
 const targetIn = (folder: string, { below }: Input) => join(folder, below);
 
-/** Checks the file of an input in the output folder before any key is used. */
-function checkTarget(
+/**
+ * Returns the check of one input of `opened`, before any key is used: its file in the output folder
+ * is not one of `inputs`, not the output of another one, and without --force does not exist.
+ */
+function targetCheck(
   io: IO,
   folder: string,
-  input: Input,
   inputs: readonly Input[],
+  opened: readonly Input[],
   flags: DecryptFlags,
-): void {
-  const target = targetIn(folder, input);
-  refuseInput(
-    io,
-    target,
-    inputsFor(
-      inputs.map(({ path }) => path),
-      io,
-      flags,
-    ),
-  );
-  const fileOf = ({ path }: Input) => resolve(io.cwd, path);
-  const twin = inputs.find(
-    (other) => other.below === input.below && fileOf(other) !== fileOf(input),
-  );
-  if (twin !== undefined)
-    throw new KsealError('USAGE', `also the output of ${twin.path}`, {
-      thing: target,
-      hint: 'run kseal decrypt once for each',
-    });
-  if (!flags.force) refuseExisting(resolve(io.cwd, target), target);
+): (input: Input) => void {
+  const idOf = (path: string) => {
+    const stats = statOf(resolve(io.cwd, path));
+    return stats && `${stats.dev} ${stats.ino}`;
+  };
+  // Looked up, because comparing each of thousands of files with each other takes minutes.
+  const pathsById = new Map(inputs.map(({ path }) => [idOf(path), path]));
+  const pathsBelow = new Map<string, string[]>();
+  for (const { below, path } of opened)
+    pathsBelow.set(below, [...(pathsBelow.get(below) ?? []), path]);
+  return (input) => {
+    const target = targetIn(folder, input);
+    const id = idOf(target);
+    const same = id === undefined ? undefined : pathsById.get(id);
+    refuseInput(io, target, inputsFor(same === undefined ? [] : [same], io, flags));
+    const twin = pathsBelow.get(input.below)?.find((path) => path !== input.path);
+    if (twin !== undefined)
+      throw new KsealError('USAGE', `also the output of ${twin}`, {
+        thing: target,
+        hint: 'run kseal decrypt once for each',
+      });
+    if (!flags.force) refuseExisting(resolve(io.cwd, target), target);
+  };
 }
 
 /** Writes all files, or none. Throws IO. */
@@ -631,7 +638,8 @@ function keysFrom(io: IO, flags: DecryptFlags, paths: readonly string[]): Keys {
   const find = configFinder(io, flags);
   const passphrases = passphrasesFrom(io);
   const contextFor = (path: string): KeyContext => {
-    const folder = path === '-' ? io.cwd : dirname(resolve(io.cwd, path));
+    const absolute = resolve(io.cwd, path === '-' ? '' : path);
+    const folder = path === '-' || namesFolder(io, path) ? absolute : dirname(absolute);
     return { ...keyContext(io, flags, find(folder)), passphrases };
   };
   const loaded = new Map<string, Promise<readonly OpeningKey[]>>();

@@ -96,7 +96,7 @@ interface Target {
   /** For a command that edits the output file: its content, as it was read. */
   readonly madeFrom?: Uint8Array | undefined;
   /** Whether to create the folders of the file that are missing. */
-  readonly makesFolder?: boolean;
+  readonly makeFolders?: boolean;
 }
 
 interface Inputs {
@@ -157,7 +157,7 @@ export async function writeResult(
   result: string | Uint8Array,
   target: Target,
 ): Promise<void> {
-  const { output, force = false, confidential, madeFrom, makesFolder: makeFolders } = target;
+  const { output, force = false, confidential, madeFrom, makeFolders } = target;
   if (output === undefined || output === '-') return writeStdout(io, result);
   const path = resolve(io.cwd, output);
   const bytes = Buffer.from(result as Uint8Array);

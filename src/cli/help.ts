@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Help, type Option } from 'commander';
 import { type ErrorCode, type EXIT_BUG, type exitCodes, KsealError } from '../errors.ts';
-import { commandFor, filled, suggest, wrapped } from '../text.ts';
+import { commandFor, filled, shellWord, suggest, wrapped } from '../text.ts';
 import { shells } from './completion-shells.ts';
 import type { IO } from './io.ts';
 import { writeStdout } from './print.ts';
@@ -360,29 +360,52 @@ const variables: Readonly<Record<string, string>> = {
   FORCE_COLOR: 'if not empty, turns colours on; 0 turns them off; NO_COLOR overrides it',
 };
 
-/** Words from kubeseal, sops, age, openssl and gpg, with the purpose and the command line of kseal. */
-export const synonyms: readonly (readonly [words: string, purpose: string, line: string])[] = [
-  ['encrypt enc lock hide protect create', 'to seal values', 'kseal seal'],
+/**
+ * Words and options from kubeseal, sops, age, openssl and gpg, with the purpose and the command line
+ * of kseal, and the one for a file that was named.
+ */
+export const synonyms: readonly (readonly [
+  words: string,
+  purpose: string,
+  line: string,
+  forFile?: string,
+])[] = [
   [
-    'dec unseal unlock open view cat exec-env exec-file recovery-unseal',
+    'encrypt enc lock hide protect create pkeyutl rsautl -e -c --encrypt --symmetric',
+    'to seal values',
+    'kseal seal',
+    'kseal seal -f FILE',
+  ],
+  [
+    '--cert --raw --scope --merge-into --secret-file --sealed-secret-file --format --from-file --name --namespace --key -f -k -n -o -r -w',
+    'to seal the values of a manifest',
+    'kseal seal -f FILE',
+  ],
+  [
+    'dec unseal unlock open view cat exec-env exec-file recovery-unseal -d -decrypt --decrypt --recovery-unseal',
     'to open sealed values',
     'kseal decrypt FILE',
   ],
   [
-    'rotate rekey re-key updatekeys update-keys re-encrypt reencrypt recrypt reseal re-seal',
+    'rotate rekey re-key updatekeys update-keys re-encrypt reencrypt recrypt reseal re-seal --re-encrypt --rotate',
     'to seal values again, to the current key',
     'kseal decrypt FILE | kseal seal -f - -o FILE --force',
   ],
   ['edit set add put merge-into update', 'to add or replace a value', 'kseal seal --into FILE'],
   ['unset rm remove delete', 'to remove a value', 'kseal seal --into FILE --remove KEY'],
-  ['lint check validate test scan audit', 'to check manifests', 'kseal verify'],
   [
-    'fetch-cert fetch-key get-key pubkey public-key publish',
+    'lint check validate test scan audit --validate',
+    'to check manifests',
+    'kseal verify',
+    'kseal verify FILE',
+  ],
+  [
+    'fetch-cert fetch-key get-key pubkey public-key publish --fetch-cert',
     'to get a public key',
     'kseal fetch-pubkey SOURCE',
   ],
   [
-    'genkey gen-key generate-key key-gen age-keygen genrsa genpkey generate',
+    'genkey gen-key generate-key key-gen age-keygen genrsa genpkey generate --gen-key --generate-key',
     'to make a key pair',
     'kseal keygen -o PREFIX',
   ],
@@ -391,7 +414,7 @@ export const synonyms: readonly (readonly [words: string, purpose: string, line:
     'to see what is sealed, and to which key',
     'kseal inspect FILE',
   ],
-  ['key list-keys', 'to list the configured keys', 'kseal keys'],
+  ['key list-keys --list-keys', 'to list the configured keys', 'kseal keys'],
   ['serve server controller', 'to run the webhook', 'kseal webhook serve'],
   ['install deploy manifests', 'to install the webhook', 'kseal webhook manifests'],
   ['ask', 'to ask somebody for values', 'kseal request'],
@@ -404,7 +427,7 @@ export const synonyms: readonly (readonly [words: string, purpose: string, line:
 /** Options of the same tools, by the option of kseal that is meant. */
 const optionSynonyms: Readonly<Record<string, string>> = {
   '--key':
-    '--cert --certificate --public-key --pubkey --recipient --recipients-file --identity --age --gcp-kms',
+    '--cert --certificate --public-key --pubkey --recipient --recipients-file -r --recovery-private-key --identity --age --gcp-kms',
   '--output': '-w --out --output-file --sealed-secret-file',
   '--file': '--secret-file --filename --input --in',
   '--into': '--merge-into',
@@ -416,6 +439,9 @@ const optionSynonyms: Readonly<Record<string, string>> = {
   '--format': '--output-format',
   '--json': '--json-output',
 };
+
+/** Their argument is a key. */
+const keyOptions = [...['-k', '--key', '-inkey'], ...(optionSynonyms['--key'] ?? '').split(' ')];
 
 /** `kseal help COMMAND`: the complete help. Throws USAGE for an unknown command. */
 export function configure(
@@ -470,28 +496,82 @@ export function nameOf(command: Command): string {
  * for words of other tools.
  */
 export function unknownCommand(io: IO, group: Command, words: readonly string[]): KsealError {
-  const [word = '', ...others] = words;
-  const meanings = group.parent ? new Map<string, string>() : meaningsOfWords();
+  const [word = ''] = words;
+  const meanings = meaningsIn(group);
   const names = new Help().visibleCommands(group).map((command) => command.name());
-  const meant = meanings.has(word) ? word : (suggest(word, [...meanings.keys(), ...names]) ?? '');
-  const file = others.find((other) => existsSync(resolve(io.cwd, other)));
-  const meaning = meanings.get(meant);
-  const hint =
-    meaning === undefined
-      ? meant && `did you mean ${nameOf(group)} ${meant}?`
-      : commandFor(meaning, file ?? 'FILE');
+  const known = [...[...meanings.keys()].filter((one) => !one.startsWith('-')), ...names];
+  // `ecrypt` may be `encrypt` or `decrypt`: then there is no hint.
+  const typos = [suggest(word, known), suggest(word, known.toReversed())];
+  const whole = meanings.has(word) ? word : typos.find((typo) => typo?.startsWith(word));
+  const meant = whole ? [whole] : typos.filter((typo) => typo !== undefined);
+  const [hint, other] = new Set(
+    meant.map((one) => {
+      if (names.includes(one)) return `did you mean ${nameOf(group)} ${one}?`;
+      return hintFor(io, meanings, [one, ...words.slice(1)]);
+    }),
+  );
   return new KsealError('USAGE', `unknown command '${word}'`, {
-    hint: hint || `${nameOf(group)} --help`,
+    hint: (other === undefined && hint) || `${nameOf(group)} --help`,
   });
 }
 
-/** The hint for each word of another tool. */
-function meaningsOfWords(): ReadonlyMap<string, string> {
-  return new Map(
-    synonyms.flatMap(([words, purpose, line]) =>
-      words.split(' ').map((word) => [word, `${purpose}: ${line}`] as const),
-    ),
-  );
+/** The hint for options in the place of a command; undefined without one. */
+export function commandMeant(
+  io: IO,
+  program: Command,
+  words: readonly string[],
+): string | undefined {
+  const names = program.commands.map((command) => command.name());
+  const name = words.find((word) => names.includes(word));
+  return name ? `kseal ${name} --help` : hintFor(io, meaningsIn(program), ['', ...words]);
+}
+
+/** A row of the table of words. */
+type Meaning = (typeof synonyms)[number];
+
+/** The meaning of each word of another tool. */
+function meaningsIn(group: Command): ReadonlyMap<string, Meaning> {
+  const rows = group.parent ? [] : synonyms;
+  return new Map(rows.flatMap((row) => row[0].split(' ').map((word) => [word, row] as const)));
+}
+
+/** The command line that is meant by the first of `words` and the options among the others. */
+function hintFor(
+  io: IO,
+  meanings: ReadonlyMap<string, Meaning>,
+  [word = '', ...others]: readonly string[],
+): string | undefined {
+  const options = others.filter((other) => other.startsWith('-'));
+  const found = [word, ...options].flatMap((one) => {
+    const row = meanings.get(one);
+    return row === undefined ? [] : [row];
+  });
+  // `enc -d` decrypts, and `--cert FILE --validate` checks.
+  const row = found.find(([, , line]) => !line.startsWith('kseal seal')) ?? found[0];
+  if (row === undefined) return undefined;
+  const [, purpose, line, forFile = line] = row;
+  const { file, key } = filesIn(io, others);
+  const command = file === undefined ? line : commandFor(forFile, file);
+  if (key === undefined) return `${purpose}: ${command}`;
+  // With two commands, it is the key to seal to.
+  const taker = /kseal seal|^kseal (?:decrypt|verify)(?!.*\|)/;
+  return `${purpose}: ${command.replace(taker, (name) => `${name} -k ${shellWord(key)}`)}`;
+}
+
+/** The file and the key file among arguments. Most tools take the file last. */
+function filesIn(
+  { cwd }: IO,
+  words: readonly string[],
+): { readonly file: string | undefined; readonly key: string | undefined } {
+  const isFile = (word: string) => {
+    const path = resolve(cwd, word);
+    return !word.startsWith('-') && existsSync(path) && statSync(path).isFile();
+  };
+  const isKey = (_: string, index: number) => keyOptions.includes(words[index - 1] ?? '');
+  return {
+    file: words.findLast((word, index) => isFile(word) && !isKey(word, index)),
+    key: words.find((word, index) => isFile(word) && isKey(word, index)),
+  };
 }
 
 /** The option of `command` that users of another tool mean by `option`; undefined without one. */

@@ -136,6 +136,8 @@ interface Change {
 interface Plan {
   readonly changes: readonly Change[];
   readonly obstacles: readonly KsealError[];
+  /** A file that is not changed, but must be shared as well. */
+  readonly own?: string | undefined;
 }
 
 async function init(io: IO, flags: InitFlags): Promise<void> {
@@ -230,7 +232,7 @@ async function planFor(place: Place): Promise<Plan> {
     return { changes, obstacles: [] };
   }
   const more = await extrasFor(place, top, found?.entry[1].private !== undefined);
-  return { changes: [...changes, ...more.changes], obstacles: more.obstacles };
+  return { changes: [...changes, ...more.changes], obstacles: more.obstacles, own: found?.own };
 }
 
 /** The key that the rules name. */
@@ -239,6 +241,8 @@ interface FoundKey {
   /** Whether the configuration has it already. */
   readonly isKnown: boolean;
   readonly files: readonly Change[];
+  /** The file of the user that the configuration names. */
+  readonly own?: string | undefined;
 }
 
 /** A public key, and where it comes from. */
@@ -362,7 +366,7 @@ async function newKey(
   { key, kid, bits, path, source, pem }: Candidate,
   name: string,
   title: string | undefined,
-): Promise<Pick<FoundKey, 'entry' | 'files'>> {
+): Promise<Pick<FoundKey, 'entry' | 'files' | 'own'>> {
   const own = path && relative(place.folder, path).split(sep).join('/');
   // The name of a private key, which git may ignore.
   const isInside = own && !/^\.\.(?:\/|$)|\.pem$/.test(own) && !isAbsolute(own);
@@ -386,7 +390,7 @@ async function newKey(
     ...(pem === undefined ? {} : { private: privateFile }),
     kid,
   };
-  return { entry: [name, entry], files };
+  return { entry: [name, entry], files, own: isInside ? path : undefined };
 }
 
 function refuseTaken({ io, folder, flags }: Place, file: string, name: string): void {
@@ -667,19 +671,30 @@ const preCommitHook = [
   '      files: (\\.(ya?ml|YA?ML|json|JSON|pem|key|p8|pkcs8|jwks?|ppk|asc|agekey)|(^|/)(id_(rsa|dsa|ecdsa|ed25519)(_sk)?|keys?\\.txt))$',
 ];
 
+/** Matches a hook that runs kseal already. */
+const isHooked = /^[^#\n]*\bkseal[ -]verify\b/m;
+
 function missingHook(git: LocalGit, shownOf: (path: string) => string): readonly Change[] {
-  const isThere = /^[^#\n]*\bkseal[ -]verify\b/m;
   const config = join(git.folder, '.pre-commit-config.yaml');
   const before = readIfThere(config, shownOf(config));
   if (before !== undefined) {
     const text = decodeUtf8(before);
-    if (isThere.test(text ?? '')) return [];
+    if (isHooked.test(text ?? '')) return [];
     const after = text && withEntry(text, 'repos', preCommitHook);
     const next = 'to activate the hook: pre-commit install';
     if (after) return [{ path: config, before, after: Buffer.from(after), next }];
     throw new KsealError('CONFIG_INVALID', 'cannot be extended automatically', {
       thing: shownOf(config),
       hint: 'add a hook to the repo "local" by hand, with the entry: kseal verify --',
+    });
+  }
+  const lefthook = lefthookIn(git.folder);
+  if (lefthook !== undefined) {
+    if (isHooked.test(readIfThere(lefthook, shownOf(lefthook))?.toString('latin1') ?? ''))
+      return [];
+    throw new KsealError('OUTPUT_EXISTS', 'lefthook would replace a hook of kseal', {
+      thing: shownOf(lefthook),
+      hint: `add a command to pre-commit in it, with this line: run: ${HOOK}`,
     });
   }
   const { hooks } = gitFiles(git);
@@ -696,11 +711,22 @@ function missingHook(git: LocalGit, shownOf: (path: string) => string): readonly
     const after = Buffer.from(`#!/bin/sh\nexec ${HOOK}\n`);
     return [{ path, before: undefined, after, executable: true, again: '--pre-commit' }];
   }
-  if (isThere.test(old.toString('latin1'))) return [];
+  if (isHooked.test(old.toString('latin1'))) return [];
   throw new KsealError('OUTPUT_EXISTS', 'already exists, and hooks are never changed', {
     thing: shownOf(path),
     hint: `add this line to it: ${HOOK} || exit 1`,
   });
+}
+
+/** The configuration of lefthook, which replaces all other hooks when it installs its own. */
+function lefthookIn(folder: string): string | undefined {
+  const name = /^\.?lefthook\.(?:ya?ml|jsonc?|toml)$/;
+  for (const place of [folder, join(folder, '.config')]) {
+    const found = ifReadable(() => (existsSync(place) ? readdirSync(place) : [])) ?? [];
+    const file = found.find((one) => name.test(one));
+    if (file !== undefined) return join(place, file);
+  }
+  return undefined;
 }
 
 function missingDiff(git: LocalGit, shownOf: (path: string) => string): readonly Change[] {
@@ -774,7 +800,7 @@ function addedLines({ before, after }: Change): readonly string[] {
 }
 
 /** Writes all files or none, and prints the next commands. */
-function write({ io, top }: Place, { changes }: Plan): void {
+function write({ io, top }: Place, { changes, own }: Plan): void {
   const files = changes.map(
     ({ path, before, after, confidential = false, executable = false }) => ({
       path,
@@ -789,9 +815,11 @@ function write({ io, top }: Place, { changes }: Plan): void {
   replaceFiles(files, { makeFolders: true });
   for (const { shown, madeFrom } of files)
     say(io, 'note', `${madeFrom === undefined ? 'wrote' : 'added to'} ${shown}`);
-  const isShared = ({ path, confidential }: Change) =>
+  const isShared = ({ path, confidential }: Pick<Change, 'path' | 'confidential'>) =>
     top !== undefined && !confidential && isBelow(top, path) && !isBelow(join(top, '.git'), path);
-  const shared = changes.filter(isShared).map(({ path }) => shellWord(relative(io.cwd, path)));
+  const shared = [...(own === undefined ? [] : [{ path: own }]), ...changes]
+    .filter(isShared)
+    .map(({ path }) => shellWord(relative(io.cwd, path)));
   const secret = changes.find(({ confidential }) => confidential);
   if (secret !== undefined)
     warn(io, {

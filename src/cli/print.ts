@@ -6,7 +6,7 @@ import { counted, MAX_LISTED, printable } from '../text.ts';
 import { type Colour, type ColourChoice, type IO, type Output, widthOn } from './io.ts';
 import type { Progress } from './progress.ts';
 
-const choices: readonly ColourChoice[] = ['always', 'never', 'auto'];
+export const colourChoices: readonly ColourChoice[] = ['always', 'never', 'auto'];
 
 /**
  * Takes `--color`, `--color=WHEN` and `--no-color` out of a command line, where they may be
@@ -24,7 +24,7 @@ export function takeColour(argv: readonly string[]): {
     const [, option, text] = /^--(color|no-color)(?:=(.*))?$/s.exec(words[at] ?? '') ?? [];
     if (option === undefined) at++;
     else {
-      const next = choices.find((choice) => choice === words[at + 1]);
+      const next = colourChoices.find((choice) => choice === words[at + 1]);
       const isSeparate = option === 'color' && text === undefined && next !== undefined;
       colour = option === 'color' ? chosen(text ?? next ?? 'always') : 'never';
       words.splice(at, isSeparate ? 2 : 1);
@@ -34,9 +34,9 @@ export function takeColour(argv: readonly string[]): {
 }
 
 function chosen(text: string): ColourChoice {
-  const choice = choices.find((candidate) => candidate === text);
+  const choice = colourChoices.find((candidate) => candidate === text);
   if (choice !== undefined) return choice;
-  throw new KsealError('USAGE', `--color must be one of ${choices.join(', ')}`, {
+  throw new KsealError('USAGE', `--color must be one of ${colourChoices.join(', ')}`, {
     hint: '--color=never',
   });
 }

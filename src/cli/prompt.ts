@@ -1,6 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { emitKeypressEvents, type Key } from 'node:readline';
+import { PassThrough } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import { type ErrorCode, KsealError } from '../errors.ts';
 import { isFolder } from '../sources/texts.ts';
 import { filled, printable } from '../text.ts';
@@ -8,6 +10,7 @@ import type { Colour, IO, Output, Terminal } from './io.ts';
 import { hideProgress, paint } from './print.ts';
 
 const CURSOR_ON = '\x1b[?25h';
+const CTRL_C = '\x03';
 const PASTE_ON = '\x1b[?2004h';
 const PASTE_OFF = '\x1b[?2004l';
 const TRIES = 3;
@@ -44,6 +47,19 @@ export function showOnTerminal(io: IO, text: string, breaksIndented = false): vo
   if (terminal === undefined) return;
   terminal.output.write(`${fitted(text, terminal.output, breaksIndented)}\n`);
   terminal.close();
+}
+
+/** Runs `ask` while the terminal does not show what is typed between two questions. */
+export async function withoutEcho<T>(io: IO, ask: () => Promise<T>): Promise<T> {
+  const terminal = io.openTerminal();
+  // Each question returns to the mode that it found.
+  terminal?.input.setRawMode?.(true);
+  try {
+    return await ask();
+  } finally {
+    terminal?.input.setRawMode?.(false);
+    terminal?.close();
+  }
 }
 
 /**
@@ -97,18 +113,24 @@ export async function askText(
 
 /**
  * Asks for one of the choices that `source` returns for the text typed so far. The source may add a
- * choice for the text itself. Undefined without a terminal. Throws INTERRUPTED.
+ * choice for the text itself. `help` is shown if there is no choice for a text. Undefined without a terminal. Throws INTERRUPTED.
  */
 export function search<T>(
   io: IO,
   question: string,
   source: (typed: string) => readonly Choice<T>[],
   check: Check<T> = () => undefined,
+  help = 'no choice contains this text',
 ): Promise<T | undefined> {
   return ask(io, question, async (shared, context) => {
     const { default: searchIn } = await import('@inquirer/search');
     const validate = (answer: T) => check(answer) ?? true;
-    const sourceOf = (typed = '') => source(typed.trim()).map(listed);
+    const sourceOf = (typed = '') => {
+      const choices = source(typed.trim());
+      // inquirer shows the message of the error.
+      if (choices.length === 0 && typed.trim() !== '') throw new Error(help);
+      return choices.map(listed);
+    };
     return searchIn<T>({ ...shared, source: sourceOf, validate }, context);
   });
 }
@@ -178,7 +200,10 @@ interface Shared {
   readonly theme: ReturnType<typeof themeFor>;
 }
 
-type Context = Pick<Terminal, 'input' | 'output'> & { readonly signal: AbortSignal };
+interface Context extends Pick<Terminal, 'output'> {
+  readonly input: NodeJS.ReadableStream;
+  readonly signal: AbortSignal;
+}
 
 /** Asks one question on the controlling terminal, and leaves the terminal as it was. */
 async function ask<T>(
@@ -199,20 +224,62 @@ async function ask<T>(
   const onKey = (_: unknown, { ctrl, name }: Key) => ctrl && name === 'd' && hangUp();
   const showCursor = () => output.write(CURSOR_ON);
   process.once('exit', showCursor);
+  // inquirer would ignore the first, and leave the terminal in raw mode after the others.
+  for (const signal of signals) process.on(signal, hangUp);
   try {
+    input.setRawMode?.(true);
+    await discardTyped(input);
     output.write(above === '' ? '' : `${fitted(above.trimEnd(), output)}\n`);
-    emitKeypressEvents(input);
-    input.on('keypress', onKey).once('end', hangUp).once('close', hangUp);
+    const keys = inTurns(input);
+    emitKeypressEvents(keys);
+    keys.on('keypress', onKey);
+    input.once('end', hangUp).once('close', hangUp);
     const shared = { message, theme: themeFor(io, output) };
-    return await run(shared, { input, output, signal: stop.signal });
+    return await run(shared, { input: keys, output, signal: stop.signal });
   } catch (error) {
     if (error instanceof Error && endings.includes(error.name)) throw interrupted();
     throw error;
   } finally {
     process.off('exit', showCursor);
+    input.setRawMode?.(false);
+    for (const signal of signals) process.off(signal, hangUp);
     terminal.close();
   }
 }
+
+/**
+ * Discards the keys that were typed before the question was there, so that they do not answer it.
+ * Throws INTERRUPTED if Ctrl-C is one of them.
+ */
+async function discardTyped(input: Terminal['input']): Promise<void> {
+  const typed: Buffer[] = [];
+  const keep = (bytes: Buffer) => typed.push(bytes);
+  input.on('data', keep);
+  await turn();
+  input.off('data', keep).pause();
+  if (Buffer.concat(typed).includes(CTRL_C)) throw interrupted();
+}
+
+/**
+ * The keys one after the other: inquirer loses an Enter that arrives together with the text before
+ * it, because it has not listed the choices for that text yet.
+ */
+function inTurns(input: Terminal['input']): PassThrough {
+  const keys = new PassThrough();
+  let passed = Promise.resolve();
+  input.setEncoding('utf8').on('data', (typed: string) => {
+    for (const key of typed.match(/[^\x00-\x1f\x7f]+|./gs) ?? [])
+      passed = passed.then(() => {
+        keys.write(key);
+        return turn();
+      });
+  });
+  input.resume();
+  const setRawMode = (raw: boolean) => input.setRawMode?.(raw);
+  return Object.assign(keys, { setRawMode });
+}
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The names of the errors with which inquirer ends at Ctrl-C, and at our signal. */
 const endings: readonly string[] = ['ExitPromptError', 'AbortPromptError'];
@@ -355,6 +422,7 @@ async function hidden<T>(
 ): Promise<T> {
   // Before the question, so that not even the first key is echoed.
   input.setRawMode?.(true);
+  await discardTyped(input);
   // Bracketed paste distinguishes a line break in a paste from the Enter key.
   output.write(`${PASTE_ON}${question}`);
   try {

@@ -76,7 +76,7 @@ async function request(io: IO, name: string | undefined, flags: RequestFlags): P
     output,
     force: flags.force,
     confidential: false,
-    makesFolder: true,
+    makeFolders: true,
   });
   if (output !== undefined && output !== '-')
     say(io, 'note', `to answer it: kseal fill ${shellWord(output)}`);

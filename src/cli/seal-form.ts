@@ -33,9 +33,17 @@ import {
   promptValue,
   search,
   showOnTerminal,
+  withoutEcho,
 } from './prompt.ts';
 import { askKey, type Known, type Setting } from './sealing-key.ts';
-import { capitalized, hiddenFor, type ReadOptions, type Source, settle } from './values.ts';
+import {
+  type Answers,
+  capitalized,
+  hiddenFor,
+  type ReadOptions,
+  type Source,
+  settle,
+} from './values.ts';
 
 // `kseal seal` asks for all that its command line omits, in words for people who do not know
 // Kubernetes. The answers become options, so that one path seals in either case.
@@ -100,7 +108,11 @@ const questions: readonly Question[] = [
 ];
 
 /** Asks for the facts that `given` lacks, and checks each answer at once. Throws INTERRUPTED. */
-export async function askTarget(io: IO, given: Target, frame: Frame): Promise<Target> {
+export function askTarget(io: IO, given: Target, frame: Frame): Promise<Target> {
+  return withoutEcho(io, () => answered(io, given, frame));
+}
+
+async function answered(io: IO, given: Target, frame: Frame): Promise<Target> {
   let target = given;
   let found: Repository | undefined;
   for (const { isMissing, ask } of questions) {
@@ -228,7 +240,7 @@ function askName(
     const fresh = newNames(typed, kind).filter(({ value }) => !isKnown(value));
     return [...matching(known, typed), ...fresh];
   };
-  return search(io, question, source, check);
+  return search(io, question, source, check, `possible characters: ${kind.allowed}`);
 }
 
 /** The name that was typed, or else the nearest that is allowed, if there is one. */
@@ -303,7 +315,7 @@ function existingFor(draft: Draft): readonly Found[] {
   const { namespace } = draft.known;
   return draft.repository().secrets.filter(({ path, secret }) => {
     const fits = secret.name !== undefined && (secret.namespace ?? namespace) === namespace;
-    return fits && conflictWith(draft, path) === undefined;
+    return fits && conflictWith(draft, path, draft.known.config) === undefined;
   });
 }
 
@@ -313,14 +325,17 @@ const asChoice = ({ path, secret, isAlone }: Found): Choice<Target> => ({
   detail: `It has ${secret.entries.map(({ key }) => key).join(', ') || 'no values'}.`,
 });
 
-function ruleAt({ io, known: { config } }: Draft, path: string): PathRule | undefined {
+function ruleAt({ io }: Draft, path: string, config: Config | undefined): PathRule | undefined {
   return config && ruleFor(config, resolve(io.cwd, path));
 }
 
 /** The answer that the rule for a path contradicts, in words; else undefined. */
-function conflictWith(draft: Draft, path: string): string | undefined {
+function conflictWith(draft: Draft, path: string, config: Config | undefined): string | undefined {
   const { known } = draft;
-  const { key, namespace } = ruleAt(draft, path) ?? {};
+  const { key, namespace } = ruleAt(draft, path, config) ?? {};
+  const isConfigured = known.config?.keys.has(known.reference ?? '') ?? false;
+  if (isConfigured && config?.path !== known.config?.path)
+    return `files there do not use ${known.config?.path}, which has the key ${known.reference}`;
   if (namespace !== undefined && namespace !== known.namespace)
     return `files there are for ${namespace}, not for ${known.namespace}`;
   if (key !== undefined && known.reference !== undefined && key !== known.reference)
@@ -338,7 +353,7 @@ function problemWith(draft: Draft, path: string): string | undefined {
     return `${expected(thrown).message}; type another name`;
   }
   if (!/\.(?:ya?ml|json)$/.test(path)) return `end the name with .yaml: ${path}.yaml`;
-  return conflictWith(draft, path);
+  return conflictWith(draft, path, draft.knownFor({ output: path }).config);
 }
 
 /**
@@ -352,7 +367,7 @@ function defaultFile(draft: Draft): string {
   const ruled = (config?.rules ?? []).flatMap((rule) => {
     const [fixed = ''] = /^[^*?[{]*(?=\/)/.exec(rule.path) ?? [];
     const folder = relative(io.cwd, join(config?.folder ?? io.cwd, fixed));
-    return rule.namespace === namespace && ruleAt(draft, join(folder, 'x.yaml')) === rule
+    return rule.namespace === namespace && ruleAt(draft, join(folder, 'x.yaml'), config) === rule
       ? folder
       : [];
   });
@@ -363,21 +378,12 @@ function defaultFile(draft: Draft): string {
   return paths.find((path) => problemWith(draft, path) === undefined) ?? `${target.name}-2.yaml`;
 }
 
-/** Values that were asked for. */
-export interface Answers {
-  readonly values: readonly NewValue[];
-  /** The sources that give such values without a question. */
-  readonly sources: readonly Source[];
-  /** Says how each value was given, such as `password (typed)`. */
-  readonly labels: readonly string[];
+/** Asks for values of a Secret, one or several. Throws INTERRUPTED. */
+export function askValues(io: IO, secret: SecretDocument, options: ReadOptions): Promise<Answers> {
+  return withoutEcho(io, () => valuesFor(io, secret, options));
 }
 
-/** Asks for values of a Secret, one or several. Throws INTERRUPTED. */
-export async function askValues(
-  io: IO,
-  secret: SecretDocument,
-  options: ReadOptions,
-): Promise<Answers> {
+async function valuesFor(io: IO, secret: SecretDocument, options: ReadOptions): Promise<Answers> {
   const answers: { value: NewValue; source: Source; label: string }[] = [];
   const keys = new Set<string>();
   for (let isMore: boolean | undefined = true; isMore; ) {
@@ -440,12 +446,15 @@ const typed: Way = {
   }),
 };
 
+/** The source of a value that is in no file yet. */
+const elsewhere = (key: string): Source => ({ kind: 'file', text: `${key}=PATH` });
+
 const typedLines: Way = {
   label: 'Type or paste several lines, hidden',
   again: 'Type it again',
   read: async (io, key) => ({
     bytes: Buffer.from(await promptLines(io, hiddenFor(key))),
-    source: { kind: 'file', text: `${key}=PATH` },
+    source: elsewhere(key),
     how: 'typed',
   }),
 };
@@ -493,7 +502,9 @@ async function askValue(io: IO, key: string, options: ReadOptions) {
         },
       };
       const value = await settle(io, { key, bytes: reading.bytes }, retry, options);
-      return { value, source: reading.source, label: `${key} (${reading.how})` };
+      const isFixed = value.bytes !== reading.bytes && reading.source.kind === 'file';
+      const source = isFixed ? elsewhere(key) : reading.source;
+      return { value, source, label: `${key} (${reading.how})` };
     } catch (thrown) {
       const { code, problem } = expected(thrown);
       if (code !== 'VALUE_REFUSED' && code !== 'IO') throw thrown;
@@ -545,13 +556,19 @@ export async function showOnce(io: IO, text: string): Promise<void> {
 }
 
 /** The finished work, before it is written. */
-export interface Summary extends Pick<Setting, 'key' | 'title' | 'scope'> {
+interface Summary extends Pick<Setting, 'key' | 'title' | 'scope'> {
   readonly place: Omit<Place, 'key'>;
   readonly target: Target;
   readonly labels: readonly string[];
+  /** There are warnings that she has to decide about. */
+  readonly isDoubtful: boolean;
   /** The command line that does the same without questions. */
   readonly command: string;
+  /** What was asked for, so that it can be changed. */
+  readonly changes: Readonly<Record<Change, boolean>>;
 }
+
+type Change = 'target' | 'values';
 
 /** Says where values can be opened. */
 const opens: Record<Scope, (place: Summary['place']) => string> = {
@@ -560,15 +577,32 @@ const opens: Record<Scope, (place: Summary['place']) => string> = {
   'cluster-wide': () => 'anywhere in the cluster',
 };
 
-/** Shows what is about to be written, and asks whether to. Throws INTERRUPTED after no. */
-export async function confirmWriting(io: IO, summary: Summary): Promise<void> {
-  const { key, title, scope, place, target, labels, command } = summary;
+/**
+ * Shows what is about to be written, and asks whether to. Returns what she wants to change instead;
+ * undefined after yes. Throws INTERRUPTED.
+ */
+export async function confirmWriting(io: IO, summary: Summary): Promise<Change | undefined> {
+  const { isDoubtful, command, changes } = summary;
+  showOnTerminal(io, summaryOf(summary));
+  if (await askYesNo(io, 'Write it?', !isDoubtful)) return undefined;
+  const change = await choose<Change | 'nothing'>(io, 'What do you want to change?', [
+    ...(changes.values ? [{ value: 'values', label: 'The values' } as const] : []),
+    ...(changes.target ? [{ value: 'target', label: 'The key, or where it goes' } as const] : []),
+    { value: 'nothing', label: 'Nothing. Stop without writing' },
+  ]);
+  if (change === 'values' || change === 'target') return change;
+  throw new KsealError('INTERRUPTED', 'nothing was written', { hint: command });
+}
+
+function summaryOf({ key, title, scope, place, target, labels, command }: Summary): string {
   const { into, output } = target;
   const path = output ?? into;
   const change = output === undefined && into !== undefined ? 'changed' : 'new';
-  const lines = [
+  return [
     '',
-    path === undefined ? 'File:   printed on stdout' : `File:   ${path} (${change})`,
+    path === undefined || path === '-'
+      ? 'File:   printed on stdout'
+      : `File:   ${path} (${change})`,
     `Values: ${labels.join(', ')}`,
     `Opens:  ${opens[scope](place)}`,
     ...(key === undefined
@@ -577,8 +611,5 @@ export async function confirmWriting(io: IO, summary: Summary): Promise<void> {
     'The same without questions:',
     `  ${command}`,
     '',
-  ];
-  showOnTerminal(io, lines.join('\n'));
-  if (await askYesNo(io, 'Write it?', true)) return;
-  throw new KsealError('INTERRUPTED', 'nothing was written', { hint: command });
+  ].join('\n');
 }

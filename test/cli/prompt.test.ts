@@ -1,6 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import type { IO } from '../../src/cli/io.ts';
 import {
   askPath,
   askText,
@@ -10,8 +12,11 @@ import {
   promptValue,
   search,
 } from '../../src/cli/prompt.ts';
+import { exitCodes } from '../../src/errors.ts';
+import { leaksOf } from '../helpers/canary.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { testIO } from '../helpers/io.ts';
+import { openScreen } from '../helpers/screen.ts';
 
 const terminal = (typed: readonly string[], cwd = '/') => testIO({ cwd, typed });
 
@@ -36,6 +41,15 @@ test.each([
   ['no', true, false],
 ])('the answer "%s" with the preset %s is %s', async (line, preset, answer) => {
   expect(await askYesNo(terminal([line]), 'Go on?', preset)).toBe(answer);
+});
+
+test('a signal ends a question', async () => {
+  const io = terminal(['y']);
+  const answer = askYesNo(io, 'Go on?');
+  process.emit('SIGHUP');
+  await expect(answer).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  expect(io.terminal?.restored).toBe(true);
+  expect(process.listenerCount('SIGHUP')).toBe(0);
 });
 
 test('the lines before a question are printed above it', async () => {
@@ -67,6 +81,45 @@ test('typing filters what is offered, and can be the answer itself', async () =>
     );
   expect(await search(terminal(['stag']), 'Where?', source)).toBe('hr-staging');
   expect(await search(terminal(['new']), 'Where?', source)).toBe('new');
+});
+
+/** A terminal that sends its keys at once: before the question, or when it is drawn. */
+function burst(io: IO, keys: string, isEarly = false): IO {
+  const openTerminal = () => {
+    const input = new PassThrough();
+    const output = new PassThrough();
+    if (isEarly) input.write(keys);
+    output.once('data', () => setImmediate(() => input.write(isEarly ? '\r' : keys)));
+    return { input, output, close: () => input.destroy() };
+  };
+  return { ...io, openTerminal };
+}
+
+test('Enter counts if it arrives together with the text before it', async () => {
+  const source = (typed: string) => ['hr', 'mail', typed].map((value) => ({ value, label: value }));
+  const filtered = (typed: string) => source(typed).filter(({ value }) => value.includes(typed));
+  expect(await search(burst(testIO({ cwd: '/' }), 'ma\r'), 'Where?', filtered)).toBe('mail');
+});
+
+test('a text without a choice is answered with what can be typed', async () => {
+  const io = terminal(['!!', '\\x15hr']);
+  const source = (typed: string) => (/^\w+$/.test(typed) ? [{ value: typed, label: typed }] : []);
+  expect(await search(io, 'Where?', source, undefined, 'type letters')).toBe('hr');
+  expect(String(io.terminal?.shown)).toContain('! type letters');
+});
+
+describe('what was typed before the question', () => {
+  const early = (keys: string) => burst(testIO({ cwd: '/' }), keys, true);
+
+  test('does not answer it', async () => {
+    expect(await askYesNo(early('y\r'), 'Go on?')).toBe(false);
+    expect(await promptLines(early('CANARY-early\r'), hidden)).toBe('');
+  });
+
+  test('interrupts if it is Ctrl-C', async () => {
+    await expect(askYesNo(early('\x03'), 'Go on?')).rejects.toMatchObject({ code: 'INTERRUPTED' });
+    await expect(promptLines(early('\x03'), hidden)).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  });
 });
 
 describe('the path of a file', () => {
@@ -117,4 +170,21 @@ test('a hidden value is asked again while the check finds a problem', async () =
   const check = (value: string) => (value.length < 8 ? 'at least 8 characters' : undefined);
   expect(await promptValue(io, { ...hidden, check })).toBe('long enough');
   expect(String(io.terminal?.shown)).toContain('at least 8 characters');
+});
+
+test('keys that are typed before a hidden question are neither shown nor taken', async () => {
+  const cwd = folderWithKeys();
+  const args = 'seal db -n hr -k k.pub --prompt a --prompt b -o db.yaml'.split(' ');
+  const env = { PATH: process.env.PATH ?? '', HOME: cwd };
+  const screen = openScreen(args, { columns: 80, rows: 24, cwd, env });
+  for (const question of ['Value for "a"', 'Repeat the value']) {
+    await screen.wait(question);
+    screen.type('one \\r');
+  }
+  await screen.wait('letters, then Enter');
+  screen.type('k\\rCANARY-early');
+  await screen.wait('Value for "b"');
+  screen.type('\\x03');
+  expect(await screen.end()).toBe(exitCodes.INTERRUPTED);
+  expect(leaksOf(Buffer.from('CANARY-early'), screen.shown())).toEqual([]);
 });
