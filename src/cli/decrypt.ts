@@ -639,7 +639,7 @@ function keysFrom(io: IO, flags: DecryptFlags, paths: readonly string[]): Keys {
   const passphrases = passphrasesFrom(io);
   const contextFor = (path: string): KeyContext => {
     const absolute = resolve(io.cwd, path === '-' ? '' : path);
-    const folder = path === '-' || namesFolder(io, path) ? absolute : dirname(absolute);
+    const folder = path === '-' || isFolder(absolute) ? absolute : dirname(absolute);
     return { ...keyContext(io, flags, find(folder)), passphrases };
   };
   const loaded = new Map<string, Promise<readonly OpeningKey[]>>();

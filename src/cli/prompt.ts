@@ -2,12 +2,13 @@ import { existsSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { emitKeypressEvents, type Key } from 'node:readline';
 import { PassThrough } from 'node:stream';
-import { setImmediate as turn } from 'node:timers/promises';
 import { type ErrorCode, KsealError } from '../errors.ts';
 import { isFolder } from '../sources/texts.ts';
 import { filled, printable } from '../text.ts';
 import type { Colour, IO, Output, Terminal } from './io.ts';
 import { hideProgress, paint } from './print.ts';
+
+const turn = () => new Promise<void>((next) => setImmediate(next));
 
 const CURSOR_ON = '\x1b[?25h';
 const CTRL_C = '\x03';

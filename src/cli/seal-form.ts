@@ -564,7 +564,7 @@ interface Summary extends Pick<Setting, 'key' | 'title' | 'scope'> {
   readonly isDoubtful: boolean;
   /** The command line that does the same without questions. */
   readonly command: string;
-  /** What was asked for, so that it can be changed. */
+  /** The facts that were asked for, so that they can be changed. */
   readonly changes: Readonly<Record<Change, boolean>>;
 }
 
