@@ -413,7 +413,7 @@ function unanswered(
     kind === 'stdin' ? `--stdin ${text}` : `--from-file ${shellWord(text)}`,
   );
   const missing = wanted.map(({ key }) => `--from-file ${key}=PATH`);
-  return new KsealError('USAGE', `no terminal to ask for: ${labels}`, {
+  return new KsealError('USAGE', `cannot ask without a terminal for: ${labels}`, {
     thing: path,
     hint: ['kseal fill', shellWord(path), ...given, ...missing].join(' '),
   });

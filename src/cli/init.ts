@@ -184,7 +184,7 @@ function checkFlags({ io, asks, flags, config, top }: Place): void {
     throw refuse('-k and --practice are mutually exclusive', 'omit one of them');
   const withGit = extras.filter(({ option }) => flags[option]).map(({ flag }) => flag);
   if (top === undefined && withGit.length > 0)
-    throw refuse(`not in a git repository, as ${withGit.join(', ')} requires`, 'git init');
+    throw refuse(`not in a git repository, which ${withGit.join(', ')} needs`, 'git init');
   if (name !== undefined) refuseInvalid('--name', problemWith({ key: [name, {}] }));
   if (title !== undefined) refuseInvalid('--title', problemWith({ key: ['a', { title }] }));
   for (const path of rule) refuseInvalid('--rule', problemWith({ rules: [{ path }] }));
@@ -344,7 +344,7 @@ async function nameOfKey({ io, flags, asks, config }: Place, { from }: Candidate
     return (await askText(io, 'What is the key called?', { preset: free, check })) ?? '';
   }
   if (!taken(wanted)) return wanted;
-  throw new KsealError('KEY_MISMATCH', `key ${wanted} is another key`, {
+  throw new KsealError('KEY_MISMATCH', `has another key named ${wanted}`, {
     thing: config?.path,
     hint: commandWith({ ...flags, name: free }),
   });
@@ -525,7 +525,7 @@ async function rulesFor(place: Place, { entry: [key], isKnown }: FoundKey) {
   for (const { path } of added) {
     const earlier = config && ruleFor(config, resolve(folder, sampleOf(path)));
     if (earlier === undefined) continue;
-    throw new KsealError('USAGE', `the rule for ${earlier.path} comes first for ${path}`, {
+    throw new KsealError('USAGE', `the rule for ${earlier.path} already applies to ${path}`, {
       thing: shown,
       hint: 'add the rule by hand, above that one',
     });

@@ -241,7 +241,7 @@ function askName(
     const fresh = newNames(typed, kind).filter(({ value }) => !isKnown(value));
     return [...matching(known, typed), ...fresh];
   };
-  return search(io, question, source, check, `possible characters: ${kind.allowed}`);
+  return search(io, question, source, check, `allowed characters: ${kind.allowed}`);
 }
 
 /** The name that was typed, or else the nearest that is allowed, if there is one. */
@@ -251,7 +251,7 @@ function newNames(
 ): readonly Choice<string>[] {
   if (typed === '' || isValid(typed)) return typed === '' ? [] : [named(typed)];
   const name = nearest(typed);
-  return isValid(name) ? [{ ...named(name), detail: `Possible characters: ${allowed}` }] : [];
+  return isValid(name) ? [{ ...named(name), detail: `Allowed characters: ${allowed}` }] : [];
 }
 
 /** The choices with the typed text, first those that begin with it. */
