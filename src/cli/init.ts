@@ -14,7 +14,7 @@ import {
 import { configWith, problemWith, withEntry } from '../config/write.ts';
 import { compareText } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
-import { MAX_MANIFEST, readFile, readRegularFile } from '../fs/read.ts';
+import { MAX_MANIFEST, readFile, readRegularFile, statOf } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
 import { gitFiles, type LocalGit, settingOf } from '../git/local.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
@@ -143,6 +143,7 @@ interface Plan {
 async function init(io: IO, flags: InitFlags): Promise<void> {
   const place = placeFor(io, flags);
   checkFlags(place);
+  checkRules(place);
   const plan = await planFor(place);
   for (const { message, hint } of plan.obstacles) warn(io, { message, hint });
   if (plan.changes.length === 0) return say(io, 'note', `${place.shown}: nothing to do`);
@@ -214,6 +215,33 @@ function checkFlags({ io, asks, flags, config, top }: Place): void {
 function refuseInvalid(thing: string, error: KsealError | undefined): void {
   if (error !== undefined)
     throw new KsealError('USAGE', error.problem, { thing, hint: error.hint });
+}
+
+/** Throws USAGE for the first glob of --rule that matches no file that anybody can mean. */
+function checkRules({ flags, folder, shown }: Place): void {
+  const meant = flags.rule.map((glob) => globMeant(glob, folder));
+  const at = meant.findIndex((glob, index) => glob !== flags.rule[index]);
+  if (at < 0) return;
+  const thing = `--rule ${shellWord(flags.rule[at] ?? '')}`;
+  if (meant[at] !== undefined)
+    throw new KsealError('USAGE', 'is a folder, and matches no file in it', {
+      thing,
+      hint: commandWith({
+        ...flags,
+        rule: meant.map((glob, index) => glob ?? flags.rule[index] ?? ''),
+      }),
+    });
+  throw new KsealError('USAGE', `starts outside of the folder of ${shown}`, {
+    thing,
+    hint: 'name files relative to that folder, such as clusters/prod/**',
+  });
+}
+
+/** The glob for the files in a folder, if it is the name of one; undefined if it never matches. */
+function globMeant(glob: string, folder: string): string | undefined {
+  if (/^(?:\/|\.\.(?:\/|$))/.test(glob)) return undefined;
+  const isFolder = statOf(join(folder, glob))?.isDirectory() ?? false;
+  return isFolder || glob.endsWith('/') ? `${glob.replace(/\/+$/, '')}/**` : glob;
 }
 
 async function planFor(place: Place): Promise<Plan> {
@@ -555,7 +583,13 @@ async function askRule(place: Place, key: string): Promise<Files> {
     const isGlob = typed !== '' && !fits.some(({ label }) => label === typed);
     return isGlob ? [...fits, { value: { path: typed }, label: typed }] : fits;
   };
-  const check = (files: Files) => files && problemWith({ rules: [files] })?.problem;
+  const check = (files: Files) => {
+    if (files === undefined) return undefined;
+    const meant = globMeant(files.path, place.folder);
+    if (meant === undefined) return `starts outside of the folder of ${place.shown}`;
+    if (meant !== files.path) return `is a folder; for the files in it, type ${meant}`;
+    return problemWith({ rules: [files] })?.problem;
+  };
   return search(place.io, 'Which files are sealed with this key?', source, check);
 }
 
