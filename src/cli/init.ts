@@ -16,10 +16,11 @@ import { compareText } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
 import { MAX_MANIFEST, readFile, readRegularFile, statOf } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
-import { gitFiles, type LocalGit, settingOf } from '../git/local.ts';
+import { gitFiles, type LocalGit, repositoryOf, settingOf } from '../git/local.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
 import { type KeyFile, publicKeyFromFile, publicKeyText } from '../keys/key-file.ts';
 import { keyStatuses } from '../keys/key-status.ts';
+import { knownKeysPath, rememberKey } from '../keys/known-keys.ts';
 import { checkPin, configuredKey, fetchKey } from '../keys/resolve.ts';
 import { isNamespace } from '../kubernetes/secret.ts';
 import { entryNamed, nameOf } from '../manifest/nodes.ts';
@@ -136,8 +137,7 @@ interface Change {
 interface Plan {
   readonly changes: readonly Change[];
   readonly obstacles: readonly KsealError[];
-  /** A file that is not changed, but must be shared as well. */
-  readonly own?: string | undefined;
+  readonly found?: FoundKey | undefined;
 }
 
 async function init(io: IO, flags: InitFlags): Promise<void> {
@@ -262,10 +262,10 @@ async function planFor(place: Place): Promise<Plan> {
   }
   if (top === undefined) {
     say(io, 'note', 'not in a git repository: to add hooks, run kseal init again after git init');
-    return { changes, obstacles: [] };
+    return { changes, obstacles: [], found };
   }
   const more = await extrasFor(place, top, found?.entry[1].private !== undefined);
-  return { changes: [...changes, ...more.changes], obstacles: more.obstacles, own: found?.own };
+  return { changes: [...changes, ...more.changes], obstacles: more.obstacles, found };
 }
 
 /** The key that the rules name. */
@@ -276,6 +276,8 @@ interface FoundKey {
   readonly files: readonly Change[];
   /** The file of the user that the configuration names. */
   readonly own?: string | undefined;
+  /** Whether the user made the key here or gave its fingerprint, so that seal need not ask. */
+  readonly isConfirmed?: boolean;
 }
 
 /** A public key, and where it comes from. */
@@ -320,7 +322,20 @@ async function keyFor(place: Place): Promise<FoundKey> {
   }
   const name = await nameOfKey(place, candidate);
   const title = flags.title ?? (asks ? await askTitle(io, pem !== undefined) : undefined);
-  return { ...(await newKey(place, candidate, name, title || undefined)), isKnown: false };
+  const isConfirmed = pem !== undefined || flags.pin !== undefined;
+  const key = await newKey(place, candidate, name, title || undefined);
+  return { ...key, isKnown: false, isConfirmed };
+}
+
+/** A token or password in the address of a repository; a user name of SSH is not secret. */
+const credentials = /^git\+(?:https?:\/\/[^/]*@|ssh:\/\/[^/]*:[^/]*@)/i;
+
+function withCredentials(flags: InitFlags, reference: string): KsealError {
+  const key = reference.replace(/:\/\/[^/]*@/, '://');
+  return new KsealError('USAGE', `would be written to ${CONFIG_NAME} with its credentials`, {
+    thing: key,
+    hint: `let git ask for them or store them: ${commandWith({ ...flags, key })}`,
+  });
 }
 
 /** Gets the key of a reference, or makes a pair without one. */
@@ -333,6 +348,7 @@ async function candidateFor(place: Place, reference: string | undefined): Promis
   const context = keyContext(io, flags, config);
   const parsed = parseReference(reference);
   if (parsed.kind === 'remote') {
+    if (credentials.test(reference)) throw withCredentials(flags, reference);
     const key = await fetchKey(reference, io.cwd, context);
     for (const [fact, value] of key.facts) say(io, 'note', `${fact}: ${value}`);
     // The exact version of a key in a KMS; another version would have another fingerprint.
@@ -843,7 +859,7 @@ function addedLines({ before, after }: Change): readonly string[] {
 }
 
 /** Writes all files or none, and prints the next commands. */
-function write({ io, top }: Place, { changes, own }: Plan): void {
+function write({ io, top, folder }: Place, { changes, found }: Plan): void {
   const files = changes.map(
     ({ path, before, after, confidential = false, executable = false }) => ({
       path,
@@ -858,9 +874,10 @@ function write({ io, top }: Place, { changes, own }: Plan): void {
   replaceFiles(files, { makeFolders: true });
   for (const { shown, madeFrom } of files)
     say(io, 'note', `${madeFrom === undefined ? 'wrote' : 'added to'} ${shown}`);
+  if (found?.isConfirmed) remember(io, folder, found);
   const isShared = ({ path, confidential }: Pick<Change, 'path' | 'confidential'>) =>
     top !== undefined && !confidential && isBelow(top, path) && !isBelow(join(top, '.git'), path);
-  const shared = [...(own === undefined ? [] : [{ path: own }]), ...changes]
+  const shared = [...(found?.own === undefined ? [] : [{ path: found.own }]), ...changes]
     .filter(isShared)
     .map(({ path }) => shellWord(relative(io.cwd, path)));
   const secret = changes.find(({ confidential }) => confidential);
@@ -873,6 +890,19 @@ function write({ io, top }: Place, { changes, own }: Plan): void {
   if (again.length > 0) say(io, 'hint', `in every other clone: kseal init ${again.join(' ')}`);
   for (const { next } of changes) if (next !== undefined) say(io, 'hint', next);
   say(io, 'hint', 'to seal a value: kseal seal');
+}
+
+/** Spares the user the question of seal about a key that she confirmed here. */
+function remember(io: IO, folder: string, { entry: [name, { kid = '' }] }: FoundKey): void {
+  const path = knownKeysPath(io.env);
+  if (path === undefined) return;
+  try {
+    rememberKey(path, { name, kid, repository: repositoryOf(folder, io.env) });
+    say(io, 'note', `added key ${name} to ${path}`);
+  } catch (thrown) {
+    // Then seal asks.
+    expected(thrown);
+  }
 }
 
 function isBelow(folder: string, path: string): boolean {
