@@ -170,7 +170,7 @@ function inputsOf(io: IO, files: readonly string[], flags: DecryptFlags): readon
   if (raw === undefined && only === undefined && name !== undefined)
     throw badFlag('--name requires --only KEY');
   if (raw !== undefined && only !== undefined) throw badFlag('--only cannot be used with --raw');
-  if (inputs.includes('')) throw badFlag('a path is empty');
+  if (inputs.includes('') || flags.output === '') throw badFlag('a path is empty');
   if (inputs.filter((path) => path === '-').length > 1) throw badFlag('- can be given only once');
   if ((inputs.length === 0 || inputs.includes('-')) && io.stdin.isTTY)
     throw new KsealError('USAGE', 'no manifest given', { hint: again(['-'], flags, flags.key) });
@@ -278,10 +278,13 @@ function outputFolder(
 ): string | undefined {
   if (output === undefined || output === '-') return undefined;
   const isSingle = paths.length === 1 && !paths.some((path) => namesFolder(io, path));
-  return isSingle && !/[\\/]$/.test(output) && !namesFolder(io, output) ? undefined : output;
+  if (isSingle && !/[\\/]$/.test(output) && !namesFolder(io, output)) return undefined;
+  if (statOf(resolve(io.cwd, output))?.isDirectory() === false)
+    throw new KsealError('IO', 'is a file, not a folder', { thing: output, hint: 'name a folder' });
+  return output;
 }
 
-/** The manifests at a path; those in a folder without those in the output folder. */
+/** The manifests at a path; those in a folder without those in an output folder within it. */
 function inputsAt(io: IO, path: string, folder: string | undefined): readonly Input[] {
   if (!namesFolder(io, path)) {
     if (path === '-' && folder !== undefined)
@@ -292,9 +295,11 @@ function inputsAt(io: IO, path: string, folder: string | undefined): readonly In
     return [{ path, walked: false, below: placeBelow(io, path, basename(path)) }];
   }
   const top = resolve(io.cwd, path);
-  const output = folder === undefined ? undefined : resolve(io.cwd, folder) + sep;
+  const output = resolve(io.cwd, folder ?? path);
+  const isResult = (file: string) =>
+    output.startsWith(top + sep) && resolve(io.cwd, file).startsWith(output + sep);
   return manifestsIn(top, path)
-    .filter((file) => output === undefined || !resolve(io.cwd, file).startsWith(output))
+    .filter((file) => !isResult(file))
     .map((file) => {
       const own = join(basename(top), relative(top, resolve(io.cwd, file)));
       return { path: file, walked: true, below: placeBelow(io, file, own) };
@@ -540,6 +545,7 @@ function commandFor(paths: readonly string[], flags: DecryptFlags, keys = flags.
     '-k': keys,
     '--config': flags.config,
     '--kms-endpoint': flags.kmsEndpoint,
+    '--verify-signature': flags.verifySignature,
     '--accept-unbound': flags.acceptUnbound,
     '--allow-revoked': flags.allowRevoked,
   });
