@@ -90,7 +90,11 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
   const results = await sealAll(places, request, answers);
   await confirm(form, results, answers, isAsking);
   replaceFiles(results.map(asReplacement), { makeFolders: true });
-  for (const { shown } of results) say(io, 'note', `wrote ${shown}`);
+  sayAll(
+    io,
+    'file',
+    results.map(({ shown }) => ({ kind: 'note', text: `wrote ${shown}` })),
+  );
   const receiver = request.from === undefined ? 'the person who asked' : request.from;
   say(
     io,

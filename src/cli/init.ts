@@ -38,7 +38,7 @@ import {
   keyFileNear,
   warnAboutKey,
 } from './options.ts';
-import { say, warn } from './print.ts';
+import { say, sayFingerprint, warn } from './print.ts';
 import {
   askPath,
   askText,
@@ -313,7 +313,7 @@ async function keyFor(place: Place): Promise<FoundKey> {
   if (asks) await confirmKey(place, candidate);
   else if (pem === undefined) {
     say(io, 'note', `${from}: RSA-${bits}`);
-    say(io, 'note', `its fingerprint: ${describeKid(kid)}`);
+    sayFingerprint(io, describeKid(kid));
   }
   const name = await nameOfKey(place, candidate);
   const title = flags.title ?? (asks ? await askTitle(io, pem !== undefined) : undefined);
@@ -453,9 +453,13 @@ async function hasKey({ io, folder, flags }: Place, file: string, kid: string, n
   const shown = relative(io.cwd, path);
   const held = await publicKeyFromFile(path, shown);
   if (held.kid === kid) return true;
-  throw new KsealError('KEY_MISMATCH', `has another key: ${describeKid(held.kid)}`, {
+  throw new KsealError('KEY_MISMATCH', 'has another key', {
     thing: shown,
     hint: commandWith({ ...flags, name: `${name}-2` }),
+    fingerprints: [
+      ['in the file', describeKid(held.kid)],
+      ['given', describeKid(kid)],
+    ],
   });
 }
 

@@ -31,7 +31,7 @@ import {
 } from '../seal/seal.ts';
 import type { ValuePolicy } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
-import { counted, grouped, MAX_LISTED, shellWord } from '../text.ts';
+import { counted, grouped, listOf, MAX_LISTED, shellWord } from '../text.ts';
 import {
   checkOutput,
   pairs,
@@ -773,10 +773,10 @@ async function warnAboutDeprecated(
   }
   const names = found.flatMap((file) => file.names);
   if (names.length === 0) return;
-  const values = names.length === 1 ? '1 value is' : `${names.length} values are`;
-  const files = found.length === 1 ? (found[0]?.path ?? '') : `${found.length} files`;
+  const values = `${counted(names.length, 'value')} ${names.length === 1 ? 'is' : 'are'}`;
+  const files = found.length === 1 ? (found[0]?.path ?? '') : counted(found.length, 'file');
   warn(io, {
-    message: `${files}: ${values} still sealed to deprecated key ${[...new Set(names)].join(', ')}`,
+    message: `${files}: ${values} still sealed to deprecated key ${listOf([...new Set(names)])}`,
     hint: `to seal them again: ${sealAgain(
       found.map(({ path }) => path),
       flags,
