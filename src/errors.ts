@@ -100,6 +100,28 @@ export function throwAll(errors: readonly KsealError[]): void {
   throw errors.length === 1 ? errors[0] : new AggregateError(errors);
 }
 
+/**
+ * Calls `action` with one item after the other, because each may ask a question, and returns the
+ * results. Throws the errors of all items at the end, but INTERRUPTED at once.
+ */
+export async function attemptAll<T, R>(
+  items: Iterable<T> | AsyncIterable<T>,
+  action: (item: T) => R | Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  const errors: KsealError[] = [];
+  for await (const item of items) {
+    try {
+      results.push(await action(item));
+    } catch (thrown) {
+      errors.push(...expectedErrors(thrown));
+      if (errors.at(-1)?.code === 'INTERRUPTED') throw thrown;
+    }
+  }
+  throwAll(errors);
+  return results;
+}
+
 /** The exit code for a thrown value: the highest one of its errors. */
 export function exitCodeOf(thrown: unknown): number {
   return Math.max(

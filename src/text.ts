@@ -40,22 +40,30 @@ export function padded(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - widthOf(text)));
 }
 
-/** Breaks `text` between words into lines of at most `width` columns. A longer word is not broken. */
-export function wrapped(text: string, width: number): readonly string[] {
-  if (width === Number.POSITIVE_INFINITY) return [text];
+/**
+ * Joins `parts` with spaces to lines of at most `width` columns; a longer part is not broken. Lines
+ * after the first begin with `indent` spaces.
+ */
+export function filled(parts: readonly string[], width: number, indent = 0): readonly string[] {
   const lines: string[] = [];
-  let line: string[] = [];
-  let used = -1;
-  for (const word of text.split(' ')) {
-    const size = widthOf(word);
-    if (line.length > 0 && used + 1 + size > width) {
-      lines.push(line.join(' '));
-      [line, used] = [[], -1];
+  let used = 0;
+  for (const part of parts) {
+    const size = widthOf(part);
+    if (lines.length > 0 && used + 1 + size <= width) {
+      lines[lines.length - 1] += ` ${part}`;
+      used += 1 + size;
+    } else {
+      const start = lines.length > 0 ? indent : 0;
+      lines.push(' '.repeat(start) + part);
+      used = start + size;
     }
-    line.push(word);
-    used += 1 + size;
   }
-  return [...lines, line.join(' ')];
+  return lines;
+}
+
+/** Breaks `text` between words, as `filled` does. */
+export function wrapped(text: string, width: number, indent = 0): readonly string[] {
+  return width === Number.POSITIVE_INFINITY ? [text] : filled(text.split(' '), width, indent);
 }
 
 /** Returns `1 file` or `2,000 files`. */
@@ -68,7 +76,7 @@ export function grouped(count: number): string {
   return count.toLocaleString('en-US');
 }
 
-/** A message names at most so many things, and counts the others. */
+/** The most things that a message names; it counts the others. */
 export const MAX_LISTED = 10;
 
 /** Joins names for a message: `a, b, c`, or after the tenth `and 1,990 more`. */

@@ -112,6 +112,7 @@ describe('wrapped', () => {
     expect(wrapped('seal it with kseal', 7)).toEqual(['seal it', 'with', 'kseal']);
     expect(wrapped('a verylongword b', 5)).toEqual(['a', 'verylongword', 'b']);
     expect(wrapped('', 5)).toEqual(['']);
+    expect(wrapped('seal it with kseal', 7, 2)).toEqual(['seal it', '  with', '  kseal']);
   });
 
   test('gives the text back, in lines that fit or are one word', () => {

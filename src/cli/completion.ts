@@ -6,7 +6,7 @@ import { printable } from '../text.ts';
 import { type Shell, shells, wordsIn } from './completion-shells.ts';
 import { optionsOf } from './help.ts';
 import type { IO } from './io.ts';
-import { writeStdout } from './print.ts';
+import { colourChoices, writeStdout } from './print.ts';
 
 const names = Object.keys(shells);
 
@@ -33,7 +33,7 @@ function shellNamed(name: string): Shell | undefined {
   return Object.hasOwn(shells, known) ? shells[known] : undefined;
 }
 
-/** Says how to turn completion on in the shell of a person. Throws USAGE unless it is known. */
+/** Explains how to turn on completion in the shell of the user. Throws USAGE for an unknown one. */
 function instructions({ env, stdout }: IO): string {
   const name = basename(env.SHELL ?? '');
   const shell = stdout.isTTY ? shellNamed(name) : undefined;
@@ -110,7 +110,7 @@ async function offerFor(
   let command = self.parent ?? self;
   let isHelp = false;
   while (command.commands.length > 0) {
-    const at = rest.findIndex((word) => !word.startsWith('-'));
+    const at = rest.findIndex((word, index) => !word.startsWith('-') && !isColour(rest, index));
     const name = rest[at];
     if (at === rest.length - 1) return commandsOf(command);
     if (name === undefined) break;
@@ -125,6 +125,14 @@ async function offerFor(
     }
   }
   return isHelp ? nothing : offerIn(readLine(io, command, rest));
+}
+
+/** Whether a word is the argument of `--color`, which is optional. */
+function isColour(words: readonly string[], index: number): boolean {
+  const isLast = index === words.length - 1;
+  return (
+    words[index - 1] === '--color' && (isLast || colourChoices.some((one) => one === words[index]))
+  );
 }
 
 function commandsOf(command: Command): Offer {
@@ -336,6 +344,8 @@ async function keyNames(line: Line): Promise<Offer> {
 
 /** Names of configured keys and files, or after the scheme of a provider the configured sources. */
 async function keyReferences(line: Line): Promise<Offer> {
+  // A key that is configured already needs no configuration.
+  if (line.command.name() === 'init') return files;
   if (!/^[a-z+]{2,}:/.test(line.typed.slice(line.prefix.length)))
     return { ...(await keyNames(line)), kind: 'files' };
   const keys = (await configOf(line))?.keys ?? [];
@@ -402,6 +412,11 @@ async function readSecrets(line: Line, shown: string): Promise<readonly FoundSec
     const { binding } = readJwe(withoutFinalNewline(bytes), shown).header;
     if (binding === undefined) return [];
     return [{ ...binding, keys: 'key' in binding ? [binding.key] : [] }];
+  }
+  if (line.command.name() === 'fill') {
+    const { readRequest } = await import('../request/request.ts');
+    const { request } = readRequest(bytes.toString('utf8'));
+    return [{ keys: request?.values.map(({ key }) => key) ?? [] }];
   }
   const { decodeManifest, readManifest } = await import('../manifest/read.ts');
   const { secrets } = readManifest(decodeManifest(bytes, shown), shown);

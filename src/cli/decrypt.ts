@@ -16,7 +16,7 @@ import { refuseSops } from '../manifest/other-tools.ts';
 import { locationIn } from '../manifest/place.ts';
 import { isWithoutSecret, noSecret, selectSecret } from '../manifest/read.ts';
 import type { Entry, Manifest } from '../manifest/types.ts';
-import { manifestsIn } from '../sources/texts.ts';
+import { isFolder, manifestsIn } from '../sources/texts.ts';
 import { counted, grouped, listOf, shellWord } from '../text.ts';
 import {
   type OpenedSecret,
@@ -132,7 +132,7 @@ async function decryptOne(
   flags: DecryptFlags,
 ): Promise<void> {
   const path = input ?? '-';
-  if (second !== undefined || isFolder(io, path)) {
+  if (second !== undefined || namesFolder(io, path)) {
     const flag = notForMany.find((name) => flags[name] !== undefined);
     throw badFlag(`--${flag} takes one file`);
   }
@@ -183,8 +183,8 @@ function inputsFor(manifests: readonly string[], io: IO, { key }: DecryptFlags) 
   return { manifests, hint, others: givenReferences(io, key) };
 }
 
-function isFolder({ cwd }: IO, path: string): boolean {
-  return path !== '-' && (statOf(resolve(cwd, path))?.isDirectory() ?? false);
+function namesFolder({ cwd }: IO, path: string): boolean {
+  return path !== '-' && isFolder(resolve(cwd, path));
 }
 
 function badFlag(problem: string): KsealError {
@@ -234,9 +234,10 @@ async function decryptManifests(
     if (manifest !== undefined) read.push({ ...input, manifest });
   }
   const unread = errors.length;
-  if (folder !== undefined)
-    for (const input of read)
-      await attempt(async () => checkTarget(io, folder, input, inputs, flags));
+  if (folder !== undefined) {
+    const check = targetCheck(io, folder, inputs, read, flags);
+    for (const input of read) await attempt(async () => check(input));
+  }
   if (errors.length > unread) throwAll(errors);
   const results: OpenedFile[] = [];
   const warnings: Message[] = [];
@@ -248,14 +249,20 @@ async function decryptManifests(
   sayAll(io, 'warning', warnings);
   throwAll(errors);
   if (results.length === 0) throw nothingSealed(paths);
+  await writeOpened(io, results, { folder, count: inputs.length }, flags);
+}
+
+/** Writes the opened manifests of `count` files to a folder, a file or stdout. */
+async function writeOpened(
+  io: IO,
+  results: readonly OpenedFile[],
+  { folder, count }: { readonly folder: string | undefined; readonly count: number },
+  flags: DecryptFlags,
+): Promise<void> {
   for (const result of results) sayOpened(io, result, flags);
-  const skipped = inputs.length - results.length;
+  const skipped = count - results.length;
   if (skipped > 0)
-    say(
-      io,
-      'note',
-      `skipped ${grouped(skipped)} of ${counted(inputs.length, 'file')}: no sealed values`,
-    );
+    say(io, 'note', `skipped ${grouped(skipped)} of ${counted(count, 'file')}: no sealed values`);
   if (folder === undefined) {
     const text = yamlStream(results.map((result) => result.text));
     await writeResult(io, text, { ...flags, confidential: true });
@@ -270,13 +277,13 @@ function outputFolder(
   { output }: DecryptFlags,
 ): string | undefined {
   if (output === undefined || output === '-') return undefined;
-  const isSingle = paths.length === 1 && !paths.some((path) => isFolder(io, path));
-  return isSingle && !/[\\/]$/.test(output) && !isFolder(io, output) ? undefined : output;
+  const isSingle = paths.length === 1 && !paths.some((path) => namesFolder(io, path));
+  return isSingle && !/[\\/]$/.test(output) && !namesFolder(io, output) ? undefined : output;
 }
 
 /** The manifests at a path; those in a folder without those in the output folder. */
 function inputsAt(io: IO, path: string, folder: string | undefined): readonly Input[] {
-  if (!isFolder(io, path)) {
+  if (!namesFolder(io, path)) {
     if (path === '-' && folder !== undefined)
       throw new KsealError('USAGE', 'stdin has no name for a file in a folder', {
         thing: folder,
@@ -374,34 +381,39 @@ function nothingSealed(paths: readonly string[]): KsealError {
 
 const targetIn = (folder: string, { below }: Input) => join(folder, below);
 
-/** Checks the file of an input in the output folder before any key is used. */
-function checkTarget(
+/**
+ * Returns the check of one input of `opened`, before any key is used: its file in the output folder
+ * is not one of `inputs`, not the output of another one, and without --force does not exist.
+ */
+function targetCheck(
   io: IO,
   folder: string,
-  input: Input,
   inputs: readonly Input[],
+  opened: readonly Input[],
   flags: DecryptFlags,
-): void {
-  const target = targetIn(folder, input);
-  refuseInput(
-    io,
-    target,
-    inputsFor(
-      inputs.map(({ path }) => path),
-      io,
-      flags,
-    ),
-  );
-  const fileOf = ({ path }: Input) => resolve(io.cwd, path);
-  const twin = inputs.find(
-    (other) => other.below === input.below && fileOf(other) !== fileOf(input),
-  );
-  if (twin !== undefined)
-    throw new KsealError('USAGE', `also the output of ${twin.path}`, {
-      thing: target,
-      hint: 'run kseal decrypt once for each',
-    });
-  if (!flags.force) refuseExisting(resolve(io.cwd, target), target);
+): (input: Input) => void {
+  const idOf = (path: string) => {
+    const stats = statOf(resolve(io.cwd, path));
+    return stats && `${stats.dev} ${stats.ino}`;
+  };
+  // Looked up, because comparing each of thousands of files with each other takes minutes.
+  const pathsById = new Map(inputs.map(({ path }) => [idOf(path), path]));
+  const pathsBelow = new Map<string, string[]>();
+  for (const { below, path } of opened)
+    pathsBelow.set(below, [...(pathsBelow.get(below) ?? []), path]);
+  return (input) => {
+    const target = targetIn(folder, input);
+    const id = idOf(target);
+    const same = id === undefined ? undefined : pathsById.get(id);
+    refuseInput(io, target, inputsFor(same === undefined ? [] : [same], io, flags));
+    const twin = pathsBelow.get(input.below)?.find((path) => path !== input.path);
+    if (twin !== undefined)
+      throw new KsealError('USAGE', `also the output of ${twin}`, {
+        thing: target,
+        hint: 'run kseal decrypt once for each',
+      });
+    if (!flags.force) refuseExisting(resolve(io.cwd, target), target);
+  };
 }
 
 /** Writes all files, or none. Throws IO. */
@@ -627,7 +639,7 @@ function keysFrom(io: IO, flags: DecryptFlags, paths: readonly string[]): Keys {
   const passphrases = passphrasesFrom(io);
   const contextFor = (path: string): KeyContext => {
     const absolute = resolve(io.cwd, path === '-' ? '' : path);
-    const folder = path === '-' || isFolder(io, path) ? absolute : dirname(absolute);
+    const folder = path === '-' || isFolder(absolute) ? absolute : dirname(absolute);
     return { ...keyContext(io, flags, find(folder)), passphrases };
   };
   const loaded = new Map<string, Promise<readonly OpeningKey[]>>();

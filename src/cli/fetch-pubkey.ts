@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Config, type ConfiguredKey, parseReference } from '../config/config.ts';
-import { expected, expectedErrors, KsealError, throwAll } from '../errors.ts';
+import { attemptAll, expected, KsealError } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
 import { checkWritable, writeFile } from '../fs/write.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
@@ -170,29 +170,22 @@ async function checkKeys(io: IO, names: readonly string[], flags: KeyFlags): Pro
       hint: 'kseal init',
     });
   }
-  const errors: KsealError[] = [];
-  let agreements = '';
-  for (const name of chosen) {
-    try {
-      const { config: found, entry } = configuredKey(name, config);
-      const witnesses = await witnessesOf(entry, found, context);
-      checkAgreement(name, witnesses);
-      const [first, second] = witnesses;
-      if (first === undefined || second === undefined) {
-        warn(io, {
-          message: `key ${name}: nothing to compare`,
-          hint: 'configure at least two of file, source and kid',
-        });
-      } else {
-        const places = witnesses.map(({ place }) => place).join(', ');
-        agreements += agreement(io, name, describeKid(first.kid), `${places} agree`);
-      }
-    } catch (thrown) {
-      errors.push(...expectedErrors(thrown));
+  const agreements = await attemptAll(chosen, async (name) => {
+    const { config: found, entry } = configuredKey(name, config);
+    const witnesses = await witnessesOf(entry, found, context);
+    checkAgreement(name, witnesses);
+    const [first, second] = witnesses;
+    if (first !== undefined && second !== undefined) {
+      const places = witnesses.map(({ place }) => place).join(', ');
+      return agreement(io, name, describeKid(first.kid), `${places} agree`);
     }
-  }
-  throwAll(errors);
-  await writeStdout(io, agreements);
+    warn(io, {
+      message: `key ${name}: nothing to compare`,
+      hint: 'configure at least two of file, source and kid',
+    });
+    return '';
+  });
+  await writeStdout(io, agreements.join(''));
 }
 
 /** On a terminal, the fingerprint has lines of its own. */

@@ -1,7 +1,7 @@
-import { basename, dirname, resolve } from 'node:path';
-import { KsealError } from '../errors.ts';
-import { isSameFile, MAX_MANIFEST, readFile, statOf } from '../fs/read.ts';
-import { checkWritable, refuseExisting, writeFile, writeFolder } from '../fs/write.ts';
+import { resolve } from 'node:path';
+import { expected, KsealError } from '../errors.ts';
+import { isSameFile, MAX_MANIFEST, readFile } from '../fs/read.ts';
+import { checkWritable, refuseExisting, writeFile } from '../fs/write.ts';
 import { isLabelKey } from '../kubernetes/secret.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import type { Manifest } from '../manifest/types.ts';
@@ -28,6 +28,16 @@ async function readStdin(io: IO, limit: number): Promise<Buffer> {
     if (bytes > limit) throw new KsealError('IO', `larger than ${limit} bytes`, { thing: 'stdin' });
   }
   return Buffer.concat(chunks);
+}
+
+/** The result of `read`; undefined for a file or folder that cannot be read or changed. */
+export function ifReadable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (thrown) {
+    expected(thrown);
+    return undefined;
+  }
 }
 
 /** The name of a file argument in messages. */
@@ -85,8 +95,8 @@ interface Target {
   readonly confidential: boolean;
   /** For a command that edits the output file: its content, as it was read. */
   readonly madeFrom?: Uint8Array | undefined;
-  /** Whether to create the folder of the file if it is missing. */
-  readonly makesFolder?: boolean;
+  /** Whether to create the folders of the file that are missing. */
+  readonly makeFolders?: boolean;
 }
 
 interface Inputs {
@@ -147,13 +157,10 @@ export async function writeResult(
   result: string | Uint8Array,
   target: Target,
 ): Promise<void> {
-  const { output, force = false, confidential, madeFrom, makesFolder } = target;
+  const { output, force = false, ...options } = target;
   if (output === undefined || output === '-') return writeStdout(io, result);
   const path = resolve(io.cwd, output);
   const bytes = Buffer.from(result as Uint8Array);
-  if (makesFolder && statOf(dirname(path)) === undefined) {
-    const file = { name: basename(path), bytes, confidential };
-    writeFolder(dirname(path), dirname(output), [file], force);
-  } else writeFile(path, output, bytes, { force, confidential, madeFrom });
+  writeFile(path, output, bytes, { force, ...options });
   say(io, 'note', `wrote ${output}`);
 }

@@ -1,14 +1,14 @@
 import { createPrivateKey, randomInt, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { parseReference } from '../config/config.ts';
 import type { Diagnostic } from '../diagnostic.ts';
-import { expected, expectedErrors, KsealError, throwAll } from '../errors.ts';
+import { attemptAll, expected, KsealError, throwAll } from '../errors.ts';
 import { isSameFile, readRegularFile } from '../fs/read.ts';
 import { checkWritable, replaceFiles } from '../fs/write.ts';
 import type { Scope } from '../jwe/binding.ts';
-import { fingerprintBlock } from '../jwe/thumbprint.ts';
+import { fingerprintOf } from '../jwe/thumbprint.ts';
 import { forbiddenValue } from '../kubernetes/secret.ts';
 import { newManifest } from '../manifest/edit.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
@@ -41,10 +41,11 @@ import {
   promptLines,
   promptValue,
   showOnTerminal,
+  withoutEcho,
 } from './prompt.ts';
 import { showOnce } from './seal-form.ts';
 import { type Setting, settingsFrom } from './sealing-key.ts';
-import { readValues, type Source, settle, stdinReaders } from './values.ts';
+import { capitalized, readValues, type Source, settle, stdinReaders } from './values.ts';
 
 // `kseal fill` is for people who know what the value is, and nothing about Kubernetes: they read
 // only the words of the request, which somebody else wrote and which may be hostile.
@@ -70,18 +71,18 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
   const request = readRequestFile(io, path);
   checkSources(request, sources);
   const isAsking = canAsk(io);
-  if (isAsking) showOnTerminal(io, wrapped(io, introduction(request)));
-  const found = await forEachTarget(request.targets, (target) => placeOf(io, path, target));
+  if (isAsking) show(io, introduction(request));
+  const found = await attemptAll(request.targets, (target) => placeOf(io, path, target));
   refuseTwins(found);
   const form: Form = { io, path, request, types: found.map(({ secret }) => secret.type) };
   const given = await givenAnswers(form, sources);
   const wanted = await wantedValues(form, found, given, isAsking);
   if (!isAsking && wanted.length > 0) throw unanswered(form, wanted, sources);
-  const places = await forEachTarget(found, async (place) => ({
+  const places = await attemptAll(found, async (place) => ({
     ...place,
     setting: await settingOf(io, path, place, flags),
   }));
-  const answers = await askAll(form, wanted, given);
+  const answers = await withoutEcho(io, () => askAll(form, wanted, given));
   if (answers.size === 0) return say(io, 'note', 'nothing was changed');
   const results = await sealAll(places, request, answers);
   await confirm(form, results, answers, isAsking);
@@ -140,25 +141,6 @@ interface KeyedPlace extends Place {
   readonly setting: Setting;
 }
 
-/** Prepares one target after the other, and throws the errors of all. */
-async function forEachTarget<T, R>(
-  targets: readonly T[],
-  prepare: (target: T) => Promise<R>,
-): Promise<readonly R[]> {
-  const prepared: R[] = [];
-  const errors: KsealError[] = [];
-  for (const target of targets) {
-    try {
-      prepared.push(await prepare(target));
-    } catch (thrown) {
-      errors.push(...expectedErrors(thrown));
-      if (errors.at(-1)?.code === 'INTERRUPTED') break;
-    }
-  }
-  throwAll(errors);
-  return prepared;
-}
-
 /** Throws MANIFEST_INVALID if links lead from two targets to one file. */
 function refuseTwins(places: readonly Place[]): void {
   for (const [index, { file, shown }] of places.entries()) {
@@ -178,7 +160,7 @@ async function placeOf(io: IO, path: string, target: Target): Promise<Place> {
   const file = pathBeside(resolve(io.cwd, path), target.file);
   const shown = relative(io.cwd, file);
   const isNew = !existsSync(file);
-  if (isNew) checkNew(file, shown);
+  if (isNew) checkWritable(file, shown, true);
   const manifest = isNew ? emptyManifest(target) : await existingManifest(io, shown);
   const secret = secretAt(manifest, target);
   if (secret === undefined) throw broken(shown, 'exists, but has no place for these answers');
@@ -203,13 +185,6 @@ function settingOf(
     ...(field === undefined ? {} : { stringData: field === 'stringData' }),
   };
   return settingsFrom(io, own, { isQuiet: true })([file]);
-}
-
-/** Throws IO unless the file, and the folders that are missing, can be created. */
-function checkNew(file: string, shown: string): void {
-  let folder = dirname(file);
-  while (!existsSync(folder)) folder = dirname(folder);
-  checkWritable(join(folder, basename(file)), shown);
 }
 
 function emptyManifest({ name, namespace, type, file }: Target): Manifest {
@@ -252,25 +227,9 @@ function introduction({ title, from, note, values }: SecretRequest): readonly st
   ];
 }
 
-/** Wraps lines at the width of the terminal. Control characters of the request are escaped. */
-function wrapped({ stderr }: IO, lines: readonly string[]): string {
-  const { columns = 80 } = stderr as { readonly columns?: number };
-  return lines.flatMap((line) => rowsOf(printable(line), Math.min(columns, 80))).join('\n');
-}
-
-/** The rows of a line; those after the first are indented like the text of a list. */
-function rowsOf(line: string, width: number): readonly string[] {
-  const [, start = '', text = ''] = /^([- ]*)(.*)$/.exec(line) ?? [];
-  const rows = [start];
-  let isEmpty = true;
-  for (const word of text.split(' ')) {
-    const row = rows.at(-1) ?? '';
-    const longer = isEmpty ? row + word : `${row} ${word}`;
-    if (isEmpty || longer.length < width) rows[rows.length - 1] = longer;
-    else rows.push(' '.repeat(start.length) + word);
-    isEmpty = false;
-  }
-  return rows;
+/** Shows lines. Control characters of the request are escaped. */
+function show(io: IO, lines: readonly string[]): void {
+  showOnTerminal(io, lines.map(printable).join('\n'), true);
 }
 
 /** A value that was given, and how, for the summary. */
@@ -358,7 +317,7 @@ async function wantedValues(
   const known = open.filter((asked) => !lacking.has(asked));
   if (known.length === 0 || !isAsking) return open.filter((asked) => lacking.has(asked));
   const labels = known.map(({ label }) => `  ${label}`);
-  showOnTerminal(io, wrapped(io, ['', 'Answered already:', ...labels]));
+  show(io, ['', 'Answered already:', ...labels]);
   const replace = await askYesNo(io, 'Do you want to replace these answers?', false);
   return open.filter((asked) => replace || lacking.has(asked));
 }
@@ -411,7 +370,7 @@ interface Reading {
 interface Way {
   readonly label: string;
   readonly again: string;
-  /** Problems need no check, because the answer is made up from the request. */
+  /** Nobody is asked about defects, because the answer is made up as the request wants it. */
   readonly isSafe?: true;
   readonly read: (form: Form, asked: AskedValue) => Promise<Reading>;
 }
@@ -437,7 +396,7 @@ const pasted: Way = {
   read: async ({ io }, asked) => {
     const question = { question: 'Your answer', thing: asked.label, hints };
     const text = await promptLines(io, question);
-    // A file in PEM ends with a newline, also if it has only one line.
+    // A file in PEM ends with a newline, even if it has only one line.
     const isPem = asked.format.startsWith('pem-') && text !== '' && !text.endsWith('\n');
     return { bytes: Buffer.from(isPem ? `${text}\n` : text), how: 'typed' };
   },
@@ -492,7 +451,7 @@ async function askFor(form: Form, asked: AskedValue, place: string): Promise<Ans
     `${place}: ${asked.label}`,
     ...(asked.help === undefined ? [] : [asked.help]),
   ];
-  showOnTerminal(io, wrapped(io, heading));
+  show(io, heading);
   const possible = [...ways[asked.format], ...(asked.generate === undefined ? [] : [madeUp])];
   for (;;) {
     const choices = possible.map((way) => ({ value: way, label: way.label }));
@@ -504,7 +463,7 @@ async function askFor(form: Form, asked: AskedValue, place: string): Promise<Ans
   }
 }
 
-/** Reads one answer and asks about its defects; undefined, after a word about it, for a bad one. */
+/** Reads one answer and asks about its defects. For a bad one, shows the problem; undefined. */
 async function answerBy(way: Way, form: Form, asked: AskedValue): Promise<Answer | undefined> {
   const { io } = form;
   let reading = await readBy(way, form, asked);
@@ -523,11 +482,11 @@ async function answerBy(way: Way, form: Form, asked: AskedValue): Promise<Answer
   // Repairing a defect may have changed the length.
   const problem = problemWith(form, asked, value.bytes);
   if (problem === undefined) return { ...value, how: reading?.how ?? '' };
-  showOnTerminal(io, wrapped(io, [problem]));
+  show(io, [problem]);
   return undefined;
 }
 
-/** Reads one answer; undefined, after a word about it, if it is not what is asked for. */
+/** Reads one answer. If it is not what is asked for, shows the problem; undefined. */
 async function readBy(way: Way, form: Form, asked: AskedValue): Promise<Reading | undefined> {
   let problem: string | undefined;
   try {
@@ -537,9 +496,9 @@ async function readBy(way: Way, form: Form, asked: AskedValue): Promise<Reading 
   } catch (thrown) {
     const error = expected(thrown);
     if (error.code !== 'VALUE_REFUSED' && error.code !== 'IO') throw thrown;
-    problem = `${error.problem.charAt(0).toUpperCase()}${error.problem.slice(1)}.`;
+    problem = `${capitalized(error.problem)}.`;
   }
-  showOnTerminal(form.io, wrapped(form.io, [problem]));
+  show(form.io, [problem]);
   return undefined;
 }
 
@@ -590,25 +549,20 @@ async function confirm(
   const notes = results.flatMap(({ shown, warnings }) =>
     warnings.map(({ message }) => `Note on ${shown}: ${message}.`),
   );
-  showOnTerminal(
-    io,
-    wrapped(io, [
-      '',
-      'To be written:',
-      ...values.flatMap(({ key, label }) => {
-        const answer = answers.get(key);
-        return answer === undefined ? [] : `- ${label} (${answer.how})`;
-      }),
-      'Encrypted into:',
-      ...results.flatMap(({ shown, isNew, target, setting: { key, title, scope } }) => [
-        `- ${shown} (${isNew ? 'new' : 'changed'}), ${opens[scope](target)}`,
-        `  Key: ${title} ${fingerprintBlock(key?.kid ?? '')
-          .replace(/\s+/g, ' ')
-          .trim()}`,
-      ]),
-      ...notes,
+  show(io, [
+    '',
+    'To be written:',
+    ...values.flatMap(({ key, label }) => {
+      const answer = answers.get(key);
+      return answer === undefined ? [] : `- ${label} (${answer.how})`;
+    }),
+    'Encrypted into:',
+    ...results.flatMap(({ shown, isNew, target, setting: { key, title, scope } }) => [
+      `- ${shown} (${isNew ? 'new' : 'changed'}), ${opens[scope](target)}`,
+      `  Key: ${title} ${fingerprintOf(key?.kid ?? '')}`,
     ]),
-  );
+    ...notes,
+  ]);
   if (await askYesNo(io, 'Write it?', true)) return;
   const hint = `kseal fill ${shellWord(path)}`;
   throw new KsealError('INTERRUPTED', 'nothing was written', { hint });

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Help, type Option } from 'commander';
 import { type ErrorCode, type EXIT_BUG, type exitCodes, KsealError } from '../errors.ts';
-import { commandFor, suggest } from '../text.ts';
+import { commandFor, filled, shellWord, suggest, wrapped } from '../text.ts';
 import { shells } from './completion-shells.ts';
 import type { IO } from './io.ts';
 import { writeStdout } from './print.ts';
@@ -70,7 +70,7 @@ export const topics: Readonly<Record<string, Topic>> = {
   },
   request: {
     about:
-      'Writes a small file that lists values which somebody else is to provide, in words that they know, and where the values go. It contains no value. They answer it with kseal fill. Without -o it is printed. What you omit is asked for on a terminal. After KEY:LABEL follow a format (text, lines, pem-certificate, pem-private-key, json, url, file), min=, max=, pattern=, help=, generate= and alphabet=, each after a colon; \\: is a colon in a text. After --target FILE follow key=, namespace=, name=, type=, scope= and field=.',
+      'Writes a small file that lists values which somebody else is to provide, in words that they know, and where the values go. It contains no value. They answer it with kseal fill. Without -o it is printed. On a terminal, it asks for what you omit. A format (text, lines, pem-certificate, pem-private-key, json, url, file), min=, max=, pattern=, help=, generate= and alphabet= can follow KEY:LABEL, each after a colon; \\: is a colon in a text. In the same way, key=, namespace=, name=, type=, scope= and field= can follow --target FILE.',
     groups: {
       Target: 'namespace target | type scope',
       Values: 'ask | title from note',
@@ -162,7 +162,7 @@ export const topics: Readonly<Record<string, Topic>> = {
       Other: 'pre-commit diff ignore-pem yes',
     },
     examples: [
-      ['kseal init', 'asks everything'],
+      ['kseal init', 'asks for everything'],
       ["kseal init -k prod.pub --rule 'clusters/prod/**'", 'for these files'],
       ['kseal init --pre-commit --diff', 'in another clone'],
     ],
@@ -182,8 +182,7 @@ export const topics: Readonly<Record<string, Topic>> = {
     guide: 'docs/kms-manager.md',
   },
   keys: {
-    about:
-      'Lists the keys in .kseal.yaml with their state and fingerprint, and the rules that say which key belongs to which path.',
+    about: 'Lists the keys in .kseal.yaml with their state, pin, fingerprint and file.',
     groups: { Key: 'config', Output: 'output json' },
     examples: [
       ['kseal keys -o wide', 'for people, in full'],
@@ -312,7 +311,7 @@ export const topics: Readonly<Record<string, Topic>> = {
     groups: {},
     examples: [
       ['kseal version', 'as a command'],
-      ['kseal -v', 'in short'],
+      ['kseal -v', 'for short'],
       ['kseal --version', 'as most programs do'],
     ],
     exits: [0],
@@ -327,12 +326,12 @@ const commandGroups: Readonly<Record<string, string>> = {
   More: 'webhook completion help version',
 };
 
-/** `kseal` alone: a first command for each person. Lines with an unknown command are omitted. */
+/** `kseal` alone: a first command for each person. */
 const firstCommands: readonly Entry[] = [
   ['kseal seal', 'You have a password, and the cluster needs it'],
   ['kseal fill REQUEST', 'You have received a request for a password'],
   ['kseal request', 'You need a password from somebody'],
-  ['kseal init', 'You prepare a repository for sealed values'],
+  ['kseal init', 'You set up a repository for sealed values'],
   ['kseal fetch-pubkey SOURCE', 'You manage the key in the KMS, and publish it'],
   ['kseal webhook manifests', 'You run the cluster that opens the values'],
   ['kseal verify', 'You review changes, or check them in CI'],
@@ -358,32 +357,55 @@ const variables: Readonly<Record<string, string>> = {
   KSEAL_CONFIG: 'a configuration to use instead of the nearest .kseal.yaml',
   KSEAL_DEBUG: 'if not empty, the same as --debug',
   NO_COLOR: 'if not empty, turns colours off',
-  FORCE_COLOR: 'if not empty, turns colours on, and with 0 off; NO_COLOR comes first',
+  FORCE_COLOR: 'if not empty, turns colours on; 0 turns them off; NO_COLOR overrides it',
 };
 
-/** Words from kubeseal, sops, age, openssl and gpg, with the purpose and the command line of kseal. */
-export const synonyms: readonly (readonly [words: string, purpose: string, line: string])[] = [
-  ['encrypt enc lock hide protect create', 'to seal values', 'kseal seal'],
+/**
+ * Words and options from kubeseal, sops, age, openssl and gpg, with the purpose and the command line
+ * of kseal, and the one for a file that was named.
+ */
+export const synonyms: readonly (readonly [
+  words: string,
+  purpose: string,
+  line: string,
+  forFile?: string,
+])[] = [
   [
-    'dec unseal unlock open view cat exec-env exec-file recovery-unseal',
+    'encrypt enc lock hide protect create pkeyutl rsautl -e -c --encrypt --symmetric',
+    'to seal values',
+    'kseal seal',
+    'kseal seal -f FILE',
+  ],
+  [
+    '--cert --raw --scope --merge-into --secret-file --sealed-secret-file --format --from-file --name --namespace --key -f -k -n -o -r -w',
+    'to seal the values of a manifest',
+    'kseal seal -f FILE',
+  ],
+  [
+    'dec unseal unlock open view cat exec-env exec-file recovery-unseal -d -decrypt --decrypt --recovery-unseal',
     'to open sealed values',
     'kseal decrypt FILE',
   ],
   [
-    'rotate rekey re-key updatekeys update-keys re-encrypt reencrypt recrypt reseal re-seal',
-    'to seal values again, to the key of today',
+    'rotate rekey re-key updatekeys update-keys re-encrypt reencrypt recrypt reseal re-seal --re-encrypt --rotate',
+    'to seal values again, to the current key',
     'kseal decrypt FILE | kseal seal -f - -o FILE --force',
   ],
   ['edit set add put merge-into update', 'to add or replace a value', 'kseal seal --into FILE'],
   ['unset rm remove delete', 'to remove a value', 'kseal seal --into FILE --remove KEY'],
-  ['lint check validate test scan audit', 'to check manifests', 'kseal verify'],
   [
-    'fetch-cert fetch-key get-key pubkey public-key publish',
+    'lint check validate test scan audit --validate',
+    'to check manifests',
+    'kseal verify',
+    'kseal verify FILE',
+  ],
+  [
+    'fetch-cert fetch-key get-key pubkey public-key publish --fetch-cert',
     'to get a public key',
     'kseal fetch-pubkey SOURCE',
   ],
   [
-    'genkey gen-key generate-key key-gen age-keygen genrsa genpkey generate',
+    'genkey gen-key generate-key key-gen age-keygen genrsa genpkey generate --gen-key --generate-key',
     'to make a key pair',
     'kseal keygen -o PREFIX',
   ],
@@ -392,44 +414,34 @@ export const synonyms: readonly (readonly [words: string, purpose: string, line:
     'to see what is sealed, and to which key',
     'kseal inspect FILE',
   ],
-  ['key list-keys', 'to list the configured keys', 'kseal keys'],
+  ['key list-keys --list-keys', 'to list the configured keys', 'kseal keys'],
   ['serve server controller', 'to run the webhook', 'kseal webhook serve'],
   ['install deploy manifests', 'to install the webhook', 'kseal webhook manifests'],
   ['ask', 'to ask somebody for values', 'kseal request'],
   ['answer reply', 'to answer a request', 'kseal fill REQUEST'],
-  ['setup configure config', 'to prepare a repository', 'kseal init'],
+  ['setup configure config', 'to set up a repository', 'kseal init'],
   ['completions autocomplete', 'to complete commands with Tab', 'kseal completion'],
   ['man usage', 'to read about a command', 'kseal help COMMAND'],
 ];
 
-/** Options of the same tools, with the option of kseal that is meant. */
+/** Options of the same tools, by the option of kseal that is meant. */
 const optionSynonyms: Readonly<Record<string, string>> = {
-  '--cert': '--key',
-  '--certificate': '--key',
-  '--public-key': '--key',
-  '--pubkey': '--key',
-  '--recipient': '--key',
-  '--recipients-file': '--key',
-  '--identity': '--key',
-  '--age': '--key',
-  '--gcp-kms': '--key',
-  '-w': '--output',
-  '--out': '--output',
-  '--output-file': '--output',
-  '--sealed-secret-file': '--output',
-  '--secret-file': '--file',
-  '--filename': '--file',
-  '--input': '--file',
-  '--in': '--file',
-  '--merge-into': '--into',
-  '--inplace': '--in-place',
-  '--overwrite': '--force',
-  '--ns': '--namespace',
-  '--password': '--prompt',
-  '--extract': '--only',
-  '--output-format': '--format',
-  '--json-output': '--json',
+  '--key':
+    '--cert --certificate --public-key --pubkey --recipient --recipients-file -r --recovery-private-key --identity --age --gcp-kms',
+  '--output': '-w --out --output-file --sealed-secret-file',
+  '--file': '--secret-file --filename --input --in',
+  '--into': '--merge-into',
+  '--in-place': '--inplace',
+  '--force': '--overwrite',
+  '--namespace': '--ns',
+  '--prompt': '--password',
+  '--only': '--extract',
+  '--format': '--output-format',
+  '--json': '--json-output',
 };
+
+/** Their argument is a key. */
+const keyOptions = [...['-k', '--key', '-inkey'], ...(optionSynonyms['--key'] ?? '').split(' ')];
 
 /** `kseal help COMMAND`: the complete help. Throws USAGE for an unknown command. */
 export function configure(
@@ -456,10 +468,9 @@ export function printHelp(io: IO, command: Command): Promise<void> {
 /** Prints a first command for each person. */
 export function printGuide(io: IO, program: Command): Promise<void> {
   const width = widthOf(io);
-  const known = firstCommands.filter(([line]) => isKnown(program, line));
   const text = textOf([
-    wrap(`${program.description()}. A first command for you:`, width),
-    definitions(known, width, columnOf(known, width)),
+    wrapped(`${program.description()}. A first command for you:`, width),
+    definitions(firstCommands, width, columnOf(firstCommands, width)),
     joined(['All commands: kseal --help', 'One command: kseal help seal'], width),
   ]);
   return writeStdout(io, text);
@@ -480,43 +491,93 @@ export function nameOf(command: Command): string {
   return command.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name();
 }
 
-/** Whether the program has the command of a command line. */
-function isKnown(program: Command, line: string): boolean {
-  return program.commands.some((command) => command.name() === line.split(' ')[1]);
-}
-
 /**
  * The error for `words`, of which the first is not a command of `group`. The hint is for typos and
  * for words of other tools.
  */
 export function unknownCommand(io: IO, group: Command, words: readonly string[]): KsealError {
-  const [word = '', ...others] = words;
-  const meanings = new Map(group.parent ? [] : meaningsIn(group));
+  const [word = ''] = words;
+  const meanings = meaningsIn(group);
   const names = new Help().visibleCommands(group).map((command) => command.name());
-  const meant = meanings.has(word) ? word : (suggest(word, [...meanings.keys(), ...names]) ?? '');
-  const file = others.find((other) => existsSync(resolve(io.cwd, other)));
-  const meaning = meanings.get(meant);
-  const hint =
-    meaning === undefined
-      ? meant && `did you mean ${nameOf(group)} ${meant}?`
-      : commandFor(meaning, file ?? 'FILE');
+  const known = [...[...meanings.keys()].filter((one) => !one.startsWith('-')), ...names];
+  // `ecrypt` may be `encrypt` or `decrypt`: then there is no hint.
+  const typos = [suggest(word, known), suggest(word, known.toReversed())];
+  const whole = meanings.has(word) ? word : typos.find((typo) => typo?.startsWith(word));
+  const meant = whole ? [whole] : typos.filter((typo) => typo !== undefined);
+  const [hint, other] = new Set(
+    meant.map((one) => {
+      if (names.includes(one)) return `did you mean ${nameOf(group)} ${one}?`;
+      return hintFor(io, meanings, [one, ...words.slice(1)]);
+    }),
+  );
   return new KsealError('USAGE', `unknown command '${word}'`, {
-    hint: hint || `${nameOf(group)} --help`,
+    hint: (other === undefined && hint) || `${nameOf(group)} --help`,
   });
 }
 
-/** The hint for each word of another tool. */
-function meaningsIn(program: Command): [word: string, hint: string][] {
-  return synonyms
-    .filter(([, , line]) => isKnown(program, line))
-    .flatMap(([words, purpose, line]) =>
-      words.split(' ').map((word): [string, string] => [word, `${purpose}: ${line}`]),
-    );
+/** The hint for options in the place of a command; undefined without one. */
+export function commandMeant(
+  io: IO,
+  program: Command,
+  words: readonly string[],
+): string | undefined {
+  const names = program.commands.map((command) => command.name());
+  const name = words.find((word) => names.includes(word));
+  return name ? `kseal ${name} --help` : hintFor(io, meaningsIn(program), ['', ...words]);
+}
+
+/** A row of the table of words. */
+type Meaning = (typeof synonyms)[number];
+
+/** The meaning of each word of another tool. */
+function meaningsIn(group: Command): ReadonlyMap<string, Meaning> {
+  const rows = group.parent ? [] : synonyms;
+  return new Map(rows.flatMap((row) => row[0].split(' ').map((word) => [word, row] as const)));
+}
+
+/** The command line that is meant by the first of `words` and the options among the others. */
+function hintFor(
+  io: IO,
+  meanings: ReadonlyMap<string, Meaning>,
+  [word = '', ...others]: readonly string[],
+): string | undefined {
+  const options = others.filter((other) => other.startsWith('-'));
+  const found = [word, ...options].flatMap((one) => {
+    const row = meanings.get(one);
+    return row === undefined ? [] : [row];
+  });
+  // `enc -d` decrypts, and `--cert FILE --validate` checks.
+  const row = found.find(([, , line]) => !line.startsWith('kseal seal')) ?? found[0];
+  if (row === undefined) return undefined;
+  const [, purpose, line, forFile = line] = row;
+  const { file, key } = filesIn(io, others);
+  const command = file === undefined ? line : commandFor(forFile, file);
+  if (key === undefined) return `${purpose}: ${command}`;
+  // With two commands, it is the key to seal to.
+  const taker = /kseal seal|^kseal (?:decrypt|verify)(?!.*\|)/;
+  return `${purpose}: ${command.replace(taker, (name) => `${name} -k ${shellWord(key)}`)}`;
+}
+
+/** The file and the key file among arguments. Most tools take the file last. */
+function filesIn(
+  { cwd }: IO,
+  words: readonly string[],
+): { readonly file: string | undefined; readonly key: string | undefined } {
+  const isFile = (word: string) => {
+    const path = resolve(cwd, word);
+    return !word.startsWith('-') && existsSync(path) && statSync(path).isFile();
+  };
+  const isKey = (_: string, index: number) => keyOptions.includes(words[index - 1] ?? '');
+  return {
+    file: words.findLast((word, index) => isFile(word) && !isKey(word, index)),
+    key: words.find((word, index) => isFile(word) && isKey(word, index)),
+  };
 }
 
 /** The option of `command` that users of another tool mean by `option`; undefined without one. */
 export function optionMeant(command: Command, option: string): string | undefined {
-  const meant = Object.hasOwn(optionSynonyms, option) ? optionSynonyms[option] : undefined;
+  const [meant] =
+    Object.entries(optionSynonyms).find(([, words]) => words.split(' ').includes(option)) ?? [];
   return command.options.some(({ long }) => long === meant) ? meant : undefined;
 }
 
@@ -680,11 +741,11 @@ function briefHelp(page: Page, width: number): string {
   return textOf([
     usageIn(page, width),
     // With several command lines, each has a note.
-    page.usage.length > 1 ? [] : wrap(summary, width),
+    page.usage.length > 1 ? [] : wrapped(summary, width),
     sections.flatMap((section) => listed(section, width, column)),
     [
       ...examplesIn(page, width, true),
-      ...(isProgram ? [] : wrap(`Exit codes: ${codes}`, width, 2)),
+      ...(isProgram ? [] : wrapped(`Exit codes: ${codes}`, width, 2)),
       ...joined([more, ...guideIn(page)], width),
     ],
   ]);
@@ -696,7 +757,7 @@ function completeHelp(page: Page, width: number): string {
   const column = columnOf([...sections.flatMap(({ entries }) => entries), ...variables], width);
   return textOf([
     usageIn(page, width),
-    wrap(about || summary, width),
+    wrapped(about || summary, width),
     ...sections.map((section) => listed(section, width, column)),
     examplesIn(page, width, false),
     listed({ title: 'Exit codes', entries: exits }, width, column),
@@ -731,7 +792,7 @@ function examplesIn({ examples }: Page, width: number, isBrief: boolean): string
   const longest = Math.max(0, ...short.map(([line]) => line.length));
   const lines = examples.flatMap(([command, note]) => {
     const shown = commandLines(command, room);
-    if (!isBrief) return [...wrap(note, room - 2).map((line) => `# ${line}`), ...shown];
+    if (!isBrief) return [...wrapped(note, room - 2).map((line) => `# ${line}`), ...shown];
     const whole = `${command.padEnd(longest)}  # ${note}`;
     return whole.length <= room ? [whole] : shown;
   });
@@ -744,29 +805,15 @@ export function commandLines(command: string, width: number): string[] {
   const parts = command
     .split(/ (?=-)/)
     .flatMap((part) => (part.length > room - 4 ? part.split(' ') : [part]));
-  const lines = fill(parts, room, 4);
+  const lines = filled(parts, room, 4);
   return lines.map((line, index) => (index < lines.length - 1 ? `${line} \\` : line));
 }
-
-/** Joins parts to lines of at most `width` characters. Lines after the first are indented. */
-function fill(parts: readonly string[], width: number, indent = 0): string[] {
-  const lines: string[] = [];
-  for (const part of parts) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + part.length <= width)
-      lines[lines.length - 1] = `${last} ${part}`;
-    else lines.push(`${lines.length > 0 ? ' '.repeat(indent) : ''}${part}`);
-  }
-  return lines;
-}
-
-const wrap = (text: string, width: number, indent = 0) => fill(text.split(' '), width, indent);
 
 /** Short texts on one line, or on one line each. */
 function joined(texts: readonly string[], width: number): string[] {
   const given = texts.filter(Boolean);
   const line = given.join('    ');
-  return line.length <= width ? [line] : given.flatMap((text) => wrap(text, width, 2));
+  return line.length <= width ? [line] : given.flatMap((text) => wrapped(text, width, 2));
 }
 
 /** A longer term gets a line of its own. */
@@ -793,9 +840,9 @@ function definitions(
   const at = column || indent + 4;
   return entries.flatMap(([term, text]) => {
     const start = ' '.repeat(indent);
-    const terms = wrap(term, width - indent, 4).map((line) => `${start}${line}`);
+    const terms = wrapped(term, width - indent, 4).map((line) => `${start}${line}`);
     const texts =
-      text === '' ? [] : wrap(text, width - at).map((line) => `${' '.repeat(at)}${line}`);
+      text === '' ? [] : wrapped(text, width - at).map((line) => `${' '.repeat(at)}${line}`);
     const [first = '', ...others] = terms;
     if (others.length > 0 || texts.length === 0 || first.length + 2 > column)
       return [...terms, ...texts];

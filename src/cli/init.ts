@@ -14,7 +14,7 @@ import {
 import { configWith, problemWith, withEntry } from '../config/write.ts';
 import { compareText } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
-import { MAX_MANIFEST, readFile, readRegularFile } from '../fs/read.ts';
+import { folderWith, MAX_MANIFEST, readFile, readRegularFile } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
 import { gitFiles, type LocalGit, settingOf } from '../git/local.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
@@ -26,7 +26,7 @@ import { entryNamed, nameOf } from '../manifest/nodes.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import { manifestsIn } from '../sources/texts.ts';
 import { decodeUtf8, shellWord } from '../text.ts';
-import { repeated } from './files.ts';
+import { ifReadable, repeated } from './files.ts';
 import type { IO } from './io.ts';
 import { makeKeyPair } from './keygen.ts';
 import {
@@ -136,6 +136,8 @@ interface Change {
 interface Plan {
   readonly changes: readonly Change[];
   readonly obstacles: readonly KsealError[];
+  /** A file that is not changed, but must be shared as well. */
+  readonly own?: string | undefined;
 }
 
 async function init(io: IO, flags: InitFlags): Promise<void> {
@@ -146,14 +148,14 @@ async function init(io: IO, flags: InitFlags): Promise<void> {
   if (plan.changes.length === 0) return say(io, 'note', `${place.shown}: nothing to do`);
   if (place.asks) {
     showOnTerminal(io, screenOf(place, plan));
-    if (!(await askYesNo(io, 'Write it?', true))) return say(io, 'note', 'nothing written');
+    if (!(await askYesNo(io, 'Write it?', true))) return say(io, 'note', 'nothing was written');
   }
   write(place, plan);
 }
 
 function placeFor(io: IO, flags: InitFlags): Place {
   const { cwd } = io;
-  const top = folderAbove(cwd, (folder) => existsSync(join(folder, '.git')));
+  const top = folderWith('.git', cwd);
   const named = flags.config ?? io.env.KSEAL_CONFIG;
   const found = named ? undefined : findConfig(cwd, undefined)(cwd);
   const path = named ? resolve(cwd, named) : join(found?.folder ?? top ?? cwd, CONFIG_NAME);
@@ -162,11 +164,6 @@ function placeFor(io: IO, flags: InitFlags): Place {
   const config = bytes && parseConfig(bytes, shown, folder);
   const asks = !flags.yes && canAsk(io);
   return { io, flags, asks, path, shown, folder, bytes, config, top };
-}
-
-function folderAbove(folder: string, fits: (folder: string) => boolean): string | undefined {
-  if (fits(folder)) return folder;
-  return dirname(folder) === folder ? undefined : folderAbove(dirname(folder), fits);
 }
 
 /** Undefined if nothing is there; a dangling link is an error. */
@@ -235,7 +232,7 @@ async function planFor(place: Place): Promise<Plan> {
     return { changes, obstacles: [] };
   }
   const more = await extrasFor(place, top, found?.entry[1].private !== undefined);
-  return { changes: [...changes, ...more.changes], obstacles: more.obstacles };
+  return { changes: [...changes, ...more.changes], obstacles: more.obstacles, own: found?.own };
 }
 
 /** The key that the rules name. */
@@ -244,6 +241,8 @@ interface FoundKey {
   /** Whether the configuration has it already. */
   readonly isKnown: boolean;
   readonly files: readonly Change[];
+  /** The file of the user that the configuration names. */
+  readonly own?: string | undefined;
 }
 
 /** A public key, and where it comes from. */
@@ -259,7 +258,7 @@ interface Candidate extends Pick<KeyFile, 'key' | 'kid' | 'bits' | 'validity'> {
 }
 
 const PRACTICE = 'practice';
-/** Enough without a warning, and made while somebody waits. */
+/** Long enough for no warning, and generated while somebody waits. */
 const PRACTICE_BITS = 3072;
 
 async function keyFor(place: Place): Promise<FoundKey> {
@@ -342,7 +341,7 @@ async function nameOfKey({ io, flags, asks, config }: Place, { from }: Candidate
   if (flags.name === undefined && asks) {
     const check = (name: string) =>
       taken(name) ? 'another key has this name' : problemWith({ key: [name, {}] })?.problem;
-    return (await askText(io, 'A short name for it:', { preset: free, check })) ?? '';
+    return (await askText(io, 'What is the key called?', { preset: free, check })) ?? '';
   }
   if (!taken(wanted)) return wanted;
   throw new KsealError('KEY_MISMATCH', `key ${wanted} is another key`, {
@@ -355,7 +354,7 @@ async function askTitle(io: IO, isPractice: boolean): Promise<string | undefined
   const check = (title: string) =>
     title === '' ? undefined : problemWith({ key: ['a', { title }] })?.problem;
   const preset = isPractice ? 'Practice only' : '';
-  return askText(io, 'A title for people, such as Production HR (may be empty):', {
+  return askText(io, 'What is its title, such as Production HR? (may be empty)', {
     preset,
     check,
   });
@@ -367,7 +366,7 @@ async function newKey(
   { key, kid, bits, path, source, pem }: Candidate,
   name: string,
   title: string | undefined,
-): Promise<Pick<FoundKey, 'entry' | 'files'>> {
+): Promise<Pick<FoundKey, 'entry' | 'files' | 'own'>> {
   const own = path && relative(place.folder, path).split(sep).join('/');
   // The name of a private key, which git may ignore.
   const isInside = own && !/^\.\.(?:\/|$)|\.pem$/.test(own) && !isAbsolute(own);
@@ -391,7 +390,7 @@ async function newKey(
     ...(pem === undefined ? {} : { private: privateFile }),
     kid,
   };
-  return { entry: [name, entry], files };
+  return { entry: [name, entry], files, own: isInside ? path : undefined };
 }
 
 function refuseTaken({ io, folder, flags }: Place, file: string, name: string): void {
@@ -454,13 +453,17 @@ async function askKey(place: Place): Promise<Candidate> {
 
 async function askReference(io: IO, source: Source): Promise<string | undefined> {
   if (source.kind === 'found') return source.path;
-  if (source.kind === 'file') return asPath((await askPath(io, 'The file:')) ?? '');
+  if (source.kind === 'file')
+    return asPath((await askPath(io, 'Which file is the public key in, such as prod.pub?')) ?? '');
   if (source.kind === 'kms') {
-    const name = await askText(io, 'Its name (projects/…/locations/…/keyRings/…/cryptoKeys/…):');
+    const name = await askText(
+      io,
+      'What is its name? (projects/…/locations/…/keyRings/…/cryptoKeys/…)',
+    );
     return `gcpkms://${name?.replace(/^gcpkms:\/\/|^.*?(?=projects\/)/, '')}`;
   }
   if (source.kind === 'git')
-    return askText(io, 'Its address (git+https://HOST/KEYS.git?ref=main#keys/prod.pub):');
+    return askText(io, 'What is its address? (git+https://HOST/KEYS.git?ref=main#keys/prod.pub)');
   return undefined;
 }
 
@@ -495,7 +498,7 @@ async function confirmKey({ io, flags }: Place, { kid, from, source, pem }: Cand
   const fingerprint = `The fingerprint of ${from} is\n${describeKid(kid).replace(' (', '\n(')}`;
   if (flags.pin !== undefined || source?.startsWith('gcpkms:'))
     return showOnTerminal(io, fingerprint);
-  const question = `${fingerprint}\nIs it the fingerprint that you got from the KMS manager?`;
+  const question = `${fingerprint}\nIs this the fingerprint that you got from the KMS manager?`;
   if (await askYesNo(io, question, true)) return;
   throw new KsealError('KEY_MISMATCH', 'not confirmed', {
     thing: from,
@@ -560,8 +563,10 @@ const MAX_SCANNED = 500;
 /** The folders with manifests, each with the namespace that all of its manifests share. */
 function foldersOf({ folder, config }: Place): readonly Choice<Files>[] {
   const namespaces = new Map<string, Set<string>>();
-  for (const path of readable(() => manifestsIn(folder, '')).slice(0, MAX_SCANNED)) {
-    const found = readable(() => namespacesIn(join(folder, path), path));
+  // These files only serve an offer.
+  const paths = ifReadable(() => manifestsIn(folder, '')) ?? [];
+  for (const path of paths.slice(0, MAX_SCANNED)) {
+    const found = ifReadable(() => namespacesIn(join(folder, path), path)) ?? [];
     for (let at = dirname(path); at !== '.'; at = dirname(at)) {
       if (at.split(sep).some((part) => part.startsWith('.'))) continue;
       const known = namespaces.get(at) ?? new Set();
@@ -597,16 +602,6 @@ function namespacesIn(path: string, shown: string): readonly string[] {
   });
 }
 
-/** The result of `read`; empty for files that cannot be read, because they only serve an offer. */
-function readable<T>(read: () => readonly T[]): readonly T[] {
-  try {
-    return read();
-  } catch (thrown) {
-    expected(thrown);
-    return [];
-  }
-}
-
 /** Something besides the configuration that can be set up in a repository. */
 interface Extra {
   readonly option: 'preCommit' | 'diff' | 'ignorePem';
@@ -626,7 +621,7 @@ const extras: readonly Extra[] = [
   {
     option: 'diff',
     flag: '--diff',
-    question: 'Make sealed values readable in git diff?',
+    question: 'Describe sealed values in git diff?',
     missing: missingDiff,
   },
   {
@@ -676,24 +671,35 @@ const preCommitHook = [
   '      files: (\\.(ya?ml|YA?ML|json|JSON|pem|key|p8|pkcs8|jwks?|ppk|asc|agekey)|(^|/)(id_(rsa|dsa|ecdsa|ed25519)(_sk)?|keys?\\.txt))$',
 ];
 
+/** Matches a hook that runs kseal already. */
+const isHooked = /^[^#\n]*\bkseal[ -]verify\b/m;
+
 function missingHook(git: LocalGit, shownOf: (path: string) => string): readonly Change[] {
-  const isThere = /^[^#\n]*\bkseal[ -]verify\b/m;
   const config = join(git.folder, '.pre-commit-config.yaml');
   const before = readIfThere(config, shownOf(config));
   if (before !== undefined) {
     const text = decodeUtf8(before);
-    if (isThere.test(text ?? '')) return [];
+    if (isHooked.test(text ?? '')) return [];
     const after = text && withEntry(text, 'repos', preCommitHook);
     const next = 'to activate the hook: pre-commit install';
     if (after) return [{ path: config, before, after: Buffer.from(after), next }];
-    throw new KsealError('CONFIG_INVALID', 'cannot be extended by a program', {
+    throw new KsealError('CONFIG_INVALID', 'cannot be extended automatically', {
       thing: shownOf(config),
       hint: 'add a hook to the repo "local" by hand, with the entry: kseal verify --',
     });
   }
+  const lefthook = lefthookIn(git.folder);
+  if (lefthook !== undefined) {
+    if (isHooked.test(readIfThere(lefthook, shownOf(lefthook))?.toString('latin1') ?? ''))
+      return [];
+    throw new KsealError('OUTPUT_EXISTS', 'lefthook would replace a hook of kseal', {
+      thing: shownOf(lefthook),
+      hint: `add a command to pre-commit in it, with this line: run: ${HOOK}`,
+    });
+  }
   const { hooks } = gitFiles(git);
   if (hooks === undefined) {
-    throw new KsealError('IO', 'leads to hooks outside of this repository', {
+    throw new KsealError('IO', 'points to hooks outside of this repository', {
       thing: 'core.hooksPath',
       hint: `add this line to the pre-commit hook there: ${HOOK} || exit 1`,
     });
@@ -705,11 +711,22 @@ function missingHook(git: LocalGit, shownOf: (path: string) => string): readonly
     const after = Buffer.from(`#!/bin/sh\nexec ${HOOK}\n`);
     return [{ path, before: undefined, after, executable: true, again: '--pre-commit' }];
   }
-  if (isThere.test(old.toString('latin1'))) return [];
+  if (isHooked.test(old.toString('latin1'))) return [];
   throw new KsealError('OUTPUT_EXISTS', 'already exists, and hooks are never changed', {
     thing: shownOf(path),
     hint: `add this line to it: ${HOOK} || exit 1`,
   });
+}
+
+/** The configuration of lefthook, which replaces all other hooks when it installs its own. */
+function lefthookIn(folder: string): string | undefined {
+  const name = /^\.?lefthook\.(?:ya?ml|jsonc?|toml)$/;
+  for (const place of [folder, join(folder, '.config')]) {
+    const found = ifReadable(() => (existsSync(place) ? readdirSync(place) : [])) ?? [];
+    const file = found.find((one) => name.test(one));
+    if (file !== undefined) return join(place, file);
+  }
+  return undefined;
 }
 
 function missingDiff(git: LocalGit, shownOf: (path: string) => string): readonly Change[] {
@@ -783,7 +800,7 @@ function addedLines({ before, after }: Change): readonly string[] {
 }
 
 /** Writes all files or none, and prints the next commands. */
-function write({ io, top }: Place, { changes }: Plan): void {
+function write({ io, top }: Place, { changes, own }: Plan): void {
   const files = changes.map(
     ({ path, before, after, confidential = false, executable = false }) => ({
       path,
@@ -798,9 +815,11 @@ function write({ io, top }: Place, { changes }: Plan): void {
   replaceFiles(files, { makeFolders: true });
   for (const { shown, madeFrom } of files)
     say(io, 'note', `${madeFrom === undefined ? 'wrote' : 'added to'} ${shown}`);
-  const isShared = ({ path, confidential }: Change) =>
+  const isShared = ({ path, confidential }: Pick<Change, 'path' | 'confidential'>) =>
     top !== undefined && !confidential && isBelow(top, path) && !isBelow(join(top, '.git'), path);
-  const shared = changes.filter(isShared).map(({ path }) => shellWord(relative(io.cwd, path)));
+  const shared = [...(own === undefined ? [] : [{ path: own }]), ...changes]
+    .filter(isShared)
+    .map(({ path }) => shellWord(relative(io.cwd, path)));
   const secret = changes.find(({ confidential }) => confidential);
   if (secret !== undefined)
     warn(io, {

@@ -40,8 +40,6 @@ export interface IO {
   readonly cwd: string;
   /** Opens the controlling terminal, if there is one. */
   readonly openTerminal: () => Terminal | undefined;
-  /** Shows again what is typed, after questions: before long work, a result or another program. */
-  readonly releaseTerminal?: () => void;
   /** Calls `listener` for SIGTERM and SIGINT instead of ending; returns a function to stop that. */
   readonly onSignal: (listener: (signal: string) => void) => () => void;
   /** Calls `listener` for an uncaught error instead of ending; returns a function to stop that. */
@@ -71,7 +69,6 @@ export function systemIO(): IO {
     env: process.env,
     cwd: process.cwd(),
     openTerminal,
-    releaseTerminal,
     onSignal,
     onUncaught,
   };
@@ -102,66 +99,18 @@ function openTerminal(): Terminal | undefined {
     const [inFile = -1, outFile = -1] = files;
     const input = new ReadStream(inFile);
     const output = new WriteStream(outFile);
-    const setRawMode = input.setRawMode.bind(input);
-    input.setRawMode = (raw) => {
-      if (raw) holdTerminal();
-      return setRawMode(raw);
-    };
-    watched?.destroy();
     return {
       input,
       output,
       close() {
         input.destroy();
         output.destroy();
-        watchTerminal();
       },
     };
   } catch {
     for (const file of files) closeSync(file);
     return undefined;
   }
-}
-
-/** The terminal in raw mode, from the first question on. */
-let held: ReadStream | undefined;
-/** The terminal while nothing is asked. */
-let watched: ReadStream | undefined;
-
-const CTRL_C = 3;
-
-/** Keeps the echo off after a question: who types fast begins a password before it is asked for. */
-function holdTerminal(): void {
-  if (held !== undefined || process.platform === 'win32') return;
-  held = new ReadStream(openSync('/dev/tty', 'r'));
-  held.setRawMode(true);
-  process.once('exit', releaseTerminal);
-}
-
-/**
- * Discards what is typed before the next question, which may show its answer. Raw mode delivers
- * Ctrl-C as a key. A stream that is paused would read on, and so each question ends the last one.
- */
-function watchTerminal(): void {
-  watched?.destroy();
-  if (held === undefined) return;
-  try {
-    watched = new ReadStream(openSync('/dev/tty', 'r'));
-  } catch {
-    // The terminal is gone.
-    return;
-  }
-  watched.on('error', () => {});
-  watched.on('data', (keys) => keys.includes(CTRL_C) && process.kill(process.pid, 'SIGINT'));
-  watched.unref();
-}
-
-function releaseTerminal(): void {
-  process.off('exit', releaseTerminal);
-  watched?.destroy();
-  held?.setRawMode(false);
-  held?.destroy();
-  held = undefined;
 }
 
 declare const KSEAL_VERSION: string;

@@ -9,12 +9,12 @@ export async function main(argv: readonly string[], io: IO): Promise<number> {
   for (const stream of [io.stdout, io.stderr]) stream.on('error', () => {});
   let shown = io;
   try {
+    const { colour, words } = takeColour(argv);
     // Without loading the rest of the program.
-    if (isVersion.test(argv.filter((word) => word !== '--debug').join(' '))) {
+    if (isVersion.test(words.filter((word) => word !== '--debug').join(' '))) {
       await writeStdout(io, `${version}\n`);
       return 0;
     }
-    const { colour, words } = takeColour(argv);
     shown = await withLooks(io, colour, argv.includes('--debug') || Boolean(io.env.KSEAL_DEBUG));
     const { run } = await import('./program.ts');
     return await run(words, shown);

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, type FindConfig, findConfig } from '../config/config.ts';
-import { expectedErrors, KsealError, throwAll } from '../errors.ts';
+import { attemptAll, KsealError } from '../errors.ts';
 import { readFile, readRegularFile } from '../fs/read.ts';
 import type { Scope } from '../jwe/binding.ts';
 import { WEAK_BITS } from '../jwe/compact.ts';
@@ -42,6 +42,7 @@ export const endpointOption = [
   'use this endpoint of Google Cloud KMS (env: KSEAL_KMS_ENDPOINT)',
 ] as const;
 
+/** Adds the options that decide how a key is found and loaded. */
 export function addKeyOptions(command: Command): Command {
   return command
     .option(...configOption)
@@ -60,6 +61,7 @@ export function configFor(io: IO, flags: KeyFlags, file: string | undefined): Co
   return configFinder(io, flags)(isInFolder ? io.cwd : dirname(resolve(io.cwd, file)));
 }
 
+/** Returns the context in which keys are loaded. */
 export function keyContext(io: IO, flags: KeyFlags, config: Config | undefined): KeyContext {
   return {
     cwd: io.cwd,
@@ -233,17 +235,5 @@ export async function openingKeys(
   context: KeyContext,
   load = loadOpeningKeys,
 ): Promise<readonly OpeningKey[]> {
-  const keys: OpeningKey[] = [];
-  const errors: KsealError[] = [];
-  // One after the other, because each may ask for a passphrase.
-  for (const reference of references) {
-    try {
-      keys.push(...(await load(reference, context)));
-    } catch (thrown) {
-      errors.push(...expectedErrors(thrown));
-      if (errors.at(-1)?.code === 'INTERRUPTED') break;
-    }
-  }
-  throwAll(errors);
-  return keys;
+  return (await attemptAll(references, (reference) => load(reference, context))).flat();
 }

@@ -6,7 +6,7 @@ import { counted, MAX_LISTED, printable } from '../text.ts';
 import { type Colour, type ColourChoice, type IO, type Output, widthOn } from './io.ts';
 import type { Progress } from './progress.ts';
 
-const choices: readonly ColourChoice[] = ['always', 'never', 'auto'];
+export const colourChoices: readonly ColourChoice[] = ['always', 'never', 'auto'];
 
 /**
  * Takes `--color`, `--color=WHEN` and `--no-color` out of a command line, where they may be
@@ -24,7 +24,7 @@ export function takeColour(argv: readonly string[]): {
     const [, option, text] = /^--(color|no-color)(?:=(.*))?$/s.exec(words[at] ?? '') ?? [];
     if (option === undefined) at++;
     else {
-      const next = choices.find((choice) => choice === words[at + 1]);
+      const next = colourChoices.find((choice) => choice === words[at + 1]);
       const isSeparate = option === 'color' && text === undefined && next !== undefined;
       colour = option === 'color' ? chosen(text ?? next ?? 'always') : 'never';
       words.splice(at, isSeparate ? 2 : 1);
@@ -34,14 +34,14 @@ export function takeColour(argv: readonly string[]): {
 }
 
 function chosen(text: string): ColourChoice {
-  const choice = choices.find((candidate) => candidate === text);
+  const choice = colourChoices.find((candidate) => candidate === text);
   if (choice !== undefined) return choice;
-  throw new KsealError('USAGE', `--color must be one of ${choices.join(', ')}`, {
+  throw new KsealError('USAGE', `--color must be one of ${colourChoices.join(', ')}`, {
     hint: '--color=never',
   });
 }
 
-/** Whether a stream is coloured: the first rule that returns an answer decides. */
+/** The rules for colours: the first that returns an answer decides. */
 const colourRules: readonly ((io: IO, stream: Output) => boolean | undefined)[] = [
   ({ colour = 'auto' }) => (colour === 'auto' ? undefined : colour === 'always'),
   // https://no-color.org
@@ -52,6 +52,7 @@ const colourRules: readonly ((io: IO, stream: Output) => boolean | undefined)[] 
   (_, { isTTY = false }) => isTTY,
 ];
 
+/** Whether text on a stream is coloured. */
 export function isColoured(io: IO, stream: Output): boolean {
   for (const rule of colourRules) {
     const answer = rule(io, stream);
@@ -60,7 +61,7 @@ export function isColoured(io: IO, stream: Output): boolean {
   return false;
 }
 
-/** Returns `io` with the settings of the command line that concern all that is shown. */
+/** Returns `io` with `--color` and `--debug`, and with functions that colour a text if one is needed. */
 export async function withLooks(io: IO, colour: ColourChoice, debug: boolean): Promise<IO> {
   // The streams of `io` are opened when they are first used, and so they must not be copied.
   const shown: IO = Object.create(io, { colour: { value: colour }, debug: { value: debug } });
@@ -92,6 +93,7 @@ export function say(io: IO, kind: Kind, text: string): void {
   io.stderr.write(`kseal: ${label}${printable(withoutCredentials(text))}\n`);
 }
 
+/** Prints a warning with its hint. */
 export function warn(io: IO, words: Words): void {
   sayAll(io, 'warning', [warning(words)]);
 }
@@ -104,6 +106,7 @@ export interface Message {
   readonly hint?: string | undefined;
 }
 
+/** Returns the message for a warning. */
 export function warning({ message, hint }: Words): Message {
   return { kind: 'warning', text: message, hint };
 }
@@ -144,6 +147,7 @@ export function warnAbout(io: IO, path: string, diagnostics: readonly Diagnostic
   sayAll(io, 'warning', warningsAbout(path, diagnostics));
 }
 
+/** Returns a message for each warning about the manifest `path`, with its place. */
 export function warningsAbout(path: string, diagnostics: readonly Diagnostic[]): Message[] {
   return diagnostics.map((diagnostic) =>
     warning({ ...diagnostic, message: `${locationOf(path, diagnostic)}: ${diagnostic.message}` }),
@@ -234,7 +238,6 @@ const running = new WeakMap<Output, Progress>();
  * caller reports each file, and ends it.
  */
 export async function progressOn(io: IO, verb: string): Promise<Progress> {
-  io.releaseTerminal?.();
   if (!io.stderr.isTTY || io.env.TERM === 'dumb') return noProgress;
   const { startProgress } = await import('./progress.ts');
   const progress = startProgress(io.stderr, verb);
@@ -271,7 +274,6 @@ export function hideProgress(io: IO): void {
 
 /** Writes a result to stdout. A closed pipe is not an error. */
 export function writeStdout(io: IO, result: string | Uint8Array): Promise<void> {
-  io.releaseTerminal?.();
   return new Promise((resolve, reject) => {
     io.stdout.write(result, (error) => {
       if (!error || (error as NodeJS.ErrnoException).code === 'EPIPE') resolve();

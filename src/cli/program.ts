@@ -1,8 +1,8 @@
 import { debuglog } from 'node:util';
-import { Command, CommanderError, type Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { KsealError } from '../errors.ts';
 import { type IO, version } from './io.ts';
-import { writeStdout } from './print.ts';
+import { colourChoices, writeStdout } from './print.ts';
 
 /** Adds the options and the action of a command, if there is one of this name. */
 type Load = (name: string | undefined) => Promise<void>;
@@ -18,8 +18,6 @@ interface CommandModule {
 interface CommandRow {
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
-  /** Not listed in the help. */
-  readonly hidden?: boolean;
 }
 
 /**
@@ -95,7 +93,7 @@ function programOf(
     .description('Seal Kubernetes Secrets to a public key, offline')
     .option('--debug', 'print all messages, and causes and stack traces of errors')
     // Taken out of the command line by main.ts; here for the help.
-    .option('--color [when]', 'colour the output: always, never or auto')
+    .addOption(new Option('--color [when]', 'colour the output').choices(colourChoices))
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .configureHelp({
@@ -106,9 +104,8 @@ function programOf(
     })
     .exitOverride()
     .configureOutput({ writeOut: () => {}, writeErr: () => {} });
-  for (const [name, { summary, hidden = false }] of Object.entries(commands)) {
-    program.command(name, { hidden }).description(summary);
-  }
+  for (const [name, { summary }] of Object.entries(commands))
+    program.command(name).description(summary);
   const loaded = new Set<Command>();
   const load: Load = async (name) => {
     const command = program.commands.find((candidate) => candidate.name() === name);
@@ -162,9 +159,11 @@ export async function run(argv: readonly string[], io: IO): Promise<number> {
       return 0;
     }
     const { command, others } = help.commandIn(program, names);
-    throw error.code === 'commander.unknownCommand'
-      ? help.unknownCommand(io, command, others)
-      : usageError(error, command, help);
+    const [first = ''] = others;
+    if (error.code === 'commander.unknownCommand')
+      throw help.unknownCommand(io, command, argv.slice(argv.indexOf(first)));
+    const isProgram = error.code === 'commander.unknownOption' && command === program;
+    throw usageError(error, command, help, isProgram && help.commandMeant(io, program, argv));
   }
   return exitCode;
 }
@@ -206,11 +205,12 @@ function refuseTwice(option: Option): void {
   });
 }
 
-/** Converts an error of commander about `command`. */
+/** Converts an error of commander about `command`; `known` is a hint that is better than a typo. */
 function usageError(
   { code, message }: CommanderError,
   command: Command,
   { nameOf, optionMeant }: typeof import('./help.ts'),
+  known: string | false | undefined,
 ): KsealError {
   const [, text = '', similar] =
     /^(?:error: )?(.*?)(?:\n\(Did you mean (.*)\?\))?$/s.exec(message) ?? [];
@@ -219,7 +219,7 @@ function usageError(
   const [, option = ''] = /^unknown option '(.*)'$/s.exec(problem) ?? [];
   const meant = optionMeant(command, option) ?? similar;
   return new KsealError('USAGE', problem, {
-    hint: meant ? `did you mean ${meant}?` : `${nameOf(command)} --help`,
+    hint: known || (meant ? `did you mean ${meant}?` : `${nameOf(command)} --help`),
   });
 }
 

@@ -19,7 +19,7 @@ const BAR = { least: 8, most: 30 };
 let Bar: typeof SingleBar | undefined;
 let isLoading = false;
 
-/** Counts files, and shows a bar once the work takes long. `verb` tells what is done to them. */
+/** Counts files, and shows a bar once the work takes long. `verb` says what is done, such as `sealed`. */
 export function startProgress(stream: Output, verb: string): Progress {
   const startedAt = Date.now();
   let done = 0;

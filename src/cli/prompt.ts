@@ -1,19 +1,23 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { emitKeypressEvents, type Key } from 'node:readline';
+import { PassThrough } from 'node:stream';
 import { type ErrorCode, KsealError } from '../errors.ts';
 import { isFolder } from '../sources/texts.ts';
-import { printable } from '../text.ts';
+import { filled, printable } from '../text.ts';
 import type { Colour, IO, Output, Terminal } from './io.ts';
 import { hideProgress, paint } from './print.ts';
 
+const turn = () => new Promise<void>((next) => setImmediate(next));
+
 const CURSOR_ON = '\x1b[?25h';
+const CTRL_C = '\x03';
 const PASTE_ON = '\x1b[?2004h';
 const PASTE_OFF = '\x1b[?2004l';
 const TRIES = 3;
 /** Keys that do not type text. */
 const UNTYPED = /^[\x00-\x08\x0a-\x1f\x7f]/;
-/** A paste is over after so many milliseconds without input. */
+/** The milliseconds without input after which a paste is over. */
 const QUIET_MS = 60;
 
 /** An answer to choose from a list. */
@@ -36,13 +40,27 @@ export function canAsk(io: IO): boolean {
 
 /**
  * Prints lines on the controlling terminal, which is not always stdout or stderr. Long lines are
- * wrapped between words, except indented ones: a command must stay on one line to be pasted.
+ * wrapped between words, and indented ones only with `breaksIndented`: a command must stay on one
+ * line to be pasted.
  */
-export function showOnTerminal(io: IO, text: string): void {
+export function showOnTerminal(io: IO, text: string, breaksIndented = false): void {
   const terminal = io.openTerminal();
   if (terminal === undefined) return;
-  terminal.output.write(`${wrapped(text, terminal.output)}\n`);
+  terminal.output.write(`${fitted(text, terminal.output, breaksIndented)}\n`);
   terminal.close();
+}
+
+/** Runs `ask` while the terminal does not show what is typed between two questions. */
+export async function withoutEcho<T>(io: IO, ask: () => Promise<T>): Promise<T> {
+  const terminal = io.openTerminal();
+  // Each question returns to the mode that it found.
+  terminal?.input.setRawMode?.(true);
+  try {
+    return await ask();
+  } finally {
+    terminal?.input.setRawMode?.(false);
+    terminal?.close();
+  }
 }
 
 /**
@@ -96,18 +114,24 @@ export async function askText(
 
 /**
  * Asks for one of the choices that `source` returns for the text typed so far. The source may add a
- * choice for the text itself. Undefined without a terminal. Throws INTERRUPTED.
+ * choice for the text itself. `help` is shown if there is no choice for a text. Undefined without a terminal. Throws INTERRUPTED.
  */
 export function search<T>(
   io: IO,
   question: string,
   source: (typed: string) => readonly Choice<T>[],
   check: Check<T> = () => undefined,
+  help = 'no choice contains this text',
 ): Promise<T | undefined> {
   return ask(io, question, async (shared, context) => {
     const { default: searchIn } = await import('@inquirer/search');
     const validate = (answer: T) => check(answer) ?? true;
-    const sourceOf = (typed = '') => source(typed.trim()).map(listed);
+    const sourceOf = (typed = '') => {
+      const choices = source(typed.trim());
+      // inquirer shows the message of the error.
+      if (choices.length === 0 && typed.trim() !== '') throw new Error(help);
+      return choices.map(listed);
+    };
     return searchIn<T>({ ...shared, source: sourceOf, validate }, context);
   });
 }
@@ -116,14 +140,10 @@ export function search<T>(
  * Asks for the path of an existing file: Tab completes, Enter opens a folder. Undefined without a
  * terminal. Throws INTERRUPTED.
  */
-export function askPath(
-  io: IO,
-  question: string,
-  { check = () => undefined }: Pick<TextOptions, 'check'> = {},
-): Promise<string | undefined> {
+export function askPath(io: IO, question: string): Promise<string | undefined> {
   const problem = (path: string) => {
     if (isFolder(resolve(io.cwd, path))) return 'is a folder: choose a file in it';
-    return existsSync(resolve(io.cwd, path)) ? check(path) : 'no such file';
+    return existsSync(resolve(io.cwd, path)) ? undefined : 'no such file';
   };
   const asChoice = (path: string) => ({ value: path, label: path });
   return search(io, question, (typed) => pathsFor(io, typed).map(asChoice), problem);
@@ -159,14 +179,20 @@ function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n');
 }
 
-/** Makes a text printable, and breaks its lines between words. */
-function wrapped(text: string, { columns = 80 }: Output): string {
-  // The last column stays free: some terminals break a full line twice.
-  const pattern = new RegExp(`(?=\\S)(.{1,${columns - 1}})(?: +|$)`, 'gmu');
-  return printableLines(text)
-    .split('\n')
-    .map((line) => (line.startsWith(' ') ? line : line.replace(pattern, '$1\n').trimEnd()))
-    .join('\n');
+/**
+ * Makes a text printable, and breaks its lines between words. Further lines of an item of a list are
+ * indented like the first.
+ */
+function fitted(text: string, { columns = 80 }: Output, breaksIndented = false): string {
+  const lines = text.split('\n').flatMap((given) => {
+    const line = printable(given);
+    const [start = ''] = /^(?:- | +)/.exec(line) ?? [];
+    if (start.startsWith(' ') && !breaksIndented) return line;
+    const [first, ...words] = line.slice(start.length).split(' ');
+    // The last column stays free: some terminals break a full line twice.
+    return filled([`${start}${first}`, ...words], columns - 1, start.length);
+  });
+  return lines.join('\n');
 }
 
 /** The options that all kinds of questions share. */
@@ -175,7 +201,10 @@ interface Shared {
   readonly theme: ReturnType<typeof themeFor>;
 }
 
-type Context = Pick<Terminal, 'input' | 'output'> & { readonly signal: AbortSignal };
+interface Context extends Pick<Terminal, 'output'> {
+  readonly input: NodeJS.ReadableStream;
+  readonly signal: AbortSignal;
+}
 
 /** Asks one question on the controlling terminal, and leaves the terminal as it was. */
 async function ask<T>(
@@ -189,7 +218,7 @@ async function ask<T>(
   const { input, output } = terminal;
   const above = question.slice(0, question.lastIndexOf('\n') + 1);
   // inquirer breaks lines within words. It puts a sign of two columns before the question.
-  const message = wrapped(`? ${question.slice(above.length)}`, output).slice(2);
+  const message = fitted(`? ${question.slice(above.length)}`, output).slice(2);
   const stop = new AbortController();
   const hangUp = () => stop.abort();
   // inquirer neither notices a terminal that is gone, nor ends at Ctrl-D.
@@ -199,19 +228,56 @@ async function ask<T>(
   // inquirer would ignore the first, and leave the terminal in raw mode after the others.
   for (const signal of signals) process.on(signal, hangUp);
   try {
-    output.write(above === '' ? '' : `${wrapped(above.trimEnd(), output)}\n`);
-    emitKeypressEvents(input);
-    input.on('keypress', onKey).once('end', hangUp).once('close', hangUp);
+    input.setRawMode?.(true);
+    await discardTyped(input);
+    output.write(above === '' ? '' : `${fitted(above.trimEnd(), output)}\n`);
+    const keys = inTurns(input);
+    emitKeypressEvents(keys);
+    keys.on('keypress', onKey);
+    input.once('end', hangUp).once('close', hangUp);
     const shared = { message, theme: themeFor(io, output) };
-    return await run(shared, { input, output, signal: stop.signal });
+    return await run(shared, { input: keys, output, signal: stop.signal });
   } catch (error) {
     if (error instanceof Error && endings.includes(error.name)) throw interrupted();
     throw error;
   } finally {
     process.off('exit', showCursor);
+    input.setRawMode?.(false);
     for (const signal of signals) process.off(signal, hangUp);
     terminal.close();
   }
+}
+
+/**
+ * Discards the keys that were typed before the question was there, so that they do not answer it.
+ * Throws INTERRUPTED if Ctrl-C is one of them.
+ */
+async function discardTyped(input: Terminal['input']): Promise<void> {
+  const typed: Buffer[] = [];
+  const keep = (bytes: Buffer) => typed.push(bytes);
+  input.on('data', keep);
+  await turn();
+  input.off('data', keep).pause();
+  if (Buffer.concat(typed).includes(CTRL_C)) throw interrupted();
+}
+
+/**
+ * The keys one after the other: inquirer loses an Enter that arrives together with the text before
+ * it, because it has not listed the choices for that text yet.
+ */
+function inTurns(input: Terminal['input']): PassThrough {
+  const keys = new PassThrough();
+  let passed = Promise.resolve();
+  input.setEncoding('utf8').on('data', (typed: string) => {
+    for (const key of typed.match(/[^\x00-\x1f\x7f]+|./gs) ?? [])
+      passed = passed.then(() => {
+        keys.write(key);
+        return turn();
+      });
+  });
+  input.resume();
+  const setRawMode = (raw: boolean) => input.setRawMode?.(raw);
+  return Object.assign(keys, { setRawMode });
 }
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -357,6 +423,7 @@ async function hidden<T>(
 ): Promise<T> {
   // Before the question, so that not even the first key is echoed.
   input.setRawMode?.(true);
+  await discardTyped(input);
   // Bracketed paste distinguishes a line break in a paste from the Enter key.
   output.write(`${PASTE_ON}${question}`);
   try {

@@ -1,7 +1,7 @@
 import { dirname, relative, resolve, sep } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Config, parseReference } from '../config/config.ts';
-import { expectedErrors, KsealError, located, throwAll } from '../errors.ts';
+import { attemptAll, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { refuseExisting } from '../fs/write.ts';
 import { type Scope, scopes } from '../jwe/binding.ts';
 import { keyStatuses } from '../keys/key-status.ts';
@@ -20,7 +20,7 @@ import { pathBeside } from '../sources/beside.ts';
 import { jsonText, shellWord } from '../text.ts';
 import { repeated, writeResult } from './files.ts';
 import type { IO } from './io.ts';
-import { configOption, type KeyFlags, keyContext } from './options.ts';
+import { commandLine, configOption, type KeyFlags, keyContext } from './options.ts';
 import { say, writeStdout } from './print.ts';
 import { askText, askYesNo, canAsk, choose } from './prompt.ts';
 import { askKey, knownFrom, noKey } from './sealing-key.ts';
@@ -76,7 +76,7 @@ async function request(io: IO, name: string | undefined, flags: RequestFlags): P
     output,
     force: flags.force,
     confidential: false,
-    makesFolder: true,
+    makeFolders: true,
   });
   if (output !== undefined && output !== '-')
     say(io, 'note', `to answer it: kseal fill ${shellWord(output)}`);
@@ -161,25 +161,18 @@ function isComplete(io: IO, draft: Draft, flags: RequestFlags): boolean {
     : { problem: 'the request is incomplete', name: 'REF' };
   const words = missing.map((option) => (option === '-k REF' ? `-k ${name}` : option));
   throw new KsealError('USAGE', `${problem}; missing: ${missing.join(', ')}`, {
-    hint: ['kseal request', ...givenWords(draft), ...words, ...outputWords(draft)].join(' '),
+    hint: commandLine([givenLine(draft), ...words].join(' '), { '-o': draft.output }),
   });
 }
 
-function givenWords({ name, namespace, key, values, targets }: Draft): readonly string[] {
-  const options: readonly (readonly [string, string | undefined])[] = [
-    ['-n', namespace],
-    ['-k', key],
-    ...[...values].map(
-      ([dataKey, fields]) => ['--ask', `${dataKey}:${fields.get('label')}`] as const,
-    ),
-    ...targets.map((target) => ['--target', target.get('file')] as const),
-  ];
-  const words = options.flatMap(([option, text]) => (text ? [option, shellWord(text)] : []));
-  return name === undefined ? words : [shellWord(name), ...words];
-}
-
-function outputWords({ output }: Draft): readonly string[] {
-  return output === undefined ? [] : ['-o', shellWord(output)];
+function givenLine({ name, namespace, key, values, targets }: Draft): string {
+  const command = name === undefined ? 'kseal request' : `kseal request ${shellWord(name)}`;
+  return commandLine(command, {
+    '-n': namespace,
+    '-k': key,
+    '--ask': [...values].map(([dataKey, fields]) => `${dataKey}:${fields.get('label')}`),
+    '--target': targets.map((target) => target.get('file') ?? ''),
+  });
 }
 
 /** Asks for what is missing. The person who writes a request runs the cluster. */
@@ -189,20 +182,24 @@ async function complete(io: IO, given: Draft, flags: RequestFlags): Promise<Draf
   const asked = async (question: string, options: Parameters<typeof askText>[2] = {}) =>
     (await askText(io, question, options)) || undefined;
   const lower = named(isSecretName, 'lower-case letters, digits, "-" and "."');
-  const name = given.name ?? (await asked('Name of the Secret:', { check: lower }));
+  const name =
+    given.name ?? (await asked('What is the new Secret called, such as db?', { check: lower }));
   const title =
     given.title ?? (await asked('What are the values for?', { preset: `Values for ${name}` }));
-  const from = given.from ?? (await asked('Who asks for them? (a person or team)'));
-  const note = given.note ?? (await asked('A sentence to the person who answers:'));
+  const from = given.from ?? (await asked('Who asks for them? (a person or a team)'));
+  const note = given.note ?? (await asked('What do you want to tell the person who answers?'));
   let draft: Draft = { ...given, name, title, from, note };
   if (draft.targets.length === 0) {
-    const file = await asked('Which manifest is to be written?', { preset: `${name}.yaml` });
+    const file = await asked('Which manifest do the answers go into?', { preset: `${name}.yaml` });
     draft = { ...draft, targets: [new Map([['file', file ?? `${name}.yaml`]])] };
   }
   const isMissing = (option: string) => missingIn(io, draft, flags).includes(option);
   if (isMissing('-n NAMESPACE')) {
     const check = named(isNamespace, 'lower-case letters, digits and "-"');
-    draft = { ...draft, namespace: await asked('Namespace of the Secret:', { check }) };
+    draft = {
+      ...draft,
+      namespace: await asked('Which namespace is it in, such as hr?', { check }),
+    };
   }
   const [target] = targetsOf(draft, flags);
   if (isMissing('-k REF') && target !== undefined)
@@ -219,7 +216,10 @@ async function complete(io: IO, given: Draft, flags: RequestFlags): Promise<Draf
     }
   };
   const preset = `requests/${name}.yaml`;
-  return { ...draft, output: await asked('Which file do you want to write?', { preset, check }) };
+  return {
+    ...draft,
+    output: await asked('Which file do you want to write the request to?', { preset, check }),
+  };
 }
 
 const formatWords: Readonly<Record<Format, string>> = {
@@ -235,7 +235,7 @@ const formatWords: Readonly<Record<Format, string>> = {
 async function askedValues(io: IO): Promise<ReadonlyMap<string, FieldTexts>> {
   const values = new Map<string, FieldTexts>();
   do {
-    const key = await askText(io, 'Data key of a value, such as password:', {
+    const key = await askText(io, 'What is the data key of the value, such as password?', {
       check: (text) => {
         if (!isDataKey(text)) return 'use letters, digits, "-", "_" and "."';
         return values.has(text) ? 'you have just asked for this value' : undefined;
@@ -266,16 +266,9 @@ async function dataOf(
   const { title = `Values for ${draft.name ?? 'the application'}`, from, note } = draft;
   const isFile = draft.output !== undefined && draft.output !== '-';
   const file = resolve(io.cwd, isFile ? (draft.output ?? '') : 'request.yaml');
-  const targets: FieldTexts[] = [];
-  const errors: KsealError[] = [];
-  for (const target of targetsOf(draft, flags)) {
-    try {
-      targets.push(await targetBeside(io, file, target, flags));
-    } catch (thrown) {
-      errors.push(...expectedErrors(thrown));
-    }
-  }
-  throwAll(errors);
+  const targets = await attemptAll(targetsOf(draft, flags), (target) =>
+    targetBeside(io, file, target, flags),
+  );
   return new Map<string, unknown>([
     ['title', title],
     ...(from === undefined ? [] : [['from', from] as const]),

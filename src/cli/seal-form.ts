@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
 import { type Config, type PathRule, ruleFor } from '../config/config.ts';
 import { expected, KsealError } from '../errors.ts';
-import { readFile } from '../fs/read.ts';
+import { folderWith, readFile } from '../fs/read.ts';
 import { checkWritable, refuseExisting } from '../fs/write.ts';
 import type { Place, Scope } from '../jwe/binding.ts';
 import { fingerprintBlock } from '../jwe/thumbprint.ts';
@@ -21,7 +21,7 @@ import { makeUp } from '../request/answer.ts';
 import type { Alphabet } from '../request/request.ts';
 import type { NewValue } from '../seal/seal.ts';
 import { manifestsIn } from '../sources/texts.ts';
-import { readInput } from './files.ts';
+import { ifReadable, readInput } from './files.ts';
 import type { IO } from './io.ts';
 import {
   askPath,
@@ -33,12 +33,20 @@ import {
   promptValue,
   search,
   showOnTerminal,
+  withoutEcho,
 } from './prompt.ts';
 import { askKey, type Known, type Setting } from './sealing-key.ts';
-import { capitalized, hiddenFor, type ReadOptions, type Source, settle } from './values.ts';
+import {
+  type Answers,
+  capitalized,
+  hiddenFor,
+  type ReadOptions,
+  type Source,
+  settle,
+} from './values.ts';
 
 // `kseal seal` asks for all that its command line omits, in words for people who do not know
-// Kubernetes. The answers become options, so that one path seals whatever way the facts came.
+// Kubernetes. The answers become options, so that one path seals in either case.
 
 /** The facts that the options of the same names give. */
 export interface Target {
@@ -61,7 +69,7 @@ export interface Frame {
   readonly knownFor: (target: Target) => Known;
 }
 
-/** A form that is filled in so far. */
+/** A form that is partly filled in. */
 interface Draft extends Frame {
   readonly io: IO;
   readonly target: Target;
@@ -100,7 +108,11 @@ const questions: readonly Question[] = [
 ];
 
 /** Asks for the facts that `given` lacks, and checks each answer at once. Throws INTERRUPTED. */
-export async function askTarget(io: IO, given: Target, frame: Frame): Promise<Target> {
+export function askTarget(io: IO, given: Target, frame: Frame): Promise<Target> {
+  return withoutEcho(io, () => answered(io, given, frame));
+}
+
+async function answered(io: IO, given: Target, frame: Frame): Promise<Target> {
   let target = given;
   let found: Repository | undefined;
   for (const { isMissing, ask } of questions) {
@@ -228,7 +240,7 @@ function askName(
     const fresh = newNames(typed, kind).filter(({ value }) => !isKnown(value));
     return [...matching(known, typed), ...fresh];
   };
-  return search(io, question, source, check);
+  return search(io, question, source, check, `possible characters: ${kind.allowed}`);
 }
 
 /** The name that was typed, or else the nearest that is allowed, if there is one. */
@@ -279,16 +291,6 @@ function repositoryAround(io: IO, config: Config | undefined): Repository {
   return { namespaces: [...namespaces].filter(isNamespace).sort(), secrets };
 }
 
-/** The result of `read`; undefined for a file or folder that cannot be read or changed. */
-function ifReadable<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (thrown) {
-    expected(thrown);
-    return undefined;
-  }
-}
-
 function secretsIn(text: string, path: string): readonly Found[] {
   const manifest = readManifest(text, path);
   const { problems, secrets } = manifest;
@@ -301,16 +303,10 @@ function secretsIn(text: string, path: string): readonly Found[] {
 const namespaceIn = /(?:^|[\s{,"])namespace"?:[ \t]*["']?([a-z0-9][-a-z0-9]*)/g;
 
 function manifestsAround({ cwd }: IO, config: Config | undefined): readonly string[] {
-  const root = config?.folder ?? topOf(cwd);
+  const root = config?.folder ?? folderWith('.git', cwd);
   if (root !== undefined) return manifestsIn(root, relative(cwd, root));
   // Without a repository, the folders below may be the whole disk.
   return readdirSync(cwd).filter((name) => /\.(?:ya?ml|json)$/i.test(name));
-}
-
-/** The nearest folder with `.git`, from `folder` upwards. */
-function topOf(folder: string): string | undefined {
-  if (existsSync(join(folder, '.git'))) return folder;
-  return dirname(folder) === folder ? undefined : topOf(dirname(folder));
 }
 
 /** The Secrets in the repository that the answers so far fit. */
@@ -319,7 +315,7 @@ function existingFor(draft: Draft): readonly Found[] {
   const { namespace } = draft.known;
   return draft.repository().secrets.filter(({ path, secret }) => {
     const fits = secret.name !== undefined && (secret.namespace ?? namespace) === namespace;
-    return fits && conflictWith(draft, path) === undefined;
+    return fits && conflictWith(draft, path, draft.known.config) === undefined;
   });
 }
 
@@ -329,14 +325,17 @@ const asChoice = ({ path, secret, isAlone }: Found): Choice<Target> => ({
   detail: `It has ${secret.entries.map(({ key }) => key).join(', ') || 'no values'}.`,
 });
 
-function ruleAt({ io, known: { config } }: Draft, path: string): PathRule | undefined {
+function ruleAt({ io }: Draft, path: string, config: Config | undefined): PathRule | undefined {
   return config && ruleFor(config, resolve(io.cwd, path));
 }
 
 /** The answer that the rule for a path contradicts, in words; else undefined. */
-function conflictWith(draft: Draft, path: string): string | undefined {
+function conflictWith(draft: Draft, path: string, config: Config | undefined): string | undefined {
   const { known } = draft;
-  const { key, namespace } = ruleAt(draft, path) ?? {};
+  const { key, namespace } = ruleAt(draft, path, config) ?? {};
+  const isConfigured = known.config?.keys.has(known.reference ?? '') ?? false;
+  if (isConfigured && config?.path !== known.config?.path)
+    return `files there do not use ${known.config?.path}, which has the key ${known.reference}`;
   if (namespace !== undefined && namespace !== known.namespace)
     return `files there are for ${namespace}, not for ${known.namespace}`;
   if (key !== undefined && known.reference !== undefined && key !== known.reference)
@@ -347,17 +346,14 @@ function conflictWith(draft: Draft, path: string): string | undefined {
 /** The problem with a path for a new file, in words; undefined if the file can be written. */
 function problemWith(draft: Draft, path: string): string | undefined {
   const file = resolve(draft.io.cwd, path);
-  let folder = dirname(file);
-  while (!existsSync(folder)) folder = dirname(folder);
   try {
-    // The folders that are missing are created with the file.
-    checkWritable(folder === dirname(file) ? file : join(folder, basename(file)), path);
+    checkWritable(file, path, true);
     refuseExisting(file, path);
   } catch (thrown) {
     return `${expected(thrown).message}; type another name`;
   }
   if (!/\.(?:ya?ml|json)$/.test(path)) return `end the name with .yaml: ${path}.yaml`;
-  return conflictWith(draft, path);
+  return conflictWith(draft, path, draft.knownFor({ output: path }).config);
 }
 
 /**
@@ -371,7 +367,7 @@ function defaultFile(draft: Draft): string {
   const ruled = (config?.rules ?? []).flatMap((rule) => {
     const [fixed = ''] = /^[^*?[{]*(?=\/)/.exec(rule.path) ?? [];
     const folder = relative(io.cwd, join(config?.folder ?? io.cwd, fixed));
-    return rule.namespace === namespace && ruleAt(draft, join(folder, 'x.yaml')) === rule
+    return rule.namespace === namespace && ruleAt(draft, join(folder, 'x.yaml'), config) === rule
       ? folder
       : [];
   });
@@ -382,21 +378,12 @@ function defaultFile(draft: Draft): string {
   return paths.find((path) => problemWith(draft, path) === undefined) ?? `${target.name}-2.yaml`;
 }
 
-/** Values that were asked for. */
-export interface Answers {
-  readonly values: readonly NewValue[];
-  /** The sources that give such values without a question. */
-  readonly sources: readonly Source[];
-  /** Says how each value was given, such as `password (typed)`. */
-  readonly labels: readonly string[];
+/** Asks for values of a Secret, one or several. Throws INTERRUPTED. */
+export function askValues(io: IO, secret: SecretDocument, options: ReadOptions): Promise<Answers> {
+  return withoutEcho(io, () => valuesFor(io, secret, options));
 }
 
-/** Asks for values of a Secret, one or several. Throws INTERRUPTED. */
-export async function askValues(
-  io: IO,
-  secret: SecretDocument,
-  options: ReadOptions,
-): Promise<Answers> {
+async function valuesFor(io: IO, secret: SecretDocument, options: ReadOptions): Promise<Answers> {
   const answers: { value: NewValue; source: Source; label: string }[] = [];
   const keys = new Set<string>();
   for (let isMore: boolean | undefined = true; isMore; ) {
@@ -459,12 +446,15 @@ const typed: Way = {
   }),
 };
 
+/** The source of a value that is in no file yet. */
+const elsewhere = (key: string): Source => ({ kind: 'file', text: `${key}=PATH` });
+
 const typedLines: Way = {
   label: 'Type or paste several lines, hidden',
   again: 'Type it again',
   read: async (io, key) => ({
     bytes: Buffer.from(await promptLines(io, hiddenFor(key))),
-    source: { kind: 'file', text: `${key}=PATH` },
+    source: elsewhere(key),
     how: 'typed',
   }),
 };
@@ -512,7 +502,9 @@ async function askValue(io: IO, key: string, options: ReadOptions) {
         },
       };
       const value = await settle(io, { key, bytes: reading.bytes }, retry, options);
-      return { value, source: reading.source, label: `${key} (${reading.how})` };
+      const isFixed = value.bytes !== reading.bytes && reading.source.kind === 'file';
+      const source = isFixed ? elsewhere(key) : reading.source;
+      return { value, source, label: `${key} (${reading.how})` };
     } catch (thrown) {
       const { code, problem } = expected(thrown);
       if (code !== 'VALUE_REFUSED' && code !== 'IO') throw thrown;
@@ -525,8 +517,8 @@ const alphabets: readonly Choice<Alphabet>[] = [
   { value: 'letters-digits', label: 'Letters and digits' },
   {
     value: 'symbols',
-    label: 'Letters, digits and signs',
-    detail: 'Some programs cannot read a password with signs.',
+    label: 'Letters, digits and symbols',
+    detail: 'Some programs cannot read a password with symbols.',
   },
   { value: 'digits', label: 'Digits' },
   { value: 'hex', label: 'Hexadecimal digits' },
@@ -564,13 +556,19 @@ export async function showOnce(io: IO, text: string): Promise<void> {
 }
 
 /** The finished work, before it is written. */
-export interface Summary extends Pick<Setting, 'key' | 'title' | 'scope'> {
+interface Summary extends Pick<Setting, 'key' | 'title' | 'scope'> {
   readonly place: Omit<Place, 'key'>;
   readonly target: Target;
   readonly labels: readonly string[];
+  /** There are warnings that she has to decide about. */
+  readonly isDoubtful: boolean;
   /** The command line that does the same without questions. */
   readonly command: string;
+  /** The facts that were asked for, so that they can be changed. */
+  readonly changes: Readonly<Record<Change, boolean>>;
 }
+
+type Change = 'target' | 'values';
 
 /** Says where values can be opened. */
 const opens: Record<Scope, (place: Summary['place']) => string> = {
@@ -579,15 +577,32 @@ const opens: Record<Scope, (place: Summary['place']) => string> = {
   'cluster-wide': () => 'anywhere in the cluster',
 };
 
-/** Shows what is about to be written, and asks whether to. Throws INTERRUPTED after no. */
-export async function confirmWriting(io: IO, summary: Summary): Promise<void> {
-  const { key, title, scope, place, target, labels, command } = summary;
+/**
+ * Shows what is about to be written, and asks whether to. Returns what she wants to change instead;
+ * undefined after yes. Throws INTERRUPTED.
+ */
+export async function confirmWriting(io: IO, summary: Summary): Promise<Change | undefined> {
+  const { isDoubtful, command, changes } = summary;
+  showOnTerminal(io, summaryOf(summary));
+  if (await askYesNo(io, 'Write it?', !isDoubtful)) return undefined;
+  const change = await choose<Change | 'nothing'>(io, 'What do you want to change?', [
+    ...(changes.values ? [{ value: 'values', label: 'The values' } as const] : []),
+    ...(changes.target ? [{ value: 'target', label: 'The key, or where it goes' } as const] : []),
+    { value: 'nothing', label: 'Nothing. Stop without writing' },
+  ]);
+  if (change === 'values' || change === 'target') return change;
+  throw new KsealError('INTERRUPTED', 'nothing was written', { hint: command });
+}
+
+function summaryOf({ key, title, scope, place, target, labels, command }: Summary): string {
   const { into, output } = target;
   const path = output ?? into;
   const change = output === undefined && into !== undefined ? 'changed' : 'new';
-  const lines = [
+  return [
     '',
-    path === undefined ? 'File:   printed on stdout' : `File:   ${path} (${change})`,
+    path === undefined || path === '-'
+      ? 'File:   printed on stdout'
+      : `File:   ${path} (${change})`,
     `Values: ${labels.join(', ')}`,
     `Opens:  ${opens[scope](place)}`,
     ...(key === undefined
@@ -596,8 +611,5 @@ export async function confirmWriting(io: IO, summary: Summary): Promise<void> {
     'The same without questions:',
     `  ${command}`,
     '',
-  ];
-  showOnTerminal(io, lines.join('\n'));
-  if (await askYesNo(io, 'Write it?', true)) return;
-  throw new KsealError('INTERRUPTED', 'nothing was written', { hint: command });
+  ].join('\n');
 }

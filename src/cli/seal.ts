@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
 import { REQUEST_MARKER } from '../config/schema.ts';
-import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
+import { attemptAll, expected, KsealError, located } from '../errors.ts';
 import { isFile } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
 import { bindingTo, type Scope, scopes } from '../jwe/binding.ts';
@@ -31,7 +31,7 @@ import {
 } from '../seal/seal.ts';
 import type { ValuePolicy } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
-import { counted, grouped, shellWord } from '../text.ts';
+import { counted, grouped, MAX_LISTED, shellWord } from '../text.ts';
 import {
   checkOutput,
   pairs,
@@ -54,7 +54,15 @@ import {
   type SettingFlags,
   settingsFrom,
 } from './sealing-key.ts';
-import { readValues, type Source, type SourceKind, sourcePaths, stdinReaders } from './values.ts';
+import {
+  type Answers,
+  type ReadOptions,
+  readValues,
+  type Source,
+  type SourceKind,
+  sourcePaths,
+  stdinReaders,
+} from './values.ts';
 
 /** The options of `kseal seal`. */
 interface SealFlags extends SettingFlags {
@@ -291,29 +299,34 @@ async function sealSecret(io: IO, given: Line, command: WriteLine): Promise<void
   const missing = missingFacts(io, given, read);
   if (missing.length > 0 && !canAsk(io)) throw incomplete(io, given, missing, command);
   const form = missing.length === 0 ? undefined : await import('./seal-form.ts');
-  const line = form === undefined ? given : await completed(io, given, read, form);
-  const { into, output } = line.flags;
-  const manifest =
-    read ?? (into === undefined ? newTarget(io, line) : await readTarget(io, line, command));
-  const text = await sealValues(io, line, manifest, form, command);
-  const inPlace = { output: into, force: true, madeFrom: Buffer.from(manifest.source) };
-  await writeResult(io, line.flags.raw ? bareJwe(text) : text, {
-    ...(into !== undefined && output === undefined ? inPlace : line.flags),
-    confidential: false,
-    makesFolder: form !== undefined,
-  });
+  let line = form === undefined ? given : await completed(io, given, read, form);
+  let answers: Answers | undefined;
+  for (;;) {
+    const { into } = line.flags;
+    const manifest =
+      read ?? (into === undefined ? newTarget(io, line) : await readTarget(io, line, command));
+    const { text, summary, ...used } = await sealValues(io, line, manifest, form, answers);
+    const change = await form?.confirmWriting(io, {
+      ...summary,
+      command: command(shownLine(line, used.answers)),
+      changes: { target: line !== given, values: !hasValues(given) },
+    });
+    if (change === undefined) return writeSecret(io, line, manifest, text, form);
+    answers = change === 'values' ? undefined : used.answers;
+    if (change === 'target' && form) line = await completed(io, given, read, form);
+  }
 }
 
 type Form = typeof import('./seal-form.ts');
 
-/** Reads and seals the values of one Secret, and returns the text of the manifest. */
+/** Reads and seals the values of one Secret, or seals the `given` ones. */
 async function sealValues(
   io: IO,
   line: Line,
   manifest: Manifest,
   form: Form | undefined,
-  command: WriteLine,
-): Promise<string> {
+  given: Answers | undefined,
+) {
   const { name, flags, sources } = line;
   const secret = selectSecret(manifest, { name, namespace: flags.namespace });
   const settingFor = settingsFrom(io, flags, { isQuiet: form !== undefined });
@@ -327,8 +340,10 @@ async function sealValues(
   }
   const options = sealOptions(flags, setting);
   const reading = { ...flags, policy: options.policy, type: secret.type };
-  const asked = hasValues(line) ? undefined : await form?.askValues(io, secret, reading);
-  const values = asked?.values ?? (await readValues(io, sources, reading));
+  const ask = hasValues(line) ? undefined : form?.askValues;
+  const answers =
+    given ?? (await (ask ? ask(io, secret, reading) : answersOn(io, sources, reading)));
+  const { values, labels } = answers;
   if (flags.raw && values.length !== 1) {
     throw new KsealError('USAGE', `--raw takes one value, got ${values.length}`, {
       hint: 'seal them one by one',
@@ -336,18 +351,48 @@ async function sealValues(
   }
   const changes = { values, remove: flags.remove };
   const sealed = await sealInto(manifest, secret, changes, setting.key, options);
-  await confirmWarnings(io, [{ manifest, ...sealed }]);
-  await form?.confirmWriting(io, {
-    ...setting,
-    place,
-    target: flags,
-    labels: [
-      ...(asked?.labels ?? values.map(({ key }) => key)),
-      ...flags.remove.map((key) => `${key} (removed)`),
-    ],
-    command: command({ ...line, sources: asked?.sources ?? sources }),
+  const warnings = [{ manifest, ...sealed }];
+  if (form === undefined) await confirmWarnings(io, warnings);
+  const isDoubtful = form !== undefined && sayWarnings(io, warnings).length > 0;
+  const removed = flags.remove.map((key) => `${key} (removed)`);
+  const summary = { ...setting, place, target: flags, labels: [...labels, ...removed], isDoubtful };
+  return { text: sealed.text, answers, summary };
+}
+
+/** The values that the command line names. */
+async function answersOn(
+  io: IO,
+  sources: readonly Source[],
+  options: ReadOptions,
+): Promise<Answers> {
+  const values = await readValues(io, sources, options);
+  return { values, sources, labels: values.map(({ key }) => key) };
+}
+
+/** The line that gives such values, and accepts the warnings that she has accepted. */
+function shownLine({ flags, ...line }: Line, { values, sources }: Answers): Line {
+  const accepted = values.flatMap((value) => [...(value.accepted ?? [])]);
+  return {
+    ...line,
+    flags: { ...flags, allow: [...new Set([...flags.allow, ...accepted])] },
+    sources,
+  };
+}
+
+function writeSecret(
+  io: IO,
+  { flags }: Line,
+  { source }: Manifest,
+  text: string,
+  form: Form | undefined,
+): Promise<void> {
+  const { into, output, raw } = flags;
+  const inPlace = { output: into, force: true, madeFrom: Buffer.from(source) };
+  return writeResult(io, raw ? bareJwe(text) : text, {
+    ...(into !== undefined && output === undefined ? inPlace : flags),
+    confidential: false,
+    makeFolders: form !== undefined,
   });
-  return sealed.text;
 }
 
 /** The facts that a command line may omit, in the order of the error about them. */
@@ -405,7 +450,7 @@ function example({ name, flags, sources }: Line, missing: readonly Fact[], key =
   };
 }
 
-/** Asks for the target and the key, and returns the command line with the answers. */
+/** Asks for the target and the key; returns the line with the answers, or the same if it asked nothing. */
 async function completed(
   io: IO,
   line: Line,
@@ -415,17 +460,15 @@ async function completed(
   const { name, flags, sources } = line;
   const { key, namespace, into, output } = flags;
   const isNewOnly = restricted.some((row) => row.given(flags) && !row.targets.includes('into'));
-  const answers = await form.askTarget(
-    io,
-    { name, key, namespace, into, output },
-    {
-      secrets: read === undefined ? [] : matchingSecrets(read, { name, namespace }),
-      needsKey: needsKey(line),
-      needsFile: io.stdout.isTTY === true && flags.raw !== true,
-      isNewOnly,
-      knownFor: (target) => knownFrom(io, { ...flags, ...target })([target.output, target.into]),
-    },
-  );
+  const target = { name, key, namespace, into, output };
+  const answers = await form.askTarget(io, target, {
+    secrets: read === undefined ? [] : matchingSecrets(read, { name, namespace }),
+    needsKey: needsKey(line),
+    needsFile: io.stdout.isTTY === true && flags.raw !== true,
+    isNewOnly,
+    knownFor: (found) => knownFrom(io, { ...flags, ...found })([found.output, found.into]),
+  });
+  if (answers === target) return line;
   const { name: answered, ...options } = answers;
   return { name: answered, flags: { ...flags, ...options }, sources };
 }
@@ -454,13 +497,10 @@ async function readTarget(io: IO, given: Line, command: WriteLine): Promise<Mani
   const { flags, sources } = given;
   const path = flags.into ?? '-';
   if (path !== '-' && !existsSync(resolve(io.cwd, path))) {
-    const missing = (Object.keys(facts) as Fact[]).filter(
-      (fact) => fact !== 'value' || sources.length === 0,
-    );
-    const line = example(
-      { ...given, flags: { ...flags, into: undefined, remove: [], output: path } },
-      missing,
-    );
+    const flagsOfNew = { ...flags, into: undefined, remove: [], output: path };
+    const created = { ...given, flags: flagsOfNew };
+    const { config } = knownFrom(io, flagsOfNew)([path]);
+    const line = example(created, missingFacts(io, created, undefined), noKey(config).name);
     throw new KsealError('IO', 'no such file', {
       thing: path,
       hint: `to create it: ${command(line)}`,
@@ -491,21 +531,29 @@ async function rewriteJwe(io: IO, flags: SealFlags, [source]: readonly Source[])
   await writeResult(io, `${compact}\n`, { ...flags, confidential: false });
 }
 
-/**
- * Prints all warnings, before anything is written. If a person has to decide about one, which is what
- * `--allow` does in advance, asks on a terminal. Throws VALUE_REFUSED after any answer but yes.
- */
-async function confirmWarnings(
+/** Prints all warnings; returns the codes of those that `--allow` accepts in advance. */
+function sayWarnings(
   io: IO,
   files: readonly Pick<SealedFile, 'manifest' | 'warnings'>[],
-): Promise<void> {
+): readonly string[] {
   const messages = files.flatMap(({ manifest, warnings }) =>
     warningsAbout(manifest.path, warnings),
   );
   sayAll(io, 'warning', messages);
   const codes = files.flatMap(({ warnings }) => warnings.map(({ code }) => code));
-  const asked = allowedCodes.filter((code) => codes.includes(code));
-  if (asked.length === 0 || (await askYesNo(io, 'Seal in spite of these warnings')) !== false)
+  return allowedCodes.filter((code) => codes.includes(code));
+}
+
+/**
+ * Prints all warnings, before anything is written. If a person has to decide about one, asks on a
+ * terminal. Throws VALUE_REFUSED after any answer but yes.
+ */
+async function confirmWarnings(
+  io: IO,
+  files: readonly Pick<SealedFile, 'manifest' | 'warnings'>[],
+): Promise<void> {
+  const asked = sayWarnings(io, files);
+  if (asked.length === 0 || (await askYesNo(io, 'Seal in spite of these warnings?')) !== false)
     return;
   throw new KsealError('VALUE_REFUSED', 'stopped because of the warnings; nothing was written', {
     hint: `correct the values, or accept them: ${asked.map((code) => `--allow ${code}`).join(' ')}`,
@@ -528,6 +576,14 @@ function needsKey(line: Line): boolean {
 }
 
 function noName(name: string): KsealError {
+  // The rest is a value, which must not be shown.
+  const [, key] = /^([-._a-zA-Z0-9]+)=/.exec(name) ?? [];
+  if (key !== undefined) {
+    return new KsealError('USAGE', 'not the name of a Secret', {
+      thing: `${key}=…`,
+      hint: `to type the value: --prompt ${key}`,
+    });
+  }
   return new KsealError('USAGE', 'invalid name for a Secret', {
     thing: name || '""',
     hint: 'use at most 253 lower-case letters, digits, "-" and "."',
@@ -636,33 +692,24 @@ async function sealAll(
   const withKey = (key: string) => command({ flags: { ...flags, key }, sources: [] });
   const settingFor = settingsFrom(io, flags, { withKey });
   const printed = new Set<Scope>();
-  const results: SealedFile[] = [];
-  const errors: KsealError[] = [];
   const leftAfter = (_: Input, index: number) => inputs.length - index - 1;
-  for await (const { path, walked } of withProgress(io, 'sealed', inputs, leftAfter)) {
-    try {
-      const found = walked ? await readManifestFile(io, path) : undefined;
+  const all = withProgress(io, 'sealed', inputs, leftAfter);
+  const results = await attemptAll(
+    all,
+    async ({ path, walked }): Promise<readonly SealedFile[]> => {
+      const manifest = await readManifestFile(io, path);
       // Files without a Secret need no key.
-      if (found !== undefined && isWithoutSecret(found)) {
-        if (found.nested.length > 0) results.push({ ...withoutSecret(found, flags), path });
-        continue;
-      }
-      const manifest = found ?? (await readManifestFile(io, path));
+      if (walked && isWithoutSecret(manifest))
+        return manifest.nested.length > 0 ? [{ ...withoutSecret(manifest, flags), path }] : [];
       refuseSops(manifest, path, sealDecrypted(path, manifest, flags, command));
       const setting = await settingFor([flags.output, path]);
       if (!printed.has(setting.scope)) sayScope(io, setting.scope);
       printed.add(setting.scope);
       const sealed = await sealManifest(manifest, setting.key, sealOptions(flags, setting));
-      results.push({ ...sealed, path, manifest });
-    } catch (thrown) {
-      for (const error of expectedErrors(thrown)) {
-        if (error.code === 'INTERRUPTED') throw error;
-        errors.push(error);
-      }
-    }
-  }
-  throwAll(errors);
-  return results;
+      return [{ ...sealed, path, manifest }];
+    },
+  );
+  return results.flat();
 }
 
 /** Returns the command that seals a decrypted manifest, with the options that were given. */
@@ -721,8 +768,6 @@ async function warnAboutDeprecated(
     )}`,
   });
 }
-
-const MAX_LISTED = 10;
 
 /** A command for one file, a loop for a few, and one with FILE for many. */
 function sealAgain(paths: readonly string[], flags: SealFlags): string {

@@ -206,16 +206,14 @@ async function sealingKey(
   config: Config | undefined,
   isQuiet: boolean,
 ): Promise<{ readonly key: PublicKey } & Pick<Setting, 'title' | 'knownKeys'>> {
-  // Git may ask for a password.
-  if (parseReference(reference).kind === 'remote') io.releaseTerminal?.();
   const key = await loadPublicKey(reference, keyContext(io, flags, config));
   const { kid, bits } = key;
   const statuses = config && (await keyStatuses(config));
   if (config !== undefined && statuses !== undefined)
     refuseInactive(config, reference, statuses.of(kid));
+  const title = titled(reference, config);
   if (!isQuiet) {
-    const title = config?.keys.get(reference)?.title;
-    say(io, 'note', `sealing to key ${reference}${title ? ` (${title})` : ''}, RSA-${bits}`);
+    say(io, 'note', `sealing to key ${title}, RSA-${bits}`);
     sayFingerprint(io, describeKid(kid));
   }
   warnAboutKey(io, key, reference);
@@ -224,11 +222,10 @@ async function sealingKey(
   if (name !== undefined && (config !== undefined || flags.isForeign)) {
     const repository = repositoryOf(config?.folder ?? io.cwd, io.env);
     const known = { name, kid, repository };
-    const path = await trustKey(io, known, pin, titled(reference, config));
+    const path = await trustKey(io, known, pin, title);
     if (path !== undefined && !isQuiet) say(io, 'note', `added key ${reference} to ${path}`);
   }
   checkPin(kid, pin, reference);
-  const title = titled(reference, config);
   return { key, title, knownKeys: new Map([...(statuses?.unrevoked ?? []), [kid, bits]]) };
 }
 

@@ -7,6 +7,7 @@ export interface TableFlags {
   readonly output?: 'wide';
 }
 
+/** Adds `-o wide`. */
 export function addTableOption(command: Command): Command {
   return command.addOption(
     new Option('-o, --output <form>', 'show all columns, and fingerprints in full').choices([
@@ -23,6 +24,7 @@ export interface TableForm {
   readonly width: number;
 }
 
+/** Returns the form that the options and the width of stdout require. */
 export function tableForm(io: IO, { output }: TableFlags): TableForm {
   return { wide: output === 'wide', width: widthOn(io.stdout) };
 }

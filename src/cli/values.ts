@@ -8,7 +8,7 @@ import { refusalOf, underPolicy, type ValuePolicy, warningsAbout } from '../seal
 import { readInput, withoutFinalNewline } from './files.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
-import { choose, type Hidden, promptValue } from './prompt.ts';
+import { choose, type Hidden, promptValue, withoutEcho } from './prompt.ts';
 
 export type SourceKind = 'prompt' | 'stdin' | 'file' | 'env-file' | 'literal' | 'jwe';
 
@@ -24,6 +24,15 @@ export interface ReadOptions {
   readonly policy: ValuePolicy;
   /** The type of the Secret. */
   readonly type: string | undefined;
+}
+
+/** Values, and where they come from. */
+export interface Answers {
+  readonly values: readonly NewValue[];
+  /** The sources that give such values without a question. */
+  readonly sources: readonly Source[];
+  /** Says how each value was given, such as `password (typed)`. */
+  readonly labels: readonly string[];
 }
 
 type Reader = (io: IO, text: string, options: ReadOptions) => Promise<readonly NewValue[]>;
@@ -67,6 +76,17 @@ export async function readValues(
   for (const source of sources) {
     if (source.kind !== 'env-file') claim(keys, keyOf(source));
   }
+  const isTyped = sources.every(({ kind }) => kind === 'prompt');
+  const read = () => readInOrder(io, sources, options, keys);
+  return isTyped ? withoutEcho(io, read) : read();
+}
+
+async function readInOrder(
+  io: IO,
+  sources: readonly Source[],
+  options: ReadOptions,
+  keys: Set<string>,
+): Promise<NewValue[]> {
   const values: NewValue[] = [];
   for (const { kind, text } of sources) {
     const read = () => readers[kind](io, text, options);
@@ -143,6 +163,7 @@ export async function settle(
   }
 }
 
+/** `text` with a capital first letter. */
 export const capitalized = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** The hidden question for a value. */

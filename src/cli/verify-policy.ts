@@ -96,7 +96,7 @@ function isEmpty({ secrets, findings, suppressed, foreign }: Verification): bool
   return secrets + findings.length + suppressed.length + foreign.length === 0;
 }
 
-/** Whether a word is in a text. Without it, what it is about need not be read. */
+/** Whether a text contains a word. Without it, the text need not be searched for its subject. */
 function mentions(content: NamedText['content'], word: string): boolean {
   if (content instanceof KsealError) return false;
   const { buffer, byteOffset, length } = content;

@@ -78,7 +78,7 @@ export function configure(command: Command, io: IO): void {
     .option('--client-ca <file>', "the CA of the API server's client certificate", repeated, none)
     .option(
       '--client-name <name>',
-      'its common name; without --client-ca, --tls self-signed issues the certificate',
+      "the common name in the API server's certificate; --tls self-signed issues one",
       repeated,
       none,
     )

@@ -12,6 +12,8 @@ export const REQUEST_MARKER = 'ksealRequest';
 
 /** Nobody reads more errors than this at once. */
 const MAX_ERRORS = 20;
+/** Finding the place of an issue takes time in proportion to the text. */
+const MAX_ISSUES = 200;
 
 /** A problem in a YAML text, by its offset. */
 interface YamlProblem {
@@ -81,7 +83,7 @@ export function parseWords(text: string): Words {
 function checked<T>(root: YamlNode, schemaFor: (data: unknown) => Schema<T>, report: Report) {
   const data = plainData(root, report);
   const { output, issues = [] } = v.safeParse(schemaFor(data), data, { abortPipeEarly: true });
-  for (const { input, path, message } of issues)
+  for (const { input, path, message } of issues.slice(0, MAX_ISSUES))
     if (input !== REPORTED) report(nodeAt(root, path), message);
   return output;
 }

@@ -59,7 +59,7 @@ export function configWith(
     verify: before?.verify ?? {},
   };
   if (result && isDeepStrictEqual(after, { path, folder, ...expected })) return result;
-  throw new KsealError('CONFIG_INVALID', 'cannot be extended by a program', {
+  throw new KsealError('CONFIG_INVALID', 'cannot be extended automatically', {
     thing: path,
     hint: 'add the key and its rules by hand, or write keys: and rules: in block style first',
   });

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { dirname, join } from 'node:path';
 import { KsealError } from '../errors.ts';
 
 /** The error codes of the system, in the words of other tools. */
@@ -98,6 +99,12 @@ export function statOf(path: string): fs.Stats | undefined {
 /** Whether a path leads to a regular file, after links. */
 export function isFile(path: string): boolean {
   return statOf(path)?.isFile() ?? false;
+}
+
+/** The nearest folder with an entry `name`: `folder` or one above it; undefined without one. */
+export function folderWith(name: string, folder: string): string | undefined {
+  if (fs.existsSync(join(folder, name))) return folder;
+  return dirname(folder) === folder ? undefined : folderWith(name, dirname(folder));
 }
 
 /** Whether two paths lead to one file, after links. */

@@ -11,6 +11,8 @@ interface WriteOptions {
   readonly confidential: boolean;
   /** As in `replaceFiles`. */
   readonly madeFrom?: Uint8Array | undefined;
+  /** As in `replaceFiles`. */
+  readonly makeFolders?: boolean | undefined;
 }
 
 /**
@@ -21,10 +23,10 @@ export function writeFile(
   path: string,
   shown: string,
   bytes: Uint8Array,
-  { force, confidential, madeFrom }: WriteOptions,
+  { force, confidential, madeFrom, makeFolders = false }: WriteOptions,
 ): void {
   if (!force) refuseExisting(path, shown);
-  replaceFiles([{ path, shown, bytes, confidential, madeFrom }]);
+  replaceFiles([{ path, shown, bytes, confidential, madeFrom }], { makeFolders });
 }
 
 /** A file in a folder that is written. */
@@ -213,8 +215,11 @@ function createWhole(path: string, bytes: Uint8Array, mode: number): void {
   }
 }
 
-/** Throws IO if a file cannot be created at a path: a folder is there, or its parent is unsuitable. */
-export function checkWritable(path: string, shown: string): void {
+/**
+ * Throws IO if a file cannot be created at a path: a folder is there, or its parent is unsuitable.
+ * With `makeFolders`, the folders that are missing will be created.
+ */
+export function checkWritable(path: string, shown: string, makeFolders = false): void {
   const stats = statOf(path);
   if (stats?.isDirectory()) {
     throw new KsealError('IO', 'is a folder, not a file', {
@@ -223,13 +228,15 @@ export function checkWritable(path: string, shown: string): void {
     });
   }
   if (stats !== undefined || isLink(path)) return;
-  if (statOf(dirname(path))?.isDirectory() !== true) {
+  let folder = dirname(path);
+  while (makeFolders && statOf(folder) === undefined) folder = dirname(folder);
+  if (statOf(folder)?.isDirectory() !== true) {
     throw new KsealError('IO', 'cannot write: no such folder', {
       thing: shown,
       hint: `mkdir -p ${shellWord(dirname(shown))}`,
     });
   }
-  wrapped(shown, () => fs.accessSync(dirname(path), fs.constants.W_OK));
+  wrapped(shown, () => fs.accessSync(folder, fs.constants.W_OK));
 }
 
 /** Throws OUTPUT_EXISTS if a regular file is there; a pipe or a device may be written to. */

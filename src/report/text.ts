@@ -53,7 +53,7 @@ function heading(path: string): string {
   return printable(/^\s*::/.test(path) ? `./${path}` : path);
 }
 
-/** Prose needs so many columns beside others; with fewer it begins on a line of its own. */
+/** The least width for prose beside other columns; with less, it begins on a line of its own. */
 const LEAST_PROSE = 24;
 
 /**

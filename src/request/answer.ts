@@ -1,4 +1,4 @@
-import { decodeUtf8 } from '../text.ts';
+import { counted, decodeUtf8 } from '../text.ts';
 import { describePattern, MAX_MATCHED, matchesPattern, parsePattern } from './pattern.ts';
 import {
   type AskedValue,
@@ -50,27 +50,23 @@ function lengthProblem(
   const length = inBytes ? bytes.length : [...text].length;
   const unit = inBytes ? 'byte' : 'character';
   if (length === 0 && min > 0) return 'It is empty.';
-  if (length < min) return `It has ${counted(length, unit)}, and needs at least ${min}.`;
-  if (length > max) return `It has ${counted(length, unit)}, and may have at most ${max}.`;
+  if (length < min) return `It has ${counted(length, unit)}, but needs at least ${min}.`;
+  if (length > max) return `It has ${counted(length, unit)}, but may have at most ${max}.`;
   if (bytes.length <= MAX_VALUE) return undefined;
-  return `It has ${bytes.length} bytes, and may have at most ${MAX_VALUE}.`;
+  return `It has ${counted(bytes.length, 'byte')}, but may have at most ${MAX_VALUE}.`;
 }
 
-function counted(count: number, unit: string): string {
-  return `${count} ${unit}${count === 1 ? '' : 's'}`;
-}
-
-const noText = 'It is not text in the encoding UTF-8.';
+const noText = 'It is not text in UTF-8.';
 
 const formatProblems: Readonly<Record<Format, (given: Given) => string | undefined>> = {
   text: ({ text }) => {
     if (text === undefined) return noText;
-    return text.includes('\n') ? 'It has several lines, and must be on one line.' : undefined;
+    return text.includes('\n') ? 'It has several lines, but must be one line.' : undefined;
   },
   lines: ({ text }) => (text === undefined ? noText : undefined),
   'pem-certificate': ({ text = '', pem }) => {
     if (text.includes('PRIVATE KEY-----'))
-      return 'It contains a private key, and must be a certificate.';
+      return 'It contains a private key, but must be a certificate.';
     if (pem.isCertificate(text)) return undefined;
     return 'It is not a certificate, a text with the line -----BEGIN CERTIFICATE-----.';
   },
@@ -79,7 +75,7 @@ const formatProblems: Readonly<Record<Format, (given: Given) => string | undefin
       return 'It is a private key with a passphrase. Remove the passphrase first: openssl pkey -in FILE -out NEW';
     if (pem.isPrivateKey(text)) return undefined;
     if (text.includes('-----BEGIN CERTIFICATE-----'))
-      return 'It is a certificate, and must be a private key.';
+      return 'It is a certificate, but must be a private key.';
     return 'It is not a private key, a text with a line such as -----BEGIN PRIVATE KEY-----.';
   },
   json: ({ text }) => {

@@ -60,7 +60,7 @@ type Characters = Pick<Atom, 'has' | 'literal' | 'words'>;
 
 const shorthands: Readonly<Record<string, Characters>> = {
   '\\d': { has: (c) => /^\d$/.test(c), literal: undefined, words: 'digits' },
-  '\\w': { has: (c) => /^\w$/.test(c), literal: undefined, words: 'letters, digits or _' },
+  '\\w': { has: (c) => /^\w$/.test(c), literal: undefined, words: 'characters out of A-Za-z0-9_' },
   '\\s': { has: (c) => /^\s$/.test(c), literal: undefined, words: 'spaces' },
 };
 
@@ -76,7 +76,7 @@ function setOf(atom: string): Characters | undefined {
   return {
     has: isNegated ? (c) => !isIn(c) : isIn,
     literal: undefined,
-    words: `characters ${isNegated ? 'other than' : 'out of'} ${inside.replace(/\\(?=[^dws])/g, '')}`,
+    words: `characters ${isNegated ? 'other than' : 'from'} ${inside.replace(/\\(?=[^dws])/g, '')}`,
   };
 }
 
@@ -116,6 +116,12 @@ export function matchesPattern(pattern: Pattern, text: string): boolean {
   return reached.at(-1) ?? false;
 }
 
+/** Returns the least and the greatest number of characters that a pattern matches. */
+export function lengthsOf(pattern: Pattern): readonly [least: number, most: number] {
+  const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
+  return [sum(pattern.map(({ least }) => least)), sum(pattern.map(({ most }) => most))];
+}
+
 /** Returns the offsets that an atom can end at, from those that it can begin at. */
 function afterAtom(
   { has, least, most }: Atom,
@@ -152,7 +158,8 @@ export function describePattern(pattern: Pattern): string {
     if (atom.literal !== undefined && atom.least === 1 && atom.most === 1) literal += atom.literal;
     else {
       flush();
-      parts.push(`${countWords(atom)} ${atom.words}`);
+      const words = atom.most === 1 ? atom.words.replace(/^([a-z]+)s\b/, '$1') : atom.words;
+      parts.push(`${countWords(atom)} ${words}`);
     }
   }
   flush();

@@ -14,13 +14,26 @@ import type { Location, Words } from '../diagnostic.ts';
 import { type Scope, scopes } from '../jwe/binding.ts';
 import { isDataKey } from '../kubernetes/secret.ts';
 import { printYaml } from '../yaml/print.ts';
-import { MAX_PATTERN, matchesPattern, parsePattern, patternSyntax } from './pattern.ts';
+import {
+  lengthsOf,
+  MAX_MATCHED,
+  MAX_PATTERN,
+  matchesPattern,
+  parsePattern,
+  patternSyntax,
+} from './pattern.ts';
 
 // A request lists values that somebody else is to provide, and where they go. Everything in this
 // folder is plain data and pure functions without Node.js, so that it also runs in a browser.
 
 export const formats = [
-  ...(['text', 'lines', 'pem-certificate', 'pem-private-key', 'json', 'url', 'file'] as const),
+  'text',
+  'lines',
+  'pem-certificate',
+  'pem-private-key',
+  'json',
+  'url',
+  'file',
 ] as const;
 
 export type Format = (typeof formats)[number];
@@ -48,7 +61,7 @@ export interface AskedValue {
   readonly min?: number | undefined;
   readonly max?: number | undefined;
   readonly pattern?: string | undefined;
-  /** It may be made up, with so many characters. */
+  /** It may be made up; the number of characters. */
   readonly generate?: number | undefined;
   readonly alphabet?: Alphabet | undefined;
   /** The data key of the certificate that a private key belongs to. */
@@ -151,8 +164,11 @@ const secretName = like(
 );
 const DATA_KEY = '^(?!\\.\\.)(?!\\.$)[-._a-zA-Z0-9]+$';
 const dataKey = like(DATA_KEY, 253, 'is not a data key', 'use letters, digits, "-", "_" and "."');
-/** Names that begin with a dot are refused, because they hold the settings of programs. */
-const NAME = `[^./\\\\:${BREAKS}][^/\\\\:${BREAKS}]*`;
+/**
+ * Names that begin with a dot are refused, because they hold the settings of programs, and invisible
+ * characters, which some file systems ignore.
+ */
+const NAME = `[^./\\\\:${BREAKS}\\p{Cf}][^/\\\\:${BREAKS}\\p{Cf}]*`;
 const manifestFile = like(
   `^(?:\\.\\./)*(?:${NAME}/)*${NAME}\\.(?:ya?ml|json)$`,
   500,
@@ -271,6 +287,15 @@ const conflicts: readonly Conflict[] = [
     found: ({ pattern = '' }) => parsePattern(pattern) === undefined,
   },
   {
+    field: 'pattern',
+    problem: 'allows no text of the length that is asked for',
+    hint: 'correct the pattern, min or max',
+    found: ({ pattern = '', min = 1, max = MAX_VALUE }) => {
+      const [least, most] = lengthsOf(parsePattern(pattern) ?? []);
+      return least > Math.min(max, MAX_MATCHED) || Math.min(most, MAX_MATCHED) < min;
+    },
+  },
+  {
     field: 'max',
     problem: 'is less than min',
     hint: 'correct one of them',
@@ -379,8 +404,10 @@ const requestSchema = v.pipe(
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
     const { targets, values } = dataset.value;
-    for (const [index, { file }] of targets.entries())
-      if (targets.findIndex((target) => target.file === file) < index)
+    // Some file systems take Db.yaml and db.yaml for one file.
+    const files = targets.map(({ file }) => file.normalize('NFC').toLowerCase());
+    for (const [index, file] of files.entries())
+      if (files.indexOf(file) < index)
         addIssue({
           message: words('is the file of another target', 'give each target a file of its own'),
           path: at('targets', index, 'file'),
@@ -398,11 +425,19 @@ function isCertificate(values: readonly AskedValue[], key: string): boolean {
   return values.some((asked) => asked.key === key && asked.format === 'pem-certificate');
 }
 
+/** The most characters of a request. A pull request with a larger one must not keep CI busy. */
+const MAX_REQUEST = 256 * 1024;
+
 /** Reads a request. Returns it, or its problems by position. Never throws. */
 export function readRequest(source: string): {
   readonly request: SecretRequest | undefined;
   readonly problems: readonly (Words & Location)[];
 } {
+  if (source.length > MAX_REQUEST) {
+    const message = `is larger than ${MAX_REQUEST} characters`;
+    const problem = { position: { line: 1, column: 1 }, message, hint: 'split the request' };
+    return { request: undefined, problems: [problem] };
+  }
   const { output, problems } = checkYaml<SecretRequest>(source, () => requestSchema);
   return { request: output, problems };
 }

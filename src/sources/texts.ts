@@ -1,7 +1,7 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join, relative, resolve, sep } from 'node:path';
 import { expected, KsealError } from '../errors.ts';
-import { fileError, MAX_MANIFEST, readFile, statOf } from '../fs/read.ts';
+import { fileError, folderWith, MAX_MANIFEST, readFile, statOf } from '../fs/read.ts';
 import {
   addableFiles,
   commitOf,
@@ -52,53 +52,68 @@ export async function* textsInFiles(
   readStdin: () => Promise<Uint8Array>,
   git?: LocalGit,
 ): AsyncGenerator<NamedText> {
-  const listed = listFiles(cwd, paths, git);
-  let left = listed.size;
+  const listings = listFiles(cwd, paths, git);
+  let left = listings.reduce((sum, { names }) => sum + names.length, 0);
   let read = 0;
-  for (const [file, { name, walked, mayBeCommitted }] of listed) {
-    left--;
-    const beside = (other: string) => readBeside(file, other);
-    if (name === '-') {
-      yield { ...stdin, file, content: await readStdin(), beside, left };
-      continue;
+  for (const { folder, walked, names, isCommittable } of listings) {
+    for (const name of names) {
+      left--;
+      const file = walked ? resolve(cwd, name) : folder;
+      const beside = (other: string) => readBeside(file, other);
+      if (name === '-') {
+        yield { ...stdin, file, content: await readStdin(), beside, left };
+        continue;
+      }
+      const shown = slashed(name);
+      const isKeyFile = isKeyName(name);
+      const content = readOrError(file, name, walked);
+      if (walked && isKeyFile && isTooLarge(content)) continue;
+      const mayBeCommitted = () => !walked || isCommittable(slashed(relative(folder, file)));
+      const facts = { file, walked, isKeyFile, mayBeCommitted, beside };
+      yield { path: shown, typed: shown, ...facts, content, left };
+      if (content instanceof Uint8Array) read += content.length;
+      if (read < UNBROKEN) continue;
+      await new Promise((next) => setImmediate(next));
+      read = 0;
     }
-    const shown = slashed(name);
-    const isKeyFile = isKeyName(name);
-    const content = readOrError(file, name, walked);
-    if (walked && isKeyFile && isTooLarge(content)) continue;
-    const facts = { file, walked, isKeyFile, mayBeCommitted, beside };
-    yield { path: shown, typed: shown, ...facts, content, left };
-    if (content instanceof Uint8Array) read += content.length;
-    if (read < UNBROKEN) continue;
-    await new Promise((next) => setImmediate(next));
-    read = 0;
   }
 }
 
-interface ListedFile extends Pick<NamedText, 'walked' | 'mayBeCommitted'> {
-  /** The path as the user wrote it; `-` is stdin. */
-  readonly name: string;
+/** The files of one path on the command line. */
+interface Listing {
+  /** The absolute path. */
+  readonly folder: string;
+  /** Whether it is a folder. */
+  readonly walked: boolean;
+  /** The paths as the user wrote them; `-` is stdin. */
+  readonly names: readonly string[];
+  /** Whether a commit can contain a path below the folder. */
+  readonly isCommittable: (path: string) => boolean;
 }
 
-/** Lists named files and the wanted files in named folders, each once, by absolute path. */
+/**
+ * Lists named files and the wanted files in named folders, each once. Keeps little for each file,
+ * because all are listed before the first is read.
+ */
 function listFiles(
   cwd: string,
   paths: readonly string[],
   git: LocalGit | undefined,
-): ReadonlyMap<string, ListedFile> {
-  const listed = new Map<string, ListedFile>();
-  for (const path of paths) {
+): readonly Listing[] {
+  const seen = new Set<string>();
+  const isNew = (file: string) => seen.size !== seen.add(file).size;
+  return paths.map((path) => {
     const folder = resolve(cwd, path === '-' ? 'stdin' : path);
     const walked = path !== '-' && isFolder(folder);
     const wanted = git === undefined ? manifestName : anyName;
-    const isCommittable = committable(git && { ...git, folder });
-    for (const name of walked ? filesIn(folder, path, wanted) : [path]) {
-      const file = walked ? resolve(cwd, name) : folder;
-      const mayBeCommitted = () => !walked || isCommittable(slashed(relative(folder, file)));
-      if (!listed.has(file)) listed.set(file, { name, walked, mayBeCommitted });
-    }
-  }
-  return listed;
+    const found = walked ? filesIn(folder, path, wanted) : [path];
+    // One path has each file once.
+    const names =
+      paths.length === 1
+        ? found
+        : found.filter((name) => isNew(walked ? resolve(cwd, name) : folder));
+    return { folder, walked, names, isCommittable: committable(git && { ...git, folder }) };
+  });
 }
 
 const always = () => true;
@@ -279,7 +294,7 @@ export function manifestsIn(path: string, shown: string): readonly string[] {
 function committable(git: LocalGit | undefined): (path: string) => boolean {
   let addable: ReadonlySet<string> | undefined;
   return (path) => {
-    if (git === undefined || !isInRepository(git.folder)) return !isKeyName(path);
+    if (git === undefined || folderWith('.git', git.folder) === undefined) return !isKeyName(path);
     try {
       addable ??= addableFiles(git);
     } catch (error) {
@@ -289,11 +304,6 @@ function committable(git: LocalGit | undefined): (path: string) => boolean {
     }
     return addable.has(path);
   };
-}
-
-function isInRepository(folder: string): boolean {
-  const parent = dirname(folder);
-  return existsSync(join(folder, '.git')) || (parent !== folder && isInRepository(parent));
 }
 
 function filesIn(path: string, shown: string, wanted: RegExp): readonly string[] {

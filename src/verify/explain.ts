@@ -1,5 +1,5 @@
 import { KsealError } from '../errors.ts';
-import { suggest } from '../text.ts';
+import { suggest, wrapped } from '../text.ts';
 import type { Rule } from './rule.ts';
 import { rules } from './rules/index.ts';
 
@@ -58,13 +58,3 @@ export function explainRule(id: string): string {
 }
 
 const indented = (text: string) => text.split('\n').map((line) => `  ${line}`);
-
-function wrapped(text: string, width: number): readonly string[] {
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const line = `${lines.at(-1)} ${word}`.trim();
-    if (line.length > width && lines.at(-1) !== '') lines.push(word);
-    else lines[lines.length - 1] = line;
-  }
-  return lines;
-}

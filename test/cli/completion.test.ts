@@ -39,8 +39,15 @@ metadata: {name: "a\\tb; touch x", namespace: "CANARY $(x)"}
 stringData: {"CANARY 4\\n": password, "$(touch x)": b, -dash: c}
 `;
 
+const request = `ksealRequest: 1
+title: CANARY-7
+targets: [{file: db.yaml, namespace: hr, name: db, key: prod}]
+values: {password: {label: Password}, username: {label: User}}
+`;
+
 const files = {
   '.kseal.yaml': config,
+  'request.yaml': request,
   'db.yaml': secrets,
   'my db.yaml': secrets,
   'odd.yaml': odd,
@@ -102,6 +109,10 @@ test.each<[line: string, words: readonly string[]]>([
   ['kseal verify --format s', ['sarif']],
   ['kseal verify --explain string', ['string-data']],
   ['kseal seal -- --sc', []],
+  ['kseal seal --color ', ['always', 'never', 'auto']],
+  ['kseal --color=ne', ['--color=never']],
+  ['kseal --color al', ['always']],
+  ['kseal --color always ver', ['verify', 'version']],
 
   // Options that are given already.
   ['kseal seal --scope strict --sc', []],
@@ -124,6 +135,7 @@ test.each<[line: string, words: readonly string[]]>([
   ['kseal fetch-pubkey prod --ou', ['--output']],
   ['kseal fetch-pubkey --check prod s', ['stage']],
   ['kseal verify --fail-if-kid ', ['prod', 'stage']],
+  ['kseal init -k p', ['(files)']],
 
   // Secrets and data keys of a file.
   ['kseal seal -n ', ['hr', 'ops']],
@@ -141,6 +153,8 @@ test.each<[line: string, words: readonly string[]]>([
   ['kseal decrypt db.yaml --name db --only ', ['password', 'username']],
   ['kseal decrypt -f db.yaml --only t', ['token']],
   ['kseal decrypt --only t', []],
+  ['kseal fill request.yaml --stdin ', ['password', 'username']],
+  ['kseal fill db.yaml --stdin ', []],
 
   // Files, where a file belongs.
   ['kseal seal --into ', ['(files)']],

@@ -1,6 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import fs, { writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { Capture, testIO } from '../helpers/io.ts';
@@ -32,4 +33,21 @@ test('--only with -o - adds no newline', async () => {
   const stdout = Object.assign(new Capture(), { isTTY: true });
   expect(await main([...open, '-o', '-'], { ...testIO({ cwd }), stdout })).toBe(0);
   expect(stdout.text).toBe('CANARY-value');
+});
+
+test('the number of stat calls grows with the number of files, not with its square', async () => {
+  const cwd = await folderWith('CANARY-value');
+  const db = fs.readFileSync(join(cwd, 'db.yaml'));
+  for (const folder of ['in', 'out', 'out/in']) fs.mkdirSync(join(cwd, folder));
+  const names = Array.from({ length: 50 }, (_, count) => `in/${count}.yaml`);
+  for (const name of names) for (const at of ['', 'out']) writeFileSync(join(cwd, at, name), db);
+  const stat = vi.spyOn(fs, 'statSync');
+  syncBuiltinESMExports();
+  // Nothing is opened, because all output files exist.
+  expect(await main(['decrypt', 'in', '-o', 'out', '-k', 'k.pem'], testIO({ cwd }))).toBe(2);
+  const calls = stat.mock.calls.length;
+  stat.mockRestore();
+  syncBuiltinESMExports();
+  expect(calls).toBeGreaterThan(names.length);
+  expect(calls).toBeLessThan(10 * names.length);
 });

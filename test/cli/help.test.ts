@@ -142,7 +142,9 @@ test('the width is that of the terminal, at most 80', async () => {
 });
 
 describe('words of other tools', () => {
-  const words = synonyms.flatMap(([all, , line]) => all.split(' ').map((word) => [word, line]));
+  const words = synonyms.flatMap(([all, , ...lines]) =>
+    all.split(' ').flatMap((word) => lines.map((line) => [word, line])),
+  );
   const hintFor = async (word: string) => {
     const io = testIO({ cwd: '/' });
     expect(await main([word], io)).toBe(2);
@@ -152,7 +154,8 @@ describe('words of other tools', () => {
   test('are not commands, and occur once', () => {
     const names = commands.map(([name]) => name);
     expect(words.filter(([word = '']) => names.includes(word))).toEqual([]);
-    expect(new Set(words.map(([word]) => word)).size).toBe(words.length);
+    const all = synonyms.flatMap(([one]) => one.split(' '));
+    expect(all.filter((word, index) => all.indexOf(word) !== index)).toEqual([]);
   });
 
   test('lead to command lines with valid commands and options', () => {
@@ -176,6 +179,10 @@ describe('words of other tools', () => {
       expect(await hintFor(word)).toMatch(/kseal decrypt/);
     },
   );
+
+  test.each(['ecrypt', 'dncrypt'])('%s may be either, and leads to neither', async (word) => {
+    expect(await hintFor(word)).toBe('kseal --help');
+  });
 });
 
 describe('the examples', () => {
@@ -262,19 +269,24 @@ describe('the examples', () => {
   const { completion: _, ...others } = topics;
   const lines = Object.values(others).flatMap(({ examples }) => examples.map(([line]) => line));
 
-  test.each(lines)('%s', async (line) => {
-    const folder = realpathSync(mkdtempSync(join(tmpdir(), 'kseal-example-')));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
-    cpSync(template, folder, { recursive: true });
-    // In another clone, there is one already.
-    if (/^kseal init(?!.*--pre-commit)/.test(line)) rmSync(join(folder, '.kseal.yaml'));
-    write(
-      folder,
-      Object.fromEntries(Object.entries(extras).filter(([name]) => line.includes(name))),
-    );
-    const stdin = line.includes('--stdin') ? Buffer.from('CANARY-piped') : undefined;
-    await kseal(folder, line, { stdin, typed: typed[line] });
-  });
+  test.each(lines)(
+    '%s',
+    async (line) => {
+      const folder = realpathSync(mkdtempSync(join(tmpdir(), 'kseal-example-')));
+      onTestFinished(() => rmSync(folder, { recursive: true }));
+      cpSync(template, folder, { recursive: true });
+      // In another clone, there is one already.
+      if (/^kseal init(?!.*--pre-commit)/.test(line)) rmSync(join(folder, '.kseal.yaml'));
+      write(
+        folder,
+        Object.fromEntries(Object.entries(extras).filter(([name]) => line.includes(name))),
+      );
+      const stdin = line.includes('--stdin') ? Buffer.from('CANARY-piped') : undefined;
+      await kseal(folder, line, { stdin, typed: typed[line] });
+      // Large keys take seconds.
+    },
+    60_000,
+  );
 });
 
 /** The lines to type at the questions of an example. */
@@ -310,10 +322,16 @@ describe('the man pages', async () => {
     const pack = ['pack', '--dry-run', '--json', '--ignore-scripts', '--offline'];
     const [{ files: packed }] = JSON.parse(execFileSync('npm', pack, options));
     const paths = packed.map(({ path }: { path: string }) => path);
-    expect(paths).toEqual(expect.arrayContaining(names));
+    expect(paths).toEqual(expect.arrayContaining([...names, 'dist/licenses.txt', 'LICENSE']));
     for (const [name, page] of pages) {
       expect(readFileSync(join(root, 'dist/man', name), 'utf8')).toBe(page);
     }
+  });
+
+  test('are packed with the licences of bundled packages', () => {
+    const licenses = readFileSync(join(root, 'dist/licenses.txt'), 'utf8');
+    for (const name of ['@inquirer/core', 'chalk', 'cli-progress', 'commander', 'valibot'])
+      expect(licenses).toMatch(new RegExp(`^${name}\\n\\n(?:.*\\n){0,4}.*Copyright`, 'm'));
   });
 
   test.each([...pages])('%s is well-formed', (name, page) => {

@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import type { IO } from '../../src/cli/io.ts';
 import {
   askPath,
   askText,
@@ -16,7 +17,6 @@ import { leaksOf } from '../helpers/canary.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { testIO } from '../helpers/io.ts';
 import { openScreen } from '../helpers/screen.ts';
-import { bin } from '../helpers/spawn.ts';
 
 const terminal = (typed: readonly string[], cwd = '/') => testIO({ cwd, typed });
 
@@ -83,6 +83,45 @@ test('typing filters what is offered, and can be the answer itself', async () =>
   expect(await search(terminal(['new']), 'Where?', source)).toBe('new');
 });
 
+/** A terminal that sends its keys at once: before the question, or when it is drawn. */
+function burst(io: IO, keys: string, isEarly = false): IO {
+  const openTerminal = () => {
+    const input = new PassThrough();
+    const output = new PassThrough();
+    if (isEarly) input.write(keys);
+    output.once('data', () => setImmediate(() => input.write(isEarly ? '\r' : keys)));
+    return { input, output, close: () => input.destroy() };
+  };
+  return { ...io, openTerminal };
+}
+
+test('Enter counts if it arrives together with the text before it', async () => {
+  const source = (typed: string) => ['hr', 'mail', typed].map((value) => ({ value, label: value }));
+  const filtered = (typed: string) => source(typed).filter(({ value }) => value.includes(typed));
+  expect(await search(burst(testIO({ cwd: '/' }), 'ma\r'), 'Where?', filtered)).toBe('mail');
+});
+
+test('a text without a choice is answered with what can be typed', async () => {
+  const io = terminal(['!!', '\\x15hr']);
+  const source = (typed: string) => (/^\w+$/.test(typed) ? [{ value: typed, label: typed }] : []);
+  expect(await search(io, 'Where?', source, undefined, 'type letters')).toBe('hr');
+  expect(String(io.terminal?.shown)).toContain('! type letters');
+});
+
+describe('what was typed before the question', () => {
+  const early = (keys: string) => burst(testIO({ cwd: '/' }), keys, true);
+
+  test('does not answer it', async () => {
+    expect(await askYesNo(early('y\r'), 'Go on?')).toBe(false);
+    expect(await promptLines(early('CANARY-early\r'), hidden)).toBe('');
+  });
+
+  test('interrupts if it is Ctrl-C', async () => {
+    await expect(askYesNo(early('\x03'), 'Go on?')).rejects.toMatchObject({ code: 'INTERRUPTED' });
+    await expect(promptLines(early('\x03'), hidden)).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  });
+});
+
 describe('the path of a file', () => {
   const folder = () => {
     const cwd = folderWithKeys();
@@ -133,51 +172,19 @@ test('a hidden value is asked again while the check finds a problem', async () =
   expect(String(io.terminal?.shown)).toContain('at least 8 characters');
 });
 
-describe('between two questions', () => {
-  /** Starts a command that waits for stdin, which is a pipe, after its first question. */
-  async function waitingForStdin() {
-    const cwd = folderWithKeys();
-    execFileSync('mkfifo', [join(cwd, 'pipe')]);
-    const pipe = openSync(join(cwd, 'pipe'), 'r+');
-    const values = ['--prompt', 'a', '--stdin', 'b', '--prompt', 'c'];
-    const screen = openScreen(
-      ['seal', 'db', '-n', 'hr', '-k', 'k.pub', ...values, '-o', 'db.yaml'],
-      {
-        columns: 80,
-        rows: 24,
-        cwd,
-        env: { PATH: process.env.PATH ?? '', HOME: cwd },
-        command: ['sh', '-c', 'exec "$0" "$@" <pipe', process.execPath, bin],
-      },
-    );
-    for (const question of ['Value for "a"', 'Repeat the value']) {
-      await screen.wait(question);
-      screen.type('one \\r');
-    }
-    await screen.wait('It ends with a space.');
-    screen.type('k\\r');
-    await screen.wait('✔');
-    const endStdin = () => {
-      writeSync(pipe, 'two');
-      closeSync(pipe);
-    };
-    return { screen, endStdin };
+test('keys that are typed before a hidden question are neither shown nor taken', async () => {
+  const cwd = folderWithKeys();
+  const args = 'seal db -n hr -k k.pub --prompt a --prompt b -o db.yaml'.split(' ');
+  const env = { PATH: process.env.PATH ?? '', HOME: cwd };
+  const screen = openScreen(args, { columns: 80, rows: 24, cwd, env });
+  for (const question of ['Value for "a"', 'Repeat the value']) {
+    await screen.wait(question);
+    screen.type('one \\r');
   }
-
-  test('nothing that is typed is shown', async () => {
-    const { screen, endStdin } = await waitingForStdin();
-    screen.type('CANARY-early');
-    endStdin();
-    await screen.wait('Value for "c"');
-    screen.type('\\x03');
-    expect(await screen.end()).toBe(exitCodes.INTERRUPTED);
-    expect(leaksOf(Buffer.from('CANARY-early'), screen.shown())).toEqual([]);
-  });
-
-  test('Ctrl-C ends the command, and restores the terminal', async () => {
-    const { screen, endStdin } = await waitingForStdin();
-    screen.type('\\x03');
-    expect(await screen.end()).toBe(exitCodes.INTERRUPTED);
-    endStdin();
-  });
+  await screen.wait('letters, then Enter');
+  screen.type('k\\rCANARY-early');
+  await screen.wait('Value for "b"');
+  screen.type('\\x03');
+  expect(await screen.end()).toBe(exitCodes.INTERRUPTED);
+  expect(leaksOf(Buffer.from('CANARY-early'), screen.shown())).toEqual([]);
 });

@@ -65,7 +65,7 @@ rules:  # the first one that matches a file applies to it
     fc.assert(
       fc.property(anyPath, (path) => {
         const problem = problemWith({ rules: [{ path }] })?.problem;
-        expect(problem).not.toBe('cannot be extended by a program');
+        expect(problem).not.toBe('cannot be extended automatically');
         fc.pre(problem === undefined);
         expect(parse(added(undefined, undefined, [{ path }])).rules).toEqual([{ path }]);
       }),
@@ -154,7 +154,7 @@ describe('an existing configuration', () => {
   ])('is refused with %s', (_, text) => {
     expect(thrownBy(() => added(text, next))).toMatchObject({
       code: 'CONFIG_INVALID',
-      message: '.kseal.yaml: cannot be extended by a program',
+      message: '.kseal.yaml: cannot be extended automatically',
     });
   });
 

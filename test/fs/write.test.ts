@@ -252,7 +252,7 @@ describe('a file that has changed since it was read', () => {
     });
   });
 
-  test('stays, like all others, if it was created where a new one was planned', () => {
+  test('is kept, and so are all others, if it appeared where a new file was planned', () => {
     make('b', 'own');
     const files = ['a', 'b'].map((name) => ({
       path: at(name),

@@ -49,13 +49,13 @@ describe('a good answer has no problem', () => {
 describe('a problem is one sentence', () => {
   test.each<[Partial<AskedValue>, string | Uint8Array, string]>([
     [{}, '', 'It is empty.'],
-    [{ min: 3 }, 'ab', 'It has 2 characters, and needs at least 3.'],
-    [{ min: 3 }, '😀😀', 'It has 2 characters, and needs at least 3.'],
-    [{ max: 1 }, 'ab', 'It has 2 characters, and may have at most 1.'],
-    [{ format: 'file', min: 2 }, 'x', 'It has 1 byte, and needs at least 2.'],
-    [{}, 'two\nlines', 'It has several lines, and must be on one line.'],
-    [{}, Buffer.from([0xff]), 'It is not text in the encoding UTF-8.'],
-    [{ format: 'lines' }, Buffer.from([0xff]), 'It is not text in the encoding UTF-8.'],
+    [{ min: 3 }, 'ab', 'It has 2 characters, but needs at least 3.'],
+    [{ min: 3 }, '😀😀', 'It has 2 characters, but needs at least 3.'],
+    [{ max: 1 }, 'ab', 'It has 2 characters, but may have at most 1.'],
+    [{ format: 'file', min: 2 }, 'x', 'It has 1 byte, but needs at least 2.'],
+    [{}, 'two\nlines', 'It has several lines, but must be one line.'],
+    [{}, Buffer.from([0xff]), 'It is not text in UTF-8.'],
+    [{ format: 'lines' }, Buffer.from([0xff]), 'It is not text in UTF-8.'],
     [{ format: 'json' }, '{CANARY', 'It is not JSON.'],
     [{ format: 'json' }, Buffer.from([0xff]), 'It is not JSON.'],
     [{ format: 'url' }, 'example.org', 'It is not an address such as https://example.org/path.'],
@@ -66,7 +66,7 @@ describe('a problem is one sentence', () => {
     [
       { format: 'pem-certificate' },
       '-----BEGIN PRIVATE KEY-----\nsound',
-      'It contains a private key, and must be a certificate.',
+      'It contains a private key, but must be a certificate.',
     ],
     [
       { format: 'pem-certificate' },
@@ -76,7 +76,7 @@ describe('a problem is one sentence', () => {
     [
       { format: 'pem-private-key' },
       '-----BEGIN CERTIFICATE-----\nsound',
-      'It is a certificate, and must be a private key.',
+      'It is a certificate, but must be a private key.',
     ],
     [
       { format: 'pem-private-key' },

@@ -106,6 +106,20 @@ describe('the reader also refuses', () => {
       '6:42 makes up values that the pattern does not allow',
     ],
     [small(", pattern: '[z-a]'"), '6:41 has a range or a count whose ends are swapped'],
+    [small(", min: 5, pattern: '[a-z]{4}'"), '6:49 allows no text of the length that is asked for'],
+    [
+      small(", max: 5, pattern: '[a-z]{6,}'"),
+      '6:49 allows no text of the length that is asked for',
+    ],
+    [small(", min: 5000, pattern: '.*'"), '6:52 allows no text of the length that is asked for'],
+    [
+      small().replace('targets:', 'targets:\n  - { file: Db.yaml, namespace: hr, name: b }'),
+      '5:13 is the file of another target',
+    ],
+    [
+      small().replace('db.yaml', '"../\\u200c.git/x.yaml"'),
+      '4:13 must be the relative path of a .yaml or .json file',
+    ],
     [small(', value: CANARY'), '6:32 a request must not contain a value'],
     [
       small(', format: pem-private-key, certificate: ca.crt'),
@@ -141,6 +155,17 @@ test.each([
   expect(isRequest(source)).toBe(expected);
 });
 
+test('a huge request is refused without reading it', () => {
+  const values = Array.from({ length: 25_000 }, (_, at) => `  v${at}: { labl: x }\n`).join('');
+  expect(readRequest(`${small()}${values}`).problems).toEqual([
+    {
+      position: { line: 1, column: 1 },
+      message: 'is larger than 262144 characters',
+      hint: 'split the request',
+    },
+  ]);
+});
+
 const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
 const line = fc
   .string({ minLength: 1, maxLength: 40, unit: 'grapheme' })
@@ -168,7 +193,7 @@ const anyValue: fc.Arbitrary<AskedValue> = fc
     max: optional(fc.integer({ min: 64, max: 1000 })),
     generate: optional(fc.integer({ min: 8, max: 64 })),
     alphabet: optional(fc.constantFrom(...(Object.keys(alphabets) as (keyof typeof alphabets)[]))),
-    pattern: optional(fc.constantFrom('[A-Za-z0-9]+', '\\d{1,3}', 'x y', '.*')),
+    pattern: optional(fc.constantFrom('[A-Za-z0-9]+', '\\d{1,999}', 'x y.*', '.*')),
   })
   .map(({ generate, alphabet, pattern, ...rest }) => {
     if (rest.format !== 'text') return rest;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { KsealError } from '../../src/errors.ts';
-import { pathBeside, readBeside } from '../../src/sources/beside.ts';
+import { manifestBeside, pathBeside, readBeside } from '../../src/sources/beside.ts';
 
 /** A folder with `top/requests/r.yaml`, and a file outside of `top`. */
 function folderWith(marker: string | undefined): string {
@@ -53,10 +53,30 @@ test('a link may stay inside the repository, and must not lead out of it', () =>
   symlinkSync('../..', join(folder, 'top/requests/out'));
   symlinkSync('../../outside.yaml', join(folder, 'top/requests/file.yaml'));
   symlinkSync('nowhere', join(folder, 'top/requests/dangling.yaml'));
-  expect(pathBeside(request, 'inside/db.yaml')).toBe(join(folder, 'top/requests/inside/db.yaml'));
+  expect(pathBeside(request, 'inside/db.yaml')).toBe(join(folder, 'top/prod/db.yaml'));
   for (const name of ['out/new.yaml', 'out/deep/new.yaml', 'file.yaml'])
     expect(problemOf(request, name)).toBe('is outside of the repository of the request');
-  expect(problemOf(request, 'dangling.yaml')).toBe('is a link to nothing');
+  expect(problemOf(request, 'dangling.yaml')).toBe('is a broken link');
+});
+
+test('a path that leads through a file, or that is too long, is refused', () => {
+  const folder = folderWith('.git');
+  const request = join(folder, 'top/requests/r.yaml');
+  for (const name of ['r.yaml/new.yaml', `${'x'.repeat(300)}.yaml`])
+    expect(problemOf(request, name)).toBe('cannot be reached');
+});
+
+test('a manifest must not be in a hidden folder, also after links', () => {
+  const folder = folderWith('.git');
+  const request = join(folder, 'top/requests/r.yaml');
+  symlinkSync('.git', join(folder, 'top/plain'));
+  mkdirSync(join(folder, 'top/.git/hooks'));
+  for (const name of ['../plain/hooks/new.yaml', '../.git/new.yaml', '.db.yaml'])
+    expect(() => manifestBeside(request, name)).toThrow('is a hidden file, or in a hidden folder');
+  expect(readBeside(request, '../plain/new.yaml')).toBeInstanceOf(KsealError);
+  expect(manifestBeside(request, '../prod/db.yaml')).toBe(join(folder, 'top/prod/db.yaml'));
+  // A key is only read.
+  expect(pathBeside(request, '../plain/prod.pub')).toBe(join(folder, 'top/.git/prod.pub'));
 });
 
 test('a request behind a link counts where it really is', () => {

@@ -108,6 +108,7 @@ describe('a manifest', () => {
     ['as a JWK in a string', `k: '${JSON.stringify(ec.export({ format: 'jwk' }))}'`, '1:4 error'],
     ['in text that is not YAML', `a: [\n${key}`, '2:1 error'],
     ['of age', `k: ${age}`, '1:4 error'],
+    ['of PuTTY', `k: ${JSON.stringify(putty('none'))}`, '1:4 error'],
   ])('with a key %s is reported', (_, text, finding) => {
     expect(findingsIn(text)).toEqual([finding]);
   });
@@ -117,6 +118,13 @@ describe('a manifest', () => {
       '1:4 error',
       expect.stringMatching(/:4 error$/),
     ]);
+  });
+
+  test.each([
+    ['many headers', 'PuTTY-User-Key-File-3: x\nEncryption: none\n'.repeat(40_000)],
+    ['white space', `PuTTY-User-Key-File-3: x${' '.repeat(300_000)}`],
+  ])('with %s of PuTTY is searched once', (_, text) => {
+    expect(findingsIn(`k: |\n${indented(text)}`)).toEqual([]);
   });
 
   const secret = (field: string, value: string) =>

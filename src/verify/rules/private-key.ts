@@ -29,10 +29,15 @@ export const privateKey: Rule = {
 
 function hintFor({ path, isKeyFile }: JudgedText): string {
   const file = shellWord(path);
+  // A pattern that begins with / or .. does not match the file.
+  const ignore = /^(?:[\\/]|\.\.|[A-Z]:)/.test(path)
+    ? ', and name it in .gitignore'
+    : ` && echo ${file} >> .gitignore`;
+  // The command is at the end, so that it can be pasted.
   const remove = isKeyFile
-    ? `git rm --cached --ignore-unmatch ${file} && echo ${file} >> .gitignore`
-    : 'move it to a Secret, and seal it: kseal seal NAME -n NAMESPACE -k KEY --from-file KEY=FILE';
-  return `${remove}; if it was ever committed, replace the key`;
+    ? `to remove it: git rm --cached --ignore-unmatch -- ${file}${ignore}`
+    : 'to seal it as a value of a Secret: kseal seal NAME -n NAMESPACE -k KEY --from-file KEY=FILE';
+  return `replace the key if it was ever committed; ${remove}`;
 }
 
 /** A private key in a text. */
@@ -137,15 +142,15 @@ function keysOfAge(text: string): readonly FoundKey[] {
   );
 }
 
-const puttyKey =
-  /PuTTY-User-Key-File-\d:[^\n]*\s+Encryption: (\S+)(?=[\s\S]{1,65536}?Private-Lines: \d)/g;
-
+/** Reads each file up to the next one, so that no text is searched twice. */
 function keysOfPutty(text: string): readonly FoundKey[] {
-  return [...text.matchAll(puttyKey)].map(({ 1: cipher, index: at }) => ({
-    at,
-    kind: 'private key of PuTTY',
-    isEncrypted: cipher !== 'none',
-  }));
+  const starts = [...text.matchAll(/PuTTY-User-Key-File-\d:/g)].map(({ index }) => index);
+  return starts.flatMap((at, count) => {
+    const file = text.slice(at, starts[count + 1]);
+    const [, cipher] = /Encryption: ([\w-]+)/.exec(file) ?? [];
+    if (cipher === undefined || !/Private-Lines: \d/.test(file)) return [];
+    return [{ at, kind: 'private key of PuTTY', isEncrypted: cipher !== 'none' }];
+  });
 }
 
 /** The place of a key: that of the YAML value that contains it, in which no comment can be. */
