@@ -585,7 +585,7 @@ interface Summary extends Pick<Setting, 'key' | 'title' | 'scope'> {
   readonly isDoubtful: boolean;
   /** The command line that does the same without questions. */
   readonly command: string;
-  /** What was asked for, so that it can be changed. */
+  /** The answers that can be changed. */
   readonly changes: Readonly<Record<Change, boolean>>;
 }
 
