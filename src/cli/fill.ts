@@ -90,7 +90,11 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
   const results = await sealAll(places, request, answers);
   await confirm(form, results, answers, isAsking);
   replaceFiles(results.map(asReplacement), { makeFolders: true });
-  for (const { shown } of results) say(io, 'note', `wrote ${shown}`);
+  sayAll(
+    io,
+    'file',
+    results.map(({ shown }) => ({ kind: 'note', text: `wrote ${shown}` })),
+  );
   const receiver = request.from === undefined ? 'the person who asked' : request.from;
   say(
     io,
@@ -413,7 +417,7 @@ function unanswered(
     kind === 'stdin' ? `--stdin ${text}` : `--from-file ${shellWord(text)}`,
   );
   const missing = wanted.map(({ key }) => `--from-file ${key}=PATH`);
-  return new KsealError('USAGE', `no terminal to ask for: ${labels}`, {
+  return new KsealError('USAGE', `cannot ask without a terminal for: ${labels}`, {
     thing: path,
     hint: ['kseal fill', shellWord(path), ...given, ...missing].join(' '),
   });

@@ -160,19 +160,24 @@ export async function askKey(
   const file = { value: '', label: 'Another key, from a file' };
   const chosen =
     names.length > 0 && (await choose(io, 'Which key do you want to use?', [...choices, file]));
-  const reference = chosen || (await askKeyFile(io));
+  const reference = chosen || (await askKeyFile(io, config, statuses));
   if (reference !== undefined) return reference;
   const { problem, name } = noKey(config);
   throw new KsealError('USAGE', problem, { hint: withKey(name) });
 }
 
-/** Asks for a file until it holds a public key; undefined without a terminal. */
-async function askKeyFile(io: IO): Promise<string | undefined> {
+/** Asks for a file until it holds a public key that can be used; undefined without a terminal. */
+async function askKeyFile(
+  io: IO,
+  config: Config | undefined,
+  statuses: Awaited<ReturnType<typeof keyStatuses>> | undefined,
+): Promise<string | undefined> {
   for (;;) {
     const path = await askPath(io, 'Which file is the public key in, such as prod.pub?');
     if (path === undefined) return undefined;
     try {
-      await publicKeyFromFile(resolve(io.cwd, path), path, readFile);
+      const { kid } = await publicKeyFromFile(resolve(io.cwd, path), path, readFile);
+      if (config && statuses) refuseInactive(config, path, statuses.of(kid));
       // A bare word would be the name of a configured key.
       return parseReference(path).kind === 'name' ? `./${path}` : path;
     } catch (thrown) {
