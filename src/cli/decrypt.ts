@@ -230,14 +230,17 @@ async function decryptManifests(
     }
   };
   const read: (Input & { readonly manifest: Manifest })[] = [];
-  for (const input of inputs) {
+  const unreadAfter = (_: Input, index: number) => inputs.length - index - 1;
+  for await (const input of withProgress(io, 'read', inputs, unreadAfter)) {
     const manifest = await attempt(() => readSealed(io, input));
     if (manifest !== undefined) read.push({ ...input, manifest });
   }
   const unread = errors.length;
-  if (folder !== undefined)
+  if (folder !== undefined) {
+    const taken = takenBy(io, inputs);
     for (const input of read)
-      await attempt(async () => checkTarget(io, folder, input, inputs, flags));
+      await attempt(async () => checkTarget(io, folder, input, taken, flags));
+  }
   if (errors.length > unread) throwAll(errors);
   const results: OpenedFile[] = [];
   const warnings: Message[] = [];
@@ -379,30 +382,45 @@ function nothingSealed(paths: readonly string[]): KsealError {
 
 const targetIn = (folder: string, { below }: Input) => join(folder, below);
 
+/** The inputs by what an output must not share with another one. */
+interface Taken {
+  /** The path of each file, by its identity on the disk. */
+  readonly files: ReadonlyMap<string, string>;
+  /** The paths of the inputs with the same path below the output folder. */
+  readonly below: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Collects them once, because thousands of files cannot be compared with each other. */
+function takenBy(io: IO, inputs: readonly Input[]): Taken {
+  const files = new Map<string, string>();
+  const belowAll = new Map<string, string[]>();
+  for (const { path, below } of inputs) {
+    files.set(identityOf(io, path) ?? path, path);
+    belowAll.set(below, [...(belowAll.get(below) ?? []), path]);
+  }
+  return { files, below: belowAll };
+}
+
+/** Names a file, whichever link leads to it; undefined if there is none. */
+function identityOf({ cwd }: IO, path: string): string | undefined {
+  const stat = statOf(resolve(cwd, path));
+  return stat && `${stat.dev}:${stat.ino}`;
+}
+
 /** Checks the file of an input in the output folder before any key is used. */
 function checkTarget(
   io: IO,
   folder: string,
   input: Input,
-  inputs: readonly Input[],
+  taken: Taken,
   flags: DecryptFlags,
 ): void {
   const target = targetIn(folder, input);
-  refuseInput(
-    io,
-    target,
-    inputsFor(
-      inputs.map(({ path }) => path),
-      io,
-      flags,
-    ),
-  );
-  const fileOf = ({ path }: Input) => resolve(io.cwd, path);
-  const twin = inputs.find(
-    (other) => other.below === input.below && fileOf(other) !== fileOf(input),
-  );
+  const same = taken.files.get(identityOf(io, target) ?? '');
+  refuseInput(io, target, inputsFor(same === undefined ? [] : [same], io, flags));
+  const twin = taken.below.get(input.below)?.find((path) => path !== input.path);
   if (twin !== undefined)
-    throw new KsealError('USAGE', `also the output of ${twin.path}`, {
+    throw new KsealError('USAGE', `also the output of ${twin}`, {
       thing: target,
       hint: 'run kseal decrypt once for each',
     });
