@@ -157,10 +157,10 @@ export async function writeResult(
   result: string | Uint8Array,
   target: Target,
 ): Promise<void> {
-  const { output, force = false, ...options } = target;
+  const { output, force = false, confidential, madeFrom, makeFolders } = target;
   if (output === undefined || output === '-') return writeStdout(io, result);
   const path = resolve(io.cwd, output);
   const bytes = Buffer.from(result as Uint8Array);
-  writeFile(path, output, bytes, { force, ...options });
+  writeFile(path, output, bytes, { force, confidential, madeFrom, makeFolders });
   say(io, 'note', `wrote ${output}`);
 }

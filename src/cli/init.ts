@@ -14,12 +14,13 @@ import {
 import { configWith, problemWith, withEntry } from '../config/write.ts';
 import { compareText } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
-import { folderWith, MAX_MANIFEST, readFile, readRegularFile } from '../fs/read.ts';
+import { folderWith, MAX_MANIFEST, readFile, readRegularFile, statOf } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
-import { gitFiles, type LocalGit, settingOf } from '../git/local.ts';
+import { gitFiles, type LocalGit, repositoryOf, settingOf } from '../git/local.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
 import { type KeyFile, publicKeyFromFile, publicKeyText } from '../keys/key-file.ts';
 import { keyStatuses } from '../keys/key-status.ts';
+import { knownKeysPath, rememberKey } from '../keys/known-keys.ts';
 import { checkPin, configuredKey, fetchKey } from '../keys/resolve.ts';
 import { isNamespace } from '../kubernetes/secret.ts';
 import { entryNamed, nameOf } from '../manifest/nodes.ts';
@@ -37,7 +38,7 @@ import {
   keyFileNear,
   warnAboutKey,
 } from './options.ts';
-import { say, warn } from './print.ts';
+import { say, sayFingerprint, warn } from './print.ts';
 import {
   askPath,
   askText,
@@ -136,13 +137,13 @@ interface Change {
 interface Plan {
   readonly changes: readonly Change[];
   readonly obstacles: readonly KsealError[];
-  /** A file that is not changed, but must be shared as well. */
-  readonly own?: string | undefined;
+  readonly found?: FoundKey | undefined;
 }
 
 async function init(io: IO, flags: InitFlags): Promise<void> {
   const place = placeFor(io, flags);
   checkFlags(place);
+  checkRules(place);
   const plan = await planFor(place);
   for (const { message, hint } of plan.obstacles) warn(io, { message, hint });
   if (plan.changes.length === 0) return say(io, 'note', `${place.shown}: nothing to do`);
@@ -184,7 +185,7 @@ function checkFlags({ io, asks, flags, config, top }: Place): void {
     throw refuse('-k and --practice are mutually exclusive', 'omit one of them');
   const withGit = extras.filter(({ option }) => flags[option]).map(({ flag }) => flag);
   if (top === undefined && withGit.length > 0)
-    throw refuse(`not in a git repository, as ${withGit.join(', ')} requires`, 'git init');
+    throw refuse(`not in a git repository, which ${withGit.join(', ')} needs`, 'git init');
   if (name !== undefined) refuseInvalid('--name', problemWith({ key: [name, {}] }));
   if (title !== undefined) refuseInvalid('--title', problemWith({ key: ['a', { title }] }));
   for (const path of rule) refuseInvalid('--rule', problemWith({ rules: [{ path }] }));
@@ -211,6 +212,33 @@ function refuseInvalid(thing: string, error: KsealError | undefined): void {
     throw new KsealError('USAGE', error.problem, { thing, hint: error.hint });
 }
 
+/** Throws USAGE for the first glob of --rule that matches no file that anybody can mean. */
+function checkRules({ flags, folder, shown }: Place): void {
+  const meant = flags.rule.map((glob) => globMeant(glob, folder));
+  const at = meant.findIndex((glob, index) => glob !== flags.rule[index]);
+  if (at < 0) return;
+  const thing = `--rule ${shellWord(flags.rule[at] ?? '')}`;
+  if (meant[at] !== undefined)
+    throw new KsealError('USAGE', 'is a folder, and matches no file in it', {
+      thing,
+      hint: commandWith({
+        ...flags,
+        rule: meant.map((glob, index) => glob ?? flags.rule[index] ?? ''),
+      }),
+    });
+  throw new KsealError('USAGE', `starts outside of the folder of ${shown}`, {
+    thing,
+    hint: 'name files relative to that folder, such as clusters/prod/**',
+  });
+}
+
+/** The glob for the files in a folder, if it is the name of one; undefined if it never matches. */
+function globMeant(glob: string, folder: string): string | undefined {
+  if (/^(?:\/|\.\.(?:\/|$))/.test(glob)) return undefined;
+  const isFolder = statOf(join(folder, glob))?.isDirectory() ?? false;
+  return isFolder || glob.endsWith('/') ? `${glob.replace(/\/+$/, '')}/**` : glob;
+}
+
 async function planFor(place: Place): Promise<Plan> {
   const { io, flags, asks, config, shown, top } = place;
   const hasKeys = config !== undefined && config.keys.size > 0;
@@ -229,10 +257,10 @@ async function planFor(place: Place): Promise<Plan> {
   }
   if (top === undefined) {
     say(io, 'note', 'not in a git repository: to add hooks, run kseal init again after git init');
-    return { changes, obstacles: [] };
+    return { changes, obstacles: [], found };
   }
   const more = await extrasFor(place, top, found?.entry[1].private !== undefined);
-  return { changes: [...changes, ...more.changes], obstacles: more.obstacles, own: found?.own };
+  return { changes: [...changes, ...more.changes], obstacles: more.obstacles, found };
 }
 
 /** The key that the rules name. */
@@ -243,6 +271,8 @@ interface FoundKey {
   readonly files: readonly Change[];
   /** The file of the user that the configuration names. */
   readonly own?: string | undefined;
+  /** Whether the user made the key here or gave its fingerprint, so that seal need not ask. */
+  readonly isConfirmed?: boolean;
 }
 
 /** A public key, and where it comes from. */
@@ -283,11 +313,24 @@ async function keyFor(place: Place): Promise<FoundKey> {
   if (asks) await confirmKey(place, candidate);
   else if (pem === undefined) {
     say(io, 'note', `${from}: RSA-${bits}`);
-    say(io, 'note', `its fingerprint: ${describeKid(kid)}`);
+    sayFingerprint(io, describeKid(kid));
   }
   const name = await nameOfKey(place, candidate);
   const title = flags.title ?? (asks ? await askTitle(io, pem !== undefined) : undefined);
-  return { ...(await newKey(place, candidate, name, title || undefined)), isKnown: false };
+  const isConfirmed = pem !== undefined || flags.pin !== undefined;
+  const key = await newKey(place, candidate, name, title || undefined);
+  return { ...key, isKnown: false, isConfirmed };
+}
+
+/** A token or password in the address of a repository; a user name of SSH is not secret. */
+const credentials = /^git\+(?:https?:\/\/[^/]*@|ssh:\/\/[^/]*:[^/]*@)/i;
+
+function withCredentials(flags: InitFlags, reference: string): KsealError {
+  const key = reference.replace(/:\/\/[^/]*@/, '://');
+  return new KsealError('USAGE', `would be written to ${CONFIG_NAME} with its credentials`, {
+    thing: key,
+    hint: `let git ask for them or store them: ${commandWith({ ...flags, key })}`,
+  });
 }
 
 /** Gets the key of a reference, or makes a pair without one. */
@@ -300,6 +343,7 @@ async function candidateFor(place: Place, reference: string | undefined): Promis
   const context = keyContext(io, flags, config);
   const parsed = parseReference(reference);
   if (parsed.kind === 'remote') {
+    if (credentials.test(reference)) throw withCredentials(flags, reference);
     const key = await fetchKey(reference, io.cwd, context);
     for (const [fact, value] of key.facts) say(io, 'note', `${fact}: ${value}`);
     // The exact version of a key in a KMS; another version would have another fingerprint.
@@ -344,7 +388,7 @@ async function nameOfKey({ io, flags, asks, config }: Place, { from }: Candidate
     return (await askText(io, 'What is the key called?', { preset: free, check })) ?? '';
   }
   if (!taken(wanted)) return wanted;
-  throw new KsealError('KEY_MISMATCH', `key ${wanted} is another key`, {
+  throw new KsealError('KEY_MISMATCH', `has another key named ${wanted}`, {
     thing: config?.path,
     hint: commandWith({ ...flags, name: free }),
   });
@@ -409,9 +453,13 @@ async function hasKey({ io, folder, flags }: Place, file: string, kid: string, n
   const shown = relative(io.cwd, path);
   const held = await publicKeyFromFile(path, shown);
   if (held.kid === kid) return true;
-  throw new KsealError('KEY_MISMATCH', `has another key: ${describeKid(held.kid)}`, {
+  throw new KsealError('KEY_MISMATCH', 'has another key', {
     thing: shown,
     hint: commandWith({ ...flags, name: `${name}-2` }),
+    fingerprints: [
+      ['in the file', describeKid(held.kid)],
+      ['given', describeKid(kid)],
+    ],
   });
 }
 
@@ -525,7 +573,7 @@ async function rulesFor(place: Place, { entry: [key], isKnown }: FoundKey) {
   for (const { path } of added) {
     const earlier = config && ruleFor(config, resolve(folder, sampleOf(path)));
     if (earlier === undefined) continue;
-    throw new KsealError('USAGE', `the rule for ${earlier.path} comes first for ${path}`, {
+    throw new KsealError('USAGE', `the rule for ${earlier.path} already applies to ${path}`, {
       thing: shown,
       hint: 'add the rule by hand, above that one',
     });
@@ -554,7 +602,13 @@ async function askRule(place: Place, key: string): Promise<Files> {
     const isGlob = typed !== '' && !fits.some(({ label }) => label === typed);
     return isGlob ? [...fits, { value: { path: typed }, label: typed }] : fits;
   };
-  const check = (files: Files) => files && problemWith({ rules: [files] })?.problem;
+  const check = (files: Files) => {
+    if (files === undefined) return undefined;
+    const meant = globMeant(files.path, place.folder);
+    if (meant === undefined) return `starts outside of the folder of ${place.shown}`;
+    if (meant !== files.path) return `is a folder; for the files in it, type ${meant}`;
+    return problemWith({ rules: [files] })?.problem;
+  };
   return search(place.io, 'Which files are sealed with this key?', source, check);
 }
 
@@ -800,7 +854,7 @@ function addedLines({ before, after }: Change): readonly string[] {
 }
 
 /** Writes all files or none, and prints the next commands. */
-function write({ io, top }: Place, { changes, own }: Plan): void {
+function write({ io, top, folder }: Place, { changes, found }: Plan): void {
   const files = changes.map(
     ({ path, before, after, confidential = false, executable = false }) => ({
       path,
@@ -815,9 +869,10 @@ function write({ io, top }: Place, { changes, own }: Plan): void {
   replaceFiles(files, { makeFolders: true });
   for (const { shown, madeFrom } of files)
     say(io, 'note', `${madeFrom === undefined ? 'wrote' : 'added to'} ${shown}`);
+  if (found?.isConfirmed) remember(io, folder, found);
   const isShared = ({ path, confidential }: Pick<Change, 'path' | 'confidential'>) =>
     top !== undefined && !confidential && isBelow(top, path) && !isBelow(join(top, '.git'), path);
-  const shared = [...(own === undefined ? [] : [{ path: own }]), ...changes]
+  const shared = [...(found?.own === undefined ? [] : [{ path: found.own }]), ...changes]
     .filter(isShared)
     .map(({ path }) => shellWord(relative(io.cwd, path)));
   const secret = changes.find(({ confidential }) => confidential);
@@ -830,6 +885,19 @@ function write({ io, top }: Place, { changes, own }: Plan): void {
   if (again.length > 0) say(io, 'hint', `in every other clone: kseal init ${again.join(' ')}`);
   for (const { next } of changes) if (next !== undefined) say(io, 'hint', next);
   say(io, 'hint', 'to seal a value: kseal seal');
+}
+
+/** Spares the user the question of seal about a key that she confirmed here. */
+function remember(io: IO, folder: string, { entry: [name, { kid = '' }] }: FoundKey): void {
+  const path = knownKeysPath(io.env);
+  if (path === undefined) return;
+  try {
+    rememberKey(path, { name, kid, repository: repositoryOf(folder, io.env) });
+    say(io, 'note', `added key ${name} to ${path}`);
+  } catch (thrown) {
+    // Then seal asks.
+    expected(thrown);
+  }
 }
 
 function isBelow(folder: string, path: string): boolean {

@@ -60,7 +60,7 @@ type Characters = Pick<Atom, 'has' | 'literal' | 'words'>;
 
 const shorthands: Readonly<Record<string, Characters>> = {
   '\\d': { has: (c) => /^\d$/.test(c), literal: undefined, words: 'digits' },
-  '\\w': { has: (c) => /^\w$/.test(c), literal: undefined, words: 'characters out of A-Za-z0-9_' },
+  '\\w': { has: (c) => /^\w$/.test(c), literal: undefined, words: 'characters from A-Za-z0-9_' },
   '\\s': { has: (c) => /^\s$/.test(c), literal: undefined, words: 'spaces' },
 };
 

@@ -113,7 +113,7 @@ test.each([
   ['HR-\\d{4}', '"HR-", then 4 digits'],
   ['[A-Z]{2,}', '2 or more characters from A-Z'],
   ['[^:/]*@?', 'any number of characters other than :/, then up to 1 "@"'],
-  ['\\w{8,64}', '8 to 64 characters out of A-Za-z0-9_'],
+  ['\\w{8,64}', '8 to 64 characters from A-Za-z0-9_'],
   ['\\d[A-Z]?', '1 digit, then up to 1 character out of A-Z'],
   ['.+', '1 or more characters of any kind'],
 ])('%s is described as: %s', (source, words) => {
