@@ -271,7 +271,7 @@ interface FoundKey {
   readonly files: readonly Change[];
   /** The file of the user that the configuration names. */
   readonly own?: string | undefined;
-  /** Whether the user made the key here or gave its fingerprint, so that seal need not ask. */
+  /** Whether the user made the key here or confirmed its fingerprint, so that seal need not ask. */
   readonly isConfirmed?: boolean;
 }
 
@@ -317,7 +317,8 @@ async function keyFor(place: Place): Promise<FoundKey> {
   }
   const name = await nameOfKey(place, candidate);
   const title = flags.title ?? (asks ? await askTitle(io, pem !== undefined) : undefined);
-  const isConfirmed = pem !== undefined || flags.pin !== undefined;
+  const isAsked = asks && !isFromKms(candidate);
+  const isConfirmed = isAsked || pem !== undefined || flags.pin !== undefined;
   const key = await newKey(place, candidate, name, title || undefined);
   return { ...key, isKnown: false, isConfirmed };
 }
@@ -541,17 +542,22 @@ async function publicKeysIn({ io, folder, config }: Place) {
 }
 
 /** Shows the fingerprint, and asks whether it is right unless the key comes from its KMS directly. */
-async function confirmKey({ io, flags }: Place, { kid, from, source, pem }: Candidate) {
+async function confirmKey({ io, flags }: Place, candidate: Candidate) {
+  const { kid, from, pem } = candidate;
   if (pem !== undefined) return;
   const fingerprint = `The fingerprint of ${from} is\n${describeKid(kid).replace(' (', '\n(')}`;
-  if (flags.pin !== undefined || source?.startsWith('gcpkms:'))
-    return showOnTerminal(io, fingerprint);
+  if (flags.pin !== undefined || isFromKms(candidate)) return showOnTerminal(io, fingerprint);
   const question = `${fingerprint}\nIs this the fingerprint that you got from the KMS manager?`;
-  if (await askYesNo(io, question, true)) return;
+  // Enter means no, as in seal: a fingerprint has to be compared.
+  if (await askYesNo(io, question)) return;
   throw new KsealError('KEY_MISMATCH', 'not confirmed', {
     thing: from,
     hint: 'get the key and its fingerprint from the KMS manager again',
   });
+}
+
+function isFromKms({ source }: Candidate): boolean {
+  return source?.startsWith('gcpkms:') ?? false;
 }
 
 /** The new rules for a key. Throws USAGE for one that would never apply. */
