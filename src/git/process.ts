@@ -207,5 +207,8 @@ function unwatch(): void {
 function endBy(signal: NodeJS.Signals): void {
   removeAll();
   unwatch();
-  if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+  const others = process.listenerCount(signal);
+  if (others === 0) process.kill(process.pid, signal);
+  // The handler of bin/kseal.js leaves the exit to others, and was called before this one.
+  if (others === 1) process.emit(signal, signal);
 }

@@ -61,7 +61,10 @@ async function fetcher({ folder }: GitWorld, url: string): Promise<string> {
   const address = { url, protocols: ['https'], ref: 'main', path: 'keys/prod.pub', shown: url };
   const source = `import { fetchFile } from ${JSON.stringify(module)};
     // As bin/kseal.js does.
-    if (process.argv[2] === 'bin') process.on('SIGINT', () => process.exit(130));
+    if (process.argv[2] === 'bin')
+      process.on('SIGINT', () => {
+        if (process.listenerCount('SIGINT') === 1) process.exit(130);
+      });
     const options = { env: process.env, limit: 100, verifySignature: false };
     await fetchFile(${JSON.stringify(address)}, options);`;
   const { outputFiles } = await build({
