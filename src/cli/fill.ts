@@ -2,7 +2,7 @@ import { createPrivateKey, randomInt, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { parseReference } from '../config/config.ts';
+import { fileReference, parseReference } from '../config/config.ts';
 import type { Diagnostic } from '../diagnostic.ts';
 import { attemptAll, expected, KsealError, throwAll } from '../errors.ts';
 import { isSameFile, readRegularFile } from '../fs/read.ts';
@@ -211,8 +211,7 @@ async function existingManifest(io: IO, shown: string): Promise<Manifest> {
 /** The key of a target as `-k` takes it: a configured name, or a path from the current folder. */
 function keyFor({ cwd }: IO, request: string, { key }: Target): string | undefined {
   if (key === undefined || parseReference(key).kind === 'name') return key;
-  const path = relative(cwd, pathBeside(request, key));
-  return parseReference(path).kind === 'name' ? `./${path}` : path;
+  return fileReference(relative(cwd, pathBeside(request, key)));
 }
 
 function introduction({ title, from, note, values }: SecretRequest): readonly string[] {
