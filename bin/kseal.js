@@ -2,10 +2,13 @@
 import { systemIO } from '../dist/io.js';
 import { main } from '../dist/main.js';
 
-// A handler, unlike the default action, lets a write finish first. A server adds its own handler.
-process.on('SIGINT', () => {
-  if (process.listenerCount('SIGINT') === 1) process.exit(130);
-});
+// A handler, unlike the default action, lets a write finish first, and restores the terminal. A server
+// and a question add their own handlers.
+for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143 })) {
+  process.on(signal, () => {
+    if (process.listenerCount(signal) === 1) process.exit(code);
+  });
+}
 process.exitCode = await main(process.argv.slice(2), systemIO());
 // All output is written. An open socket, for example to a token service, must not delay the exit.
 setTimeout(() => process.exit(), 1000).unref();

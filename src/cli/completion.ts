@@ -35,7 +35,8 @@ function shellNamed(name: string): Shell | undefined {
 
 /** Explains how to turn on completion in the shell of the user. Throws USAGE for an unknown one. */
 function instructions({ env, stdout }: IO): string {
-  const name = basename(env.SHELL ?? '');
+  // Git Bash on Windows has a path with the extension.
+  const name = basename(env.SHELL ?? '', '.exe');
   const shell = stdout.isTTY ? shellNamed(name) : undefined;
   if (shell === undefined) throw usage(`no shell given: use one of ${names.join(', ')}`);
   return `To complete with Tab in ${name}, add this line to ${shell.file}:\n\n  ${shell.line}\n\nThen open a new terminal.\n`;

@@ -17,7 +17,7 @@ import { locationIn } from '../manifest/place.ts';
 import { isWithoutSecret, noSecret, selectSecret } from '../manifest/read.ts';
 import type { Entry, Manifest } from '../manifest/types.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
-import { counted, grouped, listOf, shellWord } from '../text.ts';
+import { counted, grouped, listOf, MAX_LISTED, shellWord } from '../text.ts';
 import {
   type OpenedSecret,
   type OpenedValue,
@@ -63,6 +63,7 @@ import {
   sayAll,
   warn,
   warnAbout,
+  warning,
   warningsAbout,
   withProgress,
   writeStdout,
@@ -170,7 +171,7 @@ function inputsOf(io: IO, files: readonly string[], flags: DecryptFlags): readon
   if (raw === undefined && only === undefined && name !== undefined)
     throw badFlag('--name requires --only KEY');
   if (raw !== undefined && only !== undefined) throw badFlag('--only cannot be used with --raw');
-  if (inputs.includes('')) throw badFlag('a path is empty');
+  if (inputs.includes('') || flags.output === '') throw badFlag('a path is empty');
   if (inputs.filter((path) => path === '-').length > 1) throw badFlag('- can be given only once');
   if ((inputs.length === 0 || inputs.includes('-')) && io.stdin.isTTY)
     throw new KsealError('USAGE', 'no manifest given', { hint: again(['-'], flags, flags.key) });
@@ -259,7 +260,12 @@ async function writeOpened(
   { folder, count }: { readonly folder: string | undefined; readonly count: number },
   flags: DecryptFlags,
 ): Promise<void> {
-  for (const result of results) sayOpened(io, result, flags);
+  // For many files the command that keeps what is lost is the same, with FILE.
+  const isFew = results.length <= MAX_LISTED;
+  const messages = results.map((result) =>
+    messagesOn(isFew ? result : { ...result, path: '-' }, flags),
+  );
+  sayAll(io, 'message', messages.flat());
   const skipped = count - results.length;
   if (skipped > 0)
     say(io, 'note', `skipped ${grouped(skipped)} of ${counted(count, 'file')}: no sealed values`);
@@ -278,10 +284,13 @@ function outputFolder(
 ): string | undefined {
   if (output === undefined || output === '-') return undefined;
   const isSingle = paths.length === 1 && !paths.some((path) => namesFolder(io, path));
-  return isSingle && !/[\\/]$/.test(output) && !namesFolder(io, output) ? undefined : output;
+  if (isSingle && !/[\\/]$/.test(output) && !namesFolder(io, output)) return undefined;
+  if (statOf(resolve(io.cwd, output))?.isDirectory() === false)
+    throw new KsealError('IO', 'is a file, not a folder', { thing: output, hint: 'name a folder' });
+  return output;
 }
 
-/** The manifests at a path; those in a folder without those in the output folder. */
+/** The manifests at a path; those in a folder without those in an output folder within it. */
 function inputsAt(io: IO, path: string, folder: string | undefined): readonly Input[] {
   if (!namesFolder(io, path)) {
     if (path === '-' && folder !== undefined)
@@ -292,9 +301,11 @@ function inputsAt(io: IO, path: string, folder: string | undefined): readonly In
     return [{ path, walked: false, below: placeBelow(io, path, basename(path)) }];
   }
   const top = resolve(io.cwd, path);
-  const output = folder === undefined ? undefined : resolve(io.cwd, folder) + sep;
+  const output = resolve(io.cwd, folder ?? path);
+  const isResult = (file: string) =>
+    output.startsWith(top + sep) && resolve(io.cwd, file).startsWith(output + sep);
   return manifestsIn(top, path)
-    .filter((file) => output === undefined || !resolve(io.cwd, file).startsWith(output))
+    .filter((file) => !isResult(file))
     .map((file) => {
       const own = join(basename(top), relative(top, resolve(io.cwd, file)));
       return { path: file, walked: true, below: placeBelow(io, file, own) };
@@ -355,10 +366,9 @@ async function openManifest(
   return { text, opened };
 }
 
-function sayOpened(io: IO, { path, manifest, opened }: OpenedFile, flags: DecryptFlags): void {
-  if (opened.length === 0) warn(io, { message: `${shownPath(path)}: no sealed values` });
-  sayMoves(io, manifest, opened);
-  sayLosses(io, path, manifest, opened, flags);
+function messagesOn({ path, manifest, opened }: OpenedFile, flags: DecryptFlags): Message[] {
+  if (opened.length === 0) return [warning({ message: `${manifest.path}: no sealed values` })];
+  return [...moves(manifest, opened), ...losses(path, manifest, opened, flags)];
 }
 
 /** Not printed for a pipe: its reader is unknown, and may be kseal seal. */
@@ -450,43 +460,47 @@ async function openOne(io: IO, path: string, flags: DecryptFlags, keys: Keys): P
   return bytes;
 }
 
-function sayMoves(io: IO, { path }: Manifest, opened: readonly OpenedSecret[]): void {
-  for (const { secret, values } of opened) {
-    for (const { entry } of values.filter(({ moved }) => moved)) {
-      const where = locationOf(path, locationIn(secret, entry));
-      say(io, 'note', `${where}: moved to data, because stringData holds only UTF-8 text`);
-    }
-  }
+function moves({ path }: Manifest, opened: readonly OpenedSecret[]): Message[] {
+  return opened.flatMap(({ secret, values }) =>
+    values
+      .filter(({ moved }) => moved)
+      .map(({ entry }) => {
+        const where = locationOf(path, locationIn(secret, entry));
+        const text = `${where}: moved to data, because stringData holds only UTF-8 text`;
+        return { kind: 'note', text };
+      }),
+  );
 }
 
 /**
- * Prints what is lost if the result is sealed again without further options, namely scopes wider
+ * Returns what is lost if the result is sealed again without further options, namely scopes wider
  * than strict and the field stringData, and the commands that keep it.
  */
-function sayLosses(
-  io: IO,
+function losses(
   path: string,
   manifest: Manifest,
   opened: readonly OpenedSecret[],
   flags: DecryptFlags,
-): void {
+): Message[] {
   const hasWide = opened.some(({ values }) => values.some((value) => scopeOf(value) !== 'strict'));
-  for (const one of opened) {
+  const notes = opened.flatMap((one): string[] => {
     const where = locationOf(manifest.path, locationIn(one.secret));
     const note = (values: readonly OpenedValue[], how: string) => {
       const names = listOf(values.map(({ entry }) => `"${entry.key}"`));
       const keys = values.length === 1 ? `data key ${names} was` : `data keys ${names} were`;
-      if (values.length > 0) say(io, 'note', `${where}: ${keys} sealed ${how}`);
+      return values.length === 0 ? [] : [`${where}: ${keys} sealed ${how}`];
     };
-    if (hasWide)
-      for (const scope of scopes)
-        note(
-          one.values.filter((value) => value.scope === scope),
-          scope,
-        );
-    if (becomesData(one)) note(one.values, 'under stringData');
-  }
-  for (const hint of waysToKeep(path, manifest, opened, flags)) say(io, 'hint', hint);
+    const sealedFor = (scope: string) => one.values.filter((value) => value.scope === scope);
+    return [
+      ...(hasWide ? scopes.flatMap((scope) => note(sealedFor(scope), scope)) : []),
+      ...(becomesData(one) ? note(one.values, 'under stringData') : []),
+    ];
+  });
+  const [hint, ...others] = waysToKeep(path, manifest, opened, flags);
+  return [
+    ...notes.map((text): Message => ({ kind: 'note', text, hint })),
+    ...others.map((text): Message => ({ kind: 'hint', text })),
+  ];
 }
 
 /** Whether seal renames stringData, as it does in a Secret without data. */
@@ -540,6 +554,7 @@ function commandFor(paths: readonly string[], flags: DecryptFlags, keys = flags.
     '-k': keys,
     '--config': flags.config,
     '--kms-endpoint': flags.kmsEndpoint,
+    '--verify-signature': flags.verifySignature,
     '--accept-unbound': flags.acceptUnbound,
     '--allow-revoked': flags.allowRevoked,
   });

@@ -1,11 +1,11 @@
 import { createPrivateKey, randomInt, X509Certificate } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { fileReference, parseReference } from '../config/config.ts';
-import type { Diagnostic } from '../diagnostic.ts';
-import { attemptAll, expected, KsealError, throwAll } from '../errors.ts';
-import { isSameFile, readRegularFile } from '../fs/read.ts';
+import { type Diagnostic, errorFor } from '../diagnostic.ts';
+import { attemptAll, type ErrorCode, expected, expectedErrors, KsealError } from '../errors.ts';
+import { fileError, isSameFile, MAX_MANIFEST, readFile, readRegularFile } from '../fs/read.ts';
 import { checkWritable, replaceFiles } from '../fs/write.ts';
 import type { Scope } from '../jwe/binding.ts';
 import { fingerprintOf } from '../jwe/thumbprint.ts';
@@ -13,7 +13,7 @@ import { forbiddenValue } from '../kubernetes/secret.ts';
 import { newManifest } from '../manifest/edit.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
 import { sealedKeysIn, secretAt } from '../manifest/place.ts';
-import { readManifest } from '../manifest/read.ts';
+import { decodeManifest, readManifest } from '../manifest/read.ts';
 import type { Manifest, SecretDocument } from '../manifest/types.ts';
 import { makeUp, mismatchIn, type PemChecks, problemOf, progressOf } from '../request/answer.ts';
 import {
@@ -26,13 +26,13 @@ import {
   type Target,
 } from '../request/request.ts';
 import { allowedCodes, type NewValue, sealInto } from '../seal/seal.ts';
-import { isMismatch } from '../seal/value-warnings.ts';
-import { pathBeside } from '../sources/beside.ts';
-import { decodeUtf8, printable, shellWord } from '../text.ts';
-import { readInput, readManifestFile } from './files.ts';
+import { isMismatch, refusalOf, type ValuePolicy } from '../seal/value-warnings.ts';
+import { manifestBeside, pathBeside } from '../sources/beside.ts';
+import { counted, decodeUtf8, listOf, MAX_LISTED, printable, shellWord } from '../text.ts';
+import { readInput, withoutFinalNewline } from './files.ts';
 import type { IO } from './io.ts';
 import { configOption, type KeyFlags } from './options.ts';
-import { say, sayAll, warningsAbout } from './print.ts';
+import { say, sayAll } from './print.ts';
 import {
   askPath,
   askYesNo,
@@ -44,8 +44,8 @@ import {
   withoutEcho,
 } from './prompt.ts';
 import { showOnce } from './seal-form.ts';
-import { type Setting, settingsFrom } from './sealing-key.ts';
-import { capitalized, readValues, type Source, settle, stdinReaders } from './values.ts';
+import { pinOf, type Setting, settingsFrom } from './sealing-key.ts';
+import { capitalized, type Source, settle, stdinReaders } from './values.ts';
 
 // `kseal fill` is for people who know what the value is, and nothing about Kubernetes: they read
 // only the words of the request, which somebody else wrote and which may be hostile.
@@ -70,6 +70,7 @@ export function configure(command: Command, io: IO): void {
 async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): Promise<void> {
   const request = readRequestFile(io, path);
   checkSources(request, sources);
+  pinOf(flags.pin);
   const isAsking = canAsk(io);
   if (isAsking) show(io, introduction(request));
   const found = await attemptAll(request.targets, (target) => placeOf(io, path, target));
@@ -78,16 +79,22 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
   const given = await givenAnswers(form, sources);
   const wanted = await wantedValues(form, found, given, isAsking);
   if (!isAsking && wanted.length > 0) throw unanswered(form, wanted, sources);
-  const places = await attemptAll(found, async (place) => ({
-    ...place,
-    setting: await settingOf(io, path, place, flags),
-  }));
+  const places: KeyedPlace[] = [];
+  // Not all errors at once: after no to one key, nobody wants to be asked about the next.
+  for (const place of found) {
+    const setting = await fitting(place.shown, () => settingOf(io, path, place, flags));
+    places.push({ ...place, setting });
+  }
   const answers = await withoutEcho(io, () => askAll(form, wanted, given));
   if (answers.size === 0) return say(io, 'note', 'nothing was changed');
   const results = await sealAll(places, request, answers);
   await confirm(form, results, answers, isAsking);
   replaceFiles(results.map(asReplacement), { makeFolders: true });
-  for (const { shown } of results) say(io, 'note', `wrote ${shown}`);
+  sayAll(
+    io,
+    'file',
+    results.map(({ shown }) => ({ kind: 'note', text: `wrote ${shown}` })),
+  );
   const receiver = request.from === undefined ? 'the person who asked' : request.from;
   say(
     io,
@@ -96,7 +103,10 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
   );
 }
 
-/** Reads and checks a request. Throws IO, or CONFIG_INVALID for each of its problems. */
+/**
+ * Reads and checks a request. Throws IO, or CONFIG_INVALID without the problems of a malformed one,
+ * which are in the words of its author.
+ */
 function readRequestFile(io: IO, path: string): SecretRequest {
   const source = decodeUtf8(readRegularFile(resolve(io.cwd, path), path, MAX_VALUE));
   if (source === undefined || !isRequest(source)) {
@@ -106,14 +116,12 @@ function readRequestFile(io: IO, path: string): SecretRequest {
     });
   }
   const { request, problems } = readRequest(source);
-  throwAll(
-    problems.map(({ position: { line, column }, message, hint }) => {
-      const thing = `${path}:${line}:${column}`;
-      return new KsealError('CONFIG_INVALID', message, { thing, hint });
-    }),
-  );
   if (request !== undefined) return request;
-  throw new KsealError('CONFIG_INVALID', 'is empty', { thing: path });
+  const count = problems.length === 0 ? 'nothing in it' : counted(problems.length, 'mistake');
+  throw new KsealError('CONFIG_INVALID', `the request has ${count}, so it cannot be answered`, {
+    thing: path,
+    hint: `tell the person who sent it to you; to list them: kseal verify ${shellWord(path)}`,
+  });
 }
 
 /** The context of every question. */
@@ -143,25 +151,53 @@ interface KeyedPlace extends Place {
 
 /** Throws MANIFEST_INVALID if links lead from two targets to one file. */
 function refuseTwins(places: readonly Place[]): void {
-  for (const [index, { file, shown }] of places.entries()) {
-    const twin = places.slice(0, index).find((other) => isSameFile(other.file, file));
-    if (twin !== undefined) throw broken(shown, `is the same file as ${twin.shown}`);
+  for (const [index, { file, target }] of places.entries()) {
+    const twin = places
+      .slice(0, index)
+      .find((other) => other.file === file || isSameFile(other.file, file));
+    if (twin !== undefined) throw broken(target.file, `is the same file as ${twin.target.file}`);
   }
 }
 
-/** The request is at fault, and not the person who answers it. */
+/**
+ * The request is at fault, and not the person who answers it. The cause is in the words of its
+ * author, and so only `--debug` prints it.
+ */
 function broken(thing: string, problem: string, cause?: unknown): KsealError {
-  const hint = 'tell the person who sent you the request';
+  const debug = cause === undefined ? '' : ', with the reason that --debug prints';
+  const hint = `tell the person who sent you the request${debug}`;
   return new KsealError('MANIFEST_INVALID', problem, { thing, hint, cause });
+}
+
+/** The errors that the person who answers can do something about. */
+const own: readonly ErrorCode[] = [
+  ...(['INTERRUPTED', 'KEY_MISMATCH', 'KEY_NOT_FOUND', 'KEY_DENIED'] as const),
+  ...(['KEY_CREDENTIALS', 'KEY_UNAVAILABLE', 'KEY_DEADLINE'] as const),
+];
+
+/** Runs `action`, and turns the errors of the request or its repository into `broken`. */
+async function fitting<T>(shown: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (thrown) {
+    const codes = expectedErrors(thrown).map(({ code }) => code);
+    if (codes.some((code) => own.includes(code))) throw thrown;
+    const isLarge = codes.includes('VALUE_REFUSED');
+    const problem = isLarge
+      ? 'has no room for answers of this size'
+      : 'cannot be written as the request says';
+    throw broken(shown, problem, thrown);
+  }
 }
 
 /** Finds the file of a target, and everything about it that can fail before the first question. */
 async function placeOf(io: IO, path: string, target: Target): Promise<Place> {
-  const file = pathBeside(resolve(io.cwd, path), target.file);
+  const file = manifestBeside(resolve(io.cwd, path), target.file);
   const shown = relative(io.cwd, file);
   const isNew = !existsSync(file);
   if (isNew) checkWritable(file, shown, true);
-  const manifest = isNew ? emptyManifest(target) : await existingManifest(io, shown);
+  else checkChangeable(file, shown);
+  const manifest = isNew ? emptyManifest(target) : existingManifest(file, shown);
   const secret = secretAt(manifest, target);
   if (secret === undefined) throw broken(shown, 'exists, but has no place for these answers');
   return { target, file, shown, isNew, manifest, secret };
@@ -176,7 +212,7 @@ function settingOf(
 ): Promise<Setting> {
   const { field, namespace, scope } = target;
   const key = keyFor(io, resolve(io.cwd, path), target);
-  const own = {
+  const given = {
     ...flags,
     isForeign: true,
     namespace,
@@ -184,7 +220,16 @@ function settingOf(
     ...(scope === undefined ? {} : { scope }),
     ...(field === undefined ? {} : { stringData: field === 'stringData' }),
   };
-  return settingsFrom(io, own, { isQuiet: true })([file]);
+  return settingsFrom(io, given, { isQuiet: true })([file]);
+}
+
+/** Throws IO unless the file may be changed: replacing it would not need the permission. */
+function checkChangeable(file: string, shown: string): void {
+  try {
+    accessSync(file, constants.W_OK);
+  } catch (error) {
+    throw fileError(shown, 'write', error);
+  }
 }
 
 function emptyManifest({ name, namespace, type, file }: Target): Manifest {
@@ -196,13 +241,14 @@ function emptyManifest({ name, namespace, type, file }: Target): Manifest {
   );
 }
 
-async function existingManifest(io: IO, shown: string): Promise<Manifest> {
+function existingManifest(file: string, shown: string): Manifest {
   try {
-    const manifest = await readManifestFile(io, shown);
+    const text = decodeManifest(readRegularFile(file, shown, MAX_MANIFEST), shown);
+    const manifest = readManifest(text, shown);
     refuseSops(manifest, shown);
     const [problem] = manifest.problems;
     if (problem === undefined) return manifest;
-    throw new KsealError('MANIFEST_INVALID', problem.message, { thing: shown });
+    throw errorFor(shown, problem);
   } catch (thrown) {
     throw broken(shown, 'exists, but cannot be changed', expected(thrown));
   }
@@ -214,21 +260,27 @@ function keyFor({ cwd }: IO, request: string, { key }: Target): string | undefin
   return fileReference(relative(cwd, pathBeside(request, key)));
 }
 
+/** Marks the words of the request: they may be those of somebody who wants to be trusted. */
 function introduction({ title, from, note, values }: SecretRequest): readonly string[] {
-  const count = values.length === 1 ? 'one value' : `${values.length} values`;
   return [
     '',
-    title,
-    `${from ?? 'Somebody'} asks you for ${count}.`,
-    ...(note === undefined ? [] : [`"${note}"`]),
+    `You are asked for ${counted(values.length, 'value')}. The request says:`,
+    `  For: ${title}`,
+    ...(from === undefined ? [] : [`  From: ${from}`]),
+    ...(note === undefined ? [] : [`  Note: ${note}`]),
+    'Nobody has checked who wrote this.',
     '',
     'Your answers are encrypted here, on this computer. Ctrl-C stops without writing.',
   ];
 }
 
-/** Shows lines. Control characters of the request are escaped. */
+/**
+ * Shows lines. Control characters of the request are escaped, and many spaces become one, so that
+ * they do not move its words to a line that seems to be from kseal.
+ */
 function show(io: IO, lines: readonly string[]): void {
-  showOnTerminal(io, lines.map(printable).join('\n'), true);
+  const shown = lines.map((line) => printable(line).replace(/(?<=\S) +/g, ' '));
+  showOnTerminal(io, shown.join('\n'), true);
 }
 
 /** A value that was given, and how, for the summary. */
@@ -239,13 +291,26 @@ interface Answer extends NewValue {
 /** By data key. */
 type Answers = ReadonlyMap<string, Answer>;
 
+/** The data key and the file of an answer on the command line; `-` is stdin. */
+function keyAndPath({ kind, text }: Source): readonly [key: string, path: string] {
+  const at = text.indexOf('=');
+  return kind === 'stdin' ? [text, '-'] : [text.slice(0, Math.max(at, 0)), text.slice(at + 1)];
+}
+
 function checkSources({ values }: SecretRequest, sources: readonly Source[]): void {
-  for (const { kind, text } of sources) {
-    const key = kind === 'stdin' ? text : text.slice(0, Math.max(text.indexOf('='), 0));
+  const given = new Set<string>();
+  for (const source of sources) {
+    const [key] = keyAndPath(source);
+    const option = source.kind === 'stdin' ? '--stdin' : '--from-file';
+    if (given.has(key)) {
+      const hint = 'omit one of them';
+      throw new KsealError('USAGE', `${key} is given twice`, { thing: option, hint });
+    }
+    given.add(key);
     if (values.some((asked) => asked.key === key)) continue;
-    const option = kind === 'stdin' ? '--stdin KEY' : '--from-file KEY=PATH';
-    throw new KsealError('USAGE', `${option} needs one of the keys of the request`, {
-      hint: `use one of ${values.map(({ key }) => key).join(', ')}`,
+    const form = source.kind === 'stdin' ? '--stdin KEY' : '--from-file KEY=PATH';
+    throw new KsealError('USAGE', `${form} needs one of the keys of the request`, {
+      hint: `use one of ${listOf(values.map(({ key }) => key))}`,
     });
   }
   if (stdinReaders(sources) < 2) return;
@@ -254,20 +319,27 @@ function checkSources({ values }: SecretRequest, sources: readonly Source[]): vo
   });
 }
 
-/** The answers on the command line. Throws VALUE_REFUSED for a bad one. */
+/** The answers on the command line. Throws IO, or VALUE_REFUSED for a bad one. */
 async function givenAnswers(form: Form, sources: readonly Source[]): Promise<Answers> {
-  const policy = { strict: false, allow: new Set<string>() };
-  const values = await readValues(form.io, sources, { policy, type: undefined });
   const answers = new Map<string, Answer>();
-  for (const value of values) {
-    const asked = form.request.values.find(({ key }) => key === value.key);
-    const problem = asked && problemWith(form, asked, value.bytes);
-    if (asked !== undefined && problem !== undefined) {
+  for (const source of sources) {
+    const [key, path] = keyAndPath(source);
+    const asked = form.request.values.find((one) => one.key === key);
+    if (asked === undefined) continue;
+    const read = await readInput(form.io, path, MAX_VALUE);
+    // The newline at the end of a file or of the output of echo is not part of one line.
+    const bytes = ['text', 'url'].includes(asked.format) ? withoutFinalNewline(read) : read;
+    const problem = problemWith(form, asked, bytes);
+    if (problem !== undefined) {
       const hint = asked.help ?? 'correct it, or omit the option to be asked';
       const words = `${problem.charAt(0).toLowerCase()}${problem.slice(1)}`.replace(/\.$/, '');
       throw new KsealError('VALUE_REFUSED', words, { thing: asked.label, hint });
     }
-    answers.set(value.key, { ...value, how: 'given' });
+    const options = { policy: policyFor(asked), type: undefined };
+    answers.set(key, {
+      ...(await settle(form.io, { key, bytes }, undefined, options)),
+      how: 'given',
+    });
   }
   const mismatch = mismatchIn(form.request, answers, pem);
   if (mismatch === undefined) return answers;
@@ -296,8 +368,15 @@ function succeeds(action: () => unknown): boolean {
 function problemWith({ types }: Form, asked: AskedValue, bytes: Uint8Array): string | undefined {
   const problem = problemOf(asked, bytes, pem);
   if (problem !== undefined) return problem;
+  const refusal = refusalOf({ key: asked.key, bytes }, undefined);
+  if (refusal !== undefined) return `It cannot be used: ${refusal.problem}.`;
   const isForbidden = types.some((type) => forbiddenValue(type, asked.key, bytes) !== undefined);
   return isForbidden ? 'It is not a JSON object, a text such as {"auths": {…}}.' : undefined;
+}
+
+/** An empty answer is no mistake if the request allows it. */
+function policyFor({ min }: AskedValue): ValuePolicy {
+  return { strict: false, allow: new Set(min === 0 ? ['empty'] : []) };
 }
 
 /** The values to ask for: those that a target lacks, and those that are to be replaced. */
@@ -315,10 +394,16 @@ async function wantedValues(
   const open = request.values.filter(({ key }) => !given.has(key));
   const known = open.filter((asked) => !lacking.has(asked));
   if (known.length === 0 || !isAsking) return open.filter((asked) => lacking.has(asked));
-  const labels = known.map(({ label }) => `  ${label}`);
+  const labels = listed(known.map(({ label }) => `  ${label}`));
   show(io, ['', 'Answered already:', ...labels]);
   const replace = await askYesNo(io, 'Do you want to replace these answers?', false);
   return open.filter((asked) => replace || lacking.has(asked));
+}
+
+/** At most ten lines, and one that counts the others. */
+function listed(lines: readonly string[]): readonly string[] {
+  const more = lines.length - MAX_LISTED;
+  return more > 0 ? [...lines.slice(0, MAX_LISTED), `  and ${more} more`] : lines;
 }
 
 function unanswered(
@@ -326,7 +411,7 @@ function unanswered(
   wanted: readonly AskedValue[],
   sources: readonly Source[],
 ): KsealError {
-  const labels = wanted.map(({ label }) => label).join(', ');
+  const labels = listOf(wanted.map(({ label }) => label));
   const given = sources.map(({ kind, text }) =>
     kind === 'stdin' ? `--stdin ${text}` : `--from-file ${shellWord(text)}`,
   );
@@ -406,7 +491,7 @@ const fromFile: Way = {
   again: 'Take another file',
   read: async ({ io }) => {
     const path = (await askPath(io, 'Which file is it in?')) ?? '';
-    return { bytes: await readInput(io, path, MAX_VALUE), how: `from ${path}` };
+    return { bytes: readFile(resolve(io.cwd, path), path, MAX_VALUE), how: `from ${path}` };
   },
 };
 
@@ -429,7 +514,7 @@ function madeUpFor(form: Form, asked: AskedValue): string {
     const text = makeUp(asked, (below) => randomInt(below));
     if (problemWith(form, asked, Buffer.from(text)) === undefined) return text;
   }
-  throw broken(asked.label, 'cannot be made up: hardly any text is allowed');
+  throw new KsealError('VALUE_REFUSED', 'it cannot be made up');
 }
 
 const ways: Readonly<Record<Format, readonly Way[]>> = {
@@ -469,14 +554,13 @@ async function answerBy(way: Way, form: Form, asked: AskedValue): Promise<Answer
   if (reading === undefined) return undefined;
   let value: NewValue = { key: asked.key, bytes: reading.bytes };
   if (!way.isSafe) {
-    const allow = new Set(asked.min === 0 ? ['empty'] : []);
     const read = async () => {
       do reading = await readBy(way, form, asked);
       while (reading === undefined);
       return reading.bytes;
     };
     const retry = { label: way.again, read };
-    value = await settle(io, value, retry, { policy: { strict: false, allow }, type: undefined });
+    value = await settle(io, value, retry, { policy: policyFor(asked), type: undefined });
   }
   // Repairing a defect may have changed the length.
   const problem = problemWith(form, asked, value.bytes);
@@ -515,10 +599,12 @@ async function sealAll(
   const newValues = values.flatMap(({ key }) => answers.get(key) ?? []);
   return Promise.all(
     places.map(async (place) => {
-      const { manifest, secret, setting } = place;
+      const { shown, manifest, secret, setting } = place;
       const policy = { strict: false, allow: new Set<string>() };
       const changes = { values: newValues, remove: [] };
-      const sealed = await sealInto(manifest, secret, changes, setting.key, { ...setting, policy });
+      const sealed = await fitting(shown, () =>
+        sealInto(manifest, secret, changes, setting.key, { ...setting, policy }),
+      );
       // The others are for the author of the request.
       const warnings = sealed.warnings.filter(({ code }) => allowedCodes.includes(code));
       return { ...place, text: sealed.text, warnings };
@@ -540,27 +626,32 @@ async function confirm(
   answers: Answers,
   isAsking: boolean,
 ): Promise<void> {
-  if (!isAsking) {
-    const messages = results.flatMap(({ shown, warnings }) => warningsAbout(shown, warnings));
-    sayAll(io, 'warning', messages);
-    return;
-  }
   const notes = results.flatMap(({ shown, warnings }) =>
-    warnings.map(({ message }) => `Note on ${shown}: ${message}.`),
+    warnings.map(({ key, message }) => {
+      const asked = values.find((one) => one.key === key);
+      return `${asked?.label ?? shown}: ${message}`;
+    }),
   );
+  const different = [...new Set(notes)];
+  if (!isAsking) {
+    const messages = different.map((text) => ({ kind: 'warning', text }) as const);
+    return sayAll(io, 'warning', messages);
+  }
   show(io, [
     '',
     'To be written:',
-    ...values.flatMap(({ key, label }) => {
-      const answer = answers.get(key);
-      return answer === undefined ? [] : `- ${label} (${answer.how})`;
-    }),
+    ...listed(
+      values.flatMap(({ key, label }) => {
+        const answer = answers.get(key);
+        return answer === undefined ? [] : `- ${label} (${answer.how})`;
+      }),
+    ),
     'Encrypted into:',
     ...results.flatMap(({ shown, isNew, target, setting: { key, title, scope } }) => [
       `- ${shown} (${isNew ? 'new' : 'changed'}), ${opens[scope](target)}`,
       `  Key: ${title} ${fingerprintOf(key?.kid ?? '')}`,
     ]),
-    ...notes,
+    ...different.map((note) => `Note on ${note}.`),
   ]);
   if (await askYesNo(io, 'Write it?', true)) return;
   const hint = `kseal fill ${shellWord(path)}`;

@@ -93,7 +93,7 @@ export const topics: Readonly<Record<string, Topic>> = {
   },
   fill: {
     about:
-      'Asks for the values of a request in the words of the person who wrote it, checks each answer, and encrypts it for the places that the request names. Nothing that you type is shown, and nothing is written before you have seen a summary. All files are written, or none.',
+      'Asks for the values of a request in the words of the person who wrote it, checks each answer, and encrypts it for the places that the request names. No value that you type is shown, and nothing is written before you have seen a summary. All files are written, or none.',
     groups: {
       Values: 'from-file stdin',
       Key: 'pin | config',
@@ -578,7 +578,9 @@ function filesIn(
 export function optionMeant(command: Command, option: string): string | undefined {
   const [meant] =
     Object.entries(optionSynonyms).find(([, words]) => words.split(' ').includes(option)) ?? [];
-  return command.options.some(({ long }) => long === meant) ? meant : undefined;
+  // The certificate of a server is not a key to open values with.
+  const candidates = [option.replace(/^--/, '--tls-'), meant];
+  return candidates.find((one) => command.options.some(({ long }) => long === one));
 }
 
 interface Section {
@@ -615,7 +617,7 @@ export function pageOf(command: Command, isBrief = false): Page {
   return {
     name,
     summary: command.description(),
-    usage: topic.usage ?? [[command.usage(), '']],
+    usage: topic.usage ?? [[usageOf(command), '']],
     about: topic.about,
     commands: commandsOf(command),
     options: [
@@ -635,6 +637,12 @@ export function pageOf(command: Command, isBrief = false): Page {
     variables: variablesFor(all, topic),
     guide: topic.guide,
   };
+}
+
+/** The arguments in upper case, as in messages: `[options] [PATH...]`. */
+function usageOf(command: Command): string {
+  const usage = command.usage().replace(/<(.*?)>/g, '$1');
+  return usage.replace(/\b(?!options\b)\w+/g, (name) => name.toUpperCase());
 }
 
 /** The topic of a command without one. */
@@ -806,7 +814,9 @@ export function commandLines(command: string, width: number): string[] {
     .split(/ (?=-)/)
     .flatMap((part) => (part.length > room - 4 ? part.split(' ') : [part]));
   const lines = filled(parts, room, 4);
-  return lines.map((line, index) => (index < lines.length - 1 ? `${line} \\` : line));
+  // A pipe at the end of a line continues it, in PowerShell as well.
+  const isWhole = (line: string, index: number) => index === lines.length - 1 || line.endsWith('|');
+  return lines.map((line, index) => (isWhole(line, index) ? line : `${line} \\`));
 }
 
 /** Short texts on one line, or on one line each. */

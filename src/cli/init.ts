@@ -15,12 +15,13 @@ import {
 import { configWith, problemWith, withEntry } from '../config/write.ts';
 import { compareText } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
-import { folderWith, MAX_MANIFEST, readFile, readRegularFile } from '../fs/read.ts';
+import { folderWith, MAX_MANIFEST, readFile, readRegularFile, statOf } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
-import { gitFiles, type LocalGit, settingOf } from '../git/local.ts';
+import { gitFiles, type LocalGit, repositoryOf, settingOf } from '../git/local.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
 import { type KeyFile, publicKeyFromFile, publicKeyText } from '../keys/key-file.ts';
 import { keyStatuses } from '../keys/key-status.ts';
+import { knownKeysPath, rememberKey } from '../keys/known-keys.ts';
 import { checkPin, configuredKey, fetchKey } from '../keys/resolve.ts';
 import { isNamespace } from '../kubernetes/secret.ts';
 import { entryNamed, nameOf } from '../manifest/nodes.ts';
@@ -38,7 +39,7 @@ import {
   keyFileNear,
   warnAboutKey,
 } from './options.ts';
-import { say, warn } from './print.ts';
+import { say, sayFingerprint, warn } from './print.ts';
 import {
   askPath,
   askText,
@@ -138,13 +139,13 @@ interface Change {
 interface Plan {
   readonly changes: readonly Change[];
   readonly obstacles: readonly KsealError[];
-  /** A file that is not changed, but must be shared as well. */
-  readonly own?: string | undefined;
+  readonly found?: FoundKey | undefined;
 }
 
 async function init(io: IO, flags: InitFlags): Promise<void> {
   const place = placeFor(io, flags);
   checkFlags(place);
+  checkRules(place);
   const plan = await planFor(place);
   for (const { message, hint } of plan.obstacles) warn(io, { message, hint });
   if (plan.changes.length === 0) return say(io, 'note', `${place.shown}: nothing to do`);
@@ -213,6 +214,33 @@ function refuseInvalid(thing: string, error: KsealError | undefined): void {
     throw new KsealError('USAGE', error.problem, { thing, hint: error.hint });
 }
 
+/** Throws USAGE for the first glob of --rule that matches no file that anybody can mean. */
+function checkRules({ flags, folder, shown }: Place): void {
+  const meant = flags.rule.map((glob) => globMeant(glob, folder));
+  const at = meant.findIndex((glob, index) => glob !== flags.rule[index]);
+  if (at < 0) return;
+  const thing = `--rule ${shellWord(flags.rule[at] ?? '')}`;
+  if (meant[at] !== undefined)
+    throw new KsealError('USAGE', 'is a folder, and matches no file in it', {
+      thing,
+      hint: commandWith({
+        ...flags,
+        rule: meant.map((glob, index) => glob ?? flags.rule[index] ?? ''),
+      }),
+    });
+  throw new KsealError('USAGE', `starts outside of the folder of ${shown}`, {
+    thing,
+    hint: 'name files relative to that folder, such as clusters/prod/**',
+  });
+}
+
+/** The glob for the files in a folder, if it is the name of one; undefined if it never matches. */
+function globMeant(glob: string, folder: string): string | undefined {
+  if (/^(?:\/|\.\.(?:\/|$))/.test(glob)) return undefined;
+  const isFolder = statOf(join(folder, glob))?.isDirectory() ?? false;
+  return isFolder || glob.endsWith('/') ? `${glob.replace(/\/+$/, '')}/**` : glob;
+}
+
 async function planFor(place: Place): Promise<Plan> {
   const { io, flags, asks, config, shown, top } = place;
   const hasKeys = config !== undefined && config.keys.size > 0;
@@ -231,10 +259,10 @@ async function planFor(place: Place): Promise<Plan> {
   }
   if (top === undefined) {
     say(io, 'note', 'not in a git repository: to add hooks, run kseal init again after git init');
-    return { changes, obstacles: [] };
+    return { changes, obstacles: [], found };
   }
   const more = await extrasFor(place, top, found?.entry[1].private !== undefined);
-  return { changes: [...changes, ...more.changes], obstacles: more.obstacles, own: found?.own };
+  return { changes: [...changes, ...more.changes], obstacles: more.obstacles, found };
 }
 
 /** The key that the rules name. */
@@ -245,6 +273,8 @@ interface FoundKey {
   readonly files: readonly Change[];
   /** The file of the user that the configuration names. */
   readonly own?: string | undefined;
+  /** Whether the user made the key here or gave its fingerprint, so that seal need not ask. */
+  readonly isConfirmed?: boolean;
 }
 
 /** A public key, and where it comes from. */
@@ -285,11 +315,24 @@ async function keyFor(place: Place): Promise<FoundKey> {
   if (asks) await confirmKey(place, candidate);
   else if (pem === undefined) {
     say(io, 'note', `${from}: RSA-${bits}`);
-    say(io, 'note', `its fingerprint: ${describeKid(kid)}`);
+    sayFingerprint(io, describeKid(kid));
   }
   const name = await nameOfKey(place, candidate);
   const title = flags.title ?? (asks ? await askTitle(io, pem !== undefined) : undefined);
-  return { ...(await newKey(place, candidate, name, title || undefined)), isKnown: false };
+  const isConfirmed = pem !== undefined || flags.pin !== undefined;
+  const key = await newKey(place, candidate, name, title || undefined);
+  return { ...key, isKnown: false, isConfirmed };
+}
+
+/** A token or password in the address of a repository; a user name of SSH is not secret. */
+const credentials = /^git\+(?:https?:\/\/[^/]*@|ssh:\/\/[^/]*:[^/]*@)/i;
+
+function withCredentials(flags: InitFlags, reference: string): KsealError {
+  const key = reference.replace(/:\/\/[^/]*@/, '://');
+  return new KsealError('USAGE', `would be written to ${CONFIG_NAME} with its credentials`, {
+    thing: key,
+    hint: `let git ask for them or store them: ${commandWith({ ...flags, key })}`,
+  });
 }
 
 /** Gets the key of a reference, or makes a pair without one. */
@@ -302,6 +345,7 @@ async function candidateFor(place: Place, reference: string | undefined): Promis
   const context = keyContext(io, flags, config);
   const parsed = parseReference(reference);
   if (parsed.kind === 'remote') {
+    if (credentials.test(reference)) throw withCredentials(flags, reference);
     const key = await fetchKey(reference, io.cwd, context);
     for (const [fact, value] of key.facts) say(io, 'note', `${fact}: ${value}`);
     // The exact version of a key in a KMS; another version would have another fingerprint.
@@ -411,9 +455,13 @@ async function hasKey({ io, folder, flags }: Place, file: string, kid: string, n
   const shown = relative(io.cwd, path);
   const held = await publicKeyFromFile(path, shown);
   if (held.kid === kid) return true;
-  throw new KsealError('KEY_MISMATCH', `has another key: ${describeKid(held.kid)}`, {
+  throw new KsealError('KEY_MISMATCH', 'has another key', {
     thing: shown,
     hint: commandWith({ ...flags, name: `${name}-2` }),
+    fingerprints: [
+      ['in the file', describeKid(held.kid)],
+      ['given', describeKid(kid)],
+    ],
   });
 }
 
@@ -553,7 +601,13 @@ async function askRule(place: Place, key: string): Promise<Files> {
     const isGlob = typed !== '' && !fits.some(({ label }) => label === typed);
     return isGlob ? [...fits, { value: { path: typed }, label: typed }] : fits;
   };
-  const check = (files: Files) => files && problemWith({ rules: [files] })?.problem;
+  const check = (files: Files) => {
+    if (files === undefined) return undefined;
+    const meant = globMeant(files.path, place.folder);
+    if (meant === undefined) return `starts outside of the folder of ${place.shown}`;
+    if (meant !== files.path) return `is a folder; for the files in it, type ${meant}`;
+    return problemWith({ rules: [files] })?.problem;
+  };
   return search(place.io, 'Which files are sealed with this key?', source, check);
 }
 
@@ -799,7 +853,7 @@ function addedLines({ before, after }: Change): readonly string[] {
 }
 
 /** Writes all files or none, and prints the next commands. */
-function write({ io, top }: Place, { changes, own }: Plan): void {
+function write({ io, top, folder }: Place, { changes, found }: Plan): void {
   const files = changes.map(
     ({ path, before, after, confidential = false, executable = false }) => ({
       path,
@@ -814,9 +868,10 @@ function write({ io, top }: Place, { changes, own }: Plan): void {
   replaceFiles(files, { makeFolders: true });
   for (const { shown, madeFrom } of files)
     say(io, 'note', `${madeFrom === undefined ? 'wrote' : 'added to'} ${shown}`);
+  if (found?.isConfirmed) remember(io, folder, found);
   const isShared = ({ path, confidential }: Pick<Change, 'path' | 'confidential'>) =>
     top !== undefined && !confidential && isBelow(top, path) && !isBelow(join(top, '.git'), path);
-  const shared = [...(own === undefined ? [] : [{ path: own }]), ...changes]
+  const shared = [...(found?.own === undefined ? [] : [{ path: found.own }]), ...changes]
     .filter(isShared)
     .map(({ path }) => shellWord(relative(io.cwd, path)));
   const secret = changes.find(({ confidential }) => confidential);
@@ -829,6 +884,19 @@ function write({ io, top }: Place, { changes, own }: Plan): void {
   if (again.length > 0) say(io, 'hint', `in every other clone: kseal init ${again.join(' ')}`);
   for (const { next } of changes) if (next !== undefined) say(io, 'hint', next);
   say(io, 'hint', 'to seal a value: kseal seal');
+}
+
+/** Spares the user the question of seal about a key that she confirmed here. */
+function remember(io: IO, folder: string, { entry: [name, { kid = '' }] }: FoundKey): void {
+  const path = knownKeysPath(io.env);
+  if (path === undefined) return;
+  try {
+    rememberKey(path, { name, kid, repository: repositoryOf(folder, io.env) });
+    say(io, 'note', `added key ${name} to ${path}`);
+  } catch (thrown) {
+    // Then seal asks.
+    expected(thrown);
+  }
 }
 
 function isBelow(folder: string, path: string): boolean {

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { CONFIG_NAME, type Config } from '../config/config.ts';
+import { REQUEST_MARKER } from '../config/schema.ts';
 import { errorFor } from '../diagnostic.ts';
 import { expectedErrors, KsealError, throwAll } from '../errors.ts';
 import {
@@ -18,7 +19,7 @@ import { type KeyFile, looksLikeKey, parseKey, type Validity } from '../keys/key
 import { keyStatuses } from '../keys/key-status.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import { isFolder, type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
-import { counted, jsonText, printable } from '../text.ts';
+import { counted, decodeUtf8, jsonText, printable, shellWord } from '../text.ts';
 import { readInput, repeated, withoutFinalNewline } from './files.ts';
 import type { Colour, IO } from './io.ts';
 import { configFor, configOption, dayOf, type KeyFlags, validityProblem } from './options.ts';
@@ -114,6 +115,7 @@ async function findAll(io: IO, paths: readonly string[], flags: InspectFlags): P
     if (text.walked && text.isKeyFile) continue;
     try {
       const found = await inspectText(text, flags);
+      if (!text.walked) await noteRequest(io, text);
       for (const value of found.values) values.push(value);
       keys.push(...found.keys);
       throwAll(found.problems);
@@ -126,6 +128,15 @@ async function findAll(io: IO, paths: readonly string[], flags: InspectFlags): P
   }
   sayAll(io, 'warning', skipped);
   return { values, keys };
+}
+
+/** Says that a text is a secret request, which has no values, and what it is for. */
+async function noteRequest(io: IO, { path, content }: NamedText): Promise<void> {
+  const source = content instanceof KsealError ? undefined : decodeUtf8(content);
+  if (!source?.includes(REQUEST_MARKER)) return;
+  const { isRequest } = await import('../request/request.ts');
+  if (isRequest(source))
+    say(io, 'note', `${path}: a request for values; to answer it: kseal fill ${shellWord(path)}`);
 }
 
 function textsFor(

@@ -81,7 +81,9 @@ const PASSPHRASE_TRIES = 3;
  * The passphrase in the file that KSEAL_KEY_PASSPHRASE_FILE names, or else those that the user types
  * on the terminal. Passphrases typed for one key are tried on the next before it asks again.
  */
-export function passphrasesFrom(io: Pick<IO, 'env' | 'cwd' | 'openTerminal'>): Passphrases {
+export function passphrasesFrom(
+  io: Pick<IO, 'env' | 'cwd' | 'openTerminal' | 'onSignal'>,
+): Passphrases {
   const typed: string[] = [];
   return async function* (shown) {
     const file = io.env.KSEAL_KEY_PASSPHRASE_FILE;

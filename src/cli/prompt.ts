@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { emitKeypressEvents, type Key } from 'node:readline';
 import { PassThrough } from 'node:stream';
@@ -12,6 +13,8 @@ const turn = () => new Promise<void>((next) => setImmediate(next));
 
 const CURSOR_ON = '\x1b[?25h';
 const CTRL_C = '\x03';
+/** Ignored: a stopped form would leave the terminal without an echo. */
+const CTRL_Z = '\x1a';
 const PASTE_ON = '\x1b[?2004h';
 const PASTE_OFF = '\x1b[?2004l';
 const TRIES = 3;
@@ -30,6 +33,23 @@ export interface Choice<T> {
 
 /** Returns the problem with an answer, in words; undefined for a good answer. */
 type Check<T> = (answer: T) => string | undefined;
+
+type WithTerminal = Pick<IO, 'openTerminal' | 'onSignal'>;
+
+/**
+ * Opens the controlling terminal. A signal ends the question like a terminal that hangs up, so that
+ * the modes of the terminal are restored.
+ */
+function openTerminal(io: WithTerminal): Terminal | undefined {
+  const terminal = io.openTerminal();
+  if (terminal === undefined) return undefined;
+  const ignoreSignals = io.onSignal(() => terminal.input.emit('end'));
+  const close = () => {
+    ignoreSignals();
+    terminal.close();
+  };
+  return { ...terminal, close };
+}
 
 /** Whether there is a controlling terminal, so that questions can be asked. */
 export function canAsk(io: IO): boolean {
@@ -156,7 +176,7 @@ export function askPath(io: IO, question: string): Promise<string | undefined> {
 
 /** The files and folders that `typed` may become; or else `typed` itself. */
 function pathsFor({ cwd, env }: IO, typed: string): readonly string[] {
-  const path = typed.replace(/^~(?=\/)/, env.HOME ?? '~');
+  const path = typed.replace(/^~(?=\/)/, env.HOME ?? homedir());
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
   const start = path.slice(folder.length);
   const found = entriesOf(resolve(cwd, folder)).filter(
@@ -217,7 +237,7 @@ async function ask<T>(
   question: string,
   run: (shared: Shared, context: Context) => Promise<T>,
 ): Promise<T | undefined> {
-  const terminal = io.openTerminal();
+  const terminal = openTerminal(io);
   if (terminal === undefined) return undefined;
   hideProgress(io);
   const { input, output } = terminal;
@@ -274,15 +294,14 @@ function inTurns(input: Terminal['input']): PassThrough {
   const keys = new PassThrough();
   let passed = Promise.resolve();
   input.setEncoding('utf8').on('data', (typed: string) => {
-    for (const key of typed.match(/[^\x00-\x1f\x7f]+|./gs) ?? [])
+    for (const key of typed.replaceAll(CTRL_Z, '').match(/[^\x00-\x1f\x7f]+|./gs) ?? [])
       passed = passed.then(() => {
         keys.write(key);
         return turn();
       });
   });
   input.resume();
-  const setRawMode = (raw: boolean) => input.setRawMode?.(raw);
-  return Object.assign(keys, { setRawMode });
+  return keys;
 }
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -375,7 +394,7 @@ export async function promptLines(
 }
 
 function terminalFor(io: IO, thing: string, hint: string): Terminal {
-  const terminal = io.openTerminal();
+  const terminal = openTerminal(io);
   if (terminal !== undefined) return terminal;
   throw new KsealError('USAGE', 'cannot ask for the value without a terminal', { thing, hint });
 }
@@ -385,11 +404,11 @@ function terminalFor(io: IO, thing: string, hint: string): Terminal {
  * without a terminal. Throws KEY_INVALID for a paste with line breaks, INTERRUPTED.
  */
 export async function promptPassphrase(
-  { openTerminal }: Pick<IO, 'openTerminal'>,
+  io: WithTerminal,
   file: string,
   isAgain: boolean,
 ): Promise<string | undefined> {
-  const terminal = openTerminal();
+  const terminal = openTerminal(io);
   if (terminal === undefined) return undefined;
   try {
     if (isAgain) terminal.output.write('Wrong passphrase. Try again.\n');

@@ -16,7 +16,7 @@ import {
   printRequest,
   type SecretRequest,
 } from '../request/request.ts';
-import { pathBeside } from '../sources/beside.ts';
+import { manifestBeside } from '../sources/beside.ts';
 import { jsonText, shellWord } from '../text.ts';
 import { repeated, writeResult } from './files.ts';
 import type { IO } from './io.ts';
@@ -296,7 +296,7 @@ async function targetBeside(
   }
   const beside = (other: string) => relative(dirname(request), other).split(sep).join('/');
   try {
-    pathBeside(request, beside(path));
+    manifestBeside(request, beside(path));
   } catch (thrown) {
     const [{ problem } = { problem: '' }] = expectedErrors(thrown);
     const hint = 'name a file in the repository that the request is in';

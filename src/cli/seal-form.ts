@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { type Config, type PathRule, ruleFor } from '../config/config.ts';
 import { expected, KsealError } from '../errors.ts';
@@ -185,7 +186,7 @@ async function askFile(draft: Draft): Promise<Target> {
     if (chosen?.into !== undefined) return chosen;
   }
   // The shell expands this in a command line.
-  const atHome = (path: string) => path.replace(/^~(?=\/)/, io.env.HOME ?? '~');
+  const atHome = (path: string) => path.replace(/^~(?=\/)/, io.env.HOME ?? homedir());
   const check = (path: string) => problemWith(draft, atHome(path));
   const preset = defaultFile(draft);
   const path = await askText(io, 'Which file do you want to write?', { preset, check });
@@ -539,9 +540,10 @@ async function askMadeUp(io: IO): Promise<string> {
   return text;
 }
 
-// The alternate screen (xterm) is not part of what can be scrolled back to.
+// The alternate screen (xterm) is not part of what can be scrolled back to. A terminal without one is
+// cleared.
 const SCREEN_ON = '\x1b[?1049h\x1b[H';
-const SCREEN_OFF = '\x1b[?1049l';
+const SCREEN_OFF = '\x1b[2J\x1b[H\x1b[?1049l';
 
 /** Shows a value until Enter is pressed. Throws INTERRUPTED. */
 export async function showOnce(io: IO, text: string): Promise<void> {

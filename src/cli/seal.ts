@@ -9,7 +9,7 @@ import { replaceFiles } from '../fs/write.ts';
 import { bindingTo, type Scope, scopes } from '../jwe/binding.ts';
 import { compactText } from '../jwe/detect.ts';
 import { keyStatuses } from '../keys/key-status.ts';
-import { isSecretName, secretLabel } from '../kubernetes/secret.ts';
+import { isSecretName, missingKeys, secretLabel } from '../kubernetes/secret.ts';
 import { newManifest } from '../manifest/edit.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
 import { placeOf } from '../manifest/place.ts';
@@ -31,7 +31,7 @@ import {
 } from '../seal/seal.ts';
 import type { ValuePolicy } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
-import { counted, grouped, MAX_LISTED, shellWord } from '../text.ts';
+import { counted, grouped, listOf, MAX_LISTED, shellWord } from '../text.ts';
 import {
   checkOutput,
   pairs,
@@ -308,7 +308,7 @@ async function sealSecret(io: IO, given: Line, command: WriteLine): Promise<void
     const { text, summary, ...used } = await sealValues(io, line, manifest, form, answers);
     const change = await form?.confirmWriting(io, {
       ...summary,
-      command: command(shownLine(line, used.answers)),
+      command: `${folderFor(io, line)}${command(shownLine(line, used.answers))}`,
       changes: { target: line !== given, values: !hasValues(given) },
     });
     if (change === undefined) return writeSecret(io, line, manifest, text, form);
@@ -379,6 +379,12 @@ function shownLine({ flags, ...line }: Line, { values, sources }: Answers): Line
   };
 }
 
+/** The command that makes the folder of the output, if it is missing, as the form does. */
+function folderFor({ cwd }: IO, { flags: { output = '-' } }: Line): string {
+  const folder = dirname(output);
+  return existsSync(resolve(cwd, folder)) ? '' : `mkdir -p ${shellWord(folder)} && `;
+}
+
 function writeSecret(
   io: IO,
   { flags }: Line,
@@ -446,8 +452,15 @@ function example({ name, flags, sources }: Line, missing: readonly Fact[], key =
       key: flags.key ?? placeholder('key', key),
       output: flags.output ?? (isValue && !isInPlace ? `${name ?? 'NAME'}.yaml` : undefined),
     },
-    sources: isValue ? [{ kind: 'prompt', text: 'password' }] : sources,
+    sources: isValue ? exampleSources(flags.type) : sources,
   };
+}
+
+/** Sources of the values that a type requires; all of them but a password are usually files. */
+function exampleSources(type: string | undefined): readonly Source[] {
+  const files = missingKeys(type, new Set(['password'])).map(({ key }) => `${key}=PATH`);
+  if (files.length === 0) return [{ kind: 'prompt', text: 'password' }];
+  return files.map((text) => ({ kind: 'file', text }));
 }
 
 /** Asks for the target and the key; returns the line with the answers, or the same if it asked nothing. */
@@ -624,7 +637,9 @@ async function sealFiles(
   const results = await sealAll(io, inputs, { ...flags, file: arguments_ }, command);
   if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
     const nested = results.flatMap(({ manifest }) => manifest.nested);
-    const request = results.find(({ manifest }) => manifest.source.includes(REQUEST_MARKER));
+    const marked = results.filter(({ manifest }) => manifest.source.includes(REQUEST_MARKER));
+    const { isRequest } = await import('../request/request.ts');
+    const request = marked.find(({ manifest }) => isRequest(manifest.source));
     if (request !== undefined) {
       throw new KsealError('MANIFEST_INVALID', 'is a request, not a manifest', {
         thing: request.path,
@@ -758,10 +773,10 @@ async function warnAboutDeprecated(
   }
   const names = found.flatMap((file) => file.names);
   if (names.length === 0) return;
-  const values = names.length === 1 ? '1 value is' : `${names.length} values are`;
-  const files = found.length === 1 ? (found[0]?.path ?? '') : `${found.length} files`;
+  const values = `${counted(names.length, 'value')} ${names.length === 1 ? 'is' : 'are'}`;
+  const files = found.length === 1 ? (found[0]?.path ?? '') : counted(found.length, 'file');
   warn(io, {
-    message: `${files}: ${values} still sealed to deprecated key ${[...new Set(names)].join(', ')}`,
+    message: `${files}: ${values} still sealed to deprecated key ${listOf([...new Set(names)])}`,
     hint: `to seal them again: ${sealAgain(
       found.map(({ path }) => path),
       flags,

@@ -166,19 +166,24 @@ export async function askKey(
   const file = { value: '', label: 'Another key, from a file' };
   const chosen =
     names.length > 0 && (await choose(io, 'Which key do you want to use?', [...choices, file]));
-  const reference = chosen || (await askKeyFile(io));
+  const reference = chosen || (await askKeyFile(io, config, statuses));
   if (reference !== undefined) return reference;
   const { problem, name } = noKey(config);
   throw new KsealError('USAGE', problem, { hint: withKey(name) });
 }
 
-/** Asks for a file until it holds a public key; undefined without a terminal. */
-async function askKeyFile(io: IO): Promise<string | undefined> {
+/** Asks for a file until it holds a public key that can be used; undefined without a terminal. */
+async function askKeyFile(
+  io: IO,
+  config: Config | undefined,
+  statuses: Awaited<ReturnType<typeof keyStatuses>> | undefined,
+): Promise<string | undefined> {
   for (;;) {
     const path = await askPath(io, 'Which file is the public key in, such as prod.pub?');
     if (path === undefined) return undefined;
     try {
-      await publicKeyFromFile(resolve(io.cwd, path), path, readFile);
+      const { kid } = await publicKeyFromFile(resolve(io.cwd, path), path, readFile);
+      if (config && statuses) refuseInactive(config, path, statuses.of(kid));
       return fileReference(path);
     } catch (thrown) {
       showError(io, expected(thrown));
@@ -222,11 +227,11 @@ async function sealingKey(
   }
   warnAboutKey(io, key, reference);
   const pin = pinOf(flags.pin);
-  const name = knownNameOf(reference, flags);
+  const name = knownNameOf(io, reference, flags);
   if (name !== undefined && (config !== undefined || flags.isForeign)) {
     const repository = repositoryOf(config?.folder ?? io.cwd, io.env);
     const known = { name, kid, repository };
-    const path = await trustKey(io, known, pin, title);
+    const path = await trustKey(io, known, pin, { ...flags, reference, config });
     if (path !== undefined && !isQuiet) say(io, 'note', `added key ${reference} to ${path}`);
   }
   checkPin(kid, pin, reference);
@@ -234,11 +239,16 @@ async function sealingKey(
 }
 
 /** The name under which a key is confirmed; undefined if the user named it, so that it need not be. */
-function knownNameOf(reference: string, { isForeign }: SettingFlags): string | undefined {
+function knownNameOf(
+  { cwd }: IO,
+  reference: string,
+  { isForeign }: SettingFlags,
+): string | undefined {
   const { kind } = parseReference(reference);
   if (kind === 'name') return reference;
-  // Without spaces, and with a character that no configured name has.
-  return isForeign ? `file:${encodeURIComponent(reference)}` : undefined;
+  // Without spaces, and with a character that no configured name has. Absolute, because another file
+  // has the same path in another folder.
+  return isForeign ? `file:${encodeURIComponent(resolve(cwd, reference))}` : undefined;
 }
 
 function activeNames({ keys }: Config): readonly string[] {
@@ -267,6 +277,12 @@ export function pinOf(text: string | undefined): string | undefined {
   });
 }
 
+/** A key that may have to be confirmed. */
+interface NamedKey extends Pick<SettingFlags, 'isForeign'> {
+  readonly reference: string;
+  readonly config: Config | undefined;
+}
+
 /**
  * Accepts a configured key that this user has confirmed before, and asks the first time. `pin` is
  * the user's confirmation on the command line. Returns the file to which the key was added, if any.
@@ -276,17 +292,18 @@ async function trustKey(
   io: IO,
   key: KnownKey,
   pin: string | undefined,
-  title: string,
+  named: NamedKey,
 ): Promise<string | undefined> {
   const { name, kid } = key;
+  const thing = `key ${named.reference}`;
   const path = knownKeysPath(io.env);
   const known = path && knownKid(path, name, key.repository);
   if (known === kid) return undefined;
-  if (pin !== undefined) checkPin(kid, pin, `key ${name}`);
-  else if (known === undefined) await confirm(io, key, title);
+  if (pin !== undefined) checkPin(kid, pin, thing);
+  else if (known === undefined) await confirm(io, kid, named);
   else {
     throw new KsealError('KEY_MISMATCH', 'fingerprint changed', {
-      thing: `key ${name}`,
+      thing,
       hint: 'ask the KMS manager; if the change is intended, confirm it with --pin FINGERPRINT',
       fingerprints: [
         ['confirmed', describeKid(known)],
@@ -298,19 +315,28 @@ async function trustKey(
   return path;
 }
 
-async function confirm(io: IO, { name, kid }: KnownKey, title: string): Promise<void> {
+async function confirm(
+  io: IO,
+  kid: string,
+  { reference, config, isForeign }: NamedKey,
+): Promise<void> {
+  // Somebody else chose the key, and may have written lies around it.
+  const question = isForeign
+    ? `The owner of this key can read your answers. Ask the person who manages the key for its fingerprint, and not the one who sent the request.
+Is it the same fingerprint?`
+    : 'Is this the fingerprint that you got from the KMS manager?';
   const answer = await askYesNo(
     io,
-    `You have not used the key ${title} before. Its fingerprint is
+    `You have not used the key ${titled(reference, config)} before. Its fingerprint is
 ${fingerprintBlock(kid)}
-Is this the fingerprint that you got from the KMS manager?`,
+${question}`,
   );
   if (answer) return;
   throw new KsealError(
     'KEY_MISMATCH',
     answer === undefined ? 'not confirmed, and there is no terminal to ask' : 'not confirmed',
     {
-      thing: `key ${name}`,
+      thing: `key ${reference}`,
       hint: 'get the fingerprint from the KMS manager, and confirm it with --pin FINGERPRINT',
     },
   );

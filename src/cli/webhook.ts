@@ -91,6 +91,7 @@ function configureServe(command: Command, io: IO): void {
         env: io.env,
         cwd: io.cwd,
         openTerminal: () => undefined,
+        onSignal: io.onSignal,
       });
       const { serve } = await import('../webhook/server/serve.ts');
       await serve(options, {

@@ -25,10 +25,13 @@ export function judgeRequest(
   const source = content instanceof KsealError ? undefined : decodeUtf8(content);
   if (source === undefined || !isRequest(source)) return undefined;
   const { request, problems } = readRequest(source);
+  if (request === undefined) {
+    const position = { line: 1, column: 1 };
+    return { path, position, problems, progress: undefined, targets: [] };
+  }
   const positionOf = positionsIn(source);
   const [root] = parseYaml(source).roots;
   const position = positionOf(root?.start ?? 0);
-  if (request === undefined) return { path, position, problems, progress: undefined, targets: [] };
   const list = root?.kind === 'map' ? entryNamed(root, 'targets')?.value : undefined;
   const items = list?.kind === 'seq' ? list.items : [];
   const found = request.targets.map((target) => presentIn(target, beside));

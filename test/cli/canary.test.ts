@@ -37,7 +37,23 @@ const commands: readonly (readonly string[])[] = [
   ['decrypt', 'f.yaml', '-k', './f.yaml'],
   ['verify', '--config', 'f.yaml', '.'],
   ['fetch-pubkey', './f.yaml'],
+  ['init', '--yes', '-k', './f.yaml', '--name', 'prod'],
+  ['request', 'db', '-n', 'hr', '-k', 'k.pub', '--ask', 'a:It', '--target', 'f.yaml', '-o', 'out'],
+  ['fill', 'f.yaml', '--stdin', 'a', '--debug'],
+  ['fill', 'request', '--stdin', 'a', '--debug'],
+  ['fill', 'request', '--from-file', 'a=f.yaml', '--debug'],
+  ['completion', 'bash', '--words'],
 ];
+
+/** A request whose answer goes to f.yaml. */
+const request = `ksealRequest: 1
+title: It
+targets: [{ file: f.yaml, namespace: hr, name: db, key: k.pub }]
+values: { a: { label: It } }
+`;
+
+/** The line that the shell sends for completion: data keys are offered, but no values. */
+const line = 'kseal seal --into f.yaml --prompt \0\0';
 
 /** The arguments of commands that show such a text on purpose, because it is not a value. */
 const shown: Readonly<Record<string, string>> = {
@@ -50,13 +66,16 @@ const shown: Readonly<Record<string, string>> = {
 test.each(Object.entries(positions))('no command shows %s', async (name, textWith) => {
   const cwd = folderWithKeys();
   const text = textWith(canary);
+  writeFileSync(join(cwd, 'request'), request);
   for (const argv of commands) {
     if (argv.includes(shown[name] ?? 'none')) continue;
-    for (const typed of [undefined, ['k', 'k', 'k', 'no'], ['r', 's', 'yes']]) {
-      if (typed !== undefined && argv[0] !== 'seal') continue;
+    for (const typed of [undefined, ['k', 'k', 'k', 'no'], ['r', 's', 'yes'], ['y', 'y', 'y']]) {
+      const asks = typed?.[0] === 'y' ? 'fill' : 'seal';
+      if (typed !== undefined && argv[0] !== asks) continue;
       writeFileSync(join(cwd, 'f.yaml'), text);
       rmSync(join(cwd, 'out'), { force: true, recursive: true });
-      const io = testIO({ cwd, stdin: Buffer.from(`${canary}\n`), typed });
+      const stdin = Buffer.from(argv[0] === 'completion' ? line : `${canary}\n`);
+      const io = testIO({ cwd, stdin, typed });
       const code = await main(argv, io);
       const terminal = io.terminal?.shown ?? Buffer.alloc(0);
       const written = Buffer.concat([io.stdout.bytes, io.stderr.bytes, terminal]);

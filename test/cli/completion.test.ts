@@ -346,6 +346,7 @@ test('without a shell, a person on a terminal gets the line for the shell in use
   const { code, stdout } = await instructions('/usr/bin/zsh', true);
   expect(code).toBe(0);
   expect(stdout).toContain('~/.zshrc:\n\n  eval "$(kseal completion zsh)"\n');
+  expect((await instructions('/usr/bin/bash.exe', true)).stdout).toContain('~/.bashrc:');
 });
 
 test.each([

@@ -51,3 +51,35 @@ test('the number of stat calls grows with the number of files, not with its squa
   expect(calls).toBeGreaterThan(names.length);
   expect(calls).toBeLessThan(10 * names.length);
 });
+
+test('the notes on many files are ten lines at most, with one command for all', async () => {
+  const cwd = folderWithKeys();
+  fs.mkdirSync(join(cwd, 'many'));
+  for (let index = 0; index < 12; index++)
+    writeFileSync(
+      join(cwd, 'many', `${String(index).padStart(2, '0')}.yaml`),
+      `apiVersion: v1\nkind: Secret\nmetadata: {name: db${index}, namespace: hr}\nstringData: {a: CANARY-a}\n`,
+    );
+  const seal = ['seal', '-f', 'many', '-i', '-k', 'k.pub', '--scope', 'namespace-wide'];
+  expect(await main([...seal, '--string-data'], testIO({ cwd }))).toBe(0);
+  const linesOf = async (...paths: string[]) => {
+    const io = testIO({ cwd });
+    expect(await main(['decrypt', ...paths, '-k', 'k.pem'], io)).toBe(0);
+    return io.stderr.text.trimEnd().split('\n');
+  };
+  const lines = await linesOf('many');
+  expect(lines).toHaveLength(11);
+  expect(lines[8]).toMatch(/^kseal: many\/04\.yaml:1:1: Secret hr\/db4: data key "a" was sealed /);
+  expect(lines.slice(9)).toEqual([
+    'kseal: hint: to keep that: kseal decrypt FILE -k k.pem | kseal seal -f - -k NEW --scope namespace-wide --string-data',
+    'kseal: and 15 more messages; --debug prints all',
+  ]);
+  // For a few files, each has the command that can be pasted.
+  expect(
+    (await linesOf('many/03.yaml', 'many/04.yaml')).filter((line) => /hint/.test(line)),
+  ).toEqual(
+    ['03', '04'].map((name) =>
+      expect.stringContaining(`kseal decrypt many/${name}.yaml -k k.pem |`),
+    ),
+  );
+});

@@ -83,13 +83,12 @@ test('typing filters what is offered, and can be the answer itself', async () =>
   expect(await search(terminal(['new']), 'Where?', source)).toBe('new');
 });
 
-/** A terminal that sends its keys at once: before the question, or when it is drawn. */
-function burst(io: IO, keys: string, isEarly = false): IO {
+/** A terminal with keys that were typed before the question, and an event when it is drawn. */
+function drawnOn(io: IO, drawn: (input: PassThrough) => void, early = ''): IO {
   const openTerminal = () => {
-    const input = new PassThrough();
-    const output = new PassThrough();
-    if (isEarly) input.write(keys);
-    output.once('data', () => setImmediate(() => input.write(isEarly ? '\r' : keys)));
+    const [input, output] = [new PassThrough(), new PassThrough()];
+    input.write(early);
+    output.once('data', () => setImmediate(drawn, input));
     return { input, output, close: () => input.destroy() };
   };
   return { ...io, openTerminal };
@@ -98,7 +97,8 @@ function burst(io: IO, keys: string, isEarly = false): IO {
 test('Enter counts if it arrives together with the text before it', async () => {
   const source = (typed: string) => ['hr', 'mail', typed].map((value) => ({ value, label: value }));
   const filtered = (typed: string) => source(typed).filter(({ value }) => value.includes(typed));
-  expect(await search(burst(testIO({ cwd: '/' }), 'ma\r'), 'Where?', filtered)).toBe('mail');
+  const io = drawnOn(testIO({ cwd: '/' }), (input) => input.write('ma\r'));
+  expect(await search(io, 'Where?', filtered)).toBe('mail');
 });
 
 test('a text without a choice is answered with what can be typed', async () => {
@@ -109,7 +109,7 @@ test('a text without a choice is answered with what can be typed', async () => {
 });
 
 describe('what was typed before the question', () => {
-  const early = (keys: string) => burst(testIO({ cwd: '/' }), keys, true);
+  const early = (keys: string) => drawnOn(testIO({ cwd: '/' }), (input) => input.write('\r'), keys);
 
   test('does not answer it', async () => {
     expect(await askYesNo(early('y\r'), 'Go on?')).toBe(false);
@@ -120,6 +120,16 @@ describe('what was typed before the question', () => {
     await expect(askYesNo(early('\x03'), 'Go on?')).rejects.toMatchObject({ code: 'INTERRUPTED' });
     await expect(promptLines(early('\x03'), hidden)).rejects.toMatchObject({ code: 'INTERRUPTED' });
   });
+});
+
+test.each([
+  ['a question', (io: IO) => askYesNo(io, 'Go on?')],
+  ['a hidden question', (io: IO) => promptValue(io, hidden)],
+  ['hidden lines', (io: IO) => promptLines(io, hidden)],
+])('a signal interrupts %s', async (_, asked) => {
+  const io = testIO({ cwd: '/' });
+  const asking = asked(drawnOn(io, () => io.signal('SIGTERM')));
+  await expect(asking).rejects.toMatchObject({ code: 'INTERRUPTED' });
 });
 
 describe('the path of a file', () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { exitCodes } from '../../src/errors.ts';
@@ -7,6 +7,7 @@ import { leaksOf } from '../helpers/canary.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { openScreen } from '../helpers/screen.ts';
 import { changedPaths, snapshot } from '../helpers/snapshot.ts';
+import { bin } from '../helpers/spawn.ts';
 
 /** Every question of the form, with an answer. */
 const answers: readonly (readonly [question: string, keys: string])[] = [
@@ -34,6 +35,13 @@ const answers: readonly (readonly [question: string, keys: string])[] = [
   ['Show it once', 'y\\r'],
   ['Press Enter to clear', '\\r'],
   ['Another value?', '\\r'],
+  ['Write it?', 'n\\r'],
+  ['What do you want to change?', '\\e[B\\r'],
+  ['Which key do you want to use?', '\\r'],
+  ['Which application is it for?', '\\r'],
+  ['Which set of values? Choose one', 'db'],
+  ['db (a new one)', '\\r'],
+  ['Which file do you want to write?', '\\r'],
   ['Write it?', '\\r'],
 ];
 
@@ -83,7 +91,9 @@ test('Ctrl-C at each question leaves no file, and restores the terminal', async 
   const cwd = repository();
   const home = folderWithKeys();
   const before = snapshot(cwd);
-  const counts = answers.map((_, count) => count);
+  // The questions after it are the first ones again.
+  const last = answers.findIndex(([question]) => question.startsWith('What do you want to change'));
+  const counts = Array.from({ length: last + 1 }, (_, count) => count);
   // Two at once, because there are many.
   const half = async (parity: number) => {
     for (const count of counts.filter((each) => each % 2 === parity)) {
@@ -95,3 +105,16 @@ test('Ctrl-C at each question leaves no file, and restores the terminal', async 
   await Promise.all([half(0), half(1)]);
   expect(changedPaths(before, snapshot(cwd))).toEqual([]);
 }, 240_000);
+
+test.each([
+  ['SIGINT', exitCodes.INTERRUPTED],
+  ['SIGTERM', exitCodes.INTERRUPTED],
+] as const)('%s at a question restores the terminal', async (signal, code) => {
+  const cwd = repository();
+  const env = { PATH: process.env.PATH ?? '', HOME: folderWithKeys() };
+  const withPid = ['sh', '-c', 'echo $$ >"$HOME/pid"; exec "$@"', 'sh', process.execPath, bin];
+  const screen = openScreen(['seal'], { columns: 80, rows: 24, cwd, env, command: withPid });
+  await screen.wait('Which key do you want to use?');
+  process.kill(Number(readFileSync(join(env.HOME, 'pid'), 'utf8')), signal);
+  expect(await screen.end()).toBe(code);
+});

@@ -55,7 +55,16 @@ const inspected = await kseal('inspect prod.pub');
 const [fingerprint] = /([0-9a-f]{4} ){15}[0-9a-f]{4}/.exec(inspected) ?? [];
 check('prod.pub has the fingerprint of the key in the KMS', fetched.includes(fingerprint));
 
-persona('Secrets custodian', 'Seals a manifest offline, with the public key alone.');
+persona(
+  'Application team',
+  'Asks for a value that somebody else knows. The request cannot hold it.',
+);
+await kseal('request db -n hr -k prod.pub --target db.yaml --ask username:Username -o user.yaml');
+
+persona(
+  'Secrets custodian',
+  'Seals a manifest offline, with the public key alone, and answers the request.',
+);
 const plain = { keytab: base64(randomBytes(24)), password: base64('correct-horse-battery') };
 const before = manifest('hr', plain);
 write('db.yaml', before);
@@ -69,8 +78,8 @@ for (const line of before.trimEnd().split('\n')) {
 }
 const isSealed = Object.keys(plain).every((name) => sealed[name].length > 1000);
 check('only the values changed', isSealed && read('db.yaml') === manifest('hr', sealed));
-const adding = 'seal --into db.yaml -k prod.pub --stdin username';
-await kseal(adding, { input: 'hr_app', filter: lastLine });
+const answering = `fill user.yaml --stdin username --pin ${fingerprint.replaceAll(' ', '')}`;
+await kseal(answering, { input: 'hr_app', filter: lastLine });
 const { username, ...others } = dataIn('db.yaml');
 check('the other values stayed as they were', username && isDeepStrictEqual(others, sealed));
 

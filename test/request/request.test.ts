@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createContext, runInContext } from 'node:vm';
 import { Ajv } from 'ajv';
 import { build } from 'esbuild';
 import fc from 'fast-check';
@@ -323,11 +324,22 @@ test('the model and its checks run without Node.js', async () => {
     bundle: true,
     write: false,
     platform: 'browser',
-    format: 'esm',
+    format: 'iife',
+    globalName: 'request',
     alias: { yaml: './node_modules/yaml/browser/index.js' },
     logLevel: 'silent',
   });
   const [{ text } = { text: '' }] = outputFiles;
   expect(text).toContain('ksealRequest');
   expect(text.match(/\bBuffer[.(]|\bprocess[.[]|\brequire\(|node:\w+/g)).toBeNull();
+  // Everything of a browser that they need.
+  const page = createContext({ TextDecoder, URL, source: small(', min: 12') });
+  const use = `${text}
+    const { values: [asked] } = request.readRequest(source).request;
+    const pem = { isCertificate: () => true, isPrivateKey: () => true, isMismatch: () => false };
+    [request.problemOf(asked, new Uint8Array(3), pem), request.makeUp({ generate: 8 }, () => 0)]`;
+  expect([...runInContext(use, page)]).toEqual([
+    'It has 3 characters, and needs at least 12.',
+    'AAAAAAAA',
+  ]);
 });
