@@ -374,7 +374,7 @@ function problemWith({ types }: Form, asked: AskedValue, bytes: Uint8Array): str
   return isForbidden ? 'It is not a JSON object, a text such as {"auths": {…}}.' : undefined;
 }
 
-/** An empty answer is no mistake if the request allows it. */
+/** Allows an empty answer if the request does. */
 function policyFor({ min }: AskedValue): ValuePolicy {
   return { strict: false, allow: new Set(min === 0 ? ['empty'] : []) };
 }

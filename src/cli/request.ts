@@ -190,7 +190,14 @@ async function complete(io: IO, given: Draft, flags: RequestFlags): Promise<Draf
   const note = given.note ?? (await asked('What do you want to tell the person who answers?'));
   let draft: Draft = { ...given, name, title, from, note };
   if (draft.targets.length === 0) {
-    const file = await asked('Which manifest do the answers go into?', { preset: `${name}.yaml` });
+    const request = resolve(io.cwd, given.output ?? '-');
+    const file = await asked('Which manifest do the answers go into?', {
+      preset: `${name}.yaml`,
+      check: (path) =>
+        /\.(?:ya?ml|json)$/.test(path)
+          ? problemOf(() => nameBeside(io, request, path))?.problem
+          : 'end the name with .yaml',
+    });
     draft = { ...draft, targets: [new Map([['file', file ?? `${name}.yaml`]])] };
   }
   const isMissing = (option: string) => missingIn(io, draft, flags).includes(option);
@@ -208,18 +215,26 @@ async function complete(io: IO, given: Draft, flags: RequestFlags): Promise<Draf
   if (draft.output !== undefined) return draft;
   const check = (path: string) => {
     if (path === '') return 'name a file';
-    try {
+    return problemOf(() => {
       refuseOutput(io, { ...flags, output: path });
-      return undefined;
-    } catch (thrown) {
-      return expectedErrors(thrown)[0]?.message;
-    }
+      for (const one of draft.targets) nameBeside(io, resolve(io.cwd, path), one.get('file') ?? '');
+    })?.message;
   };
   const preset = `requests/${name}.yaml`;
   return {
     ...draft,
     output: await asked('Which file do you want to write the request to?', { preset, check }),
   };
+}
+
+/** The first error of a check; undefined without one. */
+function problemOf(check: () => void): KsealError | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (thrown) {
+    return expectedErrors(thrown)[0];
+  }
 }
 
 const formatWords: Readonly<Record<Format, string>> = {
@@ -285,33 +300,38 @@ async function targetBeside(
   target: FieldTexts,
   flags: RequestFlags,
 ): Promise<FieldTexts> {
-  const typed = target.get('file') ?? '';
+  const file = nameBeside(io, request, target.get('file') ?? '');
+  const { config, reference, namespace } = knownFor(io, target, flags);
+  await checkKey(io, reference ?? '', config, flags);
+  const key = target.get('key');
+  const isPath = key !== undefined && parseReference(key).kind === 'file';
+  return new Map([
+    ['file', file],
+    ['namespace', namespace ?? ''],
+    ...[...target].filter(([field]) => field !== 'file' && field !== 'namespace'),
+    ...(isPath ? [['key', fileReference(relativeTo(request, resolve(io.cwd, key)))] as const] : []),
+  ]);
+}
+
+/** The name of a manifest in a request. Throws USAGE unless the request can name it. */
+function nameBeside({ cwd }: IO, request: string, typed: string): string {
   const thing = `--target ${typed}`;
-  const path = resolve(io.cwd, typed);
+  const path = resolve(cwd, typed);
   if (path === request) {
     throw new KsealError('USAGE', 'is the file of the request itself', {
       thing,
       hint: '--target clusters/prod/db.yaml',
     });
   }
-  const beside = (other: string) => relative(dirname(request), other).split(sep).join('/');
-  try {
-    manifestBeside(request, beside(path));
-  } catch (thrown) {
-    const [{ problem } = { problem: '' }] = expectedErrors(thrown);
-    const hint = 'name a file in the repository that the request is in';
-    throw new KsealError('USAGE', problem, { thing, hint });
-  }
-  const { config, reference, namespace } = knownFor(io, target, flags);
-  await checkKey(io, reference ?? '', config, flags);
-  const key = target.get('key');
-  const isPath = key !== undefined && parseReference(key).kind === 'file';
-  return new Map([
-    ['file', beside(path)],
-    ['namespace', namespace ?? ''],
-    ...[...target].filter(([field]) => field !== 'file' && field !== 'namespace'),
-    ...(isPath ? [['key', fileReference(beside(resolve(io.cwd, key)))] as const] : []),
-  ]);
+  const name = relativeTo(request, path);
+  const refusal = problemOf(() => manifestBeside(request, name));
+  if (refusal === undefined) return name;
+  const hint = 'name a file in the repository that the request is in';
+  throw new KsealError('USAGE', refusal.problem, { thing, hint });
+}
+
+function relativeTo(request: string, path: string): string {
+  return relative(dirname(request), path).split(sep).join('/');
 }
 
 /** Throws unless values can be sealed to a key. */

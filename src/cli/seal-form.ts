@@ -566,7 +566,7 @@ interface Summary extends Pick<Setting, 'key' | 'title' | 'scope'> {
   readonly isDoubtful: boolean;
   /** The command line that does the same without questions. */
   readonly command: string;
-  /** The facts that were asked for, so that they can be changed. */
+  /** The answers that can be changed. */
   readonly changes: Readonly<Record<Change, boolean>>;
 }
 

@@ -128,7 +128,9 @@ export async function settle(
   retry: Retry | undefined,
   { policy, type }: ReadOptions,
 ): Promise<NewValue> {
-  if (value.jweFile !== undefined || policy.strict) return value;
+  const { strict } = policy;
+  // Without a way to correct the value, `seal` reports it as an error.
+  if (value.jweFile !== undefined || (strict && retry === undefined)) return value;
   const thing = `data key "${value.key}"`;
   let { bytes } = value;
   const accepted = new Set<string>();
@@ -138,14 +140,14 @@ export async function settle(
     // `seal` reports a refusal, with those of the other values.
     if (refusal !== undefined && retry === undefined) return current;
     const allow = new Set([...policy.allow, ...accepted]);
-    const [warning] = refusal ? [] : underPolicy(warningsAbout(current), { ...policy, allow });
+    const [warning] = refusal ? [] : underPolicy(warningsAbout(current), { strict: false, allow });
     const problem = refusal ?? warning;
     if (problem === undefined) return current;
     const subject = retry === undefined ? `The value "${value.key}"` : 'It';
     const sentence = warning ? `${subject} ${warning.predicate}` : capitalized(problem.message);
     const choices = [
       ...(warning?.fix ? [{ value: 'fix', label: capitalized(warning.fix.label) } as const] : []),
-      ...(warning ? [{ value: 'keep', label: 'Keep it' } as const] : []),
+      ...(warning && !strict ? [{ value: 'keep', label: 'Keep it' } as const] : []),
       ...(retry ? [{ value: 'again', label: retry.label } as const] : []),
       ...(retry ? [] : [{ value: 'stop', label: 'Stop, and write nothing' } as const]),
     ] as const;

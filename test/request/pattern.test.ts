@@ -114,7 +114,7 @@ test.each([
   ['[A-Z]{2,}', '2 or more characters from A-Z'],
   ['[^:/]*@?', 'any number of characters other than :/, then up to 1 "@"'],
   ['\\w{8,64}', '8 to 64 characters from A-Za-z0-9_'],
-  ['\\d[A-Z]?', '1 digit, then up to 1 character out of A-Z'],
+  ['\\d[A-Z]?', '1 digit, then up to 1 character from A-Z'],
   ['.+', '1 or more characters of any kind'],
 ])('%s is described as: %s', (source, words) => {
   expect(describePattern(parsed(source))).toBe(words);

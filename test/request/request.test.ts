@@ -339,7 +339,7 @@ test('the model and its checks run without Node.js', async () => {
     const pem = { isCertificate: () => true, isPrivateKey: () => true, isMismatch: () => false };
     [request.problemOf(asked, new Uint8Array(3), pem), request.makeUp({ generate: 8 }, () => 0)]`;
   expect([...runInContext(use, page)]).toEqual([
-    'It has 3 characters, and needs at least 12.',
+    'It has 3 characters, but needs at least 12.',
     'AAAAAAAA',
   ]);
 });
