@@ -83,6 +83,11 @@ export async function withoutEcho<T>(io: IO, ask: () => Promise<T>): Promise<T> 
   }
 }
 
+/** Shows an error, and its hint below it, before a question is asked again. */
+export function showError(io: IO, { message, hint }: KsealError): void {
+  showOnTerminal(io, hint === undefined ? message : `${message}\nhint: ${hint}`);
+}
+
 /**
  * Asks a question whose answer is yes or no; Enter answers `preset`. Lines before the last one are
  * printed above the question. Returns undefined without a terminal. Throws INTERRUPTED.
