@@ -391,6 +391,7 @@ async function valuesFor(io: IO, secret: SecretDocument, options: ReadOptions): 
     const key = (await askDataKey(io, secret, keys)) ?? '';
     keys.add(key);
     answers.push(await askValue(io, key, options));
+    if (options.raw) break;
     const present = new Set([...keys, ...secret.entries.map((entry) => entry.key)]);
     const [missing] = missingKeys(secret.type, present);
     const reason = missing === undefined ? '' : `${missing.key} is still missing. `;

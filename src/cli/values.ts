@@ -21,6 +21,8 @@ export interface Source {
 export interface ReadOptions {
   readonly keepNewline?: boolean;
   readonly allowEmpty?: boolean;
+  /** Only one value is sealed. */
+  readonly raw?: boolean;
   readonly policy: ValuePolicy;
   /** The type of the Secret. */
   readonly type: string | undefined;
