@@ -296,7 +296,7 @@ const typed: Readonly<Record<string, readonly string[]>> = {
     ...['mail', '', 'The cluster team', 'Thank you', '', 'hr', ''],
     ...['password', 'Password of the mail server', 'one line', 'y', 'n', ''],
   ],
-  'kseal init': ['', '', '', '', '', '', '', '', '', ''],
+  'kseal init': ['', 'y', '', '', '', '', '', '', '', ''],
   'kseal fill requests/db.yaml': ['y', 'CANARY-typed', 'CANARY-typed', 'y'],
   'kseal fill requests/db.yaml --from-file password=new.txt': ['y', 'y'],
   'kseal fill requests/db.yaml --stdin password': ['y', 'y'],
