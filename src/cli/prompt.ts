@@ -70,19 +70,6 @@ export function showOnTerminal(io: IO, text: string, breaksIndented = false): vo
   terminal.close();
 }
 
-/** Runs `ask` while the terminal does not show what is typed between two questions. */
-export async function withoutEcho<T>(io: IO, ask: () => Promise<T>): Promise<T> {
-  const terminal = io.openTerminal();
-  // Each question returns to the mode that it found.
-  terminal?.input.setRawMode?.(true);
-  try {
-    return await ask();
-  } finally {
-    terminal?.input.setRawMode?.(false);
-    terminal?.close();
-  }
-}
-
 /**
  * Asks a question whose answer is yes or no; Enter answers `preset`. Lines before the last one are
  * printed above the question. Returns undefined without a terminal. Throws INTERRUPTED.
