@@ -230,7 +230,8 @@ async function decryptManifests(
     }
   };
   const read: (Input & { readonly manifest: Manifest })[] = [];
-  for (const input of inputs) {
+  const unreadAfter = (_: Input, index: number) => inputs.length - index - 1;
+  for await (const input of withProgress(io, 'read', inputs, unreadAfter)) {
     const manifest = await attempt(() => readSealed(io, input));
     if (manifest !== undefined) read.push({ ...input, manifest });
   }

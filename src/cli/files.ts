@@ -144,11 +144,13 @@ export function refuseInput(
 /** Joins manifests to one YAML stream. JSON is YAML, so it can be joined as well. */
 export function yamlStream(texts: readonly string[]): string {
   const [first = '', ...rest] = texts;
-  return rest.reduce((stream, text) => {
-    const end = stream.endsWith('\n') ? '' : '\n';
+  const parts = [first];
+  for (const text of rest) {
+    const end = parts.at(-1)?.endsWith('\n') ? '' : '\n';
     const document = text.replace(/^\uFEFF/, '');
-    return `${stream}${end}${/^---\s/.test(document) ? '' : '---\n'}${document}`;
-  }, first);
+    parts.push(`${end}${/^---\s/.test(document) ? '' : '---\n'}${document}`);
+  }
+  return parts.join('');
 }
 
 /** Writes a result to the file of `-o`, or to stdout. */

@@ -2,7 +2,7 @@ import { createPrivateKey, randomInt, X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { parseReference } from '../config/config.ts';
+import { fileReference, parseReference } from '../config/config.ts';
 import { type Diagnostic, errorFor } from '../diagnostic.ts';
 import { attemptAll, type ErrorCode, expected, expectedErrors, KsealError } from '../errors.ts';
 import { fileError, isSameFile, MAX_MANIFEST, readFile, readRegularFile } from '../fs/read.ts';
@@ -256,8 +256,7 @@ function existingManifest(file: string, shown: string): Manifest {
 /** The key of a target as `-k` takes it: a configured name, or a path from the current folder. */
 function keyFor({ cwd }: IO, request: string, { key }: Target): string | undefined {
   if (key === undefined || parseReference(key).kind === 'name') return key;
-  const path = relative(cwd, pathBeside(request, key));
-  return parseReference(path).kind === 'name' ? `./${path}` : path;
+  return fileReference(relative(cwd, pathBeside(request, key)));
 }
 
 /** Marks the words of the request: they may be those of somebody who wants to be trusted. */

@@ -5,6 +5,7 @@ import {
   CONFIG_NAME,
   type Config,
   type ConfiguredKey,
+  fileReference,
   findConfig,
   type PathRule,
   parseConfig,
@@ -47,6 +48,7 @@ import {
   canAsk,
   choose,
   search,
+  showError,
   showOnTerminal,
 } from './prompt.ts';
 import { pinOf } from './sealing-key.ts';
@@ -493,9 +495,9 @@ async function askKey(place: Place): Promise<Candidate> {
       const source = await choose(io, 'Where does the public key come from?', choices, preset);
       return await candidateFor(place, source && (await askReference(io, source)));
     } catch (thrown) {
-      const { code, message, hint } = expected(thrown);
-      if (code === 'INTERRUPTED') throw thrown;
-      showOnTerminal(io, hint === undefined ? message : `${message}\nhint: ${hint}`);
+      const error = expected(thrown);
+      if (error.code === 'INTERRUPTED') throw thrown;
+      showError(io, error);
     }
   }
 }
@@ -503,7 +505,9 @@ async function askKey(place: Place): Promise<Candidate> {
 async function askReference(io: IO, source: Source): Promise<string | undefined> {
   if (source.kind === 'found') return source.path;
   if (source.kind === 'file')
-    return asPath((await askPath(io, 'Which file is the public key in, such as prod.pub?')) ?? '');
+    return fileReference(
+      (await askPath(io, 'Which file is the public key in, such as prod.pub?')) ?? '',
+    );
   if (source.kind === 'kms') {
     const name = await askText(
       io,
@@ -516,11 +520,6 @@ async function askReference(io: IO, source: Source): Promise<string | undefined>
   return undefined;
 }
 
-/** A path as a reference: without a slash it would be the name of a configured key. */
-function asPath(path: string): string {
-  return parseReference(path).kind === 'file' ? path : `./${path}`;
-}
-
 /** The public keys in the usual places that are not configured yet; paths are relative to `cwd`. */
 async function publicKeysIn({ io, folder, config }: Place) {
   const known = config && (await keyStatuses(config));
@@ -528,7 +527,7 @@ async function publicKeysIn({ io, folder, config }: Place) {
   for (const place of [join(folder, 'keys'), folder, io.cwd]) {
     for (const name of existsSync(place) ? readdirSync(place).sort() : []) {
       if (!name.endsWith('.pub')) continue;
-      const path = asPath(relative(io.cwd, join(place, name)));
+      const path = fileReference(relative(io.cwd, join(place, name)));
       try {
         const { kid } = await publicKeyFromFile(join(place, name), path);
         if (!keys.has(kid) && !known?.of(kid).names.length) keys.set(kid, path);

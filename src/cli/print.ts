@@ -70,7 +70,7 @@ export async function withLooks(io: IO, colour: ColourChoice, debug: boolean): P
 }
 
 /** Loads the functions that colour a text. */
-export async function loadColours(): Promise<NonNullable<IO['colours']>> {
+async function loadColours(): Promise<NonNullable<IO['colours']>> {
   const { Chalk } = await import('chalk');
   return new Chalk({ level: 1 });
 }

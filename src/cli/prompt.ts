@@ -70,6 +70,11 @@ export function showOnTerminal(io: IO, text: string, breaksIndented = false): vo
   terminal.close();
 }
 
+/** Shows an error, and its hint below it, before a question is asked again. */
+export function showError(io: IO, { message, hint }: KsealError): void {
+  showOnTerminal(io, hint === undefined ? message : `${message}\nhint: ${hint}`);
+}
+
 /**
  * Asks a question whose answer is yes or no; Enter answers `preset`. Lines before the last one are
  * printed above the question. Returns undefined without a terminal. Throws INTERRUPTED.

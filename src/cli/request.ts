@@ -1,6 +1,6 @@
 import { dirname, relative, resolve, sep } from 'node:path';
 import { type Command, Option } from 'commander';
-import { type Config, parseReference } from '../config/config.ts';
+import { type Config, fileReference, parseReference } from '../config/config.ts';
 import { attemptAll, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { refuseExisting } from '../fs/write.ts';
 import { type Scope, scopes } from '../jwe/binding.ts';
@@ -309,7 +309,7 @@ async function targetBeside(
     ['file', file],
     ['namespace', namespace ?? ''],
     ...[...target].filter(([field]) => field !== 'file' && field !== 'namespace'),
-    ...(isPath ? [['key', besideName(relativeTo(request, resolve(io.cwd, key)))] as const] : []),
+    ...(isPath ? [['key', fileReference(relativeTo(request, resolve(io.cwd, key)))] as const] : []),
   ]);
 }
 
@@ -332,11 +332,6 @@ function nameBeside({ cwd }: IO, request: string, typed: string): string {
 
 function relativeTo(request: string, path: string): string {
   return relative(dirname(request), path).split(sep).join('/');
-}
-
-/** A path that cannot be taken for a configured name. */
-function besideName(path: string): string {
-  return parseReference(path).kind === 'name' ? `./${path}` : path;
 }
 
 /** Throws unless values can be sealed to a key. */

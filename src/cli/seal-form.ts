@@ -58,7 +58,7 @@ export interface Target {
 }
 
 /** The options that limit the answers. */
-export interface Frame {
+interface Frame {
   /** The Secrets in the manifest of `--into` that the options match. */
   readonly secrets: readonly SecretDocument[];
   readonly needsKey: boolean;

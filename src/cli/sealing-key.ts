@@ -1,5 +1,11 @@
 import { dirname, resolve } from 'node:path';
-import { type Config, type PathRule, parseReference, ruleFor } from '../config/config.ts';
+import {
+  type Config,
+  fileReference,
+  type PathRule,
+  parseReference,
+  ruleFor,
+} from '../config/config.ts';
 import { expected, KsealError } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
 import { repositoryOf } from '../git/local.ts';
@@ -13,7 +19,7 @@ import { checkPin, loadPublicKey } from '../keys/resolve.ts';
 import type { IO } from './io.ts';
 import { configFinder, type KeyFlags, keyContext, warnAboutKey } from './options.ts';
 import { say, sayFingerprint } from './print.ts';
-import { askPath, askYesNo, choose, showOnTerminal } from './prompt.ts';
+import { askPath, askYesNo, choose, showError } from './prompt.ts';
 
 /** The options that decide how a file is sealed. */
 export interface SettingFlags extends KeyFlags {
@@ -178,11 +184,9 @@ async function askKeyFile(
     try {
       const { kid } = await publicKeyFromFile(resolve(io.cwd, path), path, readFile);
       if (config && statuses) refuseInactive(config, path, statuses.of(kid));
-      // A bare word would be the name of a configured key.
-      return parseReference(path).kind === 'name' ? `./${path}` : path;
+      return fileReference(path);
     } catch (thrown) {
-      const { message, hint } = expected(thrown);
-      showOnTerminal(io, [message, ...(hint === undefined ? [] : [`hint: ${hint}`])].join('\n'));
+      showError(io, expected(thrown));
     }
   }
 }

@@ -102,7 +102,7 @@ function keyOf({ kind, text }: Source): string {
 }
 
 /** How a value that was just given can be given again, such as "Type it again". */
-export interface Retry {
+interface Retry {
   readonly label: string;
   readonly read: () => Promise<Uint8Array>;
 }

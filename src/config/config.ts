@@ -221,6 +221,11 @@ export function parseReference(text: string): KeyReference {
   });
 }
 
+/** The reference for a path, which without a slash may be the name of a configured key. */
+export function fileReference(path: string): string {
+  return parseReference(path).kind === 'file' ? path : `./${path}`;
+}
+
 /** The resource name of a key in Cloud KMS, as its console and gcloud print it. */
 const kmsName =
   /^\/*(?:cloudkms\.googleapis\.com\/(?:v1\/)?)?projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]/;

@@ -6,7 +6,7 @@ import { printYaml } from '../yaml/print.ts';
 import { type Config, type ConfiguredKey, type PathRule, parseConfig } from './config.ts';
 
 /** Additions to a configuration: a key under its name, and path rules. */
-export interface ConfigAdditions {
+interface ConfigAdditions {
   readonly key?: readonly [name: string, key: ConfiguredKey] | undefined;
   readonly rules?: readonly PathRule[];
 }

@@ -206,7 +206,7 @@ function refuseEmbedded(git: LocalGit): void {
 }
 
 /** Places in a repository that no commit contains; absolute paths. */
-export interface GitFiles {
+interface GitFiles {
   readonly config: string;
   /** The folder of the hooks; undefined if it is outside, so that other repositories may share it. */
   readonly hooks: string | undefined;
