@@ -70,19 +70,6 @@ export function showOnTerminal(io: IO, text: string, breaksIndented = false): vo
   terminal.close();
 }
 
-/** Runs `ask` while the terminal does not show what is typed between two questions. */
-export async function withoutEcho<T>(io: IO, ask: () => Promise<T>): Promise<T> {
-  const terminal = io.openTerminal();
-  // Each question returns to the mode that it found.
-  terminal?.input.setRawMode?.(true);
-  try {
-    return await ask();
-  } finally {
-    terminal?.input.setRawMode?.(false);
-    terminal?.close();
-  }
-}
-
 /** Shows an error, and its hint below it, before a question is asked again. */
 export function showError(io: IO, { message, hint }: KsealError): void {
   showOnTerminal(io, hint === undefined ? message : `${message}\nhint: ${hint}`);
