@@ -41,6 +41,7 @@ import {
   promptLines,
   promptValue,
   showOnTerminal,
+  withoutEcho,
 } from './prompt.ts';
 import { showOnce } from './seal-form.ts';
 import { pinOf, type Setting, settingsFrom } from './sealing-key.ts';
@@ -84,7 +85,7 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
     const setting = await fitting(place.shown, () => settingOf(io, path, place, flags));
     places.push({ ...place, setting });
   }
-  const answers = await askAll(form, wanted, given);
+  const answers = await withoutEcho(io, () => askAll(form, wanted, given));
   if (answers.size === 0) return say(io, 'note', 'nothing was changed');
   const results = await sealAll(places, request, answers);
   await confirm(form, results, answers, isAsking);

@@ -75,6 +75,19 @@ export function showError(io: IO, { message, hint }: KsealError): void {
   showOnTerminal(io, hint === undefined ? message : `${message}\nhint: ${hint}`);
 }
 
+/** Runs `ask` while the terminal does not show what is typed between two questions. */
+export async function withoutEcho<T>(io: IO, ask: () => Promise<T>): Promise<T> {
+  const terminal = io.openTerminal();
+  // Each question returns to the mode that it found.
+  terminal?.input.setRawMode?.(true);
+  try {
+    return await ask();
+  } finally {
+    terminal?.input.setRawMode?.(false);
+    terminal?.close();
+  }
+}
+
 /**
  * Asks a question whose answer is yes or no; Enter answers `preset`. Lines before the last one are
  * printed above the question. Returns undefined without a terminal. Throws INTERRUPTED.
@@ -126,7 +139,8 @@ export async function askText(
 
 /**
  * Asks for one of the choices that `source` returns for the text typed so far. The source may add a
- * choice for the text itself. `help` is shown if there is no choice for a text. Undefined without a terminal. Throws INTERRUPTED.
+ * choice for the text itself. `help` is shown if there is no choice for a text. Undefined without a
+ * terminal. Throws INTERRUPTED.
  */
 export function search<T>(
   io: IO,

@@ -34,6 +34,7 @@ import {
   promptValue,
   search,
   showOnTerminal,
+  withoutEcho,
 } from './prompt.ts';
 import { askKey, type Known, type Setting } from './sealing-key.ts';
 import {
@@ -108,7 +109,11 @@ const questions: readonly Question[] = [
 ];
 
 /** Asks for the facts that `given` lacks, and checks each answer at once. Throws INTERRUPTED. */
-export async function askTarget(io: IO, given: Target, frame: Frame): Promise<Target> {
+export function askTarget(io: IO, given: Target, frame: Frame): Promise<Target> {
+  return withoutEcho(io, () => answered(io, given, frame));
+}
+
+async function answered(io: IO, given: Target, frame: Frame): Promise<Target> {
   let target = given;
   let found: Repository | undefined;
   for (const { isMissing, ask } of questions) {
@@ -375,11 +380,11 @@ function defaultFile(draft: Draft): string {
 }
 
 /** Asks for values of a Secret, one or several. Throws INTERRUPTED. */
-export async function askValues(
-  io: IO,
-  secret: SecretDocument,
-  options: ReadOptions,
-): Promise<Answers> {
+export function askValues(io: IO, secret: SecretDocument, options: ReadOptions): Promise<Answers> {
+  return withoutEcho(io, () => valuesFor(io, secret, options));
+}
+
+async function valuesFor(io: IO, secret: SecretDocument, options: ReadOptions): Promise<Answers> {
   const answers: { value: NewValue; source: Source; label: string }[] = [];
   const keys = new Set<string>();
   for (let isMore: boolean | undefined = true; isMore; ) {

@@ -8,7 +8,7 @@ import { refusalOf, underPolicy, type ValuePolicy, warningsAbout } from '../seal
 import { readInput, withoutFinalNewline } from './files.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
-import { choose, type Hidden, promptValue } from './prompt.ts';
+import { choose, type Hidden, promptValue, withoutEcho } from './prompt.ts';
 
 export type SourceKind = 'prompt' | 'stdin' | 'file' | 'env-file' | 'literal' | 'jwe';
 
@@ -78,6 +78,17 @@ export async function readValues(
   for (const source of sources) {
     if (source.kind !== 'env-file') claim(keys, keyOf(source));
   }
+  const isTyped = sources.every(({ kind }) => kind === 'prompt');
+  const read = () => readInOrder(io, sources, options, keys);
+  return isTyped ? withoutEcho(io, read) : read();
+}
+
+async function readInOrder(
+  io: IO,
+  sources: readonly Source[],
+  options: ReadOptions,
+  keys: Set<string>,
+): Promise<NewValue[]> {
   const values: NewValue[] = [];
   for (const { kind, text } of sources) {
     const read = () => readers[kind](io, text, options);
