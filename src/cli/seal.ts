@@ -56,6 +56,7 @@ import {
 } from './sealing-key.ts';
 import {
   type Answers,
+  literalKey,
   type ReadOptions,
   readValues,
   type Source,
@@ -211,6 +212,8 @@ function checkUsage(
   { flags, sources }: Line,
   command: WriteLine,
 ): SealTarget {
+  // Checked first: in `--from-literal KEY VALUE`, what looks like a name is a value.
+  for (const { kind, text } of sources) if (kind === 'literal') literalKey(text);
   const target = targetOf(names, flags, sources);
   for (const row of restricted)
     if (row.given(flags) && !row.targets.includes(target)) throw misplaced(row);
@@ -435,7 +438,8 @@ function incomplete(io: IO, line: Line, missing: readonly Fact[], command: Write
   const { config } = knownFrom(io, line.flags)([line.flags.output, line.flags.into]);
   const { problem, name } = noKey(config);
   const problems = missing.map((fact) => (fact === 'key' ? problem : facts[fact]));
-  const hint = command(example(line, missing, name));
+  const hidden = isNameDoubtful(line) ? { ...line, name: undefined } : line;
+  const hint = command(example(hidden, missing, name));
   return new KsealError('USAGE', problems.join(', '), { hint });
 }
 
@@ -445,7 +449,7 @@ function example({ name, flags, sources }: Line, missing: readonly Fact[], key =
   const isInPlace = flags.into !== undefined || flags.raw === true;
   const isValue = missing.includes('value');
   return {
-    name: name ?? placeholder('name', 'NAME'),
+    name: name ?? (flags.into === undefined || missing.includes('name') ? 'NAME' : undefined),
     flags: {
       ...flags,
       namespace: flags.namespace ?? placeholder('namespace', 'NAMESPACE'),
@@ -488,7 +492,8 @@ async function completed(
 
 /** Checks the name and the output of a new manifest. Throws USAGE, IO or OUTPUT_EXISTS. */
 function checkNew(io: IO, { name, flags, sources }: Line): void {
-  if (name !== undefined && !isSecretName(name)) throw noName(name);
+  if (name !== undefined && !isSecretName(name))
+    throw noName(isNameDoubtful({ name, flags, sources }) ? 'NAME' : name);
   checkOutput(io, flags, { manifests: [], hint: '', others: [flags.key, ...sourcePaths(sources)] });
 }
 
@@ -577,6 +582,13 @@ async function confirmWarnings(
 function bareJwe(text: string): string {
   const bytes = readManifest(text, '').secrets[0]?.entries[0]?.bytes ?? new Uint8Array();
   return `${Buffer.from(bytes).toString('latin1')}\n`;
+}
+
+/** Whether the name may be a value, as in `--from-literal KEY= VALUE`. */
+function isNameDoubtful({ sources }: Line): boolean {
+  return sources.some(
+    ({ kind, text }) => kind === 'literal' && text.indexOf('=') === text.length - 1,
+  );
 }
 
 function hasValues({ flags, sources }: Line): boolean {

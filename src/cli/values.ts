@@ -232,7 +232,8 @@ function keyAndPath(text: string): { key: string; path: string } {
     : { key: text.slice(0, at), path: text.slice(at + 1) };
 }
 
-function literalKey(text: string): string {
+/** The data key of a literal. Throws USAGE unless it is KEY=VALUE, because it may be a value. */
+export function literalKey(text: string): string {
   const at = text.indexOf('=');
   if (at > 0) return text.slice(0, at);
   throw new KsealError('USAGE', '--from-literal must be KEY=VALUE', {
