@@ -99,7 +99,11 @@ async function readInOrder(
       values.push(await settle(io, value, retry, options));
     }
   }
-  return values;
+  if (values.length > 0 || sources.length === 0) return values;
+  throw new KsealError('VALUE_REFUSED', 'no value', {
+    thing: sources.map((source) => source.text).join(', '),
+    hint: 'put KEY=VALUE lines into it',
+  });
 }
 
 /** Throws USAGE for a data key that Kubernetes forbids, or that is given twice. */
