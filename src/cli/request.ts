@@ -121,7 +121,8 @@ function targetsOf(
   const shared = Object.entries({ name, namespace, key, type, scope }).filter(
     (entry): entry is [string, string] => entry[1] !== undefined,
   );
-  const own = targets.length > 0 ? targets : name ? [new Map([['file', `${name}.yaml`]])] : [];
+  const file = name === undefined ? [] : [['file', `${name}.yaml`] as const];
+  const own = targets.length > 0 ? targets : [new Map(file)];
   return own.map((target) => new Map([...shared, ...target]));
 }
 
@@ -142,8 +143,8 @@ function missingIn(io: IO, draft: Draft, flags: RequestFlags): readonly string[]
   const lacks = (field: string) => targets.some((target) => !target.has(field));
   const known = targets.map((target) => knownFor(io, target, flags));
   return [
-    ...(targets.length === 0 || lacks('name') ? ['NAME'] : []),
-    ...(targets.length === 0 || known.some(({ namespace }) => !namespace) ? ['-n NAMESPACE'] : []),
+    ...(lacks('name') ? ['NAME'] : []),
+    ...(known.some(({ namespace }) => !namespace) ? ['-n NAMESPACE'] : []),
     ...(known.some(({ reference }) => !reference) ? ['-k REF'] : []),
     ...(draft.values.size === 0 ? ["--ask 'password:Password of the database'"] : []),
   ];
@@ -155,10 +156,10 @@ function isComplete(io: IO, draft: Draft, flags: RequestFlags): boolean {
   if (missing.length === 0) return true;
   if (canAsk(io)) return false;
   const [target] = targetsOf(draft, flags);
-  const isKey = missing.includes('-k REF') && target !== undefined;
-  const { problem, name } = isKey
-    ? noKey(knownFor(io, target, flags).config)
-    : { problem: 'the request is incomplete', name: 'REF' };
+  const { problem, name } =
+    missing.includes('-k REF') && target
+      ? noKey(knownFor(io, target, flags).config)
+      : { problem: 'the request is incomplete', name: 'REF' };
   const words = missing.map((option) => (option === '-k REF' ? `-k ${name}` : option));
   throw new KsealError('USAGE', `${problem}; missing: ${missing.join(', ')}`, {
     hint: commandLine([givenLine(draft), ...words].join(' '), { '-o': draft.output }),
