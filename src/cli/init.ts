@@ -245,10 +245,11 @@ async function planFor(place: Place): Promise<Plan> {
   const { io, flags, asks, config, shown, top } = place;
   const hasKeys = config !== undefined && config.keys.size > 0;
   const names = [...(config?.keys.keys() ?? [])].join(', ');
+  const keys = config?.keys.size === 1 ? 'key' : 'keys';
   const addsKey =
     concernsKey(flags) ||
     !hasKeys ||
-    (asks && (await askYesNo(io, `${shown} has the key ${names}. Add another one?`, false)));
+    (asks && (await askYesNo(io, `${shown} has the ${keys} ${names}. Add another one?`, false)));
   const found = addsKey ? await keyFor(place) : undefined;
   const rules = found === undefined ? [] : await rulesFor(place, found);
   const added = { key: found?.isKnown ? undefined : found?.entry, rules };
