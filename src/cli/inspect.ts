@@ -14,7 +14,7 @@ import {
 import { notShown, textconv } from '../inspect/textconv.ts';
 import { describeBinding } from '../jwe/binding.ts';
 import { isSealedInSomeForm } from '../jwe/detect.ts';
-import { describeKid, fingerprintOf, parseKid, shortFingerprint } from '../jwe/thumbprint.ts';
+import { describeKid, fingerprintOf, parseKid, shortFingerprints } from '../jwe/thumbprint.ts';
 import { type KeyFile, looksLikeKey, parseKey, type Validity } from '../keys/key-file.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
@@ -222,6 +222,7 @@ function byFile(
     return [`${facts.join(', ')}${datesOf(validity)}`, ...fingerprint, ''].join('\n');
   });
   if (values.length === 0 && keys.length === 0) say(io, 'note', 'no Secret with values found');
+  const short = shortFingerprints(values.flatMap(({ kid = [] }) => kid));
   const columns: readonly Column<Inspection>[] = [
     ...placeColumns,
     {
@@ -238,7 +239,7 @@ function byFile(
     { title: 'BITS', cell: ({ keyBits }) => String(keyBits ?? ''), only: 'wide' },
     {
       title: 'KEY',
-      cell: (value) => nameOf(value) ?? keyOf(value, shortFingerprint),
+      cell: (value) => nameOf(value) ?? keyOf(value, short),
       only: 'narrow',
     },
     { title: 'NAME', cell: (value) => nameOf(value) ?? '', only: 'wide' },
@@ -293,9 +294,10 @@ function byKey(_: IO, { values }: Found, names: KeyNames, form: TableForm | 'jso
     });
   }
   if (sorted.length === 0) return 'no sealed value found\n';
+  const short = shortFingerprints(groups.keys());
   const blocks = sorted.map(([kid, group]) => {
     const name = names.get(kid);
-    const key = shownKid(kid, form.wide ? describeKid : shortFingerprint);
+    const key = shownKid(kid, form.wide ? describeKid : short);
     const rows = tableOf(group, placeColumns, { ...form, width: form.width - INDENT.length });
     const table = group.length === 0 ? '' : rows.replace(/^(?=.)/gm, INDENT);
     const heading = name ? `${name}, ${key}` : key;

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import type { Config, ConfiguredKey } from '../config/config.ts';
 import { expected, KsealError } from '../errors.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
-import { fingerprintOf, shortFingerprint } from '../jwe/thumbprint.ts';
+import { fingerprintOf, shortFingerprints } from '../jwe/thumbprint.ts';
 import { publicKeyFromFile } from '../keys/key-file.ts';
 import { jsonText } from '../text.ts';
 import type { Colour, IO } from './io.ts';
@@ -35,7 +35,10 @@ const stateColours: Readonly<Record<KeyState, Colour>> = {
   revoked: 'red',
 };
 
-function columnsFor(io: IO): readonly Column<ListedKey>[] {
+function columnsFor(io: IO, keys: readonly ListedKey[]): readonly Column<ListedKey>[] {
+  const short = shortFingerprints(
+    keys.flatMap(({ kid = [], otherKid = [] }) => [kid, otherKid].flat()),
+  );
   return [
     { title: 'NAME', cell: ({ name }) => name },
     { title: 'TITLE', cell: ({ title }) => title ?? '', prose: true },
@@ -44,9 +47,9 @@ function columnsFor(io: IO): readonly Column<ListedKey>[] {
       cell: ({ state }) => state,
       paint: ({ state }, text) => paint(io, io.stdout, stateColours[state], text),
     },
-    { title: 'PIN', cell: (key) => pinWith(key, shortFingerprint), prose: true, only: 'narrow' },
+    { title: 'PIN', cell: (key) => pinWith(key, short), prose: true, only: 'narrow' },
     { title: 'PIN', cell: (key) => pinWith(key, String), only: 'wide' },
-    { title: 'FINGERPRINT', cell: ({ kid }) => (kid ? shortFingerprint(kid) : ''), only: 'narrow' },
+    { title: 'FINGERPRINT', cell: ({ kid }) => (kid ? short(kid) : ''), only: 'narrow' },
     { title: 'FINGERPRINT', cell: ({ kid }) => (kid ? fingerprintOf(kid) : ''), only: 'wide' },
     { title: 'KID', cell: ({ kid }) => kid ?? '', only: 'wide' },
     { title: 'FILE', cell: ({ file }) => file ?? '' },
@@ -77,7 +80,7 @@ async function listKeys(io: IO, flags: KeysFlags): Promise<void> {
   });
   if (flags.json) return writeStdout(io, jsonText({ keys: listed.map(asJson) }));
   if (listed.length === 0) return say(io, 'note', 'no keys are configured');
-  await writeStdout(io, tableOf(listed, columnsFor(io), tableForm(io, flags)));
+  await writeStdout(io, tableOf(listed, columnsFor(io, listed), tableForm(io, flags)));
 }
 
 function pinWith(

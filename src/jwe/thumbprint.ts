@@ -17,9 +17,18 @@ export function fingerprintOf(kid: string): string {
   return groupsOf(kid).join(' ');
 }
 
-/** The beginning of a fingerprint, for tables: it tells keys apart, but is too short to trust. */
-export function shortFingerprint(kid: string): string {
-  return `${groupsOf(kid).slice(0, 2).join(' ')}…`;
+/**
+ * Returns the beginning of a fingerprint, for tables: its first group, or as many as tell all `kids`
+ * apart. It is too short to trust.
+ */
+export function shortFingerprints(kids: Iterable<string>): (kid: string) => string {
+  // The kid of another tool may be any text.
+  const all = [...new Set(kids)].filter((kid) => parseKid(kid) === kid).map(groupsOf);
+  const differ = (count: number) =>
+    new Set(all.map((groups) => groups.slice(0, count).join(' '))).size === all.length;
+  let count = 1;
+  while (count < 16 && !differ(count)) count += 1;
+  return (kid) => `${groupsOf(kid).slice(0, count).join(' ')}…`;
 }
 
 /** The groups of a fingerprint in four lines of four, indented, to compare one under the other. */

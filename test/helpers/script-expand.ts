@@ -5,8 +5,8 @@ import type { Script } from './script.ts';
 
 /**
  * Replaces `${kid:k}` with the kid of k.pub, `${print:k}` with its fingerprint in groups of hex
- * digits, `${short:k}` with the first two of them, `${work}` with the folder of the script, `${home}` with that of its user, and `${name}`
- * with the text of a `let`.
+ * digits, `${short:k}` with the first of them, `${work}` with the folder of the script, `${home}` with
+ * that of its user, and `${name}` with the text of a `let`.
  */
 export function expand({ folder, names }: Script, word: string): string {
   return word.replace(/\$\{(\w+)(?::([\w/.-]+))?\}/g, (whole, form, name) => {
@@ -16,6 +16,6 @@ export function expand({ folder, names }: Script, word: string): string {
     const groups = Buffer.from(kid, 'base64url')
       .toString('hex')
       .replace(/.{4}(?=.)/g, '$& ');
-    return form === 'short' ? groups.slice(0, 9) : groups;
+    return form === 'short' ? groups.slice(0, 4) : groups;
   });
 }

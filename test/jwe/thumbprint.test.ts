@@ -1,6 +1,6 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { describeKid, kidOf } from '../../src/jwe/thumbprint.ts';
+import { describeKid, kidOf, shortFingerprints } from '../../src/jwe/thumbprint.ts';
 import { makePair } from './pairs.ts';
 import { readVector } from './vectors.ts';
 
@@ -26,4 +26,11 @@ test('a fingerprint is 16 groups of four hex digits, then the kid', () => {
   const shown = describeKid(vector.thumbprint);
   expect(shown).toMatch(/^([0-9a-f]{4} ){16}\(NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs\)$/);
   expect(shown.replaceAll(' ', '').slice(0, 64)).toBe(hex);
+});
+
+test('a short fingerprint has as many groups as tell the keys apart, and one at least', () => {
+  const kid = (hex: string) => Buffer.from(hex.padEnd(64, '0'), 'hex').toString('base64url');
+  const [a, b, c] = [kid('14f9e4391'), kid('14f9e4392'), kid('15f9')];
+  expect([a, c].map(shortFingerprints([a, c, a, 'x', 'y']))).toEqual(['14f9…', '15f9…']);
+  expect([a, b].map(shortFingerprints([a, b, c]))).toEqual(['14f9 e439 1000…', '14f9 e439 2000…']);
 });
