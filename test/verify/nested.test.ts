@@ -143,7 +143,7 @@ test('the hint names the Secret and the data key, and the message the object aro
     secret: 'hr/db',
     key: 'password',
     message: 'the value is not sealed; its Secret is inside Template app',
-    hint: 'run kseal seal db -n hr --prompt password --raw, and put the output under stringData instead; if it was ever committed, change it as well',
+    hint: 'change the value if it was ever committed; run kseal seal db -n hr --prompt password --raw, and put the output under stringData instead',
   });
 });
 

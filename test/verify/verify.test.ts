@@ -190,5 +190,5 @@ test('hints contain the file name, quoted for a shell', () => {
     verifyText({ path, content: readFixture('dirty/plaintext-data.yaml') }, openPolicy, defaults)
       .findings[0]?.hint;
   expect(hint('a b.yaml')).toContain("kseal seal -f 'a b.yaml' -i");
-  expect(hint('-')).toContain('kseal seal -f -;');
+  expect(hint('-')).toMatch(/kseal seal -f -$/);
 });

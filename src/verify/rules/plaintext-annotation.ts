@@ -15,11 +15,13 @@ export const plaintextAnnotation: Rule = {
       const isRemoved = keepsCopy(name);
       const problem = isRemoved ? 'plaintext, or cannot be read' : 'a Secret in plaintext';
       const remove =
-        isRemoved && nested === undefined ? `remove it: ${sealCommand(path, policy)}` : 'remove it';
+        isRemoved && nested === undefined
+          ? `to remove it: ${sealCommand(path, policy)}`
+          : 'remove it';
       return {
         position,
         message: `${describeMetadata('annotation', name)} contains ${problem}`,
-        hint: `${remove}; if it was ever committed, change the values as well`,
+        hint: `change the values if they were ever committed; ${remove}`,
       };
     }),
 };

@@ -23,17 +23,18 @@ export const plaintextValue: Rule = {
     if (nested !== undefined)
       return { position, key, message: words + inside(nested), hint: sealNested(nested, key) };
     const seal = inTemplate ? sealInTemplate : sealCommand(path, policy);
-    const first = madeKey ? 'seal it: ' : `${problem.hint ?? 'correct it'}; then: `;
+    const first = madeKey ? 'to seal it: ' : `${problem.hint ?? 'correct it'}; then: `;
     const hint = inTemplate && !madeKey ? seal : first + seal;
     return { position, key, message: words, hint };
   },
   checkValue: ({ position, key, field, jwe, defect, placeholder }, secret, policy) => {
     if (jwe !== undefined || defect !== undefined || placeholder) return none;
     const { path, sops, inTemplate, nested } = secret;
-    const own = inTemplate ? sealInTemplate : `seal it: ${sealCommand(path, policy)}`;
+    const own = inTemplate ? sealInTemplate : `to seal it: ${sealCommand(path, policy)}`;
     const seal = nested === undefined ? own : sealNested(nested, key, field);
     const first = sops ? 'encrypt it with sops, like the rest' : seal;
-    const hint = `${first}; if it was ever committed, change it as well`;
+    // The command is at the end, so that it can be pasted.
+    const hint = `change the value if it was ever committed; ${first}`;
     return [{ position, key, message: NOT_SEALED + inside(nested), hint }];
   },
 };
