@@ -439,7 +439,7 @@ function incomplete(io: IO, line: Line, missing: readonly Fact[], command: Write
   const { problem, name } = noKey(config);
   const problems = missing.map((fact) => (fact === 'key' ? problem : facts[fact]));
   const hidden = isNameDoubtful(line) ? { ...line, name: undefined } : line;
-  const hint = command(example(hidden, missing, name));
+  const hint = command(runnable(io, example(hidden, missing, name)));
   return new KsealError('USAGE', problems.join(', '), { hint });
 }
 
@@ -458,6 +458,20 @@ function example({ name, flags, sources }: Line, missing: readonly Fact[], key =
     },
     sources: isValue ? exampleSources(flags.type) : sources,
   };
+}
+
+/** The line, without questions if there is no terminal: stdin can give one value. */
+function runnable(io: IO, line: Line): Line {
+  if (canAsk(io)) return line;
+  let isFree = stdinReaders(line.sources) === 0 && line.flags.into !== '-';
+  const sources = line.sources.map((source): Source => {
+    if (source.kind !== 'prompt' && source.kind !== 'literal') return source;
+    const key = source.text.replace(/=.*/s, '');
+    const kind = isFree ? 'stdin' : 'file';
+    isFree = false;
+    return { kind, text: kind === 'stdin' ? key : `${key}=PATH` };
+  });
+  return { ...line, sources };
 }
 
 /** Sources of the values that a type requires; all of them but a password are usually files. */
@@ -518,7 +532,8 @@ async function readTarget(io: IO, given: Line, command: WriteLine): Promise<Mani
     const flagsOfNew = { ...flags, into: undefined, remove: [], output: path };
     const created = { ...given, flags: flagsOfNew };
     const { config } = knownFrom(io, flagsOfNew)([path]);
-    const line = example(created, missingFacts(io, created, undefined), noKey(config).name);
+    const missing = missingFacts(io, created, undefined);
+    const line = runnable(io, example(created, missing, noKey(config).name));
     throw new KsealError('IO', 'no such file', {
       thing: path,
       hint: `to create it: ${command(line)}`,
