@@ -4,7 +4,7 @@ import { main } from '../dist/main.js';
 
 // A handler, unlike the default action, lets a write finish first, and restores the terminal. A server
 // and a question add their own handlers.
-for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143 })) {
+for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM: 143 })) {
   process.on(signal, () => {
     if (process.listenerCount(signal) === 1) process.exit(code);
   });
