@@ -141,8 +141,10 @@ async function askNamespace({ io, known, repository }: Draft): Promise<Target> {
     key === known.reference ? (namespace ?? []) : [],
   );
   const namespaces = new Set([...ruled, ...repository().namespaces]);
-  const example = namespaces.size === 0 ? ', such as hr' : '';
-  const question = `Which application is it for${example}? (namespace)`;
+  const question =
+    namespaces.size === 0
+      ? 'Which application is it for, such as hr? (namespace)'
+      : 'Which application is it for? Choose, or type a new one. (namespace)';
   return { namespace: await askName(io, question, [...namespaces].map(named), names.namespace) };
 }
 
@@ -155,12 +157,12 @@ async function askSecret(draft: Draft): Promise<Target> {
   const chosen =
     existing.length > 0 &&
     (await search(io, question, (typed) => {
-      const asNew = ({ value, label, detail = '' }: Choice<string>) => ({
+      const asTarget = ({ value, ...shown }: Choice<string>) => ({
+        ...shown,
         value: { name: value },
-        label: `${label} (a new one)`,
-        detail,
       });
-      const fresh = typed === '' ? [another] : newNames(typed, names.secret).map(asNew);
+      const fresh =
+        typed === '' ? [another] : newNames(typed, names.secret).map(asNew).map(asTarget);
       return [...matching(existing, typed), ...fresh];
     }));
   if (chosen && chosen !== another.value) return chosen;
@@ -228,6 +230,8 @@ const names = {
 
 const named = (name: string): Choice<string> => ({ value: name, label: name });
 
+const asNew = (choice: Choice<string>) => ({ ...choice, label: `${choice.label} (a new one)` });
+
 /** Asks for a known or a new name. In place of a name that is not allowed, offers the nearest. */
 function askName(
   io: IO,
@@ -239,7 +243,8 @@ function askName(
   const isKnown = (name: string) => known.some(({ value }) => value === name);
   const source = (typed: string) => {
     const fresh = newNames(typed, kind).filter(({ value }) => !isKnown(value));
-    return [...matching(known, typed), ...fresh];
+    const found = matching(known, typed);
+    return [...found, ...(found.length > 0 ? fresh.map(asNew) : fresh)];
   };
   return search(io, question, source, check, `allowed characters: ${kind.allowed}`);
 }
@@ -254,11 +259,16 @@ function newNames(
   return isValid(name) ? [{ ...named(name), detail: `Allowed characters: ${allowed}` }] : [];
 }
 
-/** The choices with the typed text, first those that begin with it. */
+/** The choices with the typed text, first the one with this name, then those that begin with it. */
 function matching<T>(choices: readonly Choice<T>[], typed: string): readonly Choice<T>[] {
-  const placeIn = ({ label }: Choice<T>) => label.toLowerCase().indexOf(typed.toLowerCase());
-  const first = choices.filter((choice) => placeIn(choice) === 0);
-  return [...first, ...choices.filter((choice) => placeIn(choice) > 0)];
+  const text = typed.toLowerCase();
+  const ranks: readonly ((label: string) => boolean)[] = [
+    (label) => label === text || label.startsWith(`${text} (`),
+    (label) => label.startsWith(text),
+    (label) => label.includes(text),
+  ];
+  const rankOf = ({ label }: Choice<T>) => ranks.findIndex((fits) => fits(label.toLowerCase()));
+  return ranks.flatMap((_, rank) => choices.filter((choice) => rankOf(choice) === rank));
 }
 
 /** The manifests below the configuration, or in the Git repository, or in the current folder. */
