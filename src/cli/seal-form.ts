@@ -230,7 +230,7 @@ const names = {
 
 const named = (name: string): Choice<string> => ({ value: name, label: name });
 
-const asNew = (choice: Choice<string>) => ({ ...choice, label: `${choice.label} (a new one)` });
+const asNew = (choice: Choice<string>) => ({ ...choice, label: `${choice.label} (new)` });
 
 /** Asks for a known or a new name. In place of a name that is not allowed, offers the nearest. */
 function askName(

@@ -40,7 +40,7 @@ const answers: readonly (readonly [question: string, keys: string])[] = [
   ['Which key do you want to use?', '\\r'],
   ['Which application is it for?', '\\r'],
   ['Which set of values? Choose one', 'db'],
-  ['db (a new one)', '\\r'],
+  ['db (new)', '\\r'],
   ['Which file do you want to write?', '\\r'],
   ['Write it?', '\\r'],
 ];
