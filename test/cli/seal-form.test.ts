@@ -2,9 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { main } from '../../src/cli/main.ts';
 import { exitCodes } from '../../src/errors.ts';
 import { leaksOf } from '../helpers/canary.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
+import { testIO } from '../helpers/io.ts';
 import { openScreen } from '../helpers/screen.ts';
 import { changedPaths, snapshot } from '../helpers/snapshot.ts';
 import { bin } from '../helpers/spawn.ts';
@@ -87,24 +89,56 @@ test('all questions lead to a file', async () => {
   expect(leaksOf(Buffer.from('CANARY-'), shown)).toEqual([]);
 }, 60_000);
 
+// The questions after it are the first ones again.
+const last = answers.findIndex(([question]) => question.startsWith('What do you want to change'));
+
 test('Ctrl-C at each question leaves no file, and restores the terminal', async () => {
   const cwd = repository();
   const home = folderWithKeys();
   const before = snapshot(cwd);
-  // The questions after it are the first ones again.
-  const last = answers.findIndex(([question]) => question.startsWith('What do you want to change'));
-  const counts = Array.from({ length: last + 1 }, (_, count) => count);
-  // Two at once, because there are many.
-  const half = async (parity: number) => {
-    for (const count of counts.filter((each) => each % 2 === parity)) {
-      const { exit, shown } = await fillIn(cwd, join(home, `${count}`), count);
-      expect([answers[count], exit]).toEqual([answers[count], exitCodes.INTERRUPTED]);
-      expect(leaksOf(Buffer.from('CANARY-'), shown)).toEqual([]);
-    }
-  };
-  await Promise.all([half(0), half(1)]);
+  for (let count = 0; count <= last; count++) {
+    const [question = ''] = answers[count] ?? [];
+    const keys = [...answers.slice(0, count).map(([, each]) => each), '\\x03'].join('');
+    // A line for each question; Enter is added to it.
+    const typed = keys.split(/\\r(?!\\x04)|(?<=\\x04)/);
+    const env = { PATH: process.env.PATH ?? '', HOME: join(home, `${count}`) };
+    const io = testIO({ cwd, env, typed });
+    // Into a pipe it would print the manifest, and not ask for a file.
+    Object.assign(io.stdout, { isTTY: true });
+    const exit = await main(['seal'], io);
+    const { shown = Buffer.alloc(0), left, restored } = io.terminal ?? {};
+    const ended = { question, exit, left, restored };
+    const interrupted = { exit: exitCodes.INTERRUPTED, left: 0, restored: true };
+    expect(ended).toEqual({ question, ...interrupted });
+    expect(`${shown}`.replaceAll(/\s/g, '')).toContain(question.replaceAll(/\s/g, ''));
+    expect(leaksOf(Buffer.from('CANARY-'), shown)).toEqual([]);
+  }
   expect(changedPaths(before, snapshot(cwd))).toEqual([]);
-}, 240_000);
+});
+
+// One question of each kind: a list, a search, a text, a hidden one, one of several lines, a value
+// that is shown, and a yes or no.
+test.each([
+  'Which key do you want to use?',
+  'Which set of values? Choose one',
+  'Which file do you want to write?',
+  'Repeat the value:',
+  'Value for "username"',
+  'Press Enter to clear',
+  'Write it?',
+])(
+  'Ctrl-C at "%s" restores a real terminal',
+  async (question) => {
+    const cwd = repository();
+    const before = snapshot(cwd);
+    const count = answers.findIndex(([each]) => each === question);
+    const { exit, shown } = await fillIn(cwd, folderWithKeys(), count);
+    expect(exit).toBe(exitCodes.INTERRUPTED);
+    expect(leaksOf(Buffer.from('CANARY-'), shown)).toEqual([]);
+    expect(changedPaths(before, snapshot(cwd))).toEqual([]);
+  },
+  60_000,
+);
 
 test.each([
   ['SIGINT', exitCodes.INTERRUPTED],

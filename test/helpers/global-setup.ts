@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { generateKeyPair } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,6 +10,8 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /** A folder with NAME.pem (PKCS#8) and NAME.pub (SPKI) for each name in keySizes. */
     keys: string;
+    /** A folder that every user may read, for files that are used until the end of the run. */
+    scratch: string;
     /** The output of a failed build, or empty; only tests of the built files check it. */
     buildError: string;
   }
@@ -22,12 +24,16 @@ const root = join(import.meta.dirname, '../..');
 
 /** Runs once before all tests, and returns a function that runs once after them. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), 'kseal-keys-'));
+  const scratch = await mkdtemp(join(tmpdir(), 'kseal-tests-'));
+  await chmod(scratch, 0o755);
+  const folder = join(scratch, 'keys');
+  await mkdir(folder);
   const pairs = Object.entries(keySizes).map(([name, bits]) => writePair(folder, name, bits));
   const [buildError] = await Promise.all([buildDist(), ...pairs]);
   project.provide('buildError', buildError);
+  project.provide('scratch', scratch);
   project.provide('keys', folder);
-  return () => rm(folder, { recursive: true });
+  return () => rm(scratch, { recursive: true });
 }
 
 async function writePair(folder: string, name: string, modulusLength: number): Promise<void> {

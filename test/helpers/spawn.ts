@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { afterAll } from 'vitest';
+import { inject } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 export const bin = join(root, 'bin/kseal.js');
@@ -65,11 +64,6 @@ export function runBin(args: readonly string[], surroundings: Surroundings): Pro
 
 const copies = new Map<readonly string[], string>();
 
-afterAll(() => {
-  for (const folder of copies.values()) rmSync(folder, { recursive: true, force: true });
-  // The packages are many files, and the machine may be busy.
-}, 120_000);
-
 /** The packages that the webhook loads, without the client of Cloud KMS, which is large. */
 const external = ['fastify', 'pino', 'prom-client'];
 const none: readonly string[] = [];
@@ -95,7 +89,7 @@ function packagesBehind(
 /** A copy of the built kseal that every user may read; the project may be in a private folder. */
 function readableBin(packages: readonly string[]): string {
   const known = copies.get(packages);
-  const folder = known ?? mkdtempSync(join(tmpdir(), 'kseal-bin-'));
+  const folder = known ?? mkdtempSync(join(inject('scratch'), 'bin-'));
   copies.set(packages, folder);
   if (known === undefined) {
     chmodSync(folder, 0o755);
