@@ -5,12 +5,18 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
 
 /**
- * Tests that change what is global to a process or to a module, such as the emulator of a file. All
+ * Tests that change what is global to a process or to a module, such as the clock. All
  * others share one module graph, which halves their CPU time.
  */
-const alone = ['keys/gcpkms/*', 'webhook/cases', 'webhook/review', 'fs/write'].map(
-  (path) => `test/${path}.test.ts`,
-);
+const alone = [
+  'cli/progress',
+  'keys/gcpkms/*',
+  'webhook/cases',
+  'webhook/review',
+  'webhook/server/clients',
+  'webhook/server/keyring',
+  'fs/write',
+].map((path) => `test/${path}.test.ts`);
 
 /** Starts long files first: if one starts last, only one core is busy at the end. */
 class LongestFirst extends BaseSequencer {
