@@ -34,7 +34,9 @@ import { type KmsEmulator, startKmsEmulator } from './kms-emulator/emulator.ts';
 const root = join(import.meta.dirname, '..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 
-const docs = readdirSync(join(root, 'docs')).map((name) => `docs/${name}`);
+const docs = readdirSync(join(root, 'docs'))
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`);
 const pages = ['README.md', 'CONTRIBUTING.md', ...docs];
 
 interface Block {
