@@ -283,7 +283,7 @@ function show(io: IO, lines: readonly string[]): void {
   showOnTerminal(io, shown.join('\n'), true);
 }
 
-/** A value that was given, and how, for the summary. */
+/** A value, and the way in which it was given, which the summary shows. */
 interface Answer extends NewValue {
   readonly how: string;
 }

@@ -500,7 +500,7 @@ export function unknownCommand(io: IO, group: Command, words: readonly string[])
   const meanings = meaningsIn(group);
   const names = new Help().visibleCommands(group).map((command) => command.name());
   const known = [...[...meanings.keys()].filter((one) => !one.startsWith('-')), ...names];
-  // `ecrypt` may be `encrypt` or `decrypt`: then there is no hint.
+  // A typo such as `ecrypt` may mean `encrypt` or `decrypt`, so it gets no hint.
   const typos = [suggest(word, known), suggest(word, known.toReversed())];
   const whole = meanings.has(word) ? word : typos.find((typo) => typo?.startsWith(word));
   const meant = whole ? [whole] : typos.filter((typo) => typo !== undefined);

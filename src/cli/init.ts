@@ -131,7 +131,7 @@ interface Change {
   readonly executable?: boolean;
   /** The option that repeats it in another clone, if no commit can contain it. */
   readonly again?: string;
-  /** One more step, for a hint. */
+  /** A further step, printed as a hint. */
   readonly next?: string;
 }
 

@@ -150,7 +150,7 @@ function missingIn(io: IO, draft: Draft, flags: RequestFlags): readonly string[]
   ];
 }
 
-/** Returns whether nothing is missing. Throws USAGE if something is, and there is no terminal. */
+/** Returns whether the options are complete. Throws USAGE if they are not and nobody can be asked. */
 function isComplete(io: IO, draft: Draft, flags: RequestFlags): boolean {
   const missing = missingIn(io, draft, flags);
   if (missing.length === 0) return true;

@@ -460,7 +460,7 @@ function example({ name, flags, sources }: Line, missing: readonly Fact[], key =
   };
 }
 
-/** The line, without questions if there is no terminal: stdin can give one value. */
+/** Returns the line as it runs here. Without a terminal, stdin provides one value. */
 function runnable(io: IO, line: Line): Line {
   if (canAsk(io)) return line;
   let isFree = stdinReaders(line.sources) === 0 && line.flags.into !== '-';

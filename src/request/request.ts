@@ -100,7 +100,7 @@ export function isRequest(source: string): boolean {
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** A kind of scalar, for the reader and for JSON Schema. */
+/** A kind of scalar: the check of the reader and its JSON Schema. */
 interface Kind {
   readonly read: v.GenericSchema<unknown, unknown>;
   readonly json: JsonSchema;

@@ -65,7 +65,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** What kseal answers to the script of a shell, which must be lines and nothing else. */
+/** Returns the answer to the script of a shell, which must consist of lines only. */
 async function answerTo(line: string, shell = 'fish', replaced = '', below = '.') {
   const stdin = Buffer.from(`${line}\0${replaced}\0`);
   const io = testIO({ cwd: join(folder, below), stdin, env: { HOME: folder } });
