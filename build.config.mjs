@@ -2,9 +2,10 @@
 // fast because a command loads only the code that it runs. Then writes the man pages to dist/man/, and
 // the licences of the bundled packages to dist/licenses.txt.
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build, transform } from 'esbuild';
+import { build } from 'esbuild';
+import { programFiles } from './build/modules.mjs';
 
 const { version } = JSON.parse(await readFile(new URL('package.json', import.meta.url), 'utf8'));
 const root = import.meta.dirname;
@@ -23,7 +24,7 @@ const options = {
   legalComments: 'eof',
   define: { KSEAL_VERSION: JSON.stringify(version), KSEAL_DIST: '__dirname' },
 };
-const entries = ['main.cjs', 'io.cjs'];
+const entries = ['main.cjs'];
 
 /** The paths of all files below a folder, relative to it. */
 async function filesIn(folder) {
@@ -59,42 +60,22 @@ async function licensesOf(paths) {
   return ['kseal contains code of these packages.\n', ...notices].join(`\n${'-'.repeat(72)}\n\n`);
 }
 
-/**
- * Bundles the program into CommonJS chunks. esbuild splits only ES modules, but Node loads CommonJS
- * faster; so each chunk is converted after it was split.
- */
-async function makeChunks(dist) {
-  const { metafile, outputFiles } = await build({
-    ...options,
-    entryPoints: ['src/cli/main.ts', 'src/cli/io.ts'],
-    outdir: dist,
-    outExtension: { '.js': '.cjs' },
-    splitting: true,
-    metafile: true,
-    write: false,
-  });
+/** Writes the files of the program. Returns the paths of all bundled modules. */
+async function makeProgram(dist) {
+  const sources = (await filesIn(join(root, 'src'))).map((name) => `src/${name}`);
+  const program = sources.filter((name) => name.endsWith('.ts') && name !== 'src/cli/man.ts');
+  const files = await programFiles(options, program);
   await mkdir(dist);
-  for (const { path, text } of outputFiles) {
-    const { code } = await transform(text, {
-      format: 'cjs',
-      platform: options.platform,
-      target: options.target,
-      supported: { 'dynamic-import': false },
-    });
-    await writeFile(path, code);
-  }
+  for (const [name, text] of files) await writeFile(join(dist, name), text);
   // Not published: the tests read it.
-  const modules = Object.entries(metafile.outputs).map(([path, { inputs }]) => [
-    basename(path),
-    Object.keys(inputs),
-  ]);
+  const modules = files.map(([name, , paths]) => [name, paths]);
   await writeFile(join(dist, 'modules.json'), JSON.stringify(Object.fromEntries(modules)));
-  return Object.keys(metafile.inputs);
+  return files.flatMap(([, , paths]) => paths);
 }
 
 async function makeAll() {
   const dist = join(made, 'dist');
-  const inputs = await makeChunks(dist);
+  const inputs = await makeProgram(dist);
   await writeFile(join(dist, 'licenses.txt'), await licensesOf(inputs));
   // Built apart from the program, which would otherwise be split into more files. It finds the packages
   // itself, and loads only those that it needs.
