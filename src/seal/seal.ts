@@ -1,4 +1,3 @@
-import pLimit from 'p-limit';
 import { type Diagnostic, errorFor, type Location, locationOf } from '../diagnostic.ts';
 import { expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { type Binding, bindingTo, type Place, type Scope } from '../jwe/binding.ts';
@@ -39,9 +38,6 @@ export const allowedCodes: readonly string[] = [
   ...valueWarningCodes,
   ...['cut-off', 'key-mismatch', 'plaintext-left'],
 ];
-
-/** The number of values that are sealed at once. */
-const PARALLEL = 16;
 
 export interface SealOptions {
   readonly scope: Scope;
@@ -129,9 +125,9 @@ async function carryOut(
     attempt(plaintext.plan, location, () => underPolicy([copyWarning(where)], policy));
   throwAll(plans.flatMap<KsealError>(({ errors }) => errors));
   const nested = nestedWarnings(manifest, policy);
-  const sealed = await pLimit(PARALLEL).map(jobs, async (job) => {
+  const sealed = jobs.map((job) => {
     if (key === undefined) throw new Error('no key for a value to seal');
-    return editOf(job, await encryptCompact(job.bytes, job.binding, key));
+    return editOf(job, encryptCompact(job.bytes, job.binding, key));
   });
   return {
     text: editManifest(manifest, [...planned, ...sealed]),

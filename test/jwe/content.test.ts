@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decryptContent } from '../../src/jwe/decrypt.ts';
+import { decryptContent, encryptContent } from '../../src/jwe/content.ts';
 import { type JweVector, readVector } from './vectors.ts';
 
 type EncryptedContent = Parameters<typeof decryptContent>[1];
