@@ -37,7 +37,9 @@ export async function programFiles(options, sources) {
   const ids = new Map(outputs.map(({ name, id }) => [name, id]));
   // A module that others import is in a chunk, which its own file exports again.
   const modules = new Map(
-    outputs.flatMap((output) => (output.id && output.paths.length > 0 ? [[output.id, output]] : [])),
+    outputs.flatMap((output) =>
+      output.id && output.paths.length > 0 ? [[output.id, output]] : [],
+    ),
   );
   const rows = groupsOf(modules, ids);
   const files = new Map(rows.flatMap(([file, members]) => members.map((id) => [id, file])));
@@ -52,7 +54,13 @@ export async function programFiles(options, sources) {
   for (const [file, members] of rows) {
     const texts = members.map((id) => lazily(modules.get(id), options, target));
     const paths = members.flatMap((id) => modules.get(id).paths);
-    written.push(moduleFile(file, await Promise.all(texts), options).then((text) => [`${file}.cjs`, text, paths]));
+    written.push(
+      moduleFile(file, await Promise.all(texts), options).then((text) => [
+        `${file}.cjs`,
+        text,
+        paths,
+      ]),
+    );
   }
   return Promise.all(written);
 }
@@ -60,22 +68,30 @@ export async function programFiles(options, sources) {
 /** The rows of files: a name, and the modules in it. */
 function groupsOf(modules, ids) {
   const imported = [...modules.values()].flatMap(({ imports }) => imports);
-  const roots = imported.filter(({ kind }) => kind === 'dynamic-import').map(({ path }) => ids.get(path));
+  const roots = imported
+    .filter(({ kind }) => kind === 'dynamic-import')
+    .map(({ path }) => ids.get(path));
   const others = [...new Set(roots)].filter((id) => id !== undefined);
-  const rows = [...groups, ...others.map((id) => [id.slice(4, -3).replaceAll('/', '-'), id]), ['others', ...modules.keys()]];
+  const rows = [
+    ...groups,
+    ...others.map((id) => [id.slice(4, -3).replaceAll('/', '-'), id]),
+    ['others', ...modules.keys()],
+  ];
   const placed = new Set();
-  return rows.map(([file, ...roots]) => {
-    const members = [];
-    const add = (id) => {
-      if (id === undefined || placed.has(id)) return;
-      placed.add(id);
-      members.push(id);
-      for (const { kind, path } of modules.get(id).imports)
-        if (kind === 'import-statement') add(ids.get(path));
-    };
-    roots.forEach(add);
-    return [file, members];
-  }).filter(([, members]) => members.length > 0);
+  return rows
+    .map(([file, ...roots]) => {
+      const members = [];
+      const add = (id) => {
+        if (id === undefined || placed.has(id)) return;
+        placed.add(id);
+        members.push(id);
+        for (const { kind, path } of modules.get(id).imports)
+          if (kind === 'import-statement') add(ids.get(path));
+      };
+      roots.forEach(add);
+      return [file, members];
+    })
+    .filter(([, members]) => members.length > 0);
 }
 
 /** Converts an ES module to CommonJS. */
@@ -99,22 +115,30 @@ async function lazily({ id, name, text }, options, target) {
     .replace(/^\/\/ Annotate the CommonJS[\s\S]*/m, '')
     .replace(/\b__toESM\((require\("[^"]*"\))\)/g, '$1')
     .replace(/\brequire\("(\.[^"]*)"\)/g, (_, path) => target(name, path));
-  for (const [line, variable, loaded] of [...body.matchAll(/^var (import_\w+) = ((?:load|require)\(.*\));\n/gm)]) {
+  for (const [line, variable, loaded] of [
+    ...body.matchAll(/^var (import_\w+) = ((?:load|require)\(.*\));\n/gm),
+  ]) {
     body = body.replace(line, '');
     const uses = new RegExp(String.raw`\b(new )?${variable}\b`, 'g');
     if (!uses.test(body)) continue;
     body = body.replace(uses, (_, isNew) => (isNew ? `new (${variable}())` : `${variable}()`));
     body = `const ${variable} = lazy(() => ${loaded});\n${body}`;
   }
-  if (/(?<!\.)\b(?:stdin_exports|__toCommonJS|__toESM|__export)\b/.test(body)) throw new Error(`${id}: esbuild wrote something else:\n${body.slice(0, 1500)}`);
+  if (/(?<!\.)\b(?:stdin_exports|__toCommonJS|__toESM|__export)\b/.test(body))
+    throw new Error(`${id}: esbuild wrote something else:\n${body.slice(0, 1500)}`);
   return `${JSON.stringify(id)}(exports, load, lazy, define) {\n${body}}`;
 }
 
 /** A file with the functions of modules; the first one has the loader as well. */
 async function moduleFile(file, texts, { target }) {
   const all = `{\n${texts.join(',\n')}\n}`;
-  const text = file === groups[0][0] ? `const modules = ${all};\n${loader}` : `module.exports = ${all};`;
-  const { code } = await transform(`'use strict';\n${text}`, { target, minifyWhitespace: true, minifySyntax: true });
+  const text =
+    file === groups[0][0] ? `const modules = ${all};\n${loader}` : `module.exports = ${all};`;
+  const { code } = await transform(`'use strict';\n${text}`, {
+    target,
+    minifyWhitespace: true,
+    minifySyntax: true,
+  });
   return code;
 }
 

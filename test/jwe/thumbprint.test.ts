@@ -8,7 +8,7 @@ const vector = readVector<{ key: JsonWebKey; thumbprint: string }>('rfc7638-3.1'
 
 test('the key of RFC 7638 §3.1 has the published thumbprint', async () => {
   const key = createPublicKey({ key: vector.key, format: 'jwk' });
-  expect(await kidOf(key)).toBe(vector.thumbprint);
+  expect(kidOf(key)).toBe(vector.thumbprint);
 });
 
 test('a kid has 43 characters and does not depend on how the key is written', async () => {
@@ -16,8 +16,8 @@ test('a kid has 43 characters and does not depend on how the key is written', as
   const jwk = { ...pair.key.export({ format: 'jwk' }), kid: 'x', use: 'enc', alg: 'RSA-OAEP-256' };
   const pkcs1 = pair.key.export({ type: 'pkcs1', format: 'pem' });
   const keys = [pair.key, createPublicKey(pkcs1), createPublicKey({ key: jwk, format: 'jwk' })];
-  for (const key of keys) expect(await kidOf(key)).toBe(pair.kid);
-  expect(await kidOf(createPublicKey(pair.privateKey))).toBe(pair.kid);
+  for (const key of keys) expect(kidOf(key)).toBe(pair.kid);
+  expect(kidOf(createPublicKey(pair.privateKey))).toBe(pair.kid);
   expect(pair.kid).toMatch(/^[A-Za-z0-9_-]{43}$/);
 });
 
