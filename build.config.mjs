@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:f
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { makeCache } from './build/cache.mjs';
 import { programFiles } from './build/modules.mjs';
 
 const { version } = JSON.parse(await readFile(new URL('package.json', import.meta.url), 'utf8'));
@@ -76,6 +77,7 @@ async function makeProgram(dist) {
 async function makeAll() {
   const dist = join(made, 'dist');
   const inputs = await makeProgram(dist);
+  await makeCache(dist);
   await writeFile(join(dist, 'licenses.txt'), await licensesOf(inputs));
   // Built apart from the program, which would otherwise be split into more files. It finds the packages
   // itself, and loads only those that it needs.

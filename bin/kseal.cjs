@@ -10,6 +10,8 @@ for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM:
 }
 main(process.argv.slice(2)).then((code) => {
   process.exitCode = code;
-  // All output is written. An open socket, for example to a token service, must not delay the exit.
+  // Node would first take down its heap.
+  if (process.stdout.writableLength + process.stderr.writableLength === 0) process.exit();
+  // An open socket, for example to a token service, must not delay the exit.
   setTimeout(() => process.exit(), 1000).unref();
 });

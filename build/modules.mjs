@@ -1,25 +1,35 @@
 // Turns src/ into CommonJS files that hold one function for each module. A module is evaluated when
 // one of its exports is first used, so a command evaluates only the modules that it needs. Packages
 // stay in the chunks of esbuild.
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { basename, join, posix, relative } from 'node:path';
 import { build, transform } from 'esbuild';
 
 /**
  * The modules that are read together, because to find and read a file costs as much as to parse 20 kB
- * of code. A row is a file, and the modules in it; all that they import is in it as well, unless it
- * is in a file above. Every other module that is loaded by import() has its own row.
+ * of code. A row is a file and its modules, in which is all that they import as well, unless it is in
+ * another row or in a file above. Every other module that import() loads has a row of its own.
  */
 const groups = [
-  ['main', 'src/cli/main.ts'],
-  ['seal', 'src/cli/program.ts', 'src/cli/seal.ts'],
-  ['decrypt', 'src/cli/decrypt.ts'],
-  ['verify', 'src/cli/verify.ts'],
-];
+  ['start', 'cli/main'],
+  // To seal a value from a pipe.
+  ['seal', 'cli/program', 'cli/seal'],
+  // To read and edit manifests and the configuration, and to ask questions.
+  [
+    ...['manifests', 'cli/prompt', 'config/schema', 'config/glob', 'fs/write', 'git/local'],
+    ...['manifest/edit-mapping', 'manifest/nested', 'manifest/read-secret', 'manifest/nodes'],
+    ...['sources/beside', 'sources/texts', 'yaml/parse'],
+  ],
+  ['decrypt', 'cli/decrypt'],
+  ['verify', 'cli/verify'],
+].map(([file, ...names]) => [file, ...names.map((name) => `src/${name}.ts`)]);
 
 /** Bundles `sources`. Returns the text of each file by name, and the paths of the modules in it. */
 export async function programFiles(options, sources) {
   const { metafile, outputFiles } = await build({
     ...options,
+    plugins: [withoutChildProcess],
     entryPoints: sources,
     outdir: join(options.absWorkingDir, 'dist'),
     outExtension: { '.js': '.cjs' },
@@ -48,22 +58,36 @@ export async function programFiles(options, sources) {
     const id = ids.get(name);
     return id ? `load("${files.get(id)}", "${id}")` : `require("./${basename(name)}")`;
   };
-  const written = outputs
+  const chunks = outputs
     .filter(({ id }) => id === undefined)
-    .map(async ({ name, text, paths }) => [basename(name), await toCommonJs(text, options), paths]);
-  for (const [file, members] of rows) {
+    .map(async ({ name, text, paths }) => {
+      return [basename(name), await toCommonJs(text, options, minified), paths];
+    });
+  const grouped = rows.map(async ([file, members]) => {
     const texts = members.map((id) => lazily(modules.get(id), options, target));
-    const paths = members.flatMap((id) => modules.get(id).paths);
-    written.push(
-      moduleFile(file, await Promise.all(texts), options).then((text) => [
-        `${file}.cjs`,
-        text,
-        paths,
-      ]),
-    );
-  }
-  return Promise.all(written);
+    const text = `'use strict';\nmodule.exports = {\n${(await Promise.all(texts)).join(',\n')}\n};`;
+    const { code } = await transform(text, { target: options.target, ...minified });
+    const hash = createHash('sha256').update(code).digest('hex').slice(0, 8);
+    return [`${file}-${hash}.cjs`, code, members.flatMap((id) => modules.get(id).paths), file];
+  });
+  const written = await Promise.all([...chunks, ...grouped]);
+  const names = Object.fromEntries(
+    written.flatMap(([name, , , file]) => (file ? [[file, name]] : [])),
+  );
+  const loader = await readFile(new URL('loader.cjs', import.meta.url), 'utf8');
+  written.push(['main.cjs', loader.replace('FILES', JSON.stringify(names)), []]);
+  return written;
 }
+
+/** Commander could run a command as a program; it needs a millisecond to load what starts one. */
+const withoutChildProcess = {
+  name: 'without-child-process',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /commander\/lib\/command\.js$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8');
+      return { contents: text.replace("require('node:child_process')", '{}') };
+    }),
+};
 
 /** The rows of files: a name, and the modules in it. */
 function groupsOf(modules, ids) {
@@ -77,12 +101,13 @@ function groupsOf(modules, ids) {
     ...others.map((id) => [id.slice(4, -3).replaceAll('/', '-'), id]),
     ['others', ...modules.keys()],
   ];
+  const named = new Map(groups.flatMap(([file, ...its]) => its.map((id) => [id, file])));
   const placed = new Set();
   return rows
     .map(([file, ...roots]) => {
       const members = [];
       const add = (id) => {
-        if (id === undefined || placed.has(id)) return;
+        if (id === undefined || placed.has(id) || (named.get(id) ?? file) !== file) return;
         placed.add(id);
         members.push(id);
         for (const { kind, path } of modules.get(id).imports)
@@ -95,15 +120,14 @@ function groupsOf(modules, ids) {
 }
 
 /** Converts an ES module to CommonJS. */
-async function toCommonJs(text, { platform, target }) {
-  const { code } = await transform(text, {
-    format: 'cjs',
-    platform,
-    target,
-    supported: { 'dynamic-import': false },
-  });
+async function toCommonJs(text, { platform, target }, more = {}) {
+  const supported = { 'dynamic-import': false };
+  const { code } = await transform(text, { format: 'cjs', platform, target, supported, ...more });
   return code;
 }
+
+/** Names stay, for stack traces. */
+const minified = { minifyWhitespace: true, minifySyntax: true };
 
 /** The function of a module: `load` is called when an export of another one is first used. */
 async function lazily({ id, name, text }, options, target) {
@@ -128,40 +152,3 @@ async function lazily({ id, name, text }, options, target) {
     throw new Error(`${id}: esbuild wrote something else:\n${body.slice(0, 1500)}`);
   return `${JSON.stringify(id)}(exports, load, lazy, define) {\n${body}}`;
 }
-
-/** A file with the functions of modules; the first one has the loader as well. */
-async function moduleFile(file, texts, { target }) {
-  const all = `{\n${texts.join(',\n')}\n}`;
-  const text =
-    file === groups[0][0] ? `const modules = ${all};\n${loader}` : `module.exports = ${all};`;
-  const { code } = await transform(`'use strict';\n${text}`, {
-    target,
-    minifyWhitespace: true,
-    minifySyntax: true,
-  });
-  return code;
-}
-
-const [[first, main]] = groups;
-
-/** Loads a module from a file of its folder. */
-const loader = `
-const loaded = new Map();
-function lazy(load) {
-  let value;
-  return () => (value ??= load());
-}
-function define(exports, all) {
-  for (const name in all) Object.defineProperty(exports, name, { get: all[name], enumerable: true });
-}
-function load(file, name) {
-  let exports = loaded.get(name);
-  if (exports === undefined) {
-    loaded.set(name, (exports = {}));
-    const all = file === '${first}' ? modules : require('./' + file + '.cjs');
-    all[name](exports, load, lazy, define);
-  }
-  return exports;
-}
-exports.main = (...args) => load('${first}', '${main}').main(...args);
-`;
