@@ -2,7 +2,7 @@
 // that V8 made of dist/ while some commands ran. A file of it has the name of its source, which
 // contains a hash. kseal itself never writes it: who can write there could replace the program, too.
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

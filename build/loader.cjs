@@ -12,7 +12,8 @@ const exportsOf = new Map();
 function load(file, name) {
   let exports = exportsOf.get(name);
   if (exports === undefined) {
-    exportsOf.set(name, (exports = {}));
+    exports = {};
+    exportsOf.set(name, exports);
     read(`./${files[file]}`)[name](exports, load, lazy, define);
   }
   return exports;
@@ -20,7 +21,10 @@ function load(file, name) {
 
 function lazy(get) {
   let value;
-  return () => (value ??= get());
+  return () => {
+    value ??= get();
+    return value;
+  };
 }
 
 function define(exports, all) {
