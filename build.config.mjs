@@ -1,8 +1,8 @@
-// Bundles src/ and all packages into dist/: a small entry point and a chunk per command. kseal starts
-// fast because a command loads only the code that it runs. Then writes the man pages to dist/man/, and
-// the licences of the bundled packages to dist/licenses.txt.
+// Bundles src/ and all packages into dist/. kseal starts fast because a command evaluates only the
+// modules that it needs, most of them from a cache of V8. Then writes the man pages to dist/man/, and the
+// licences of the bundled packages to dist/licenses.txt.
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { makeCache } from './build/cache.mjs';
@@ -61,22 +61,23 @@ async function licensesOf(paths) {
   return ['kseal contains code of these packages.\n', ...notices].join(`\n${'-'.repeat(72)}\n\n`);
 }
 
-/** Writes the files of the program. Returns the paths of all bundled modules. */
-async function makeProgram(dist) {
-  const sources = (await filesIn(join(root, 'src'))).map((name) => `src/${name}`);
-  const program = sources.filter((name) => name.endsWith('.ts') && name !== 'src/cli/man.ts');
-  const files = await programFiles(options, program);
+/** Writes the program to a folder. Returns the metafile of esbuild. */
+async function makeChunks(dist) {
+  const { files, metafile } = await programFiles('src/cli/main.ts', options);
   await mkdir(dist);
   for (const [name, text] of files) await writeFile(join(dist, name), text);
   // Not published: the tests read it.
-  const modules = files.map(([name, , paths]) => [name, paths]);
+  const modules = Object.entries(metafile.outputs).map(([path, { inputs }]) => [
+    basename(path),
+    Object.keys(inputs),
+  ]);
   await writeFile(join(dist, 'modules.json'), JSON.stringify(Object.fromEntries(modules)));
-  return files.flatMap(([, , paths]) => paths);
+  return Object.keys(metafile.inputs);
 }
 
 async function makeAll() {
   const dist = join(made, 'dist');
-  const inputs = await makeProgram(dist);
+  const inputs = await makeChunks(dist);
   await makeCache(dist);
   await writeFile(join(dist, 'licenses.txt'), await licensesOf(inputs));
   // Built apart from the program, which would otherwise be split into more files. It finds the packages

@@ -1,20 +1,22 @@
 'use strict';
-// The entry point of the program, in dist/main.cjs. It loads modules from the other files of its
-// folder, with the code that V8 made of them when they were built, if this is the same Node.js.
+// The entry point of the program, dist/main.cjs. It loads modules from the other files of its folder,
+// with the code that V8 made of them when they were built, if that was by the same Node.js.
 const { readFileSync } = require('node:fs');
-const { join } = require('node:path');
 
+// The build inserts the names in capitals. A single executable has no folder.
+const cache =
+  KSEAL_DIST && `${KSEAL_DIST}/cache/${process.version}-${process.platform}-${process.arch}`;
 const files = FILES;
-const cache = join(__dirname, 'cache', `${process.version}-${process.platform}-${process.arch}`);
-const exportsOf = new Map();
+const modules = new Map();
+const read = new Map();
 
 /** Returns the exports of a module, which is evaluated the first time. */
 function load(file, name) {
-  let exports = exportsOf.get(name);
+  let exports = modules.get(name);
   if (exports === undefined) {
     exports = {};
-    exportsOf.set(name, exports);
-    read(`./${files[file]}`)[name](exports, load, lazy, define);
+    modules.set(name, exports);
+    readFile(`./${files[file]}`)[name](exports, load, lazy, define);
   }
   return exports;
 }
@@ -32,38 +34,43 @@ function define(exports, all) {
     Object.defineProperty(exports, name, { get: all[name], enumerable: true });
 }
 
-/** As require() does, but with the code of the cache. */
-function read(name) {
-  if (!name.startsWith('./')) return require(name);
-  const path = join(__dirname, name);
-  const known = require.cache[path];
+/** Does what require() does, with the cache. */
+function readFile(name) {
+  const known = read.get(name);
   if (known !== undefined) return known.exports;
+  if (!name.startsWith('./')) return require(name);
   const cachedData = cached(name);
-  // A build makes the cache.
   if (cachedData === undefined && exports.scripts === undefined) return require(name);
   const { Script } = require('node:vm');
-  const head = '(function (exports, require, module, __filename, __dirname) {';
+  const filename = `${KSEAL_DIST}/${name.slice(2)}`;
   // esbuild writes only ASCII.
-  const script = new Script(`${head}${readFileSync(path, 'latin1')}\n})`, {
-    filename: path,
-    cachedData,
-  });
+  const text = readFileSync(filename, 'latin1');
+  const script = new Script(
+    `(function (exports, require, module, __filename, __dirname) {${text}\n})`,
+    { filename, cachedData },
+  );
   exports.scripts?.set(name, script);
-  const module = { id: path, filename: path, loaded: true, exports: {} };
-  require.cache[path] = module;
-  script.runInThisContext()(module.exports, read, module, path, __dirname);
+  const module = { id: filename, filename, loaded: true, exports: {} };
+  read.set(name, module);
+  // For files that are not in the cache.
+  require.cache[filename] = module;
+  script.runInThisContext()(module.exports, readFile, module, filename, KSEAL_DIST);
   return module.exports;
 }
 
+/** The code of a file; V8 compiles the file again if it rejects it. */
 function cached(name) {
   try {
-    return readFileSync(join(cache, name));
+    return cache && readFileSync(`${cache}/${name}`);
   } catch {
     return undefined;
   }
 }
 
-/** Set by a build, before it runs commands: the scripts that they use, by file. */
+/** A build sets this before it runs commands, to get the scripts that they use, by file. */
 exports.scripts = undefined;
-/** Runs a command line. */
-exports.main = (...line) => load('start', 'src/cli/main.ts').main(...line);
+/** Runs a command line, and returns its exit code. */
+exports.main = (...line) => {
+  const [file, main] = START;
+  return load(file, main).main(...line);
+};
