@@ -2,9 +2,10 @@
 FROM node:24-slim AS build
 WORKDIR /kseal
 COPY package.json package-lock.json .npmrc build.config.mjs ./
+COPY build build
 COPY bin bin
 COPY src src
-RUN npm ci && npm prune --omit=dev && rm -r src build.config.mjs .npmrc
+RUN npm ci && npm prune --omit=dev && rm -r src build build.config.mjs .npmrc
 
 FROM node:24-slim
 COPY --from=build /kseal /kseal

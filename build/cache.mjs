@@ -62,3 +62,6 @@ export async function makeCache(dist) {
   for (const [name, script] of kseal.scripts)
     await writeFile(join(folder, name), script.createCachedData());
 }
+
+// For another Node.js than that of the build: npx node@24 build/cache.mjs
+if (process.argv[1] === import.meta.filename) await makeCache(join(import.meta.dirname, '../dist'));
