@@ -63,7 +63,7 @@ export async function programFiles(main, options) {
   const target = (from, path) => {
     const name = posix.join(posix.dirname(from), path);
     const id = ids.get(name);
-    return id ? `load("${fileOf.get(id)}", "${id}")` : `require("./${basename(name)}")`;
+    return id ? `$load("${fileOf.get(id)}", "${id}")` : `require("./${basename(name)}")`;
   };
   const packages = outputs.filter(({ id }) => id === undefined);
   const files = await Promise.all([
@@ -134,26 +134,26 @@ async function moduleFile(file, modules, options, target) {
   return { file, name: `${file}-${hash}.cjs`, text, inputs };
 }
 
-/** The function of a module, in which `load` is called when an export of another is first used. */
+/** The function of a module, in which `$load` is called when an export of another is first used. */
 async function functionOf({ id, name, text }, options, target) {
   let body = (await toCommonJs(text, options))
     .replace(/^var __(?:create|defProp) = [\s\S]*?^var stdin_exports = \{\};\n/m, '')
-    .replace(/^__export\(stdin_exports, /m, 'define(exports, ')
+    .replace(/^__export\(stdin_exports, /m, '$$define(exports, ')
     .replace(/^module\.exports = __toCommonJS\(stdin_exports\);\n/m, '')
     .replace(/^\/\/ Annotate the CommonJS[\s\S]*/m, '')
     .replace(/\b__toESM\((require\("[^"]*"\))\)/g, '$1')
     .replace(/\brequire\("(\.[^"]*)"\)/g, (_, path) => target(name, path));
-  const imports = body.matchAll(/^var (import_\w+) = ((?:load|require)\(.*\));\n/gm);
+  const imports = body.matchAll(/^var (import_\w+) = ((?:\$load|require)\(.*\));\n/gm);
   for (const [line, variable, loaded] of [...imports]) {
     body = body.replace(line, '');
     const uses = new RegExp(String.raw`\b(new )?${variable}\b`, 'g');
     if (!uses.test(body)) continue;
     body = body.replace(uses, (_, isNew) => (isNew ? `new (${variable}())` : `${variable}()`));
-    body = `const ${variable} = lazy(() => ${loaded});\n${body}`;
+    body = `const ${variable} = $lazy(() => ${loaded});\n${body}`;
   }
   if (/(?<!\.)\b(?:stdin_exports|__toCommonJS|__toESM|__export)\b/.test(body))
     throw new Error(`${id}: esbuild writes CommonJS in another way than expected`);
-  return `${JSON.stringify(id)}(exports, load, lazy, define) {\n${body}}`;
+  return `${JSON.stringify(id)}(exports, $load, $lazy, $define) {\n${body}}`;
 }
 
 /** Converts an ES module to CommonJS. esbuild splits only ES modules, but Node loads CommonJS faster. */
