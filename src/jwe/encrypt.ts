@@ -11,6 +11,19 @@ export interface PublicKey {
   readonly bits: number;
 }
 
+/** A plaintext, and the places where it can be opened. */
+export interface Unsealed {
+  readonly bytes: Uint8Array;
+  readonly binding: Binding;
+}
+
+/** Seals values to a key; returns their compact JWEs in the same order. */
+export type Encrypt = (values: readonly Unsealed[], key: PublicKey) => Promise<readonly string[]>;
+
+/** Seals values one after another in this thread. */
+export const encryptAll: Encrypt = async (values, key) =>
+  values.map(({ bytes, binding }) => encryptCompact(bytes, binding, key));
+
 /**
  * Seals `plaintext` to `key` as a compact JWE bound to `binding`, with a fresh CEK and IV, by the
  * steps of RFC 7516 §5.1.
