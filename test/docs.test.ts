@@ -27,8 +27,8 @@ import { plainSecret, type Workplace, workplace } from './helpers/repository.ts'
 import { splitWords } from './helpers/txtar.ts';
 import { type KmsEmulator, startKmsEmulator } from './kms-emulator/emulator.ts';
 
-// Runs the commands in README.md, CONTRIBUTING.md and docs/ as they are printed: the `sh` and
-// `console` blocks in order, each page in a folder of its own. A block that names a file after its
+// Runs the commands in README.md, the other pages beside it and docs/ as they are printed: the `sh`
+// and `console` blocks in order, each page in a folder of its own. A block that names a file after its
 // language is written to that file. `# exits N` marks a command that must fail.
 
 const root = join(import.meta.dirname, '..');
@@ -37,7 +37,7 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const docs = readdirSync(join(root, 'docs'))
   .filter((name) => name.endsWith('.md'))
   .map((name) => `docs/${name}`);
-const pages = ['README.md', 'CONTRIBUTING.md', ...docs];
+const pages = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', ...docs];
 
 interface Block {
   readonly language: string;
