@@ -36,7 +36,10 @@ function notes(tag, name) {
   // npm accepts provenance only from the repository that the package names.
   const url = `git+https://github.com/${name}.git`;
   if (repository?.url !== url)
-    fail('package.json: does not name this repository', `npm pkg set repository.type=git repository.url=${url}`);
+    fail(
+      'package.json: does not name this repository',
+      `npm pkg set repository.type=git repository.url=${url}`,
+    );
   process.stdout.write(`${section}\n`);
 }
 
