@@ -1,5 +1,5 @@
 // What a release needs from CHANGELOG.md:
-//   node .ci/release.mjs date DATE              turns "Unreleased" into the version of package.json
+//   node .ci/release.mjs date                   names "Unreleased" after the version of package.json
 //   node .ci/release.mjs notes TAG REPOSITORY   prints the section of a version for its release page
 // `npm version` runs the first, and the release workflow the second, which fails unless the tag,
 // package.json, package-lock.json and CHANGELOG.md agree.
@@ -19,11 +19,12 @@ function sectionOf(name) {
   return section?.slice(section.indexOf('\n')).trim();
 }
 
-function date(day) {
+function date() {
   if (!sectionOf('Unreleased'))
     fail('CHANGELOG.md: nothing under "## Unreleased"', 'describe what changes for users');
-  const heading = `## Unreleased\n\n## ${version} - ${day}`;
-  writeFileSync('CHANGELOG.md', text.replace('## Unreleased', heading));
+  const today = new Date().toISOString().slice(0, 10);
+  const headings = `## Unreleased\n\n## ${version} - ${today}`;
+  writeFileSync('CHANGELOG.md', text.replace('## Unreleased', headings));
 }
 
 function notes(tag, name) {
