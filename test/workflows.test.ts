@@ -41,6 +41,7 @@ const jobs = workflows.flatMap(([name, workflow]) =>
 );
 const steps = jobs.flatMap(([name, job]) => job.steps.map((step) => [name, step] as const));
 const release = Object.entries(parse(texts.get('release.yml') ?? '').jobs as Workflow['jobs']);
+const filesIn = (path: string) => readdirSync(join(root, path)).map((name) => `${path}/${name}`);
 const scriptOf = (job: Job) => job.steps.map(({ run = '' }) => run).join('\n');
 
 describe('a workflow', () => {
@@ -104,6 +105,14 @@ describe('ci.yml', () => {
     expect(node).toHaveLength(3);
     expect(engines.node).toBe(`>=${node[0].replace(/\.0$/, '')}`);
     expect(gate.steps.at(-1)).toEqual({ run: '.ci/run' });
+  });
+
+  test('runs on Windows only tests that start no program', () => {
+    const { windows } = parse(texts.get('ci.yml') ?? '').jobs;
+    const folders = scriptOf(windows).match(/\btest\/(?!demo)\w+/g) ?? [];
+    expect(folders.length).toBeGreaterThan(5);
+    for (const path of folders.flatMap(filesIn))
+      expect(read(path), path).not.toMatch(/node:child_process|helpers\/(?:folder|spawn|screen)/);
   });
 });
 
