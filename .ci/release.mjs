@@ -1,9 +1,9 @@
-// What a release needs from CHANGELOG.md:
-//   node .ci/release.mjs date                   names "Unreleased" after the version of package.json
-//   node .ci/release.mjs notes TAG REPOSITORY   prints the section of a version for its release page
+// What a release changes in the pages, and takes from them:
+//   node .ci/release.mjs pages                  writes the version of package.json into the pages
+//   node .ci/release.mjs notes TAG REPOSITORY   prints the changes of a version for its release page
 // `npm version` runs the first, and the release workflow the second, which fails unless the tag,
 // package.json, package-lock.json and CHANGELOG.md agree.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const text = readFileSync('CHANGELOG.md', 'utf8');
 const { version, repository } = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -19,12 +19,18 @@ function sectionOf(name) {
   return section?.slice(section.indexOf('\n')).trim();
 }
 
-function date() {
+/** Names the unreleased changes after the version, and has readers install this version. */
+function pages() {
   if (!sectionOf('Unreleased'))
     fail('CHANGELOG.md: nothing under "## Unreleased"', 'describe what changes for users');
   const today = new Date().toISOString().slice(0, 10);
   const headings = `## Unreleased\n\n## ${version} - ${today}`;
   writeFileSync('CHANGELOG.md', text.replace('## Unreleased', headings));
+  const guides = readdirSync('docs').filter((name) => name.endsWith('.md'));
+  for (const path of ['README.md', 'SECURITY.md', ...guides.map((name) => `docs/${name}`)]) {
+    const page = readFileSync(path, 'utf8');
+    writeFileSync(path, page.replaceAll(/\bkseal@\d+\.\d+\.\d+/g, `kseal@${version}`));
+  }
 }
 
 function notes(tag, name) {
@@ -45,4 +51,4 @@ function notes(tag, name) {
 }
 
 const [verb, ...args] = process.argv.slice(2);
-({ date, notes })[verb](...args);
+({ pages, notes })[verb](...args);

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -9,7 +9,7 @@ import { folderWithKeys } from './helpers/folder.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
-const { scripts, engines } = JSON.parse(read('package.json'));
+const { scripts, engines, version: current } = JSON.parse(read('package.json'));
 
 interface Step {
   readonly uses?: string;
@@ -174,6 +174,7 @@ describe('release.yml', () => {
 });
 
 describe('.ci/release.mjs', () => {
+  const guides = ['README.md', 'SECURITY.md', 'docs/ci.md'];
   const url = 'git+https://github.com/acme/kseal.git';
   const changelog =
     '# Changelog\n\n## Unreleased\n\n- Seals values.\n\n## 0.1.0 - 2026-12-01\n\n- Old.\n';
@@ -184,20 +185,25 @@ describe('.ci/release.mjs', () => {
     writeFileSync(join(cwd, 'package.json'), JSON.stringify({ version, repository }));
     writeFileSync(join(cwd, 'package-lock.json'), JSON.stringify({ version }));
     writeFileSync(join(cwd, 'CHANGELOG.md'), text);
+    mkdirSync(join(cwd, 'docs'));
+    for (const page of guides) writeFileSync(join(cwd, page), 'npm install kseal@0.1.0\n');
     return (...args: readonly string[]) => {
       const script = join(root, '.ci/release.mjs');
       const run = spawnSync(process.execPath, [script, ...args], { cwd, encoding: 'utf8' });
-      const page = readFileSync(join(cwd, 'CHANGELOG.md'), 'utf8');
-      return { ...run, page };
+      const [page, ...others] = ['CHANGELOG.md', ...guides].map((name) =>
+        readFileSync(join(cwd, name), 'utf8'),
+      );
+      return { ...run, page, others: [...new Set(others)] };
     };
   }
 
-  test('names the unreleased changes after the version, and prints them for its tag', () => {
+  test('writes the version into the pages, and prints its changes for its tag', () => {
     const run = releaseOf('0.2.0');
-    const { status, page } = run('date');
-    expect([status, page.replace(/\d{4}-\d\d-\d\d/, 'DATE')]).toEqual([
+    const { status, page, others } = run('pages');
+    expect([status, page?.replace(/\d{4}-\d\d-\d\d/, 'DATE'), others]).toEqual([
       0,
       changelog.replace('## Unreleased', '## Unreleased\n\n## 0.2.0 - DATE'),
+      ['npm install kseal@0.2.0\n'],
     ]);
     expect(run('notes', 'v0.2.0', 'acme/kseal')).toMatchObject({
       status: 0,
@@ -206,9 +212,19 @@ describe('.ci/release.mjs', () => {
     });
   });
 
-  test('dates no release without changes', () => {
+  test('the pages install the version of package.json', () => {
+    const paths = [
+      'README.md',
+      'SECURITY.md',
+      ...filesIn('docs').filter((path) => /md$/.test(path)),
+    ];
+    const named = paths.flatMap((path) => read(path).match(/(?<=\bkseal@)\d[\d.]*\d/g) ?? []);
+    expect(new Set(named)).toEqual(new Set([current]));
+  });
+
+  test('prepares no release without changes', () => {
     const text = changelog.replace('- Seals values.\n\n', '');
-    expect(releaseOf('0.2.0', text)('date')).toMatchObject({
+    expect(releaseOf('0.2.0', text)('pages')).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('CHANGELOG.md: nothing under "## Unreleased"\n'),
       page: text,
