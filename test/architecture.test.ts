@@ -31,6 +31,11 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   report: ['diagnostic.ts', 'verify', 'text.ts'],
   // The webhook reads neither manifests nor keys: serve.ts gets a function that loads keys.
   webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
+  // The library, which loads no configuration, and leaves files and processes to its caller.
+  'index.ts': [
+    ...['verify', 'inspect', 'unseal', 'seal', 'keys', 'manifest', 'jwe'],
+    ...['diagnostic.ts', 'errors.ts'],
+  ],
   cli: [
     ...['webhook', 'report', 'verify', 'inspect', 'unseal', 'seal', 'sources', 'keys', 'config'],
     'request',
