@@ -22,7 +22,7 @@ test('a program compiles with the packed package, and runs', async () => {
   const cwd = folderWithKeys();
   const perform = async (...command: readonly string[]) => {
     const { code, stdout, stderr } = await runBin([], { cwd, command });
-    expect(code, `${stdout}${stderr}`).toBe(0);
+    expect([code, `${stderr}`], `${stdout}`).toEqual([0, '']);
     return `${stdout}`;
   };
   const pack = ['npm', 'pack', root, '--ignore-scripts', '--silent', '--offline'];
@@ -44,7 +44,9 @@ test('a program compiles with the packed package, and runs', async () => {
   expect(await perform(process.execPath, 'out/main.js')).toBe(
     '1 1 password username 1 DECRYPTION_FAILED true\n',
   );
-});
+  const required = "console.log(typeof require('kseal').sealValue)";
+  expect(await perform(process.execPath, '--eval', required)).toBe('function\n');
+}, 60_000);
 
 test('the types of the package need no other file', () => {
   const types = readFileSync(join(root, 'dist/index.d.ts'), 'utf8');
