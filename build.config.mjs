@@ -1,13 +1,11 @@
 // Bundles src/ and all packages into dist/: a small entry point and a chunk per command. kseal starts
-// fast because a command loads only the code that it runs. The library is an ES module of its own, with
-// its types. Then writes the man pages to dist/man/, and the licences of the bundled packages to
-// dist/licenses.txt.
-import { execFile } from 'node:child_process';
+// fast because a command loads only the code that it runs. Then writes the library, the man pages to
+// dist/man/, and the licences of the bundled packages to dist/licenses.txt.
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { promisify } from 'node:util';
 import { build, transform } from 'esbuild';
+import { libraryFiles, makeLibrary } from './build/library.mjs';
 
 const { version } = JSON.parse(await readFile(new URL('package.json', import.meta.url), 'utf8'));
 const root = import.meta.dirname;
@@ -26,7 +24,7 @@ const options = {
   legalComments: 'eof',
   define: { KSEAL_VERSION: JSON.stringify(version), KSEAL_DIST: '__dirname' },
 };
-const entries = ['main.cjs', 'io.cjs', 'index.js', 'index.d.ts'];
+const entries = ['main.cjs', 'io.cjs', ...libraryFiles];
 
 /** The paths of all files below a folder, relative to it. */
 async function filesIn(folder) {
@@ -86,39 +84,19 @@ async function makeChunks(dist) {
     });
     await writeFile(path, code);
   }
-  return metafile;
-}
-
-/** Bundles src/index.ts, and writes its types. It declares them all, so they are one file. */
-async function makeLibrary(dist) {
-  const library = 'src/index.ts';
-  const { metafile } = await build({
-    ...options,
-    define: { ...options.define, KSEAL_DIST: 'import.meta.dirname' },
-    entryPoints: [library],
-    outdir: dist,
-    metafile: true,
-  });
-  // `npm run typecheck` checks them.
-  const alone = ['--ignoreConfig', '--noCheck', '--noResolve', '--isolatedDeclarations'];
-  const types = ['--declaration', '--emitDeclarationOnly', '--target', 'esnext', '--outDir', dist];
-  const compiler = join(root, 'node_modules/typescript/bin/tsc');
-  await promisify(execFile)(process.execPath, [compiler, ...alone, ...types, library], {
-    cwd: root,
-  });
-  return metafile;
+  // Not published: the tests read it.
+  const modules = Object.entries(metafile.outputs).map(([path, { inputs }]) => [
+    basename(path),
+    Object.keys(inputs),
+  ]);
+  await writeFile(join(dist, 'modules.json'), JSON.stringify(Object.fromEntries(modules)));
+  return Object.keys(metafile.inputs);
 }
 
 async function makeAll() {
   const dist = join(made, 'dist');
-  const bundles = [await makeChunks(dist), await makeLibrary(dist)];
-  const inputs = bundles.flatMap((bundle) => Object.keys(bundle.inputs));
+  const inputs = [...(await makeChunks(dist)), ...(await makeLibrary(dist, options))];
   await writeFile(join(dist, 'licenses.txt'), await licensesOf(inputs));
-  // Not published: the tests read it.
-  const modules = bundles
-    .flatMap(({ outputs }) => Object.entries(outputs))
-    .map(([path, one]) => [basename(path), Object.keys(one.inputs)]);
-  await writeFile(join(dist, 'modules.json'), JSON.stringify(Object.fromEntries(modules)));
   // Built apart from the program, which would otherwise be split into more files. It finds the packages
   // itself, and loads only those that it needs.
   const generator = join(made, 'man.mjs');
