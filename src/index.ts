@@ -109,7 +109,7 @@ export interface RemoteKey {
 /** The decisions about plaintexts that are rarely intended, such as one with a final newline. */
 export interface ValuePolicy {
   /** The codes of warnings to omit, such as `trailing-newline`: those of `kseal seal --allow`. */
-  readonly allow?: readonly string[];
+  readonly allow?: readonly string[] | undefined;
 }
 
 export interface SealValueOptions extends ValuePolicy {
@@ -122,26 +122,26 @@ export interface SealValueOptions extends ValuePolicy {
   /** The data key. */
   readonly key: string;
   /** Default: `strict`. */
-  readonly scope?: Scope;
+  readonly scope?: Scope | undefined;
 }
 
 export interface ManifestOptions {
   /** The name of the manifest in messages. Default: `manifest`. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** The namespace of Secrets that name none. It is never written. */
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
 }
 
 export interface SealManifestOptions extends ManifestOptions, ValuePolicy {
   readonly publicKey: KeyText;
   /** Further keys that existing sealed values may be sealed to. */
-  readonly knownKeys?: readonly KeyText[];
+  readonly knownKeys?: readonly KeyText[] | undefined;
   /** Default: `strict`. */
-  readonly scope?: Scope;
+  readonly scope?: Scope | undefined;
   /** Write sealed values under `stringData` instead of `data`. */
-  readonly stringData?: boolean;
+  readonly stringData?: boolean | undefined;
   /** Throw VALUE_REFUSED instead of returning warnings about values. */
-  readonly strict?: boolean;
+  readonly strict?: boolean | undefined;
 }
 
 export interface SealedManifest {
@@ -181,19 +181,19 @@ export interface InspectedValue {
 
 export interface VerifyManifestOptions extends ManifestOptions {
   /** The keys that values may be sealed to. Without it, keys are not checked. */
-  readonly publicKeys?: readonly KeyText[];
+  readonly publicKeys?: readonly KeyText[] | undefined;
   /** The widest scope that is allowed. Default: `namespace-wide`. */
-  readonly maxScope?: Scope;
+  readonly maxScope?: Scope | undefined;
   /** The severities of rules, by id, as in `verify.rules` of `.kseal.yaml`. */
-  readonly rules?: Readonly<Record<string, 'off' | 'warning' | 'error'>>;
+  readonly rules?: Readonly<Record<string, 'off' | 'warning' | 'error'>> | undefined;
 }
 
 export interface OpenManifestOptions extends ManifestOptions {
   readonly privateKeys: readonly (KeyText | RemoteKey)[];
   /** The passphrase of encrypted private keys. */
-  readonly passphrase?: string | Uint8Array;
+  readonly passphrase?: string | Uint8Array | undefined;
   /** Also open values of other tools, which are not bound to a Secret. */
-  readonly acceptUnbound?: boolean;
+  readonly acceptUnbound?: boolean | undefined;
 }
 
 export interface OpenedManifest {
@@ -244,13 +244,17 @@ export async function sealManifest(
   const { namespace, scope = 'strict', stringData = false, strict = false, allow = [] } = options;
   const key = await publicKey(options.publicKey);
   const known = await publicKeys(options.knownKeys ?? [], 'knownKeys');
-  const { warnings, sealed, kept, ...result } = await sealSecrets(read(text, options), key, {
-    scope,
-    namespace,
-    stringData,
-    policy: { strict, allow: new Set(allow) },
-    knownKeys: new Map([key, ...known].map(({ kid, bits }) => [kid, bits])),
-  });
+  const { warnings, sealed, kept, ...result } = await sealSecrets(
+    readToChange(text, options),
+    key,
+    {
+      scope,
+      namespace,
+      stringData,
+      policy: { strict, allow: new Set(allow) },
+      knownKeys: new Map([key, ...known].map(({ kid, bits }) => [kid, bits])),
+    },
+  );
   return { text: result.text, warnings, sealed, kept };
 }
 
@@ -280,6 +284,7 @@ export async function verifyManifest(
 ): Promise<readonly Finding[]> {
   const { path = PATH, namespace, maxScope = DEFAULT_MAX_SCOPE, rules = {} } = options;
   const severities = new Map(Object.entries(rules));
+  // Throws for an unknown rule, which would otherwise change nothing.
   for (const id of severities.keys()) ruleNamed(id);
   const keys = options.publicKeys && (await publicKeys(options.publicKeys, 'publicKeys'));
   const allowed = keys?.map(({ kid, bits }) => {
@@ -312,7 +317,8 @@ export async function openManifest(
     privateKeys.map((key, at) => openingKey(key, `privateKeys[${at}]`, passphrase)),
   );
   const policy = { acceptUnbound, allowRevoked: false, maxScope: 'cluster-wide' } as const;
-  const result = await unsealManifest(read(text, options), { keyring, policy, namespace });
+  const manifest = readToChange(text, options);
+  const result = await unsealManifest(manifest, { keyring, policy, namespace });
   const opened = result.opened.reduce((sum, { values }) => sum + values.length, 0);
   return { text: result.text, warnings: result.warnings, opened };
 }
@@ -320,8 +326,12 @@ export async function openManifest(
 const PATH = 'manifest';
 
 function read(text: string, { path = PATH }: ManifestOptions): Manifest {
-  const manifest = readManifest(decodeManifest(bytesOf(text), path), path);
-  refuseSops(manifest, path);
+  return readManifest(decodeManifest(bytesOf(text), path), path);
+}
+
+function readToChange(text: string, options: ManifestOptions): Manifest {
+  const manifest = read(text, options);
+  refuseSops(manifest, manifest.path);
   return manifest;
 }
 

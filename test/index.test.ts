@@ -223,6 +223,12 @@ describe('inspectManifest', () => {
     ]);
   });
 
+  test('shows the values that SOPS encrypts', () => {
+    const encrypted = 'ENC[AES256_GCM,data:aa==,iv:aa==,tag:aa==,type:str]';
+    const text = `${plain.replace('CANARY-manifest', encrypted)}sops: { mac: x }\n`;
+    expect(inspectManifest(text)).toMatchObject([{ state: 'foreign' }]);
+  });
+
   test('throws for a manifest that cannot be read', async () => {
     const error = await failure(() => inspectManifest('kind: "CANARY-open'));
     expect([error.code, error.message]).toEqual([
