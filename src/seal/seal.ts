@@ -111,12 +111,6 @@ interface Changes {
   readonly remove: readonly string[];
 }
 
-/** Returns the only value of a manifest that `sealInto` wrote under stringData: its compact JWE. */
-export function bareJwe(text: string): string {
-  const bytes = readManifest(text, '').secrets[0]?.entries[0]?.bytes ?? new Uint8Array();
-  return Buffer.from(bytes).toString('latin1');
-}
-
 /** Seals nothing if any Secret has an error. */
 async function carryOut(
   manifest: Manifest,
@@ -466,4 +460,10 @@ function isHidden(field: Field, text: string, { annotations }: SecretDocument): 
       startsLikeSops(bytes) ||
       placeholderTool(bytes.toString('utf8'), annotations) !== undefined,
   );
+}
+
+/** Returns the only value of a manifest that `sealInto` wrote under stringData: its compact JWE. */
+export function bareJwe(text: string): string {
+  const bytes = readManifest(text, '').secrets[0]?.entries[0]?.bytes ?? new Uint8Array();
+  return Buffer.from(bytes).toString('latin1');
 }
