@@ -7,6 +7,7 @@ import {
 } from 'node:crypto';
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -99,6 +100,14 @@ const standIns: Readonly<Record<string, (place: Workplace) => unknown>> = {
       .setProtectedHeader({ alg: 'RSA-OAEP-256', enc: 'A128CBC-HS256' })
       .encrypt(key);
     write({ 'password.jwe': JSON.stringify(jwe) });
+  },
+  // The packages that the reader has installed.
+  'docs/library.md': ({ folder }) => {
+    const packages = join(folder, 'node_modules');
+    for (const name of ['@types', '.bin']) mkdirSync(join(packages, name), { recursive: true });
+    symlinkSync(root, join(packages, 'kseal'));
+    for (const name of ['cdk8s', 'constructs', 'undici-types', '@types/node', '.bin/tsc'])
+      symlinkSync(join(root, 'node_modules', name), join(packages, name));
   },
   // The scripts print the output of the real tools for these arguments, and fail for others.
   'docs/migrating.md': ({ folder, write }) => {
