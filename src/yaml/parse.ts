@@ -126,12 +126,18 @@ function blockAt(
 function openBlock(scan: Scan, kind: Block['node']['kind'], indent: number, start: number): Block {
   const { roots, blocks, pending } = scan;
   const [entries, items]: [YamlEntry[], YamlNode[]] = [[], []];
-  const base = { start, end: start, anchor: undefined, tag: undefined, flow: false };
-  const node = kind === 'map' ? { kind, ...base, entries } : { kind, ...base, items };
+  const [end, anchor, tag, flow] = [start, undefined, undefined, false];
+  const node =
+    kind === 'map'
+      ? { kind, start, end, anchor, tag, flow, entries }
+      : { kind, start, end, anchor, tag, flow, items };
   const parent = blocks.at(-1);
   if (parent === undefined) roots.push(node);
   else if (pending === undefined) parent.items.push(node);
-  else parent.entries.push({ ...pending, value: node });
+  else {
+    const { start, key, colon } = pending;
+    parent.entries.push({ start, key, colon, value: node });
+  }
   scan.pending = undefined;
   const block = { node, indent, entries, items, names: new Set<string>() };
   blocks.push(block);
@@ -200,7 +206,7 @@ function obstacleIn(source: string): YamlError | undefined {
   // The fast checks come first, because hardly any text has these characters.
   const conflict = source.includes('<<<<<<<') ? conflictIn(source) : undefined;
   if (conflict !== undefined) return yamlError('MERGE_CONFLICT', conflict);
-  const separator = oddSeparator.test(source) ? source.search(oddSeparatorLine) : -1;
+  const separator = source.includes('---') ? source.search(oddSeparator) : -1;
   if (separator < 0) return undefined;
   return yamlError(source[separator + 3] === '#' ? 'SEPARATOR' : 'SEPARATOR_SPACE', separator);
 }
@@ -221,8 +227,7 @@ function conflictIn(source: string): number | undefined {
 }
 
 // kubectl starts a document at --- if Go's unicode.IsSpace, or #, comes next.
-const oddSeparator = /---[#\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]/;
-const oddSeparatorLine = new RegExp(`^${oddSeparator.source}`, 'm');
+const oddSeparator = /^---[#\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]/m;
 
 /**
  * Any character that is not printable. YAML 1.1 readers (kubectl) break lines at U+0085, U+2028,
