@@ -878,8 +878,8 @@ async function writeBack(io: IO, results: readonly SealedFile[]): Promise<void> 
   const replacements = changed.map(({ path, text, source }) => ({
     path: resolve(io.cwd, path),
     shown: path,
-    bytes: Buffer.from(text),
-    madeFrom: Buffer.from(source),
+    bytes: text,
+    madeFrom: source,
   }));
   const progress = await progressOn(io, 'written');
   try {
