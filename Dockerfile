@@ -4,6 +4,7 @@ WORKDIR /kseal
 COPY package.json package-lock.json .npmrc build.config.mjs ./
 COPY build build
 COPY bin bin
+COPY build build
 COPY src src
 RUN npm ci && npm prune --omit=dev && rm -r src build build.config.mjs .npmrc
 

@@ -1,11 +1,12 @@
 // Bundles src/ and all packages into dist/. kseal starts fast because a command evaluates only the
-// modules that it needs, most of them from a cache of V8. Then writes the man pages to dist/man/, and the
-// licences of the bundled packages to dist/licenses.txt.
+// modules that it needs, most of them from a cache of V8. Then writes the library, the man pages to
+// dist/man/, and the licences of the bundled packages to dist/licenses.txt.
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { makeCache } from './build/cache.mjs';
+import { libraryFiles, makeLibrary } from './build/library.mjs';
 import { programFiles } from './build/modules.mjs';
 
 const { version } = JSON.parse(await readFile(new URL('package.json', import.meta.url), 'utf8'));
@@ -25,7 +26,7 @@ const options = {
   legalComments: 'eof',
   define: { KSEAL_VERSION: JSON.stringify(version), KSEAL_DIST: '__dirname' },
 };
-const entries = ['main.cjs'];
+const entries = ['main.cjs', ...libraryFiles];
 
 /** The paths of all files below a folder, relative to it. */
 async function filesIn(folder) {
@@ -85,7 +86,7 @@ async function makeWorkers(dist) {
 
 async function makeAll() {
   const dist = join(made, 'dist');
-  const inputs = await makeChunks(dist);
+  const inputs = [...(await makeChunks(dist)), ...(await makeLibrary(dist, options))];
   await makeWorkers(dist);
   await makeCache(dist);
   await writeFile(join(dist, 'licenses.txt'), await licensesOf(inputs));
