@@ -13,4 +13,4 @@ USER 65532:65532
 # The number of threads that decrypt with a local key; the default is 4.
 ENV UV_THREADPOOL_SIZE=16
 # SIGUSR1 must not start the inspector, which gives access to the memory.
-ENTRYPOINT ["node", "--disable-sigusr1", "/kseal/bin/kseal.js"]
+ENTRYPOINT ["node", "--disable-sigusr1", "/kseal/bin/kseal.cjs"]

@@ -1,10 +1,10 @@
-// Bundles src/ into dist/: a small entry point and a chunk per command. kseal starts fast because a
-// command loads only the code that it runs. Then writes the man pages to dist/man/, and the licences
-// of the bundled packages to dist/licenses.txt.
+// Bundles src/ and all packages into dist/: a small entry point and a chunk per command. kseal starts
+// fast because a command loads only the code that it runs. Then writes the man pages to dist/man/, and
+// the licences of the bundled packages to dist/licenses.txt.
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 
 const { version } = JSON.parse(await readFile(new URL('package.json', import.meta.url), 'utf8'));
 const root = import.meta.dirname;
@@ -17,25 +17,13 @@ const options = {
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
-  external: [
-    '@google-cloud/kms',
-    '@grpc/grpc-js',
-    '@peculiar/x509',
-    'fastify',
-    'pino',
-    'prom-client',
-    'reflect-metadata',
-  ],
   // The build for Node has debug switches, which print values. Reading them from the environment
   // takes a sixth of the parsing time.
   alias: { yaml: './node_modules/yaml/browser/index.js' },
   legalComments: 'eof',
-  define: { KSEAL_VERSION: JSON.stringify(version) },
-  banner: {
-    js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
-  },
+  define: { KSEAL_VERSION: JSON.stringify(version), KSEAL_DIST: '__dirname' },
 };
-const entries = ['main.js', 'io.js'];
+const entries = ['main.cjs', 'io.cjs'];
 
 /** The paths of all files below a folder, relative to it. */
 async function filesIn(folder) {
@@ -45,34 +33,74 @@ async function filesIn(folder) {
     .map((one) => join(one.parentPath, one.name).slice(folder.length + 1));
 }
 
+/** The licence of a package as a text; some packages contain only its name. */
+async function licenseOf(folder) {
+  const file = (await readdir(folder)).find((name) => /^licen[cs]e/i.test(name));
+  if (file !== undefined) return readFile(join(folder, file), 'utf8');
+  const { license, author } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+  if (license === undefined) throw new Error(`${folder}: no licence`);
+  const by = author?.name ?? author;
+  return by ? `${license}, by ${by}` : license;
+}
+
 /** The copyright notices of the packages of bundled files, without which nobody may distribute them. */
 async function licensesOf(paths) {
-  const notices = new Map();
+  const folders = new Map();
   for (const path of paths.toSorted()) {
     const [folder, name] = /^.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path) ?? [];
-    if (name === undefined || notices.has(name)) continue;
-    const license = (await readdir(join(root, folder))).find((file) => /^licen[cs]e/i.test(file));
-    if (license === undefined) throw new Error(`${folder}: no licence`);
-    const text = await readFile(join(root, folder, license), 'utf8');
-    notices.set(name, `${name}\n\n${text.trim()}\n`);
+    if (name !== undefined && !folders.has(name)) folders.set(name, join(root, folder));
   }
-  const head = 'kseal contains code of these packages.\n';
-  return [head, ...notices.values()].join(`\n${'-'.repeat(72)}\n\n`);
+  const packagesOf = new Map();
+  for (const [name, folder] of folders) {
+    const license = (await licenseOf(folder)).trim();
+    packagesOf.set(license, [...(packagesOf.get(license) ?? []), name]);
+  }
+  const notices = [...packagesOf].map(([license, names]) => `${names.join('\n')}\n\n${license}\n`);
+  return ['kseal contains code of these packages.\n', ...notices].join(`\n${'-'.repeat(72)}\n\n`);
+}
+
+/**
+ * Bundles the program into CommonJS chunks. esbuild splits only ES modules, but Node loads CommonJS
+ * faster; so each chunk is converted after it was split.
+ */
+async function makeChunks(dist) {
+  const { metafile, outputFiles } = await build({
+    ...options,
+    entryPoints: ['src/cli/main.ts', 'src/cli/io.ts'],
+    outdir: dist,
+    outExtension: { '.js': '.cjs' },
+    splitting: true,
+    metafile: true,
+    write: false,
+  });
+  await mkdir(dist);
+  for (const { path, text } of outputFiles) {
+    const { code } = await transform(text, {
+      format: 'cjs',
+      platform: options.platform,
+      target: options.target,
+      supported: { 'dynamic-import': false },
+    });
+    await writeFile(path, code);
+  }
+  // Not published: the tests read it.
+  const modules = Object.entries(metafile.outputs).map(([path, { inputs }]) => [
+    basename(path),
+    Object.keys(inputs),
+  ]);
+  await writeFile(join(dist, 'modules.json'), JSON.stringify(Object.fromEntries(modules)));
+  return Object.keys(metafile.inputs);
 }
 
 async function makeAll() {
   const dist = join(made, 'dist');
-  const { metafile } = await build({
-    ...options,
-    entryPoints: ['src/cli/main.ts', 'src/cli/io.ts'],
-    outdir: dist,
-    splitting: true,
-    metafile: true,
-  });
-  await writeFile(join(dist, 'licenses.txt'), await licensesOf(Object.keys(metafile.inputs)));
-  // Built apart from the program, which would otherwise be split into more files.
+  const inputs = await makeChunks(dist);
+  await writeFile(join(dist, 'licenses.txt'), await licensesOf(inputs));
+  // Built apart from the program, which would otherwise be split into more files. It finds the packages
+  // itself, and loads only those that it needs.
   const generator = join(made, 'man.mjs');
-  await build({ ...options, entryPoints: ['src/cli/man.ts'], outfile: generator });
+  const entryPoints = ['src/cli/man.ts'];
+  await build({ ...options, entryPoints, packages: 'external', outfile: generator });
   const { manPages } = await import(pathToFileURL(generator));
   await mkdir(join(dist, 'man'));
   for (const [name, page] of await manPages({ env: {}, cwd: root }))

@@ -30,7 +30,10 @@ class LongestFirst extends BaseSequencer {
 }
 
 export default defineConfig({
-  define: { KSEAL_VERSION: JSON.stringify(version) },
+  define: {
+    KSEAL_VERSION: JSON.stringify(version),
+    KSEAL_DIST: JSON.stringify(`${import.meta.dirname}/dist`),
+  },
   // As in build.config.mjs.
   resolve: {
     alias: [

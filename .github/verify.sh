@@ -3,7 +3,7 @@
 # request. Needs only a POSIX shell and Node.
 set -eu
 
-kseal=$(dirname "$0")/../bin/kseal.js
+kseal=$(dirname "$0")/../bin/kseal.cjs
 # Split PATHS at blanks, and do not expand patterns: kseal walks folders itself.
 set -f
 set -- -- ${PATHS:-.}

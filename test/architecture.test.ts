@@ -185,6 +185,17 @@ test('slow packages are loaded only when they are used', () => {
   expect(wrong).toEqual([]);
 });
 
+test('a CommonJS package that is loaded late is used by its default export', () => {
+  // Its other names are missing in a bundle.
+  const wrong = findings(
+    ({ code }) =>
+      code.match(
+        /const (?!\{ default: \w+ \} = )[^=\n]*= await import\('@(?:google|grpc|peculiar)/g,
+      ) ?? [],
+  );
+  expect(wrong).toEqual([]);
+});
+
 test.each([
   ['no file uses console', /\bconsole\b/, []],
   ['no file sets the exit code', /\bprocess\s*\.\s*exit/, []],

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export const bin = join(import.meta.dirname, '../../bin/kseal.js');
+export const bin = join(import.meta.dirname, '../../bin/kseal.cjs');
 export const folder = mkdtempSync(join(tmpdir(), 'kseal-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 

@@ -1,6 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { runBin } from '../helpers/spawn.ts';
@@ -11,9 +10,16 @@ interface Coverage {
   readonly result: readonly { readonly url: string }[];
 }
 
+/** The modules in each file of dist/: the path of a file in src/, or of one in node_modules/. */
+const modulesIn = new Map<string, readonly string[]>(
+  Object.entries(
+    JSON.parse(readFileSync(join(import.meta.dirname, '../../dist/modules.json'), 'utf8')),
+  ),
+);
+
 /**
  * The modules that Node loads for a command that succeeds: the path of a file in src/, or the name
- * of an npm package. The bundle has each of them in a comment.
+ * of an npm package.
  */
 async function modulesLoadedBy(args: readonly string[], stdin = ''): Promise<readonly string[]> {
   const cwd = folderWithKeys();
@@ -23,13 +29,8 @@ async function modulesLoadedBy(args: readonly string[], stdin = ''): Promise<rea
   expect(ended.code, `${ended.stderr}`).toBe(0);
   const [report = ''] = readdirSync(reports);
   const { result }: Coverage = JSON.parse(readFileSync(join(reports, report), 'utf8'));
-  const files = result.map(({ url }) => url).filter((url) => url.startsWith('file:'));
-  const texts = files.map((url) => readFileSync(fileURLToPath(url), 'utf8'));
-  const name =
-    /^\s*"?(?:\/\/ )?[./\w-]*\bnode_modules\/((?:@[^/\s]+\/)?[^/\s]+)|^\/\/ (src\/\S+\.ts)$/gm;
-  const names = texts.flatMap((text) =>
-    [...text.matchAll(name)].map(([, packageName, path]) => packageName ?? path ?? ''),
-  );
+  const paths = result.flatMap(({ url }) => modulesIn.get(basename(url)) ?? []);
+  const names = paths.map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? path);
   return [...new Set(names)].sort();
 }
 

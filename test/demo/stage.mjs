@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { styleText } from 'node:util';
 
-const bin = join(import.meta.dirname, '../../bin/kseal.js');
+const bin = join(import.meta.dirname, '../../bin/kseal.cjs');
 
 /** The time limit of a step, long enough for a busy machine; milliseconds. */
 export const LIMIT = 60_000;
@@ -39,7 +39,7 @@ process.on('uncaughtException', (error) => {
 });
 
 export const folder = mkdtempSync(join(tmpdir(), 'kseal-demo-'));
-if (!existsSync(join(import.meta.dirname, '../../dist/main.js')))
+if (!existsSync(join(import.meta.dirname, '../../dist/main.cjs')))
   throw new Error('kseal is not built: npm ci');
 
 const hasColour = process.stdout.isTTY && !process.env.NO_COLOR;

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable, Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
-import { main } from '../../dist/main.js';
+import { main } from '../../dist/main.cjs';
 import { output } from '../interop/process.mjs';
 import { generate } from './generate.mjs';
 

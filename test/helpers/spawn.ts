@@ -6,13 +6,13 @@ import { join, relative } from 'node:path';
 import { inject } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
-export const bin = join(root, 'bin/kseal.js');
+export const bin = join(root, 'bin/kseal.cjs');
 
 export interface Surroundings {
   readonly cwd: string;
   readonly stdin?: string | Buffer;
   readonly env?: Readonly<Record<string, string>>;
-  /** Another program to run, with its arguments; without it node runs bin/kseal.js. */
+  /** Another program to run, with its arguments; without it node runs bin/kseal.cjs. */
   readonly command?: readonly string[];
   /** The user to run as. */
   readonly uid?: number | undefined;
@@ -97,7 +97,7 @@ function readableBin(packages: readonly string[]): string {
     for (const part of ['bin', 'dist', 'package.json', ...own])
       cpSync(join(root, part), join(folder, part), { recursive: true });
   }
-  return join(folder, 'bin/kseal.js');
+  return join(folder, 'bin/kseal.cjs');
 }
 
 /** The user for tests of permissions, which do not bind root. */

@@ -40,8 +40,8 @@ async function open(
   projectId: string,
 ): Promise<KeyManagementServiceClient> {
   prepareEnvironment();
-  const { KeyManagementServiceClient } = await import('@google-cloud/kms');
-  const client = new KeyManagementServiceClient({
+  const { default: kms } = await import('@google-cloud/kms');
+  const client = new kms.KeyManagementServiceClient({
     apiEndpoint: host,
     port,
     projectId,
@@ -80,7 +80,7 @@ async function endTokenRequests(client: KeyManagementServiceClient): Promise<voi
 
 /** Options for plain text to this machine, without a proxy and without credentials. */
 async function plainText() {
-  const grpc = await import('@grpc/grpc-js');
+  const { default: grpc } = await import('@grpc/grpc-js');
   return {
     grpc,
     sslCreds: grpc.credentials.createInsecure(),

@@ -35,7 +35,7 @@ const DAY = 24 * 60 * 60 * 1000;
 export async function issueCertificate(request: CertificateRequest): Promise<IssuedCertificate> {
   // The package needs this polyfill.
   await import('reflect-metadata');
-  const x509 = await import('@peculiar/x509');
+  const { default: x509 } = await import('@peculiar/x509');
   const { commonName, dnsNames = [], usage, validFrom, days } = request;
   // A typed text, because a bare string is parsed at quotes and at a leading #.
   const nameOf = (text: string) => new x509.Name([{ CN: [{ utf8String: text }] }]);

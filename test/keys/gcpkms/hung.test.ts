@@ -6,9 +6,11 @@ import { HR, quick, versionOf } from '../../kms-emulator/harness.ts';
 const initialize = vi.hoisted(() => vi.fn());
 
 vi.mock('@google-cloud/kms', () => ({
-  KeyManagementServiceClient: class {
-    initialize = initialize;
-    getPublicKey = () => Promise.reject(Object.assign(new Error('x'), { code: 5 }));
+  default: {
+    KeyManagementServiceClient: class {
+      initialize = initialize;
+      getPublicKey = () => Promise.reject(Object.assign(new Error('x'), { code: 5 }));
+    },
   },
 }));
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { systemIO } from '../dist/io.js';
-import { main } from '../dist/main.js';
+const { systemIO } = require('../dist/io.cjs');
+const { main } = require('../dist/main.cjs');
 
 // A handler, unlike the default action, lets a write finish first, and restores the terminal. A server
 // and a question add their own handlers.
@@ -9,6 +9,8 @@ for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM:
     if (process.listenerCount(signal) === 1) process.exit(code);
   });
 }
-process.exitCode = await main(process.argv.slice(2), systemIO());
-// All output is written. An open socket, for example to a token service, must not delay the exit.
-setTimeout(() => process.exit(), 1000).unref();
+main(process.argv.slice(2), systemIO()).then((code) => {
+  process.exitCode = code;
+  // All output is written. An open socket, for example to a token service, must not delay the exit.
+  setTimeout(() => process.exit(), 1000).unref();
+});
