@@ -23,6 +23,7 @@ import {
 import type { Manifest } from '../manifest/types.ts';
 import {
   allowedCodes,
+  bareJwe,
   nestedWarnings,
   type Sealed,
   type SealOptions,
@@ -397,7 +398,7 @@ function writeSecret(
 ): Promise<void> {
   const { into, output, raw } = flags;
   const inPlace = { output: into, force: true, madeFrom: Buffer.from(source) };
-  return writeResult(io, raw ? bareJwe(text) : text, {
+  return writeResult(io, raw ? `${bareJwe(text)}\n` : text, {
     ...(into !== undefined && output === undefined ? inPlace : flags),
     confidential: false,
     makeFolders: form !== undefined,
@@ -591,12 +592,6 @@ async function confirmWarnings(
   throw new KsealError('VALUE_REFUSED', 'stopped because of the warnings; nothing was written', {
     hint: `correct the values, or accept them: ${asked.map((code) => `--allow ${code}`).join(' ')}`,
   });
-}
-
-/** Returns the only value of a manifest, which is under stringData. */
-function bareJwe(text: string): string {
-  const bytes = readManifest(text, '').secrets[0]?.entries[0]?.bytes ?? new Uint8Array();
-  return `${Buffer.from(bytes).toString('latin1')}\n`;
 }
 
 /** Whether the name may be a value, as in `--from-literal KEY= VALUE`. */
