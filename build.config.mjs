@@ -95,9 +95,18 @@ async function makeChunks(dist) {
   return Object.keys(metafile.inputs);
 }
 
+/** The entry points of worker threads: each is one file, which a single executable can contain. */
+const workers = { 'encrypt-worker.cjs': 'src/jwe/encrypt-worker.ts' };
+
+async function makeWorkers(dist) {
+  for (const [name, entry] of Object.entries(workers))
+    await build({ ...options, format: 'cjs', entryPoints: [entry], outfile: join(dist, name) });
+}
+
 async function makeAll() {
   const dist = join(made, 'dist');
   const inputs = [...(await makeChunks(dist)), ...(await makeLibrary(dist, options))];
+  await makeWorkers(dist);
   await writeFile(join(dist, 'licenses.txt'), await licensesOf(inputs));
   // Built apart from the program, which would otherwise be split into more files. It finds the packages
   // itself, and loads only those that it needs.
