@@ -3,7 +3,7 @@ FROM node:24 AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc build.config.mjs LICENSE ./
 COPY bin bin
-COPY sea sea
+COPY build build
 COPY src src
 RUN npm ci && npm run build:standalone && rm standalone/SHA256SUMS && mv standalone/kseal-*-linux-* kseal
 

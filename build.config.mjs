@@ -1,11 +1,13 @@
-// Bundles src/ and all packages into dist/: a small entry point and a chunk per command. kseal starts
-// fast because a command loads only the code that it runs. Then writes the man pages to dist/man/, and
-// the licences of the bundled packages to dist/licenses.txt.
+// Bundles src/ and all packages into dist/. kseal starts fast because a command evaluates only the
+// modules that it needs, most of them from a cache of V8. Then writes the man pages to dist/man/, and the
+// licences of the bundled packages to dist/licenses.txt.
 import { realpathSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build, transform } from 'esbuild';
+import { build } from 'esbuild';
+import { makeCache } from './build/cache.mjs';
+import { programFiles } from './build/modules.mjs';
 
 export const { version } = JSON.parse(
   await readFile(new URL('package.json', import.meta.url), 'utf8'),
@@ -23,8 +25,7 @@ const options = {
   legalComments: 'eof',
   define: { KSEAL_VERSION: JSON.stringify(version), KSEAL_DIST: '__dirname' },
 };
-/** The files of dist/ that are loaded by name. */
-export const entries = ['main.cjs', 'io.cjs'];
+const entries = ['main.cjs'];
 
 /** The paths of all files below a folder, relative to it. */
 async function filesIn(folder) {
@@ -69,32 +70,12 @@ export async function licensesOf(metafile) {
   return ['kseal contains code of these packages.\n', ...notices].join(`\n${'-'.repeat(72)}\n\n`);
 }
 
-/**
- * Bundles the program into CommonJS chunks. esbuild splits only ES modules, but Node loads CommonJS
- * faster; so each chunk is converted after it was split. `define` replaces constants. Returns the metafile
- * of esbuild.
- */
+/** Writes the program to a folder; `define` replaces constants. Returns the metafile of esbuild. */
 export async function makeChunks(dist, define) {
-  const { metafile, outputFiles } = await build({
-    ...options,
-    define: { ...options.define, ...define },
-    entryPoints: ['src/cli/main.ts', 'src/cli/io.ts'],
-    outdir: dist,
-    outExtension: { '.js': '.cjs' },
-    splitting: true,
-    metafile: true,
-    write: false,
-  });
+  const all = { ...options, define: { ...options.define, ...define } };
+  const { files, metafile } = await programFiles('src/cli/main.ts', all);
   await mkdir(dist);
-  for (const { path, text } of outputFiles) {
-    const { code } = await transform(text, {
-      format: 'cjs',
-      platform: options.platform,
-      target: options.target,
-      supported: { 'dynamic-import': false },
-    });
-    await writeFile(path, code);
-  }
+  for (const [name, text] of files) await writeFile(join(dist, name), text);
   // Not published: the tests read it.
   const modules = Object.entries(metafile.outputs).map(([path, { inputs }]) => [
     basename(path),
@@ -104,9 +85,20 @@ export async function makeChunks(dist, define) {
   return metafile;
 }
 
+/** The entry points of worker threads: each is one file, which a single executable can contain. */
+export const workers = { 'encrypt-worker.cjs': 'src/jwe/encrypt-worker.ts' };
+
+export async function makeWorkers(dist) {
+  for (const [name, entry] of Object.entries(workers))
+    await build({ ...options, format: 'cjs', entryPoints: [entry], outfile: join(dist, name) });
+}
+
 async function makeAll(made) {
   const dist = join(made, 'dist');
-  await writeFile(join(dist, 'licenses.txt'), await licensesOf(await makeChunks(dist)));
+  const metafile = await makeChunks(dist);
+  await makeWorkers(dist);
+  await makeCache(dist);
+  await writeFile(join(dist, 'licenses.txt'), await licensesOf(metafile));
   // Built apart from the program, which would otherwise be split into more files. It finds the packages
   // itself, and loads only those that it needs.
   const generator = join(made, 'man.mjs');

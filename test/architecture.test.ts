@@ -43,11 +43,10 @@ const inquirer = ['confirm', 'input', 'search', 'select'].map((name) => `@inquir
 
 /** The parts that import a package, wrap its errors and hide its types. */
 const packages: Readonly<Record<string, readonly string[]>> = {
-  jose: ['jwe'],
   yaml: ['yaml'],
   valibot: ['config', 'request'],
   'fastest-levenshtein': ['text.ts'],
-  'p-limit': ['seal', 'unseal', 'webhook'],
+  'p-limit': ['unseal', 'webhook'],
   '@google-cloud/kms': ['keys'],
   '@grpc/grpc-js': ['keys'],
   '@peculiar/x509': ['webhook'],
@@ -78,14 +77,21 @@ const builtins = [
 /** Modules for git, which runs in a repository of the user or in a temporary folder. */
 const processBuiltins = ['child_process', 'events', 'os'];
 
+/** Modules for worker threads, whose programs a single executable contains. */
+const threadBuiltins = ['worker_threads', 'os', 'sea'];
+
 /** Modules for the server of the webhook, which connects to nothing itself. */
 const serverBuiltins = ['http', 'https', 'net', 'tls'];
 
 /**
- * Parts that use the process itself instead of IO: the KMS package reads environment variables,
- * and git removes its temporary folder when the process ends.
+ * Parts that use the process itself instead of IO: the KMS package reads environment variables, git
+ * and replaceFiles() remove what is temporary when the process ends, and threads need the number of
+ * cores.
  */
-const processUsers = ['cli', 'git', 'keys/gcpkms/client.ts'];
+const processUsers = [
+  ...['cli', 'git', 'fs/write.ts'],
+  ...['jwe/encrypt-pool.ts', 'keys/gcpkms/client.ts'],
+];
 
 /** Packages that are slow to load or use the network, so they are loaded by `import()`. */
 const lazy = [
@@ -163,8 +169,10 @@ test('only git starts a process, and only the webhook uses the network', () => {
       // For the home folder in a path that is typed, and the name of the executable.
       cli: ['os', 'sea'],
       webhook: serverBuiltins,
+      'jwe/encrypt-pool.ts': threadBuiltins,
+      'jwe/encrypt-worker.ts': threadBuiltins,
     };
-    const allowed = [...builtins, ...(more[partOf(path)] ?? [])];
+    const allowed = [...builtins, ...(more[partOf(path)] ?? []), ...(more[path] ?? [])];
     return [
       ...imports.filter(
         (target) => target.startsWith('node:') && !allowed.includes(target.slice(5)),

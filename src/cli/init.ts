@@ -153,7 +153,7 @@ async function init(io: IO, flags: InitFlags): Promise<void> {
     showOnTerminal(io, screenOf(place, plan));
     if (!(await askYesNo(io, 'Write it?', true))) return say(io, 'note', 'nothing was written');
   }
-  write(place, plan);
+  await write(place, plan);
 }
 
 function placeFor(io: IO, flags: InitFlags): Place {
@@ -860,7 +860,7 @@ function addedLines({ before, after }: Change): readonly string[] {
 }
 
 /** Writes all files or none, and prints the next commands. */
-function write({ io, top, folder }: Place, { changes, found }: Plan): void {
+async function write({ io, top, folder }: Place, { changes, found }: Plan): Promise<void> {
   const files = changes.map(
     ({ path, before, after, confidential = false, executable = false }) => ({
       path,
@@ -872,10 +872,10 @@ function write({ io, top, folder }: Place, { changes, found }: Plan): void {
       executable,
     }),
   );
-  replaceFiles(files, { makeFolders: true });
+  await replaceFiles(files, { makeFolders: true });
   for (const { shown, madeFrom } of files)
     say(io, 'note', `${madeFrom === undefined ? 'wrote' : 'added to'} ${shown}`);
-  if (found?.isConfirmed) remember(io, folder, found);
+  if (found?.isConfirmed) await remember(io, folder, found);
   const isShared = ({ path, confidential }: Pick<Change, 'path' | 'confidential'>) =>
     top !== undefined && !confidential && isBelow(top, path) && !isBelow(join(top, '.git'), path);
   const shared = [...(found?.own === undefined ? [] : [{ path: found.own }]), ...changes]
@@ -894,11 +894,15 @@ function write({ io, top, folder }: Place, { changes, found }: Plan): void {
 }
 
 /** Spares the user the question of seal about a key that she confirmed here. */
-function remember(io: IO, folder: string, { entry: [name, { kid = '' }] }: FoundKey): void {
+async function remember(
+  io: IO,
+  folder: string,
+  { entry: [name, { kid = '' }] }: FoundKey,
+): Promise<void> {
   const path = knownKeysPath(io.env);
   if (path === undefined) return;
   try {
-    rememberKey(path, { name, kid, repository: repositoryOf(folder, io.env) });
+    await rememberKey(path, { name, kid, repository: repositoryOf(folder, io.env) });
     say(io, 'note', `added key ${name} to ${path}`);
   } catch (thrown) {
     // Then seal asks.

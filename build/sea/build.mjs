@@ -6,11 +6,18 @@ import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 
 import { basename, dirname, join } from 'node:path';
 import { build, transform } from 'esbuild';
 import { inject } from 'postject';
-import { entries, licensesOf, makeChunks, version, withFolder } from '../build.config.mjs';
+import {
+  licensesOf,
+  makeChunks,
+  makeWorkers,
+  version,
+  withFolder,
+  workers,
+} from '../../build.config.mjs';
 import { nodeFor } from './node.mjs';
 import { bomOf } from './sbom.mjs';
 
-const root = dirname(import.meta.dirname);
+const root = dirname(dirname(import.meta.dirname));
 const isWindows = process.platform === 'win32';
 const isMac = process.platform === 'darwin';
 
@@ -43,30 +50,24 @@ async function writeChunks(made) {
   return metafile;
 }
 
-/** A script that starts a chunk: the command, or a worker thread. Returns its path. */
-async function writeStart(made, entry) {
-  const outfile = join(made, 'start', entry);
-  await build({
-    ...{ entryPoints: [join(root, 'sea/main.cjs')], outfile, bundle: true, platform: 'node' },
-    define: { KSEAL_ENTRY: JSON.stringify(`./${entry}`) },
-  });
-  return outfile;
-}
-
 /** Writes the code caches, and the blob that Node.js finds in the executable. Returns its path. */
 async function writeBlob(made, node) {
-  const [chunks, caches, empty] = ['chunks', 'caches', 'empty'].map((name) => join(made, name));
-  for (const folder of [caches, empty]) await mkdir(folder);
-  run(node, [join(root, 'sea/warm.cjs'), chunks, caches], { cwd: empty });
+  const [chunks, caches, threads] = ['chunks', 'caches', 'threads'].map((name) => join(made, name));
+  await mkdir(caches);
+  run(node, [join(import.meta.dirname, 'warm.mjs'), chunks, caches]);
+  await makeWorkers(threads);
   const assets = {};
   for (const name of await readdir(chunks)) {
     assets[`chunk/${name}`] = join(chunks, name);
     assets[`cache/${name}`] = join(caches, name);
   }
-  for (const entry of entries) assets[entry] = await writeStart(made, entry);
+  for (const name of Object.keys(workers)) assets[name] = join(threads, name);
+  const main = join(made, 'main.cjs');
+  const entryPoints = [join(import.meta.dirname, 'main.cjs')];
+  await build({ entryPoints, outfile: main, bundle: true, platform: 'node' });
   const output = join(made, 'blob');
   const config = {
-    ...{ main: await writeStart(made, 'kseal.cjs'), output, assets },
+    ...{ main, output, assets },
     disableExperimentalSEAWarning: true,
     useCodeCache: true,
     // As in the image: SIGUSR1 must not start the inspector, which gives access to the memory.

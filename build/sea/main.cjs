@@ -1,4 +1,4 @@
-// The script of the executable, and of its worker threads. The chunks of the program are its assets.
+// The script of the executable. The chunks of the program are its assets.
 const { getRawAsset } = require('node:sea');
 const { Script } = require('node:vm');
 const { requireWith } = require('./require.cjs');
@@ -14,5 +14,4 @@ const load = requireWith(
     }),
 );
 
-// Inserted by the build.
-load(KSEAL_ENTRY);
+load('./kseal.cjs');

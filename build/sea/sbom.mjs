@@ -2,14 +2,16 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { packagesIn, version } from '../build.config.mjs';
+import { packagesIn, version } from '../../build.config.mjs';
 
 /**
  * Returns the SBOM of an executable as a CycloneDX 1.6 object: the npm packages that have code in the
  * bundle of `metafile`, and Node.js with the libraries in it. Throws for a package without a licence.
  */
 export async function bomOf(metafile, node, program) {
-  const lock = JSON.parse(await readFile(new URL('../package-lock.json', import.meta.url), 'utf8'));
+  const lock = JSON.parse(
+    await readFile(new URL('../../package-lock.json', import.meta.url), 'utf8'),
+  );
   const own = npmComponent('kseal', { version, license: lock.packages[''].license });
   const sum = createHash('sha256')
     .update(await readFile(program))
