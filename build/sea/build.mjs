@@ -18,8 +18,9 @@ import { nodeFor } from './node.mjs';
 import { bomOf } from './sbom.mjs';
 
 const root = dirname(dirname(import.meta.dirname));
-const isWindows = process.platform === 'win32';
 const isMac = process.platform === 'darwin';
+const extension = process.platform === 'win32' ? '.exe' : '';
+const name = `kseal-${version}-${process.platform}-${process.arch}${extension}`;
 
 /** Runs a program and returns whether it is installed; throws its output if it fails. */
 function run(program, args, options) {
@@ -81,9 +82,9 @@ async function writeBlob(made, node) {
   return output;
 }
 
-/** Puts the blob into a copy of Node.js, and signs it where the system requires a signature. */
+/** Puts the blob into a copy of Node.js, and signs it on macOS, which requires a signature. */
 async function assemble(made, node, blob) {
-  const program = join(made, 'program');
+  const program = join(made, name);
   const isStripped = process.platform === 'linux' && run('strip', ['-o', program, node]);
   if (!isStripped) await copyFile(node, program);
   if (isMac) run('codesign', ['--remove-signature', program]);
@@ -96,12 +97,14 @@ async function assemble(made, node, blob) {
   });
   console.warn = warn;
   if (isMac) run('codesign', ['--sign', '-', program]);
-  const printed = execFileSync(program, ['--version'], { encoding: 'utf8' });
+  // An older Node.js ignores execArgvExtension, and fails.
+  const env = { ...process.env, NODE_OPTIONS: '--require=/nonexistent' };
+  const printed = execFileSync(program, ['--version'], { encoding: 'utf8', env });
   if (printed !== `${version}\n`) throw new Error(`the executable printed ${printed}`);
   return program;
 }
 
-/** Replaces standalone/ by the files, with their checksums. Returns their paths and sizes. */
+/** Replaces standalone/ by the files, which are moved, and their checksums. */
 async function install(files) {
   const to = join(root, 'standalone');
   await rm(to, { recursive: true, force: true });
@@ -127,7 +130,6 @@ await withFolder(async (made) => {
   const parts = [`kseal\n\n${own}`, await licensesOf(metafile), `Node.js\n\n${node.license}`];
   await writeFile(licenses, parts.join(`\n${'='.repeat(72)}\n\n`));
   await writeFile(bom, JSON.stringify(await bomOf(metafile, node, program), undefined, 2));
-  const name = `kseal-${version}-${process.platform}-${process.arch}${isWindows ? '.exe' : ''}`;
   await install({ [name]: program, [`kseal-${version}.cdx.json`]: bom, 'licenses.txt': licenses });
   const { size } = await stat(join(root, 'standalone', name));
   process.stdout.write(
