@@ -1,12 +1,13 @@
 // Bundles src/ and all packages into dist/. kseal starts fast because a command evaluates only the
-// modules that it needs, most of them from a cache of V8. Then writes the man pages to dist/man/, and the
-// licences of the bundled packages to dist/licenses.txt.
+// modules that it needs, most of them from a cache of V8. Then writes the library, the man pages to
+// dist/man/, and the licences of the bundled packages to dist/licenses.txt.
 import { realpathSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { makeCache } from './build/cache.mjs';
+import { libraryFiles, makeLibrary } from './build/library.mjs';
 import { programFiles } from './build/modules.mjs';
 
 export const { version } = JSON.parse(
@@ -25,7 +26,7 @@ const options = {
   legalComments: 'eof',
   define: { KSEAL_VERSION: JSON.stringify(version), KSEAL_DIST: '__dirname' },
 };
-const entries = ['main.cjs'];
+const entries = ['main.cjs', ...libraryFiles];
 
 /** The paths of all files below a folder, relative to it. */
 async function filesIn(folder) {
@@ -95,10 +96,12 @@ export async function makeWorkers(dist) {
 
 async function makeAll(made) {
   const dist = join(made, 'dist');
-  const metafile = await makeChunks(dist);
+  const program = await makeChunks(dist);
+  const library = await makeLibrary(dist, options);
   await makeWorkers(dist);
   await makeCache(dist);
-  await writeFile(join(dist, 'licenses.txt'), await licensesOf(metafile));
+  const licenses = await licensesOf({ outputs: { ...program.outputs, ...library.outputs } });
+  await writeFile(join(dist, 'licenses.txt'), licenses);
   // Built apart from the program, which would otherwise be split into more files. It finds the packages
   // itself, and loads only those that it needs.
   const generator = join(made, 'man.mjs');

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { importsOf, sourceFiles } from './helpers/imports.ts';
+import { importsOf, sourceFiles, targetOf, withoutComments } from './helpers/imports.ts';
 
 const files = sourceFiles(join(import.meta.dirname, '../src'));
 
@@ -31,6 +31,11 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   report: ['diagnostic.ts', 'verify', 'text.ts'],
   // The webhook reads neither manifests nor keys: serve.ts gets a function that loads keys.
   webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
+  // The library, which loads no configuration, and leaves files and processes to its caller.
+  'index.ts': [
+    ...['verify', 'inspect', 'unseal', 'seal', 'keys', 'manifest', 'jwe'],
+    ...['diagnostic.ts', 'errors.ts'],
+  ],
   cli: [
     ...['webhook', 'report', 'verify', 'inspect', 'unseal', 'seal', 'sources', 'keys', 'config'],
     'request',
@@ -181,6 +186,25 @@ test('only git starts a process, and only the webhook uses the network', () => {
     ];
   });
   expect(wrong).toEqual([]);
+});
+
+test('the library reaches neither a command, a process, the configuration nor their packages', () => {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const reached = new Set(['index.ts']);
+  for (const path of reached) {
+    const { text = '' } = byPath.get(path) ?? {};
+    const code = withoutComments(text).replace(/\b(?:import|export) type [^;]*;/g, '');
+    for (const target of importsOf(code)) reached.add(targetOf(path, target));
+  }
+  const own = ['fastest-levenshtein', 'jose', 'p-limit', 'yaml'];
+  const foreign = ['cli', 'config', 'git', 'report', 'request', 'sources', 'webhook'];
+  const outside = ['readline', 'tty', ...processBuiltins, ...serverBuiltins];
+  const wrong = [...reached].filter((target) => {
+    if (target.startsWith('node:')) return outside.includes(target.slice('node:'.length));
+    return target.endsWith('.ts') ? foreign.includes(partOf(target)) : !own.includes(target);
+  });
+  expect(wrong).toEqual([]);
+  expect(reached.size).toBeGreaterThan(50);
 });
 
 test('slow packages are loaded only when they are used', () => {

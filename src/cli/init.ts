@@ -12,10 +12,10 @@ import {
   parseReference,
   ruleFor,
 } from '../config/config.ts';
-import { configWith, problemWith, withEntry } from '../config/write.ts';
+import { configWith, problemWith, SCHEMA_PATH, withEntry } from '../config/write.ts';
 import { compareText } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
-import { folderWith, MAX_MANIFEST, readFile, readRegularFile, statOf } from '../fs/read.ts';
+import { folderWith, isFile, MAX_MANIFEST, readFile, readRegularFile, statOf } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
 import { gitFiles, type LocalGit, repositoryOf, settingOf } from '../git/local.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
@@ -255,7 +255,8 @@ async function planFor(place: Place): Promise<Plan> {
   const added = { key: found?.isKnown ? undefined : found?.entry, rules };
   const changes = [...(found?.files ?? [])];
   if (added.key !== undefined || rules.length > 0) {
-    const after = configWith(place.bytes?.toString(), added, shown, place.folder);
+    const schema = isFile(join(place.folder, SCHEMA_PATH)) ? SCHEMA_PATH : undefined;
+    const after = configWith(place.bytes?.toString(), { ...added, schema }, shown, place.folder);
     changes.push({ path: place.path, before: place.bytes, after: Buffer.from(after) });
   }
   if (top === undefined) {

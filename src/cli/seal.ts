@@ -15,16 +15,11 @@ import { isSecretName, missingKeys, secretLabel } from '../kubernetes/secret.ts'
 import { newManifest } from '../manifest/new-manifest.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
 import { placeOf } from '../manifest/place.ts';
-import {
-  isWithoutSecret,
-  matchingSecrets,
-  noSecret,
-  readManifest,
-  selectSecret,
-} from '../manifest/read.ts';
+import { isWithoutSecret, matchingSecrets, noSecret, selectSecret } from '../manifest/read.ts';
 import type { Manifest } from '../manifest/types.ts';
 import {
   allowedCodes,
+  bareJwe,
   nestedWarnings,
   type Sealed,
   type SealOptions,
@@ -404,7 +399,7 @@ function writeSecret(
 ): Promise<void> {
   const { into, output, raw } = flags;
   const inPlace = { output: into, force: true, madeFrom: Buffer.from(source) };
-  return writeResult(io, raw ? bareJwe(text) : text, {
+  return writeResult(io, raw ? `${bareJwe(text)}\n` : text, {
     ...(into !== undefined && output === undefined ? inPlace : flags),
     confidential: false,
     makeFolders: form !== undefined,
@@ -595,12 +590,6 @@ async function confirmWarnings(
   throw new KsealError('VALUE_REFUSED', 'stopped because of the warnings; nothing was written', {
     hint: `correct the values, or accept them: ${asked.map((code) => `--allow ${code}`).join(' ')}`,
   });
-}
-
-/** Returns the only value of a manifest, which is under stringData. */
-function bareJwe(text: string): string {
-  const bytes = readManifest(text, '').secrets[0]?.entries[0]?.bytes ?? new Uint8Array();
-  return `${Buffer.from(bytes).toString('latin1')}\n`;
 }
 
 /** Whether the name may be a value, as in `--from-literal KEY= VALUE`. */
@@ -882,8 +871,8 @@ async function writeBack(io: IO, results: readonly SealedFile[]): Promise<void> 
   const replacements = changed.map(({ path, text, source }) => ({
     path: resolve(io.cwd, path),
     shown: path,
-    bytes: Buffer.from(text),
-    madeFrom: Buffer.from(source),
+    bytes: text,
+    madeFrom: source,
   }));
   const progress = await progressOn(io, 'written');
   try {

@@ -33,7 +33,8 @@ export async function writeFile(
 /** A file in a folder that is written. */
 interface FolderFile {
   readonly name: string;
-  readonly bytes: Uint8Array;
+  /** A string is written in UTF-8. */
+  readonly bytes: Uint8Array | string;
   /** A private key: mode 0600, whatever the file had before. */
   readonly confidential?: boolean;
 }
@@ -65,7 +66,7 @@ interface Replacement extends Omit<FolderFile, 'name'> {
   /** The path in messages. */
   readonly shown: string;
   /** The content that `bytes` were made from. A file that has changed since then is kept. */
-  readonly madeFrom?: Uint8Array | undefined;
+  readonly madeFrom?: Uint8Array | string | undefined;
   /** Whether no file may be there. */
   readonly isNew?: boolean;
   /** Whether a new file is a program. */
@@ -220,7 +221,8 @@ function refuseChanged({ path, shown, madeFrom, isNew }: Replacement): void {
     });
   }
   try {
-    if (readFile(path, shown, madeFrom.length).equals(madeFrom)) return;
+    const before = Buffer.from(madeFrom as Uint8Array);
+    if (readFile(path, shown, before.length).equals(before)) return;
   } catch {
     // It is gone, larger or unreadable.
   }

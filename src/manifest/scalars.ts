@@ -2,20 +2,12 @@ import type { Words } from '../diagnostic.ts';
 import type { YamlScalar } from '../yaml/node.ts';
 import { match, type Splice } from './splice.ts';
 
-interface Trap {
-  readonly what: string;
-  readonly pattern: RegExp;
-}
-
 // Plain scalars that are not strings to a YAML 1.1 reader (kubectl: go-yaml 2 in sigs.k8s.io/yaml)
 // or to a YAML 1.2 reader (yaml.org/type; go-yaml resolve.go; YAML 1.2 §10.3).
 const plainNull = /^(?:~|null|Null|NULL)?$/;
-const words: readonly Trap[] = [
+const traps: readonly { what: string; pattern: RegExp }[] = [
   { what: 'null', pattern: plainNull },
   { what: 'a boolean', pattern: /^(?:y|n|yes|no|on|off|true|false)$/i },
-];
-const traps: readonly Trap[] = [
-  ...words,
   { what: 'an integer', pattern: /^(?:[-+]_*)?(?:0b[01_]+|0o[0-7_]+|0x[\da-f_]+|\d[\d_]*)$/i },
   { what: 'a base 60 number', pattern: /^[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.[\d_]*)?$/ },
   {
@@ -31,10 +23,12 @@ const traps: readonly Trap[] = [
   { what: 'a default value', pattern: /^=$/ },
 ];
 
+/** Matches at least what one of them matches: most scalars are none, and tested once. */
+const anyTrap = new RegExp(traps.map(({ pattern }) => pattern.source).join('|'), 'i');
+
 /** The type of the plain scalar `text` to some YAML reader; undefined if all read a string. */
 export function plainScalarTrap(text: string): string | undefined {
-  const candidates = /^[A-Za-z]/.test(text) ? words : traps;
-  return candidates.find(({ pattern }) => pattern.test(text))?.what;
+  return anyTrap.test(text) ? traps.find(({ pattern }) => pattern.test(text))?.what : undefined;
 }
 
 /** Whether every YAML reader reads null from the plain scalar `text`. */

@@ -11,6 +11,7 @@ import { rawCommands } from '../manifest/nested.ts';
 import { nameOf } from '../manifest/nodes.ts';
 import { placeholderTool, startsLikeSops } from '../manifest/other-tools.ts';
 import { locationIn, placeOf } from '../manifest/place.ts';
+import { readManifest } from '../manifest/read.ts';
 import { fieldsOfSecret } from '../manifest/read-secret.ts';
 import {
   type Annotation,
@@ -485,4 +486,10 @@ function isHidden(field: Field, text: string, { annotations }: SecretDocument): 
       startsLikeSops(bytes) ||
       placeholderTool(bytes.toString('utf8'), annotations) !== undefined,
   );
+}
+
+/** Returns the only value of a manifest that `sealInto` wrote under stringData: its compact JWE. */
+export function bareJwe(text: string): string {
+  const bytes = readManifest(text, '').secrets[0]?.entries[0]?.bytes ?? new Uint8Array();
+  return Buffer.from(bytes).toString('latin1');
 }
