@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -78,6 +79,10 @@ function download(cache, folder, { name, version, integrity }) {
   writeFileSync(join(made, 'package.json'), JSON.stringify({ private: true, dependencies }));
   writeFileSync(join(made, 'package-lock.json'), JSON.stringify(lock));
   const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  execFileSync('npm', ['ci', ...flags], { cwd: made, stdio: ['ignore', 'ignore', 'inherit'] });
-  renameSync(made, folder);
+  try {
+    execFileSync('npm', ['ci', ...flags], { cwd: made, stdio: ['ignore', 'ignore', 'inherit'] });
+    renameSync(made, folder);
+  } finally {
+    rmSync(made, { recursive: true, force: true });
+  }
 }
