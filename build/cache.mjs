@@ -38,10 +38,8 @@ async function runIn(cwd, main, [line, input]) {
   if (code !== 0) throw new Error(`kseal ${line}: exit code ${code}`);
 }
 
-/** Writes the cache of the program in the folder `dist`. */
-export async function makeCache(dist) {
-  const kseal = createRequire(import.meta.url)(join(dist, 'main.cjs'));
-  kseal.scripts = new Map();
+/** Runs the commands in a new folder with `main` of the program. Throws if one fails. */
+export async function runCommands(main) {
   const cwd = await mkdtemp(join(tmpdir(), 'kseal-'));
   try {
     const { publicKey, privateKey } = generateKeyPairSync('rsa', {
@@ -52,10 +50,17 @@ export async function makeCache(dist) {
     await writeFile(join(cwd, 'key.pub'), publicKey);
     await writeFile(join(cwd, 'key.pem'), privateKey, { mode: 0o600 });
     await writeFile(join(cwd, 'db.yaml'), plain);
-    for (const command of commands) await runIn(cwd, kseal.main, command);
+    for (const command of commands) await runIn(cwd, main, command);
   } finally {
     await rm(cwd, { recursive: true });
   }
+}
+
+/** Writes the cache of the program in the folder `dist`. */
+export async function makeCache(dist) {
+  const kseal = createRequire(import.meta.url)(join(dist, 'main.cjs'));
+  kseal.scripts = new Map();
+  await runCommands(kseal.main);
   const { version, platform, arch } = process;
   const folder = join(dist, 'cache', `${version}-${platform}-${arch}`);
   await mkdir(folder, { recursive: true });
