@@ -5,7 +5,7 @@ COPY package.json package-lock.json .npmrc build.config.mjs LICENSE ./
 COPY bin bin
 COPY build build
 COPY src src
-RUN npm ci && npm run build:standalone && rm standalone/SHA256SUMS && mv standalone/kseal-*-linux-* kseal
+RUN npm ci && npm run build:standalone && rm standalone/SHA256SUMS && mv standalone/kseal-*-linux-*64 kseal
 
 # glibc and libstdc++, and neither a shell nor Node.js. Pin a digest in your own builds: none is pinned
 # here, because the tag gets the security fixes of Debian.

@@ -19,8 +19,8 @@ import { bomOf } from './sbom.mjs';
 
 const root = dirname(dirname(import.meta.dirname));
 const isMac = process.platform === 'darwin';
-const extension = process.platform === 'win32' ? '.exe' : '';
-const name = `kseal-${version}-${process.platform}-${process.arch}${extension}`;
+const own = `kseal-${version}-${process.platform}-${process.arch}`;
+const name = process.platform === 'win32' ? `${own}.exe` : own;
 
 /** Runs a program and returns whether it is installed; throws its output if it fails. */
 function run(program, args, options) {
@@ -126,11 +126,11 @@ await withFolder(async (made) => {
   const program = await assemble(made, node.path, await writeBlob(made, node.path));
   const licenses = join(made, 'licenses.txt');
   const bom = join(made, 'bom');
-  const own = await readFile(join(root, 'LICENSE'), 'utf8');
-  const parts = [`kseal\n\n${own}`, await licensesOf(metafile), `Node.js\n\n${node.license}`];
+  const license = await readFile(join(root, 'LICENSE'), 'utf8');
+  const parts = [`kseal\n\n${license}`, await licensesOf(metafile), `Node.js\n\n${node.license}`];
   await writeFile(licenses, parts.join(`\n${'='.repeat(72)}\n\n`));
   await writeFile(bom, JSON.stringify(await bomOf(metafile, node, program), undefined, 2));
-  await install({ [name]: program, [`kseal-${version}.cdx.json`]: bom, 'licenses.txt': licenses });
+  await install({ [name]: program, [`${own}.cdx.json`]: bom, 'licenses.txt': licenses });
   const { size } = await stat(join(root, 'standalone', name));
   process.stdout.write(
     `standalone/${name}: ${Math.round(size / 1e6)} MB, Node.js ${node.version} from ${node.origin}\n`,
