@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { folderWithKeys } from '../helpers/folder.ts';
@@ -100,4 +100,41 @@ test('completion loads only the command on the line', async () => {
   const modules = await line('seal --sc');
   expect(modules.filter((name) => commands.test(name))).toEqual(['src/cli/seal.ts']);
   expect(modules.filter((name) => forTerminals.test(name))).toContain('src/cli/completion.ts');
+});
+
+/** Runs a command with the program in `folder`, and writes whether V8 rejected the code of each file. */
+const reportCache = `
+  const kseal = require(process.argv[1] + '/dist/main.cjs');
+  kseal.scripts = new Map();
+  kseal.main(process.argv.slice(2)).then((code) => {
+    const rejected = [...kseal.scripts.values()].map((script) => script.cachedDataRejected);
+    require('node:fs').writeFileSync('rejected', JSON.stringify([code, rejected]));
+  });
+`;
+
+async function rejectedBy(folder: string): Promise<readonly [code: number, rejected: unknown[]]> {
+  const cwd = folderWithKeys();
+  const command = [process.execPath, '--eval', reportCache, folder];
+  const { stdout } = await runBin(seal, { cwd, stdin: 'CANARY-value', command });
+  expect(`${stdout}`).toContain('kind: Secret');
+  return JSON.parse(readFileSync(join(cwd, 'rejected'), 'utf8'));
+}
+
+test('V8 accepts the code that the build stored for a value from a pipe', async () => {
+  const [code, rejected] = await rejectedBy(join(import.meta.dirname, '../..'));
+  expect([code, ...new Set(rejected)]).toEqual([0, false]);
+  expect(rejected.length).toBeGreaterThan(1);
+});
+
+test('a command works without the stored code, and with that of another V8', async () => {
+  const folder = folderWithKeys();
+  const dist = join(folder, 'dist');
+  cpSync(join(import.meta.dirname, '../../dist'), dist, { recursive: true });
+  const { version, platform, arch } = process;
+  const cache = join(dist, 'cache', `${version}-${platform}-${arch}`);
+  for (const name of readdirSync(cache)) writeFileSync(join(cache, name), Buffer.alloc(4096, 1));
+  const [code, rejected] = await rejectedBy(folder);
+  expect([code, ...new Set(rejected)]).toEqual([0, true]);
+  rmSync(cache, { recursive: true });
+  expect((await rejectedBy(folder))[0]).toBe(0);
 });
