@@ -3,8 +3,9 @@ FROM node:24-slim AS build
 WORKDIR /kseal
 COPY package.json package-lock.json .npmrc build.config.mjs ./
 COPY bin bin
+COPY build build
 COPY src src
-RUN npm ci && npm prune --omit=dev && rm -r src build.config.mjs .npmrc
+RUN npm ci && npm prune --omit=dev && rm -r src build build.config.mjs .npmrc
 
 FROM node:24-slim
 COPY --from=build /kseal /kseal

@@ -1,10 +1,11 @@
 // Bundles src/ and all packages into dist/: a small entry point and a chunk per command. kseal starts
-// fast because a command loads only the code that it runs. Then writes the man pages to dist/man/, and
-// the licences of the bundled packages to dist/licenses.txt.
+// fast because a command loads only the code that it runs. Then writes the library, the man pages to
+// dist/man/, and the licences of the bundled packages to dist/licenses.txt.
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, transform } from 'esbuild';
+import { libraryFiles, makeLibrary } from './build/library.mjs';
 
 const { version } = JSON.parse(await readFile(new URL('package.json', import.meta.url), 'utf8'));
 const root = import.meta.dirname;
@@ -23,7 +24,7 @@ const options = {
   legalComments: 'eof',
   define: { KSEAL_VERSION: JSON.stringify(version), KSEAL_DIST: '__dirname' },
 };
-const entries = ['main.cjs', 'io.cjs'];
+const entries = ['main.cjs', 'io.cjs', ...libraryFiles];
 
 /** The paths of all files below a folder, relative to it. */
 async function filesIn(folder) {
@@ -92,9 +93,18 @@ async function makeChunks(dist) {
   return Object.keys(metafile.inputs);
 }
 
+/** The entry points of worker threads: each is one file, which a single executable can contain. */
+const workers = { 'encrypt-worker.cjs': 'src/jwe/encrypt-worker.ts' };
+
+async function makeWorkers(dist) {
+  for (const [name, entry] of Object.entries(workers))
+    await build({ ...options, format: 'cjs', entryPoints: [entry], outfile: join(dist, name) });
+}
+
 async function makeAll() {
   const dist = join(made, 'dist');
-  const inputs = await makeChunks(dist);
+  const inputs = [...(await makeChunks(dist)), ...(await makeLibrary(dist, options))];
+  await makeWorkers(dist);
   await writeFile(join(dist, 'licenses.txt'), await licensesOf(inputs));
   // Built apart from the program, which would otherwise be split into more files. It finds the packages
   // itself, and loads only those that it needs.

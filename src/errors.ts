@@ -97,7 +97,8 @@ export function errorsOf(thrown: unknown): readonly unknown[] {
 /** Throws one error as itself and several as an AggregateError; returns without errors. */
 export function throwAll(errors: readonly KsealError[]): void {
   if (errors.length === 0) return;
-  throw errors.length === 1 ? errors[0] : new AggregateError(errors);
+  const lines = errors.map(({ message }) => message).join('\n');
+  throw errors.length === 1 ? errors[0] : new AggregateError(errors, lines);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { importsOf, sourceFiles } from './helpers/imports.ts';
+import { importsOf, sourceFiles, targetOf, withoutComments } from './helpers/imports.ts';
 
 const files = sourceFiles(join(import.meta.dirname, '../src'));
 
@@ -31,6 +31,11 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   report: ['diagnostic.ts', 'verify', 'text.ts'],
   // The webhook reads neither manifests nor keys: serve.ts gets a function that loads keys.
   webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
+  // The library, which loads no configuration, and leaves files and processes to its caller.
+  'index.ts': [
+    ...['verify', 'inspect', 'unseal', 'seal', 'keys', 'manifest', 'jwe'],
+    ...['diagnostic.ts', 'errors.ts'],
+  ],
   cli: [
     ...['webhook', 'report', 'verify', 'inspect', 'unseal', 'seal', 'sources', 'keys', 'config'],
     'request',
@@ -47,7 +52,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   yaml: ['yaml'],
   valibot: ['config', 'request'],
   'fastest-levenshtein': ['text.ts'],
-  'p-limit': ['seal', 'unseal', 'webhook'],
+  'p-limit': ['unseal', 'webhook'],
   '@google-cloud/kms': ['keys'],
   '@grpc/grpc-js': ['keys'],
   '@peculiar/x509': ['webhook'],
@@ -78,14 +83,21 @@ const builtins = [
 /** Modules for git, which runs in a repository of the user or in a temporary folder. */
 const processBuiltins = ['child_process', 'events', 'os'];
 
+/** Modules for worker threads, whose programs a single executable contains. */
+const threadBuiltins = ['worker_threads', 'os', 'sea'];
+
 /** Modules for the server of the webhook, which connects to nothing itself. */
 const serverBuiltins = ['http', 'https', 'net', 'tls'];
 
 /**
- * Parts that use the process itself instead of IO: the KMS package reads environment variables,
- * and git removes its temporary folder when the process ends.
+ * Parts that use the process itself instead of IO: the KMS package reads environment variables, git
+ * and replaceFiles() remove what is temporary when the process ends, and threads need the number of
+ * cores.
  */
-const processUsers = ['cli', 'git', 'keys/gcpkms/client.ts'];
+const processUsers = [
+  ...['cli', 'git', 'fs/write.ts'],
+  ...['jwe/encrypt-pool.ts', 'keys/gcpkms/client.ts'],
+];
 
 /** Packages that are slow to load or use the network, so they are loaded by `import()`. */
 const lazy = [
@@ -163,8 +175,10 @@ test('only git starts a process, and only the webhook uses the network', () => {
       // For the home folder in a path that is typed.
       cli: ['os'],
       webhook: serverBuiltins,
+      'jwe/encrypt-pool.ts': threadBuiltins,
+      'jwe/encrypt-worker.ts': threadBuiltins,
     };
-    const allowed = [...builtins, ...(more[partOf(path)] ?? [])];
+    const allowed = [...builtins, ...(more[partOf(path)] ?? []), ...(more[path] ?? [])];
     return [
       ...imports.filter(
         (target) => target.startsWith('node:') && !allowed.includes(target.slice(5)),
@@ -173,6 +187,25 @@ test('only git starts a process, and only the webhook uses the network', () => {
     ];
   });
   expect(wrong).toEqual([]);
+});
+
+test('the library reaches neither a command, a process, the configuration nor their packages', () => {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const reached = new Set(['index.ts']);
+  for (const path of reached) {
+    const { text = '' } = byPath.get(path) ?? {};
+    const code = withoutComments(text).replace(/\b(?:import|export) type [^;]*;/g, '');
+    for (const target of importsOf(code)) reached.add(targetOf(path, target));
+  }
+  const own = ['fastest-levenshtein', 'jose', 'p-limit', 'yaml'];
+  const foreign = ['cli', 'config', 'git', 'report', 'request', 'sources', 'webhook'];
+  const outside = ['readline', 'tty', ...processBuiltins, ...serverBuiltins];
+  const wrong = [...reached].filter((target) => {
+    if (target.startsWith('node:')) return outside.includes(target.slice('node:'.length));
+    return target.endsWith('.ts') ? foreign.includes(partOf(target)) : !own.includes(target);
+  });
+  expect(wrong).toEqual([]);
+  expect(reached.size).toBeGreaterThan(50);
 });
 
 test('slow packages are loaded only when they are used', () => {

@@ -7,6 +7,7 @@ import {
 } from 'node:crypto';
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -27,8 +28,8 @@ import { plainSecret, type Workplace, workplace } from './helpers/repository.ts'
 import { splitWords } from './helpers/txtar.ts';
 import { type KmsEmulator, startKmsEmulator } from './kms-emulator/emulator.ts';
 
-// Runs the commands in README.md, CONTRIBUTING.md and docs/ as they are printed: the `sh` and
-// `console` blocks in order, each page in a folder of its own. A block that names a file after its
+// Runs the commands in README.md, the other pages beside it and docs/ as they are printed: the `sh`
+// and `console` blocks in order, each page in a folder of its own. A block that names a file after its
 // language is written to that file. `# exits N` marks a command that must fail.
 
 const root = join(import.meta.dirname, '..');
@@ -37,7 +38,7 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const docs = readdirSync(join(root, 'docs'))
   .filter((name) => name.endsWith('.md'))
   .map((name) => `docs/${name}`);
-const pages = ['README.md', 'CONTRIBUTING.md', ...docs];
+const pages = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', ...docs];
 
 interface Block {
   readonly language: string;
@@ -99,6 +100,14 @@ const standIns: Readonly<Record<string, (place: Workplace) => unknown>> = {
       .setProtectedHeader({ alg: 'RSA-OAEP-256', enc: 'A128CBC-HS256' })
       .encrypt(key);
     write({ 'password.jwe': JSON.stringify(jwe) });
+  },
+  // The packages that the reader has installed.
+  'docs/library.md': ({ folder }) => {
+    const packages = join(folder, 'node_modules');
+    for (const name of ['@types', '.bin']) mkdirSync(join(packages, name), { recursive: true });
+    symlinkSync(root, join(packages, 'kseal'));
+    for (const name of ['cdk8s', 'constructs', 'undici-types', '@types/node', '.bin/tsc'])
+      symlinkSync(join(root, 'node_modules', name), join(packages, name));
   },
   // The scripts print the output of the real tools for these arguments, and fail for others.
   'docs/migrating.md': ({ folder, write }) => {

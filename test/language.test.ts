@@ -16,7 +16,7 @@ const tests = [
   ...filesIn('test', /\.(?:ts|mjs)$/),
   ...filesIn('fixtures', /\.(?:txtar|json)$/),
 ].filter((path) => !path.endsWith('language.test.ts'));
-const pages = ['README.md', 'CONTRIBUTING.md', 'docs']
+const pages = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs']
   .filter((name) => existsSync(join(root, name)))
   .flatMap((name) => (name === 'docs' ? filesIn(name, /\.md$/) : [name]));
 

@@ -273,7 +273,7 @@ async function writeOpened(
   if (folder === undefined) {
     const text = yamlStream(results.map((result) => result.text));
     await writeResult(io, text, { ...flags, confidential: true });
-  } else writeAll(io, folder, results, flags);
+  } else await writeAll(io, folder, results, flags);
   sayApply(io, results, flags);
 }
 
@@ -428,14 +428,14 @@ function targetCheck(
 }
 
 /** Writes all files, or none. Throws IO. */
-function writeAll(
+async function writeAll(
   io: IO,
   folder: string,
   results: readonly OpenedFile[],
   { force = false }: DecryptFlags,
-): void {
+): Promise<void> {
   const files = new Map(results.map((result) => [targetIn(folder, result), result.text]));
-  replaceFiles(
+  await replaceFiles(
     [...files].map(([shown, text]) => ({
       path: resolve(io.cwd, shown),
       shown,

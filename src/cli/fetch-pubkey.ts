@@ -136,7 +136,7 @@ async function writeKey(
       ],
     });
   }
-  writeFile(path, shown, text, { force, confidential: false });
+  await writeFile(path, shown, text, { force, confidential: false });
   say(io, 'note', `wrote ${shown}`);
 }
 

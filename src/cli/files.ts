@@ -163,6 +163,6 @@ export async function writeResult(
   if (output === undefined || output === '-') return writeStdout(io, result);
   const path = resolve(io.cwd, output);
   const bytes = Buffer.from(result as Uint8Array);
-  writeFile(path, output, bytes, { force, confidential, madeFrom, makeFolders });
+  await writeFile(path, output, bytes, { force, confidential, madeFrom, makeFolders });
   say(io, 'note', `wrote ${output}`);
 }

@@ -89,7 +89,7 @@ async function fill(io: IO, path: string, flags: FillFlags, sources: Source[]): 
   if (answers.size === 0) return say(io, 'note', 'nothing was changed');
   const results = await sealAll(places, request, answers);
   await confirm(form, results, answers, isAsking);
-  replaceFiles(results.map(asReplacement), { makeFolders: true });
+  await replaceFiles(results.map(asReplacement), { makeFolders: true });
   sayAll(
     io,
     'file',

@@ -12,10 +12,10 @@ import {
   parseReference,
   ruleFor,
 } from '../config/config.ts';
-import { configWith, problemWith, withEntry } from '../config/write.ts';
+import { configWith, problemWith, SCHEMA_PATH, withEntry } from '../config/write.ts';
 import { compareText } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
-import { folderWith, MAX_MANIFEST, readFile, readRegularFile, statOf } from '../fs/read.ts';
+import { folderWith, isFile, MAX_MANIFEST, readFile, readRegularFile, statOf } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
 import { gitFiles, type LocalGit, repositoryOf, settingOf } from '../git/local.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
@@ -153,7 +153,7 @@ async function init(io: IO, flags: InitFlags): Promise<void> {
     showOnTerminal(io, screenOf(place, plan));
     if (!(await askYesNo(io, 'Write it?', true))) return say(io, 'note', 'nothing was written');
   }
-  write(place, plan);
+  await write(place, plan);
 }
 
 function placeFor(io: IO, flags: InitFlags): Place {
@@ -255,7 +255,8 @@ async function planFor(place: Place): Promise<Plan> {
   const added = { key: found?.isKnown ? undefined : found?.entry, rules };
   const changes = [...(found?.files ?? [])];
   if (added.key !== undefined || rules.length > 0) {
-    const after = configWith(place.bytes?.toString(), added, shown, place.folder);
+    const schema = isFile(join(place.folder, SCHEMA_PATH)) ? SCHEMA_PATH : undefined;
+    const after = configWith(place.bytes?.toString(), { ...added, schema }, shown, place.folder);
     changes.push({ path: place.path, before: place.bytes, after: Buffer.from(after) });
   }
   if (top === undefined) {
@@ -860,7 +861,7 @@ function addedLines({ before, after }: Change): readonly string[] {
 }
 
 /** Writes all files or none, and prints the next commands. */
-function write({ io, top, folder }: Place, { changes, found }: Plan): void {
+async function write({ io, top, folder }: Place, { changes, found }: Plan): Promise<void> {
   const files = changes.map(
     ({ path, before, after, confidential = false, executable = false }) => ({
       path,
@@ -872,10 +873,10 @@ function write({ io, top, folder }: Place, { changes, found }: Plan): void {
       executable,
     }),
   );
-  replaceFiles(files, { makeFolders: true });
+  await replaceFiles(files, { makeFolders: true });
   for (const { shown, madeFrom } of files)
     say(io, 'note', `${madeFrom === undefined ? 'wrote' : 'added to'} ${shown}`);
-  if (found?.isConfirmed) remember(io, folder, found);
+  if (found?.isConfirmed) await remember(io, folder, found);
   const isShared = ({ path, confidential }: Pick<Change, 'path' | 'confidential'>) =>
     top !== undefined && !confidential && isBelow(top, path) && !isBelow(join(top, '.git'), path);
   const shared = [...(found?.own === undefined ? [] : [{ path: found.own }]), ...changes]
@@ -894,11 +895,15 @@ function write({ io, top, folder }: Place, { changes, found }: Plan): void {
 }
 
 /** Spares the user the question of seal about a key that she confirmed here. */
-function remember(io: IO, folder: string, { entry: [name, { kid = '' }] }: FoundKey): void {
+async function remember(
+  io: IO,
+  folder: string,
+  { entry: [name, { kid = '' }] }: FoundKey,
+): Promise<void> {
   const path = knownKeysPath(io.env);
   if (path === undefined) return;
   try {
-    rememberKey(path, { name, kid, repository: repositoryOf(folder, io.env) });
+    await rememberKey(path, { name, kid, repository: repositoryOf(folder, io.env) });
     say(io, 'note', `added key ${name} to ${path}`);
   } catch (thrown) {
     // Then seal asks.

@@ -55,7 +55,7 @@ async function keygen(io: IO, prefix: string, bitsText: string): Promise<void> {
     bytes: Buffer.from(text),
     confidential,
   });
-  replaceFiles([
+  await replaceFiles([
     file(pem, privatePem, true),
     file(pub, publicKeyText({ key: publicKey, kid }, 'pem'), false),
   ]);

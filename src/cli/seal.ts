@@ -8,6 +8,8 @@ import { isFile } from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
 import { bindingTo, type Scope, scopes } from '../jwe/binding.ts';
 import { compactText } from '../jwe/detect.ts';
+import { type Encrypt, encryptAll } from '../jwe/encrypt.ts';
+import type { EncryptPool } from '../jwe/encrypt-pool.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { isSecretName, missingKeys, secretLabel } from '../kubernetes/secret.ts';
 import { newManifest } from '../manifest/edit.ts';
@@ -23,11 +25,12 @@ import {
 import type { Manifest } from '../manifest/types.ts';
 import {
   allowedCodes,
+  bareJwe,
   nestedWarnings,
   type Sealed,
   type SealOptions,
   sealInto,
-  sealManifest,
+  startSealing,
 } from '../seal/seal.ts';
 import type { ValuePolicy } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
@@ -354,7 +357,7 @@ async function sealValues(
   }
   const changes = { values, remove: flags.remove };
   const sealed = await sealInto(manifest, secret, changes, setting.key, options);
-  const warnings = [{ manifest, ...sealed }];
+  const warnings = [{ ...sealed, path: manifest.path }];
   if (form === undefined) await confirmWarnings(io, warnings);
   const isDoubtful = form !== undefined && sayWarnings(io, warnings).length > 0;
   const removed = flags.remove.map((key) => `${key} (removed)`);
@@ -397,7 +400,7 @@ function writeSecret(
 ): Promise<void> {
   const { into, output, raw } = flags;
   const inPlace = { output: into, force: true, madeFrom: Buffer.from(source) };
-  return writeResult(io, raw ? bareJwe(text) : text, {
+  return writeResult(io, raw ? `${bareJwe(text)}\n` : text, {
     ...(into !== undefined && output === undefined ? inPlace : flags),
     confidential: false,
     makeFolders: form !== undefined,
@@ -545,7 +548,7 @@ async function readTarget(io: IO, given: Line, command: WriteLine): Promise<Mani
     others: [flags.key, ...sourcePaths(sources)],
   });
   const manifest = await readManifestFile(io, path);
-  refuseSops(manifest, path, sealDecrypted(path, manifest, flags, command));
+  refuseSops(manifest, path, () => sealDecrypted(path, manifest, flags, command));
   return manifest;
 }
 
@@ -567,11 +570,9 @@ async function rewriteJwe(io: IO, flags: SealFlags, [source]: readonly Source[])
 /** Prints all warnings; returns the codes of those that `--allow` accepts in advance. */
 function sayWarnings(
   io: IO,
-  files: readonly Pick<SealedFile, 'manifest' | 'warnings'>[],
+  files: readonly Pick<SealedFile, 'path' | 'warnings'>[],
 ): readonly string[] {
-  const messages = files.flatMap(({ manifest, warnings }) =>
-    warningsAbout(manifest.path, warnings),
-  );
+  const messages = files.flatMap(({ path, warnings }) => warningsAbout(shownPath(path), warnings));
   sayAll(io, 'warning', messages);
   const codes = files.flatMap(({ warnings }) => warnings.map(({ code }) => code));
   return allowedCodes.filter((code) => codes.includes(code));
@@ -583,7 +584,7 @@ function sayWarnings(
  */
 async function confirmWarnings(
   io: IO,
-  files: readonly Pick<SealedFile, 'manifest' | 'warnings'>[],
+  files: readonly Pick<SealedFile, 'path' | 'warnings'>[],
 ): Promise<void> {
   const asked = sayWarnings(io, files);
   if (asked.length === 0 || (await askYesNo(io, 'Seal in spite of these warnings?')) !== false)
@@ -591,12 +592,6 @@ async function confirmWarnings(
   throw new KsealError('VALUE_REFUSED', 'stopped because of the warnings; nothing was written', {
     hint: `correct the values, or accept them: ${asked.map((code) => `--allow ${code}`).join(' ')}`,
   });
-}
-
-/** Returns the only value of a manifest, which is under stringData. */
-function bareJwe(text: string): string {
-  const bytes = readManifest(text, '').secrets[0]?.entries[0]?.bytes ?? new Uint8Array();
-  return `${Buffer.from(bytes).toString('latin1')}\n`;
 }
 
 /** Whether the name may be a value, as in `--from-literal KEY= VALUE`. */
@@ -643,9 +638,11 @@ function policyFrom({ strict = false, allow, allowEmpty }: SealFlags): ValuePoli
   return { strict, allow: new Set([...allow, ...(allowEmpty ? ['empty'] : [])]) };
 }
 
-interface SealedFile extends Sealed {
+/** A sealed file. Its nodes take more memory than its text, and are no longer needed. */
+interface SealedFile extends Sealed, Pick<Manifest, 'source' | 'nested'> {
+  /** As it was typed; `-` is stdin. */
   readonly path: string;
-  readonly manifest: Manifest;
+  readonly hasSecret: boolean;
 }
 
 /** `kseal seal -f`: seals the plaintext values of manifests, and writes once all are sealed. */
@@ -662,11 +659,11 @@ async function sealFiles(
   });
   const inputs = arguments_.flatMap((path) => expand(io, path, flags));
   const results = await sealAll(io, inputs, { ...flags, file: arguments_ }, command);
-  if (results.every(({ manifest }) => manifest.secrets.length === 0)) {
-    const nested = results.flatMap(({ manifest }) => manifest.nested);
-    const marked = results.filter(({ manifest }) => manifest.source.includes(REQUEST_MARKER));
+  if (results.every(({ hasSecret }) => !hasSecret)) {
+    const nested = results.flatMap((file) => file.nested);
+    const marked = results.filter(({ source }) => source.includes(REQUEST_MARKER));
     const { isRequest } = await import('../request/request.ts');
-    const request = marked.find(({ manifest }) => isRequest(manifest.source));
+    const request = marked.find(({ source }) => isRequest(source));
     if (request !== undefined) {
       throw new KsealError('MANIFEST_INVALID', 'is a request, not a manifest', {
         thing: request.path,
@@ -688,7 +685,7 @@ async function sealFiles(
 
 /** Prints how many values of each file were sealed, and of all files together. */
 function sayCounts(io: IO, results: readonly SealedFile[]): void {
-  const files = results.filter(({ manifest }) => manifest.secrets.length > 0);
+  const files = results.filter(({ hasSecret }) => hasSecret);
   const countsOf = ({ sealed, kept }: Pick<SealedFile, 'sealed' | 'kept'>) =>
     `${counted(sealed, 'value')} sealed${kept === 0 ? '' : `, ${grouped(kept)} already sealed`}`;
   const notes = files.map((file) => `${shownPath(file.path)}: ${countsOf(file)}`);
@@ -724,34 +721,73 @@ function expand(io: IO, path: string, { inPlace }: SealFlags): readonly Input[] 
   });
 }
 
+/** The files that are read before the values of the first one are sealed. */
+const FILES_AHEAD = 64;
+
 /** Seals every file, and then throws all their errors. */
 async function sealAll(
   io: IO,
   inputs: readonly Input[],
   flags: SealFlags,
   command: WriteLine,
-): Promise<SealedFile[]> {
+): Promise<readonly SealedFile[]> {
   const withKey = (key: string) => command({ flags: { ...flags, key }, sources: [] });
   const settingFor = settingsFrom(io, flags, { withKey });
   const printed = new Set<Scope>();
   const leftAfter = (_: Input, index: number) => inputs.length - index - 1;
   const all = withProgress(io, 'sealed', inputs, leftAfter);
-  const results = await attemptAll(
-    all,
-    async ({ path, walked }): Promise<readonly SealedFile[]> => {
+  const { encrypt, end } = encryption();
+  const started: (SealedFile | Promise<SealedFile>)[] = [];
+  try {
+    await attemptAll(all, async ({ path, walked }) => {
+      await started.at(-FILES_AHEAD);
       const manifest = await readManifestFile(io, path);
       // Files without a Secret need no key.
-      if (walked && isWithoutSecret(manifest))
-        return manifest.nested.length > 0 ? [{ ...withoutSecret(manifest, flags), path }] : [];
-      refuseSops(manifest, path, sealDecrypted(path, manifest, flags, command));
+      if (walked && isWithoutSecret(manifest)) {
+        if (manifest.nested.length > 0) started.push(withoutSecret(path, manifest, flags));
+        return;
+      }
+      refuseSops(manifest, path, () => sealDecrypted(path, manifest, flags, command));
       const setting = await settingFor([flags.output, path]);
       if (!printed.has(setting.scope)) sayScope(io, setting.scope);
       printed.add(setting.scope);
-      const sealed = await sealManifest(manifest, setting.key, sealOptions(flags, setting));
-      return [{ ...sealed, path, manifest }];
+      const options = { ...sealOptions(flags, setting), encrypt };
+      const { sealed } = startSealing(manifest, setting.key, options);
+      const file = sealed.then((result) => sealedFile(path, manifest, result));
+      // A failure is thrown when the file is awaited.
+      file.catch(() => {});
+      started.push(file);
+    });
+    return await Promise.all(started);
+  } finally {
+    await end();
+  }
+}
+
+function sealedFile(
+  path: string,
+  { source, secrets, nested }: Manifest,
+  sealed: Sealed,
+): SealedFile {
+  return { ...sealed, path, source, nested, hasSecret: secrets.length > 0 };
+}
+
+/** The number of values that are sealed in less time than it takes to start a thread. */
+const FEW_VALUES = 256;
+
+/** Seals the first values in this thread, and all others in worker threads until `end` is called. */
+function encryption(): { readonly encrypt: Encrypt; readonly end: () => Promise<void> } {
+  let count = 0;
+  let pool: Promise<EncryptPool> | undefined;
+  return {
+    encrypt: async (values, key) => {
+      count += values.length;
+      if (count <= FEW_VALUES) return encryptAll(values, key);
+      pool ??= import('../jwe/encrypt-pool.ts').then(({ newEncryptPool }) => newEncryptPool());
+      return (await pool).encrypt(values, key);
     },
-  );
-  return results.flat();
+    end: async () => (await pool)?.end(),
+  };
 }
 
 /** Returns the command that seals a decrypted manifest, with the options that were given. */
@@ -825,23 +861,24 @@ function sealAgain(paths: readonly string[], flags: SealFlags): string {
 }
 
 /** Returns a manifest whose only Secrets are inside other objects, which kseal does not edit. */
-function withoutSecret(manifest: Manifest, flags: SealFlags): Omit<SealedFile, 'path'> {
+function withoutSecret(path: string, manifest: Manifest, flags: SealFlags): SealedFile {
   const warnings = nestedWarnings(manifest, policyFrom(flags));
-  return { text: manifest.source, warnings, sealed: 0, kept: 0, keptKids: [], manifest };
+  const kept = { text: manifest.source, warnings, sealed: 0, kept: 0, keptKids: [] };
+  return sealedFile(path, manifest, kept);
 }
 
 /** Writes all changed files, or none. Throws IO. */
 async function writeBack(io: IO, results: readonly SealedFile[]): Promise<void> {
-  const changed = results.filter(({ manifest, text }) => text !== manifest.source);
-  const replacements = changed.map(({ path, text, manifest }) => ({
+  const changed = results.filter(({ source, text }) => text !== source);
+  const replacements = changed.map(({ path, text, source }) => ({
     path: resolve(io.cwd, path),
     shown: path,
-    bytes: Buffer.from(text),
-    madeFrom: Buffer.from(manifest.source),
+    bytes: text,
+    madeFrom: source,
   }));
   const progress = await progressOn(io, 'written');
   try {
-    replaceFiles(replacements, { onWritten: progress.step });
+    await replaceFiles(replacements, { onWritten: progress.step });
   } finally {
     progress.end();
   }

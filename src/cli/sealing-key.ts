@@ -311,7 +311,7 @@ async function trustKey(
       ],
     });
   }
-  if (path !== undefined) rememberKey(path, key);
+  if (path !== undefined) await rememberKey(path, key);
   return path;
 }
 

@@ -124,7 +124,7 @@ async function manifests(io: IO, flags: ManifestFlags, line: string): Promise<vo
     ...file,
     bytes: Buffer.from(text),
   }));
-  writeFolder(resolve(io.cwd, folder), folder, files, flags.force ?? false);
+  await writeFolder(resolve(io.cwd, folder), folder, files, flags.force ?? false);
   const keyFiles = files.filter(({ confidential }) => confidential).map(({ name }) => name);
   for (const name of keyFiles)
     say(io, 'note', `wrote ${join(folder, name)} (contains a private key: keep it out of Git)`);

@@ -9,7 +9,12 @@ import { type Config, type ConfiguredKey, type PathRule, parseConfig } from './c
 interface ConfigAdditions {
   readonly key?: readonly [name: string, key: ConfiguredKey] | undefined;
   readonly rules?: readonly PathRule[];
+  /** The path of the JSON Schema that a new configuration names for editors. */
+  readonly schema?: string | undefined;
 }
+
+/** The JSON Schema of configurations in a folder whose program depends on kseal. */
+export const SCHEMA_PATH = 'node_modules/kseal/docs/config.schema.json';
 
 const HEAD = '# The keys that seal the Secrets of this repository, for kseal.\nversion: 1\n';
 
@@ -31,7 +36,7 @@ const comments: Readonly<Record<string, string>> = {
  */
 export function configWith(
   text: string | undefined,
-  { key, rules = [] }: ConfigAdditions,
+  { key, rules = [], schema }: ConfigAdditions,
   path: string,
   folder: string,
 ): string {
@@ -49,7 +54,8 @@ export function configWith(
     );
     entries.unshift(['keys', [`${scalar(name)}:${lines.length > 0 ? '' : ' {}'}`, ...lines]]);
   }
-  let result: string | undefined = text ?? HEAD;
+  const modeline = schema === undefined ? '' : `# yaml-language-server: $schema=${schema}\n`;
+  let result: string | undefined = text ?? modeline + HEAD;
   for (const [section, lines] of entries)
     result = result && withEntry(result, section, lines, commentOf(section));
   const after = result && parse(result, path, folder);

@@ -89,9 +89,10 @@ function unfitPart(scope: Scope, parts: Parts): Part | undefined {
   return boundParts[scope].find((part) => !partRules[part].isValid(parts[part] ?? ''));
 }
 
-function bind(scope: Scope, parts: Parts): Binding {
-  const bound = boundParts[scope].map((part) => [part, parts[part]]);
-  return Object.fromEntries([['scope', scope], ...bound]);
+/** The members are in the order of the header. */
+function bind(scope: Scope, { namespace = '', name = '', key = '' }: Parts): Binding {
+  if (scope === 'strict') return { scope, namespace, name, key };
+  return scope === 'namespace-wide' ? { scope, namespace } : { scope };
 }
 
 /** Whether a value bound to `binding` can be opened at `place`. */

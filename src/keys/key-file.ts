@@ -84,11 +84,22 @@ export async function openingKeyFromFile(
   passphrases: Passphrases,
   read: ReadFile = readRegularFile,
 ): Promise<OpeningKey> {
-  const source = sourceOf(read(path, shown, MAX_KEY_FILE), shown);
   const other = (name: string) => name.replace(/\.(?:pub|crt|cer)$/, '.pem');
   const counterpart = other(path) !== path && isFile(other(path)) ? other(shown) : undefined;
-  const wanted = { wanted: 'private', passphrases, counterpart } as const;
-  const { key, kid, bits } = await keyIn({ ...source, ...wanted });
+  return openingKeyFrom(read(path, shown, MAX_KEY_FILE), shown, { passphrases, counterpart });
+}
+
+/** Parses the content of a private key file. Throws KEY_INVALID, and what `passphrases` throws. */
+export async function openingKeyFrom(
+  bytes: Uint8Array,
+  shown: string,
+  options: Pick<Source, 'passphrases' | 'counterpart'>,
+): Promise<OpeningKey> {
+  const { key, kid, bits } = await keyIn({
+    ...sourceOf(bytes, shown),
+    ...options,
+    wanted: 'private',
+  });
   const copies: ReturnType<typeof importKey>[] = [];
   let turn = 0;
   return {

@@ -54,7 +54,7 @@ export function knownKid(path: string, name: string, repository: string): string
 }
 
 /** Stores a confirmed key; it replaces an earlier key of the same name and repository. */
-export function rememberKey(path: string, key: KnownKey): void {
+export async function rememberKey(path: string, key: KnownKey): Promise<void> {
   const others = readKnownKeys(path).filter(
     ({ name, repository }) => name !== key.name || repository !== key.repository,
   );
@@ -62,5 +62,5 @@ export function rememberKey(path: string, key: KnownKey): void {
     ({ kid, name, repository }) => `${kid} ${name} ${repository}\n`,
   );
   const file = { name: basename(path), bytes: Buffer.from(lines.join('')) };
-  writeFolder(dirname(path), dirname(path), [file], true);
+  await writeFolder(dirname(path), dirname(path), [file], true);
 }

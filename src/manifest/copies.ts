@@ -271,11 +271,12 @@ function finderOf<T extends Plaintext>(
   names: ReadonlySet<string>,
 ): (text: string) => readonly Hit<T>[] {
   const root = newBranch<T>();
-  // One lookup in an array rules out most offsets.
-  const beginnings = new Uint8Array(1 << 16);
+  // One lookup in an array rules out most offsets. A large array would take longer than the search for
+  // the few values of one Secret.
+  const beginnings = new Uint8Array(plaintexts.length < 32 ? 1 << 12 : 1 << 16);
   for (const plaintext of plaintexts)
     for (const { form, isWord } of formsOf(plaintext, names)) {
-      beginnings[hashAt(form, 0)] = 1;
+      beginnings[hashAt(form, 0) % beginnings.length] = 1;
       let branch = root;
       for (let size = LEAST; size <= form.length; size *= 2)
         branch = getOrAdd(branch.next, form.slice(0, size), () => newBranch<T>());
@@ -288,7 +289,7 @@ function finderOf<T extends Plaintext>(
   return (text) => {
     const hits: Hit<T>[] = [];
     for (let at = 0; at + LEAST <= text.length; at++) {
-      if (beginnings[hashAt(text, at)] === 0) continue;
+      if (beginnings[hashAt(text, at) % beginnings.length] === 0) continue;
       let branch = root.next.get(text.slice(at, at + LEAST));
       for (let size = 2 * LEAST; branch !== undefined; size *= 2) {
         for (const [length, forms] of branch.forms) {

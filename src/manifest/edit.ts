@@ -1,5 +1,5 @@
 import { decodeUtf8 } from '../text.ts';
-import type { YamlNode } from '../yaml/node.ts';
+import type { YamlMap, YamlNode, YamlScalar } from '../yaml/node.ts';
 import { addEntries, type Change, changeField } from './edit-mapping.ts';
 import { entryNamed } from './nodes.ts';
 import { readManifest } from './read.ts';
@@ -143,52 +143,61 @@ function annotationSplices({ secret, annotations }: State, style: Style): readon
 /** Throws an Error unless `text` is `before` with exactly the Secrets in `states`. */
 export function checkEdited(before: Manifest, states: readonly State[], text: string): void {
   const after = readManifest(text, before.path);
+  const covered = new Set([...coveredIn(before), ...coveredIn(after)]);
   const isSound =
     after.problems.length === 0 &&
-    isEqual(
-      after.secrets.map((secret) => contentOf(secret.entries, annotationsOf(secret))),
-      states.map((state) => contentOf(valuesOf(state), state.annotations)),
-    ) &&
-    isEqual(outline(after), outline(before));
+    isEqualList(after.secrets, states, isAsIntended) &&
+    isEqualList(after.roots, before.roots, (a, b) => isEqualNode(a, b, covered));
   if (!isSound) throw new Error('the edited manifest is not as intended; nothing was written');
 }
 
-const isEqual = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+function isEqualList<A, B>(
+  a: readonly A[],
+  b: readonly B[],
+  isEqual: (a: A, b: B) => boolean,
+): boolean {
+  return a.length === b.length && a.every((one, at) => isEqual(one, b[at] as B));
+}
 
-function valuesOf({ values }: State): readonly Value[] {
-  return fieldNames.flatMap((field) =>
-    [...values[field]].map(([key, bytes]) => ({ field, key, bytes })),
+function isAsIntended(secret: SecretDocument, { values, annotations }: State): boolean {
+  const { entries } = secret;
+  return (
+    entries.length === values.data.size + values.stringData.size &&
+    entries.every(({ field, key, bytes }) => {
+      const intended = values[field].get(key);
+      return intended !== undefined && Buffer.compare(bytes, intended) === 0;
+    }) &&
+    isEqualList([...annotationsOf(secret)], [...annotations], ([name, text], [its, own]) => {
+      return name === its && text === own;
+    })
   );
 }
 
-function contentOf(values: readonly Value[], annotations: ReadonlyMap<string, string>): unknown {
-  const texts = values.map(({ field, key, bytes }) => [field, key, base64(bytes)].join(':'));
-  return [texts.sort(), [...annotations]];
-}
-
-/** All documents as plain values, without the parts in `contentOf`. */
-function outline({ roots, secrets }: Manifest): unknown {
-  const covered = new Set<YamlNode>();
-  for (const { node } of secrets) {
+/** The keys of the fields that `isAsIntended` compares. */
+function coveredIn({ secrets }: Manifest): readonly YamlNode[] {
+  return secrets.flatMap(({ node }) => {
     const metadata = entryNamed(node, 'metadata')?.value;
-    const fields = [entryNamed(node, 'data'), entryNamed(node, 'stringData')];
-    if (metadata?.kind === 'map') fields.push(entryNamed(metadata, 'annotations'));
-    for (const field of fields) if (field !== undefined) covered.add(field.key);
-  }
-  return roots.map((root) => outlineOf(root, covered));
+    const annotations = metadata?.kind === 'map' ? entryNamed(metadata, 'annotations') : undefined;
+    const fields = [entryNamed(node, 'data'), entryNamed(node, 'stringData'), annotations];
+    return fields.flatMap((field) => field?.key ?? []);
+  });
 }
 
-function outlineOf(node: YamlNode, covered: ReadonlySet<YamlNode>): unknown {
-  const { kind, anchor, tag } = node;
-  if (kind === 'alias') return { kind, target: node.target.anchor };
-  if (kind === 'scalar') return { text: node.text, plain: node.style === 'plain', anchor, tag };
-  const children =
-    kind === 'seq'
-      ? node.items.map((item) => outlineOf(item, covered))
-      : node.entries
-          .filter(({ key }) => !covered.has(key))
-          .map(({ key, value }) => [outlineOf(key, covered), outlineOf(value, covered)]);
-  return { kind, anchor, tag, children };
+/** Whether two nodes say the same, apart from their covered fields. */
+function isEqualNode(a: YamlNode, b: YamlNode, covered: ReadonlySet<YamlNode>): boolean {
+  if (a.anchor !== b.anchor || a.tag !== b.tag) return false;
+  if (a.kind === 'alias') return b.kind === 'alias' && a.target.anchor === b.target.anchor;
+  if (a.kind === 'scalar') {
+    const isPlain = ({ style }: YamlScalar) => style === 'plain';
+    return b.kind === 'scalar' && a.text === b.text && isPlain(a) === isPlain(b);
+  }
+  const isEqual = (x: YamlNode, y: YamlNode) => isEqualNode(x, y, covered);
+  if (a.kind === 'seq') return b.kind === 'seq' && isEqualList(a.items, b.items, isEqual);
+  const own = ({ entries }: YamlMap) => entries.filter(({ key }) => !covered.has(key));
+  return (
+    b.kind === 'map' &&
+    isEqualList(own(a), own(b), (x, y) => isEqual(x.key, y.key) && isEqual(x.value, y.value))
+  );
 }
 
 interface NewSecret {

@@ -33,12 +33,12 @@ export function startsLikeSops(bytes: Uint8Array): boolean {
  * documents of a file, so that after any edit none of them can be decrypted.
  *
  * @param typed the path for a command line
- * @param next the command that takes the decrypted manifest from stdin
+ * @param next returns the command that takes the decrypted manifest from stdin
  */
 export function refuseSops(
   { path, source, roots, secrets }: Manifest,
   typed: string,
-  next?: string,
+  next?: () => string,
 ): void {
   const entry = [...roots, ...secrets.map(({ node }) => node)].map(sopsEntry).find(Boolean);
   if (entry === undefined) return;
@@ -47,7 +47,7 @@ export function refuseSops(
     ? []
     : ['--input-type yaml --output-type yaml'];
   const decrypt = ['sops decrypt', ...format, wordFor(typed)].join(' ');
-  const hint = next === undefined ? decrypt : `${decrypt} | ${next}`;
+  const hint = next === undefined ? decrypt : `${decrypt} | ${next()}`;
   const message = 'encrypted by SOPS, so only SOPS can change or open it';
   throw errorFor(path, { position: positionsIn(source)(entry.key.start), message, hint });
 }

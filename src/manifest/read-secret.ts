@@ -55,7 +55,9 @@ export function readSecret(
   duplicates(valued, source).forEach(report);
   const label = secretLabel(names);
   const secret: SecretDocument = {
-    ...names,
+    name: names.name,
+    generateName: names.generateName,
+    namespace: names.namespace,
     type: readText(node, 'type', source, report),
     immutable: isTrue(entryNamed(node, 'immutable')?.value),
     annotations: readAnnotations(metadata, source, report),

@@ -3,8 +3,9 @@ import { byPosition, type Diagnostic, errorFor } from '../diagnostic.ts';
 import { KsealError, throwAll } from '../errors.ts';
 import { secretLabel } from '../kubernetes/secret.ts';
 import { listOf, suggest } from '../text.ts';
+import type { YamlError } from '../yaml/compose.ts';
 import { positionsIn, type YamlMap, type YamlNode } from '../yaml/node.ts';
-import { parseYaml, type YamlError } from '../yaml/parse.ts';
+import { parseYaml } from '../yaml/parse.ts';
 import { findNested, rawCommands } from './nested.ts';
 import {
   entryNamed,

@@ -23,9 +23,12 @@ const traps: readonly { what: string; pattern: RegExp }[] = [
   { what: 'a default value', pattern: /^=$/ },
 ];
 
+/** Matches at least what one of them matches: most scalars are none, and tested once. */
+const anyTrap = new RegExp(traps.map(({ pattern }) => pattern.source).join('|'), 'i');
+
 /** The type of the plain scalar `text` to some YAML reader; undefined if all read a string. */
 export function plainScalarTrap(text: string): string | undefined {
-  return traps.find(({ pattern }) => pattern.test(text))?.what;
+  return anyTrap.test(text) ? traps.find(({ pattern }) => pattern.test(text))?.what : undefined;
 }
 
 /** Whether every YAML reader reads null from the plain scalar `text`. */

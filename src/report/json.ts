@@ -3,7 +3,7 @@ import type { Finding } from '../verify/rule.ts';
 import { type Reporter, tallyOf } from './report.ts';
 
 /**
- * JSON for scripts, with the schema fixtures/report/report.schema.json. `version` changes if a
+ * JSON for scripts, with the schema docs/verify.schema.json. `version` changes if a
  * member changes its meaning or is removed; new members may be added.
  */
 export const json: Reporter = (report) => {

@@ -1,10 +1,9 @@
-import pLimit from 'p-limit';
 import { type Diagnostic, errorFor, type Location, locationOf } from '../diagnostic.ts';
 import { expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { type Binding, bindingTo, type Place, type Scope } from '../jwe/binding.ts';
 import { type CompactJwe, leastPlaintext, readCompact } from '../jwe/compact.ts';
 import { compactText, isSealedInSomeForm, looksSealed, readSealedValue } from '../jwe/detect.ts';
-import { encryptCompact, type PublicKey } from '../jwe/encrypt.ts';
+import { type Encrypt, encryptAll, type PublicKey } from '../jwe/encrypt.ts';
 import { checkCount, checkSize, missingKeys, secretLabel } from '../kubernetes/secret.ts';
 import { copiesIn, describeMetadata, keepsCopy, plaintextAnnotations } from '../manifest/copies.ts';
 import { type Edit, editManifest } from '../manifest/edit.ts';
@@ -12,6 +11,7 @@ import { rawCommands } from '../manifest/nested.ts';
 import { nameOf } from '../manifest/nodes.ts';
 import { placeholderTool, startsLikeSops } from '../manifest/other-tools.ts';
 import { locationIn, placeOf } from '../manifest/place.ts';
+import { readManifest } from '../manifest/read.ts';
 import { fieldsOfSecret } from '../manifest/read-secret.ts';
 import {
   type Annotation,
@@ -40,9 +40,6 @@ export const allowedCodes: readonly string[] = [
   ...['cut-off', 'key-mismatch', 'plaintext-left'],
 ];
 
-/** The number of values that are sealed at once. */
-const PARALLEL = 16;
-
 export interface SealOptions {
   readonly scope: Scope;
   /** The namespace of manifests that name none. It goes into the binding, never into the file. */
@@ -57,6 +54,8 @@ export interface SealOptions {
   readonly knownKeys: ReadonlyMap<string, number | undefined> | undefined;
   /** The options of the command line about the key, for hints: ` -k prod.pub`. */
   readonly given?: string;
+  /** Seals in this thread by default. */
+  readonly encrypt?: Encrypt;
 }
 
 /** A value from outside the manifest. */
@@ -84,9 +83,21 @@ export async function sealManifest(
   key: PublicKey | undefined,
   options: SealOptions,
 ): Promise<Sealed> {
+  return startSealing(manifest, key, options).sealed;
+}
+
+/**
+ * Begins to seal every plaintext value of a manifest. Throws all its problems at once; after that
+ * only the encryption can fail.
+ */
+export function startSealing(
+  manifest: Manifest,
+  key: PublicKey | undefined,
+  options: SealOptions,
+): { readonly sealed: Promise<Sealed> } {
   throwAll(manifest.problems.map((problem) => errorFor(manifest.path, problem)));
   const plans = manifest.secrets.map((secret) => planSecret(manifest.path, secret, options));
-  return carryOut(manifest, plans, key, options.policy);
+  return { sealed: carryOut(manifest, checked(manifest, plans, options), key, options) };
 }
 
 /**
@@ -101,7 +112,7 @@ export async function sealInto(
   options: SealOptions,
 ): Promise<Sealed> {
   const plan = planChanges(manifest.path, secret, changes, options);
-  return carryOut(manifest, [plan], key, options.policy);
+  return carryOut(manifest, checked(manifest, [plan], options), key, options);
 }
 
 interface Changes {
@@ -110,36 +121,51 @@ interface Changes {
   readonly remove: readonly string[];
 }
 
-/** Seals nothing if any Secret has an error. */
-async function carryOut(
+/** Plans without an error, and the warnings that do not belong to one of them. */
+interface Checked {
+  readonly plans: readonly Plan[];
+  readonly nested: readonly Diagnostic[];
+}
+
+/** Searches for copies of the plaintexts. Throws the errors of all plans. */
+function checked(
   manifest: Manifest,
   plans: readonly Plan[],
-  key: PublicKey | undefined,
-  policy: ValuePolicy,
-): Promise<Sealed> {
-  const planned = plans.flatMap((plan) => plan.edits);
-  const jobs = plans.flatMap((plan) =>
-    plan.jobs.map((job) => ({ ...job, plan, secret: plan.secret })),
-  );
-  const editOf = ({ secret, field, key: dataKey }: (typeof jobs)[number], text: string): Edit => {
-    return { kind: 'set', secret, field, key: dataKey, bytes: Buffer.from(text) };
-  };
-  const emptied = jobs.map((job) => editOf(job, ''));
-  for (const { plaintext, location, where } of copiesIn(manifest, [...planned, ...emptied], jobs))
+  { policy }: Pick<SealOptions, 'policy'>,
+): Checked {
+  const jobs = plans.flatMap((plan) => plan.jobs.map((job) => ({ ...job, plan })));
+  const edits = plans.flatMap((plan) => [
+    ...plan.edits,
+    ...plan.jobs.map((job) => editOf(job, '')),
+  ]);
+  for (const { plaintext, location, where } of copiesIn(manifest, edits, jobs))
     attempt(plaintext.plan, location, () => underPolicy([copyWarning(where)], policy));
   throwAll(plans.flatMap<KsealError>(({ errors }) => errors));
-  const nested = nestedWarnings(manifest, policy);
-  const sealed = await pLimit(PARALLEL).map(jobs, async (job) => {
-    if (key === undefined) throw new Error('no key for a value to seal');
-    return editOf(job, await encryptCompact(job.bytes, job.binding, key));
-  });
+  return { plans, nested: nestedWarnings(manifest, policy) };
+}
+
+async function carryOut(
+  manifest: Manifest,
+  { plans, nested }: Checked,
+  key: PublicKey | undefined,
+  { encrypt = encryptAll }: Pick<SealOptions, 'encrypt'>,
+): Promise<Sealed> {
+  const jobs = plans.flatMap((plan) => plan.jobs);
+  if (jobs.length > 0 && key === undefined) throw new Error('no key for a value to seal');
+  const jwes = key === undefined ? [] : await encrypt(jobs, key);
+  const edits = plans.flatMap((plan) => plan.edits);
   return {
-    text: editManifest(manifest, [...planned, ...sealed]),
+    text: editManifest(manifest, [...edits, ...jobs.map((job, at) => editOf(job, jwes[at]))]),
     warnings: [...plans.flatMap(({ warnings }) => warnings), ...nested],
     sealed: jobs.length,
     kept: plans.reduce((sum, { kept }) => sum + kept, 0),
     keptKids: plans.flatMap(({ keptKids }) => keptKids),
   };
+}
+
+function editOf({ secret, field, key }: Job, text: string | undefined): Edit {
+  if (text === undefined) throw new Error('a value was not sealed');
+  return { kind: 'set', secret, field, key, bytes: Buffer.from(text) };
 }
 
 function copyWarning(where: string): Warning {
@@ -168,6 +194,7 @@ interface Plan {
 
 /** A plaintext that passed every check. */
 interface Job {
+  readonly secret: SecretDocument;
   readonly field: Field;
   readonly key: string;
   readonly bytes: Uint8Array;
@@ -352,7 +379,7 @@ function seal(plan: Plan, value: Value, options: SealOptions): readonly Warning[
   const warnings = checkPlaintext(value, plan.secret.type, options.policy);
   if (plan.place === undefined) return warnings;
   const binding = bindingTo(options.scope, { ...plan.place, key });
-  plan.jobs.push({ field, key, bytes, binding });
+  plan.jobs.push({ secret: plan.secret, field, key, bytes, binding });
   plan.bytes += bytes.length;
   return warnings;
 }
@@ -459,4 +486,10 @@ function isHidden(field: Field, text: string, { annotations }: SecretDocument): 
       startsLikeSops(bytes) ||
       placeholderTool(bytes.toString('utf8'), annotations) !== undefined,
   );
+}
+
+/** Returns the only value of a manifest that `sealInto` wrote under stringData: its compact JWE. */
+export function bareJwe(text: string): string {
+  const bytes = readManifest(text, '').secrets[0]?.entries[0]?.bytes ?? new Uint8Array();
+  return Buffer.from(bytes).toString('latin1');
 }

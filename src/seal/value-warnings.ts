@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Diagnostic, Words } from '../diagnostic.ts';
 import { KsealError } from '../errors.ts';
@@ -437,7 +438,8 @@ function decodeBase64Text(text: string): string | undefined {
 
 /** The text in `bytes`, unless it has control characters that no text file has. */
 function readable(bytes: Uint8Array): string | undefined {
-  const text = decodeUtf8(bytes);
+  // A failed decoding takes many times as long, and most passwords look like base64.
+  const text = isUtf8(bytes) ? decodeUtf8(bytes) : undefined;
   return text === undefined || /[\x00-\x08\x0E-\x1F\x7F]/.test(text) ? undefined : text;
 }
 

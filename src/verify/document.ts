@@ -77,7 +77,7 @@ export function judgeText(
   const position = positionsIn(source);
   const annotationsAt = annotationsIn(manifest);
   const problems = [...problemsIn(manifest, { position, annotationsAt, inTemplate, actions })];
-  const secrets = [...judgeSecrets(manifest, { namespace, inTemplate, actions })];
+  const secrets = [...judgeSecrets(manifest, { namespace, position, inTemplate, actions })];
   for (const { nested, actions: own } of nestedIn(manifest, actions)) {
     for (const secret of nested) {
       problems.push(...problemsInNested(secret, inTemplate, own));
@@ -283,49 +283,44 @@ function textsIn(
 interface SecretContext {
   /** The namespace of the rule for the path. */
   readonly namespace: string | undefined;
+  readonly position: PositionOf;
   readonly inTemplate: (position: Position) => boolean;
   readonly actions: Actions;
 }
 
+type PositionOf = (offset: number) => Position;
+
 /** Reads the Secrets of a manifest for the rules. */
 function judgeSecrets(
-  { path, source, roots, secrets }: Manifest,
+  { path, roots, secrets }: Manifest,
   context: SecretContext,
 ): readonly JudgedSecret[] {
-  const position = positionsIn(source);
   // The metadata of SOPS is at the root of a document, also for the items of a List.
   const sopsAt = rangesAt(roots.filter(isSops));
-  const judged: JudgedSecret[] = [];
-  for (const secret of secrets) {
+  return secrets.map((secret) => {
     const sops = sopsAt(secret.node.start) !== undefined;
-    judged.push(judgeSecret(path, secret, { ...context, position, sops }));
-  }
-  return judged;
+    return judgeSecret(path, secret, sops, context);
+  });
 }
 
 /** Reads a Secret inside another object. The rule for the path says nothing about its namespace. */
 function judgeNested(
   path: string,
   nested: NestedSecret,
-  context: Omit<SecretContext, 'namespace'>,
+  { inTemplate, actions }: Pick<SecretContext, 'inTemplate' | 'actions'>,
 ): JudgedSecret {
-  const own = {
-    namespace: undefined,
-    position: nested.source.position,
-    sops: isSops(nested.root),
-  };
-  return judgeSecret(path, nested.secret, { ...context, ...own }, nested);
+  const { position } = nested.source;
+  const context = { namespace: undefined, position, inTemplate, actions };
+  return judgeSecret(path, nested.secret, isSops(nested.root), context, nested);
 }
-
-type PositionOf = (offset: number) => Position;
 
 function judgeSecret(
   path: string,
   secret: SecretDocument,
-  context: SecretContext & { position: PositionOf; sops: boolean },
+  sops: boolean,
+  { namespace, position, inTemplate, actions }: SecretContext,
   nested?: NestedSecret,
 ): JudgedSecret {
-  const { namespace, inTemplate, actions, position, sops } = context;
   const { node, name, generateName, type, immutable } = secret;
   const metadata = entryNamed(node, 'metadata')?.value;
   return {

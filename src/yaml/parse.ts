@@ -1,90 +1,5 @@
-import {
-  Composer,
-  type CST,
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  Lexer,
-  type Node,
-  type Pair,
-  Parser,
-  type YAMLMap,
-  type YAMLSeq,
-} from 'yaml';
-import {
-  childrenOf,
-  isMergeKey,
-  type NodeBase,
-  type Range,
-  type YamlEntry,
-  type YamlMap,
-  type YamlNode,
-  type YamlScalar,
-  type YamlSeq,
-} from './node.ts';
-
-/** `message` never quotes the source. */
-export interface YamlError {
-  readonly code: string;
-  readonly message: string;
-  readonly offset: number;
-  /** The nodes are unknown. */
-  readonly fatal: boolean;
-}
-
-interface ParsedYaml {
-  /** The root nodes; empty if there is a fatal error. */
-  readonly roots: readonly YamlNode[];
-  readonly errors: readonly YamlError[];
-}
-
-const MAX_DEPTH = 100;
-const MAX_ERRORS = 20;
-const MAX_ALIAS_NODES = 100_000;
-/** Each takes some kilobytes of memory. */
-const MAX_DOCUMENTS = 50_000;
-
-const messages: Readonly<Record<string, string>> = {
-  ALIAS_EXPANSION: `aliases expand to more than ${MAX_ALIAS_NODES} nodes`,
-  BAD_ALIAS: 'alias without an anchor before it',
-  ALIAS_PROPS: 'alias with an anchor or tag of its own',
-  BAD_COLLECTION_TYPE: 'tag for another kind of collection',
-  BAD_DIRECTIVE: 'bad directive: a line that begins with %',
-  BAD_DQ_ESCAPE: 'bad escape in a double-quoted string',
-  BAD_INDENT: 'bad indentation',
-  BAD_SCALAR_START: 'a value that begins with this character must be quoted',
-  BAD_PROP_ORDER: 'anchor or tag before an indicator that it must follow',
-  BLOCK_AS_IMPLICIT_KEY: 'mapping where a value is expected: check indentation and quotes',
-  BLOCK_IN_FLOW: 'mapping or sequence in block style inside { } or [ ]',
-  BYTE_ORDER_MARK: 'byte order mark (U+FEFF) that is not at the start of the file',
-  CARRIAGE_RETURN:
-    'carriage return (U+000D) without a line feed, a line break to some YAML readers',
-  CONTROL_CHARACTER: 'control character',
-  DOCUMENTS: `more than ${MAX_DOCUMENTS} documents`,
-  DUPLICATE_KEY: 'duplicate key',
-  INDENTATION: 'no-break or other Unicode space as indentation, which YAML takes for text',
-  LINE_SEPARATOR: 'line separator (U+2028), a line break to some YAML readers',
-  MERGE_CONFLICT: 'unresolved merge conflict: this line is a conflict marker of git',
-  MISSING_CHAR: 'missing colon, comma, space or closing quote',
-  MULTILINE_IMPLICIT_KEY: 'a key must be on one line',
-  MULTIPLE_ANCHORS: 'more than one anchor on a value',
-  MULTIPLE_TAGS: 'more than one tag on a value',
-  NESTING: `nested more than ${MAX_DEPTH} levels deep`,
-  NEXT_LINE: 'next line (U+0085), a line break to some YAML readers',
-  PARAGRAPH_SEPARATOR: 'paragraph separator (U+2029), a line break to some YAML readers',
-  ROOT_SCALAR: 'text that is not an object, or is one only to some YAML readers',
-  SEPARATOR: '# directly after ---: YAML readers disagree on whether this starts a document',
-  SEPARATOR_SPACE:
-    'no-break or other Unicode space after ---: YAML readers disagree on whether this starts a document',
-  TAB_AS_INDENT: 'tab as indentation',
-  TAG_RESOLVE_FAILED: 'tag that cannot be resolved',
-  UNEXPECTED_TOKEN: 'unexpected token',
-};
-
-/** Errors after which the nodes are known all the same. */
-const harmless = new Set(['DUPLICATE_KEY', 'ROOT_SCALAR']);
+import { composeYaml, type ParsedYaml, type YamlError, yamlError } from './compose.ts';
+import type { YamlEntry, YamlMap, YamlNode, YamlScalar, YamlSeq } from './node.ts';
 
 /**
  * Parses a YAML 1.2 or JSON text of any number of documents, or JSON objects without anything
@@ -92,130 +7,208 @@ const harmless = new Set(['DUPLICATE_KEY', 'ROOT_SCALAR']);
  * `0123` and `true` are strings.
  */
 export function parseYaml(source: string): ParsedYaml {
-  const whole = parseParts(source, [{ start: 0, end: source.length }]);
-  if (!startsWithJson.test(source)) return whole;
-  const [root] = whole.roots;
-  if (root?.kind === 'map' && root.flow) return whole;
-  const parts = jsonParts(source);
-  return parts.length > 1 ? parseParts(source, parts) : whole;
+  const obstacle = obstacleIn(source);
+  if (obstacle !== undefined) return { roots: [], errors: [obstacle] };
+  const roots = scanBlocks(source);
+  return roots === undefined ? composeYaml(source) : { roots, errors: [] };
 }
 
-const startsWithJson = /^\uFEFF?\s*\{\s*["}]/;
+// Narrower than the limits of `composeYaml`, which therefore decides about larger texts.
+const MAX_ROOTS = 10_000;
+const MAX_BLOCKS = 40;
+const MAX_KEY = 1000;
+
+interface Scan {
+  readonly source: string;
+  readonly roots: YamlNode[];
+  /** The collections that the next line may continue, from the outermost one. */
+  readonly blocks: Block[];
+  /** The last key, if its value begins in a later line. */
+  pending: Omit<YamlEntry, 'value'> | undefined;
+}
+
+interface Block {
+  readonly node: (YamlMap | YamlSeq) & { end: number };
+  /** The column of its keys or dashes, counted from 0. */
+  readonly indent: number;
+  readonly entries: YamlEntry[];
+  readonly items: YamlNode[];
+  readonly names: Set<string>;
+}
 
 /**
- * Splits a text after each JSON object that it begins with. kubectl decodes JSON objects one after
- * another, even if YAML would not separate them there, and parses only the rest as YAML.
+ * Scans a text of the plainest YAML, which most manifests are: block mappings and sequences of
+ * scalars on one line, without escapes, anchors and tags. Returns the nodes that `composeYaml`
+ * returns, but many times faster; undefined if there is anything else in the text.
  */
-function jsonParts(source: string): readonly Range[] {
-  const space = /(?:\s|#.*)*/y;
-  // A string without its closing quote goes on to the end, so that this takes linear time.
-  const token = /"(?:[^"\\]|\\[\s\S]?)*(?:"|$)|[{}]/g;
-  const parts: Range[] = [];
-  let start = source.indexOf('{');
-  while (source[start] === '{') {
-    let depth = 0;
-    token.lastIndex = start;
-    do depth += depthOf(token.exec(source)?.[0]);
-    while (depth > 0);
-    if (Number.isNaN(depth)) break;
-    parts.push({ start, end: token.lastIndex });
-    space.lastIndex = token.lastIndex;
-    space.test(source);
-    start = space.lastIndex;
+export function scanBlocks(source: string): readonly YamlNode[] | undefined {
+  if (source.includes('\t') || source.includes('\r') || source[0] === '\uFEFF') return undefined;
+  const scan: Scan = { source, roots: [], blocks: [], pending: undefined };
+  let isFirst = true;
+  for (let start = 0, end = 0; start < source.length; start = end + 1) {
+    const lineBreak = source.indexOf('\n', start);
+    end = lineBreak < 0 ? source.length : lineBreak;
+    if (end - start === 3 && source.startsWith('---', start)) {
+      // Only comments may come before the first mark.
+      const isPrelude = isFirst && scan.blocks.length === 0;
+      if (!isPrelude && !endDocument(scan)) return undefined;
+      isFirst = false;
+    } else if (!addLine(scan, start, end)) return undefined;
   }
-  if (start < source.length) parts.push({ start, end: source.length });
-  return parts;
+  return endDocument(scan) && scan.roots.length <= MAX_ROOTS ? scan.roots : undefined;
 }
 
-/** How much deeper a JSON token leads; NaN at the end of the text. */
-function depthOf(token: string | undefined): number {
-  if (token === undefined) return Number.NaN;
-  if (token === '{') return 1;
-  return token === '}' ? -1 : 0;
+/** Ends the collections of a document; false if it has none, or if its last key has no value. */
+function endDocument({ blocks, pending }: Scan): boolean {
+  if (blocks.length === 0 || pending !== undefined) return false;
+  while (blocks.length > 0) endBlock(blocks);
+  return true;
 }
 
-function parseParts(source: string, parts: readonly Range[]): ParsedYaml {
-  const errors: YamlError[] = [];
-  let isFatal = false;
-  const fail: Fail = (code, offset) => {
-    const message = messages[code] ?? `YAML error ${code}`;
-    const fatal = !harmless.has(code);
-    // The first fatal error is never left out.
-    if (errors.length < MAX_ERRORS || (fatal && !isFatal))
-      errors.push({ code, message, offset, fatal });
-    isFatal ||= fatal;
-  };
-  const documents = compose(source, parts, fail);
-  const roots: YamlNode[] = [];
-  if (errors.length === 0) for (const document of documents) roots.push(rootOf(document, fail));
-  if (!isFatal) for (const root of roots) if (isText(root, source)) fail('ROOT_SCALAR', root.start);
-  return { roots: isFatal ? [] : roots, errors };
+function endBlock(blocks: Block[]): void {
+  const block = blocks.pop();
+  if (block === undefined) return;
+  const last = block.node.kind === 'map' ? block.entries.at(-1)?.value : block.items.at(-1);
+  block.node.end = last?.end ?? block.node.start;
 }
 
-/** Whether a root is a scalar in which a reader with other rules may find an object. */
-function isText({ kind, start, end }: YamlNode, source: string): boolean {
-  return kind === 'scalar' && /[\n{]/.test(source.slice(start, end).trimEnd());
-}
+// A key is a word before a colon, which a space or the end of the line follows.
+const lineStart = /( *)(- +)?(?:([\w./][-\w./]*):(?=[ \n]|$))?/y;
 
-type Fail = (code: string, offset: number) => void;
-
-function compose(source: string, parts: readonly Range[], fail: Fail): Document.Parsed[] {
-  // In the failsafe schema every scalar is a string. The package would look for duplicate keys in
-  // quadratic time.
-  const composer = new Composer({
-    schema: 'failsafe',
-    resolveKnownTags: false,
-    uniqueKeys: false,
-    keepSourceTokens: true,
-  });
-  const { stackTraceLimit } = Error;
-  // The package makes an error for each mistake, and a million stack traces fill the memory.
-  Error.stackTraceLimit = 0;
-  const documents: Document.Parsed[] = [];
-  for (const document of composer.compose(tokensOf(source, parts, fail))) {
-    documents.push(document);
-    if (documents.length <= MAX_DOCUMENTS) continue;
-    fail('DOCUMENTS', document.range[0]);
-    break;
+/** Adds the nodes of a line; false if the line is not plain enough. */
+function addLine(scan: Scan, start: number, end: number): boolean {
+  const { source } = scan;
+  lineStart.lastIndex = start;
+  const [, spaces = '', dash, name] = lineStart.exec(source) ?? [];
+  const indent = spaces.length;
+  const at = start + indent;
+  if (at === end || source[at] === '#') return true;
+  const block = blockAt(scan, dash === undefined ? 'map' : 'seq', indent, at);
+  if (block === undefined) return false;
+  if (dash === undefined) return addEntry(scan, block, name, at, end);
+  const content = at + dash.length;
+  if (name !== undefined) {
+    const map = openBlock(scan, 'map', indent + dash.length, content);
+    return addEntry(scan, map, name, content, end);
   }
-  Error.stackTraceLimit = stackTraceLimit;
-  // The package's messages quote the source, so only the code and offset are kept.
-  const errors = [...documents, composer.streamInfo()].flatMap((part) => part.errors);
-  for (const error of errors) fail(error.code, error.pos[0]);
-  return documents;
+  const item = scalarIn(source, content, end);
+  if (item !== undefined) block.items.push(item);
+  return item !== undefined;
 }
 
-function* tokensOf(source: string, parts: readonly Range[], fail: Fail): Generator<CST.Token> {
-  const obstacle = obstacleIn(source);
-  if (obstacle !== undefined) return fail(obstacle.code, obstacle.offset);
-  for (const { start, end } of parts) {
-    const parser = new Parser();
-    parser.offset = start;
-    // The package takes a byte order mark for indentation, which an empty line is not.
-    const part = source.slice(start, end).replace(/^\uFEFF/, '\n');
-    for (const lexeme of new Lexer().lex(part)) {
-      yield* parser.next(lexeme);
-      // The package composes recursively, and its stack overflow would end the process.
-      if (parser.stack.length > MAX_DEPTH) return fail('NESTING', parser.offset);
-    }
-    yield* parser.end();
+/** Finds or opens the collection that a line with a key or a dash belongs to. */
+function blockAt(
+  scan: Scan,
+  kind: Block['node']['kind'],
+  indent: number,
+  at: number,
+): Block | undefined {
+  const { blocks, pending } = scan;
+  const top = blocks.at(-1);
+  if (top === undefined) return openBlock(scan, kind, indent, at);
+  if (pending !== undefined) {
+    // The dashes of a sequence may be below its key.
+    const isInside = indent > top.indent || (kind === 'seq' && indent === top.indent);
+    return isInside && blocks.length < MAX_BLOCKS ? openBlock(scan, kind, indent, at) : undefined;
   }
+  let block: Block | undefined = top;
+  while (
+    block !== undefined &&
+    (block.indent > indent || (block.indent === indent && block.node.kind !== kind))
+  ) {
+    endBlock(blocks);
+    block = blocks.at(-1);
+  }
+  return block?.indent === indent ? block : undefined;
+}
+
+/** Opens a collection: the value of the pending key, an item of a sequence, or a root. */
+function openBlock(scan: Scan, kind: Block['node']['kind'], indent: number, start: number): Block {
+  const { roots, blocks, pending } = scan;
+  const [entries, items]: [YamlEntry[], YamlNode[]] = [[], []];
+  const [end, anchor, tag, flow] = [start, undefined, undefined, false];
+  const node =
+    kind === 'map'
+      ? { kind, start, end, anchor, tag, flow, entries }
+      : { kind, start, end, anchor, tag, flow, items };
+  const parent = blocks.at(-1);
+  if (parent === undefined) roots.push(node);
+  else if (pending === undefined) parent.items.push(node);
+  else {
+    const { start, key, colon } = pending;
+    parent.entries.push({ start, key, colon, value: node });
+  }
+  scan.pending = undefined;
+  const block = { node, indent, entries, items, names: new Set<string>() };
+  blocks.push(block);
+  return block;
+}
+
+/** Adds the entry of a mapping that begins at `start`. */
+function addEntry(
+  scan: Scan,
+  { entries, names }: Block,
+  name: string | undefined,
+  start: number,
+  end: number,
+): boolean {
+  const { source } = scan;
+  if (name === undefined || name.length > MAX_KEY || names.size === names.add(name).size)
+    return false;
+  const colon = start + name.length;
+  const key = scalarOf(name, 'plain', start, colon);
+  let at = colon + 1;
+  while (source[at] === ' ') at++;
+  if (at === end || source[at] === '#') {
+    scan.pending = { start, key, colon };
+    return true;
+  }
+  const value = scalarIn(source, at, end);
+  if (value !== undefined) entries.push({ start, key, colon, value });
+  return value !== undefined;
+}
+
+const plainStart = /[^\s\-?:,[\]{}#&*!|>'"%@`]/;
+
+/** Returns the scalar between two offsets, after which a comment may follow. */
+function scalarIn(source: string, start: number, end: number): YamlScalar | undefined {
+  const line = source.slice(start, end);
+  const quote = line.charAt(0);
+  if (quote === '"' || quote === "'") {
+    const length = line.indexOf(quote, 1) + 1;
+    const text = line.slice(1, length - 1);
+    if (length === 0 || !/^(?: +(?:#.*)?)?$/.test(line.slice(length))) return undefined;
+    if (quote === '"' && text.includes('\\')) return undefined;
+    return scalarOf(text, quote === '"' ? 'double' : 'single', start, start + length);
+  }
+  const comment = line.indexOf(' #');
+  let length = comment < 0 ? line.length : comment;
+  while (line[length - 1] === ' ') length--;
+  const text = line.slice(0, length);
+  if (!plainStart.test(quote) || text.includes(': ') || text.endsWith(':')) return undefined;
+  return scalarOf(text, 'plain', start, start + length);
+}
+
+function scalarOf(
+  text: string,
+  style: YamlScalar['style'],
+  start: number,
+  end: number,
+): YamlScalar {
+  return { kind: 'scalar', start, end, anchor: undefined, tag: undefined, text, style };
 }
 
 /** Finds a character or line that YAML readers disagree on, before the text is split into tokens. */
-function obstacleIn(source: string): Pick<YamlError, 'code' | 'offset'> | undefined {
+function obstacleIn(source: string): YamlError | undefined {
   const offset = forbiddenCharacter(source);
   if (offset !== undefined)
-    return { offset, code: characters[source.charAt(offset)] ?? 'CONTROL_CHARACTER' };
+    return yamlError(characters[source.charAt(offset)] ?? 'CONTROL_CHARACTER', offset);
   // The fast checks come first, because hardly any text has these characters.
   const conflict = source.includes('<<<<<<<') ? conflictIn(source) : undefined;
-  if (conflict !== undefined) return { offset: conflict, code: 'MERGE_CONFLICT' };
-  const separator = oddSeparator.test(source) ? source.search(oddSeparatorLine) : -1;
+  if (conflict !== undefined) return yamlError('MERGE_CONFLICT', conflict);
+  const separator = source.includes('---') ? source.search(oddSeparator) : -1;
   if (separator < 0) return undefined;
-  return {
-    offset: separator,
-    code: source[separator + 3] === '#' ? 'SEPARATOR' : 'SEPARATOR_SPACE',
-  };
+  return yamlError(source[separator + 3] === '#' ? 'SEPARATOR' : 'SEPARATOR_SPACE', separator);
 }
 
 // A line of = alone is also an underline in Markdown, so all three markers must be there.
@@ -234,8 +227,7 @@ function conflictIn(source: string): number | undefined {
 }
 
 // kubectl starts a document at --- if Go's unicode.IsSpace, or #, comes next.
-const oddSeparator = /---[#\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]/;
-const oddSeparatorLine = new RegExp(`^${oddSeparator.source}`, 'm');
+const oddSeparator = /^---[#\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]/m;
 
 /**
  * Any character that is not printable. YAML 1.1 readers (kubectl) break lines at U+0085, U+2028,
@@ -260,130 +252,4 @@ function forbiddenCharacter(source: string): number | undefined {
   const found = [text.search(unprintable), text.includes('\r') ? text.search(loneReturn) : -1];
   const [first] = found.filter((offset) => offset >= 0).sort((a, b) => a - b);
   return first === undefined ? undefined : mark + first;
-}
-
-interface Context {
-  readonly anchors: Map<string, YamlNode>;
-  readonly fail: Fail;
-}
-
-function rootOf(document: Document.Parsed, fail: Fail): YamlNode {
-  const context = { anchors: new Map<string, YamlNode>(), fail };
-  const root = nodeOf(document.contents, document.range[0], context);
-  checkIndentation(root, fail);
-  const aliased = context.anchors.size === 0 ? 0 : aliasedNodes(root);
-  if (aliased > MAX_ALIAS_NODES) fail('ALIAS_EXPANSION', root.start);
-  return root;
-}
-
-const unicodeSpace = /^[\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]/;
-
-/** Fails for a root or key that begins with a space other than U+0020: a line that looks indented. */
-function checkIndentation(node: YamlNode, fail: Fail): void {
-  if (node.kind !== 'scalar' || node.style !== 'plain' || node.text < '\u00A0') return;
-  if (unicodeSpace.test(node.text)) fail('INDENTATION', node.start);
-}
-
-/** The number of nodes that aliases add; infinite if an alias is within its own target. */
-function aliasedNodes(root: YamlNode): number {
-  const sizes = new Map<YamlNode, number>();
-  return sizeOf(root, sizes) - sizes.size;
-}
-
-/** The number of nodes with aliases expanded. */
-function sizeOf(node: YamlNode, sizes: Map<YamlNode, number>): number {
-  const known = sizes.get(node);
-  if (known !== undefined) return known;
-  sizes.set(node, Number.POSITIVE_INFINITY);
-  const size = childrenOf(node).reduce((sum, child) => sum + sizeOf(child, sizes), 1);
-  sizes.set(node, size);
-  return size;
-}
-
-function nodeOf(node: Node | null, offset: number, context: Context): YamlNode {
-  // Spreading objects here would take longer than parsing.
-  const [start, end] = node?.range ?? [offset, offset];
-  const { anchor, tag }: { anchor?: string; tag?: string } = node ?? {};
-  const base = { start, end, anchor, tag };
-  if (isAlias(node)) return aliasOf(node.source, base, context);
-  if (isMap<Node, Node | null>(node)) return mapOf(node, base, context);
-  if (isSeq<Node>(node)) return seqOf(node, base, context);
-  const { source = '', type = 'PLAIN', srcToken } = isScalar<string>(node) ? node : {};
-  const style = styles[type] ?? 'block';
-  if (!isClosed(style, srcToken && 'source' in srcToken ? srcToken.source : ''))
-    context.fail('MISSING_CHAR', end);
-  return register({ kind: 'scalar', start, end, anchor, tag, text: source, style }, context);
-}
-
-const styles: Readonly<Record<string, YamlScalar['style']>> = {
-  PLAIN: 'plain',
-  QUOTE_SINGLE: 'single',
-  QUOTE_DOUBLE: 'double',
-};
-
-/**
- * Whether a quoted scalar ends with its closing quote. The package mistakes an escaped quote for it,
- * as in `'it''`, if the next line is indented too little to continue the scalar.
- */
-function isClosed(style: YamlScalar['style'], source: string): boolean {
-  if (style !== 'single' && style !== 'double') return true;
-  const escaping = style === 'single' ? "'" : '\\';
-  let last = source.length - 2;
-  while (last > 0 && source.charAt(last) === escaping) last--;
-  return (source.length - last) % 2 === 0;
-}
-
-function register<T extends YamlNode>(node: T, { anchors }: Context): T {
-  if (node.anchor !== undefined) anchors.set(node.anchor, node);
-  return node;
-}
-
-function aliasOf(name: string, base: NodeBase, { anchors, fail }: Context): YamlNode {
-  const target = anchors.get(name);
-  if (target !== undefined) return { ...base, kind: 'alias', target };
-  fail('BAD_ALIAS', base.start);
-  return { ...base, kind: 'scalar', text: '', style: 'plain' };
-}
-
-function mapOf(map: YAMLMap<Node, Node | null>, base: NodeBase, context: Context): YamlMap {
-  const { start, end, anchor, tag } = base;
-  const entries: YamlEntry[] = [];
-  const flow = map.flow === true;
-  const result = register({ kind: 'map', start, end, anchor, tag, flow, entries }, context);
-  const seen = new Set<string>();
-  for (const pair of map.items) {
-    const entry = entryOf(pair, context);
-    entries.push(entry);
-    if (entry.key.kind !== 'scalar' || isMergeKey(entry.key)) continue;
-    const { text, style } = entry.key;
-    checkIndentation(entry.key, context.fail);
-    // In flow style kubectl parses `?` as an indicator even without a space after it.
-    if (flow && style === 'plain' && text[0] === '?')
-      context.fail('BAD_SCALAR_START', entry.key.start);
-    if (seen.has(text)) context.fail('DUPLICATE_KEY', entry.key.start);
-    seen.add(text);
-  }
-  // The package includes the comments after a block collection.
-  if (!flow) result.end = entries.at(-1)?.value.end ?? end;
-  return result;
-}
-
-const keyProperties = new Set(['explicit-key-ind', 'anchor', 'tag']);
-
-function entryOf({ key, value, srcToken }: Pair<Node, Node | null>, context: Context): YamlEntry {
-  const first = srcToken?.start.find(({ type }) => keyProperties.has(type));
-  const colon = srcToken?.sep?.find(({ type }) => type === 'map-value-ind')?.offset;
-  const keyNode = nodeOf(key, first?.offset ?? 0, context);
-  const valueNode = nodeOf(value, keyNode.end, context);
-  return { start: first?.offset ?? keyNode.start, key: keyNode, colon, value: valueNode };
-}
-
-function seqOf(seq: YAMLSeq<Node>, base: NodeBase, context: Context): YamlSeq {
-  const { start, end, anchor, tag } = base;
-  const items: YamlNode[] = [];
-  const flow = seq.flow === true;
-  const result = register({ kind: 'seq', start, end, anchor, tag, flow, items }, context);
-  for (const item of seq.items) items.push(nodeOf(item, start, context));
-  if (!flow) result.end = items.at(-1)?.end ?? end;
-  return result;
 }

@@ -66,10 +66,10 @@ async function localKeyRatio() {
   // By default Node decrypts on four threads, however many cores there are.
   const server = await serve('k.pem', { UV_THREADPOOL_SIZE: `${Math.max(4, cpus().length)}` });
   const ratios = Array.from({ length: 5 }, () => {
-    const before = rawOperations(3).privateKey;
+    const before = rawOperations(2).privateKey;
     const count = 150;
     const rate = (count * 8) / (post(server, review, count, 8) / 1000);
-    return rate / ((before + rawOperations(3).privateKey) / 2);
+    return rate / ((before + rawOperations(2).privateKey) / 2);
   });
   server.stop();
   return percent(median(ratios));

@@ -41,7 +41,8 @@ eval "$(kseal completion bash)"
 for COMP_LINE; do
   COMP_POINT=\${#COMP_LINE}
   _kseal kseal "\${COMP_LINE##*[ =:]}"
-  printf '%s\\n' "\${COMPREPLY[@]}" ==
+  # With -u, bash 3.2 takes an empty array for an unset variable.
+  printf '%s\\n' \${COMPREPLY[@]+"\${COMPREPLY[@]}"} ==
 done`;
 
 const drivers: readonly Driver[] = [

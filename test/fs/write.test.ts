@@ -5,37 +5,40 @@ import { buildSync } from 'esbuild';
 import { describe, expect, test } from 'vitest';
 import { refuseExisting, replaceFiles, writeFile, writeFolder } from '../../src/fs/write.ts';
 import { at, make, mode, names, text } from '../helpers/written.ts';
-import { thrownBy } from '../jwe/thrown.ts';
+import { rejectionOf, thrownBy } from '../jwe/thrown.ts';
 
-function write(name: string, options: { force?: boolean; confidential?: boolean } = {}): void {
+function write(
+  name: string,
+  options: { force?: boolean; confidential?: boolean } = {},
+): Promise<void> {
   const { force = true, confidential = false } = options;
-  writeFile(at(name), name, Buffer.from('new'), { force, confidential });
+  return writeFile(at(name), name, Buffer.from('new'), { force, confidential });
 }
 
-function withUmask(umask: number, run: () => void): void {
+async function withUmask(umask: number, run: () => Promise<void>): Promise<void> {
   const before = process.umask(umask);
   try {
-    run();
+    await run();
   } finally {
     process.umask(before);
   }
 }
 
 describe.each([false, true])('writing a file, confidential: %s', (confidential) => {
-  test('creates a new file and nothing else', () => {
-    write('a', { force: false, confidential });
+  test('creates a new file and nothing else', async () => {
+    await write('a', { force: false, confidential });
     expect([text('a'), names()]).toEqual(['new', ['a']]);
   });
 
-  test('replaces a file with force, and creates nothing else', () => {
+  test('replaces a file with force, and creates nothing else', async () => {
     make('a', 'old and longer');
-    write('a', { confidential });
+    await write('a', { confidential });
     expect([text('a'), names()]).toEqual(['new', ['a']]);
   });
 
-  test('keeps a file without force', () => {
+  test('keeps a file without force', async () => {
     make('a');
-    const said = thrownBy(() => write('a', { force: false, confidential }));
+    const said = await rejectionOf(write('a', { force: false, confidential }));
     expect(said).toEqual({
       code: 'OUTPUT_EXISTS',
       message: 'a: already exists',
@@ -44,50 +47,56 @@ describe.each([false, true])('writing a file, confidential: %s', (confidential) 
     expect([text('a'), names()]).toEqual(['old', ['a']]);
   });
 
-  test('follows a chain of links, and keeps them', () => {
+  test('follows a chain of links, and keeps them', async () => {
     fs.mkdirSync(at('real'));
     make('real/a');
     fs.symlinkSync('real/a', at('b'));
     fs.symlinkSync(at('b'), at('c'));
-    expect(thrownBy(() => write('c', { force: false, confidential })).code).toBe('OUTPUT_EXISTS');
-    write('c', { confidential });
+    expect((await rejectionOf(write('c', { force: false, confidential }))).code).toBe(
+      'OUTPUT_EXISTS',
+    );
+    await write('c', { confidential });
     expect([text('real/a'), fs.readlinkSync(at('b'))]).toEqual(['new', 'real/a']);
     expect(names()).toEqual(['b', 'c', 'real', 'real/a']);
   });
 
-  test('follows a dangling link', () => {
+  test('follows a dangling link', async () => {
     fs.mkdirSync(at('real'));
     fs.symlinkSync('../real/a', at('real/b'));
     fs.symlinkSync('real/b', at('c'));
-    write('c', { force: false, confidential });
+    await write('c', { force: false, confidential });
     expect([text('real/a'), fs.lstatSync(at('c')).isSymbolicLink()]).toEqual(['new', true]);
     expect(names()).toEqual(['c', 'real', 'real/a', 'real/b']);
   });
 
-  test('follows a relative link from its real folder', () => {
+  test('follows a relative link from its real folder', async () => {
     fs.mkdirSync(at('x/y'), { recursive: true });
     fs.symlinkSync('x/y', at('short'));
     fs.symlinkSync('../a', at('x/y/link'));
-    write('short/link', { confidential });
+    await write('short/link', { confidential });
     expect(fs.existsSync(at('a'))).toBe(false);
     expect(text('x/a')).toBe('new');
   });
 
-  test('writes to a pipe, without force', () => {
+  test('writes to a pipe, without force', async () => {
     execFileSync('mkfifo', [at('pipe')]);
     const reader = fs.openSync(at('pipe'), 'r+');
-    write('pipe', { force: false, confidential });
+    await write('pipe', { force: false, confidential });
     const bytes = Buffer.alloc(10);
     expect(bytes.toString('utf8', 0, fs.readSync(reader, bytes))).toBe('new');
     fs.closeSync(reader);
     expect([fs.statSync(at('pipe')).isFIFO(), names()]).toEqual([true, ['pipe']]);
   });
 
-  test('writes to a device, and reports that it is full', () => {
-    const options = { force: false, confidential };
-    writeFile('/dev/null', '/dev/null', Buffer.from('new'), options);
+  test('writes to a device', async () => {
+    await writeFile('/dev/null', '/dev/null', Buffer.from('new'), { force: false, confidential });
+    expect(fs.statSync('/dev/null').isCharacterDevice()).toBe(true);
+  });
+
+  // Only Linux has this device.
+  test.runIf(fs.existsSync('/dev/full'))('reports that a device is full', async () => {
     fs.symlinkSync('/dev/full', at('full'));
-    expect(thrownBy(() => write('full', options))).toMatchObject({
+    expect(await rejectionOf(write('full', { force: false, confidential }))).toMatchObject({
       code: 'IO',
       message: 'full: cannot write: no space left on device',
     });
@@ -101,11 +110,11 @@ describe.each([false, true])('writing a file, confidential: %s', (confidential) 
     ['new/', undefined],
     ['loop', 'too many levels of symbolic links'],
     ['n'.repeat(300), 'file name too long'],
-  ])('changes nothing if the path is impossible: %s', (name, reason) => {
+  ])('changes nothing if the path is impossible: %s', async (name, reason) => {
     fs.mkdirSync(at('folder'));
     make('file');
     fs.symlinkSync('loop', at('loop'));
-    const { code, message } = thrownBy(() => write(name, { confidential }));
+    const { code, message } = await rejectionOf(write(name, { confidential }));
     expect(code).toBe('IO');
     expect(message).toContain(`${name}: cannot write: ${reason ?? ''}`);
     expect([text('file'), names()]).toEqual(['old', ['file', 'folder', 'loop']]);
@@ -113,9 +122,9 @@ describe.each([false, true])('writing a file, confidential: %s', (confidential) 
 });
 
 describe('the mode', () => {
-  test.each([0o600, 0o640, 0o664, 0o755])('%o is kept', (fileMode) => {
+  test.each([0o600, 0o640, 0o664, 0o755])('%o is kept', async (fileMode) => {
     make('a', 'old', fileMode);
-    withUmask(0o077, () => write('a'));
+    await withUmask(0o077, () => write('a'));
     expect([mode('a'), text('a')]).toEqual([fileMode.toString(8), 'new']);
   });
 
@@ -123,28 +132,28 @@ describe('the mode', () => {
     [0o022, '644'],
     [0o077, '600'],
     [0, '666'],
-  ])('of a new file follows the umask %o', (umask, wanted) => {
-    withUmask(umask, () => write('a'));
+  ])('of a new file follows the umask %o', async (umask, wanted) => {
+    await withUmask(umask, () => write('a'));
     expect(mode('a')).toBe(wanted);
   });
 
   test.each([0, 0o022, 0o077])(
     'of a confidential file is 600 under umask %o, whatever it was',
-    (umask) => {
+    async (umask) => {
       make('a', 'old', 0o666);
       make('real', 'old', 0o777);
       fs.symlinkSync('real', at('b'));
-      withUmask(umask, () => {
-        for (const name of ['a', 'b', 'c']) write(name, { confidential: true });
+      await withUmask(umask, async () => {
+        for (const name of ['a', 'b', 'c']) await write(name, { confidential: true });
       });
       expect(['a', 'b', 'c'].map(mode)).toEqual(['600', '600', '600']);
     },
   );
 
-  test('confidential content goes to a new file, which an open reader of the old one cannot see', () => {
+  test('confidential content goes to a new file, which an open reader of the old one cannot see', async () => {
     make('a');
     const reader = fs.openSync(at('a'), 'r');
-    write('a', { confidential: true });
+    await write('a', { confidential: true });
     expect(fs.readFileSync(reader, 'utf8')).toBe('old');
     fs.closeSync(reader);
   });
@@ -167,11 +176,11 @@ const replace = (...all: string[]) =>
   );
 
 describe('several files', () => {
-  test('are replaced, keep their modes, follow links, and leave nothing behind', () => {
+  test('are replaced, keep their modes, follow links, and leave nothing behind', async () => {
     make('a', 'old', 0o600);
     make('b', 'old', 0o755);
     fs.symlinkSync('b', at('link'));
-    replace('a', 'link', 'c');
+    await replace('a', 'link', 'c');
     expect(['a', 'b', 'c'].map(text)).toEqual(['new a', 'new link', 'new c']);
     expect(['a', 'b'].map(mode)).toEqual(['600', '755']);
     expect(names()).toEqual(['a', 'b', 'c', 'link']);
@@ -179,20 +188,32 @@ describe('several files', () => {
 
   test.each(['a/x', 'missing/x', 'loop', 'folder', 'n'.repeat(256)])(
     'are unchanged if one of them cannot be written: %s',
-    (name) => {
+    async (name) => {
       for (const other of ['a', 'z']) make(other);
       fs.mkdirSync(at('folder'));
       fs.symlinkSync('loop', at('loop'));
       const before = names();
-      const { code, message } = thrownBy(() => replace('a', 'new', name, 'z'));
+      const { code, message } = await rejectionOf(replace('a', 'new', name, 'z'));
       expect([code, message]).toEqual(['IO', expect.stringContaining(`${name}: cannot write: `)]);
       expect(['a', 'z'].map(text)).toEqual(['old', 'old']);
       expect(names()).toEqual(before);
     },
   );
 
-  test('may be none', () => {
-    replace();
+  test('may be many, and their progress counts down to 0', async () => {
+    const many = Array.from({ length: 50 }, (_, at) => `f${at}`);
+    const left: number[] = [];
+    await replaceFiles(
+      many.map((name) => ({ path: at(name), shown: name, bytes: Buffer.from(name) })),
+      { onWritten: (count) => left.push(count) },
+    );
+    expect(many.map(text)).toEqual(many);
+    expect(left).toEqual(Array.from({ length: 50 }, (_, done) => 49 - done));
+    expect(names()).toEqual(many.toSorted());
+  });
+
+  test('may be none', async () => {
+    await replace();
     expect(names()).toEqual([]);
   });
 });
@@ -234,25 +255,25 @@ describe('a file that has changed since it was read', () => {
       })),
     );
 
-  test.each(Object.keys(changes))('stays as it is, like all others, if it %s', (change) => {
+  test.each(Object.keys(changes))('stays as it is, like all others, if it %s', async (change) => {
     for (const name of ['a', 'b', 'c']) make(name);
     changes[change]?.(at('b'));
     const [before, listing] = [stateOf(at('b')), names()];
-    expect(thrownBy(() => replacing('a', 'b', 'c')).code).toBe('IO');
+    expect((await rejectionOf(replacing('a', 'b', 'c'))).code).toBe('IO');
     expect(['a', 'c'].map(text)).toEqual(['old', 'old']);
     expect([stateOf(at('b')), names()]).toEqual([before, listing]);
   });
 
-  test('is named, with what to do', () => {
+  test('is named, with what to do', async () => {
     make('a', 'own');
-    expect(thrownBy(() => replacing('a'))).toEqual({
+    expect(await rejectionOf(replacing('a'))).toEqual({
       code: 'IO',
       message: 'a: changed since it was read, so it is not overwritten',
       hint: 'run the command again',
     });
   });
 
-  test('is kept, and so are all others, if it appeared where a new file was planned', () => {
+  test('is kept, and so are all others, if it appeared where a new file was planned', async () => {
     make('b', 'own');
     const files = ['a', 'b'].map((name) => ({
       path: at(name),
@@ -260,34 +281,55 @@ describe('a file that has changed since it was read', () => {
       bytes: Buffer.from('new'),
       isNew: true,
     }));
-    expect(thrownBy(() => replaceFiles(files)).message).toContain('b: changed since it was read');
+    expect((await rejectionOf(replaceFiles(files))).message).toContain(
+      'b: changed since it was read',
+    );
     expect([text('b'), names()]).toEqual(['own', ['b']]);
   });
 
-  test('cannot be a pipe or a device, which keeps nothing', () => {
+  test('cannot be a pipe or a device, which keeps nothing', async () => {
     fs.symlinkSync('/dev/null', at('null'));
-    expect(thrownBy(() => replacing('null')).message).toBe(
+    expect((await rejectionOf(replacing('null'))).message).toBe(
       'null: is not a regular file, so it cannot be changed in place',
     );
   });
 
-  test('is compared through links', () => {
+  test('is compared through links', async () => {
     fs.mkdirSync(at('real'));
     make('real/a', 'own');
     fs.symlinkSync('real/a', at('link'));
-    expect(thrownBy(() => replacing('link')).code).toBe('IO');
+    expect((await rejectionOf(replacing('link'))).code).toBe('IO');
     make('real/a');
-    replacing('link');
+    await replacing('link');
     expect([text('real/a'), fs.lstatSync(at('link')).isSymbolicLink()]).toEqual(['new', true]);
   });
 
-  test('is replaced if an editor has saved the same content again, or if it is given twice', () => {
+  test('is replaced if an editor has saved the same content again, or if it is given twice', async () => {
     make('a');
     make('again');
     fs.renameSync(at('again'), at('a'));
-    replacing('a', 'a');
+    await replacing('a', 'a');
     expect([text('a'), names()]).toEqual(['new', ['a']]);
   });
+});
+
+// In another process, because only an ending process emits `exit`.
+test('a process that ends while it waits for the disk leaves nothing behind', () => {
+  const entryPoints = [join(import.meta.dirname, '../../src/fs/write.ts')];
+  buildSync({ entryPoints, bundle: true, platform: 'node', format: 'esm', outfile: at('f.mjs') });
+  make('f0');
+  const program = `import { readdirSync } from 'node:fs';
+    import { replaceFiles } from ${JSON.stringify(at('f.mjs'))};
+    const files = Array.from({ length: 20 }, (_, at) => ({
+      path: ${JSON.stringify(at('f'))} + at, shown: 'f', bytes: Buffer.from('new'),
+    }));
+    replaceFiles(files);
+    console.log(readdirSync(${JSON.stringify(at('.'))}).filter((name) => name.startsWith('.')).length);
+    process.exit();`;
+  const words = ['--input-type=module', '-e', program];
+  const staged = execFileSync(process.execPath, words, { encoding: 'utf8' });
+  expect(Number(staged)).toBeGreaterThan(0);
+  expect([text('f0'), names()]).toEqual(['old', ['f.mjs', 'f0']]);
 });
 
 // In another process, because the limit applies to a whole process.
@@ -297,7 +339,7 @@ describe('a file that outgrows the limit', () => {
     buildSync({ entryPoints, bundle: true, platform: 'node', format: 'esm', outfile: at('f.mjs') });
     const [path, confidential] = ['process.argv[1]', 'process.argv[2] === "true"'];
     return `import { writeFile } from ${JSON.stringify(at('f.mjs'))};
-      try { writeFile(${path}, 'a', Buffer.alloc(1e6), { force: true, confidential: ${confidential} }); }
+      try { await writeFile(${path}, 'a', Buffer.alloc(1e6), { force: true, confidential: ${confidential} }); }
       catch ({ code, message }) { console.log(code, message); }`;
   };
 
@@ -322,46 +364,46 @@ const files = [
   { name: 'kept', bytes: Buffer.from('2'), confidential: true },
 ];
 
-function writeAll(folder: string, force = false, written = files): void {
-  writeFolder(at(folder), folder, written, force);
+function writeAll(folder: string, force = false, written = files): Promise<void> {
+  return writeFolder(at(folder), folder, written, force);
 }
 
 describe('writeFolder', () => {
-  test('creates the folder and its files, confidential ones with mode 600', () => {
-    writeAll('a/b');
+  test('creates the folder and its files, confidential ones with mode 600', async () => {
+    await writeAll('a/b');
     expect(names()).toEqual(['a', 'a/b', 'a/b/kept', 'a/b/open']);
     expect([text('a/b/open'), text('a/b/kept'), mode('a/b/kept')]).toEqual(['1', '2', '600']);
   });
 
-  test('writes into an existing folder', () => {
+  test('writes into an existing folder', async () => {
     fs.mkdirSync(at('a'));
     make('a/other');
-    writeAll('a');
+    await writeAll('a');
     expect(names()).toEqual(['a', 'a/kept', 'a/open', 'a/other']);
   });
 
-  test('overwrites only with force, and otherwise writes nothing', () => {
+  test('overwrites only with force, and otherwise writes nothing', async () => {
     fs.mkdirSync(at('a'));
     make('a/kept', 'old', 0o644);
-    expect(thrownBy(() => writeAll('a'))).toMatchObject({
+    expect(await rejectionOf(writeAll('a'))).toMatchObject({
       code: 'OUTPUT_EXISTS',
       message: `${join('a', 'kept')}: already exists`,
     });
     expect(names()).toEqual(['a', 'a/kept']);
-    writeAll('a', true);
+    await writeAll('a', true);
     expect([text('a/kept'), mode('a/kept')]).toEqual(['2', '600']);
   });
 
-  test('leaves nothing behind if one of the files cannot be written', () => {
+  test('leaves nothing behind if one of the files cannot be written', async () => {
     const wrong = [...files, { name: 'long'.repeat(100), bytes: Buffer.from('3') }];
-    expect(thrownBy(() => writeAll('a/b', false, wrong))).toMatchObject({ code: 'IO' });
+    expect(await rejectionOf(writeAll('a/b', false, wrong))).toMatchObject({ code: 'IO' });
     expect(names()).toEqual([]);
   });
 
-  test('refuses a file in place of the folder or of a parent', () => {
+  test('refuses a file in place of the folder or of a parent', async () => {
     make('a');
-    expect(thrownBy(() => writeAll('a'))).toMatchObject({ code: 'IO', hint: 'name a folder' });
-    expect(thrownBy(() => writeAll('a/b'))).toMatchObject({ code: 'IO' });
+    expect(await rejectionOf(writeAll('a'))).toMatchObject({ code: 'IO', hint: 'name a folder' });
+    expect(await rejectionOf(writeAll('a/b'))).toMatchObject({ code: 'IO' });
     expect(fs.statSync(at('a')).isFile()).toBe(true);
   });
 });
@@ -374,18 +416,18 @@ describe('replaceFiles with makeFolders', () => {
     executable,
   });
 
-  test('creates the missing folders, and programs that can be run', () => {
+  test('creates the missing folders, and programs that can be run', async () => {
     fs.mkdirSync(at('a'));
-    replaceFiles([file('a/b/c'), file('d/e', true)], { makeFolders: true });
+    await replaceFiles([file('a/b/c'), file('d/e', true)], { makeFolders: true });
     expect(names()).toEqual(['a', 'a/b', 'a/b/c', 'd', 'd/e']);
     expect([mode('a/b/c'), mode('d/e')]).toEqual(['644', '755']);
   });
 
-  test('removes the folders that it created, and no others, if it fails', () => {
+  test('removes the folders that it created, and no others, if it fails', async () => {
     fs.mkdirSync(at('a'));
     make('f');
     const wrong = [file('a/b/c'), file('d/e'), file('f/g')];
-    expect(thrownBy(() => replaceFiles(wrong, { makeFolders: true })).code).toBe('IO');
+    expect((await rejectionOf(replaceFiles(wrong, { makeFolders: true }))).code).toBe('IO');
     expect(names()).toEqual(['a', 'f']);
   });
 });

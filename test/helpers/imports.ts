@@ -38,7 +38,7 @@ export function sourceFiles(folder: string): SourceFile[] {
 }
 
 /** `../errors.ts` in `jwe/json.ts` is `errors.ts`; `jose/util` is `jose`. */
-function targetOf(path: string, specifier: string): string {
+export function targetOf(path: string, specifier: string): string {
   if (specifier.startsWith('.')) return posix.join(posix.dirname(path), specifier);
   if (specifier.startsWith('node:')) return specifier;
   return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');

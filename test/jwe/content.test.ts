@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decryptContent } from '../../src/jwe/decrypt.ts';
+import { decryptContent, encryptContent } from '../../src/jwe/content.ts';
 import { type JweVector, readVector } from './vectors.ts';
 
 type EncryptedContent = Parameters<typeof decryptContent>[1];
@@ -49,6 +49,12 @@ describe('RFC 7518 appendix B.1', () => {
     expect(decryptContent(hex('K'), content)).toEqual(hex('P'));
   });
 
+  test('is made from its key, IV, AAD and plaintext', () => {
+    const { aad, iv, ciphertext, tag } = content;
+    const made = encryptContent(hex('K'), { aad, iv, plaintext: hex('P') });
+    expect(made).toEqual({ ciphertext, tag });
+  });
+
   test.each(['aad', 'iv', 'ciphertext', 'tag'] as const)(
     'does not open with any bit of its %s changed',
     (part) => {
@@ -70,16 +76,21 @@ describe('RFC 7518 appendix B.1', () => {
   });
 });
 
-test.each(['rfc7516-a.2', 'rfc7520-5.1'])('the published CEK opens the content of %s', (name) => {
-  const { jwe, cek, plaintext } = readVector<JweVector>(name);
-  const [aad = '', , ...rest] = jwe.split('.');
-  const [iv, ciphertext, tag] = rest.map((segment) => Buffer.from(segment, 'base64url'));
-  if (!iv || !ciphertext || !tag) throw new Error('not five segments');
-  const content = { aad: Buffer.from(aad), iv, ciphertext, tag };
-  expect(decryptContent(Buffer.from(cek, 'base64url'), content)?.toString()).toBe(plaintext);
-});
+test.each(['rfc7516-a.2', 'rfc7520-5.1'])(
+  'the published CEK makes and opens the content of %s',
+  (name) => {
+    const { jwe, cek, plaintext } = readVector<JweVector>(name);
+    const [aad = '', , ...rest] = jwe.split('.');
+    const [iv, ciphertext, tag] = rest.map((segment) => Buffer.from(segment, 'base64url'));
+    if (!iv || !ciphertext || !tag) throw new Error('not five segments');
+    const content = { aad: Buffer.from(aad), iv, ciphertext, tag };
+    expect(decryptContent(Buffer.from(cek, 'base64url'), content)?.toString()).toBe(plaintext);
+    const given = { aad: content.aad, iv, plaintext: Buffer.from(plaintext) };
+    expect(encryptContent(Buffer.from(cek, 'base64url'), given)).toEqual({ ciphertext, tag });
+  },
+);
 
-test('any plaintext comes back, with any AAD, key and IV', () => {
+test('any plaintext is encrypted by the RFC, and comes back, with any AAD, key and IV', () => {
   fc.assert(
     fc.property(
       bytes(32),
@@ -94,6 +105,8 @@ test('any plaintext comes back, with any AAD, key and IV', () => {
           pad(plaintext),
         );
         expect(decryptContent(cek, content)).toEqual(Buffer.from(plaintext));
+        const { ciphertext, tag } = content;
+        expect(encryptContent(cek, { aad, iv, plaintext })).toEqual({ ciphertext, tag });
       },
     ),
   );

@@ -1,8 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { compactDecrypt } from 'jose';
+import { CompactEncrypt, compactDecrypt } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { type Binding, bindingTo, scopes } from '../../src/jwe/binding.ts';
-import { readCompact } from '../../src/jwe/compact.ts';
+import { protectedHeader, readCompact } from '../../src/jwe/compact.ts';
 import { decryptCompact } from '../../src/jwe/decrypt.ts';
 import { looksSealed } from '../../src/jwe/detect.ts';
 import { encryptCompact } from '../../src/jwe/encrypt.ts';
@@ -46,6 +47,21 @@ describe('a sealed value', () => {
   test.each(Object.entries(values))('opens to the same bytes: %s', async (_, plaintext) => {
     expect(Buffer.compare(await open(await seal(plaintext)), plaintext)).toBe(0);
   });
+
+  test.each([0, 1, 15, 16, 17, 64 * 1024])(
+    'of %i bytes from jose or from kseal is opened by both',
+    async (size) => {
+      const plaintext = randomBytes(size);
+      const header = protectedHeader(binding, pair.kid);
+      const byJose = new CompactEncrypt(plaintext).setProtectedHeader(header);
+      for (const jwe of [await seal(plaintext), await byJose.encrypt(pair.key)]) {
+        const opened = await compactDecrypt(jwe, pair.privateKey);
+        expect(Buffer.compare(opened.plaintext, plaintext)).toBe(0);
+        expect(opened.protectedHeader).toEqual(header);
+        expect(Buffer.compare(await open(jwe), plaintext)).toBe(0);
+      }
+    },
+  );
 
   test('is opened by jose and by kseal', async () => {
     await fc.assert(

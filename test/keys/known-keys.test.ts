@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { knownKeysPath, knownKid, readKnownKeys, rememberKey } from '../../src/keys/known-keys.ts';
-import { thrownBy } from '../jwe/thrown.ts';
+import { rejectionOf, thrownBy } from '../jwe/thrown.ts';
 
 const [A, B] = [1, 2].map((byte) => Buffer.alloc(32, byte).toString('base64url')) as [
   string,
@@ -49,15 +49,15 @@ describe('knownKeysPath', () => {
 });
 
 describe('rememberKey', () => {
-  test('creates the folders and the file, with one key a line', () => {
-    rememberKey(path, { kid: A, name: 'prod', repository: origin });
-    rememberKey(path, { kid: B, name: 'test', repository: origin });
+  test('creates the folders and the file, with one key a line', async () => {
+    await rememberKey(path, { kid: A, name: 'prod', repository: origin });
+    await rememberKey(path, { kid: B, name: 'test', repository: origin });
     expect(readFileSync(path, 'utf8')).toBe(`${A} prod ${origin}\n${B} test ${origin}\n`);
   });
 
-  test('replaces only a key of the same name and repository', () => {
+  test('replaces only a key of the same name and repository', async () => {
     write(`${A} prod ${origin}\n${A} test ${origin}\n${A} prod /srv/my repository\n`);
-    rememberKey(path, { kid: B, name: 'prod', repository: origin });
+    await rememberKey(path, { kid: B, name: 'prod', repository: origin });
     expect(readKnownKeys(path)).toEqual([
       { kid: A, name: 'test', repository: origin },
       { kid: A, name: 'prod', repository: '/srv/my repository' },
@@ -65,25 +65,25 @@ describe('rememberKey', () => {
     ]);
   });
 
-  test('keeps the mode of the file', () => {
+  test('keeps the mode of the file', async () => {
     write('');
-    rememberKey(path, { kid: A, name: 'prod', repository: origin });
+    await rememberKey(path, { kid: A, name: 'prod', repository: origin });
     const { mode } = statSync(path);
-    rememberKey(path, { kid: B, name: 'prod', repository: origin });
+    await rememberKey(path, { kid: B, name: 'prod', repository: origin });
     expect(statSync(path).mode).toBe(mode);
   });
 
-  test('keeps a file that it cannot parse', () => {
+  test('keeps a file that it cannot parse', async () => {
     write('CANARY what is this\n');
-    const said = thrownBy(() => rememberKey(path, { kid: A, name: 'prod', repository: origin }));
+    const said = await rejectionOf(rememberKey(path, { kid: A, name: 'prod', repository: origin }));
     expect(said.code).toBe('CONFIG_INVALID');
     expect(readFileSync(path, 'utf8')).toBe('CANARY what is this\n');
   });
 
-  test('reports where it cannot write', () => {
+  test('reports where it cannot write', async () => {
     write('');
     const file = join(path, 'kseal/known_keys');
-    const said = thrownBy(() => rememberKey(file, { kid: A, name: 'prod', repository: origin }));
+    const said = await rejectionOf(rememberKey(file, { kid: A, name: 'prod', repository: origin }));
     expect(said).toMatchObject({
       code: 'IO',
       message: `${dirname(file)}: cannot write: no such file`,

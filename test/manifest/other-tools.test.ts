@@ -180,7 +180,7 @@ test.each([
 ])('the hint for %s of SOPS is %s', (typed, hint) => {
   const manifest = readManifest('sops: {}', typed);
   expect(() => refuseSops(manifest, typed)).toThrow(expect.objectContaining({ hint }));
-  expect(() => refuseSops(manifest, typed, 'kseal seal -f -')).toThrow(
+  expect(() => refuseSops(manifest, typed, () => 'kseal seal -f -')).toThrow(
     expect.objectContaining({ hint: `${hint} | kseal seal -f -` }),
   );
 });

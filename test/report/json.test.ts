@@ -1,30 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { json } from '../../src/report/json.ts';
+import { faultsBy } from '../helpers/json-schema.ts';
 import { anyReport, finding, mixed, plain, report, tool } from './sample.ts';
 
-const file = new URL('../../fixtures/report/report.schema.json', import.meta.url);
-const schemaText = readFileSync(file, 'utf8');
-const validate = new Ajv({ strict: true, strictTypes: false }).compile(JSON.parse(schemaText));
-
-/** All members that the schema describes. */
-const documented = new Set<string>();
-JSON.parse(schemaText, (key, value) => {
-  if (key === 'properties') for (const name of Object.keys(value)) documented.add(name);
-  return value;
-});
-
-/** Returns violations of the schema, and members that it does not describe. */
-function faultsOf(output: string): unknown[] {
-  const unknown: string[] = [];
-  const value = JSON.parse(output, (key, member) => {
-    if (Number.isNaN(Number(key)) && !documented.has(key)) unknown.push(key);
-    return member;
-  });
-  return [...(validate(value) ? [] : (validate.errors ?? [])), ...unknown];
-}
+const faultsOf = faultsBy('verify.schema.json');
 
 describe('json', () => {
   test('follows its schema', () => {

@@ -1,8 +1,10 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { positionsIn, type YamlMap, type YamlNode } from '../../src/yaml/node.ts';
-import { parseYaml } from '../../src/yaml/parse.ts';
-import { longTexts, parsesAnyText } from './texts.ts';
+import { parseYaml, scanBlocks } from '../../src/yaml/parse.ts';
+import { isScanned, longTexts, parsesAnyText, scansOddText, scansPlainText } from './texts.ts';
 
 function rootOf(source: string): YamlNode {
   const { roots, errors } = parseYaml(source);
@@ -300,6 +302,62 @@ describe('limits', () => {
 
   it.each(longTexts(1e5))('allow a great length of %s', (_, source) => {
     expect(errorsIn(source)).toEqual([]);
+  });
+});
+
+describe('the scanner of plain blocks', () => {
+  it('returns the nodes of plain texts that the package returns', () => {
+    fc.assert(scansPlainText, { numRuns: 300 });
+  });
+
+  it('returns these nodes or none for other texts', () => {
+    fc.assert(scansOddText, { numRuns: 1000 });
+  });
+
+  it('returns these nodes or none for all fixtures', () => {
+    const folder = join(import.meta.dirname, '../../fixtures');
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'));
+    expect(files.filter(isScanned).length).toBeGreaterThan(50);
+  });
+
+  it.each([
+    ['no document', ''],
+    ['a document without nodes', 'a: b\n---\n'],
+    ['a key without a value', 'a:\nb: c\n'],
+    ['a key without a value at the end', 'a:\n'],
+    ['a key twice', 'a: b\na: c\n'],
+    ['a long key', `${'k'.repeat(1025)}: v\n`],
+    ['a scalar of two lines', 'a: b\n  c\n'],
+    ['a quoted scalar of two lines', 'a: "b\n  c"\n'],
+    ['a block scalar', 'a: |\n  b\n'],
+    ['an escape', 'a: "\\n"\n'],
+    ['a doubled quote', "a: 'b''c'\n"],
+    ['text after quotes', 'a: "b"c\n'],
+    ['a comment directly after quotes', 'a: "b"#c\n'],
+    ['a flow mapping', 'a: {b: c}\n'],
+    ['an anchor', 'a: &b c\n'],
+    ['a tag', 'a: !!str c\n'],
+    ['an alias', 'a: *b\n'],
+    ['a merge key', '<<: b\n'],
+    ['a key in quotes', '"a": b\n'],
+    ['an explicit key', '? a\n: b\n'],
+    ['a sequence in a sequence', '- - a\n'],
+    ['a mapping after a scalar', 'a: b\n  c: d\n'],
+    ['a mapping in a scalar', 'a: b: c\n'],
+    ['less indentation than any mapping', '  a:\n    b: c\n d: e\n'],
+    ['a dash in a mapping', 'a: b\n- c\n'],
+    ['a tab', 'a:\tb\n'],
+    ['CRLF', 'a: b\r\n'],
+    ['a byte order mark', '\uFEFFa: b\n'],
+    ['a Unicode space before a value', 'a: \u00A0b\n'],
+    ['a directive', '%YAML 1.2\n---\na: b\n'],
+    ['text after ---', '--- a\n'],
+    ['the end of a document', 'a: b\n...\n'],
+    ['a deep nesting', Array.from({ length: 60 }, (_, at) => `${' '.repeat(at)}a:\n`).join('')],
+  ])('leaves %s to the package', (_, text) => {
+    expect(scanBlocks(text)).toBeUndefined();
   });
 });
 

@@ -52,7 +52,7 @@ interface FoundKey {
 /** Searching for a word is faster than for a pattern, and few texts contain one. */
 const searches: readonly (readonly [word: string, find: (text: string) => readonly FoundKey[]])[] =
   [
-    ['PRIVATE KEY', keysInPem],
+    ['-----BEGIN', keysInPem],
     ['LS0tLS1CRUdJTi', keysInBase64],
     ['"kty', keysInJson],
     ['AGE-SECRET-KEY-', keysOfAge],
