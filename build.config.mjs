@@ -21,6 +21,8 @@ const options = {
   // The build for Node has debug switches, which print values. Reading them from the environment
   // takes a sixth of the parsing time.
   alias: { yaml: './node_modules/yaml/browser/index.js' },
+  // gRPC loads it for services of its own, which kseal does not start.
+  external: ['@grpc/proto-loader'],
   legalComments: 'eof',
   define: { KSEAL_VERSION: JSON.stringify(version), KSEAL_DIST: '__dirname' },
 };

@@ -1,9 +1,9 @@
 #!/bin/sh
 # The last step of action.yml: writes a SARIF file if one is requested, and annotates the pull
-# request. Needs only a POSIX shell and Node.
+# request. Needs only a POSIX shell, Node and npm.
 set -eu
 
-kseal=$(dirname "$0")/../bin/kseal.cjs
+kseal() { sh "$(dirname "$0")/kseal.sh" "$@"; }
 # Split PATHS at blanks, and do not expand patterns: kseal walks folders itself.
 set -f
 set -- -- ${PATHS:-.}
@@ -13,7 +13,7 @@ set -- --fail-on "${FAIL_ON:-error}" "$@"
 if [ -n "${SARIF:-}" ]; then
   # The annotations below report findings (exit code 1); any other failure ends the step here.
   status=0
-  node "$kseal" verify --format sarif "$@" >"$SARIF" || status=$?
+  kseal verify --format sarif "$@" >"$SARIF" || status=$?
   if [ "$status" -gt 1 ]; then exit "$status"; fi
 fi
-node "$kseal" verify --format github "$@"
+kseal verify --format github "$@"

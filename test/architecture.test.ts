@@ -53,7 +53,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   valibot: ['config', 'request'],
   'fastest-levenshtein': ['text.ts'],
   'p-limit': ['unseal', 'webhook'],
-  '@google-cloud/kms': ['keys'],
+  'google-auth-library': ['keys'],
   '@grpc/grpc-js': ['keys'],
   '@peculiar/x509': ['webhook'],
   'reflect-metadata': ['webhook'],
@@ -101,7 +101,7 @@ const processUsers = [
 
 /** Packages that are slow to load or use the network, so they are loaded by `import()`. */
 const lazy = [
-  ...['@google-cloud/kms', '@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'],
+  ...['google-auth-library', '@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'],
   ...['chalk', 'cli-progress'],
   ...inquirer,
 ];

@@ -752,7 +752,7 @@ async function sealAll(
       if (!printed.has(setting.scope)) sayScope(io, setting.scope);
       printed.add(setting.scope);
       const options = { ...sealOptions(flags, setting), encrypt };
-      const { sealed } = startSealing(manifest, setting.key, options);
+      const { sealed } = await startSealing(manifest, setting.key, options);
       const file = sealed.then((result) => sealedFile(path, manifest, result));
       // A failure is thrown when the file is awaited.
       file.catch(() => {});

@@ -292,9 +292,11 @@ function pemBlock(label: string, body: string): PemBlock {
 
 /** OpenSSL ignores bytes after the key within the block; here they make it invalid. */
 function exactKey(pem: string, type: 'spki' | 'pkcs1'): KeyObject {
-  const key = createPublicKey(pem);
-  if (key.asymmetricKeyType === 'rsa' && key.export({ type, format: 'pem' }) !== pem)
-    throw new Error('more than a key');
+  let key = createPublicKey(pem);
+  if (key.asymmetricKeyType !== 'rsa') return key;
+  // Node.js 24.21 exports as PKCS#1 only keys that it has imported as SPKI.
+  if (type === 'pkcs1') key = createPublicKey(key.export({ type: 'spki', format: 'pem' }));
+  if (key.export({ type, format: 'pem' }) !== pem) throw new Error('more than a key');
   return key;
 }
 

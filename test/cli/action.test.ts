@@ -1,15 +1,31 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { parse } from 'yaml';
 import { leaksOf } from '../helpers/canary.ts';
+import { type Registry, startRegistry } from '../helpers/registry.ts';
 import { plainSecret, repository, sealedSecret, type Workplace } from '../helpers/repository.ts';
 
-// The steps of action.yml, run like on GitHub Actions: with sh -e, the expressions in their
-// environment replaced, and a clone of a pull request as the current folder.
+// The released kseal, as people get it from a registry: the steps of action.yml, run like on GitHub
+// Actions (with sh -e, the expressions in their environment replaced, and a clone of a pull request as
+// the current folder), the script of .pre-commit-hooks.yaml, and the commands of README.md and ci.md.
 
 const root = join(import.meta.dirname, '../..');
-const action = parse(readFileSync(join(root, 'action.yml'), 'utf8'));
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+const action = parse(read('action.yml'));
+const { version } = JSON.parse(read('package.json'));
+
+let registry: Registry;
+/** The checkout of the action and of the hook, which is not built. */
+let checkout: string;
+beforeAll(async () => {
+  expect(inject('buildError')).toBe('');
+  checkout = mkdtempSync(join(inject('scratch'), 'action-'));
+  registry = await startRegistry(checkout);
+  for (const part of ['.github', 'package.json', '.pre-commit-hooks.yaml'])
+    cpSync(join(root, part), join(checkout, part), { recursive: true });
+}, 60_000);
+afterAll(() => registry.stop());
 
 interface Step {
   readonly name: string;
@@ -36,7 +52,7 @@ function valueIn(
   return branch && `refs/remotes/origin/${branch}`;
 }
 
-/** Runs the steps after the build in a new clone of the branch `request`. */
+/** Runs the steps in a new clone of the branch `request`. */
 async function runAction(
   place: Workplace,
   branch: string,
@@ -45,8 +61,7 @@ async function runAction(
   const clone = '.bin/clone';
   rmSync(join(place.folder, clone), { recursive: true, force: true });
   await place.git('clone', '-q', '--depth=1', '-b', 'request', `file://${place.folder}`, clone);
-  const [build, ...steps]: readonly Step[] = action.runs.steps;
-  expect(build?.run).toBe('npm ci --prefix "$GITHUB_ACTION_PATH"');
+  const steps: readonly Step[] = action.runs.steps;
   let last: Awaited<ReturnType<Workplace['run']>> | undefined;
   for (const { if: condition, shell, run, env = {} } of steps) {
     expect([undefined, "inputs.config-from != ''"]).toContain(condition);
@@ -54,7 +69,7 @@ async function runAction(
     const values = Object.entries(env).map(([name, text]) => [name, valueIn(text, given, branch)]);
     last = await place.run([shell, '-e', '-c', run], {
       in: clone,
-      env: { ...Object.fromEntries(values), GITHUB_ACTION_PATH: root },
+      env: { ...registry.env, ...Object.fromEntries(values), GITHUB_ACTION_PATH: checkout },
     });
     if (last.code !== 0) break;
   }
@@ -71,6 +86,8 @@ async function pullRequest(): Promise<Workplace> {
   await place.git('checkout', '-q', '-b', 'request');
   place.write({
     '.kseal.yaml': 'version: 1\nverify: {rules: {plaintext-value: off}}\n',
+    // npm must not install the kseal of this registry.
+    '.npmrc': 'registry=http://127.0.0.1:1/\n',
     'deploy/mail.yaml': plainSecret('mail', 'CANARY-mail'),
     'other/db.yaml': plainSecret('db', 'CANARY-other'),
   });
@@ -121,4 +138,50 @@ test('the job fails for a missing branch and for a bad path', async () => {
   ] as const) {
     expect([given, (await runAction(place, branch, given)).code]).toEqual([given, wanted]);
   }
+});
+
+/** A repository with an .npmrc that names another registry, and a manifest with plaintext. */
+async function hostile(): Promise<Workplace> {
+  const place = await repository();
+  place.write({
+    '.npmrc': 'registry=http://127.0.0.1:1/\n',
+    'mail.yaml': plainSecret('mail', 'CANARY-mail'),
+  });
+  return place;
+}
+
+test('the hook of pre-commit installs the released kseal once, and runs it', async () => {
+  const [hook] = parse(read('.pre-commit-hooks.yaml'));
+  expect(hook).toMatchObject({ language: 'script', require_serial: true });
+  rmSync(join(checkout, '.installed'), { recursive: true, force: true });
+  registry.requests.length = 0;
+  const place = await hostile();
+  for (const _ of ['installs', 'is installed']) {
+    const [program = '', ...args] = hook.entry.split(' ');
+    const command = [join(checkout, program), ...args, '--', 'mail.yaml'];
+    const { code, stdout, stderr } = await place.run(command, { env: registry.env });
+    expect([code, `${stderr}`]).toEqual([1, '']);
+    expect(`${stdout}`).toContain('plaintext-value');
+  }
+  expect(registry.requests.filter((path) => path === '/kseal')).toHaveLength(1);
+});
+
+test('a global installation ignores the .npmrc of the folder, npx does not', async () => {
+  const place = await hostile();
+  const env = { ...registry.env, npm_config_prefix: place.folder };
+  const installed = await place.run(['npm', 'install', '--global', `kseal@${version}`], { env });
+  expect([installed.code, `${installed.stderr}`]).toEqual([0, '']);
+  const shown = await place.run([join(place.folder, 'bin/kseal'), '--version']);
+  expect(`${shown.stdout}`).toBe(`${version}\n`);
+  const npx = ['npx', '--yes', `kseal@${version}`, '--version'];
+  expect((await place.run(npx, { env })).code).toBe(1);
+  place.write({ '.npmrc': '' });
+  expect(await place.run(npx, { env })).toMatchObject({ code: 0, stdout: shown.stdout });
+});
+
+test('the pages name the version that they belong to', () => {
+  const versions = ['README.md', 'docs/ci.md'].flatMap((page) =>
+    Array.from(read(page).matchAll(/\bkseal@(\d[\w.-]*)/g), ([, found]) => found),
+  );
+  expect(new Set(versions)).toEqual(new Set([version]));
 });

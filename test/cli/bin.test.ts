@@ -121,7 +121,7 @@ test('debug variables of Node and of libraries print no value', async () => {
   expect([sealed.code, file.code, opened.code]).toEqual([0, 0, 0]);
   expect(`${opened.stdout}`).toBe(canary);
   // The variables had an effect.
-  expect(`${sealed.stderr}`).toMatch(/^ESM \d+: /m);
+  expect(`${sealed.stderr}`).toMatch(/^MODULE \d+: /m);
   for (const output of [sealed.stdout, sealed.stderr, file.stdout, file.stderr, opened.stderr]) {
     expect(leaksOf(Buffer.from(canary), output)).toEqual([]);
   }

@@ -3,11 +3,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { styleText } from 'node:util';
 
-const bin = join(import.meta.dirname, '../../bin/kseal.cjs');
+/** The program: another one to try an installed package. */
+const bin = process.env.KSEAL_DEMO_BIN ?? join(import.meta.dirname, '../../bin/kseal.cjs');
 
 /** The time limit of a step, long enough for a busy machine; milliseconds. */
 export const LIMIT = 60_000;
@@ -39,7 +40,7 @@ process.on('uncaughtException', (error) => {
 });
 
 export const folder = mkdtempSync(join(tmpdir(), 'kseal-demo-'));
-if (!existsSync(join(import.meta.dirname, '../../dist/main.cjs')))
+if (!existsSync(join(dirname(bin), '../dist/main.cjs')))
   throw new Error('kseal is not built: npm ci');
 
 const hasColour = process.stdout.isTTY && !process.env.NO_COLOR;

@@ -1,11 +1,12 @@
 // Preloaded with `node --import`: prints the network calls and programs of the process, and the
-// packages that it loaded, as the last line of stderr.
+// packages of the KMS client that it loaded, as the last line of stderr.
 import processes from 'node:child_process';
 import dgram from 'node:dgram';
 import dns from 'node:dns';
-import { writeSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
+import { basename } from 'node:path';
 
 const actions = [];
 
@@ -30,9 +31,16 @@ for (const owner of [dns, dns.promises]) {
 record(globalThis, 'fetch', () => 'fetch');
 syncBuiltinESMExports();
 
+/** The modules in each built file. */
+const modules = JSON.parse(
+  readFileSync(new URL('../../dist/modules.json', import.meta.url), 'utf8'),
+);
+
 process.on('exit', () => {
   const { cache } = createRequire(import.meta.url);
-  const paths = Object.keys(cache).flatMap((path) => path.split('/node_modules/').at(-1) ?? []);
-  const names = paths.map((path) => /^(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]);
-  writeSync(2, `${JSON.stringify({ actions, packages: [...new Set(names)] })}\n`);
+  const loaded = Object.keys(cache).flatMap((path) => modules[basename(path)] ?? []);
+  const packages = ['@grpc/grpc-js', 'google-auth-library'].filter((name) =>
+    loaded.some((path) => path.includes(`node_modules/${name}/`)),
+  );
+  writeSync(2, `${JSON.stringify({ actions, packages })}\n`);
 });

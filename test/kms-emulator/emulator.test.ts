@@ -1,19 +1,27 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { KeyManagementServiceClient } from '@google-cloud/kms';
+import * as grpc from '@grpc/grpc-js';
 import { expect, onTestFinished, test } from 'vitest';
-import { connect } from '../../src/keys/gcpkms/client.ts';
 import { fetchPublicKey } from '../../src/keys/gcpkms/provider.ts';
 import { startKmsEmulator } from './emulator.ts';
 import { HR, optionsFor, versionOf } from './harness.ts';
 
-test('answers GetCryptoKey and GetCryptoKeyVersion', async () => {
+test("answers GetCryptoKey and GetCryptoKeyVersion of Google's own client", async () => {
   const emulator = await startKmsEmulator({
     keys: { [HR]: [{ id: 3, state: 'DESTROYED', protectionLevel: 'HSM' }] },
   });
   onTestFinished(() => emulator.stop());
   const [, port = ''] = emulator.endpoint.split(':');
-  const client = await connect({ host: '127.0.0.1', port: Number(port), loopback: true }, 'p');
+  const client = new KeyManagementServiceClient({
+    apiEndpoint: '127.0.0.1',
+    port: Number(port),
+    universeDomain: 'googleapis.com',
+    grpc,
+    sslCreds: grpc.credentials.createInsecure(),
+  });
+  onTestFinished(() => client.close());
   const [key] = await client.getCryptoKey({ name: HR });
   expect(key).toMatchObject({ name: HR, purpose: 'ASYMMETRIC_DECRYPT' });
   const [version] = await client.getCryptoKeyVersion({ name: versionOf(HR, 3) });

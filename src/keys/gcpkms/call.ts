@@ -1,8 +1,8 @@
-import type { KeyManagementServiceClient } from '@google-cloud/kms';
 import { within } from '../../deadline.ts';
-import { type Asked, Damaged, isTransient, kmsError, tooLate } from './errors.ts';
+import { type Asked, isTransient, kmsError, tooLate } from './errors.ts';
+import { Damaged } from './messages.ts';
 
-/** Time limits in milliseconds. The limits of the client itself are 60 and 600 seconds. */
+/** Time limits in milliseconds. */
 export interface Limits {
   /** For one call. */
   readonly call: number;
@@ -16,15 +16,21 @@ export const defaultLimits: Limits = { call: 5_000, total: 20_000, pause: 200 };
 
 const ATTEMPTS = 3;
 
-/** Options for the client: one attempt, of at most `timeout` milliseconds. */
-interface CallOptions {
-  readonly timeout: number;
-  readonly retry: { readonly retryCodes: number[] };
-}
+/**
+ * Sends a request to Cloud KMS and resolves to the answer, both as Protocol Buffers. `resource` is
+ * `name=…` or `parent=…`, by which Google routes the request; `timeout` is in milliseconds. Rejects with
+ * an error that has a gRPC status.
+ */
+export type Client = (
+  method: string,
+  request: Buffer,
+  resource: readonly ['name' | 'parent', string],
+  timeout: number,
+) => Promise<Buffer>;
 
 /** A client, and the time that a command may use it. */
 export interface Session {
-  readonly client: KeyManagementServiceClient;
+  readonly client: Client;
   readonly limits: Limits;
   /** On the clock of performance.now(). */
   readonly deadline: number;
@@ -36,14 +42,14 @@ export interface Session {
  */
 export async function ask<T>(
   question: Asked & Omit<Session, 'client'>,
-  attempt: (options: CallOptions) => Promise<T>,
+  attempt: (timeout: number) => Promise<T>,
 ): Promise<T> {
   const { limits, deadline, name } = question;
   for (let tried = 1; ; tried++) {
     try {
       const left = deadline - performance.now();
       if (left <= 0) throw tooLate(name);
-      return await attempt({ timeout: Math.min(limits.call, left), retry: { retryCodes: [] } });
+      return await attempt(Math.min(limits.call, left));
     } catch (error) {
       const pause = pauseAfter(error, limits.pause * 2 ** (tried - 1));
       const late = performance.now() + pause >= deadline;
@@ -63,14 +69,6 @@ export function before<T>(deadline: number, name: string, promise: Promise<T>): 
   return within(deadline - performance.now(), promise, () => {
     throw tooLate(name);
   });
-}
-
-/** The checksum in an answer, which is text or a Long; undefined if it is missing. */
-export function checksumOf(
-  checksum: { readonly value?: unknown } | null | undefined,
-): number | undefined {
-  const value = checksum?.value;
-  return value === undefined || value === null ? undefined : Number(value);
 }
 
 /** The table for CRC32C: the Castagnoli polynomial, bits reflected (RFC 3720 §12.1). */

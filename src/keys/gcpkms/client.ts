@@ -1,12 +1,13 @@
-import type { KeyManagementServiceClient } from '@google-cloud/kms';
+import type * as Grpc from '@grpc/grpc-js';
 import { within } from '../../deadline.ts';
 import { KsealError } from '../../errors.ts';
 import type { ProviderOptions } from '../provider.ts';
-import { defaultLimits } from './call.ts';
+import { type Client, defaultLimits } from './call.ts';
 import { noCredentials } from './errors.ts';
+import { errorInfoIn } from './messages.ts';
 
 /** By endpoint. An idle channel does not keep the process alive. */
-const clients = new Map<string, Promise<KeyManagementServiceClient>>();
+const clients = new Map<string, Promise<Client>>();
 
 /** The largest answer, in bytes; a page of 1000 key versions is smaller. */
 const MAX_ANSWER = 4 * 1024 * 1024;
@@ -15,17 +16,14 @@ const MAX_ANSWER = 4 * 1024 * 1024;
 const tokenTimeout = () => 0.8 * defaultLimits.call;
 
 /**
- * The client for an endpoint, with credentials. `project` is given so that the client does not run
- * gcloud to find one. Rejects with KEY_CREDENTIALS.
+ * The client for an endpoint, with credentials. `project` is given so that Google's package does not
+ * run gcloud to find one. Rejects with KEY_CREDENTIALS.
  */
-export function connect(
-  endpoint: KmsEndpoint,
-  project: string,
-): Promise<KeyManagementServiceClient> {
+export function connect(endpoint: KmsEndpoint, project: string): Promise<Client> {
   const address = `${endpoint.host}:${endpoint.port}`;
   const known = clients.get(address);
   if (known !== undefined) return known;
-  const client = open(endpoint, project);
+  const client = open(address, endpoint.loopback, project);
   clients.set(address, client);
   return client;
 }
@@ -35,28 +33,74 @@ export function forget({ host, port }: KmsEndpoint): void {
   clients.delete(`${host}:${port}`);
 }
 
-async function open(
-  { host, port, loopback }: KmsEndpoint,
-  projectId: string,
-): Promise<KeyManagementServiceClient> {
+async function open(address: string, loopback: boolean, project: string): Promise<Client> {
   prepareEnvironment();
-  const { default: kms } = await import('@google-cloud/kms');
-  const client = new kms.KeyManagementServiceClient({
-    apiEndpoint: host,
-    port,
-    projectId,
-    clientOptions: { transporterOptions: { timeout: tokenTimeout() } },
-    'grpc.max_receive_message_length': MAX_ANSWER,
-    'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.service_config_disable_resolution': 1,
-    ...(loopback ? await plainText() : {}),
-  });
-  // Initialize first: later, a failure would be an unhandled rejection.
-  await client.initialize().catch((error: unknown) => {
+  const { default: grpc } = await import('@grpc/grpc-js');
+  const { credentials } = grpc;
+  const client = new grpc.Client(
+    address,
+    loopback
+      ? credentials.createInsecure()
+      : credentials.combineChannelCredentials(
+          credentials.createSsl(),
+          await callCredentials(grpc, project),
+        ),
+    {
+      'grpc.max_receive_message_length': MAX_ANSWER,
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.service_config_disable_resolution': 1,
+      // Plain text to this machine does not go through a proxy.
+      ...(loopback ? { 'grpc.enable_http_proxy': 0 } : {}),
+    },
+  );
+  const same = (bytes: Buffer) => bytes;
+  return (method, request, [field, name], timeout) =>
+    new Promise((resolve, reject) => {
+      const metadata = new grpc.Metadata();
+      metadata.set('x-goog-request-params', `${field}=${encodeURIComponent(name)}`);
+      const path = `/google.cloud.kms.v1.KeyManagementService/${method}`;
+      const options = { deadline: Date.now() + timeout };
+      client.makeUnaryRequest(path, same, same, request, metadata, options, (error, answer) => {
+        if (error === null && answer !== undefined) resolve(answer);
+        else reject(error && withInfo(error));
+      });
+    });
+}
+
+/** The error of a call, with the reason that Google gives in its details. */
+function withInfo(error: Grpc.ServiceError): Error {
+  const [details] = error.metadata?.get('grpc-status-details-bin') ?? [];
+  return details instanceof Buffer ? Object.assign(error, errorInfoIn(details)) : error;
+}
+
+const SCOPES = ['cloud-platform', 'cloudkms'].map(
+  (scope) => `https://www.googleapis.com/auth/${scope}`,
+);
+
+/** Adds a token to each call, and the project to bill. Rejects with KEY_CREDENTIALS. */
+async function callCredentials(
+  grpc: Pick<typeof Grpc, 'credentials' | 'Metadata'>,
+  projectId: string,
+): Promise<Grpc.CallCredentials> {
+  const { GoogleAuth } = await import('google-auth-library');
+  const clientOptions = { transporterOptions: { timeout: tokenTimeout() } };
+  const google = new GoogleAuth({ projectId, scopes: SCOPES, clientOptions });
+  // The key of a service account signs tokens itself, without Google's token service.
+  google.useJWTAccessWithScope = true;
+  const auth = await google.getClient().catch((error: unknown) => {
     throw noCredentials(error, process.env.GOOGLE_APPLICATION_CREDENTIALS);
   });
-  if (!loopback) await endTokenRequests(client);
-  return client;
+  endTokenRequests(auth as TokenRequests);
+  return grpc.credentials.createFromMetadataGenerator(({ service_url }, done) => {
+    auth.getRequestHeaders(service_url).then(
+      (headers) => {
+        const metadata = new grpc.Metadata();
+        for (const [name, value] of headers) metadata.set(name, value);
+        done(null, metadata);
+      },
+      (error) => done(error),
+    );
+  });
 }
 
 /** The method that requests a token, in the auth client of a Google machine. */
@@ -68,26 +112,13 @@ interface TokenRequests {
  * Limits the time of a token request. On Google's machines gcp-metadata sets no timeout, and all
  * later calls wait for a request that hangs.
  */
-async function endTokenRequests(client: KeyManagementServiceClient): Promise<void> {
-  const auth = (await client.auth.getClient()) as TokenRequests;
+function endTokenRequests(auth: TokenRequests): void {
   const request = auth.refreshTokenNoCache?.bind(auth);
   if (request === undefined) return;
   auth.refreshTokenNoCache = (token) =>
     within(tokenTimeout(), request(token), () => {
       throw new Error('network timeout');
     });
-}
-
-/** Options for plain text to this machine, without a proxy and without credentials. */
-async function plainText() {
-  const { default: grpc } = await import('@grpc/grpc-js');
-  return {
-    grpc,
-    sslCreds: grpc.credentials.createInsecure(),
-    'grpc.enable_http_proxy': 0,
-    // Without it the client reads the credentials to find out their cloud.
-    universeDomain: 'googleapis.com',
-  };
 }
 
 /** Variables with which Google's packages print what they send and receive: content keys, tokens. */

@@ -1,4 +1,5 @@
 import { type ErrorCode, KsealError } from '../../errors.ts';
+import { Damaged } from './messages.ts';
 import { gcloudGrant, gcloudKeys, gcloudVersions } from './name.ts';
 
 /** The gRPC status codes that Cloud KMS returns (google/rpc/code.proto). */
@@ -25,9 +26,6 @@ interface StatusError extends Error {
 export function isStatus(error: unknown): error is StatusError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number';
 }
-
-/** The data that arrived is not the data that was sent. */
-export class Damaged extends Error {}
 
 const transient: readonly number[] = [
   status.UNAVAILABLE,

@@ -2,17 +2,10 @@ import { KsealError } from '../../errors.ts';
 import type { OpeningKey } from '../../jwe/decrypt.ts';
 import { publicKeyFrom } from '../key-file.ts';
 import type { FetchedKey, ProviderOptions } from '../provider.ts';
-import {
-  ask,
-  before,
-  checksumOf,
-  crc32c,
-  defaultLimits,
-  type Limits,
-  type Session,
-} from './call.ts';
+import { ask, before, crc32c, defaultLimits, type Limits, type Session } from './call.ts';
 import { connect, forget, kmsEndpoint } from './client.ts';
-import { Damaged, isStatus, status } from './errors.ts';
+import { isStatus, status } from './errors.ts';
+import { Damaged, decryptionIn, publicKeyIn, requests, versionsIn } from './messages.ts';
 import {
   gcloudKeys,
   gcloudVersions,
@@ -102,13 +95,9 @@ async function enabledVersions(session: Session, name: string): Promise<[Version
   do {
     const page = await askForPage(session, name, pageToken);
     for (const { name: version, state, algorithm } of page.versions) {
-      const number = versionNumber(version ?? '');
+      const number = versionNumber(version);
       if (state === 'ENABLED' && number !== undefined)
-        versions.push({
-          name: `${name}/cryptoKeyVersions/${number}`,
-          number,
-          algorithm: String(algorithm),
-        });
+        versions.push({ name: `${name}/cryptoKeyVersions/${number}`, number, algorithm });
     }
     pageToken = page.nextPageToken;
   } while (pageToken !== '');
@@ -121,15 +110,14 @@ async function enabledVersions(session: Session, name: string): Promise<[Version
 }
 
 function askForPage({ client, ...time }: Session, name: string, pageToken: string) {
-  return ask({ call: 'listCryptoKeyVersions', name, ...time }, async (options) => {
-    const request = { parent: name, pageToken };
-    const [versions, next] = await client.listCryptoKeyVersions(request, {
-      ...options,
-      autoPaginate: false,
-    });
-    if (versions.some((version) => !version.name?.startsWith(`${name}/cryptoKeyVersions/`)))
+  return ask({ call: 'listCryptoKeyVersions', name, ...time }, async (timeout) => {
+    const request = requests.listCryptoKeyVersions(name, pageToken);
+    const page = versionsIn(
+      await client('ListCryptoKeyVersions', request, ['parent', name], timeout),
+    );
+    if (page.versions.some((version) => !version.name.startsWith(`${name}/cryptoKeyVersions/`)))
       throw new Damaged('the list contains versions of another key');
-    return { versions, nextPageToken: next?.pageToken ?? '' };
+    return page;
   });
 }
 
@@ -146,17 +134,13 @@ async function publicKeyOf(session: Session, name: string): Promise<FetchedKey> 
 }
 
 function askForPublicKey({ client, ...time }: Session, name: string) {
-  return ask({ call: 'getPublicKey', name, ...time }, async (options) => {
-    const [answer] = await client.getPublicKey({ name }, options);
-    const pem = answer.pem ?? '';
-    if (checksumOf(answer.pemCrc32c) !== crc32c(Buffer.from(pem)))
+  return ask({ call: 'getPublicKey', name, ...time }, async (timeout) => {
+    const request = requests.getPublicKey(name);
+    const answer = publicKeyIn(await client('GetPublicKey', request, ['name', name], timeout));
+    if (answer.pemCrc32c !== crc32c(Buffer.from(answer.pem)))
       throw new Damaged('wrong or missing checksum of the public key');
     if (answer.name !== name) throw new Damaged('the answer is for another key');
-    return {
-      pem,
-      algorithm: String(answer.algorithm),
-      protectionLevel: String(answer.protectionLevel),
-    };
+    return answer;
   });
 }
 
@@ -195,11 +179,10 @@ export function decryptWith(
 ): Promise<Uint8Array | undefined> {
   const deadline = Math.min(latest, performance.now() + limits.total);
   const checksum = crc32c(encryptedKey);
-  const request = { name, ciphertext: encryptedKey, ciphertextCrc32c: { value: checksum } };
-  return ask({ call: 'asymmetricDecrypt', name, limits, deadline }, async (options) => {
+  const request = requests.asymmetricDecrypt(name, encryptedKey, checksum);
+  return ask({ call: 'asymmetricDecrypt', name, limits, deadline }, async (timeout) => {
     try {
-      const [answer] = await client.asymmetricDecrypt(request, options);
-      return checkedPlaintext(answer);
+      return checkedPlaintext(await client('AsymmetricDecrypt', request, ['name', name], timeout));
     } catch (error) {
       if (!isStatus(error) || error.code !== status.INVALID_ARGUMENT) throw error;
       // INVALID_ARGUMENT means that the key rejects the encrypted key, or that it was damaged in
@@ -211,17 +194,11 @@ export function decryptWith(
   });
 }
 
-interface DecryptAnswer {
-  readonly plaintext?: Uint8Array | string | null;
-  readonly plaintextCrc32c?: Parameters<typeof checksumOf>[0];
-  readonly verifiedCiphertextCrc32c?: boolean | null;
-}
-
-function checkedPlaintext(answer: DecryptAnswer): Uint8Array {
-  const { plaintext, plaintextCrc32c, verifiedCiphertextCrc32c } = answer;
-  if (verifiedCiphertextCrc32c !== true)
+function checkedPlaintext(answer: Buffer): Uint8Array {
+  const { plaintext, plaintextCrc32c, verifiedCiphertextCrc32c } = decryptionIn(answer);
+  if (!verifiedCiphertextCrc32c)
     throw new Damaged('Cloud KMS received no checksum of the encrypted key');
-  if (!(plaintext instanceof Uint8Array) || checksumOf(plaintextCrc32c) !== crc32c(plaintext))
+  if (plaintextCrc32c !== crc32c(plaintext))
     throw new Damaged('wrong or missing checksum of the content key');
   return plaintext;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checksumOf, crc32c } from '../../../src/keys/gcpkms/call.ts';
+import { crc32c } from '../../../src/keys/gcpkms/call.ts';
 
 const counting = Uint8Array.from({ length: 32 }, (_, i) => i);
 
@@ -21,15 +21,4 @@ test.each([
   ['nothing', new Uint8Array(0), 0],
 ])('CRC32C of %s', (_, bytes, checksum) => {
   expect(crc32c(bytes)).toBe(checksum);
-});
-
-test.each([
-  ['text', '3808858755', 3808858755],
-  ['a number', 3808858755, 3808858755],
-  ['a Long', { low: -486108541, high: 0, toString: () => '3808858755' }, 3808858755],
-  ['nothing', undefined, undefined],
-  ['null', null, undefined],
-])('a checksum as %s', (_, value, number) => {
-  expect(checksumOf({ value })).toBe(number);
-  expect(checksumOf(null)).toBeUndefined();
 });

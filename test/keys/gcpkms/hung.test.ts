@@ -2,22 +2,30 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { fetchOpeningKeys } from '../../../src/keys/gcpkms/provider.ts';
 import { HR, quick, versionOf } from '../../kms-emulator/harness.ts';
 
-/** The client's search for credentials: it hangs, fails, then succeeds. */
-const initialize = vi.hoisted(() => vi.fn());
+/** The search for credentials: it hangs, fails, then succeeds. */
+const getClient = vi.hoisted(() => vi.fn());
 
-vi.mock('@google-cloud/kms', () => ({
-  default: {
-    KeyManagementServiceClient: class {
-      initialize = initialize;
-      getPublicKey = () => Promise.reject(Object.assign(new Error('x'), { code: 5 }));
-    },
+vi.mock('google-auth-library', () => ({
+  GoogleAuth: class {
+    getClient = getClient;
   },
 }));
 
+vi.mock('@grpc/grpc-js', async (original) => {
+  const grpc = await original<typeof import('@grpc/grpc-js')>();
+  const notFound = Object.assign(new Error('x'), { code: grpc.status.NOT_FOUND });
+  class Client {
+    makeUnaryRequest(...args: unknown[]) {
+      (args.at(-1) as (error: Error) => void)(notFound);
+    }
+  }
+  return { default: { ...grpc, Client } };
+});
+
 test('a client that hangs or fails at the start is replaced, and then kept', async () => {
   const options = {
-    env: { KSEAL_KMS_ENDPOINT: 'localhost:1' },
-    kmsEndpoint: undefined,
+    env: {},
+    kmsEndpoint: 'kms.example.org',
     verifySignature: false,
     note: () => {},
   };
@@ -25,7 +33,7 @@ test('a client that hangs or fails at the start is replaced, and then kept', asy
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
   const hanging = new Promise<void>((resolve) => {
-    initialize.mockImplementationOnce(() => {
+    getClient.mockImplementationOnce(() => {
       resolve();
       return new Promise(() => {});
     });
@@ -34,11 +42,11 @@ test('a client that hangs or fails at the start is replaced, and then kept', asy
   await hanging;
   vi.advanceTimersByTime(quick.total);
   await expect(hung).rejects.toMatchObject({ code: 'KEY_DEADLINE' });
-  initialize.mockRejectedValueOnce(new Error('CANARY'));
+  getClient.mockRejectedValueOnce(new Error('CANARY'));
   await expect(read()).rejects.toMatchObject({ code: 'KEY_CREDENTIALS' });
-  initialize.mockResolvedValue(undefined);
+  getClient.mockResolvedValue({});
   for (let i = 0; i < 2; i++) {
     await expect(read()).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
   }
-  expect(initialize).toHaveBeenCalledTimes(3);
+  expect(getClient).toHaveBeenCalledTimes(3);
 });

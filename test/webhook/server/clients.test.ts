@@ -242,7 +242,8 @@ describe('a new client CA', () => {
     await once(mutating.server, 'secureConnection');
     vi.advanceTimersByTime(defaultTimes.handshake);
     socket.write(requestOf('{}'));
-    expect(await end).toMatch(/^HTTP\/1\.1 403 /);
+    // Node.js 26 ends a connection that has no request yet; earlier ones keep it, and get a request.
+    expect(await end).toMatch(/^(?:HTTP\/1\.1 403 |$)/);
     expect(mutating.posted).toEqual([]);
   });
 

@@ -1,0 +1,15 @@
+#!/bin/sh
+# Runs the released kseal of the version in package.json, for action.yml and for pre-commit. Installs
+# it once, beside this script. Without --prefix npm would obey an .npmrc in the current folder, which
+# a pull request may have written, and install another program.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+version=$(node -p 'require(process.argv[1]).version' "$root/package.json")
+folder=$root/.installed/$version
+program=$folder/node_modules/kseal/bin/kseal.cjs
+if [ ! -e "$program" ]; then
+  npm install --prefix "$folder" --no-save --ignore-scripts --no-audit --no-fund \
+    "kseal@$version" >/dev/null
+fi
+exec node "$program" "$@"

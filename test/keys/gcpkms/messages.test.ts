@@ -1,0 +1,124 @@
+import { createRequire } from 'node:module';
+import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import { fromJSON } from '@grpc/proto-loader';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  Damaged,
+  decryptionIn,
+  errorInfoIn,
+  publicKeyIn,
+  requests,
+  versionsIn,
+} from '../../../src/keys/gcpkms/messages.ts';
+
+// Google's own definitions of the messages, with another implementation of Protocol Buffers.
+const protos = createRequire(import.meta.url)('@google-cloud/kms/build/protos/protos.json');
+const definitions = fromJSON(protos, { longs: Number, enums: String, defaults: true });
+const service = definitions['google.cloud.kms.v1.KeyManagementService'] as ServiceDefinition;
+const method = (name: string) => service[name] as MethodDefinition<object, object>;
+const read = (name: string, request: Buffer) => method(name).requestDeserialize(request);
+const written = (name: string, answer: object) => method(name).responseSerialize(answer);
+
+const enums = protos.nested.google.nested.cloud.nested.kms.nested.v1.nested;
+const { CryptoKeyVersionAlgorithm, CryptoKeyVersionState } = enums.CryptoKeyVersion.nested;
+const anyOf = ({ values }: { values: object }) => fc.constantFrom(...Object.keys(values));
+const text = fc.string({ unit: 'grapheme' });
+const bytes = fc.uint8Array({ maxLength: 1000 }).map((value) => Buffer.from(value));
+const checksum = fc.nat(2 ** 32 - 1);
+
+test('Google reads every request as it was meant', () => {
+  fc.assert(
+    fc.property(text, text, bytes, checksum, (name, pageToken, ciphertext, value) => {
+      expect(read('GetPublicKey', requests.getPublicKey(name))).toMatchObject({ name });
+      const decrypt = requests.asymmetricDecrypt(name, ciphertext, value);
+      const expected = { name, ciphertext, ciphertextCrc32c: { value } };
+      expect(read('AsymmetricDecrypt', decrypt)).toMatchObject(expected);
+      const list = requests.listCryptoKeyVersions(name, pageToken);
+      expect(read('ListCryptoKeyVersions', list)).toMatchObject({ parent: name, pageToken });
+    }),
+  );
+});
+
+test('every public key is read as Google writes it', () => {
+  const answers = fc.record({
+    pem: text,
+    algorithm: anyOf(CryptoKeyVersionAlgorithm),
+    pemCrc32c: fc.option(checksum, { nil: undefined }),
+    name: text,
+    protectionLevel: anyOf(enums.ProtectionLevel),
+  });
+  fc.assert(
+    fc.property(answers, bytes, (answer, publicKey) => {
+      const pemCrc32c = answer.pemCrc32c === undefined ? null : { value: answer.pemCrc32c };
+      // With fields that kseal does not read.
+      const more = { publicKeyFormat: 'PEM', publicKey: { data: publicKey } };
+      const message = written('GetPublicKey', { ...answer, pemCrc32c, ...more });
+      expect(publicKeyIn(message)).toEqual(answer);
+    }),
+  );
+});
+
+test('every answer to a decryption is read as Google writes it', () => {
+  fc.assert(
+    fc.property(bytes, checksum, fc.boolean(), (plaintext, value, verified) => {
+      const message = written('AsymmetricDecrypt', {
+        plaintext,
+        plaintextCrc32c: { value },
+        verifiedCiphertextCrc32c: verified,
+        protectionLevel: 'HSM',
+      });
+      const expected = { plaintext, plaintextCrc32c: value, verifiedCiphertextCrc32c: verified };
+      expect(decryptionIn(message)).toEqual(expected);
+    }),
+  );
+  expect(decryptionIn(Buffer.alloc(0))).toEqual({
+    plaintext: Buffer.alloc(0),
+    plaintextCrc32c: undefined,
+    verifiedCiphertextCrc32c: false,
+  });
+});
+
+test('every page of key versions is read as Google writes it', () => {
+  const version = fc.record({
+    name: text,
+    state: anyOf(CryptoKeyVersionState),
+    algorithm: anyOf(CryptoKeyVersionAlgorithm),
+  });
+  fc.assert(
+    fc.property(fc.array(version), text, (versions, nextPageToken) => {
+      const cryptoKeyVersions = versions.map((one) => ({ ...one, createTime: { seconds: 1e9 } }));
+      const page = { cryptoKeyVersions, nextPageToken, totalSize: 2000 };
+      const message = written('ListCryptoKeyVersions', page);
+      expect(versionsIn(message)).toEqual({ versions, nextPageToken });
+    }),
+  );
+});
+
+test('an algorithm that is newer than kseal has its number as its name', () => {
+  expect(publicKeyIn(Buffer.of(16, 200, 1)).algorithm).toBe('200');
+});
+
+test('a message of any bytes is read, or refused as damaged', () => {
+  fc.assert(
+    fc.property(bytes, (message) => {
+      for (const readMessage of [publicKeyIn, decryptionIn, versionsIn]) {
+        try {
+          readMessage(message);
+        } catch (error) {
+          expect(error).toBeInstanceOf(Damaged);
+        }
+      }
+      errorInfoIn(message);
+    }),
+  );
+});
+
+test.each([
+  ['ends in a field', Buffer.of(10, 5, 65)],
+  ['ends in a number', Buffer.of(16, 128)],
+  ['has an endless number', Buffer.alloc(20, 255)],
+  ['has a group', Buffer.of(11)],
+])('a message that %s is damaged', (_, message) => {
+  expect(() => publicKeyIn(message)).toThrow(Damaged);
+});
