@@ -419,6 +419,33 @@ test('every environment variable and every metric is listed', () => {
   expect(explained).toEqual(expect.arrayContaining([...variables, ...settings, ...metrics]));
 });
 
+// `npm run bench -- --write` writes the tables.
+test('docs/performance.md explains the groups of the bench, and has a figure for each row', async () => {
+  const { groups }: { groups: readonly BenchGroup[] } = await import(
+    join(root, 'test/bench/groups.mjs')
+  );
+  const [, figures = ''] = read('docs/performance.md').split('\n## Figures\n');
+  const tables = [...figures.matchAll(/(?:^\|.*\n)+/gm)].map(([table]) =>
+    table
+      .split('\n')
+      .flatMap((line) => (/^\| (?!---)/.test(line) ? [line.slice(2, -2).split(' | ')] : [])),
+  );
+  const titles = tables.map((rows) => rows.map(([title]) => title));
+  expect(titles).toEqual(groups.map(({ name, rows }) => [name, ...rows.map(({ title }) => title)]));
+  const aims = tables.flat().map((cells) => [cells[0], cells.at(-1)]);
+  for (const { title, aim } of groups.flatMap(({ rows }) => rows)) {
+    if (aim !== undefined) expect(aims).toContainEqual([title, aim]);
+  }
+  expect(anchorsOf('docs/performance.md')).toEqual(
+    expect.arrayContaining(groups.map(({ name }) => name)),
+  );
+});
+
+interface BenchGroup {
+  readonly name: string;
+  readonly rows: readonly { readonly title: string; readonly aim?: string }[];
+}
+
 describe('docs/format.md', () => {
   const fileIn = (name: string) =>
     blocksOf('docs/format.md')
