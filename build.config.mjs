@@ -1,17 +1,19 @@
-// Bundles src/ and all packages into dist/: a small entry point and a chunk per command. kseal starts
-// fast because a command loads only the code that it runs. Then writes the library, the man pages to
+// Bundles src/ and all packages into dist/. kseal starts fast because a command evaluates only the
+// modules that it needs, most of them from a cache of V8. Then writes the library, the man pages to
 // dist/man/, and the licences of the bundled packages to dist/licenses.txt.
+import { realpathSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build, transform } from 'esbuild';
+import { build } from 'esbuild';
+import { makeCache } from './build/cache.mjs';
 import { libraryFiles, makeLibrary } from './build/library.mjs';
+import { programFiles } from './build/modules.mjs';
 
-const { version } = JSON.parse(await readFile(new URL('package.json', import.meta.url), 'utf8'));
+export const { version } = JSON.parse(
+  await readFile(new URL('package.json', import.meta.url), 'utf8'),
+);
 const root = import.meta.dirname;
-// Another build may run at the same time, or kseal: each file of dist/ is replaced by renaming, and
-// removed only if it is no longer part of the program.
-const made = await mkdtemp(join(root, '.build-'));
 const options = {
   absWorkingDir: root,
   bundle: true,
@@ -26,7 +28,7 @@ const options = {
   legalComments: 'eof',
   define: { KSEAL_VERSION: JSON.stringify(version), KSEAL_DIST: '__dirname' },
 };
-const entries = ['main.cjs', 'io.cjs', ...libraryFiles];
+const entries = ['main.cjs', ...libraryFiles];
 
 /** The paths of all files below a folder, relative to it. */
 async function filesIn(folder) {
@@ -46,68 +48,62 @@ async function licenseOf(folder) {
   return by ? `${license}, by ${by}` : license;
 }
 
-/** The copyright notices of the packages of bundled files, without which nobody may distribute them. */
-async function licensesOf(paths) {
-  const folders = new Map();
-  for (const path of paths.toSorted()) {
-    const [folder, name] = /^.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path) ?? [];
-    if (name !== undefined && !folders.has(name)) folders.set(name, join(root, folder));
-  }
+/** The folders of the packages that have code in a bundle, as package-lock.json names them. */
+export function packagesIn({ outputs }) {
+  const paths = Object.values(outputs).flatMap(({ inputs }) =>
+    Object.keys(inputs).filter((path) => inputs[path].bytesInOutput > 0),
+  );
+  const folders = paths.flatMap(
+    (path) => /node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path) ?? [],
+  );
+  return [...new Set(folders)].sort();
+}
+
+/** The copyright notices of the packages in a bundle, without which nobody may distribute it. */
+export async function licensesOf(metafile) {
   const packagesOf = new Map();
-  for (const [name, folder] of folders) {
-    const license = (await licenseOf(folder)).trim();
-    packagesOf.set(license, [...(packagesOf.get(license) ?? []), name]);
+  for (const folder of packagesIn(metafile)) {
+    const license = (await licenseOf(join(root, folder))).trim();
+    const name = folder.split('node_modules/').at(-1);
+    packagesOf.set(license, (packagesOf.get(license) ?? new Set()).add(name));
   }
-  const notices = [...packagesOf].map(([license, names]) => `${names.join('\n')}\n\n${license}\n`);
+  const notices = [...packagesOf].map(
+    ([license, names]) => `${[...names].join('\n')}\n\n${license}\n`,
+  );
   return ['kseal contains code of these packages.\n', ...notices].join(`\n${'-'.repeat(72)}\n\n`);
 }
 
-/**
- * Bundles the program into CommonJS chunks. esbuild splits only ES modules, but Node loads CommonJS
- * faster; so each chunk is converted after it was split.
- */
-async function makeChunks(dist) {
-  const { metafile, outputFiles } = await build({
-    ...options,
-    entryPoints: ['src/cli/main.ts', 'src/cli/io.ts'],
-    outdir: dist,
-    outExtension: { '.js': '.cjs' },
-    splitting: true,
-    metafile: true,
-    write: false,
-  });
+/** Writes the program to a folder; `define` replaces constants. Returns the metafile of esbuild. */
+export async function makeChunks(dist, define) {
+  const all = { ...options, define: { ...options.define, ...define } };
+  const { files, metafile } = await programFiles('src/cli/main.ts', all);
   await mkdir(dist);
-  for (const { path, text } of outputFiles) {
-    const { code } = await transform(text, {
-      format: 'cjs',
-      platform: options.platform,
-      target: options.target,
-      supported: { 'dynamic-import': false },
-    });
-    await writeFile(path, code);
-  }
+  for (const [name, text] of files) await writeFile(join(dist, name), text);
   // Not published: the tests read it.
   const modules = Object.entries(metafile.outputs).map(([path, { inputs }]) => [
     basename(path),
     Object.keys(inputs),
   ]);
   await writeFile(join(dist, 'modules.json'), JSON.stringify(Object.fromEntries(modules)));
-  return Object.keys(metafile.inputs);
+  return metafile;
 }
 
 /** The entry points of worker threads: each is one file, which a single executable can contain. */
-const workers = { 'encrypt-worker.cjs': 'src/jwe/encrypt-worker.ts' };
+export const workers = { 'encrypt-worker.cjs': 'src/jwe/encrypt-worker.ts' };
 
-async function makeWorkers(dist) {
+export async function makeWorkers(dist) {
   for (const [name, entry] of Object.entries(workers))
     await build({ ...options, format: 'cjs', entryPoints: [entry], outfile: join(dist, name) });
 }
 
-async function makeAll() {
+async function makeAll(made) {
   const dist = join(made, 'dist');
-  const inputs = [...(await makeChunks(dist)), ...(await makeLibrary(dist, options))];
+  const program = await makeChunks(dist);
+  const library = await makeLibrary(dist, options);
   await makeWorkers(dist);
-  await writeFile(join(dist, 'licenses.txt'), await licensesOf(inputs));
+  await makeCache(dist);
+  const licenses = await licensesOf({ outputs: { ...program.outputs, ...library.outputs } });
+  await writeFile(join(dist, 'licenses.txt'), licenses);
   // Built apart from the program, which would otherwise be split into more files. It finds the packages
   // itself, and loads only those that it needs.
   const generator = join(made, 'man.mjs');
@@ -120,7 +116,11 @@ async function makeAll() {
   return dist;
 }
 
-/** Moves all files to dist/, the entry points last, because they name the others. */
+/**
+ * Moves all files to dist/, the entry points last, because they name the others. Another build may run
+ * at the same time, or kseal: each file is replaced by renaming, and removed only if it is no longer
+ * part of the program.
+ */
 async function install(from) {
   const to = join(root, 'dist');
   const names = await filesIn(from);
@@ -133,8 +133,15 @@ async function install(from) {
     if (!names.includes(name)) await rm(join(to, name), { force: true });
 }
 
-try {
-  await install(await makeAll());
-} finally {
-  await rm(made, { recursive: true });
+/** Calls `make` with a new folder in the project, and removes the folder. */
+export async function withFolder(make) {
+  const made = await mkdtemp(join(root, '.build-'));
+  try {
+    return await make(made);
+  } finally {
+    await rm(made, { recursive: true });
+  }
 }
+
+if (realpathSync(process.argv[1]) === import.meta.filename)
+  await withFolder(async (made) => install(await makeAll(made)));

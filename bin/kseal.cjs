@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-const { systemIO } = require('../dist/io.cjs');
 const { main } = require('../dist/main.cjs');
 
 // A handler, unlike the default action, lets a write finish first, and restores the terminal. A server
@@ -9,8 +8,10 @@ for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM:
     if (process.listenerCount(signal) === 1) process.exit(code);
   });
 }
-main(process.argv.slice(2), systemIO()).then((code) => {
+main(process.argv.slice(2)).then((code) => {
   process.exitCode = code;
-  // All output is written. An open socket, for example to a token service, must not delay the exit.
+  // Node would first take down its heap.
+  if (process.stdout.writableLength + process.stderr.writableLength === 0) process.exit();
+  // An open socket, for example to a token service, must not delay the exit.
   setTimeout(() => process.exit(), 1000).unref();
 });

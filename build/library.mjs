@@ -10,7 +10,7 @@ const entry = 'src/index.ts';
 /** The files of dist/ that package.json exports. */
 export const libraryFiles = ['index.js', 'index.d.ts'];
 
-/** Writes the library and its types to a folder. Returns the paths of the bundled files. */
+/** Writes the library and its types to a folder. Returns the metafile of esbuild. */
 export async function makeLibrary(dist, options) {
   const { metafile } = await build({
     ...options,
@@ -20,7 +20,7 @@ export async function makeLibrary(dist, options) {
     metafile: true,
   });
   await writeTypes(dist, options.absWorkingDir);
-  return Object.keys(metafile.inputs);
+  return metafile;
 }
 
 /** The entry declares all types, so that the compiler reads no other file. */

@@ -4,7 +4,7 @@ import { inspectManifest as inspectSecrets } from './inspect/inspect.ts';
 import { bindingTo, DEFAULT_MAX_SCOPE } from './jwe/binding.ts';
 import type { OpeningKey } from './jwe/decrypt.ts';
 import { type KeyFile, openingKeyFrom, publicKeyFrom } from './keys/key-file.ts';
-import { newManifest } from './manifest/edit.ts';
+import { newManifest } from './manifest/new-manifest.ts';
 import { refuseSops } from './manifest/other-tools.ts';
 import { decodeManifest, readManifest, selectSecret } from './manifest/read.ts';
 import type { Manifest } from './manifest/types.ts';
@@ -215,7 +215,7 @@ export async function sealValue(options: SealValueOptions): Promise<string> {
   // A wider scope does not bind all of the place, but a Secret needs it.
   bindingTo('strict', { namespace, name, key });
   const blank = { type: undefined, labels: new Map(), annotations: new Map(), json: true };
-  const manifest = readManifest(newManifest({ ...blank, name, namespace }), '');
+  const manifest = newManifest({ ...blank, name, namespace });
   const secret = selectSecret(manifest, { name, namespace });
   const changes = { values: [{ key, bytes: bytesOf(value) }], remove: [] };
   const policy = { strict: true, allow: new Set(allow) };

@@ -5,18 +5,23 @@ import { distance } from 'fastest-levenshtein';
  * files and requests, and a terminal would obey such characters.
  */
 export function printable(text: string): string {
+  // Almost every text, and a class of Unicode takes a millisecond to prepare.
+  if (isAscii.test(text)) return text;
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\uFFFE\uFFFF]/gu,
     (c) => `\\u{${c.codePointAt(0)?.toString(16)}}`,
   );
 }
 
+/** Printable characters of ASCII. */
+const isAscii = /^[\x20-\x7e]*$/;
+
 /**
  * The columns that `text`, which must be printable, takes on a terminal: none for a combining mark,
  * two for an emoji or an East Asian character (Unicode Standard Annex 11).
  */
 export function widthOf(text: string): number {
-  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  if (isAscii.test(text)) return text.length;
   let width = 0;
   // A Korean syllable and a letter with its accent become one character.
   for (const character of text.normalize('NFC')) width += columnsOf(character);
@@ -73,7 +78,7 @@ export function counted(count: number, noun: string): string {
 
 /** Returns a number such as 2,000. */
 export function grouped(count: number): string {
-  return count.toLocaleString('en-US');
+  return `${count}`.replace(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
 /** The most things that a message names; it counts the others. */

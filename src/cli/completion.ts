@@ -1,4 +1,5 @@
 import { basename, resolve } from 'node:path';
+import { isSea } from 'node:sea';
 import { type Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
@@ -24,7 +25,7 @@ export function configure(
       if (name === undefined) return writeStdout(io, instructions(io));
       const shell = shellNamed(name);
       if (shell === undefined) throw usage(`not one of ${names.join(', ')}`, name);
-      return writeStdout(io, words ? await answer(io, shell, command, load) : shell.script);
+      return writeStdout(io, words ? await answer(io, shell, command, load) : named(shell.script));
     });
 }
 
@@ -33,13 +34,20 @@ function shellNamed(name: string): Shell | undefined {
   return Object.hasOwn(shells, known) ? shells[known] : undefined;
 }
 
+/** A text with the name of the single executable in place of kseal, if it was started by another. */
+function named(text: string): string {
+  const name = isSea() ? basename(process.argv0, '.exe') : 'kseal';
+  // Any other name would have to be quoted.
+  return /^[\w.-]+$/.test(name) ? text.replaceAll(/\bkseal\b/g, name) : text;
+}
+
 /** Explains how to turn on completion in the shell of the user. Throws USAGE for an unknown one. */
 function instructions({ env, stdout }: IO): string {
   // Git Bash on Windows has a path with the extension.
   const name = basename(env.SHELL ?? '', '.exe');
   const shell = stdout.isTTY ? shellNamed(name) : undefined;
   if (shell === undefined) throw usage(`no shell given: use one of ${names.join(', ')}`);
-  return `To complete with Tab in ${name}, add this line to ${shell.file}:\n\n  ${shell.line}\n\nThen open a new terminal.\n`;
+  return `To complete with Tab in ${name}, add this line to ${shell.file}:\n\n  ${named(shell.line)}\n\nThen open a new terminal.\n`;
 }
 
 function usage(problem: string, thing?: string): KsealError {

@@ -10,7 +10,7 @@ import { checkWritable, replaceFiles } from '../fs/write.ts';
 import type { Scope } from '../jwe/binding.ts';
 import { fingerprintOf } from '../jwe/thumbprint.ts';
 import { forbiddenValue } from '../kubernetes/secret.ts';
-import { newManifest } from '../manifest/edit.ts';
+import { newManifest } from '../manifest/new-manifest.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
 import { sealedKeysIn, secretAt } from '../manifest/place.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
@@ -235,10 +235,7 @@ function checkChangeable(file: string, shown: string): void {
 function emptyManifest({ name, namespace, type, file }: Target): Manifest {
   const none = new Map<string, string>();
   const json = file.endsWith('.json');
-  return readManifest(
-    newManifest({ name, namespace, type, labels: none, annotations: none, json }),
-    '',
-  );
+  return newManifest({ name, namespace, type, labels: none, annotations: none, json });
 }
 
 function existingManifest(file: string, shown: string): Manifest {

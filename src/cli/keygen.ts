@@ -72,7 +72,7 @@ export async function makeKeyPair(
     publicExponent: 65537,
   });
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  return { publicKey, pem, kid: await kidOf(publicKey) };
+  return { publicKey, pem, kid: kidOf(publicKey) };
 }
 
 function exists(thing: string, prefix: string, bits: string): KsealError {

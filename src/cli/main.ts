@@ -1,10 +1,10 @@
 import { KsealError } from '../errors.ts';
 import { shellWord } from '../text.ts';
-import { type IO, version } from './io.ts';
+import { type IO, systemIO, version } from './io.ts';
 import { reportErrors, takeColour, withLooks, writeStdout } from './print.ts';
 
 /** Runs a command line and returns the exit code. Never throws. */
-export async function main(argv: readonly string[], io: IO): Promise<number> {
+export async function main(argv: readonly string[], io: IO = systemIO()): Promise<number> {
   // A failed write reports its error itself; without a listener Node would throw it again.
   for (const stream of [io.stdout, io.stderr]) stream.on('error', () => {});
   let shown = io;

@@ -12,16 +12,10 @@ import { type Encrypt, encryptAll } from '../jwe/encrypt.ts';
 import type { EncryptPool } from '../jwe/encrypt-pool.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { isSecretName, missingKeys, secretLabel } from '../kubernetes/secret.ts';
-import { newManifest } from '../manifest/edit.ts';
+import { newManifest } from '../manifest/new-manifest.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
 import { placeOf } from '../manifest/place.ts';
-import {
-  isWithoutSecret,
-  matchingSecrets,
-  noSecret,
-  readManifest,
-  selectSecret,
-} from '../manifest/read.ts';
+import { isWithoutSecret, matchingSecrets, noSecret, selectSecret } from '../manifest/read.ts';
 import type { Manifest } from '../manifest/types.ts';
 import {
   allowedCodes,
@@ -341,7 +335,12 @@ async function sealValues(
   // Fails before the first prompt if no value can be bound.
   bindingTo(setting.scope, { ...place, key: 'any' });
   if (form === undefined && sources.length > 0) {
-    const label = secretLabel({ ...secret, ...place });
+    const label = secretLabel({
+      ...place,
+      name: place.name,
+      namespace: place.namespace,
+      generateName: secret.generateName,
+    });
     sayScope(io, setting.scope, `for Secret ${label}${manifest.path && ` in ${manifest.path}`}`);
   }
   const options = sealOptions(flags, setting);
@@ -516,7 +515,7 @@ function checkNew(io: IO, { name, flags, sources }: Line): void {
 
 function newTarget(io: IO, { name = '', flags }: Line): Manifest {
   const { namespace } = knownFrom(io, flags)([flags.output]);
-  const text = newManifest({
+  return newManifest({
     name,
     namespace,
     type: flags.type,
@@ -524,7 +523,6 @@ function newTarget(io: IO, { name = '', flags }: Line): Manifest {
     annotations: pairs('--annotation', flags.annotation),
     json: flags.output?.endsWith('.json') ?? false,
   });
-  return readManifest(text, '');
 }
 
 /** Reads the manifest of `--into`. Throws if it is missing, or cannot be changed. */
@@ -752,7 +750,7 @@ async function sealAll(
       if (!printed.has(setting.scope)) sayScope(io, setting.scope);
       printed.add(setting.scope);
       const options = { ...sealOptions(flags, setting), encrypt };
-      const { sealed } = startSealing(manifest, setting.key, options);
+      const { sealed } = await startSealing(manifest, setting.key, options);
       const file = sealed.then((result) => sealedFile(path, manifest, result));
       // A failure is thrown when the file is awaited.
       file.catch(() => {});

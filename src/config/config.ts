@@ -13,28 +13,34 @@ import { fields, listOf, mapOf, oneOf, readYaml, text, words } from './schema.ts
 export const CONFIG_NAME = '.kseal.yaml';
 const MAX_CONFIG = 256 * 1024;
 
+// The schemas are functions, because most commands find no configuration.
+
 /** A key under `keys:`. Paths are relative to the folder of the file, with `/`. */
-const key = fields({
-  /** The name that is shown to people. */
-  title: v.optional(text),
-  /** The public key file that seals. */
-  file: v.optional(text),
-  /** The source of the public key; if it is a KMS, its key opens. */
-  source: v.optional(text),
-  /** A private key file that opens. */
-  private: v.optional(text),
-  /** The pin: another key under this name is refused. */
-  kid: v.optional(
-    v.pipe(
-      text,
-      v.transform(parseKid),
-      v.string(
-        words('must be a kid of 43 characters or 64 hex digits', 'to print it: kseal inspect FILE'),
+const key = () =>
+  fields({
+    /** The name that is shown to people. */
+    title: v.optional(text),
+    /** The public key file that seals. */
+    file: v.optional(text),
+    /** The source of the public key; if it is a KMS, its key opens. */
+    source: v.optional(text),
+    /** A private key file that opens. */
+    private: v.optional(text),
+    /** The pin: another key under this name is refused. */
+    kid: v.optional(
+      v.pipe(
+        text,
+        v.transform(parseKid),
+        v.string(
+          words(
+            'must be a kid of 43 characters or 64 hex digits',
+            'to print it: kseal inspect FILE',
+          ),
+        ),
       ),
     ),
-  ),
-  state: v.optional(oneOf(['active', 'deprecated', 'revoked'])),
-});
+    state: v.optional(oneOf(['active', 'deprecated', 'revoked'])),
+  });
 
 /** A row of `rules:`, for the manifests that its glob matches. It may only name configured keys. */
 const rule = (keyNames: readonly string[]) =>
@@ -54,12 +60,13 @@ const rule = (keyNames: readonly string[]) =>
     ),
   });
 
-const verify = fields({
-  /** Globs of the files that `kseal verify` skips. */
-  ignore: v.optional(listOf(glob)),
-  /** From rule id to severity. */
-  rules: v.optional(mapOf(oneOf(['off', 'warning', 'error']), isKeyName, 'rule id')),
-});
+const verify = () =>
+  fields({
+    /** Globs of the files that `kseal verify` skips. */
+    ignore: v.optional(listOf(glob)),
+    /** From rule id to severity. */
+    rules: v.optional(mapOf(oneOf(['off', 'warning', 'error']), isKeyName, 'rule id')),
+  });
 
 const file = (keyNames: readonly string[]) =>
   fields({
@@ -69,17 +76,18 @@ const file = (keyNames: readonly string[]) =>
         words(`unsupported version ${received}`, 'write version: 1'),
       ),
     ),
-    keys: v.optional(mapOf(key, isKeyName, 'key name')),
+    keys: v.optional(mapOf(key(), isKeyName, 'key name')),
     rules: v.optional(listOf(rule(keyNames))),
-    verify: v.optional(verify),
+    verify: v.optional(verify()),
   });
 
-const manifest = v.custom<never>(
-  () => false,
-  words('is a Kubernetes manifest, not a configuration of kseal', 'rename the file'),
-);
+const manifest = () =>
+  v.custom<never>(
+    () => false,
+    words('is a Kubernetes manifest, not a configuration of kseal', 'rename the file'),
+  );
 
-export type ConfiguredKey = Readonly<v.InferOutput<typeof key>>;
+export type ConfiguredKey = Readonly<v.InferOutput<ReturnType<typeof key>>>;
 export type PathRule = Readonly<v.InferOutput<ReturnType<typeof rule>>>;
 
 export interface Config {
@@ -89,7 +97,7 @@ export interface Config {
   readonly folder: string;
   readonly keys: ReadonlyMap<string, ConfiguredKey>;
   readonly rules: readonly PathRule[];
-  readonly verify: Readonly<v.InferOutput<typeof verify>>;
+  readonly verify: Readonly<v.InferOutput<ReturnType<typeof verify>>>;
 }
 
 /**
@@ -109,7 +117,7 @@ export function parseConfig(bytes: Uint8Array, path: string, folder: string): Co
     verify = {},
   } = readYaml(source, path, (data) => {
     const named = data instanceof Map ? data : new Map();
-    if (named.has('apiVersion')) return manifest;
+    if (named.has('apiVersion')) return manifest();
     const keys: unknown = named.get('keys');
     return file(keys instanceof Map ? [...keys.keys()] : []);
   });

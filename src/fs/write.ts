@@ -246,11 +246,11 @@ function isSpecial(path: string): boolean {
 /** The target of a path after all links, of which the last may dangle. */
 function targetOf(path: string): string {
   try {
-    return fs.realpathSync(path);
+    return fs.realpathSync.native(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ELOOP') throw error;
     if (!isLink(path)) return path;
-    return targetOf(resolve(fs.realpathSync(dirname(path)), fs.readlinkSync(path)));
+    return targetOf(resolve(fs.realpathSync.native(dirname(path)), fs.readlinkSync(path)));
   }
 }
 

@@ -46,10 +46,11 @@ const segmentNames = [
  * never quotes the value.
  */
 export function readCompact(bytes: Uint8Array): CompactJwe {
-  const segments = splitSegments(bufferOf(bytes).toString('latin1'));
+  const text = bufferOf(bytes);
+  const segments = splitSegments(text.toString('latin1'));
   const decoded = segments.map(decodeSegment) as [Buffer, Buffer, Buffer, Buffer, Buffer];
   const [header, encryptedKey, iv, ciphertext, tag] = decoded;
-  const aad = Buffer.from(segments[0] ?? '', 'latin1');
+  const aad = text.subarray(0, segments[0]?.length);
   const jwe = { header: readHeader(header), aad, encryptedKey, iv, ciphertext, tag };
   checkLengths(jwe);
   return jwe;

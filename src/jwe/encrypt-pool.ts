@@ -69,9 +69,10 @@ export function newEncryptPool(): EncryptPool {
   };
   const send = () => {
     while (queue.length > 0 && !hasEnded) {
-      const free = threads.find(({ sent }) => sent.length < AHEAD);
-      const thread = free ?? (threads.length < most ? start() : undefined);
-      if (thread === undefined) return;
+      const [idlest] = threads.toSorted((a, b) => a.sent.length - b.sent.length);
+      const isFree = idlest !== undefined && idlest.sent.length < AHEAD;
+      if (!isFree && threads.length === most) return;
+      const thread = isFree ? idlest : start();
       const { key } = queue[0] as Task;
       const other = queue.findIndex((task, at) => at === BATCH || task.key !== key);
       const tasks = queue.splice(0, other < 0 ? queue.length : other);

@@ -1,10 +1,11 @@
-import type { KeyObject } from 'node:crypto';
-import { calculateJwkThumbprint } from 'jose';
+import { createHash, type KeyObject } from 'node:crypto';
 import { decodeBase64url } from './encoding.ts';
 
-/** The kid of a public key: its SHA-256 JWK thumbprint (RFC 7638) as 43 base64url characters. */
-export function kidOf(publicKey: KeyObject): Promise<string> {
-  return calculateJwkThumbprint(publicKey.export({ format: 'jwk' }) as { kty: string }, 'sha256');
+/** The kid of a public RSA key: its SHA-256 JWK thumbprint (RFC 7638) as 43 base64url characters. */
+export function kidOf(publicKey: KeyObject): string {
+  const { e, kty, n } = publicKey.export({ format: 'jwk' });
+  // §3: "containing only the required members of a JWK representing the key", in lexicographic order.
+  return createHash('sha256').update(JSON.stringify({ e, kty, n })).digest('base64url');
 }
 
 /** The fingerprint of a key, the form that people compare: 16 groups of four hex digits, then the kid. */

@@ -203,7 +203,7 @@ async function checkedKey(source: Source): Promise<KeyFile> {
   const parsed = source.text.startsWith('{') ? parseJwk(source) : await parsePem(source);
   const bits = checkRsa(parsed.key, source);
   const publicKey = parsed.kind === 'public' ? parsed.key : createPublicKey(parsed.key);
-  return { ...parsed, bits, kid: await kidOf(publicKey) };
+  return { ...parsed, bits, kid: kidOf(publicKey) };
 }
 
 const NO_KEY = 'not a key in PEM or JWK format';

@@ -183,7 +183,8 @@ export function copiesIn<T extends Plaintext>(
   edits: readonly Edit[],
   plaintexts: readonly T[],
 ): readonly Copy<T>[] {
-  if (plaintexts.length === 0) return [];
+  // A new manifest that has only names cannot hold a copy.
+  if (plaintexts.length === 0 || manifest.fresh !== undefined) return [];
   const scalars = scalarsIn(manifest.roots);
   const names = new Set(scalars.filter(isName).map(({ node }) => node.text));
   const find = finderOf(plaintexts, names);

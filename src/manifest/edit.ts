@@ -1,11 +1,12 @@
 import { decodeUtf8 } from '../text.ts';
 import type { YamlMap, YamlNode, YamlScalar } from '../yaml/node.ts';
 import { addEntries, type Change, changeField } from './edit-mapping.ts';
+import { newText } from './new-manifest.ts';
 import { entryNamed } from './nodes.ts';
 import { readManifest } from './read.ts';
 import { scalarSplices } from './scalars.ts';
 import { applySplices, type Splice } from './splice.ts';
-import { type Addition, additionsOf, blockLines, flowMap, type Style, styleOf } from './style.ts';
+import { type Addition, additionsOf, type Style, styleOf } from './style.ts';
 import { type Entry, type Field, fieldNames, type Manifest, type SecretDocument } from './types.ts';
 
 type Value = Pick<Entry, 'field' | 'key' | 'bytes'>;
@@ -35,9 +36,18 @@ interface State {
 export function editManifest(manifest: Manifest, edits: readonly Edit[]): string {
   if (manifest.problems.length > 0) throw new Error('a manifest with problems cannot be edited');
   const states = statesAfter(manifest, edits);
+  if (manifest.fresh !== undefined) return newText(manifest.fresh, states.flatMap(fieldsAfter));
   const edited = applySplices(manifest.source, splicesOf(manifest, states));
   if (edited !== manifest.source) checkEdited(manifest, states, edited);
   return edited;
+}
+
+/** The fields of a new Secret, which is printed with them. */
+function fieldsAfter({ values }: State): readonly Addition[] {
+  return fieldNames.flatMap((field) => {
+    const texts = [...values[field]].map(([key, bytes]) => ({ key, value: textOf(field, bytes) }));
+    return texts.length === 0 ? [] : [{ key: field, value: texts }];
+  });
 }
 
 /** Returns the parts of the source that `edits` replace, in any order. */
@@ -198,39 +208,4 @@ function isEqualNode(a: YamlNode, b: YamlNode, covered: ReadonlySet<YamlNode>): 
     b.kind === 'map' &&
     isEqualList(own(a), own(b), (x, y) => isEqual(x.key, y.key) && isEqual(x.value, y.value))
   );
-}
-
-interface NewSecret {
-  readonly name: string;
-  readonly namespace: string | undefined;
-  readonly type: string | undefined;
-  readonly labels: ReadonlyMap<string, string>;
-  readonly annotations: ReadonlyMap<string, string>;
-  /** Whether to write JSON, indented by two spaces, instead of YAML. */
-  readonly json: boolean;
-}
-
-/** Writes the manifest of a Secret without values, for `editManifest` to add them. */
-export function newManifest(secret: NewSecret): string {
-  const { name, namespace, type, labels, annotations, json } = secret;
-  const style = { source: '', eol: '\n', json, unit: '  ', colon: ': ', comma: ', ' };
-  const metadata = [
-    ...optional('name', name),
-    ...optional('namespace', namespace),
-    ...optional('labels', additionsOf(labels)),
-    ...optional('annotations', additionsOf(annotations)),
-  ];
-  const entries = [
-    ...optional('apiVersion', 'v1'),
-    ...optional('kind', 'Secret'),
-    ...optional('metadata', metadata),
-    ...optional('type', type),
-  ];
-  const text = json ? flowMap(entries, '', style) : blockLines(entries, '', style).join('\n');
-  return `${text}\n`;
-}
-
-function optional(key: string, value: Addition['value'] | undefined): readonly Addition[] {
-  const isEmpty = typeof value === 'object' && value.length === 0;
-  return value === undefined || isEmpty ? [] : [{ key, value }];
 }

@@ -180,16 +180,23 @@ const generic: Placeholder = {
   pattern: String.raw`<[^<>\n|]+${modifiers}>`,
 };
 
-/** Returns a regular expression with one group for each form. */
-const anyOf = (forms: readonly Placeholder[], flags: string) =>
-  new RegExp(forms.map(({ pattern }) => `(${pattern})`).join('|'), flags);
+/** Returns the forms with their regular expression, made when it is first used: it is long. */
+function lazily(forms: readonly Placeholder[], flags: string) {
+  let pattern: RegExp | undefined;
+  return () => {
+    pattern ??= new RegExp(forms.map((form) => `(${form.pattern})`).join('|'), flags);
+    return { forms, pattern };
+  };
+}
 
-const specific = { forms: placeholders, pattern: anyOf(placeholders, 'g') };
-const everything = [...placeholders, generic];
-const withGeneric = { forms: everything, pattern: anyOf(everything, 'g') };
-const certain = placeholders.filter(({ anywhere }) => anywhere);
-const unmistakable = { forms: certain, pattern: anyOf(certain, '') };
+const specific = lazily(placeholders, 'g');
+const withGeneric = lazily([...placeholders, generic], 'g');
+const unmistakable = lazily(
+  placeholders.filter(({ anywhere }) => anywhere),
+  '',
+);
 
+/** The tool of the form whose group matched. */
 function toolOf(forms: readonly Placeholder[], groups: readonly unknown[]): string | undefined {
   return forms[groups.findIndex((group) => group !== undefined)]?.tool;
 }
@@ -206,7 +213,7 @@ export function placeholderTool(
   annotations: SecretDocument['annotations'] = [],
 ): string | undefined {
   if (text.length > MAX_PLACEHOLDER || !/[{<:;]/.test(text)) return undefined;
-  const { forms, pattern } = hasGenericPlaceholders(annotations) ? withGeneric : specific;
+  const { forms, pattern } = (hasGenericPlaceholders(annotations) ? withGeneric : specific)();
   let tool: string | undefined;
   const rest = text.replace(pattern, (_, ...groups) => {
     tool ??= toolOf(forms, groups);
@@ -217,8 +224,10 @@ export function placeholderTool(
 
 /** Returns the tool that would replace a part of a text, if that is beyond doubt. */
 export function toolNamedIn(text: string): string | undefined {
-  const [, ...groups] = unmistakable.pattern.exec(text) ?? [];
-  return toolOf(unmistakable.forms, groups);
+  if (!/[<{+]/.test(text)) return undefined;
+  const { forms, pattern } = unmistakable();
+  const [, ...groups] = pattern.exec(text) ?? [];
+  return toolOf(forms, groups);
 }
 
 function hasGenericPlaceholders(annotations: SecretDocument['annotations']): boolean {

@@ -21,6 +21,19 @@ export interface Manifest extends Nesting {
   readonly problems: readonly Diagnostic<ReaderCode>[];
   /** All documents, for `editManifest`. */
   readonly roots: readonly YamlNode[];
+  /** The Secret of a new manifest that has only names; `editManifest` prints it. */
+  readonly fresh?: NewSecret;
+}
+
+/** A Secret to write into a new manifest. */
+export interface NewSecret {
+  readonly name: string;
+  readonly namespace: string | undefined;
+  readonly type: string | undefined;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly annotations: ReadonlyMap<string, string>;
+  /** Whether to write JSON, indented by two spaces, instead of YAML. */
+  readonly json: boolean;
 }
 
 export interface SecretDocument {

@@ -83,21 +83,39 @@ export async function sealManifest(
   key: PublicKey | undefined,
   options: SealOptions,
 ): Promise<Sealed> {
-  return startSealing(manifest, key, options).sealed;
+  const { sealed } = await startSealing(manifest, key, options);
+  return sealed;
 }
 
+/** The values after which threads get a chance to deliver what they have encrypted. */
+const VALUES_AT_ONCE = 128;
+
 /**
- * Begins to seal every plaintext value of a manifest. Throws all its problems at once; after that
- * only the encryption can fail.
+ * Checks all values of a manifest, and begins to encrypt those of one Secret while it checks the
+ * next. Throws all problems at once; after that only the encryption can fail.
  */
-export function startSealing(
+export async function startSealing(
   manifest: Manifest,
   key: PublicKey | undefined,
   options: SealOptions,
-): { readonly sealed: Promise<Sealed> } {
+): Promise<{ readonly sealed: Promise<Sealed> }> {
   throwAll(manifest.problems.map((problem) => errorFor(manifest.path, problem)));
-  const plans = manifest.secrets.map((secret) => planSecret(manifest.path, secret, options));
-  return { sealed: carryOut(manifest, checked(manifest, plans, options), key, options) };
+  const begun: Begun[] = [];
+  let values = 0;
+  for (const secret of manifest.secrets) {
+    const one = begin(planSecret(manifest.path, secret, options), key, options);
+    begun.push(one);
+    values += one.plan.jobs.length;
+    if (values < VALUES_AT_ONCE) continue;
+    values = 0;
+    await new Promise((done) => setImmediate(done));
+  }
+  const nested = checkAll(
+    manifest,
+    begun.map(({ plan }) => plan),
+    options,
+  );
+  return { sealed: carryOut(manifest, begun, nested) };
 }
 
 /**
@@ -112,7 +130,8 @@ export async function sealInto(
   options: SealOptions,
 ): Promise<Sealed> {
   const plan = planChanges(manifest.path, secret, changes, options);
-  return carryOut(manifest, checked(manifest, [plan], options), key, options);
+  const nested = checkAll(manifest, [plan], options);
+  return carryOut(manifest, [begin(plan, key, options)], nested);
 }
 
 interface Changes {
@@ -121,18 +140,34 @@ interface Changes {
   readonly remove: readonly string[];
 }
 
-/** Plans without an error, and the warnings that do not belong to one of them. */
-interface Checked {
-  readonly plans: readonly Plan[];
-  readonly nested: readonly Diagnostic[];
+/** A plan whose values are being encrypted, in the order of its jobs. */
+interface Begun {
+  readonly plan: Plan;
+  readonly jwes: Promise<readonly string[]>;
 }
 
-/** Searches for copies of the plaintexts. Throws the errors of all plans. */
-function checked(
+function begin(
+  plan: Plan,
+  key: PublicKey | undefined,
+  { encrypt = encryptAll }: Pick<SealOptions, 'encrypt'>,
+): Begun {
+  if (plan.jobs.length === 0) return { plan, jwes: Promise.resolve([]) };
+  if (key === undefined) throw new Error('no key for a value to seal');
+  const jwes = encrypt(plan.jobs, key);
+  // A failure is thrown by carryOut(), unless another Secret has an error.
+  jwes.catch(() => {});
+  return { plan, jwes };
+}
+
+/**
+ * Searches for copies of the plaintexts. Returns the warnings about nested Secrets. Throws the errors
+ * of all plans.
+ */
+function checkAll(
   manifest: Manifest,
   plans: readonly Plan[],
   { policy }: Pick<SealOptions, 'policy'>,
-): Checked {
+): readonly Diagnostic[] {
   const jobs = plans.flatMap((plan) => plan.jobs.map((job) => ({ ...job, plan })));
   const edits = plans.flatMap((plan) => [
     ...plan.edits,
@@ -141,23 +176,24 @@ function checked(
   for (const { plaintext, location, where } of copiesIn(manifest, edits, jobs))
     attempt(plaintext.plan, location, () => underPolicy([copyWarning(where)], policy));
   throwAll(plans.flatMap<KsealError>(({ errors }) => errors));
-  return { plans, nested: nestedWarnings(manifest, policy) };
+  return nestedWarnings(manifest, policy);
 }
 
 async function carryOut(
   manifest: Manifest,
-  { plans, nested }: Checked,
-  key: PublicKey | undefined,
-  { encrypt = encryptAll }: Pick<SealOptions, 'encrypt'>,
+  begun: readonly Begun[],
+  nested: readonly Diagnostic[],
 ): Promise<Sealed> {
-  const jobs = plans.flatMap((plan) => plan.jobs);
-  if (jobs.length > 0 && key === undefined) throw new Error('no key for a value to seal');
-  const jwes = key === undefined ? [] : await encrypt(jobs, key);
-  const edits = plans.flatMap((plan) => plan.edits);
+  const edits: Edit[] = [];
+  for (const { plan, jwes } of begun) {
+    const texts = await jwes;
+    edits.push(...plan.edits, ...plan.jobs.map((job, at) => editOf(job, texts[at])));
+  }
+  const plans = begun.map(({ plan }) => plan);
   return {
-    text: editManifest(manifest, [...edits, ...jobs.map((job, at) => editOf(job, jwes[at]))]),
+    text: editManifest(manifest, edits),
     warnings: [...plans.flatMap(({ warnings }) => warnings), ...nested],
-    sealed: jobs.length,
+    sealed: plans.reduce((sum, { jobs }) => sum + jobs.length, 0),
     kept: plans.reduce((sum, { kept }) => sum + kept, 0),
     keptKids: plans.flatMap(({ keptKids }) => keptKids),
   };

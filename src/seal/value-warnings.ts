@@ -107,14 +107,28 @@ export function refusalOf(
   });
 }
 
+/** The warnings about a plaintext, by its bytes: a person is asked about them before it is sealed. */
+const known = new WeakMap<Uint8Array, { key: string; warnings: readonly ValueWarning[] }>();
+
 /** Returns the first warning of each code about a plaintext. */
 export function warningsAbout(plaintext: Plaintext): readonly ValueWarning[] {
+  const { bytes, key } = plaintext;
+  const found = known.get(bytes);
+  if (found?.key === key) return found.warnings;
+  const warnings = findWarnings(plaintext);
+  known.set(bytes, { key, warnings });
+  return warnings;
+}
+
+function findWarnings(plaintext: Plaintext): readonly ValueWarning[] {
   const text = decodeUtf8(plaintext.bytes);
   const value = { ...plaintext, text, pem: text === undefined ? undefined : readPem(text) };
+  // Most values: to prepare the patterns of the other checks takes longer than to encrypt.
+  const isPlain = text !== undefined && /^[\x20-\x7E]*$/.test(text);
   const found = new Map<string, ValueWarning>();
   for (const check of valueChecks) {
     const { code, hint } = check;
-    if (found.has(code) || !check.found(value)) continue;
+    if (found.has(code) || (isPlain && check.needsOther) || !check.found(value)) continue;
     const predicate = check.messageFor?.(text ?? '') ?? check.message;
     const message = `the value ${predicate}`;
     found.set(code, { code, message, predicate, hint, fix: fixOf(check, value) });
@@ -171,6 +185,8 @@ interface ValueCheck {
   /** Returns a more exact message, if there is one. */
   readonly messageFor?: (text: string) => string | undefined;
   readonly hint?: string;
+  /** It concerns only values with line breaks, or with characters other than printable ASCII. */
+  readonly needsOther?: true;
   readonly found: (value: Examined) => boolean;
   readonly fix?: {
     readonly label: string;
@@ -286,6 +302,7 @@ const valueChecks: readonly ValueCheck[] = [
   { code: 'empty', message: 'is empty', found: onText((text) => text === '') },
   {
     code: 'trailing-newline',
+    needsOther: true,
     message: 'ends with a newline, which most programs treat as part of the password',
     // A file ends with a newline: text of several lines, and lines for OpenSSH or of htpasswd.
     found: pattern(
@@ -306,48 +323,56 @@ const valueChecks: readonly ValueCheck[] = [
   },
   {
     code: 'bom',
+    needsOther: true,
     message: 'begins with a byte order mark',
     found: onText((text) => text.startsWith('\uFEFF')),
     fix: { label: 'remove it', apply: removeAll(/^\uFEFF/) },
   },
   {
     code: 'crlf',
+    needsOther: true,
     message: 'has Windows line endings (CR LF)',
     found: pattern(/\r\n/),
     fix: { label: 'change them to LF', apply: (text) => text.replace(/\r+\n/g, '\n') },
   },
   {
     code: 'control-characters',
+    needsOther: true,
     message: 'contains NUL bytes, as UTF-16 text and binary files do',
     found: pattern(/\0/),
     fix: { label: 'remove them', apply: removeAll(CONTROL) },
   },
   {
     code: 'control-characters',
+    needsOther: true,
     message: 'contains control characters',
     found: pattern(CONTROL),
     fix: { label: 'remove them', apply: removeAll(CONTROL) },
   },
   {
     code: 'control-characters',
+    needsOther: true,
     message: 'contains a carriage return (CR) without a newline',
     found: pattern(/\r(?!\n)/),
     fix: { label: 'remove it', apply: withoutFinalReturn },
   },
   {
     code: 'control-characters',
+    needsOther: true,
     message: 'contains characters that are not visible, such as a soft hyphen or a line separator',
     found: pattern(HIDDEN),
     fix: { label: 'remove them', apply: removeAll(HIDDEN) },
   },
   {
     code: 'control-characters',
+    needsOther: true,
     message: 'begins or ends with empty lines',
     found: pattern(/\n\r?\n$|^\r?\n\s*[^\s][^\n]*\n?$/),
     fix: { label: 'remove them', apply: withoutEmptyEnds },
   },
   {
     code: 'invisible-space',
+    needsOther: true,
     message: 'contains a non-breaking or invisible space',
     found: onText((text) => text.search(ODD_SPACE) >= 0 || text.search(ZERO_WIDTH) >= 0),
     fix: {
@@ -357,6 +382,7 @@ const valueChecks: readonly ValueCheck[] = [
   },
   {
     code: 'smart-quotes',
+    needsOther: true,
     message: 'contains typographic quotes',
     found: pattern(/[\u2018-\u201F]/),
     fix: {

@@ -41,16 +41,13 @@ export function createCache(capacity = 50_000, now = () => performance.now()): C
   };
 }
 
-/** Each part is preceded by its length, so that no two values have the same input. */
+/** The lengths of the parts come first, so that no two values have the same input. */
 function macOf(key: Uint8Array, { place, sealed, plaintext, kid }: Opened): string {
-  const mac = createHmac('sha256', key);
-  const parts = [place.namespace ?? '', place.name ?? '', place.key, kid].map((text) =>
-    Buffer.from(text),
-  );
-  for (const part of [...parts, sealed, plaintext]) {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(part.length);
-    mac.update(length).update(part);
-  }
-  return mac.digest('base64');
+  const texts = [place.namespace ?? '', place.name ?? '', place.key, kid];
+  const lengths = [...texts, sealed, plaintext].map(({ length }) => length).join();
+  return createHmac('sha256', key)
+    .update(`${lengths}:${texts.join('')}`)
+    .update(sealed)
+    .update(plaintext)
+    .digest('base64');
 }

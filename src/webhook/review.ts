@@ -69,11 +69,10 @@ export async function review(request: AdmissionRequest, context: ReviewContext):
 function decodeData(data: SecretWrite['data']) {
   const decoded = new Map<string, Uint8Array>();
   const errors = new Map<string, KsealError>();
-  const error = new KsealError('MANIFEST_INVALID', 'is not canonical base64');
   for (const [key, text] of data) {
     const bytes = Buffer.from(text, 'base64');
     if (bytes.toString('base64') === text) decoded.set(key, bytes);
-    else errors.set(key, error);
+    else errors.set(key, new KsealError('MANIFEST_INVALID', 'is not canonical base64'));
     // Half a million of them would keep every other request waiting.
     if (errors.size === MAX_ERRORS) break;
   }

@@ -15,7 +15,7 @@ import {
   sealWhole,
   secret,
 } from '../helpers/killed.ts';
-import { bin, runBin, startBin, unprivileged } from '../helpers/spawn.ts';
+import { kseal, runBin, startBin, unprivileged } from '../helpers/spawn.ts';
 
 // A file that is sealed in place has its old or its new content, whatever happens meanwhile.
 
@@ -62,7 +62,7 @@ test('decrypt -o leaves no folder and no temporary file behind if it cannot writ
 
 test('a file that outgrows the limit is unchanged', async () => {
   const cwd = folderWithBig();
-  const command = ['sh', '-c', 'ulimit -f 1; exec "$@"', 'sh', process.execPath, bin];
+  const command = ['sh', '-c', 'ulimit -f 1; exec "$@"', 'sh', ...kseal];
   const { code, stderr } = await runBin(sealArgs, { cwd, command });
   expect(`${stderr}`).toMatch(/^kseal: error: big\.yaml: cannot write: file too large$/m);
   expect(code).toBe(2);

@@ -5,7 +5,7 @@ import { expect, inject, test } from 'vitest';
 import { exitCodes } from '../../src/errors.ts';
 import { leaksOf } from '../helpers/canary.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
-import { bin, runBin, startBin } from '../helpers/spawn.ts';
+import { kseal, runBin, startBin } from '../helpers/spawn.ts';
 
 // The built kseal as a process.
 
@@ -74,7 +74,7 @@ test.each([
 
 test('reads and writes devices and pipes', async () => {
   // In a shell, because Node gives its children sockets, which /dev/stdin cannot open.
-  const command = ['sh', '-c', 'cat | "$@" | cat', 'sh', process.execPath, bin];
+  const command = ['sh', '-c', 'cat | "$@" | cat', 'sh', ...kseal];
   const surroundings = { cwd: folderWithKeys(), command };
   const args = ['seal', 'db', '-n', 'hr', '-k', 'k.pub', '--from-file', 'password=/dev/stdin'];
   const sealed = await runBin([...args, '-o', '/dev/stdout'], { ...surroundings, stdin: canary });
@@ -121,7 +121,7 @@ test('debug variables of Node and of libraries print no value', async () => {
   expect([sealed.code, file.code, opened.code]).toEqual([0, 0, 0]);
   expect(`${opened.stdout}`).toBe(canary);
   // The variables had an effect.
-  expect(`${sealed.stderr}`).toMatch(/^MODULE \d+: /m);
+  expect(`${sealed.stderr}`).toMatch(/^NET \d+: /m);
   for (const output of [sealed.stdout, sealed.stderr, file.stdout, file.stderr, opened.stderr]) {
     expect(leaksOf(Buffer.from(canary), output)).toEqual([]);
   }

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { kidOfPem } from '../helpers/jwe.ts';
 import { openScreen } from '../helpers/screen.ts';
-import { bin } from '../helpers/spawn.ts';
+import { kseal } from '../helpers/spawn.ts';
 
 // The output of the built kseal in a real pseudo-terminal.
 
@@ -88,7 +88,7 @@ async function untilBar(size: typeof large) {
   writeSync(pipe, 'kind: ConfigMap\n');
   const screen = openIn(cwd, size, ['verify', 'many', '-'], {
     env: { NODE_OPTIONS: `--import ${FAST_CLOCK}` },
-    command: ['sh', '-c', 'exec "$0" "$@" <pipe', process.execPath, bin],
+    command: ['sh', '-c', 'exec "$0" "$@" <pipe', ...kseal],
   });
   await screen.wait('300 of 301 files checked');
   return { screen, close: () => closeSync(pipe) };

@@ -9,7 +9,7 @@ import { folderWithKeys } from '../helpers/folder.ts';
 import { testIO } from '../helpers/io.ts';
 import { openScreen } from '../helpers/screen.ts';
 import { changedPaths, snapshot } from '../helpers/snapshot.ts';
-import { bin } from '../helpers/spawn.ts';
+import { kseal } from '../helpers/spawn.ts';
 
 /** Every question of the form, with an answer. */
 const answers: readonly (readonly [question: string, keys: string])[] = [
@@ -146,7 +146,7 @@ test.each([
 ] as const)('%s at a question restores the terminal', async (signal, code) => {
   const cwd = repository();
   const env = { PATH: process.env.PATH ?? '', HOME: folderWithKeys() };
-  const withPid = ['sh', '-c', 'echo $$ >"$HOME/pid"; exec "$@"', 'sh', process.execPath, bin];
+  const withPid = ['sh', '-c', 'echo $$ >"$HOME/pid"; exec "$@"', 'sh', ...kseal];
   const screen = openScreen(['seal'], { columns: 80, rows: 24, cwd, env, command: withPid });
   await screen.wait('Which key do you want to use?');
   process.kill(Number(readFileSync(join(env.HOME, 'pid'), 'utf8')), signal);

@@ -5,7 +5,7 @@ import { leaksOf } from '../helpers/canary.ts';
 import { debugVariables } from '../helpers/debug-variables.ts';
 import { folderOfUser, folderWithKeys } from '../helpers/folder.ts';
 import { cekOf, jwesIn } from '../helpers/jwe.ts';
-import { bin, unprivileged } from '../helpers/spawn.ts';
+import { kseal, unprivileged } from '../helpers/spawn.ts';
 import { startWebhookProcess } from '../helpers/webhook-process.ts';
 import { emulatorForTests } from '../kms-emulator/for-tests.ts';
 import { HR, versionOf } from '../kms-emulator/harness.ts';
@@ -77,7 +77,7 @@ test('it survives uncaught errors, and logs them without their messages', async 
 });
 
 test('it serves again after clients have used up its file descriptors', async () => {
-  const limited = ['bash', '-c', 'ulimit -n 60; exec "$@"', 'bash', process.execPath, bin];
+  const limited = ['bash', '-c', 'ulimit -n 60; exec "$@"', 'bash', ...kseal];
   const served = await startWebhookProcess(['-k', 'k.pem'], {
     cwd: folderWithKeys(),
     command: limited,

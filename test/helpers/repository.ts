@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { folderWithKeys } from './folder.ts';
-import { bin, type Ended, runBin } from './spawn.ts';
+import { type Ended, kseal, runBin } from './spawn.ts';
 
 /** Settings that make git work the same on every machine. */
 const gitSettings = {
@@ -34,7 +34,7 @@ export function workplace(): Workplace {
   const folder = folderWithKeys();
   const path = join(folder, '.bin');
   mkdirSync(path);
-  writeFileSync(join(path, 'kseal'), `#!/bin/sh\nexec '${process.execPath}' '${bin}' "$@"\n`);
+  writeFileSync(join(path, 'kseal'), `#!/bin/sh\nexec '${kseal.join("' '")}' "$@"\n`);
   chmodSync(join(path, 'kseal'), 0o755);
   const run: Workplace['run'] = (command, { in: below = '.', env = {} } = {}) =>
     runBin([], {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { spawn } from '@lydell/node-pty';
 import { within } from '../../src/deadline.ts';
-import { bin } from './spawn.ts';
+import { kseal } from './spawn.ts';
 import { keystrokes } from './terminal.ts';
 
 const { Terminal } = createRequire(import.meta.url)('@xterm/headless') as {
@@ -43,7 +43,7 @@ interface ScreenOptions {
 
 /** Starts the built kseal, or another program, in a real pseudo-terminal. */
 export function openScreen(args: readonly string[], options: ScreenOptions): Screen {
-  const { columns, rows, cwd, env, command = [process.execPath, bin] } = options;
+  const { columns, rows, cwd, env, command = kseal } = options;
   const modes = mkdtempSync(join(tmpdir(), 'kseal-screen-'));
   const emulator = new Terminal({ cols: columns, rows, allowProposedApi: true });
   const pty = spawn('sh', ['-c', WRAPPER, modes, ...command, ...args], {

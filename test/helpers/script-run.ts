@@ -8,6 +8,9 @@ import { changedPaths, type Snapshot, snapshot, temporaryFiles } from './snapsho
 /** The exit code of `verify` for findings, which is not an error. */
 const EXIT_FINDINGS = 1;
 
+/** The error of a process, of which only the exit code is known. */
+export const unknownError = Symbol('unknown error');
+
 /** A command that hangs fails its line rather than the whole script. Keys take seconds. */
 const LIMIT_MS = 60_000;
 
@@ -82,7 +85,7 @@ const COLOURED = /\x1b\[3\dm(.*?)\x1b\[39m/g;
 
 function* problemsOf(run: Run): Iterable<string> {
   const { exit, thrown, stdout, stderr, before, after } = run;
-  if (exit === EXIT_BUG) yield `a bug: ${(thrown as Error | undefined)?.stack ?? thrown}`;
+  if (exit === EXIT_BUG) yield `a bug: ${(thrown as Error | undefined)?.stack ?? String(thrown)}`;
   const failed = exit !== 0 && exit !== EXIT_FINDINGS;
   if (failed === (thrown === undefined)) yield 'exit code and error disagree';
   if (exit !== 0) {

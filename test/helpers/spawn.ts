@@ -1,18 +1,24 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join, relative } from 'node:path';
+import { chmodSync, cpSync, mkdtempSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { inject } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 export const bin = join(root, 'bin/kseal.cjs');
 
+/** The executable, if the tests are run with it (`npm run test:standalone`). */
+const { KSEAL_EXECUTABLE: executable } = process.env;
+
+/** The built kseal as a command: the executable, or Node with bin/kseal.cjs. */
+export const kseal: readonly string[] =
+  executable === undefined ? [process.execPath, bin] : [executable];
+
 export interface Surroundings {
   readonly cwd: string;
   readonly stdin?: string | Buffer;
   readonly env?: Readonly<Record<string, string>>;
-  /** Another program to run, with its arguments; without it node runs bin/kseal.cjs. */
+  /** Another program to run than the built kseal, with its first arguments. */
   readonly command?: readonly string[];
   /** The user to run as. */
   readonly uid?: number | undefined;
@@ -33,8 +39,7 @@ export interface Spawned {
 /** Starts the built kseal without a controlling terminal, and with three variables. */
 export function startBin(args: readonly string[], surroundings: Surroundings): Spawned {
   const { cwd, stdin, env = {}, uid } = surroundings;
-  const own = uid === undefined ? bin : readableBin(args[0] === 'webhook' ? external : none);
-  const { command = [process.execPath, own] } = surroundings;
+  const { command = uid === undefined ? kseal : readableKseal() } = surroundings;
   const [program = '', ...before] = command;
   const child = spawn(program, [...before, ...args], {
     cwd,
@@ -62,42 +67,20 @@ export function runBin(args: readonly string[], surroundings: Surroundings): Pro
   return startBin(args, { stdin: '', ...surroundings }).ended;
 }
 
-const copies = new Map<readonly string[], string>();
-
-/** The packages that the webhook loads, without the client of Cloud KMS, which is large. */
-const external = ['fastify', 'pino', 'prom-client'];
-const none: readonly string[] = [];
-
-/** The folders of packages and their dependencies, as Node finds them from `folder`. */
-function packagesBehind(
-  names: readonly string[],
-  folder = root,
-  found = new Set<string>(),
-): Set<string> {
-  for (const name of names) {
-    const places = createRequire(join(folder, 'package.json')).resolve.paths(name) ?? [];
-    const own = places.map((place) => join(place, name)).find((place) => existsSync(place));
-    if (own === undefined) throw new Error(`${folder} lacks ${name}`);
-    if (found.has(own)) continue;
-    found.add(own);
-    const { dependencies = {} } = JSON.parse(readFileSync(join(own, 'package.json'), 'utf8'));
-    packagesBehind(Object.keys(dependencies), own, found);
-  }
-  return found;
-}
+let copy: string | undefined;
 
 /** A copy of the built kseal that every user may read; the project may be in a private folder. */
-function readableBin(packages: readonly string[]): string {
-  const known = copies.get(packages);
-  const folder = known ?? mkdtempSync(join(inject('scratch'), 'bin-'));
-  copies.set(packages, folder);
-  if (known === undefined) {
-    chmodSync(folder, 0o755);
-    const own = [...packagesBehind(packages)].map((path) => relative(root, path));
-    for (const part of ['bin', 'dist', 'package.json', ...own])
-      cpSync(join(root, part), join(folder, part), { recursive: true });
-  }
-  return join(folder, 'bin/kseal.cjs');
+function readableKseal(): readonly string[] {
+  const isNew = copy === undefined;
+  const folder = copy ?? mkdtempSync(join(inject('scratch'), 'bin-'));
+  copy = folder;
+  chmodSync(folder, 0o755);
+  const parts = executable === undefined ? ['bin', 'dist', 'package.json'] : [executable];
+  for (const part of isNew ? parts : [])
+    cpSync(resolve(root, part), join(folder, basename(part)), { recursive: true });
+  return executable === undefined
+    ? [process.execPath, join(folder, 'bin/kseal.cjs')]
+    : [join(folder, basename(executable))];
 }
 
 /** The user for tests of permissions, which do not bind root. */

@@ -60,7 +60,7 @@ describe.each(['rfc7516-a.2', 'rfc7520-5.1', 'rfc7520-5.2'])('%s', (name) => {
   test('is refused with its own key, which is never used', async () => {
     const publicKey = createPublicKey({ key: vector.key, format: 'jwk' });
     const bits = publicKey.asymmetricKeyDetails?.modulusLength ?? 0;
-    const kid = await kidOf(publicKey);
+    const kid = kidOf(publicKey);
     const key = new AskedKey({ privateKey, kid, bits });
     const { opened, errors } = await unsealData({
       place: { namespace: 'hr', name: 'db' },

@@ -188,7 +188,7 @@ describe('a public key', () => {
   test.each(Object.entries(forms))('%s is read', async (_, [text, form]) => {
     const found = await read(text);
     expect(found).toMatchObject({ kind: 'public', form, kid: pair.kid, bits: 2048 });
-    expect(await kidOf(found.key)).toBe(pair.kid);
+    expect(kidOf(found.key)).toBe(pair.kid);
     expect(looksLikeKey(Buffer.from(text))).toBe(true);
   });
 });
@@ -201,7 +201,7 @@ describe('a private key', () => {
   ])('as %s is read', async (form, text) => {
     const found = await read(text);
     expect(found).toMatchObject({ kind: 'private', form, kid: pair.kid });
-    expect(await kidOf(createPublicKey(found.key))).toBe(pair.kid);
+    expect(kidOf(createPublicKey(found.key))).toBe(pair.kid);
   });
 
   const bag = 'Bag Attributes\n    localKeyID: 01 02\nKey Attributes: <No Attributes>\n';

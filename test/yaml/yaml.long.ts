@@ -8,8 +8,8 @@ test('any text is parsed or rejected without an exception', () => {
 });
 
 test('the scanner of plain blocks returns the nodes that the package returns, or none', () => {
-  fc.assert(scansPlainText, { numRuns: 20_000 });
-  fc.assert(scansOddText, { numRuns: 200_000 });
+  fc.assert(scansPlainText, { numRuns: 5000 });
+  fc.assert(scansOddText, { numRuns: 30_000 });
 });
 
 test.each(longTexts(1.5e6))('takes linear time for %s', (_, text) => {

@@ -62,7 +62,7 @@ describe('fetchPublicKey', () => {
         kind: 'public',
         form: 'SPKI PEM',
         bits: 2048,
-        kid: await kidOf(createPublicKey(pem)),
+        kid: kidOf(createPublicKey(pem)),
         origin: name,
         facts: new Map([
           ['key version', name],
