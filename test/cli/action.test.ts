@@ -179,6 +179,13 @@ test('a global installation ignores the .npmrc of the folder, npx does not', asy
   expect(await place.run(npx, { env })).toMatchObject({ code: 0, stdout: shown.stdout });
 });
 
+test('the local hook of the documentation takes the same files', () => {
+  const [, local = ''] =
+    /^```yaml local-hook\.yaml\n([\s\S]*?)^```$/m.exec(read('docs/ci.md')) ?? [];
+  const [hook] = parse(read('.pre-commit-hooks.yaml'));
+  expect(parse(local).repos[0].hooks[0]).toMatchObject({ id: hook.id, files: hook.files });
+});
+
 test('the pages name the version that they belong to', () => {
   const versions = ['README.md', 'docs/ci.md'].flatMap((page) =>
     Array.from(read(page).matchAll(/\bkseal@(\d[\w.-]*)/g), ([, found]) => found),
