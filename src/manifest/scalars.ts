@@ -23,7 +23,7 @@ const traps: readonly { what: string; pattern: RegExp }[] = [
   { what: 'a default value', pattern: /^=$/ },
 ];
 
-/** Matches at least what one of them matches, so that most scalars need one test. */
+/** Matches whatever any of them matches, so that most scalars take a single test. */
 const anyTrap = new RegExp(traps.map(({ pattern }) => pattern.source).join('|'), 'i');
 
 /** The type of the plain scalar `text` to some YAML reader; undefined if all read a string. */

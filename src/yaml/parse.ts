@@ -235,6 +235,7 @@ const oddSeparator = /^---[#\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]/m;
  */
 const unprintable = /[^\t\n\r\x20-\x7E\xA0-\u2027\u202A-\uFEFE\uFF00-\uFFFD]/;
 const loneReturn = /\r(?!\n)/;
+const ascii = /[\t\n\x20-\x7E]*/y;
 
 const characters: Readonly<Record<string, string>> = {
   '\r': 'CARRIAGE_RETURN',
@@ -246,6 +247,10 @@ const characters: Readonly<Record<string, string>> = {
 
 /** The offset of the first character that is not allowed; a byte order mark may come first. */
 function forbiddenCharacter(source: string): number | undefined {
+  // Takes half the time of a search, and most texts are ASCII.
+  ascii.lastIndex = 0;
+  ascii.test(source);
+  if (ascii.lastIndex === source.length) return undefined;
   const mark = source.startsWith('\uFEFF') ? 1 : 0;
   const text = source.slice(mark);
   // A single pattern for both would take 1.5 times as long.
