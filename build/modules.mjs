@@ -11,7 +11,7 @@ import { build, transform } from 'esbuild';
  * of code. A row is a file and its modules, in which is all that they import as well, unless it is in
  * another row or in a file above. Every other module that import() loads has a row of its own.
  */
-const groups = [
+const groupsOfProgram = [
   ['start', 'cli/main'],
   // To seal a value from a pipe.
   ['seal', 'cli/program', 'cli/seal'],
@@ -32,7 +32,7 @@ const minified = { minifyWhitespace: true, minifySyntax: true };
  * Bundles the program that `main` exports. Returns the texts of its files by name, and a metafile like
  * that of esbuild; `main.cjs` loads the others.
  */
-export async function programFiles(main, options) {
+export async function programFiles(main, options, groups = groupsOfProgram) {
   const reached = await bundle(options, [main], { packages: 'external' });
   const sources = Object.keys(reached.metafile.inputs).filter((path) => path.startsWith('src/'));
   const plugins = [withoutChildProcess, modulesApart(options.absWorkingDir)];
@@ -43,7 +43,7 @@ export async function programFiles(main, options) {
   });
   const isModule = ({ entryPoint }) => sources.includes(entryPoint);
   const modules = new Map(outputs.filter(isModule).map((one) => [one.entryPoint, one]));
-  const rows = rowsOf(modules);
+  const rows = rowsOf(modules, groups);
   const files = await Promise.all([
     ...outputs.filter((one) => !isModule(one)).map((one) => packageFile(one, options)),
     ...rows.map((row) => moduleFile(row, modules, options)),
@@ -94,7 +94,7 @@ const withoutChildProcess = {
 };
 
 /** The rows of files: a name, and the modules in it. */
-function rowsOf(modules) {
+function rowsOf(modules, groups) {
   const importsOf = (id, kind) =>
     modules
       .get(id)
@@ -154,8 +154,10 @@ async function functionOf({ entryPoint, text }, options) {
       imports[variable] = path;
       return '';
     });
-  // The modules of Node.js have no member `default`, because they are not converted.
-  if (/(?<!\.)\b(?:__toCommonJS|__toESM|import_node_\w+\.default)\b/.test(body))
+  // Code that looks converted before it is, in a string of several lines, would be changed. The modules of
+  // Node.js have no member `default`, because they are not converted.
+  const isAmbiguous = /^var import_\w+ = require\(|\b__toESM\(require\(/m.test(text);
+  if (isAmbiguous || /(?<!\.)\b(?:__toCommonJS|__toESM|__reExport|import_node_\w+\.default)\b/.test(body))
     throw new Error(`${entryPoint}: esbuild writes CommonJS in another way than expected`);
   const head = `const $imports = $lazy(${JSON.stringify(imports)});`;
   return {
