@@ -68,7 +68,7 @@ export async function programFiles(main, options) {
   const packages = outputs.filter(({ id }) => id === undefined);
   const files = await Promise.all([
     ...packages.map(async ({ name, text, inputs }) => {
-      return { name: basename(name), text: await toCommonJs(text, options, minified), inputs };
+      return { name: basename(name), text: await packageFile(text, options), inputs };
     }),
     ...rows.map(([file, members]) => {
       return moduleFile(
@@ -122,6 +122,16 @@ function rowsOf(modules, ids) {
       return [file, members];
     })
     .filter(([, members]) => members.length > 0);
+}
+
+/**
+ * A file with packages. Of a CommonJS package esbuild exports only the default, but import() in Node
+ * gives its names as well, and packages that load others rely on that.
+ */
+async function packageFile(text, options) {
+  const code = await toCommonJs(text, options, minified);
+  if (!/^export default require_\w+\(\);$/m.test(text)) return code;
+  return `${code}Object.setPrototypeOf(module.exports, module.exports.default);\n`;
 }
 
 /** A file with the functions of modules. Its name has a hash, so that a cache fits its content. */

@@ -40,6 +40,8 @@ async function open(
 ): Promise<Client> {
   prepareEnvironment();
   const { default: grpc } = await import('@grpc/grpc-js');
+  // gRPC prints lines of its own, for example if a proxy refuses a connection.
+  grpc.setLogVerbosity(grpc.logVerbosity.NONE);
   const { credentials } = grpc;
   const client = new grpc.Client(
     address,

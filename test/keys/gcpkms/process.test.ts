@@ -1,6 +1,7 @@
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -149,16 +150,19 @@ describe('on this machine', () => {
 });
 
 describe('credentials', () => {
+  const surroundings = () => ({
+    GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: roots,
+    GOOGLE_APPLICATION_CREDENTIALS: tokens.credentials,
+    NODE_OPTIONS: `--import ${pathToFileURL(foreignHost)}`,
+  });
   const foreign = (env: Readonly<Record<string, string>> = {}) =>
-    open(
-      {
-        GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: roots,
-        GOOGLE_APPLICATION_CREDENTIALS: tokens.credentials,
-        NODE_OPTIONS: `--import ${pathToFileURL(foreignHost)}`,
-        ...env,
-      },
-      { endpoint: tls.endpoint },
-    );
+    open({ ...surroundings(), ...env }, { endpoint: tls.endpoint });
+  /** Runs the built kseal, which contains the packages. */
+  const fetchWithBuilt = (env: Readonly<Record<string, string>> = {}) =>
+    runBin(['fetch-pubkey', `gcpkms://${one}`, '--kms-endpoint', tls.endpoint], {
+      cwd: folder,
+      env: { ...surroundings(), ...env },
+    });
 
   test('missing: an error, without a network call', async () => {
     const result = await open({ NODE_OPTIONS: `--import ${pathToFileURL(noNetwork)}` });
@@ -180,6 +184,37 @@ describe('credentials', () => {
     ]);
     expectNoLeak(result.output);
     expect(result.output.toString()).not.toContain('CANARY');
+  });
+
+  test('the built kseal gets a token and sends it', async () => {
+    tokens.token = 'CANARY-access-token';
+    tls.calls.length = 0;
+    const { code, stdout } = await fetchWithBuilt();
+    expect([code, `${stdout}`]).toEqual([0, tls.version(one)?.pem]);
+    expect(tls.calls).toMatchObject([{ authorization: 'Bearer CANARY-access-token' }]);
+  });
+
+  test('the built kseal asks for a token through the proxy, and prints only its own lines', async () => {
+    const user = join(folder, 'user.json');
+    const secrets = { client_secret: 'CANARY-secret', refresh_token: 'CANARY-refresh' };
+    writeFileSync(user, JSON.stringify({ type: 'authorized_user', client_id: 'k', ...secrets }));
+    const asked: (string | undefined)[] = [];
+    const proxy = createHttpServer().on('connect', ({ url }, socket) => {
+      asked.push(url);
+      socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const { port } = proxy.address() as AddressInfo;
+    const env = { GOOGLE_APPLICATION_CREDENTIALS: user, HTTPS_PROXY: `http://127.0.0.1:${port}` };
+    const token = await fetchWithBuilt(env);
+    const kms = await fetchWithBuilt({ ...env, https_proxy: env.HTTPS_PROXY });
+    proxy.close();
+    expect(new Set(asked)).toEqual(new Set(['oauth2.googleapis.com:443', tls.endpoint]));
+    for (const { code, stderr } of [token, kms]) {
+      expect(code).toBe(4);
+      expect(`${stderr}`.match(/^(?!kseal: ).+/gm)).toBeNull();
+      expect(`${stderr}`).not.toContain('CANARY');
+    }
   });
 
   test('of another cloud: an error, and Google gets no token', async () => {
