@@ -123,8 +123,15 @@ function rowsOf(modules, groups) {
   return rows;
 }
 
+/**
+ * A file with packages. Of a CommonJS package esbuild exports only the default, but import() in Node
+ * gives its names as well, and packages that load others rely on that.
+ */
 async function packageFile({ name, text, inputs }, options) {
-  return { name, text: await toCommonJs(text, options, minified), inputs, members: [] };
+  const code = await toCommonJs(text, options, minified);
+  const isCommonJs = /^export default require_\w+\(\);$/m.test(text);
+  const names = isCommonJs ? 'Object.setPrototypeOf(module.exports, module.exports.default);\n' : '';
+  return { name, text: `${code}${names}`, inputs, members: [] };
 }
 
 /** A file with the functions of modules. Its name has a hash, so that a cache fits its content. */
