@@ -8,8 +8,8 @@ import { build, transform } from 'esbuild';
 
 /**
  * The modules that are read together, because to find and read a file costs as much as to parse 20 kB
- * of code. A row is a file and its modules, in which is all that they import as well, unless it is in
- * another row or in a file above. Every other module that import() loads has a row of its own.
+ * of code. A row is a file and its modules. The file also has the modules that these import, unless
+ * they are in another row. Every other module that import() loads has a row of its own.
  */
 const groups = [
   ['start', 'cli/main'],
