@@ -1,4 +1,4 @@
-// Changes the pages for a release, and takes its notes from them:
+// What a release changes in the pages, and takes from them:
 //   node .ci/release.mjs pages                  writes the version of package.json into the pages
 //   node .ci/release.mjs notes TAG REPOSITORY   prints the changes of a version for its release page
 // `npm version` runs the first, and the release workflow the second, which fails unless the tag,

@@ -173,7 +173,7 @@ export const states: Readonly<Record<number, string>> = {
 };
 
 /** ProtectionLevel. */
-const protectionLevels: Readonly<Record<number, string>> = {
+export const protectionLevels: Readonly<Record<number, string>> = {
   0: 'PROTECTION_LEVEL_UNSPECIFIED',
   1: 'SOFTWARE',
   2: 'HSM',
