@@ -8,8 +8,8 @@ import { build, transform } from 'esbuild';
 
 /**
  * The modules that are read together, because to find and read a file costs as much as to parse 20 kB
- * of code. A row is a file and its modules, in which is all that they import as well, unless it is in
- * another row or in a file above. Every other module that import() loads has a row of its own.
+ * of code. A row is a file and its modules. The file also has the modules that these import, unless
+ * they are in another row. Every other module that import() loads has a row of its own.
  */
 const groupsOfProgram = [
   ['start', 'cli/main'],
@@ -130,7 +130,9 @@ function rowsOf(modules, groups) {
 async function packageFile({ name, text, inputs }, options) {
   const code = await toCommonJs(text, options, minified);
   const isCommonJs = /^export default require_\w+\(\);$/m.test(text);
-  const names = isCommonJs ? 'Object.setPrototypeOf(module.exports, module.exports.default);\n' : '';
+  const names = isCommonJs
+    ? 'Object.setPrototypeOf(module.exports, module.exports.default);\n'
+    : '';
   return { name, text: `${code}${names}`, inputs, members: [] };
 }
 
@@ -164,7 +166,10 @@ async function functionOf({ entryPoint, text }, options) {
   // Code that looks converted before it is, in a string of several lines, would be changed. The modules of
   // Node.js have no member `default`, because they are not converted.
   const isAmbiguous = /^var import_\w+ = require\(|\b__toESM\(require\(/m.test(text);
-  if (isAmbiguous || /(?<!\.)\b(?:__toCommonJS|__toESM|__reExport|import_node_\w+\.default)\b/.test(body))
+  if (
+    isAmbiguous ||
+    /(?<!\.)\b(?:__toCommonJS|__toESM|__reExport|import_node_\w+\.default)\b/.test(body)
+  )
     throw new Error(`${entryPoint}: esbuild writes CommonJS in another way than expected`);
   const head = `const $imports = $lazy(${JSON.stringify(imports)});`;
   return {
