@@ -72,7 +72,7 @@ test('a thread that fails fails every value, without a plaintext in the error', 
     });
 });
 
-test.each([0, 1])('values are sealed if the system starts no more than %i threads', async (allowed) => {
+test.each([0, 1])('values are sealed even if only %i threads can be started', async (allowed) => {
   const { Worker } = workerThreads;
   const replaceWorker = (replacement: typeof Worker) => {
     workerThreads.Worker = replacement;
