@@ -203,6 +203,9 @@ async function checkedKey(source: Source): Promise<KeyFile> {
   const parsed = source.text.startsWith('{') ? parseJwk(source) : await parsePem(source);
   const bits = checkRsa(parsed.key, source);
   const publicKey = parsed.kind === 'public' ? parsed.key : createPublicKey(parsed.key);
+  // A product of primes is odd, and OpenSSL cannot encrypt with another modulus.
+  const modulus = Buffer.from(publicKey.export({ format: 'jwk' }).n ?? '', 'base64url');
+  if ((modulus.at(-1) ?? 0) % 2 === 0) throw invalid(source, 'key is damaged', USE_RSA);
   return { ...parsed, bits, kid: kidOf(publicKey) };
 }
 

@@ -621,6 +621,16 @@ describe('the modulus', () => {
     }
   });
 
+  test('of an even number is refused, because nobody can encrypt with it', async () => {
+    const n = Buffer.from(modulus(2048), 'base64url');
+    n[n.length - 1] = 2;
+    for (const bytes of written({ ...jwk, n: n.toString('base64url') }))
+      expect(await refusal(bytes)).toMatchObject({
+        code: 'KEY_INVALID',
+        message: 'prod.pub: key is damaged',
+      });
+  });
+
   test('with leading zeros is refused, because they would make it look longer', async () => {
     const n = Buffer.concat([Buffer.alloc(128), Buffer.from(modulus(1024), 'base64url')]);
     const bytes = Buffer.from(JSON.stringify({ ...jwk, n: n.toString('base64url') }));
