@@ -28,7 +28,7 @@ function documents(): readonly string[] {
 
 const characters = [...'\n\t\r :-?,[]{}#&*!|>\'"%@`\\.a0/_=~<\u00A0\uFEFFé'];
 
-test('the scanner returns these nodes or none for all short texts', () => {
+test('the scanner returns the nodes of the package, or none, for all short texts', () => {
   const pieces = [...'ab: \n-#"\'.'];
   let scanned = 0;
   const addTo = (text: string, left: number): void => {
@@ -39,7 +39,7 @@ test('the scanner returns these nodes or none for all short texts', () => {
   expect(scanned).toBeGreaterThan(500);
 });
 
-test('the scanner returns these nodes or none after any edit of a character', () => {
+test('the scanner returns the nodes of the package, or none, after any edit of a character', () => {
   const plain = documents().filter((text) => text.length < 200 && isScanned(text));
   expect(plain.length).toBeGreaterThan(20);
   for (const text of plain.slice(0, 20))
@@ -54,7 +54,7 @@ test('the scanner returns these nodes or none after any edit of a character', ()
     }
 });
 
-test('the scanner returns these nodes or none for hostile manifests', () => {
+test('the scanner returns the nodes of the package, or none, for hostile manifests', () => {
   const corpus = documents().filter((text) => text.length < 20_000);
   const sealed = ['ZXlKaGJHY2lPaUpTVT'];
   for (let seed = 0; seed < 10_000; seed++) isScanned(generate(seed, { sealed, corpus }));
