@@ -1,0 +1,4 @@
+export declare function generate(
+  seed: number,
+  sources: { readonly sealed: readonly string[]; readonly corpus: readonly string[] },
+): string;
