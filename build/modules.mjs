@@ -157,7 +157,10 @@ async function functionOf({ entryPoint, text }, options) {
   // Code that looks converted before it is, in a string of several lines, would be changed. The modules of
   // Node.js have no member `default`, because they are not converted.
   const isAmbiguous = /^var import_\w+ = require\(|\b__toESM\(require\(/m.test(text);
-  if (isAmbiguous || /(?<!\.)\b(?:__toCommonJS|__toESM|__reExport|import_node_\w+\.default)\b/.test(body))
+  if (
+    isAmbiguous ||
+    /(?<!\.)\b(?:__toCommonJS|__toESM|__reExport|import_node_\w+\.default)\b/.test(body)
+  )
     throw new Error(`${entryPoint}: esbuild writes CommonJS in another way than expected`);
   const head = `const $imports = $lazy(${JSON.stringify(imports)});`;
   return {
