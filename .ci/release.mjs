@@ -1,12 +1,16 @@
 // What a release changes in the pages, and takes from them:
+//   node .ci/release.mjs check                  fails if there is nothing to release
 //   node .ci/release.mjs pages                  writes the version of package.json into the pages
 //   node .ci/release.mjs notes TAG REPOSITORY   prints the changes of a version for its release page
-// `npm version` runs the first, and the release workflow the second, which fails unless the tag,
-// package.json, package-lock.json and CHANGELOG.md agree.
+// `npm version` runs the first before it changes a file, and then the second. The release workflow runs
+// the third, which fails unless the tag, package.json, package-lock.json and CHANGELOG.md agree.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const text = readFileSync('CHANGELOG.md', 'utf8');
 const { version, repository } = JSON.parse(readFileSync('package.json', 'utf8'));
+
+/** A version of kseal in a page: of the package, a file, the image, or a tag. */
+const ownVersion = /(?<=\bkseal[@:-]|refs\/tags\/v|--branch v)\d+\.\d+\.\d+/g;
 
 function fail(problem, hint) {
   process.stderr.write(`${problem}\nhint: ${hint}\n`);
@@ -19,23 +23,26 @@ function sectionOf(name) {
   return section?.slice(section.indexOf('\n')).trim();
 }
 
-/** Names the unreleased changes after the version, and has readers install this version. */
-function pages() {
+function check() {
   if (!sectionOf('Unreleased'))
     fail('CHANGELOG.md: nothing under "## Unreleased"', 'describe what changes for users');
+}
+
+/** Names the unreleased changes after the version, and has readers download this version. */
+function pages() {
   const today = new Date().toISOString().slice(0, 10);
   const headings = `## Unreleased\n\n## ${version} - ${today}`;
   writeFileSync('CHANGELOG.md', text.replace('## Unreleased', headings));
   const guides = readdirSync('docs').filter((name) => name.endsWith('.md'));
   for (const path of ['README.md', 'SECURITY.md', ...guides.map((name) => `docs/${name}`)]) {
     const page = readFileSync(path, 'utf8');
-    writeFileSync(path, page.replaceAll(/\bkseal@\d+\.\d+\.\d+/g, `kseal@${version}`));
+    writeFileSync(path, page.replaceAll(ownVersion, version));
   }
 }
 
 function notes(tag, name) {
   const release = 'npm version NEW-VERSION';
-  if (tag !== `v${version}`) fail(`${tag}: package.json has version ${version}`, release);
+  if (tag !== `v${version}`) fail(`${tag}: the tag for package.json is v${version}`, release);
   const locked = JSON.parse(readFileSync('package-lock.json', 'utf8')).version;
   if (locked !== version) fail(`${tag}: package-lock.json has version ${locked}`, release);
   const section = sectionOf(version);
@@ -51,4 +58,4 @@ function notes(tag, name) {
 }
 
 const [verb, ...args] = process.argv.slice(2);
-({ pages, notes })[verb](...args);
+({ check, pages, notes })[verb](...args);

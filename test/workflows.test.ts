@@ -121,6 +121,7 @@ describe('release.yml', () => {
     const given = release.map(([name, { permissions }]) => [name, permissions]);
     const sign = { 'id-token': 'write', attestations: 'write' };
     expect(Object.fromEntries(given)).toEqual({
+      gate: { contents: 'read' },
       package: { contents: 'read' },
       executable: { contents: 'read' },
       attest: sign,
@@ -155,11 +156,24 @@ describe('release.yml', () => {
       const { needs = [] } = Object.fromEntries(release)[name] ?? {};
       return [needs].flat().flatMap((one) => [one, ...neededBy(one)]);
     };
-    for (const name of ['attest', 'npm', 'image']) expect(neededBy(name)).toContain('package');
+    for (const name of ['attest', 'npm', 'image']) expect(neededBy(name)).toContain('gate');
     expect(new Set(neededBy('page'))).toEqual(
       new Set(release.map(([name]) => name).filter((name) => name !== 'page')),
     );
-    expect(scriptOf(Object.fromEntries(release).package as Job)).toMatch(/^\.ci\/run$/m);
+    expect(scriptOf(Object.fromEntries(release).gate as Job)).toBe('\n\n.ci/run');
+  });
+
+  test('publishes nothing that the gate has built', () => {
+    const uploaders = release.filter(([, job]) =>
+      job.steps.some(({ uses }) => uses?.startsWith('actions/upload-artifact@')),
+    );
+    expect(uploaders.map(([name]) => name)).toEqual(['package', 'executable']);
+    for (const [name, job] of uploaders) expect(scriptOf(job), name).not.toContain('.ci/run');
+  });
+
+  test('runs the demo with the tarball that it publishes', () => {
+    const script = scriptOf(Object.fromEntries(release).package as Job);
+    expect(script).toMatch(/npm pack .*package"\s+tar .*package\/kseal-\*\.tgz.*\n.* npm run demo/);
   });
 
   // It replaces the stage `build` by a folder that has these files, for two platforms.
@@ -177,6 +191,9 @@ describe('release.yml', () => {
 
 describe('.ci/release.mjs', () => {
   const guides = ['README.md', 'SECURITY.md', 'docs/ci.md'];
+  const guide = (version: string) =>
+    `npm install kseal@${version}\nkseal-${version}-linux-x64 has Node.js 24.1.2\nkseal:${version}\n` +
+    `release.yml@refs/tags/v${version}\ngit clone --branch v${version}\n`;
   const url = 'git+https://github.com/acme/kseal.git';
   const changelog =
     '# Changelog\n\n## Unreleased\n\n- Seals values.\n\n## 0.1.0 - 2026-12-01\n\n- Old.\n';
@@ -188,7 +205,7 @@ describe('.ci/release.mjs', () => {
     writeFileSync(join(cwd, 'package-lock.json'), JSON.stringify({ version }));
     writeFileSync(join(cwd, 'CHANGELOG.md'), text);
     mkdirSync(join(cwd, 'docs'));
-    for (const page of guides) writeFileSync(join(cwd, page), 'npm install kseal@0.1.0\n');
+    for (const page of guides) writeFileSync(join(cwd, page), guide('0.1.0'));
     return (...args: readonly string[]) => {
       const script = join(root, '.ci/release.mjs');
       const run = spawnSync(process.execPath, [script, ...args], { cwd, encoding: 'utf8' });
@@ -205,7 +222,7 @@ describe('.ci/release.mjs', () => {
     expect([status, page?.replace(/\d{4}-\d\d-\d\d/, 'DATE'), others]).toEqual([
       0,
       changelog.replace('## Unreleased', '## Unreleased\n\n## 0.2.0 - DATE'),
-      ['npm install kseal@0.2.0\n'],
+      [guide('0.2.0')],
     ]);
     expect(run('notes', 'v0.2.0', 'acme/kseal')).toMatchObject({
       status: 0,
@@ -220,21 +237,25 @@ describe('.ci/release.mjs', () => {
       'SECURITY.md',
       ...filesIn('docs').filter((path) => /md$/.test(path)),
     ];
-    const named = paths.flatMap((path) => read(path).match(/(?<=\bkseal@)\d[\d.]*\d/g) ?? []);
+    const named = paths.flatMap(
+      (path) => read(path).match(/(?<=\bkseal[@:-]|refs\/tags\/v)\d[\d.]*\d/g) ?? [],
+    );
     expect(new Set(named)).toEqual(new Set([current]));
   });
 
   test('prepares no release without changes', () => {
     const text = changelog.replace('- Seals values.\n\n', '');
-    expect(releaseOf('0.2.0', text)('pages')).toMatchObject({
+    expect(releaseOf('0.2.0')('check')).toMatchObject({ status: 0, stderr: '' });
+    expect(releaseOf('0.2.0', text)('check')).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('CHANGELOG.md: nothing under "## Unreleased"\n'),
-      page: text,
     });
+    // npm runs it before it changes package.json.
+    expect(scripts.preversion).toBe('node .ci/release.mjs check');
   });
 
   test.each([
-    ['another tag', releaseOf, 'v0.2.1', 'v0.2.1: package.json has version 0.2.0'],
+    ['another tag', releaseOf, 'v0.2.1', 'v0.2.1: the tag for package.json is v0.2.0'],
     ['an empty section', () => releaseOf('0.2.0'), 'v0.2.0', 'nothing under "## 0.2.0"'],
     [
       'a package without a repository',
