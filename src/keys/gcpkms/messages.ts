@@ -132,7 +132,7 @@ export function decryptionIn(answer: Buffer) {
   };
 }
 
-/** Of CryptoKeyVersion.CryptoKeyVersionState. */
+/** The value of CryptoKeyVersion.CryptoKeyVersionState for a version that is in use. */
 const ENABLED = 1;
 
 /** A page of key versions. Throws Damaged. */
