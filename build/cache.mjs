@@ -1,6 +1,6 @@
 // Writes dist/cache/VERSION-PLATFORM-ARCH/, with which the same Node.js starts kseal faster: the code
-// that V8 made of dist/ while some commands ran. A file of it has the name of its source, which
-// contains a hash. kseal itself never writes it: who can write there could replace the program, too.
+// that V8 made of dist/ while some commands ran. Each file has the name of its source, which contains
+// a hash. kseal itself never writes it: whoever can write there can replace the program, too.
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';

@@ -2,31 +2,43 @@
 // The entry point of the program, dist/main.cjs. It loads modules from the other files of its folder,
 // with the code that V8 made of them when they were built, if that was by the same Node.js.
 const { readFileSync } = require('node:fs');
+const { join } = require('node:path');
 
 // The build inserts the names in capitals. A single executable has no folder.
 const cache =
   KSEAL_DIST && `${KSEAL_DIST}/cache/${process.version}-${process.platform}-${process.arch}`;
-const files = FILES;
+const fileOf = new Map();
+for (const [file, names] of Object.entries(FILES)) for (const name of names) fileOf.set(name, file);
 const modules = new Map();
 const read = new Map();
 
-/** Returns the exports of a module, which is evaluated the first time. */
-function load(file, name) {
-  let exports = modules.get(name);
-  if (exports === undefined) {
-    exports = {};
-    modules.set(name, exports);
-    readFile(`./${files[file]}`)[name](exports, load, lazy, define);
+/** Returns the exports of a module of src/, which is evaluated the first time, or of a file. */
+function load(name) {
+  const known = modules.get(name);
+  if (known !== undefined) return known;
+  const file = fileOf.get(name);
+  if (file === undefined) return readFile(name);
+  const evaluate = readFile(`./${file}`)[name];
+  const exports = {};
+  modules.set(name, exports);
+  try {
+    evaluate(exports, load, define, lazy);
+  } catch (error) {
+    // Without its other half, a module would fail elsewhere, or not at all.
+    modules.delete(name);
+    throw error;
   }
   return exports;
 }
 
-function lazy(get) {
-  let value;
-  return () => {
-    value ??= get();
-    return value;
-  };
+/** Returns an object whose members are modules, each of which is loaded when it is first read. */
+function lazy(names) {
+  const imports = {};
+  for (const variable in names) {
+    let value;
+    Object.defineProperty(imports, variable, { get: () => (value ??= load(names[variable])) });
+  }
+  return imports;
 }
 
 function define(exports, all) {
@@ -42,7 +54,7 @@ function readFile(name) {
   const cachedData = cached(name);
   if (cachedData === undefined && exports.scripts === undefined) return require(name);
   const { Script } = require('node:vm');
-  const filename = `${KSEAL_DIST}/${name.slice(2)}`;
+  const filename = join(KSEAL_DIST, name);
   // esbuild writes only ASCII.
   const text = readFileSync(filename, 'latin1');
   const script = new Script(
@@ -52,9 +64,9 @@ function readFile(name) {
   exports.scripts?.set(name, script);
   const module = { id: filename, filename, loaded: true, exports: {} };
   read.set(name, module);
-  // For files that are not in the cache.
+  // For files that are not in the cache; Node.js looks for the path that it would resolve.
   require.cache[filename] = module;
-  script.runInThisContext()(module.exports, readFile, module, filename, KSEAL_DIST);
+  script.runInThisContext()(module.exports, load, module, filename, KSEAL_DIST);
   return module.exports;
 }
 
@@ -70,7 +82,4 @@ function cached(name) {
 /** A build sets this before it runs commands, to get the scripts that they use, by file. */
 exports.scripts = undefined;
 /** Runs a command line, and returns its exit code. */
-exports.main = (...line) => {
-  const [file, main] = START;
-  return load(file, main).main(...line);
-};
+exports.main = (...line) => load(MAIN).main(...line);

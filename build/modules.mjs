@@ -3,15 +3,15 @@
 // they import each other as usual. Packages stay in the chunks of esbuild.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { basename, join, posix, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { build, transform } from 'esbuild';
 
 /**
  * The modules that are read together, because to find and read a file costs as much as to parse 20 kB
- * of code. A row is a file and its modules, in which is all that they import as well, unless it is in
- * another row or in a file above. Every other module that import() loads has a row of its own.
+ * of code. A row is a file and its modules. The file also has the modules that these import, unless
+ * they are in another row. Every other module that import() loads has a row of its own.
  */
-const groups = [
+const groupsOfProgram = [
   ['start', 'cli/main'],
   // To seal a value from a pipe.
   ['seal', 'cli/program', 'cli/seal'],
@@ -32,55 +32,23 @@ const minified = { minifyWhitespace: true, minifySyntax: true };
  * Bundles the program that `main` exports. Returns the texts of its files by name, and a metafile like
  * that of esbuild; `main.cjs` loads the others.
  */
-export async function programFiles(main, options) {
-  const bundle = (entryPoints) =>
-    build({
-      ...options,
-      entryPoints,
-      plugins: [withoutChildProcess],
-      outdir: join(options.absWorkingDir, 'dist'),
-      outExtension: { '.js': '.cjs' },
-      splitting: true,
-      metafile: true,
-      write: false,
-    });
-  const reached = Object.keys((await bundle([main])).metafile.inputs);
-  // As entry points, all modules stay apart.
-  const sources = reached.filter((path) => path.startsWith('src/'));
-  const { metafile, outputFiles } = await bundle(sources);
+export async function programFiles(main, options, groups = groupsOfProgram) {
+  const reached = await bundle(options, [main], { packages: 'external' });
+  const sources = Object.keys(reached.metafile.inputs).filter((path) => path.startsWith('src/'));
+  const plugins = [withoutChildProcess, modulesApart(options.absWorkingDir)];
+  const { metafile, outputFiles } = await bundle(options, sources, { plugins });
   const outputs = outputFiles.map(({ path, text }) => {
-    const name = relative(options.absWorkingDir, path);
-    const { entryPoint, inputs, imports } = metafile.outputs[name];
-    const id = [entryPoint, ...Object.keys(inputs)].find((source) => sources.includes(source));
-    return { name, text, id, inputs, imports };
+    const output = metafile.outputs[relative(options.absWorkingDir, path).replaceAll('\\', '/')];
+    return { ...output, name: basename(path), text };
   });
-  const ids = new Map(outputs.map(({ name, id }) => [name, id]));
-  // A module that others import is in a chunk, which the output of its own name exports again.
-  const isModule = ({ id, inputs }) => id !== undefined && Object.keys(inputs).length > 0;
-  const modules = new Map(outputs.filter(isModule).map((output) => [output.id, output]));
-  const rows = rowsOf(modules, ids);
-  const fileOf = new Map(rows.flatMap(([file, members]) => members.map((id) => [id, file])));
-  const target = (from, path) => {
-    const name = posix.join(posix.dirname(from), path);
-    const id = ids.get(name);
-    return id ? `$load("${fileOf.get(id)}", "${id}")` : `require("./${basename(name)}")`;
-  };
-  const packages = outputs.filter(({ id }) => id === undefined);
+  const isModule = ({ entryPoint }) => sources.includes(entryPoint);
+  const modules = new Map(outputs.filter(isModule).map((one) => [one.entryPoint, one]));
+  const rows = rowsOf(modules, groups);
   const files = await Promise.all([
-    ...packages.map(async ({ name, text, inputs }) => {
-      return { name: basename(name), text: await toCommonJs(text, options, minified), inputs };
-    }),
-    ...rows.map(([file, members]) => {
-      return moduleFile(
-        file,
-        members.map((id) => modules.get(id)),
-        options,
-        target,
-      );
-    }),
+    ...outputs.filter((one) => !isModule(one)).map((one) => packageFile(one, options)),
+    ...rows.map((row) => moduleFile(row, modules, options)),
   ]);
-  const names = Object.fromEntries(files.flatMap(({ file, name }) => (file ? [[file, name]] : [])));
-  const loader = await loaderOf(names, main, options);
+  const loader = await loaderOf(files, main, options);
   return {
     files: new Map([...files.map(({ name, text }) => [name, text]), ['main.cjs', loader]]),
     metafile: {
@@ -89,6 +57,31 @@ export async function programFiles(main, options) {
     },
   };
 }
+
+function bundle(options, entryPoints, more) {
+  return build({
+    ...options,
+    entryPoints,
+    outdir: 'dist',
+    outExtension: { '.js': '.cjs' },
+    entryNames: '[name]-[hash]',
+    splitting: true,
+    metafile: true,
+    write: false,
+    ...more,
+  });
+}
+
+/** Leaves the imports of modules by others, with the path of the module from the root of the project. */
+const modulesApart = (root) => ({
+  name: 'modules-apart',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\..*\.ts$/ }, ({ kind, path, resolveDir }) => {
+      if (kind === 'entry-point') return undefined;
+      const id = relative(root, join(resolveDir, path)).replaceAll('\\', '/');
+      return { path: id, external: true, sideEffects: false };
+    }),
+});
 
 /** Commander could run a command as a program; it takes a millisecond to load what starts one. */
 const withoutChildProcess = {
@@ -101,59 +94,88 @@ const withoutChildProcess = {
 };
 
 /** The rows of files: a name, and the modules in it. */
-function rowsOf(modules, ids) {
-  const imports = [...modules.values()].flatMap((module) => module.imports);
-  const loaded = imports.filter(({ kind }) => kind === 'dynamic-import');
-  const others = [...new Set(loaded.map(({ path }) => ids.get(path)))].filter(Boolean);
+function rowsOf(modules, groups) {
+  const importsOf = (id, kind) =>
+    modules
+      .get(id)
+      .imports.filter((one) => one.kind === kind && modules.has(one.path))
+      .map(({ path }) => path);
+  const loaded = [...modules.keys()].flatMap((id) => importsOf(id, 'dynamic-import'));
   const nameOf = (id) => id.replace(/^src\/|\.ts$/g, '').replaceAll('/', '-');
-  const rowOf = new Map(groups.flatMap(([file, ...its]) => its.map((id) => [id, file])));
+  const others = [...new Set(loaded)].map((id) => [nameOf(id), id]);
+  const rowOf = new Map(groups.flatMap(([file, ...ids]) => ids.map((id) => [id, file])));
   const placed = new Set();
-  return [...groups, ...others.map((id) => [nameOf(id), id])]
+  const rows = [...groups, ...others]
     .map(([file, ...roots]) => {
       const members = [];
       const add = (id) => {
-        if (id === undefined || placed.has(id) || (rowOf.get(id) ?? file) !== file) return;
+        if (placed.has(id) || (rowOf.get(id) ?? file) !== file) return;
         placed.add(id);
         members.push(id);
-        for (const { kind, path } of modules.get(id).imports)
-          if (kind === 'import-statement') add(ids.get(path));
+        for (const path of importsOf(id, 'import-statement')) add(path);
       };
       for (const id of roots) add(id);
       return [file, members];
     })
     .filter(([, members]) => members.length > 0);
+  const missing = [...modules.keys()].filter((id) => !placed.has(id));
+  if (missing.length > 0) throw new Error(`${missing.join(', ')}: in no file`);
+  return rows;
+}
+
+/**
+ * A file with packages. Of a CommonJS package esbuild exports only the default, but import() in Node
+ * gives its names as well, and packages that load others rely on that.
+ */
+async function packageFile({ name, text, inputs }, options) {
+  const code = await toCommonJs(text, options, minified);
+  const isCommonJs = /^export default require_\w+\(\);$/m.test(text);
+  const names = isCommonJs
+    ? 'Object.setPrototypeOf(module.exports, module.exports.default);\n'
+    : '';
+  return { name, text: `${code}${names}`, inputs, members: [] };
 }
 
 /** A file with the functions of modules. Its name has a hash, so that a cache fits its content. */
-async function moduleFile(file, modules, options, target) {
-  const functions = await Promise.all(modules.map((module) => functionOf(module, options, target)));
-  const all = `'use strict';\nmodule.exports = {\n${functions.join(',\n')}\n};`;
-  const { code: text } = await transform(all, { target: options.target, ...minified });
+async function moduleFile([file, members], modules, options) {
+  const functions = await Promise.all(members.map((id) => functionOf(modules.get(id), options)));
+  const all = `'use strict';\nmodule.exports = {\n${functions.map(({ text }) => text).join(',\n')}\n};`;
+  const variables = functions.flatMap((one) => one.variables);
+  // An import became a free variable, which esbuild finds as the language defines it.
+  const define = Object.fromEntries(variables.map((name) => [name, `$imports.${name}`]));
+  const { code: text } = await transform(all, { target: options.target, define, ...minified });
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 8);
-  const inputs = Object.assign({}, ...modules.map((module) => module.inputs));
-  return { file, name: `${file}-${hash}.cjs`, text, inputs };
+  const inputs = Object.assign({}, ...members.map((id) => modules.get(id).inputs));
+  return { name: `${file}-${hash}.cjs`, text, inputs, members };
 }
 
-/** The function of a module, in which `$load` is called when an export of another is first used. */
-async function functionOf({ id, name, text }, options, target) {
-  let body = (await toCommonJs(text, options))
-    .replace(/^var __(?:create|defProp) = [\s\S]*?^var stdin_exports = \{\};\n/m, '')
-    .replace(/^__export\(stdin_exports, /m, '$$define(exports, ')
+/**
+ * The function of a module, whose parameters have the names that esbuild uses, and the variables of its
+ * imports, which are then members of `$imports`. Such a member calls `require` when it is first read.
+ */
+async function functionOf({ entryPoint, text }, options) {
+  const imports = {};
+  const body = (await toCommonJs(text, options))
+    .replace(/^var __[\s\S]*?^var stdin_exports = \{\};\n/m, '')
     .replace(/^module\.exports = __toCommonJS\(stdin_exports\);\n/m, '')
-    .replace(/^\/\/ Annotate the CommonJS[\s\S]*/m, '')
     .replace(/\b__toESM\((require\("[^"]*"\))\)/g, '$1')
-    .replace(/\brequire\("(\.[^"]*)"\)/g, (_, path) => target(name, path));
-  const imports = body.matchAll(/^var (import_\w+) = ((?:\$load|require)\(.*\));\n/gm);
-  for (const [line, variable, loaded] of [...imports]) {
-    body = body.replace(line, '');
-    const uses = new RegExp(String.raw`\b(new )?${variable}\b`, 'g');
-    if (!uses.test(body)) continue;
-    body = body.replace(uses, (_, isNew) => (isNew ? `new (${variable}())` : `${variable}()`));
-    body = `const ${variable} = $lazy(() => ${loaded});\n${body}`;
-  }
-  if (/(?<!\.)\b(?:stdin_exports|__toCommonJS|__toESM|__export)\b/.test(body))
-    throw new Error(`${id}: esbuild writes CommonJS in another way than expected`);
-  return `${JSON.stringify(id)}(exports, $load, $lazy, $define) {\n${body}}`;
+    .replace(/^var (import_\w+) = require\("([^"]*)"\);\n/gm, (_, variable, path) => {
+      imports[variable] = path;
+      return '';
+    });
+  // Code that looks converted before it is, in a string of several lines, would be changed. The modules of
+  // Node.js have no member `default`, because they are not converted.
+  const isAmbiguous = /^var import_\w+ = require\(|\b__toESM\(require\(/m.test(text);
+  if (
+    isAmbiguous ||
+    /(?<!\.)\b(?:__toCommonJS|__toESM|__reExport|import_node_\w+\.default)\b/.test(body)
+  )
+    throw new Error(`${entryPoint}: esbuild writes CommonJS in another way than expected`);
+  const head = `const $imports = $lazy(${JSON.stringify(imports)});`;
+  return {
+    text: `${JSON.stringify(entryPoint)}(stdin_exports, require, __export, $lazy) {\n${head}\n${body}}`,
+    variables: Object.keys(imports),
+  };
 }
 
 /** Converts an ES module to CommonJS. esbuild splits only ES modules, but Node loads CommonJS faster. */
@@ -163,10 +185,12 @@ async function toCommonJs(text, { platform, target }, more = {}) {
   return code;
 }
 
-async function loaderOf(names, main, { define, target }) {
+async function loaderOf(files, main, { define, target }) {
   const text = await readFile(new URL('loader.cjs', import.meta.url), 'utf8');
-  const file = groups.find((row) => row.includes(main))?.[0];
-  const values = { FILES: names, START: [file, main] };
+  const modulesOf = files.flatMap(({ name, members }) =>
+    members.length > 0 ? [[name, members]] : [],
+  );
+  const values = { FILES: Object.fromEntries(modulesOf), MAIN: main };
   const constants = Object.entries(values).map(([name, value]) => [name, JSON.stringify(value)]);
   const all = { ...define, ...Object.fromEntries(constants) };
   return (await transform(text, { target, define: all })).code;

@@ -1,14 +1,15 @@
+import { types } from 'node:util';
 import { errorFor } from './diagnostic.ts';
 import * as errors from './errors.ts';
 import { inspectManifest as inspectSecrets } from './inspect/inspect.ts';
-import { bindingTo, DEFAULT_MAX_SCOPE } from './jwe/binding.ts';
+import { bindingTo, DEFAULT_MAX_SCOPE, scopes } from './jwe/binding.ts';
 import type { OpeningKey } from './jwe/decrypt.ts';
 import { type KeyFile, openingKeyFrom, publicKeyFrom } from './keys/key-file.ts';
 import { newManifest } from './manifest/new-manifest.ts';
 import { refuseSops } from './manifest/other-tools.ts';
 import { decodeManifest, readManifest, selectSecret } from './manifest/read.ts';
 import type { Manifest } from './manifest/types.ts';
-import { bareJwe, sealInto, sealManifest as sealSecrets } from './seal/seal.ts';
+import { allowedCodes, bareJwe, sealInto, sealManifest as sealSecrets } from './seal/seal.ts';
 import { unsealManifest } from './unseal/manifest.ts';
 import { ruleNamed } from './verify/explain.ts';
 import { verifyText } from './verify/verify.ts';
@@ -208,9 +209,11 @@ export interface OpenedManifest {
  * `data`. There is nobody to read a warning, so a value with one is refused unless `allow` has its
  * code.
  *
- * @throws KsealError KEY_INVALID, or VALUE_REFUSED for the place or the value
+ * @throws TypeError for an option of the wrong type
+ * @throws KsealError KEY_INVALID, VALUE_REFUSED for the place or the value, or USAGE for `allow`
  */
 export async function sealValue(options: SealValueOptions): Promise<string> {
+  checkOptions(options, ['value', 'publicKey', 'namespace', 'name', 'key']);
   const { value, namespace, name, key, scope = 'strict', allow = [] } = options;
   // A wider scope does not bind all of the place, but a Secret needs it.
   bindingTo('strict', { namespace, name, key });
@@ -235,12 +238,15 @@ export async function sealValue(options: SealValueOptions): Promise<string> {
  * documents. All other bytes stay, except that a Secret with `stringData` alone gets `data` instead.
  * Sealed values stay if they are sound, in their place, and sealed to one of the keys.
  *
+ * @throws TypeError for an argument of the wrong type
  * @throws KsealError, or AggregateError with a KsealError for each problem of the manifest
  */
 export async function sealManifest(
   text: string,
   options: SealManifestOptions,
 ): Promise<SealedManifest> {
+  checkText(text);
+  checkOptions(options, ['publicKey']);
   const { namespace, scope = 'strict', stringData = false, strict = false, allow = [] } = options;
   const key = await publicKey(options.publicKey);
   const known = await publicKeys(options.knownKeys ?? [], 'knownKeys');
@@ -261,12 +267,15 @@ export async function sealManifest(
 /**
  * Returns every value of the Secrets in a manifest, in source order, with the facts that need no key.
  *
+ * @throws TypeError for an argument of the wrong type
  * @throws KsealError, or AggregateError with a KsealError for each problem of the manifest
  */
 export function inspectManifest(
   text: string,
   options: ManifestOptions = {},
 ): readonly InspectedValue[] {
+  checkText(text);
+  checkOptions(options);
   const manifest = read(text, options);
   errors.throwAll(manifest.problems.map((problem) => errorFor(manifest.path, problem)));
   return inspectSecrets(manifest, options.namespace);
@@ -276,12 +285,15 @@ export function inspectManifest(
  * Returns what `kseal verify` finds in a manifest, by position; empty if it is sound. Comments
  * `# kseal-ignore RULE: reason` suppress findings. Never throws for the content of the text.
  *
+ * @throws TypeError for an argument of the wrong type
  * @throws KsealError KEY_INVALID, or USAGE for an unknown rule
  */
 export async function verifyManifest(
   text: string,
   options: VerifyManifestOptions = {},
 ): Promise<readonly Finding[]> {
+  checkText(text);
+  checkOptions(options);
   const { path = PATH, namespace, maxScope = DEFAULT_MAX_SCOPE, rules = {} } = options;
   const severities = new Map(Object.entries(rules));
   // Throws for an unknown rule, which would otherwise change nothing.
@@ -306,12 +318,15 @@ export async function verifyManifest(
  * Opens every sealed value of a manifest, all or none, and leaves all other bytes. A value under
  * `stringData` that is not UTF-8 moves to `data`.
  *
+ * @throws TypeError for an argument of the wrong type
  * @throws KsealError, or AggregateError with a KsealError for each problem of the manifest
  */
 export async function openManifest(
   text: string,
   options: OpenManifestOptions,
 ): Promise<OpenedManifest> {
+  checkText(text);
+  checkOptions(options, ['privateKeys']);
   const { namespace, acceptUnbound = false, privateKeys, passphrase } = options;
   const keyring = await Promise.all(
     privateKeys.map((key, at) => openingKey(key, `privateKeys[${at}]`, passphrase)),
@@ -324,6 +339,78 @@ export async function openManifest(
 }
 
 const PATH = 'manifest';
+
+type Option =
+  | keyof SealValueOptions
+  | keyof SealManifestOptions
+  | keyof VerifyManifestOptions
+  | keyof OpenManifestOptions;
+
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === 'string';
+const isFlag: Check = (value) => typeof value === 'boolean';
+const isContent: Check = (value) => isText(value) || types.isUint8Array(value);
+const isScope: Check = (value) => scopes.some((scope) => scope === value);
+const isSeverity: Check = (value) => value === 'off' || value === 'warning' || value === 'error';
+const isRemoteKey: Check = (value) =>
+  isObject(value) && isContent(value.publicKey) && typeof value.decryptKey === 'function';
+const isList = (isFit: Check): Check => {
+  return (value) => Array.isArray(value) && value.every(isFit);
+};
+
+const kinds = {
+  text: ['a string', isText],
+  content: ['a string or a Uint8Array', isContent],
+  flag: ['true or false', isFlag],
+  scope: [scopes.join(', '), isScope],
+  texts: ['an array of strings', isList(isText)],
+  keys: ['an array of keys, each a string or a Uint8Array', isList(isContent)],
+  privateKeys: [
+    'an array of keys, each a string, a Uint8Array or { publicKey, decryptKey }',
+    isList((key) => isContent(key) || isRemoteKey(key)),
+  ],
+  severities: [
+    'an object with off, warning or error for each rule',
+    (value) => isObject(value) && Object.values(value).every(isSeverity),
+  ],
+} as const satisfies Record<string, readonly [expected: string, Check]>;
+
+const kindOf: Readonly<Record<Option, keyof typeof kinds>> = {
+  ...{ value: 'content', publicKey: 'content', passphrase: 'content' },
+  ...{ namespace: 'text', name: 'text', key: 'text', path: 'text' },
+  ...{ stringData: 'flag', strict: 'flag', acceptUnbound: 'flag' },
+  ...{ scope: 'scope', maxScope: 'scope' },
+  ...{ knownKeys: 'keys', publicKeys: 'keys', privateKeys: 'privateKeys' },
+  ...{ allow: 'texts', rules: 'severities' },
+};
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function checkText(value: unknown): void {
+  if (!isText(value)) throw new TypeError('text: expected a string');
+}
+
+/**
+ * Throws TypeError for an option of the wrong type. In a program without types, a scope in an array
+ * would get into the binding, and a misspelt severity would hide a finding.
+ */
+function checkOptions(options: unknown, required: readonly Option[] = []): void {
+  if (!isObject(options)) throw new TypeError('options: expected an object');
+  for (const [name, kind] of Object.entries(kindOf)) {
+    const [expected, isFit] = kinds[kind];
+    const isWrong =
+      options[name] === undefined ? required.some((one) => one === name) : !isFit(options[name]);
+    if (isWrong) throw new TypeError(`${name}: expected ${expected}`);
+  }
+  const { allow = [] } = options as ValuePolicy;
+  const unknown = allow.find((code) => !allowedCodes.includes(code));
+  if (unknown === undefined) return;
+  const hint = `use one of ${allowedCodes.join(', ')}`;
+  throw new errors.KsealError('USAGE', `allow: no such warning: ${unknown}`, { hint });
+}
 
 function read(text: string, { path = PATH }: ManifestOptions): Manifest {
   return readManifest(decodeManifest(bytesOf(text), path), path);
@@ -352,7 +439,7 @@ async function openingKey(
   name: string,
   passphrase: string | Uint8Array | undefined,
 ): Promise<OpeningKey> {
-  if (typeof key === 'string' || key instanceof Uint8Array) {
+  if (typeof key === 'string' || types.isUint8Array(key)) {
     const passphrases = async function* () {
       if (passphrase !== undefined) yield passphrase;
     };

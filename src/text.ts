@@ -5,7 +5,7 @@ import { distance } from 'fastest-levenshtein';
  * files and requests, and a terminal would obey such characters.
  */
 export function printable(text: string): string {
-  // Almost every text, and a class of Unicode takes a millisecond to prepare.
+  // A class of Unicode takes a millisecond to prepare, and almost every text is ASCII.
   if (isAscii.test(text)) return text;
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\uFFFE\uFFFF]/gu,

@@ -196,7 +196,7 @@ test('the library reaches neither a command, a process, the configuration nor th
     const code = withoutComments(text).replace(/\b(?:import|export) type [^;]*;/g, '');
     for (const target of importsOf(code)) reached.add(targetOf(path, target));
   }
-  const own = ['fastest-levenshtein', 'jose', 'p-limit', 'yaml'];
+  const own = ['fastest-levenshtein', 'p-limit', 'yaml'];
   const foreign = ['cli', 'config', 'git', 'report', 'request', 'sources', 'webhook'];
   const outside = ['readline', 'tty', ...processBuiltins, ...serverBuiltins];
   const wrong = [...reached].filter((target) => {

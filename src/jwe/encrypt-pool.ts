@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { getAsset } from 'node:sea';
 import { Worker } from 'node:worker_threads';
 import { KsealError } from '../errors.ts';
-import type { Encrypt, PublicKey, Unsealed } from './encrypt.ts';
+import { type Encrypt, encryptAll, type PublicKey, type Unsealed } from './encrypt.ts';
 import type { Batch } from './encrypt-worker.ts';
 
 /** The most values in one message to a thread, and the most messages on their way to it. */
@@ -20,7 +20,7 @@ interface Task {
   readonly value: Unsealed;
   readonly key: PublicKey;
   readonly done: (jwe: string) => void;
-  readonly fail: (error: KsealError) => void;
+  readonly fail: (error: unknown) => void;
 }
 
 interface Thread {
@@ -31,10 +31,12 @@ interface Thread {
 
 /**
  * Returns a pool that seals in worker threads. It starts one whenever all others are busy, up to the
- * number of cores. If one fails, every value that is not sealed yet fails with IO.
+ * number of cores. If the system refuses to start one, for example because of a limit on processes,
+ * it does with fewer, or seals in this thread. If one fails, every value that is not sealed yet fails
+ * with IO.
  */
 export function newEncryptPool(): EncryptPool {
-  const most = availableParallelism();
+  let most = availableParallelism();
   const threads: Thread[] = [];
   const queue: Task[] = [];
   let failure: KsealError | undefined;
@@ -55,8 +57,13 @@ export function newEncryptPool(): EncryptPool {
     const unfinished = [...threads.flatMap(({ sent }) => sent.flat()), ...queue];
     for (const task of unfinished) task.fail(error);
   };
-  const start = (): Thread => {
-    const thread: Thread = { worker: newWorker(), sent: [] };
+  const start = (): Thread | undefined => {
+    const worker = newWorker();
+    if (worker === undefined) {
+      most = threads.length;
+      return undefined;
+    }
+    const thread: Thread = { worker, sent: [] };
     threads.push(thread);
     thread.worker.on('message', (jwes: readonly string[]) => {
       const tasks = thread.sent.shift() ?? [];
@@ -67,12 +74,17 @@ export function newEncryptPool(): EncryptPool {
     for (const event of ['error', 'messageerror', 'exit']) thread.worker.on(event, fail);
     return thread;
   };
+  const sealHere = () => {
+    for (const { value, key, done, fail } of queue.splice(0))
+      encryptAll([value], key).then(([jwe = '']) => done(jwe), fail);
+  };
   const send = () => {
     while (queue.length > 0 && !hasEnded) {
       const [idlest] = threads.toSorted((a, b) => a.sent.length - b.sent.length);
       const isFree = idlest !== undefined && idlest.sent.length < AHEAD;
-      if (!isFree && threads.length === most) return;
+      if (!isFree && threads.length === most) return most === 0 ? sealHere() : undefined;
       const thread = isFree ? idlest : start();
+      if (thread === undefined) continue;
       const { key } = queue[0] as Task;
       const other = queue.findIndex((task, at) => at === BATCH || task.key !== key);
       const tasks = queue.splice(0, other < 0 ? queue.length : other);
@@ -117,10 +129,15 @@ function post(worker: Worker, tasks: readonly Task[], { kid, key }: PublicKey): 
 /** The folder of the built files; undefined in a single executable, which has them as assets. */
 declare const KSEAL_DIST: string | undefined;
 
-function newWorker(): Worker {
+/** Undefined if the system refuses to start a thread. */
+function newWorker(): Worker | undefined {
   const name = 'encrypt-worker.cjs';
   const isFile = typeof KSEAL_DIST === 'string';
   const program = isFile ? join(KSEAL_DIST, name) : getAsset(name, 'utf8');
   // It needs nothing of the options and the environment of this process.
-  return new Worker(program, { eval: !isFile, execArgv: [], env: {} });
+  try {
+    return new Worker(program, { eval: !isFile, execArgv: [], env: {} });
+  } catch {
+    return undefined;
+  }
 }

@@ -6,7 +6,7 @@ import { entryNamed } from './nodes.ts';
 import { readManifest } from './read.ts';
 import { scalarSplices } from './scalars.ts';
 import { applySplices, type Splice } from './splice.ts';
-import { type Addition, additionsOf, type Style, styleOf } from './style.ts';
+import { type Addition, additionsOf, eolOf, type Style, styleOf } from './style.ts';
 import { type Entry, type Field, fieldNames, type Manifest, type SecretDocument } from './types.ts';
 
 type Value = Pick<Entry, 'field' | 'key' | 'bytes'>;
@@ -56,7 +56,8 @@ export function splicesFor(manifest: Manifest, edits: readonly Edit[]): readonly
 }
 
 function splicesOf({ source }: Manifest, states: readonly State[]): readonly Splice[] {
-  return states.flatMap((state) => splicesOfState(source, state));
+  const eol = eolOf(source);
+  return states.flatMap((state) => splicesOfState(source, state, eol));
 }
 
 /** The Secrets of a manifest after `edits`. */
@@ -90,9 +91,9 @@ function annotationsOf({ annotations }: SecretDocument): Map<string, string> {
   return new Map(annotations.map(({ name, text }) => [name, text]));
 }
 
-function splicesOfState(source: string, state: State): readonly Splice[] {
+function splicesOfState(source: string, state: State, eol: string): readonly Splice[] {
   const { node } = state.secret;
-  const style = styleOf(source, node);
+  const style = styleOf(source, node, eol);
   const missing: Addition[] = [];
   const changed = fieldNames.flatMap((field) => {
     const change = changeOf(field, state);

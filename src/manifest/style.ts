@@ -26,15 +26,20 @@ export interface Style {
   readonly comma: string;
 }
 
-/** The style of the Secret whose mapping is `root`. */
-export function styleOf(source: string, root: YamlMap): Style {
+/** The first line break of a text, which new lines get. */
+export function eolOf(source: string): string {
+  return /\r?\n/.exec(source)?.[0] ?? '\n';
+}
+
+/** The style of the Secret whose mapping is `root`, in a text with the line breaks `eol`. */
+export function styleOf(source: string, root: YamlMap, eol: string): Style {
   const json =
     root.flow && root.entries.every(({ key }) => key.kind === 'scalar' && key.style === 'double');
   const colon = root.entries[0]?.colon ?? 0;
   const tight = json && !/\s/.test(source.charAt(colon + 1));
   return {
     source,
-    eol: /\r?\n/.exec(source)?.[0] ?? '\n',
+    eol,
     json,
     unit: unitOf(source, root) || '  ',
     colon: tight ? ':' : ': ',
@@ -44,7 +49,10 @@ export function styleOf(source: string, root: YamlMap): Style {
 
 function unitOf(source: string, root: YamlMap): string {
   if (root.flow) {
-    const inner = indentation(source, root.entries[0]?.start ?? root.start);
+    const first = root.entries[0]?.start ?? root.start;
+    // One line may be the whole file, with thousands of Secrets: it is not searched for each of them.
+    if (!source.slice(root.start, first).includes('\n')) return '';
+    const inner = indentation(source, first);
     return inner.slice(indentation(source, root.start).length);
   }
   const nested = root.entries

@@ -123,7 +123,7 @@ export function warningsAbout(plaintext: Plaintext): readonly ValueWarning[] {
 function findWarnings(plaintext: Plaintext): readonly ValueWarning[] {
   const text = decodeUtf8(plaintext.bytes);
   const value = { ...plaintext, text, pem: text === undefined ? undefined : readPem(text) };
-  // Most values: to prepare the patterns of the other checks takes longer than to encrypt.
+  // Most values are plain, and preparing the patterns of the other checks takes longer than encryption.
   const isPlain = text !== undefined && /^[\x20-\x7E]*$/.test(text);
   const found = new Map<string, ValueWarning>();
   for (const check of valueChecks) {

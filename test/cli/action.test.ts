@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { parse } from 'yaml';
@@ -140,11 +140,21 @@ test('the job fails for a missing branch and for a bad path', async () => {
   }
 });
 
-/** A repository with an .npmrc that names another registry, and a manifest with plaintext. */
+/**
+ * A repository with a manifest with plaintext, and with another kseal: in a package, in the folder of
+ * commands, and in the registry of its .npmrc.
+ */
 async function hostile(): Promise<Workplace> {
   const place = await repository();
+  const fake = '#!/bin/sh\necho CANARY-fake\n';
   place.write({
-    '.npmrc': 'registry=http://127.0.0.1:1/\n',
+    '.npmrc': 'registry=http://127.0.0.1:1/\nnode-options=--require=./fake.cjs\n',
+    'fake.cjs': 'console.log("CANARY-fake"); process.exit(0);\n',
+    'package.json': '{"name": "kseal", "type": "module", "bin": "fake.cjs", "workspaces": ["."]}\n',
+    'node_modules/.bin/kseal': fake,
+    'node_modules/.bin/npm': fake,
+    'node_modules/kseal/package.json': JSON.stringify({ name: 'kseal', version, bin: 'fake.cjs' }),
+    'node_modules/kseal/fake.cjs': '',
     'mail.yaml': plainSecret('mail', 'CANARY-mail'),
   });
   return place;
@@ -153,20 +163,25 @@ async function hostile(): Promise<Workplace> {
 test('the hook of pre-commit installs the released kseal once, and runs it', async () => {
   const [hook] = parse(read('.pre-commit-hooks.yaml'));
   expect(hook).toMatchObject({ language: 'script', require_serial: true });
-  rmSync(join(checkout, '.installed'), { recursive: true, force: true });
+  const installed = join(checkout, '.installed');
+  rmSync(installed, { recursive: true, force: true });
   registry.requests.length = 0;
   const place = await hostile();
-  for (const _ of ['installs', 'is installed']) {
+  const runHook = async () => {
     const [program = '', ...args] = hook.entry.split(' ');
     const command = [join(checkout, program), ...args, '--', 'mail.yaml'];
     const { code, stdout, stderr } = await place.run(command, { env: registry.env });
     expect([code, `${stderr}`]).toEqual([1, '']);
     expect(`${stdout}`).toContain('plaintext-value');
-  }
-  expect(registry.requests.filter((path) => path === '/kseal')).toHaveLength(1);
+  };
+  // Two that start at the same time do not see each other's incomplete installation.
+  await Promise.all([runHook(), runHook()]);
+  await runHook();
+  expect(registry.requests.filter((path) => path === '/kseal')).toHaveLength(2);
+  expect(readdirSync(installed)).toEqual([version]);
 });
 
-test('a global installation ignores the .npmrc of the folder, npx does not', async () => {
+test('a global installation ignores another kseal in the folder, npx does not', async () => {
   const place = await hostile();
   const env = { ...registry.env, npm_config_prefix: place.folder };
   const installed = await place.run(['npm', 'install', '--global', `kseal@${version}`], { env });
@@ -174,9 +189,9 @@ test('a global installation ignores the .npmrc of the folder, npx does not', asy
   const shown = await place.run([join(place.folder, 'bin/kseal'), '--version']);
   expect(`${shown.stdout}`).toBe(`${version}\n`);
   const npx = ['npx', '--yes', `kseal@${version}`, '--version'];
-  expect((await place.run(npx, { env })).code).toBe(1);
-  place.write({ '.npmrc': '' });
-  expect(await place.run(npx, { env })).toMatchObject({ code: 0, stdout: shown.stdout });
+  expect(`${(await place.run(npx, { env })).stdout}`).toContain('CANARY-fake');
+  const elsewhere = await repository();
+  expect(await elsewhere.run(npx, { env })).toMatchObject({ code: 0, stdout: shown.stdout });
 });
 
 test('the local hook of the documentation takes the same files', () => {

@@ -1,5 +1,7 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { runBin } from '../helpers/spawn.ts';
@@ -137,4 +139,72 @@ test('a command works without the stored code, and with that of another V8', asy
   expect([code, ...new Set(rejected)]).toEqual([0, true]);
   rmSync(cache, { recursive: true });
   expect((await rejectedBy(folder))[0]).toBe(0);
+});
+
+/** Builds a program of modules, and returns what its `main` returns for each call. */
+async function programOf(modules: Readonly<Record<string, string>>): Promise<() => unknown> {
+  const absWorkingDir = folderWithKeys();
+  const write = (name: string, text: string) => {
+    mkdirSync(dirname(join(absWorkingDir, name)), { recursive: true });
+    writeFileSync(join(absWorkingDir, name), text);
+  };
+  for (const [name, text] of Object.entries(modules)) write(`src/${name}.ts`, text);
+  const url = pathToFileURL(join(import.meta.dirname, '../../build/modules.mjs')).href;
+  const { programFiles } = await import(url);
+  const define = { KSEAL_DIST: '__dirname' };
+  const options = { absWorkingDir, bundle: true, format: 'esm', platform: 'node', define };
+  const { files } = await programFiles('src/main.ts', options, [['start', 'src/main.ts']]);
+  for (const [name, text] of files) write(`dist/${name}`, text);
+  return createRequire(import.meta.url)(join(absWorkingDir, 'dist/main.cjs')).main;
+}
+
+test('imports stay live, in cycles too, and a class is the same in all modules', async () => {
+  const main = await programOf({
+    main: `
+      import { count, increase, isOwn } from './counter.ts';
+      import { OwnError } from './errors.ts';
+      export function main() { increase(); return [count, isOwn(new OwnError())]; }
+      export const step = () => 2;`,
+    counter: `
+      import { OwnError } from './errors.ts';
+      import { step } from './main.ts';
+      export let count = 0;
+      export function increase() { count += step(); }
+      export const isOwn = (error: unknown) => error instanceof OwnError;`,
+    errors: 'export class OwnError extends Error {}',
+  });
+  expect([main(), main()]).toEqual([
+    [2, true],
+    [4, true],
+  ]);
+});
+
+test('strings and other variables that look like imports are not changed', async () => {
+  const text = 'var import_node_path = require("./chunk.cjs"); new import_node_path.Class()';
+  const main = await programOf({
+    main: `
+      import { sep } from 'node:path';
+      const same = (import_node_path: string) => import_node_path;
+      export const main = () => [sep, same('argument'), ${JSON.stringify(text)}];`,
+  });
+  expect(main()).toEqual(['/', 'argument', text]);
+  const line = 'var import_a = require("./a");';
+  const unsure = programOf({ main: `export const main = () => \`\n${line}\n\`;` });
+  await expect(unsure).rejects.toThrow('src/main.ts: esbuild writes CommonJS in another way');
+});
+
+test('a module that fails while it is evaluated is evaluated again', async () => {
+  const main = await programOf({
+    main: `
+      import { late } from './fails.ts';
+      export const main = () => late;`,
+    fails: `
+      import { calls } from './calls.ts';
+      calls.push('call');
+      if (calls.length === 1) throw new Error('the first time');
+      export const late = calls.length;`,
+    calls: 'export const calls: string[] = [];',
+  });
+  expect(main).toThrow('the first time');
+  expect(main()).toBe(2);
 });

@@ -1,4 +1,6 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
+import workerThreads from 'node:worker_threads';
 import { compactDecrypt } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
 import { readCompact } from '../../src/jwe/compact.ts';
@@ -68,4 +70,28 @@ test('a thread that fails fails every value, without a plaintext in the error', 
       message: 'a thread that seals values has failed',
       hint: 'run the command again',
     });
+});
+
+test.each([0, 1])('values are sealed even if only %i threads can be started', async (allowed) => {
+  const { Worker } = workerThreads;
+  const replaceWorker = (replacement: typeof Worker) => {
+    workerThreads.Worker = replacement;
+    syncBuiltinESMExports();
+  };
+  onTestFinished(() => replaceWorker(Worker));
+  let started = 0;
+  replaceWorker(
+    class extends Worker {
+      constructor(...args: ConstructorParameters<typeof Worker>) {
+        if (started === allowed) throw new Error('EAGAIN');
+        started += 1;
+        super(...args);
+      }
+    },
+  );
+  const all = values(500, 'db');
+  const jwes = await newPool().encrypt(all, pair);
+  const bindings = jwes.map((jwe) => readCompact(Buffer.from(jwe)).header.binding);
+  expect(bindings).toEqual(all.map(({ binding }) => binding));
+  expect(started).toBe(allowed);
 });

@@ -37,6 +37,10 @@ export interface Call {
   readonly ciphertext: Buffer | undefined;
   readonly checksumSent: boolean;
   readonly authorization: string | undefined;
+  /** The project to bill. */
+  readonly quotaProject: string | undefined;
+  /** The parameters by which Google routes the call. */
+  readonly routing: string | undefined;
 }
 
 export interface KmsEmulator {
@@ -101,12 +105,15 @@ function listen(server: Server, { tls, port = 0 }: EmulatorOptions, host: string
 function serve(method: Method, handler: Handler, faults: Faults, calls: Call[]) {
   return (call: ServerUnaryCall<Request, Answer>, callback: sendUnaryData<Answer>): void => {
     const { request } = call;
+    const header = (name: string) => call.metadata.get(name)[0]?.toString();
     calls.push({
       method,
       name: request.name || request.parent || '',
       ciphertext: request.ciphertext?.length ? Buffer.from(request.ciphertext) : undefined,
       checksumSent: Boolean(request.ciphertextCrc32c),
-      authorization: call.metadata.get('authorization')[0]?.toString(),
+      authorization: header('authorization'),
+      quotaProject: header('x-goog-user-project'),
+      routing: header('x-goog-request-params'),
     });
     const fault = faults.next(method);
     if (fault === 'hang') return;

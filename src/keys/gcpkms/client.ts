@@ -3,7 +3,7 @@ import { within } from '../../deadline.ts';
 import { KsealError } from '../../errors.ts';
 import type { ProviderOptions } from '../provider.ts';
 import { type Client, defaultLimits } from './call.ts';
-import { noCredentials } from './errors.ts';
+import { noCredentials, otherUniverse } from './errors.ts';
 import { errorInfoIn } from './messages.ts';
 
 /** By endpoint. An idle channel does not keep the process alive. */
@@ -23,7 +23,7 @@ export function connect(endpoint: KmsEndpoint, project: string): Promise<Client>
   const address = `${endpoint.host}:${endpoint.port}`;
   const known = clients.get(address);
   if (known !== undefined) return known;
-  const client = open(address, endpoint.loopback, project);
+  const client = open(endpoint, address, project);
   clients.set(address, client);
   return client;
 }
@@ -33,9 +33,15 @@ export function forget({ host, port }: KmsEndpoint): void {
   clients.delete(`${host}:${port}`);
 }
 
-async function open(address: string, loopback: boolean, project: string): Promise<Client> {
+async function open(
+  { host, loopback }: KmsEndpoint,
+  address: string,
+  project: string,
+): Promise<Client> {
   prepareEnvironment();
   const { default: grpc } = await import('@grpc/grpc-js');
+  // gRPC prints lines of its own, for example if a proxy refuses a connection.
+  grpc.setLogVerbosity(grpc.logVerbosity.NONE);
   const { credentials } = grpc;
   const client = new grpc.Client(
     address,
@@ -43,7 +49,7 @@ async function open(address: string, loopback: boolean, project: string): Promis
       ? credentials.createInsecure()
       : credentials.combineChannelCredentials(
           credentials.createSsl(),
-          await callCredentials(grpc, project),
+          await callCredentials(grpc, host, project),
         ),
     {
       'grpc.max_receive_message_length': MAX_ANSWER,
@@ -80,26 +86,30 @@ const SCOPES = ['cloud-platform', 'cloudkms'].map(
 /** Adds a token to each call, and the project to bill. Rejects with KEY_CREDENTIALS. */
 async function callCredentials(
   grpc: Pick<typeof Grpc, 'credentials' | 'Metadata'>,
+  host: string,
   projectId: string,
 ): Promise<Grpc.CallCredentials> {
   const { GoogleAuth } = await import('google-auth-library');
   const clientOptions = { transporterOptions: { timeout: tokenTimeout() } };
-  const google = new GoogleAuth({ projectId, scopes: SCOPES, clientOptions });
-  // The key of a service account signs tokens itself, without Google's token service.
+  const google = new GoogleAuth({ projectId, clientOptions });
+  // The key of a service account signs tokens itself, without Google's token service; they are valid
+  // only for Cloud KMS, because scopes that the library takes as its user's would replace the audience.
   google.useJWTAccessWithScope = true;
+  google.defaultServicePath = DEFAULT.host;
+  google.defaultScopes = SCOPES;
   const auth = await google.getClient().catch((error: unknown) => {
     throw noCredentials(error, process.env.GOOGLE_APPLICATION_CREDENTIALS);
   });
+  const { universeDomain } = auth;
+  if (isGoogle(host) && universeDomain !== UNIVERSE) throw otherUniverse(universeDomain);
   endTokenRequests(auth as TokenRequests);
+  const metadataFor = async (url: string) => {
+    const metadata = new grpc.Metadata();
+    for (const [name, value] of await auth.getRequestHeaders(url)) metadata.set(name, value);
+    return metadata;
+  };
   return grpc.credentials.createFromMetadataGenerator(({ service_url }, done) => {
-    auth.getRequestHeaders(service_url).then(
-      (headers) => {
-        const metadata = new grpc.Metadata();
-        for (const [name, value] of headers) metadata.set(name, value);
-        done(null, metadata);
-      },
-      (error) => done(error),
-    );
+    metadataFor(service_url).then((metadata) => done(null, metadata), done);
   });
 }
 
@@ -154,6 +164,10 @@ interface KmsEndpoint {
 const DEFAULT: KmsEndpoint = { host: 'cloudkms.googleapis.com', port: 443, loopback: false };
 const VARIABLE = 'KSEAL_KMS_ENDPOINT';
 
+/** The domain of Google's public cloud; clouds that others run with Google's software have their own. */
+const UNIVERSE = 'googleapis.com';
+const isGoogle = (host: string) => host.endsWith(`.${UNIVERSE}`);
+
 /** A full host name (gRPC could parse a bare word as a scheme), an IPv4 or a bracketed IPv6 address. */
 const FORM = /^(localhost|(?:[a-z0-9-]+\.)+[a-z0-9-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/;
 
@@ -171,7 +185,7 @@ export function kmsEndpoint({ kmsEndpoint: flag, env, note }: ProviderOptions): 
   if (!given) return DEFAULT;
   const endpoint = parse(given, flag === undefined ? VARIABLE : '--kms-endpoint');
   const { host, port, loopback } = endpoint;
-  if (flag === undefined && !loopback && !host.endsWith('.googleapis.com')) {
+  if (flag === undefined && !loopback && !isGoogle(host)) {
     throw new KsealError('USAGE', 'only this machine and *.googleapis.com are allowed', {
       thing: VARIABLE,
       hint: `--kms-endpoint ${host}:${port}`,

@@ -209,6 +209,14 @@ export function noCredentials(error: unknown, credentialFile: string | undefined
   return credentialsError(none ? 'not found' : 'unreadable');
 }
 
-function credentialsError(problem: string): KsealError {
-  return new KsealError('KEY_CREDENTIALS', problem, { thing: CREDENTIALS, hint: LOGIN });
+/** The error for credentials of another cloud, which Google must not receive. */
+export function otherUniverse(domain: string): KsealError {
+  return credentialsError(
+    `are for ${domain}, not for googleapis.com`,
+    `--kms-endpoint cloudkms.${domain}`,
+  );
+}
+
+function credentialsError(problem: string, hint = LOGIN): KsealError {
+  return new KsealError('KEY_CREDENTIALS', problem, { thing: CREDENTIALS, hint });
 }

@@ -9,14 +9,15 @@ export class Damaged extends Error {}
 
 type Value = string | Uint8Array | number;
 
+/** The most fields of a message: ten times as many as in a full page of key versions. */
+const MAX_FIELDS = 10_000;
+
 /** A base-128 varint of an integer that is not negative and at most 2^53. */
 function varint(value: number): Buffer {
   const bytes: number[] = [];
-  for (let rest = value; bytes.push(rest % 128) && rest >= 128; ) {
-    rest = Math.floor(rest / 128);
-    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) | 128;
-  }
-  return Buffer.from(bytes);
+  let rest = value;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
+  return Buffer.from([...bytes, rest]);
 }
 
 /** Encodes a message with these fields, by number. Text is encoded in UTF-8. */
@@ -58,7 +59,7 @@ function fieldsOf(bytes: Buffer): Fields {
       const byte = take(1).readUInt8();
       value += (byte & 127) * factor;
       if (byte < 128) return value;
-      if (factor > 2 ** 63) throw new Damaged('the answer has an endless number');
+      if (factor === 2 ** 63) throw new Damaged('the answer has an endless number');
     }
   };
   /** By wire type; groups (3 and 4) are not in use. */
@@ -68,12 +69,15 @@ function fieldsOf(bytes: Buffer): Fields {
     2: () => take(takeVarint()),
     5: () => take(4),
   };
-  while (at < bytes.length) {
+  for (let count = 0; at < bytes.length; count++) {
+    if (count === MAX_FIELDS) throw new Damaged('the answer has too many fields');
     const tag = takeVarint();
     const read = readers[tag % 8];
     if (read === undefined) throw new Damaged('the answer is not a message');
     const number = Math.floor(tag / 8);
-    fields.set(number, [...(fields.get(number) ?? []), read()]);
+    const values = fields.get(number);
+    if (values === undefined) fields.set(number, [read()]);
+    else values.push(read());
   }
   return fields;
 }
@@ -102,7 +106,7 @@ function checksumIn(fields: Fields, number: number): number | undefined {
   return wrapper && numberIn(fieldsOf(wrapper), 1);
 }
 
-/** The name of an enum value; its number if it is newer than this table. */
+/** The name of an enum value; its number if it is not in the table. */
 const nameIn = (names: Readonly<Record<number, string>>, fields: Fields, number: number): string =>
   names[numberIn(fields, number)] ?? String(numberIn(fields, number));
 
@@ -128,12 +132,15 @@ export function decryptionIn(answer: Buffer) {
   };
 }
 
+/** Of CryptoKeyVersion.CryptoKeyVersionState. */
+const ENABLED = 1;
+
 /** A page of key versions. Throws Damaged. */
 export function versionsIn(answer: Buffer) {
   const fields = fieldsOf(answer);
   const versions = messagesIn(fields, 1).map((version) => ({
     name: textIn(version, 1),
-    state: nameIn(states, version, 3),
+    isEnabled: numberIn(version, 3) === ENABLED,
     algorithm: nameIn(algorithms, version, 10),
   }));
   return { versions, nextPageToken: textIn(fields, 2) };
@@ -157,23 +164,8 @@ export function errorInfoIn(details: Buffer) {
   return undefined;
 }
 
-/** CryptoKeyVersion.CryptoKeyVersionState. */
-export const states: Readonly<Record<number, string>> = {
-  0: 'CRYPTO_KEY_VERSION_STATE_UNSPECIFIED',
-  1: 'ENABLED',
-  2: 'DISABLED',
-  3: 'DESTROYED',
-  4: 'DESTROY_SCHEDULED',
-  5: 'PENDING_GENERATION',
-  6: 'PENDING_IMPORT',
-  7: 'IMPORT_FAILED',
-  8: 'GENERATION_FAILED',
-  9: 'PENDING_EXTERNAL_DESTRUCTION',
-  10: 'EXTERNAL_DESTRUCTION_FAILED',
-};
-
 /** ProtectionLevel. */
-export const protectionLevels: Readonly<Record<number, string>> = {
+const protectionLevels: Readonly<Record<number, string>> = {
   0: 'PROTECTION_LEVEL_UNSPECIFIED',
   1: 'SOFTWARE',
   2: 'HSM',
@@ -182,10 +174,8 @@ export const protectionLevels: Readonly<Record<number, string>> = {
   5: 'HSM_SINGLE_TENANT',
 };
 
-/** CryptoKeyVersion.CryptoKeyVersionAlgorithm. */
-export const algorithms: Readonly<Record<number, string>> = {
-  0: 'CRYPTO_KEY_VERSION_ALGORITHM_UNSPECIFIED',
-  1: 'GOOGLE_SYMMETRIC_ENCRYPTION',
+/** CryptoKeyVersion.CryptoKeyVersionAlgorithm: those of the keys that have a public key in PEM. */
+const algorithms: Readonly<Record<number, string>> = {
   2: 'RSA_SIGN_PSS_2048_SHA256',
   3: 'RSA_SIGN_PSS_3072_SHA256',
   4: 'RSA_SIGN_PSS_4096_SHA256',
@@ -200,36 +190,12 @@ export const algorithms: Readonly<Record<number, string>> = {
   15: 'RSA_SIGN_PSS_4096_SHA512',
   16: 'RSA_SIGN_PKCS1_4096_SHA512',
   17: 'RSA_DECRYPT_OAEP_4096_SHA512',
-  18: 'EXTERNAL_SYMMETRIC_ENCRYPTION',
-  19: 'AES_256_GCM',
   28: 'RSA_SIGN_RAW_PKCS1_2048',
   29: 'RSA_SIGN_RAW_PKCS1_3072',
   30: 'RSA_SIGN_RAW_PKCS1_4096',
   31: 'EC_SIGN_SECP256K1_SHA256',
-  32: 'HMAC_SHA256',
-  33: 'HMAC_SHA1',
-  34: 'HMAC_SHA384',
-  35: 'HMAC_SHA512',
-  36: 'HMAC_SHA224',
   37: 'RSA_DECRYPT_OAEP_2048_SHA1',
   38: 'RSA_DECRYPT_OAEP_3072_SHA1',
   39: 'RSA_DECRYPT_OAEP_4096_SHA1',
   40: 'EC_SIGN_ED25519',
-  41: 'AES_128_GCM',
-  42: 'AES_128_CBC',
-  43: 'AES_256_CBC',
-  44: 'AES_128_CTR',
-  45: 'AES_256_CTR',
-  47: 'ML_KEM_768',
-  48: 'ML_KEM_1024',
-  56: 'PQ_SIGN_ML_DSA_65',
-  57: 'PQ_SIGN_SLH_DSA_SHA2_128S',
-  60: 'PQ_SIGN_HASH_SLH_DSA_SHA2_128S_SHA256',
-  63: 'KEM_XWING',
-  67: 'PQ_SIGN_ML_DSA_65_EXTERNAL_MU',
-  68: 'PQ_SIGN_ML_DSA_44',
-  69: 'PQ_SIGN_ML_DSA_87',
-  70: 'PQ_SIGN_ML_DSA_44_EXTERNAL_MU',
-  71: 'PQ_SIGN_ML_DSA_87_EXTERNAL_MU',
-  73: 'AES_256_KWP',
 };

@@ -94,9 +94,9 @@ async function enabledVersions(session: Session, name: string): Promise<[Version
   let pageToken = '';
   do {
     const page = await askForPage(session, name, pageToken);
-    for (const { name: version, state, algorithm } of page.versions) {
+    for (const { name: version, isEnabled, algorithm } of page.versions) {
       const number = versionNumber(version);
-      if (state === 'ENABLED' && number !== undefined)
+      if (isEnabled && number !== undefined)
         versions.push({ name: `${name}/cryptoKeyVersions/${number}`, number, algorithm });
     }
     pageToken = page.nextPageToken;

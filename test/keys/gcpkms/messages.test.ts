@@ -22,7 +22,10 @@ const written = (name: string, answer: object) => method(name).responseSerialize
 
 const enums = protos.nested.google.nested.cloud.nested.kms.nested.v1.nested;
 const { CryptoKeyVersionAlgorithm, CryptoKeyVersionState } = enums.CryptoKeyVersion.nested;
-const anyOf = ({ values }: { values: object }) => fc.constantFrom(...Object.keys(values));
+const anyOf = ({ values }: { values: object }, form = /^/) =>
+  fc.constantFrom(...Object.keys(values).filter((name) => form.test(name)));
+/** The algorithms that kseal names. */
+const algorithm = anyOf(CryptoKeyVersionAlgorithm, /^(RSA|EC)_/);
 const text = fc.string({ unit: 'grapheme' });
 const bytes = fc.uint8Array({ maxLength: 1000 }).map((value) => Buffer.from(value));
 const checksum = fc.nat(2 ** 32 - 1);
@@ -43,7 +46,7 @@ test('Google reads every request as it was meant', () => {
 test('every public key is read as Google writes it', () => {
   const answers = fc.record({
     pem: text,
-    algorithm: anyOf(CryptoKeyVersionAlgorithm),
+    algorithm,
     pemCrc32c: fc.option(checksum, { nil: undefined }),
     name: text,
     protectionLevel: anyOf(enums.ProtectionLevel),
@@ -83,20 +86,48 @@ test('every page of key versions is read as Google writes it', () => {
   const version = fc.record({
     name: text,
     state: anyOf(CryptoKeyVersionState),
-    algorithm: anyOf(CryptoKeyVersionAlgorithm),
+    algorithm,
   });
   fc.assert(
     fc.property(fc.array(version), text, (versions, nextPageToken) => {
       const cryptoKeyVersions = versions.map((one) => ({ ...one, createTime: { seconds: 1e9 } }));
       const page = { cryptoKeyVersions, nextPageToken, totalSize: 2000 };
       const message = written('ListCryptoKeyVersions', page);
-      expect(versionsIn(message)).toEqual({ versions, nextPageToken });
+      const expected = versions.map(({ state, ...one }) => ({
+        ...one,
+        isEnabled: state === 'ENABLED',
+      }));
+      expect(versionsIn(message)).toEqual({ versions: expected, nextPageToken });
     }),
   );
 });
 
-test('an algorithm that is newer than kseal has its number as its name', () => {
+test('an algorithm without a known name has its number as its name', () => {
   expect(publicKeyIn(Buffer.of(16, 200, 1)).algorithm).toBe('200');
+});
+
+test('the last value of a field counts, as in other implementations', () => {
+  expect(publicKeyIn(Buffer.of(16, 9, 16, 8)).algorithm).toBe('RSA_DECRYPT_OAEP_2048_SHA256');
+});
+
+test('a negative checksum of ten bytes is not a checksum', () => {
+  const minusOne = [...Array(9).fill(255), 1];
+  const { plaintextCrc32c } = decryptionIn(Buffer.of(18, 11, 8, ...minusOne));
+  expect(plaintextCrc32c).toBeGreaterThan(2 ** 32);
+});
+
+test('the details of an error set no property of another object', () => {
+  const field = (number: number, ...parts: (string | Buffer)[]) => {
+    const value = Buffer.concat(parts.map((part) => Buffer.from(part)));
+    return Buffer.concat([Buffer.of(number * 8 + 2, value.length), value]);
+  };
+  const entry = field(3, field(1, '__proto__'), field(2, 'CANARY'));
+  const info = field(2, field(1, 'toString'), entry);
+  const any = field(3, field(1, 'type.googleapis.com/google.rpc.ErrorInfo'), info);
+  const found = errorInfoIn(any);
+  expect(found?.reason).toBe('toString');
+  expect(Object.entries(found?.errorInfoMetadata ?? {})).toEqual([['__proto__', 'CANARY']]);
+  expect(Object.getPrototypeOf(found?.errorInfoMetadata)).toBe(Object.prototype);
 });
 
 test('a message of any bytes is read, or refused as damaged', () => {
@@ -118,6 +149,9 @@ test.each([
   ['ends in a field', Buffer.of(10, 5, 65)],
   ['ends in a number', Buffer.of(16, 128)],
   ['has an endless number', Buffer.alloc(20, 255)],
+  ['has a number of eleven bytes', Buffer.of(16, ...Array(10).fill(128), 1)],
+  ['has a field of 2^63 bytes', Buffer.of(10, ...Array(9).fill(128), 1)],
+  ['repeats a field in 4 MiB', Buffer.alloc(4 * 1024 * 1024, Buffer.of(10, 0))],
   ['has a group', Buffer.of(11)],
 ])('a message that %s is damaged', (_, message) => {
   expect(() => publicKeyIn(message)).toThrow(Damaged);

@@ -1,6 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -112,12 +113,17 @@ function expectNoLeak(output: Buffer): void {
   expect(output.toString()).not.toContain(cek.toString('hex').match(/../g)?.slice(0, 8).join(' '));
 }
 
+/** The path of credentials of a cloud that is not Google's. */
+function otherCloud(): string {
+  const path = join(folder, 'other-cloud.json');
+  const credentials = JSON.parse(readFileSync(tokens.credentials, 'utf8'));
+  writeFileSync(path, JSON.stringify({ ...credentials, universe_domain: 'example.com' }));
+  return path;
+}
+
 describe('on this machine', () => {
   test('opens, prints no content key, and uses no proxy and no credentials', async () => {
     const nowhere = 'http://127.0.0.1:1';
-    const elsewhere = join(folder, 'other-cloud.json');
-    const credentials = JSON.parse(readFileSync(tokens.credentials, 'utf8'));
-    writeFileSync(elsewhere, JSON.stringify({ ...credentials, universe_domain: 'example.com' }));
     const result = await open({
       KSEAL_KMS_ENDPOINT: plain.endpoint,
       ...debugVariables,
@@ -125,7 +131,7 @@ describe('on this machine', () => {
       https_proxy: nowhere,
       http_proxy: nowhere,
       GOOGLE_CLOUD_UNIVERSE_DOMAIN: 'example.com',
-      GOOGLE_APPLICATION_CREDENTIALS: elsewhere,
+      GOOGLE_APPLICATION_CREDENTIALS: otherCloud(),
     });
     expect(result).toMatchObject(opened);
     expectNoLeak(result.output);
@@ -144,16 +150,19 @@ describe('on this machine', () => {
 });
 
 describe('credentials', () => {
+  const surroundings = () => ({
+    GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: roots,
+    GOOGLE_APPLICATION_CREDENTIALS: tokens.credentials,
+    NODE_OPTIONS: `--import ${pathToFileURL(foreignHost)}`,
+  });
   const foreign = (env: Readonly<Record<string, string>> = {}) =>
-    open(
-      {
-        GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: roots,
-        GOOGLE_APPLICATION_CREDENTIALS: tokens.credentials,
-        NODE_OPTIONS: `--import ${pathToFileURL(foreignHost)}`,
-        ...env,
-      },
-      { endpoint: tls.endpoint },
-    );
+    open({ ...surroundings(), ...env }, { endpoint: tls.endpoint });
+  /** Runs the built kseal, which contains the packages. */
+  const fetchWithBuilt = (env: Readonly<Record<string, string>> = {}) =>
+    runBin(['fetch-pubkey', `gcpkms://${one}`, '--kms-endpoint', tls.endpoint], {
+      cwd: folder,
+      env: { ...surroundings(), ...env },
+    });
 
   test('missing: an error, without a network call', async () => {
     const result = await open({ NODE_OPTIONS: `--import ${pathToFileURL(noNetwork)}` });
@@ -175,6 +184,83 @@ describe('credentials', () => {
     ]);
     expectNoLeak(result.output);
     expect(result.output.toString()).not.toContain('CANARY');
+  });
+
+  test('the built kseal gets a token and sends it', async () => {
+    tokens.token = 'CANARY-access-token';
+    tls.calls.length = 0;
+    const { code, stdout } = await fetchWithBuilt();
+    expect([code, `${stdout}`]).toEqual([0, tls.version(one)?.pem]);
+    expect(tls.calls).toMatchObject([{ authorization: 'Bearer CANARY-access-token' }]);
+  });
+
+  test('the built kseal asks for a token through the proxy, and prints only its own lines', async () => {
+    const user = join(folder, 'user.json');
+    const secrets = { client_secret: 'CANARY-secret', refresh_token: 'CANARY-refresh' };
+    writeFileSync(user, JSON.stringify({ type: 'authorized_user', client_id: 'k', ...secrets }));
+    const asked: (string | undefined)[] = [];
+    const proxy = createHttpServer().on('connect', ({ url }, socket) => {
+      asked.push(url);
+      socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const { port } = proxy.address() as AddressInfo;
+    const env = { GOOGLE_APPLICATION_CREDENTIALS: user, HTTPS_PROXY: `http://127.0.0.1:${port}` };
+    const token = await fetchWithBuilt(env);
+    const kms = await fetchWithBuilt({ ...env, https_proxy: env.HTTPS_PROXY });
+    proxy.close();
+    expect(new Set(asked)).toEqual(new Set(['oauth2.googleapis.com:443', tls.endpoint]));
+    for (const { code, stderr } of [token, kms]) {
+      expect(code).toBe(4);
+      expect(`${stderr}`.match(/^(?!kseal: ).+/gm)).toBeNull();
+      expect(`${stderr}`).not.toContain('CANARY');
+    }
+  });
+
+  test('of another cloud: an error, and Google gets no token', async () => {
+    const result = await open({
+      GOOGLE_APPLICATION_CREDENTIALS: otherCloud(),
+      NODE_OPTIONS: `--import ${pathToFileURL(noNetwork)}`,
+    });
+    expect(result).toMatchObject({
+      code: 'KEY_CREDENTIALS',
+      message: 'Google credentials: are for example.com, not for googleapis.com',
+      hint: '--kms-endpoint cloudkms.example.com',
+    });
+  });
+
+  test('the key of a service account signs a token that is valid only for Cloud KMS', async () => {
+    tls.calls.length = 0;
+    const account = join(folder, 'account.json');
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    writeFileSync(
+      account,
+      JSON.stringify({
+        type: 'service_account',
+        client_email: 'kseal@acme-prod.iam.gserviceaccount.com',
+        private_key_id: '1',
+        private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+        quota_project_id: 'acme-billing',
+      }),
+    );
+    expect(await foreign({ GOOGLE_APPLICATION_CREDENTIALS: account })).toMatchObject(opened);
+    const { authorization = '', quotaProject, routing } = tls.calls[1] ?? {};
+    const [, claims = ''] = authorization.split('.');
+    expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toEqual({
+      iss: 'kseal@acme-prod.iam.gserviceaccount.com',
+      sub: 'kseal@acme-prod.iam.gserviceaccount.com',
+      aud: 'https://cloudkms.googleapis.com/',
+      iat: expect.any(Number),
+      exp: expect.any(Number),
+    });
+    expect(quotaProject).toBe('acme-billing');
+    expect(routing).toBe(`name=${encodeURIComponent(one)}`);
+  });
+
+  test('a project to bill that HTTP cannot carry: an error', async () => {
+    tokens.token = 'CANARY-access-token';
+    const result = await foreign({ GOOGLE_CLOUD_QUOTA_PROJECT: 'é' });
+    expect(result).toMatchObject({ code: 'KEY_CREDENTIALS' });
   });
 
   test('an untrusted server gets no token', async () => {

@@ -289,6 +289,8 @@ describe('fetchOpeningKeys', () => {
           ciphertext,
           checksumSent: true,
           authorization: undefined,
+          quotaProject: undefined,
+          routing: `name=${encodeURIComponent(one)}`,
         },
       ]);
     });
