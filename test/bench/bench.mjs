@@ -79,6 +79,7 @@ async function measure({ name, columns, prepare, rows }) {
 delete process.env.NODE_EXTRA_CA_CERTS;
 const folder = mkdtempSync(join(tmpdir(), 'kseal-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+process.on('SIGINT', () => process.exit(130));
 process.chdir(folder);
 kseal('keygen -o k');
 run('openssl', 'req -x509 -new -key k.pem -days 2 -subj /CN=bench -out k.crt'.split(' '));

@@ -80,7 +80,9 @@ export function rawOperations(seconds) {
   const args = ['speed', '-seconds', `${seconds}`, '-multi', `${cpus().length}`, 'rsa4096'];
   const { stdout } = run('openssl', args);
   const line = stdout.split('\n').find((text) => /^rsa\s*4096/.test(text)) ?? '';
-  const [privateKey, publicKey] = line.trim().split(/\s+/).slice(5);
+  // Times end with "s". Newer versions print more of them, and the rates of other operations at the end.
+  const columns = line.trim().split(/\s+/).slice(3);
+  const [privateKey, publicKey] = columns.filter((column) => !column.endsWith('s'));
   return { privateKey: Number(privateKey), publicKey: Number(publicKey) };
 }
 

@@ -65,7 +65,7 @@ async function localKeyRatio() {
   const review = reviewOf('k.pub', 8);
   // By default Node decrypts on four threads, however many cores there are.
   const server = await serve('k.pem', { UV_THREADPOOL_SIZE: `${Math.max(4, cpus().length)}` });
-  const ratios = Array.from({ length: 5 }, () => {
+  const ratios = Array.from({ length: 3 }, () => {
     const before = rawOperations(2).privateKey;
     const count = 150;
     const rate = (count * 8) / (post(server, review, count, 8) / 1000);
