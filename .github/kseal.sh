@@ -8,7 +8,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 version=$(node -p 'require(process.argv[1]).version' "$root/package.json")
 folder=$root/.installed/$version
-program=$folder/node_modules/kseal/bin/kseal.cjs
+program=$folder/node_modules/kseal/bin/kseal.js
 if [ ! -e "$program" ]; then
   part=$folder.$$
   trap 'rm -rf "$part"' EXIT

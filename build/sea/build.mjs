@@ -40,7 +40,7 @@ async function writeChunks(made) {
   await mkdir(chunks);
   const metafile = await makeChunks(dist, { KSEAL_DIST: 'undefined' });
   const names = (await readdir(dist)).filter((name) => name.endsWith('.cjs'));
-  for (const path of [join(root, 'bin/kseal.cjs'), ...names.map((name) => join(dist, name))]) {
+  for (const path of [join(root, 'bin/kseal.js'), ...names.map((name) => join(dist, name))]) {
     // Without comments, which may have other characters; Node.js prints the line of an uncaught error.
     const lean = { legalComments: 'none', minifyWhitespace: true, lineLimit: 200 };
     const { code } = await transform(await readFile(path, 'utf8'), lean);

@@ -14,4 +14,4 @@ const load = requireWith(
     }),
 );
 
-load('./kseal.cjs');
+load('./kseal.js');

@@ -209,6 +209,6 @@ function endBy(signal: NodeJS.Signals): void {
   unwatch();
   const others = process.listenerCount(signal);
   if (others === 0) process.kill(process.pid, signal);
-  // The handler of bin/kseal.cjs leaves the exit to others, and was called before this one.
+  // The handler of bin/kseal.js leaves the exit to others, and was called before this one.
   if (others === 1) process.emit(signal, signal);
 }

@@ -37,7 +37,7 @@ export default {
     {
       title: 'kseal from npm, seal of one value / node -e 0',
       aim: '<= 2.2 x',
-      measure: () => ratio(ROUNDS, () => node(['npm/bin/kseal.cjs', ...words], value), startNode),
+      measure: () => ratio(ROUNDS, () => node(['npm/bin/kseal.js', ...words], value), startNode),
     },
     {
       title: 'executable --version / node -e 0',

@@ -1,10 +1,10 @@
 // Replaces the kubelet for the webhook's Deployment: reads it from the API server, writes its
-// volumes to a folder, and runs bin/kseal.cjs with the arguments of its container.
+// volumes to a folder, and runs bin/kseal.js with the arguments of its container.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, startService } from './services.mjs';
 
-const bin = join(import.meta.dirname, '../../bin/kseal.cjs');
+const bin = join(import.meta.dirname, '../../bin/kseal.js');
 
 /** Starts the container and waits until it is ready. Resolves to its HTTPS port and `stop`. */
 export async function startPod({ folder, get }) {

@@ -8,7 +8,7 @@ import { startKms } from './kms.mjs';
 import { kubectlWith } from './kubectl.mjs';
 import { startPod } from './pod.mjs';
 
-const bin = join(import.meta.dirname, '../../bin/kseal.cjs');
+const bin = join(import.meta.dirname, '../../bin/kseal.js');
 const cryptoKey = 'projects/acme/locations/europe-west3/keyRings/kseal/cryptoKeys/hr';
 
 /** The audit level for Secrets is Metadata, as docs/cluster.md requires, but Request in this namespace. */

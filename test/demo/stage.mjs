@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { styleText } from 'node:util';
 
 /** The program: another one to try an installed package. */
-const bin = process.env.KSEAL_DEMO_BIN ?? join(import.meta.dirname, '../../bin/kseal.cjs');
+const bin = process.env.KSEAL_DEMO_BIN ?? join(import.meta.dirname, '../../bin/kseal.js');
 
 /** The time limit of a step, long enough for a busy machine; milliseconds. */
 export const LIMIT = 60_000;

@@ -60,7 +60,7 @@ async function fetcher({ folder }: GitWorld, url: string): Promise<string> {
   const module = join(import.meta.dirname, '../../src/git/fetch.ts');
   const address = { url, protocols: ['https'], ref: 'main', path: 'keys/prod.pub', shown: url };
   const source = `import { fetchFile } from ${JSON.stringify(module)};
-    // As bin/kseal.cjs does.
+    // As bin/kseal.js does.
     if (process.argv[2] === 'bin')
       process.on('SIGINT', () => {
         if (process.listenerCount('SIGINT') === 1) process.exit(130);

@@ -46,7 +46,7 @@ async function writePair(folder: string, name: string, modulusLength: number): P
   await writeFile(join(folder, `${name}.pub`), pair.publicKey);
 }
 
-/** Builds dist/, so that tests of bin/kseal.cjs run the current code. */
+/** Builds dist/, so that tests of bin/kseal.js run the current code. */
 function buildDist(): Promise<string> {
   return promisify(execFile)(process.execPath, ['build.config.mjs'], { cwd: root }).then(
     () => '',

@@ -5,12 +5,12 @@ import { basename, join, resolve } from 'node:path';
 import { inject } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
-export const bin = join(root, 'bin/kseal.cjs');
+export const bin = join(root, 'bin/kseal.js');
 
 /** The executable, if the tests are run with it (`npm run test:standalone`). */
 const { KSEAL_EXECUTABLE: executable } = process.env;
 
-/** The built kseal as a command: the executable, or Node with bin/kseal.cjs. */
+/** The built kseal as a command: the executable, or Node with bin/kseal.js. */
 export const kseal: readonly string[] =
   executable === undefined ? [process.execPath, bin] : [executable];
 
@@ -79,7 +79,7 @@ function readableKseal(): readonly string[] {
   for (const part of isNew ? parts : [])
     cpSync(resolve(root, part), join(folder, basename(part)), { recursive: true });
   return executable === undefined
-    ? [process.execPath, join(folder, 'bin/kseal.cjs')]
+    ? [process.execPath, join(folder, 'bin/kseal.js')]
     : [join(folder, basename(executable))];
 }
 

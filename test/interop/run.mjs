@@ -9,7 +9,7 @@ import { parse } from 'yaml';
 import { partners } from './partners.mjs';
 import { output, run } from './process.mjs';
 
-const bin = join(import.meta.dirname, '../../bin/kseal.cjs');
+const bin = join(import.meta.dirname, '../../bin/kseal.js');
 
 const allBytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
 

@@ -74,7 +74,7 @@ async function install(node, npmCli, tarball, prefix) {
   assert.match(said, /^\s*added 1 package in /, 'npm prints only what it has added');
   const folder = join(prefix, isWindows ? '' : 'lib', 'node_modules/kseal');
   assert.equal(existsSync(join(folder, 'node_modules')), false, 'the package has no dependencies');
-  return join(folder, 'bin/kseal.cjs');
+  return join(folder, 'bin/kseal.js');
 }
 
 const checks = {

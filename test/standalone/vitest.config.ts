@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import main from '../../vitest.config.ts';
 
-// Tests of the executable in standalone/, which they start in place of bin/kseal.cjs.
+// Tests of the executable in standalone/, which they start in place of bin/kseal.js.
 
 const root = join(import.meta.dirname, '../..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
