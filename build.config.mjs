@@ -117,9 +117,9 @@ async function makeAll(made) {
 }
 
 /**
- * Moves all files to dist/, the entry points last, because they name the others. Another build may run
- * at the same time, or kseal: each file is replaced by renaming, and removed only if it is no longer
- * part of the program.
+ * Moves all files to dist/, the entry points last, because they name the others. kseal or another build
+ * may run meanwhile, so a rename replaces each file, and only files that the program no longer has are
+ * removed.
  */
 async function install(from) {
   const to = join(root, 'dist');

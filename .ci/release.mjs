@@ -1,4 +1,4 @@
-// What a release changes in the pages, and takes from them:
+// Prepares the pages for a release, and reads its notes from them:
 //   node .ci/release.mjs check                  fails if there is nothing to release
 //   node .ci/release.mjs pages                  writes the version of package.json into the pages
 //   node .ci/release.mjs notes TAG REPOSITORY   prints the changes of a version for its release page

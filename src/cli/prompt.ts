@@ -139,8 +139,8 @@ export async function askText(
 
 /**
  * Asks for one of the choices that `source` returns for the text typed so far. The source may add a
- * choice for the text itself. `help` is shown if there is no choice for a text. Undefined without a
- * terminal. Throws INTERRUPTED.
+ * choice for the text itself. `help` is shown if there is no choice for a text. Returns
+ * undefined without a terminal. Throws INTERRUPTED.
  */
 export function search<T>(
   io: IO,

@@ -78,6 +78,7 @@ test('it needs no library that the base image does not have', () => {
   ).toEqual([]);
 });
 
+// Only root may mount folders and change the root folder.
 test.runIf(process.getuid?.() === 0)(
   'it seals, opens and answers a review, read-only, unprivileged and without a shell',
   async () => {
