@@ -31,13 +31,25 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   report: ['diagnostic.ts', 'verify', 'text.ts'],
   // The webhook reads neither manifests nor keys: serve.ts gets a function that loads keys.
   webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
+  doctor: [],
   // The library, which loads no configuration, and leaves files and processes to its caller.
   'index.ts': [
     ...['verify', 'inspect', 'unseal', 'seal', 'keys', 'manifest', 'jwe'],
     ...['diagnostic.ts', 'errors.ts'],
   ],
   cli: [
-    ...['webhook', 'report', 'verify', 'inspect', 'unseal', 'seal', 'sources', 'keys', 'config'],
+    ...[
+      'doctor',
+      'webhook',
+      'report',
+      'verify',
+      'inspect',
+      'unseal',
+      'seal',
+      'sources',
+      'keys',
+      'config',
+    ],
     'request',
     ...['manifest', 'jwe', 'kubernetes', 'git', 'fs', 'diagnostic.ts', 'text.ts', 'errors.ts'],
   ],

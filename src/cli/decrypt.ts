@@ -1,17 +1,12 @@
-import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { basename, join, relative, resolve, sep } from 'node:path';
 import { type Command, Option } from 'commander';
-import { type Config, type ConfiguredKey, parseReference } from '../config/config.ts';
 import { locationOf } from '../diagnostic.ts';
-import { errorsOf, expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
+import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
 import { statOf } from '../fs/read.ts';
 import { refuseExisting, replaceFiles } from '../fs/write.ts';
 import { DEFAULT_MAX_SCOPE, type Scope, scopes } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
-import type { OpeningKey } from '../jwe/decrypt.ts';
 import { readJwe, readSealedValue } from '../jwe/detect.ts';
-import { parseKmsReference } from '../keys/gcpkms/name.ts';
-import { keyStatuses } from '../keys/key-status.ts';
-import { fetchKey, type KeyContext, loadOpeningKeys } from '../keys/resolve.ts';
 import { refuseSops } from '../manifest/other-tools.ts';
 import { locationIn } from '../manifest/place.ts';
 import { isWithoutSecret, noSecret, selectSecret } from '../manifest/read.ts';
@@ -45,18 +40,8 @@ import {
   yamlStream,
 } from './files.ts';
 import type { IO } from './io.ts';
-import {
-  addKeyOptions,
-  commandLine,
-  configFinder,
-  givenReferences,
-  type KeyFlags,
-  keyContext,
-  keyFileNear,
-  keyKinds,
-  openingKeys,
-  passphrasesFrom,
-} from './options.ts';
+import { givenReferences, type Keys, keysFrom, type OpeningFlags } from './opening-keys.ts';
+import { addKeyOptions, commandLine, keyKinds } from './options.ts';
 import {
   type Message,
   say,
@@ -69,8 +54,7 @@ import {
   writeStdout,
 } from './print.ts';
 
-interface DecryptFlags extends KeyFlags {
-  readonly key: readonly string[];
+interface DecryptFlags extends OpeningFlags {
   readonly file: readonly string[];
   readonly namespace?: string;
   readonly name?: string;
@@ -81,8 +65,6 @@ interface DecryptFlags extends KeyFlags {
   readonly maxScope?: Scope;
   readonly output?: string;
   readonly force?: boolean;
-  readonly acceptUnbound?: boolean;
-  readonly allowRevoked?: boolean;
 }
 
 export function configure(command: Command, io: IO): void {
@@ -138,7 +120,7 @@ async function decryptOne(
     throw badFlag(`--${flag} takes one file`);
   }
   checkOutput(io, flags, inputsFor([path], io, flags));
-  const keys = keysFrom(io, flags, [path]);
+  const keys = keysFor(io, flags, [path]);
   let result: string | Uint8Array;
   if (flags.review) result = await answerReview(io, path, flags, keys);
   else if (flags.raw !== undefined) result = await openRaw(io, path, flags, keys);
@@ -217,7 +199,7 @@ async function decryptManifests(
   if (folder === undefined) checkOutput(io, flags, inputsFor(paths, io, flags));
   const all = paths.flatMap((path) => inputsAt(io, path, folder));
   const inputs = [...new Map(all.map((input) => [resolve(io.cwd, input.path), input])).values()];
-  const keys = keysFrom(io, flags, paths);
+  const keys = keysFor(io, flags, paths);
   const errors: KsealError[] = [];
   const attempt = async <T>(action: () => Promise<T>): Promise<T | undefined> => {
     try {
@@ -356,7 +338,7 @@ function readEntry({ bytes }: Entry): CompactJwe | 'damaged' | undefined {
 /** Opens one manifest; adds its warnings to those of the others. */
 async function openManifest(
   { path, manifest }: Input & { readonly manifest: Manifest },
-  keys: Keys,
+  keys: DecryptKeys,
   all: Message[],
 ): Promise<Pick<OpenedFile, 'text' | 'opened'>> {
   const { text, warnings, opened } = await keys.open(path, sealedIn(manifest), (options) =>
@@ -448,7 +430,12 @@ async function writeAll(
   say(io, 'note', `wrote ${counted(files.size, 'file')} to ${folder}`);
 }
 
-async function openOne(io: IO, path: string, flags: DecryptFlags, keys: Keys): Promise<Uint8Array> {
+async function openOne(
+  io: IO,
+  path: string,
+  flags: DecryptFlags,
+  keys: DecryptKeys,
+): Promise<Uint8Array> {
   const manifest = await readManifestFile(io, path);
   refuseSops(manifest, path);
   const { only = '', name, namespace } = flags;
@@ -579,7 +566,7 @@ async function openRaw(
   io: IO,
   path: string,
   { namespace, name, dataKey = '' }: DecryptFlags,
-  keys: Keys,
+  keys: DecryptKeys,
 ): Promise<Uint8Array> {
   const bytes = withoutFinalNewline(await readInput(io, path));
   const jwe = readRaw(bytes, path);
@@ -614,7 +601,7 @@ async function answerReview(
   io: IO,
   path: string,
   flags: DecryptFlags,
-  keys: Keys,
+  keys: DecryptKeys,
 ): Promise<string> {
   const { acceptUnbound = false, maxScope = DEFAULT_MAX_SCOPE } = flags;
   const keyring = await keys.given();
@@ -632,14 +619,8 @@ async function readNamed(bytes: Uint8Array, shown: string): Promise<AdmissionReq
   }
 }
 
-/** The keys of a run. Each is loaded once, when a file needs it. */
-interface Keys {
-  /** The keys of `-k`, or else of the environment. Throws USAGE without any. */
-  readonly given: () => Promise<readonly OpeningKey[]>;
-  /**
-   * Calls `unseal` with the given keys, or else with the configured ones that can open the values
-   * `sealed` of the file `path`. Explains errors about unknown keys.
-   */
+interface DecryptKeys extends Pick<Keys, 'given'> {
+  /** Calls `unseal` with the keys for the values `sealed` of the file `path`. */
   readonly open: <T>(
     path: string,
     sealed: readonly CompactJwe[],
@@ -647,151 +628,18 @@ interface Keys {
   ) => Promise<T>;
 }
 
-/** Returns the keys of a run. The names of `-k` are those of the configuration for the first path. */
-function keysFrom(io: IO, flags: DecryptFlags, paths: readonly string[]): Keys {
-  const { acceptUnbound = false, allowRevoked = false, namespace } = flags;
-  const references = givenReferences(io, flags.key);
-  const find = configFinder(io, flags);
-  const passphrases = passphrasesFrom(io);
-  const contextFor = (path: string): KeyContext => {
-    const absolute = resolve(io.cwd, path === '-' ? '' : path);
-    const folder = path === '-' || isFolder(absolute) ? absolute : dirname(absolute);
-    return { ...keyContext(io, flags, find(folder)), passphrases };
-  };
-  const loaded = new Map<string, Promise<readonly OpeningKey[]>>();
-  const load = (reference: string, context: KeyContext) => {
-    const id = `${context.config?.folder}\n${reference}`;
-    const keys = loaded.get(id) ?? loadOpeningKeys(reference, context);
-    loaded.set(id, keys);
-    return keys;
-  };
+function keysFor(io: IO, flags: DecryptFlags, paths: readonly string[]): DecryptKeys {
   const commandWith = (key: string) => again(paths, flags, [...flags.key, key]);
-  const noKey = () => {
-    const hint = commandWith(keyFileNear(io, 'private'));
-    return new KsealError('USAGE', 'no key to open with', { hint });
-  };
-  const given = async () => {
-    if (references.length === 0) throw noKey();
-    return openingKeys(references, contextFor(paths[0] ?? '-'), load);
-  };
+  const { given, find } = keysFrom(io, flags, paths, commandWith);
   return {
     given,
     open: async (path, sealed, unseal) => {
-      const context = contextFor(path);
-      const kids = kidsOf(sealed, acceptUnbound);
-      const isChosen = references.length === 0 && kids.size > 0;
-      const names = isChosen ? await namesFor(kids, context.config) : references;
-      if (isChosen && names === undefined) throw noKey();
-      const keyring =
-        references.length > 0 ? await given() : await openingKeys(names ?? [], context, load);
-      const policy = { acceptUnbound, allowRevoked, maxScope: 'cluster-wide' as const };
-      return unseal({ keyring, policy, namespace }).catch(async (thrown: unknown) => {
-        throw await explainUnknownKids(thrown, names ?? [], context, commandWith);
-      });
+      const { keyring, policy, explain } = await find(path, sealed);
+      try {
+        return await unseal({ keyring, policy, namespace: flags.namespace });
+      } catch (thrown) {
+        throw await explain(thrown);
+      }
     },
   };
-}
-
-/** The kids that sealed values name; empty for values of other tools, whose kid can be any text. */
-function kidsOf(sealed: readonly CompactJwe[], acceptUnbound: boolean): ReadonlySet<string> {
-  const kids = sealed.map(({ header: { binding, kid = '' } }) => (binding ? kid : ''));
-  // Without --accept-unbound, the values of other tools are refused.
-  return new Set(acceptUnbound ? kids : kids.filter((kid) => kid !== ''));
-}
-
-/**
- * The names of the configured keys that can open values with these kids: for a kid that is not
- * configured, those that may have it, such as all versions of a key in a KMS. Undefined if no
- * configured key opens.
- */
-async function namesFor(
-  kids: ReadonlySet<string>,
-  config: Config | undefined,
-): Promise<readonly string[] | undefined> {
-  const able = [...(config?.keys ?? [])].filter(([, key]) => canOpen(key));
-  if (config === undefined || able.length === 0) return undefined;
-  const statuses = await keyStatuses(config);
-  const named = new Set(statuses.kids.flatMap((kid) => statuses.of(kid).names));
-  const names = new Set<string>();
-  for (const kid of kids) {
-    const own = able.find(([name]) => statuses.of(kid).names.includes(name));
-    const possible = able.filter(([name, key]) => !named.has(name) || hasVersions(key));
-    for (const [name] of own === undefined ? possible : [own]) names.add(name);
-  }
-  return [...names];
-}
-
-/** Whether a configured key can open: it has a private key file, or its source is a KMS. */
-function canOpen({ private: file, source = '' }: ConfiguredKey): boolean {
-  return file !== undefined || /^gcpkms:/i.test(source);
-}
-
-function hasVersions({ private: file, source = '' }: ConfiguredKey): boolean {
-  return file === undefined && !parseKmsReference(source).isVersion;
-}
-
-/**
- * Adds to each error about an unknown kid its name in the configuration and, if any of
- * `references` is remote, the reason why its key version in the KMS cannot be used. `commandWith`
- * returns the command with a further key.
- */
-async function explainUnknownKids(
-  thrown: unknown,
-  references: readonly string[],
-  context: KeyContext,
-  commandWith: (key: string) => string,
-): Promise<unknown> {
-  const { config } = context;
-  const errors = errorsOf(thrown);
-  if (!errors.some(isUnknownKid)) return thrown;
-  const statuses = config && (await keyStatuses(config));
-  const isOnline = references.some((reference) => isRemote(reference, context));
-  const obstacles = new Map<string, KsealError | undefined>();
-  const explain = async (error: unknown) => {
-    if (!isUnknownKid(error)) return error;
-    const [name = ''] = statuses?.of(error.kid).names ?? [];
-    const key = config?.keys.get(name);
-    if (key === undefined) return withHint(error, error.message, commandWith('KEY'));
-    if (isOnline && !obstacles.has(name)) obstacles.set(name, await obstacleTo(key, context));
-    const obstacle = obstacles.get(name);
-    const problem = `${error.message}; in ${config?.path} it is key ${name}`;
-    const hint = obstacle?.hint ?? commandWith(canOpen(key) ? name : 'KEY');
-    if (obstacle === undefined) return withHint(error, problem, hint);
-    return withHint(error, `${problem}: ${obstacle.message}`, hint, obstacle.cause);
-  };
-  const explained: unknown[] = [];
-  for (const error of errors) explained.push(await explain(error));
-  return explained.length === 1 ? explained[0] : new AggregateError(explained);
-}
-
-function withHint(
-  { code }: KsealError,
-  problem: string,
-  hint: string,
-  cause?: unknown,
-): KsealError {
-  return new KsealError(code, problem, { hint, cause });
-}
-
-function isUnknownKid(error: unknown): error is KsealError & { readonly kid: string } {
-  return error instanceof KsealError && error.code === 'KEY_UNKNOWN' && error.kid !== undefined;
-}
-
-function isRemote(reference: string, { config }: KeyContext): boolean {
-  const { kind } = parseReference(config?.keys.get(reference)?.source ?? reference);
-  return kind === 'remote';
-}
-
-/** The error with which its provider refuses a key version in a KMS; undefined for any other key. */
-async function obstacleTo(
-  { source = '' }: ConfiguredKey,
-  context: KeyContext,
-): Promise<KsealError | undefined> {
-  if (!/^gcpkms:/i.test(source) || !parseKmsReference(source).isVersion) return undefined;
-  try {
-    await fetchKey(source, context.cwd, context);
-    return undefined;
-  } catch (error) {
-    return expectedErrors(error)[0];
-  }
 }

@@ -2,11 +2,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, type FindConfig, findConfig } from '../config/config.ts';
-import { attemptAll, KsealError } from '../errors.ts';
+import { KsealError } from '../errors.ts';
 import { readFile, readRegularFile } from '../fs/read.ts';
 import type { Scope } from '../jwe/binding.ts';
 import { WEAK_BITS } from '../jwe/compact.ts';
-import type { OpeningKey } from '../jwe/decrypt.ts';
 import type { KeyKind } from '../keys/conversions.ts';
 import {
   holdsPrivateKey,
@@ -16,7 +15,7 @@ import {
   type Passphrases,
   type Validity,
 } from '../keys/key-file.ts';
-import { type KeyContext, loadOpeningKeys } from '../keys/resolve.ts';
+import type { KeyContext } from '../keys/resolve.ts';
 import { shellWord } from '../text.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
@@ -213,29 +212,4 @@ function isKeyFile(path: string, kind: KeyKind): boolean {
   } catch {
     return false;
   }
-}
-
-/** The keys to open with: those on the command line, or else the one in the environment. */
-export function givenReferences({ env }: IO, given: readonly string[]): readonly string[] {
-  return given.length > 0 ? given : [env.KSEAL_DECRYPT_KEY ?? ''].filter(Boolean);
-}
-
-/** The same, but without any it throws USAGE; `hint` is the command with a key. */
-export function openingReferences(
-  io: IO,
-  given: readonly string[],
-  hint: string,
-): readonly string[] {
-  const references = givenReferences(io, given);
-  if (references.length > 0) return references;
-  throw new KsealError('USAGE', 'no key to open with', { hint });
-}
-
-/** Loads all keys, with `load`. Throws all errors at once. */
-export async function openingKeys(
-  references: readonly string[],
-  context: KeyContext,
-  load = loadOpeningKeys,
-): Promise<readonly OpeningKey[]> {
-  return (await attemptAll(references, (reference) => load(reference, context))).flat();
 }

@@ -6,7 +6,8 @@ import type { ServeOptions } from '../webhook/server/serve.ts';
 import { type LogLevel, logLevels } from '../webhook/server/settings.ts';
 import { repeated } from './files.ts';
 import type { IO } from './io.ts';
-import { keyContext, openingReferences, passphrasesFrom } from './options.ts';
+import { openingReferences } from './opening-keys.ts';
+import { keyContext, passphrasesFrom } from './options.ts';
 import { configure as configureManifests } from './webhook-manifests.ts';
 import {
   addOpeningOptions,

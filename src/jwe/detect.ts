@@ -136,8 +136,10 @@ function joinFlattened(bytes: Uint8Array): string {
 }
 
 /** Text that looks like a sealed value. */
-interface FoundValue {
+export interface FoundValue {
   readonly offset: number;
+  /** The text at that offset: a compact JWE, or its base64, which may be folded. */
+  readonly text: string;
   /** The compact JWE, even if the text has it base64-encoded again. */
   readonly jwe: string;
   /** The `kid` of its header; undefined if that cannot be read. */
@@ -163,7 +165,7 @@ export function findSealed(text: string, known: readonly Uint8Array[] = []): rea
     const jwe = bare.startsWith('eyJ')
       ? bare
       : Buffer.from(bare, 'base64').toString('latin1').trim();
-    return jwes.has(jwe) ? [] : [{ offset: index, jwe, kid: kidOfHeader(jwe) }];
+    return jwes.has(jwe) ? [] : [{ offset: index, text: found, jwe, kid: kidOfHeader(jwe) }];
   });
 }
 
