@@ -31,7 +31,10 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   report: ['diagnostic.ts', 'verify', 'text.ts'],
   // The webhook reads neither manifests nor keys: serve.ts gets a function that loads keys.
   webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
-  doctor: [],
+  doctor: [
+    ...['webhook', 'keys', 'config', 'jwe', 'yaml', 'fs'],
+    ...['deadline.ts', 'text.ts', 'errors.ts'],
+  ],
   // The library, which loads no configuration, and leaves files and processes to its caller.
   'index.ts': [
     ...['verify', 'inspect', 'unseal', 'seal', 'keys', 'manifest', 'jwe'],
@@ -71,6 +74,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   fastify: ['webhook'],
   pino: ['webhook'],
   'prom-client': ['webhook'],
+  '@kubernetes/client-node': ['doctor'],
   commander: ['cli'],
   chalk: ['cli'],
   'cli-progress': ['cli'],
@@ -113,6 +117,7 @@ const processUsers = [
 /** Packages that are slow to load or use the network, so they are loaded by `import()`. */
 const lazy = [
   ...['google-auth-library', '@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'],
+  '@kubernetes/client-node',
   ...['chalk', 'cli-progress'],
   ...inquirer,
 ];
@@ -186,6 +191,8 @@ test('only git starts a process, and only the webhook uses the network', () => {
       // For the home folder in a path that is typed, and the name of the executable.
       cli: ['os', 'sea'],
       webhook: serverBuiltins,
+      // For the requests to the API server.
+      'doctor/kubernetes.ts': ['https'],
       'jwe/encrypt-pool.ts': threadBuiltins,
       'jwe/encrypt-worker.ts': threadBuiltins,
     };
