@@ -44,6 +44,15 @@ export async function createWorld(folder, programs) {
     startWebhook,
     stopWebhook: () => pod.stop(),
     webhookPort: () => pod.port,
+    /** Runs `kseal doctor`. Resolves to its exit code, its findings about the cluster, and its output. */
+    doctor: async (...flags) => {
+      const args = [bin, 'doctor', '--json', ...flags];
+      const { code, stdout, stderr } = await shell(process.execPath, args);
+      if (code > 1) throw new Error(stderr.trim());
+      const isOfCluster = ({ check }) => check.startsWith('cluster-');
+      const findings = JSON.parse(stdout).findings.filter(isOfCluster);
+      return { code, findings, text: stdout + stderr };
+    },
   };
 }
 
