@@ -12,7 +12,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   'diagnostic.ts': ['errors.ts', 'text.ts'],
   fs: ['text.ts', 'errors.ts'],
   yaml: ['diagnostic.ts', 'text.ts', 'errors.ts'],
-  git: ['text.ts', 'errors.ts'],
+  git: ['fs', 'text.ts', 'errors.ts'],
   kubernetes: ['diagnostic.ts', 'text.ts', 'errors.ts'],
   jwe: ['kubernetes', 'text.ts', 'errors.ts'],
   manifest: ['diagnostic.ts', 'jwe', 'kubernetes', 'yaml', 'text.ts', 'errors.ts'],

@@ -87,6 +87,11 @@ export function readRegularFile(path: string, shown: string, limit: number): Buf
   });
 }
 
+/** Reads a regular file; undefined if nothing is there. A dangling link is an error. Throws IO. */
+export function readIfThere(path: string, shown: string, limit = MAX_MANIFEST): Buffer | undefined {
+  return fs.lstatSync(path, { throwIfNoEntry: false }) && readRegularFile(path, shown, limit);
+}
+
 /** The stats of a path, after links; undefined if nothing is there or it is unreachable. */
 export function statOf(path: string): fs.Stats | undefined {
   try {
