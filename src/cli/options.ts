@@ -13,7 +13,7 @@ import {
   looksLikeKey,
   MAX_KEY_FILE,
   type Passphrases,
-  type Validity,
+  validityProblem,
 } from '../keys/key-file.ts';
 import type { KeyContext } from '../keys/resolve.ts';
 import { shellWord } from '../text.ts';
@@ -157,18 +157,6 @@ export function warnAboutKey(
   if (problem === undefined) return;
   const hint = 'ask the KMS manager whether this key is in use';
   warn(io, { message: `${key}: certificate ${problem}`, hint });
-}
-
-/** Undefined for a certificate that is valid now. */
-export function validityProblem({ from, to }: Validity): string | undefined {
-  const now = new Date();
-  if (to < now) return `expired on ${dayOf(to)}`;
-  return from > now ? `is not valid before ${dayOf(from)}` : undefined;
-}
-
-/** The date in UTC, such as 2026-01-31. */
-export function dayOf(date: Date): string {
-  return date.toISOString().replace(/T.*/, '');
 }
 
 /**
