@@ -31,7 +31,10 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   report: ['diagnostic.ts', 'verify', 'text.ts'],
   // The webhook reads neither manifests nor keys: serve.ts gets a function that loads keys.
   webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
-  doctor: [],
+  doctor: [
+    ...['verify', 'inspect', 'unseal', 'keys', 'sources', 'config', 'jwe', 'git', 'fs'],
+    ...['text.ts', 'errors.ts'],
+  ],
   // The library, which loads no configuration, and leaves files and processes to its caller.
   'index.ts': [
     ...['verify', 'inspect', 'unseal', 'seal', 'keys', 'manifest', 'jwe'],
