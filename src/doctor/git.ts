@@ -3,7 +3,6 @@ import type { Config } from '../config/config.ts';
 import { expected } from '../errors.ts';
 import { isFile, readIfThere, statOf } from '../fs/read.ts';
 import { gitFiles, type LocalGit, settingOf, wayToTop, withoutAttribute } from '../git/local.ts';
-import type { Env } from '../git/process.ts';
 import { diffDriver, type HookPlace, hookPlace } from '../git/setup.ts';
 import { counted, listOf, MAX_LISTED, shellWord } from '../text.ts';
 import { type CheckId, type Finding, failed, failure, ok, skipped, warning } from './check.ts';
@@ -12,7 +11,7 @@ import type { PrivateKeyFile, Survey } from './repository.ts';
 /** A working tree. */
 export interface WorkingTree {
   readonly cwd: string;
-  readonly env: Env;
+  readonly env: LocalGit['env'];
   /** Its top; undefined outside of a repository. */
   readonly top: string | undefined;
 }
