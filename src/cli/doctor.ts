@@ -1,4 +1,3 @@
-import { relative } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
 import { checks, type Finding, failure, type Outcome } from '../doctor/check.ts';
@@ -16,7 +15,7 @@ import { sourceFindings, withoutSources } from '../doctor/sources.ts';
 import { expected, KsealError } from '../errors.ts';
 import { folderWith } from '../fs/read.ts';
 import { withoutCredentials } from '../git/errors.ts';
-import { textsInFiles } from '../sources/texts.ts';
+import { repositoryAround, textsInFiles } from '../sources/texts.ts';
 import { counted, jsonText, padded, printable, wrapped } from '../text.ts';
 import { type Colour, type IO, widthOn } from './io.ts';
 import { addKeyOptions, configFor, type KeyFlags, keyContext } from './options.ts';
@@ -60,9 +59,10 @@ async function* findingsOf(io: IO, flags: DoctorFlags): AsyncGenerator<Finding> 
   const first = [...findings, ...keyFindings(keys, env)];
   yield* first;
   const tree = { cwd, env, top: folderWith('.git', cwd) };
-  const root = tree.top ?? config?.folder;
-  const folder = relative(cwd, root ?? cwd) || '.';
-  const read = root === undefined ? undefined : await surveyOf(io, flags, config, folder);
+  const folder = repositoryAround(cwd, tree.top ?? config?.folder ?? cwd);
+  // Neither a repository nor a configuration: it may be the home folder.
+  const isAnywhere = tree.top === undefined && config === undefined;
+  const read = isAnywhere ? undefined : await surveyOf(io, flags, config, folder);
   if (read instanceof KsealError) yield failure('verify', read);
   const found = read instanceof KsealError ? undefined : read;
   if (found !== undefined) {

@@ -41,7 +41,7 @@ export interface PrivateKeyFile {
   readonly finding: RuleFinding;
 }
 
-/** What one walk through the texts of a repository finds. */
+/** The result of one walk through the texts of a repository. */
 export interface Survey {
   /** The values that are sealed to each kid, in the texts that the configuration is for. */
   readonly usage: ReadonlyMap<string, KeyUsage>;
