@@ -12,7 +12,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   'diagnostic.ts': ['errors.ts', 'text.ts'],
   fs: ['text.ts', 'errors.ts'],
   yaml: ['diagnostic.ts', 'text.ts', 'errors.ts'],
-  git: ['text.ts', 'errors.ts'],
+  git: ['fs', 'text.ts', 'errors.ts'],
   kubernetes: ['diagnostic.ts', 'text.ts', 'errors.ts'],
   jwe: ['kubernetes', 'text.ts', 'errors.ts'],
   manifest: ['diagnostic.ts', 'jwe', 'kubernetes', 'yaml', 'text.ts', 'errors.ts'],
@@ -31,8 +31,21 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   report: ['diagnostic.ts', 'verify', 'text.ts'],
   // The webhook reads neither manifests nor keys: serve.ts gets a function that loads keys.
   webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
+  rekey: ['unseal', 'jwe', 'yaml', 'diagnostic.ts', 'text.ts', 'errors.ts'],
   doctor: [
-    ...['webhook', 'keys', 'config', 'jwe', 'yaml', 'fs'],
+    ...[
+      'webhook',
+      'verify',
+      'inspect',
+      'unseal',
+      'keys',
+      'sources',
+      'config',
+      'jwe',
+      'yaml',
+      'git',
+      'fs',
+    ],
     ...['deadline.ts', 'text.ts', 'errors.ts'],
   ],
   // The library, which loads no configuration, and leaves files and processes to its caller.
@@ -43,6 +56,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...[
       'doctor',
+      'rekey',
       'webhook',
       'report',
       'verify',
@@ -66,7 +80,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   yaml: ['yaml'],
   valibot: ['config', 'request'],
   'fastest-levenshtein': ['text.ts'],
-  'p-limit': ['unseal', 'webhook'],
+  'p-limit': ['unseal', 'rekey', 'webhook'],
   'google-auth-library': ['keys'],
   '@grpc/grpc-js': ['keys'],
   '@peculiar/x509': ['webhook'],

@@ -18,6 +18,7 @@ import { dirname, join } from 'node:path';
 import { calculateJwkThumbprint, compactDecrypt, FlattenedEncrypt } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { main } from '../src/cli/main.ts';
+import { checks } from '../src/doctor/check.ts';
 import { EXIT_BUG, exitCodes } from '../src/errors.ts';
 import { allowedCodes } from '../src/seal/seal.ts';
 import { leaksOf } from './helpers/canary.ts';
@@ -346,7 +347,7 @@ async function optionsOf(command: string): Promise<ReadonlySet<string>> {
 async function allOptions(): Promise<string[]> {
   const commands = [
     ...['init', 'keygen', 'fetch-pubkey', 'keys', 'seal', 'request', 'fill', 'inspect', 'verify'],
-    ...['decrypt', 'completion'],
+    ...['decrypt', 'doctor', 'completion'],
   ];
   const all = [...commands, 'webhook serve', 'webhook manifests', 'help'].map(optionsOf);
   return (await Promise.all(all)).flatMap((options) => [...options]);
@@ -387,6 +388,15 @@ test('the table of rules in docs/ci.md is up to date', async () => {
   const [before, after = ''] = read('docs/ci.md').split(head);
   const page = `${before}${head}${rows.join('')}${after.replace(/^(?:\|.*\n)*/, '')}`;
   await expect(page).toMatchFileSnapshot(join(root, 'docs/ci.md'));
+});
+
+// `npm run docs` writes this one, too.
+test('the table of checks in docs/doctor.md is up to date', async () => {
+  const rows = Object.entries(checks).map(([id, text]) => `| \`${id}\` | ${text} |\n`);
+  const head = '| check | passes if |\n| --- | --- |\n';
+  const [before, after = ''] = read('docs/doctor.md').split(head);
+  const page = `${before}${head}${rows.join('')}${after.replace(/^(?:\|.*\n)*/, '')}`;
+  await expect(page).toMatchFileSnapshot(join(root, 'docs/doctor.md'));
 });
 
 interface SarifRule {

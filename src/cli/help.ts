@@ -153,6 +153,24 @@ export const topics: Readonly<Record<string, Topic>> = {
     variables: 'KSEAL_KEY_PASSPHRASE_FILE',
     guide: 'docs/kms-manager.md',
   },
+  rekey: {
+    about:
+      'Opens every sealed value that is not yet on the key of --to, and seals it to that key, in place: in manifests, Helm values, templates, patches and requests. Only the sealed text changes; each value still opens in the same place. Everything is opened before the first file is written, and a second run continues where the first ended. With a key in a KMS, only the encrypted key of a value goes to the KMS, never the value.',
+    groups: {
+      Target: 'dry-run continue-on-error',
+      Key: 'to from | pin config kms-endpoint verify-signature',
+      Policy: '| accept-unbound allow-revoked',
+      Output: '| output',
+    },
+    examples: [
+      ['kseal rekey --to next.pub --dry-run', 'what would be moved'],
+      ['kseal rekey --to next.pub', 'all files here, with the configured keys'],
+      ['kseal rekey db.yaml --to next.pub --from prod.pem', 'one file, with a key file'],
+    ],
+    exits: [0, 2, 3, 4, 130],
+    variables: 'KSEAL_KEY_PASSPHRASE_FILE',
+    guide: 'docs/kms-manager.md',
+  },
   init: {
     about:
       'Writes a first .kseal.yaml, with the public key that seals and the files that it is for, and sets up git if you want it. It asks, shows every line, and asks once more before it writes anything. It never overwrites a file: run it again to add another key, or in another clone. With --yes, or without a terminal, it does only what the options say.',
@@ -211,6 +229,23 @@ export const topics: Readonly<Record<string, Topic>> = {
     ],
     exits: [0, 2, 4],
     guide: 'docs/kms-manager.md',
+  },
+  doctor: {
+    about:
+      'Checks the configuration, the keys, the sealed values and git, offline and without a private key, and prints a line for each check, with the next command for each warning and failure. With --online it also asks the source of each key, and opens a random value with it; with --cluster it checks the webhook. It changes nothing and asks nothing.',
+    groups: {
+      Key: 'online config | kms-endpoint verify-signature',
+      Cluster: 'cluster kubeconfig namespace | context audit-policy',
+      Output: 'json',
+    },
+    examples: [
+      ['kseal doctor', 'offline'],
+      ['kseal doctor --online --cluster', 'with the KMS and the cluster'],
+      ['kseal doctor --json', 'for programs'],
+    ],
+    exits: [0, 1, 2],
+    variables: 'KSEAL_KEY_PASSPHRASE_FILE',
+    guide: 'docs/doctor.md',
   },
   webhook: {
     about:
@@ -322,7 +357,7 @@ export const topics: Readonly<Record<string, Topic>> = {
 /** The groups of `kseal --help`. A command that is missing here is in the group `Commands`. */
 const commandGroups: Readonly<Record<string, string>> = {
   Values: 'seal fill request inspect decrypt verify',
-  Keys: 'init keys fetch-pubkey keygen',
+  Keys: 'init keys rekey fetch-pubkey keygen doctor',
   More: 'webhook completion help version',
 };
 
@@ -340,7 +375,7 @@ const firstCommands: readonly Entry[] = [
 /** The meaning in a line of the brief help, and in a list. */
 const exitMeanings: Readonly<Record<ExitCode, readonly [brief: string, complete: string]>> = {
   0: ['success', 'success'],
-  1: ['findings', 'verify has findings'],
+  1: ['findings', 'verify has findings, or a check of doctor has failed'],
   2: [
     'an error to fix',
     'an error you can fix: in the usage, a file, a manifest, a value or a key',
@@ -387,9 +422,10 @@ export const synonyms: readonly (readonly [
     'kseal decrypt FILE',
   ],
   [
-    'rotate rekey re-key updatekeys update-keys re-encrypt reencrypt recrypt reseal re-seal --re-encrypt --rotate',
-    'to seal values again, to the current key',
-    'kseal decrypt FILE | kseal seal -f - -o FILE --force',
+    'rotate re-key updatekeys update-keys re-encrypt reencrypt recrypt reseal re-seal --re-encrypt --rotate',
+    'to move values to another key',
+    'kseal rekey --to REF',
+    'kseal rekey FILE --to REF',
   ],
   ['edit set add put merge-into update', 'to add or replace a value', 'kseal seal --into FILE'],
   ['unset rm remove delete', 'to remove a value', 'kseal seal --into FILE --remove KEY'],
@@ -415,6 +451,11 @@ export const synonyms: readonly (readonly [
     'kseal inspect FILE',
   ],
   ['key list-keys --list-keys', 'to list the configured keys', 'kseal keys'],
+  [
+    'diagnose troubleshoot health status-check',
+    'to check the configuration and the keys',
+    'kseal doctor',
+  ],
   ['serve server controller', 'to run the webhook', 'kseal webhook serve'],
   ['install deploy manifests', 'to install the webhook', 'kseal webhook manifests'],
   ['ask', 'to ask somebody for values', 'kseal request'],
@@ -619,7 +660,7 @@ export function pageOf(command: Command, isBrief = false): Page {
     summary: command.description(),
     usage: topic.usage ?? [[usageOf(command), '']],
     about: topic.about,
-    commands: commandsOf(command),
+    commands: commandsOf(command, isBrief),
     options: [
       ...(isBrief ? [] : argumentsOf(command)),
       ...sectionsOf(
@@ -655,9 +696,13 @@ function argumentsOf(command: Command): Section[] {
   return entries.length === 0 ? [] : [{ title: 'Arguments', entries }];
 }
 
-function commandsOf(command: Command): Section[] {
+/** The commands that the last line of the brief help has, so that the list fits on a screen. */
+const atTheEnd = ['help', 'version'];
+
+function commandsOf(command: Command, isBrief: boolean): Section[] {
   const entries = new Help()
     .visibleCommands(command)
+    .filter((child) => !isBrief || !atTheEnd.includes(child.name()))
     .map((child) => [child.name(), [child.name(), child.description()]] as const);
   return sectionsOf(new Map(entries), command.parent ? {} : commandGroups, 'Commands');
 }
@@ -754,7 +799,7 @@ function briefHelp(page: Page, width: number): string {
     [
       ...examplesIn(page, width, true),
       ...(isProgram ? [] : wrapped(`Exit codes: ${codes}`, width, 2)),
-      ...joined([more, ...guideIn(page)], width),
+      ...joined([more, ...(isProgram ? ['Version: kseal -v'] : []), ...guideIn(page)], width),
     ],
   ]);
 }

@@ -13,7 +13,7 @@ import {
   looksLikeKey,
   MAX_KEY_FILE,
   type Passphrases,
-  type Validity,
+  validityProblem,
 } from '../keys/key-file.ts';
 import type { KeyContext } from '../keys/resolve.ts';
 import { shellWord } from '../text.ts';
@@ -159,18 +159,6 @@ export function warnAboutKey(
   warn(io, { message: `${key}: certificate ${problem}`, hint });
 }
 
-/** Undefined for a certificate that is valid now. */
-export function validityProblem({ from, to }: Validity): string | undefined {
-  const now = new Date();
-  if (to < now) return `expired on ${dayOf(to)}`;
-  return from > now ? `is not valid before ${dayOf(from)}` : undefined;
-}
-
-/** The date in UTC, such as 2026-01-31. */
-export function dayOf(date: Date): string {
-  return date.toISOString().replace(/T.*/, '');
-}
-
 /**
  * A command line for a hint: `command`, followed by each option that was given, with its arguments
  * quoted for a shell. An option that is true has no argument.
@@ -187,14 +175,17 @@ export function commandLine(
 }
 
 /** A key file of that kind in the current folder or in its folder `keys`, for a hint; or else KEY. */
-export function keyFileNear({ cwd }: IO, kind: KeyKind): string {
-  for (const folder of ['', 'keys']) {
-    const found = namesIn(resolve(cwd, folder)).find((name) =>
-      isKeyFile(resolve(cwd, folder, name), kind),
-    );
-    if (found !== undefined) return join(folder, found);
-  }
-  return 'KEY';
+export function keyFileNear(io: IO, kind: KeyKind): string {
+  return keyFilesNear(io, kind)[0] ?? 'KEY';
+}
+
+/** All of them. */
+export function keyFilesNear({ cwd }: IO, kind: KeyKind): readonly string[] {
+  return ['', 'keys'].flatMap((folder) =>
+    namesIn(resolve(cwd, folder))
+      .filter((name) => isKeyFile(resolve(cwd, folder, name), kind))
+      .map((name) => join(folder, name)),
+  );
 }
 
 function namesIn(folder: string): readonly string[] {

@@ -11,7 +11,7 @@ import { certificatesIn, checkIssued, type PemFile } from '../webhook/certificat
 import { mutatingWebhook, POLICY, policyObjects } from '../webhook/install/admission.ts';
 import { hostIn, NAME, tlsSecret } from '../webhook/install/options.ts';
 import { type AuditPolicyFile, auditLeak, parseAuditPolicy } from './audit-policy.ts';
-import type { Finding } from './check.ts';
+import type { CheckId, Finding } from './check.ts';
 import {
   type ApiObject,
   type Cluster,
@@ -44,7 +44,7 @@ interface Context extends Pick<ClusterCheckOptions, 'namespace' | 'version' | 'c
 type Result = Omit<Finding, 'check'>;
 
 /** The checks in order: id, the thing it is about, and the check. */
-const checks: readonly (readonly [string, string, (context: Context) => Promise<Result>])[] = [
+const checks: readonly (readonly [CheckId, string, (context: Context) => Promise<Result>])[] = [
   ['cluster-webhook', `MutatingWebhookConfiguration ${NAME}`, webhookResult],
   ['cluster-ready', `Deployment ${NAME}`, readyResult],
   ['cluster-image', `Deployment ${NAME}`, imageResult],
@@ -72,7 +72,7 @@ export async function clusterFindings(options: ClusterCheckOptions): Promise<rea
     cluster = await connect(options);
     return versionResult(cluster);
   });
-  const first = { check: 'cluster-version', ...version.result };
+  const first: Finding = { check: 'cluster-version', ...version.result };
   if (cluster === undefined || version.isUnanswered) return [first];
   const { get, pages } = cluster;
   const context: Context = {

@@ -118,6 +118,13 @@ export function wayToTop(git: LocalGit): string {
   return line(git, ['rev-parse', '--show-cdup']);
 }
 
+/** The names of all branches but the current one, local and remote. Throws IO. */
+export function branchesOf(git: LocalGit): readonly string[] {
+  const format = '%(if)%(HEAD)%(symref)%(then)%(else)%(refname:short)%(end)';
+  const list = ask(git, ['for-each-ref', `--format=${format}`, 'refs/heads', 'refs/remotes']);
+  return list.toString().split('\n').filter(Boolean);
+}
+
 /**
  * The commit that a branch, a tag or another name points to. Throws USAGE for an unknown name, and
  * for an ambiguous one: git would take the tag, and someone who may push a tag may not be trusted
@@ -208,8 +215,10 @@ function refuseEmbedded(git: LocalGit): void {
 /** Places in a repository that no commit contains; absolute paths. */
 interface GitFiles {
   readonly config: string;
-  /** The folder of the hooks; undefined if it is outside, so that other repositories may share it. */
-  readonly hooks: string | undefined;
+  /** The folder of the hooks. */
+  readonly hooks: string;
+  /** Whether that folder is outside of the repository, so that others may share it. */
+  readonly areShared: boolean;
 }
 
 /** The files of the repository whose working tree has its top at the folder of `git`. Throws IO. */
@@ -220,12 +229,29 @@ export function gitFiles(git: LocalGit): GitFiles {
   const paths = answer.split('\n').map((path) => resolve(git.folder, path));
   const [common = '', config = '', hooks = ''] = paths;
   const isOwn = [common, git.folder].some((folder) => `${hooks}${sep}`.startsWith(folder + sep));
-  return { config, hooks: isOwn ? hooks : undefined };
+  return { config, hooks, areShared: !isOwn };
 }
 
 /** The value of a setting for the folder of `git`; empty if it has none. Throws IO. */
 export function settingOf(git: LocalGit, name: string): string {
   return line(git, ['config', '--get', '--default', '', name]);
+}
+
+/**
+ * The paths, relative to the folder of `git`, for which gitattributes do not give the attribute `name`
+ * this value. Throws IO.
+ */
+export function withoutAttribute(
+  git: LocalGit,
+  paths: readonly string[],
+  name: string,
+  value: string,
+): readonly string[] {
+  const input = paths.map((path) => `${path}\0`).join('');
+  const answer = ask(git, ['check-attr', '-z', '--stdin', name], always, input).toString();
+  // PATH, NUL, ATTRIBUTE, NUL, VALUE, NUL.
+  const fields = answer.split('\0');
+  return paths.filter((_, index) => fields[3 * index + 2] !== value);
 }
 
 /** Whether one folder is the other or below it, after links. */
@@ -265,14 +291,15 @@ function line(git: LocalGit, args: readonly string[]): string {
   return ask(git, args).toString().replace(/\n$/, '');
 }
 
-/** The output of git. Throws IO if git fails. */
-function ask(git: LocalGit, args: readonly string[], settings = always): Buffer {
+/** The output of git, which reads `input`. Throws IO if git fails. */
+function ask(git: LocalGit, args: readonly string[], settings = always, input?: string): Buffer {
   try {
     return execFileSync('git', ['--no-pager', ...settings, ...args], {
       cwd: git.folder,
       env: gitEnv(git),
       maxBuffer: MAX_ANSWER,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      input,
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       windowsHide: true,
     });
   } catch (cause) {

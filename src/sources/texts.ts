@@ -79,6 +79,19 @@ export async function* textsInFiles(
   }
 }
 
+/**
+ * The repository around a folder: the nearest one with `.git`, or else the folder itself. Returns a
+ * path for a command line in `cwd`.
+ */
+export function repositoryAround(cwd: string, folder: string): string {
+  return slashed(relative(cwd, folderWith('.git', folder) ?? folder)) || '.';
+}
+
+/** Reads all manifests of the repository around `folder`; their paths start from `cwd`. */
+export function textsInRepository(cwd: string, folder: string): AsyncGenerator<NamedText> {
+  return textsInFiles(cwd, [repositoryAround(cwd, folder)], async () => Buffer.alloc(0));
+}
+
 /** The files of one path on the command line. */
 interface Listing {
   /** The absolute path. */

@@ -1,5 +1,5 @@
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fetchFile } from '../../src/git/fetch.ts';
 import {
@@ -11,6 +11,7 @@ import {
   repositoryOf,
   settingOf,
   stagedFiles,
+  withoutAttribute,
 } from '../../src/git/local.ts';
 import { type GitWorld, gitWorld, program, Repository } from '../helpers/git-repository.ts';
 
@@ -208,18 +209,19 @@ describe('gitFiles', () => {
   const filesOf = (world: GitWorld, folder: string) => gitFiles({ folder, env: world.env });
 
   test.each([
-    ['without core.hooksPath', undefined, '.git/hooks'],
-    ['with a relative core.hooksPath, from the top', '.githooks', '.githooks'],
-    ['with an absolute core.hooksPath outside', '/usr/share/hooks', undefined],
-    ['with hooks switched off', '/dev/null', undefined],
-  ])('finds the hooks %s', (_, hooksPath, wanted) => {
+    ['without core.hooksPath', undefined, '.git/hooks', false],
+    ['with a relative core.hooksPath, from the top', '.githooks', '.githooks', false],
+    ['with an absolute core.hooksPath outside', '/usr/share/hooks', '/usr/share/hooks', true],
+    ['with hooks switched off', '/dev/null', '/dev/null', true],
+  ])('finds the hooks %s', (_, hooksPath, wanted, areShared) => {
     const world = gitWorld();
     const repository = new Repository(world);
     const { path } = repository;
     if (hooksPath !== undefined) repository.git('config', 'core.hooksPath', hooksPath);
     expect(filesOf(world, path)).toEqual({
       config: join(path, '.git/config'),
-      hooks: wanted && join(path, wanted),
+      hooks: resolve(path, wanted),
+      areShared,
     });
   });
 
@@ -240,4 +242,14 @@ test('settingOf returns a setting, and nothing without one', () => {
   expect(settingOf(git, 'diff.kseal.textconv')).toBe('');
   repository.git('config', 'diff.kseal.textconv', 'kseal inspect --textconv');
   expect(settingOf(git, 'diff.kseal.textconv')).toBe('kseal inspect --textconv');
+});
+
+test('withoutAttribute returns the paths for which an attribute has another value or none', () => {
+  const world = gitWorld();
+  const repository = new Repository(world);
+  const git = { folder: repository.path, env: world.env };
+  writeFileSync(join(repository.path, '.gitattributes'), '*.yaml diff=kseal\nb* diff=other\n');
+  const paths = ['a.yaml', 'deep/a\nb.yaml', 'b.yaml', 'c.json'];
+  expect(withoutAttribute(git, paths, 'diff', 'kseal')).toEqual(['b.yaml', 'c.json']);
+  expect(withoutAttribute(git, [], 'diff', 'kseal')).toEqual([]);
 });

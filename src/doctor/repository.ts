@@ -1,0 +1,217 @@
+import { dirname } from 'node:path';
+import { CONFIG_NAME, type Config, isIgnored, rulesMatching } from '../config/config.ts';
+import { expectedErrors, KsealError } from '../errors.ts';
+import { folderWith } from '../fs/read.ts';
+import { type KeyUsage, keyUsage } from '../inspect/usage.ts';
+import type { NamedText } from '../sources/texts.ts';
+import { counted, shellWord } from '../text.ts';
+import type { Finding as RuleFinding } from '../verify/rule.ts';
+import { type Verification, verifyText } from '../verify/verify.ts';
+import { type Finding, failed, failure, ok, skipped, warning } from './check.ts';
+import type { CheckedKey } from './keys.ts';
+
+/** Reads the configuration with `load`, and reports each error in it. */
+export function readConfiguration(load: () => Config | undefined): {
+  readonly config: Config | undefined;
+  readonly findings: readonly Finding[];
+} {
+  try {
+    const config = load();
+    if (config === undefined)
+      return {
+        config,
+        findings: [warning('configuration', `no ${CONFIG_NAME} here or above`, 'kseal init')],
+      };
+    const { path, keys, rules } = config;
+    const contents = `${counted(keys.size, 'key')}, ${counted(rules.length, 'rule')}`;
+    return { config, findings: [ok('configuration', `${path}: ${contents}`)] };
+  } catch (thrown) {
+    const findings = expectedErrors(thrown).map((error) => failure('configuration', error));
+    return { config: undefined, findings };
+  }
+}
+
+/** A private key in a file with the name of a key file. */
+export interface PrivateKeyFile {
+  /** The path in messages, and the absolute one. */
+  readonly path: string;
+  readonly file: string;
+  /** Whether git tracks the file or would add it. */
+  readonly mayBeCommitted: boolean;
+  readonly finding: RuleFinding;
+}
+
+/** The result of one walk through the texts of a repository. */
+export interface Survey {
+  /** The values that are sealed to each kid, in the texts that the configuration is for. */
+  readonly usage: ReadonlyMap<string, KeyUsage>;
+  /** For each rule, the number of files that it matches, and of those that it applies to. */
+  readonly rules: readonly { readonly matched: number; readonly applied: number }[];
+  readonly privateKeys: readonly PrivateKeyFile[];
+  /** The number of texts that may be manifests. */
+  readonly texts: number;
+  /** The findings of `kseal verify`, or the errors that keep it from judging. */
+  readonly judged: { readonly errors: number; readonly warnings: number } | readonly KsealError[];
+}
+
+interface SurveyOptions {
+  readonly config: Config | undefined;
+  /** Whether the configuration was named, so that it is for all texts. */
+  readonly isNamed: boolean;
+  readonly judge: (text: NamedText) => Promise<Verification | undefined>;
+}
+
+/** Reads each text once, for all checks. Throws IO for a folder that cannot be read. */
+export async function survey(
+  texts: AsyncIterable<NamedText>,
+  { config, isNamed, judge }: SurveyOptions,
+): Promise<Survey> {
+  const rules = (config?.rules ?? []).map(() => ({ matched: 0, applied: 0 }));
+  const privateKeys: PrivateKeyFile[] = [];
+  const tally = { errors: 0, warnings: 0 };
+  let obstacles: readonly KsealError[] = [];
+  let count = 0;
+  const judgeText = async (text: NamedText) => {
+    try {
+      for (const { severity } of (await judge(text))?.findings ?? [])
+        tally[severity === 'error' ? 'errors' : 'warnings']++;
+    } catch (thrown) {
+      obstacles = expectedErrors(thrown);
+    }
+  };
+  async function* watched(): AsyncGenerator<NamedText> {
+    for await (const text of texts) {
+      if (text.isKeyFile) {
+        privateKeys.push(...privateKeysIn(text, config));
+        continue;
+      }
+      count++;
+      if (obstacles.length === 0) await judgeText(text);
+      if (config !== undefined && !isNamed && !isFor(config, text)) continue;
+      const matching = config === undefined ? [] : rulesMatching(config, text.file);
+      for (const [index, rule] of matching.entries()) {
+        const counts = rules[config?.rules.indexOf(rule) ?? -1];
+        if (counts === undefined) continue;
+        counts.matched++;
+        if (index === 0) counts.applied++;
+      }
+      yield text;
+    }
+  }
+  const usage = await keyUsage(watched());
+  const judged = obstacles.length > 0 ? obstacles : tally;
+  return { usage, rules, privateKeys, texts: count, judged };
+}
+
+/** Whether the configuration is the nearest one above a text. */
+function isFor({ folder }: Config, { file }: NamedText): boolean {
+  return folderWith(CONFIG_NAME, dirname(file)) === folder;
+}
+
+/** Judges a key file as `kseal verify` does, which must not depend on a valid configuration. */
+function privateKeysIn(text: NamedText, config: Config | undefined): readonly PrivateKeyFile[] {
+  const { path, typed, file, content } = text;
+  if (content instanceof KsealError || (config !== undefined && isIgnored(config, file))) return [];
+  const severities = config?.verify.rules ?? new Map();
+  const { findings } = verifyText({ path, typed, isKeyFile: true, content }, noPolicy, {
+    severities,
+  });
+  const [finding] = findings.filter(({ code }) => code === 'private-key');
+  if (finding === undefined) return [];
+  return [{ path, file, mayBeCommitted: text.mayBeCommitted(), finding }];
+}
+
+const noPolicy = {
+  ...{ keys: undefined, wantedKid: undefined, namespace: undefined, field: undefined },
+  ...{ maxScope: 'strict' as const, refusedKids: new Set<string>() },
+};
+
+/** Checks the rules of the configuration. */
+export function* ruleFindings(
+  { rules, path }: Config,
+  keys: readonly CheckedKey[],
+  survey: Survey,
+): Generator<Finding> {
+  let sound = 0;
+  for (const [index, { path: glob, key: name }] of rules.entries()) {
+    const { matched = 0, applied = 0 } = survey.rules[index] ?? {};
+    const thing = `rule for ${glob}`;
+    const key = keys.find((one) => one.name === name);
+    if (key !== undefined && key.state !== 'active') {
+      const message = `${thing}: key ${key.name} is ${key.state}, so nothing can be sealed to it`;
+      yield failed('rules', message, `write key: ${activeName(keys)} to this rule in ${path}`);
+    } else if (matched === 0) {
+      const hint = `correct its path in ${path}, or seal a first value: kseal seal`;
+      yield warning('rules', `${thing}: matches no file`, hint);
+    } else if (applied === 0) {
+      const hint = `in ${path}, put it before the rules with a wider path`;
+      yield warning('rules', `${thing}: an earlier rule applies to each of its files`, hint);
+    } else sound++;
+  }
+  if (sound > 0) yield ok('rules', `${counted(sound, 'rule')} with an active key and files`);
+}
+
+/** The name of an active key to seal to, for a hint. */
+function activeName(keys: readonly CheckedKey[]): string {
+  return keys.find(({ state }) => state === 'active')?.name ?? 'NAME';
+}
+
+/** Checks the keys of the sealed values; `folder` is the place of all texts on a command line. */
+export function* valueFindings(
+  keys: readonly CheckedKey[],
+  { usage }: Survey,
+  folder: string,
+): Generator<Finding> {
+  for (const { name, names, kid, state } of keys) {
+    const used = kid === undefined ? undefined : usage.get(kid);
+    if (kid === undefined || name !== names[0]) continue;
+    if (used === undefined) yield ok('values', `key ${names.join(', ')}: no values`);
+    else {
+      const message = `key ${names.join(', ')}: ${countOf(used)}`;
+      const [path = folder, second] = used.files;
+      const place = shellWord(second === undefined ? path : folder);
+      const hint = `kseal rekey ${place} --from ${name} --to ${activeName(keys)}`;
+      if (state === 'active') yield ok('values', message);
+      else if (state === 'deprecated')
+        yield warning('values', `${message} on a deprecated key`, hint);
+      else yield failed('values', `${message} on a revoked key`, `${hint} --allow-revoked`);
+    }
+  }
+  const known = new Set(keys.map(({ kid }) => kid));
+  const others = [...usage].filter(([kid]) => !known.has(kid)).map(([, used]) => used);
+  if (others.length === 0) return;
+  const all = {
+    values: others.reduce((sum, { values }) => sum + values, 0),
+    files: [...new Set(others.flatMap(({ files }) => files))],
+  };
+  const hint = `kseal inspect --by-key ${shellWord(folder)}`;
+  yield failed('values', `${countOf(all)} on keys that are not configured`, hint);
+}
+
+function countOf({ values, files }: KeyUsage): string {
+  return `${counted(values, 'sealed value')} in ${counted(files.length, 'file')}`;
+}
+
+/** Reports whether `kseal verify` has findings; `hasFailed` is whether another check has failed. */
+export function verifyFindings(
+  { judged, texts }: Survey,
+  folder: string,
+  hasFailed: boolean,
+): readonly Finding[] {
+  const command = `kseal verify ${shellWord(folder)}`;
+  if (texts === 0) return [skipped('verify', 'no manifests')];
+  if (!('errors' in judged)) {
+    // The same error, which has been reported.
+    if (hasFailed) return [skipped('verify', `${command}: fails until the errors above are fixed`)];
+    return judged.map((error) => failure('verify', error));
+  }
+  const { errors, warnings } = judged;
+  const counts = [
+    ...(errors > 0 ? [counted(errors, 'error')] : []),
+    ...(warnings > 0 ? [counted(warnings, 'warning')] : []),
+  ].join(', ');
+  const files = counted(texts, 'file');
+  if (errors > 0) return [failed('verify', `${counts} in ${files}`, command)];
+  if (warnings > 0) return [warning('verify', `${counts} in ${files}`, command)];
+  return [ok('verify', `no findings in ${files}`)];
+}

@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto';
+import { relative, resolve } from 'node:path';
+import { parseReference } from '../config/config.ts';
+import { expected, KsealError } from '../errors.ts';
+import { isThere } from '../fs/read.ts';
+import { bindingTo } from '../jwe/binding.ts';
+import type { OpeningKey } from '../jwe/decrypt.ts';
+import { encryptCompact, type PublicKey } from '../jwe/encrypt.ts';
+import { openingKeyFromFile } from '../keys/key-file.ts';
+import {
+  checkAgreement,
+  fetchKey,
+  type KeyContext,
+  loadOpeningKeys,
+  openingProvider,
+  type Witness,
+} from '../keys/resolve.ts';
+import { unsealData } from '../unseal/unseal.ts';
+import { type CheckId, type Finding, failed, failure, ok, skipped } from './check.ts';
+import type { CheckedKey } from './keys.ts';
+
+/** Asks the sources of all keys in parallel, and reads their private key files. */
+export async function sourceFindings(
+  keys: readonly CheckedKey[],
+  context: KeyContext,
+): Promise<readonly Finding[]> {
+  const found = await Promise.all(
+    keys.map(async (key) => [
+      ...(await askSource(key, context)),
+      ...(await readPrivateFile(key, context)),
+    ]),
+  );
+  return found.flat();
+}
+
+/** Reports that the sources were not asked. */
+export function withoutSources(keys: readonly CheckedKey[]): readonly Finding[] {
+  const some = keys.some(({ entry }) => entry.source ?? entry.private);
+  return some ? [skipped('source', 'not asked without --online')] : [];
+}
+
+/** The places that are known offline, with the kid of the key in each. */
+function witnessesOf({ shown, file, entry, config }: CheckedKey): readonly Witness[] {
+  const inFile = file === undefined || file instanceof KsealError ? [] : [file.kid];
+  const pins = entry.kid === undefined ? [] : [entry.kid];
+  return [
+    ...inFile.map((kid) => ({ place: `file ${shown}`, kid })),
+    ...pins.map((kid) => ({ place: `pin in ${config.path}`, kid })),
+  ];
+}
+
+async function askSource(key: CheckedKey, context: KeyContext): Promise<readonly Finding[]> {
+  const { name, entry, config, state } = key;
+  const thing = `key ${name}`;
+  if (entry.source === undefined) return [];
+  try {
+    const { origin, bits, ...fetched } = await fetchKey(entry.source, config.folder, context);
+    const witnesses = witnessesOf(key);
+    checkAgreement(name, [{ place: `source ${origin}`, kid: fetched.kid }, ...witnesses]);
+    const places = witnesses.map(({ place }) => `, ${place}`).join('');
+    const agrees = witnesses.length === 0 ? '' : '; all agree';
+    return [
+      ok('source', `${thing}: ${origin}, RSA-${bits}${places}${agrees}`),
+      ...(await tryToDecrypt(key, { ...fetched, bits }, context)),
+    ];
+  } catch (thrown) {
+    const error = expected(thrown);
+    const message = error.code === 'KEY_MISMATCH' ? error.message : `${thing}: ${error.message}`;
+    // Its version may have been disabled on purpose.
+    if (state === 'revoked' && error.code !== 'KEY_MISMATCH') return [skipped('source', message)];
+    return [failed('source', message, error.hint)];
+  }
+}
+
+/** The place of the random value. */
+const place = { namespace: 'default', name: 'kseal-doctor' };
+const DATA_KEY = 'random';
+
+/**
+ * Opens a random value, sealed to the public key, through the source, with the function that
+ * `kseal decrypt` and the webhook share: only its encrypted key is sent.
+ */
+async function tryToDecrypt(
+  { name, entry: { source = '' }, state }: CheckedKey,
+  publicKey: PublicKey,
+  context: KeyContext,
+): Promise<readonly Finding[]> {
+  if (state === 'revoked' || !(await canOpen(source))) return [];
+  const thing = `key ${name}`;
+  const random = randomBytes(32);
+  const jwe = encryptCompact(random, bindingTo('strict', { ...place, key: DATA_KEY }), publicKey);
+  try {
+    const opened = await open(jwe, await loadOpeningKeys(source, context));
+    if (random.equals(opened))
+      return [ok('decrypt', `${thing}: opens a random value that was sealed to it`)];
+    const problem = `${thing}: opens a random value to something else`;
+    return [failed('decrypt', problem, 'kseal fetch-pubkey --check')];
+  } catch (thrown) {
+    const error = expected(thrown);
+    if (error.code !== 'KEY_DENIED')
+      return [failed('decrypt', `${thing}: ${error.message}`, error.hint)];
+    const who = 'only the webhook and those who open values need that permission';
+    return [skipped('decrypt', `${thing}: you may not decrypt with it; ${who}`)];
+  }
+}
+
+/** Throws the error of the key. */
+async function open(jwe: string, keyring: readonly OpeningKey[]): Promise<Uint8Array> {
+  const data = new Map([[DATA_KEY, Buffer.from(jwe)]]);
+  const policy = { acceptUnbound: false, allowRevoked: false, maxScope: 'strict' as const };
+  const { opened, errors } = await unsealData({ place, data, keyring, policy });
+  const error = errors.get(DATA_KEY);
+  if (error !== undefined) throw error;
+  return opened.get(DATA_KEY) ?? new Uint8Array();
+}
+
+/** Whether a source has private keys, and not only public ones. */
+async function canOpen(source: string): Promise<boolean> {
+  if (parseReference(source).kind !== 'remote') return false;
+  return openingProvider(source).then(
+    () => true,
+    (thrown) => expected(thrown) === undefined,
+  );
+}
+
+/** Never asks for a passphrase, but uses that of KSEAL_KEY_PASSPHRASE_FILE. */
+async function readPrivateFile(key: CheckedKey, context: KeyContext): Promise<readonly Finding[]> {
+  const { name, entry, config } = key;
+  if (entry.private === undefined) return [];
+  const check: CheckId = 'private-file';
+  const path = resolve(config.folder, entry.private);
+  const shown = relative(context.cwd, path);
+  if (!isThere(path)) return [skipped(check, `key ${name}: ${shown} is not on this machine`)];
+  let isLocked = false;
+  try {
+    const { kid } = await openingKeyFromFile(path, shown, async function* (file) {
+      isLocked = !context.env.KSEAL_KEY_PASSPHRASE_FILE;
+      if (!isLocked) yield* context.passphrases(file);
+    });
+    checkAgreement(name, [{ place: `private key file ${shown}`, kid }, ...witnessesOf(key)]);
+    return [ok(check, `key ${name}: ${shown} fits the public key`)];
+  } catch (thrown) {
+    const error = expected(thrown);
+    if (!isLocked) return [failure(check, error)];
+    const how = 'to check it, set KSEAL_KEY_PASSPHRASE_FILE';
+    return [skipped(check, `key ${name}: ${shown} is encrypted with a passphrase; ${how}`)];
+  }
+}
