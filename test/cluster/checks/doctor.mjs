@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { certificateAuthority } from '../certificates.mjs';
@@ -17,12 +17,13 @@ const unknown = { 'cluster-image': 'skipped', 'cluster-audit': 'skipped' };
 
 /** `kseal doctor` on the cluster, and on the same cluster with one fault after the other. */
 export async function doctor(world, check) {
-  const { folder, shell, kubectl, get, seal, create, apply, values } = world;
+  const { folder, shell, kubectl, get, seal, create, values } = world;
+  const repository = join(folder, 'repository');
   const install = async () => accepted(await shell('bash', commandOf(folder, /apply -k/)));
   const remove = async (kind, name) => accepted(await kubectl('delete', kind, name));
-  const examine = (...flags) => examined(world, flags);
+  const examine = (...flags) => examined(world, repository, flags);
   const expectFaults = async (faults, ...flags) => {
-    const { code, outcomes, findings } = await examine('--kubeconfig', 'kubeconfig', ...flags);
+    const { code, outcomes, findings } = await examine('--kubeconfig', '../kubeconfig', ...flags);
     assert.deepEqual(outcomes, { ...unknown, ...faults });
     assert.equal(code, Object.values(faults).includes('failed') ? 1 : 0);
     return (id) => findings.find((one) => one.check === id);
@@ -30,6 +31,7 @@ export async function doctor(world, check) {
 
   await check('a healthy cluster has no fault', async () => {
     await playControllers(world);
+    writeConfiguration(world, repository);
     const finding = await expectFaults({});
     assert.match(finding('cluster-version').message, /: Kubernetes v1\.\d+\./);
     assert.match(finding('cluster-stored').message, /^\d+ Secrets: none is stored sealed$/);
@@ -61,7 +63,7 @@ export async function doctor(world, check) {
     const { message, hint } = finding('cluster-stored');
     assert.match(message, /^\d+ Secrets: 1 stored sealed: hr\/late$/);
     const isOpen = async () => {
-      accepted(await shell('bash', ['--norc', '-c', hint]));
+      accepted(await shell('bash', ['--norc', '-c', hint], { cwd: repository }));
       return (await values('hr', 'late')).password === plaintext('late');
     };
     await until(isOpen, 20_000);
@@ -95,6 +97,13 @@ export async function doctor(world, check) {
     await expectFaults({});
   });
 
+  await check('a deprecated key that the webhook does not know of is a warning', async () => {
+    writeConfiguration(world, repository, { state: 'deprecated' });
+    const finding = await expectFaults({ 'cluster-keys': 'warning' });
+    assert.match(finding('cluster-keys').message, /: prod is deprecated, but --deprecated-kid/);
+    writeConfiguration(world, repository);
+  });
+
   await check('a webhook that fails open is a fault', async () => {
     await patchWebhook(world, '/failurePolicy', 'Ignore');
     await expectFaults({ 'cluster-webhook': 'failed' });
@@ -102,26 +111,26 @@ export async function doctor(world, check) {
   });
 
   await check('the audit policy is judged, and the rule in the hint corrects it', async () => {
-    const flags = ['--audit-policy', 'audit.yaml'];
+    const flags = ['--audit-policy', '../audit.yaml'];
     const finding = await expectFaults({ 'cluster-audit': 'failed' }, ...flags);
     const { message, hint } = finding('cluster-audit');
     const text = readFileSync(join(folder, 'audit.yaml'), 'utf8');
     const line = text.split('\n').findIndex((one) => one.includes('level: Request')) + 1;
-    assert.match(message, new RegExp(`^audit policy audit\\.yaml:${line}: level Request `));
+    assert.match(message, new RegExp(`^audit policy \\.\\./audit\\.yaml:${line}: level Request `));
     const policy = parse(text);
     const [rule] = parse(hint.slice(hint.indexOf('- {')));
     writeFileSync(
       join(folder, 'corrected.yaml'),
       stringify({ ...policy, rules: [rule, ...policy.rules] }),
     );
-    const corrected = ['--audit-policy', 'corrected.yaml'];
-    const { outcomes } = await examine('--kubeconfig', 'kubeconfig', ...corrected);
+    const corrected = ['--audit-policy', '../corrected.yaml'];
+    const { outcomes } = await examine('--kubeconfig', '../kubeconfig', ...corrected);
     assert.deepEqual(outcomes, { 'cluster-image': 'skipped' });
   });
 
   await check('a user without rights is told which are missing', async () => {
     writeKubeconfigOf(folder, 'jane');
-    const { code, outcomes, findings } = await examine('--kubeconfig', 'jane.kubeconfig');
+    const { code, outcomes, findings } = await examine('--kubeconfig', '../jane.kubeconfig');
     assert.equal(code, 0);
     assert.deepEqual(new Set(Object.values(outcomes)), new Set(['skipped']));
     assert.deepEqual(findings.filter(({ outcome }) => outcome === 'ok').length, 1);
@@ -135,7 +144,7 @@ export async function doctor(world, check) {
     accepted(
       await kubectl('create', 'clusterrolebinding', name, '--clusterrole', name, '--user=jane'),
     );
-    const { code, outcomes } = await examine('--kubeconfig', 'jane.kubeconfig');
+    const { code, outcomes } = await examine('--kubeconfig', '../jane.kubeconfig');
     const skipped = { 'cluster-certificate': 'skipped', 'cluster-stored': 'skipped' };
     assert.deepEqual([code, outcomes], [0, { ...unknown, ...skipped }]);
   });
@@ -143,7 +152,7 @@ export async function doctor(world, check) {
   await check('an API server with another CA is the only finding', async () => {
     const { cert } = await certificateAuthority('another');
     writeKubeconfigOf(folder, 'lost', { 'certificate-authority-data': base64(cert) });
-    const { code, findings } = await examine('--kubeconfig', 'lost.kubeconfig');
+    const { code, findings } = await examine('--kubeconfig', '../lost.kubeconfig');
     assert.equal(code, 1);
     assert.deepEqual(
       findings.map((one) => one.check),
@@ -151,9 +160,16 @@ export async function doctor(world, check) {
     );
     assert.match(findings[0].message, /: the certificate of the server is not signed by the CA/);
   });
+}
 
-  // The later chapters expect the webhook as it was.
-  accepted(await apply(await seal(confidential('hr', 'late', { password: 'late' }))));
+/** Writes the configuration of a repository with the keys of the webhook. */
+function writeConfiguration({ cryptoKey }, repository, changes = {}) {
+  const keys = {
+    hr: { file: '../hr.pub', source: `gcpkms://${cryptoKey}` },
+    prod: { file: '../prod.pub', private: '../prod.pem', ...changes },
+  };
+  mkdirSync(repository, { recursive: true });
+  writeFileSync(join(repository, '.kseal.yaml'), stringify({ version: 1, keys }));
 }
 
 const base64 = (text) => Buffer.from(text).toString('base64');
@@ -166,8 +182,8 @@ async function patchWebhook({ kubectl }, path, value) {
 }
 
 /** Runs `kseal doctor`. Resolves also to the outcome of each check that is not ok. */
-async function examined(world, flags) {
-  const { code, findings, text } = await world.doctor(...flags);
+async function examined({ doctor: run }, repository, flags) {
+  const { code, findings, text } = await run(repository, ...flags);
   assert.ok(!leaks(text), 'plaintext in the output');
   assert.doesNotMatch(text, /eyJ|ZXlK|PRIVATE KEY/);
   const faults = findings.filter(({ outcome }) => outcome !== 'ok');
