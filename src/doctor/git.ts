@@ -27,7 +27,7 @@ export function* gitFindings({ cwd, env, top }: WorkingTree, survey: Survey | un
   const shownOf = (path: string) => relative(cwd, path);
   try {
     wayToTop(git);
-    yield ok('git', 'is installed, and trusts this folder');
+    yield ok('git', 'git is installed, and trusts this folder');
   } catch (thrown) {
     yield failure('git', expected(thrown));
     for (const check of ['git-hook', 'git-diff'] as const)

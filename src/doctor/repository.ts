@@ -17,18 +17,21 @@ export function readConfiguration(load: () => Config | undefined): {
 } {
   try {
     const config = load();
-    if (config === undefined)
-      return {
-        config,
-        findings: [warning('configuration', `no ${CONFIG_NAME} here or above`, 'kseal init')],
-      };
-    const { path, keys, rules } = config;
-    const contents = `${counted(keys.size, 'key')}, ${counted(rules.length, 'rule')}`;
-    return { config, findings: [ok('configuration', `${path}: ${contents}`)] };
+    return { config, findings: [configFinding(config)] };
   } catch (thrown) {
     const findings = expectedErrors(thrown).map((error) => failure('configuration', error));
     return { config: undefined, findings };
   }
+}
+
+function configFinding(config: Config | undefined): Finding {
+  const hint = 'kseal init';
+  if (config === undefined)
+    return warning('configuration', `no ${CONFIG_NAME} here or above`, hint);
+  const { path, keys, rules } = config;
+  if (keys.size === 0) return warning('configuration', `${path}: no keys are configured`, hint);
+  const contents = `${counted(keys.size, 'key')}, ${counted(rules.length, 'rule')}`;
+  return ok('configuration', `${path}: ${contents}`);
 }
 
 /** A private key in a file with the name of a key file. */
@@ -48,10 +51,14 @@ export interface Survey {
   /** For each rule, the number of files that it matches, and of those that it applies to. */
   readonly rules: readonly { readonly matched: number; readonly applied: number }[];
   readonly privateKeys: readonly PrivateKeyFile[];
-  /** The number of texts that may be manifests. */
-  readonly texts: number;
-  /** The findings of `kseal verify`, or the errors that keep it from judging. */
-  readonly judged: { readonly errors: number; readonly warnings: number } | readonly KsealError[];
+  /** The findings of `kseal verify` in so many files, or the errors that keep it from judging. */
+  readonly judged: Tally | readonly KsealError[];
+}
+
+interface Tally {
+  readonly files: number;
+  readonly errors: number;
+  readonly warnings: number;
 }
 
 interface SurveyOptions {
@@ -68,12 +75,13 @@ export async function survey(
 ): Promise<Survey> {
   const rules = (config?.rules ?? []).map(() => ({ matched: 0, applied: 0 }));
   const privateKeys: PrivateKeyFile[] = [];
-  const tally = { errors: 0, warnings: 0 };
+  const tally = { files: 0, errors: 0, warnings: 0 };
   let obstacles: readonly KsealError[] = [];
-  let count = 0;
   const judgeText = async (text: NamedText) => {
     try {
-      for (const { severity } of (await judge(text))?.findings ?? [])
+      const result = await judge(text);
+      if (result !== undefined) tally.files++;
+      for (const { severity } of result?.findings ?? [])
         tally[severity === 'error' ? 'errors' : 'warnings']++;
     } catch (thrown) {
       obstacles = expectedErrors(thrown);
@@ -85,7 +93,6 @@ export async function survey(
         privateKeys.push(...privateKeysIn(text, config));
         continue;
       }
-      count++;
       if (obstacles.length === 0) await judgeText(text);
       if (config !== undefined && !isNamed && !isFor(config, text)) continue;
       const matching = config === undefined ? [] : rulesMatching(config, text.file);
@@ -100,7 +107,7 @@ export async function survey(
   }
   const usage = await keyUsage(watched());
   const judged = obstacles.length > 0 ? obstacles : tally;
-  return { usage, rules, privateKeys, texts: count, judged };
+  return { usage, rules, privateKeys, judged };
 }
 
 /** Whether the configuration is the nearest one above a text. */
@@ -179,7 +186,7 @@ export function* valueFindings(
   }
   const known = new Set(keys.map(({ kid }) => kid));
   const others = [...usage].filter(([kid]) => !known.has(kid)).map(([, used]) => used);
-  if (others.length === 0) return;
+  if (others.length === 0 || keys.length === 0) return;
   const all = {
     values: others.reduce((sum, { values }) => sum + values, 0),
     files: [...new Set(others.flatMap(({ files }) => files))],
@@ -194,23 +201,23 @@ function countOf({ values, files }: KeyUsage): string {
 
 /** Reports whether `kseal verify` has findings; `hasFailed` is whether another check has failed. */
 export function verifyFindings(
-  { judged, texts }: Survey,
+  { judged }: Survey,
   folder: string,
   hasFailed: boolean,
 ): readonly Finding[] {
   const command = `kseal verify ${shellWord(folder)}`;
-  if (texts === 0) return [skipped('verify', 'no manifests')];
-  if (!('errors' in judged)) {
+  if (!('files' in judged)) {
     // The same error, which has been reported.
     if (hasFailed) return [skipped('verify', `${command}: fails until the errors above are fixed`)];
     return judged.map((error) => failure('verify', error));
   }
   const { errors, warnings } = judged;
+  if (judged.files === 0) return [skipped('verify', 'no manifests')];
   const counts = [
     ...(errors > 0 ? [counted(errors, 'error')] : []),
     ...(warnings > 0 ? [counted(warnings, 'warning')] : []),
   ].join(', ');
-  const files = counted(texts, 'file');
+  const files = counted(judged.files, 'file');
   if (errors > 0) return [failed('verify', `${counts} in ${files}`, command)];
   if (warnings > 0) return [warning('verify', `${counts} in ${files}`, command)];
   return [ok('verify', `no findings in ${files}`)];

@@ -16,8 +16,10 @@ import {
   type Witness,
 } from '../keys/resolve.ts';
 import { unsealData } from '../unseal/unseal.ts';
-import { type CheckId, type Finding, failed, failure, ok, skipped } from './check.ts';
+import { type CheckId, checks, type Finding, failed, failure, ok, skipped } from './check.ts';
 import type { CheckedKey } from './keys.ts';
+
+const order: readonly string[] = Object.keys(checks);
 
 /** Asks the sources of all keys in parallel, and reads their private key files. */
 export async function sourceFindings(
@@ -30,7 +32,8 @@ export async function sourceFindings(
       ...(await readPrivateFile(key, context)),
     ]),
   );
-  return found.flat();
+  // Each check for all keys, like those that need no source.
+  return found.flat().sort((a, b) => order.indexOf(a.check) - order.indexOf(b.check));
 }
 
 /** Reports that the sources were not asked. */
