@@ -152,7 +152,7 @@ export function auditLeak({ rules, omitStages = [] }: AuditPolicy): AuditLeak | 
 
 /**
  * The requests that a rule might match and that the fewest other rules match: rules never exclude
- * anything, so a name that no rule mentions stands for all that this rule does not name.
+ * anything, so a name that no rule mentions represents all that this rule does not name.
  */
 function requestsOf(rule: AuditRule): readonly SecretRequest[] {
   const named = (list: readonly string[] | undefined) => (list?.length ? list : [OTHER]);

@@ -41,9 +41,9 @@ export const checks = {
     'the MutatingWebhookConfiguration is that of this version of kseal, and calls a Service that exists',
   'cluster-ready': 'pods and endpoints of the webhook are ready',
   'cluster-image': 'the image of the webhook has the version of this kseal',
-  'cluster-ca': 'the CA that the API server trusts is valid, and stays so for 30 days',
-  'cluster-certificate':
-    'so is the serving certificate, and the CA signed it for the name of the Service',
+  'cluster-ca': 'the CA that the API server trusts for the webhook is valid for 30 days',
+  'cluster-tls':
+    'the serving certificate is valid for 30 days and the name of the Service, and signed by that CA',
   'cluster-policy': 'the policy is bound, denies, and is that of this version of kseal',
   'cluster-audit': 'the audit policy keeps plaintext of Secrets out of the audit log',
   'cluster-stored': 'no Secret is stored sealed',

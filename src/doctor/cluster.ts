@@ -49,7 +49,7 @@ const checks: readonly (readonly [CheckId, string, (context: Context) => Promise
   ['cluster-ready', `Deployment ${NAME}`, readyResult],
   ['cluster-image', `Deployment ${NAME}`, imageResult],
   ['cluster-ca', 'caBundle', caResult],
-  ['cluster-certificate', `Secret ${tlsSecret}`, certificateResult],
+  ['cluster-tls', `Secret ${tlsSecret}`, certificateResult],
   ['cluster-policy', `ValidatingAdmissionPolicy ${POLICY}`, policyResult],
   ['cluster-audit', 'audit policy', auditResult],
   ['cluster-stored', 'Secrets', storedResult],

@@ -175,7 +175,7 @@ async function credentialsFrom(config: KubeConfig, hint: string): Promise<Reques
   return request;
 }
 
-/** What a credential plugin is given in its environment, which the package omits. */
+/** Adds the variable that a credential plugin expects, which the package omits. */
 function withExecInfo(exec: ExecConfig, config: KubeConfig): ExecConfig {
   const { server, caData, tlsServerName, skipTLSVerify } = config.getCurrentCluster() ?? {};
   const cluster = {

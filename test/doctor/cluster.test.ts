@@ -5,11 +5,11 @@ import { parseConfig } from '../../src/config/config.ts';
 import { type ClusterCheckOptions, clusterFindings } from '../../src/doctor/cluster.ts';
 import { clusterObjects } from '../../src/webhook/install/files.ts';
 import type { KubernetesObject } from '../../src/webhook/install/options.ts';
+import { type Reply, startServer, writeKubeconfig } from '../helpers/api-server.ts';
 import { makeAuthority } from '../helpers/certificates.ts';
 import { rejectionOf } from '../jwe/thrown.ts';
 import { freshFolder } from '../webhook/common.ts';
 import { optionsWith, passedOn } from '../webhook/install/options.ts';
-import { type Reply, startServer, writeKubeconfig } from './api-server.ts';
 
 const [reference, host] = ['gcpkms://projects/p/key', 'kseal-webhook.kseal.svc'];
 const [kid, otherKid] = ['A'.repeat(43), 'B'.repeat(42).concat('A')];
@@ -159,7 +159,7 @@ test('a healthy cluster passes every check', async () => {
     ['cluster-ready', 'ok', 'Deployment kseal/kseal-webhook: 2 of 2 pods ready, 2 ready endpoints'],
     ['cluster-image', 'ok', 'image registry.example.org/kseal:1.2.3: the version of this kseal'],
     ['cluster-ca', 'ok', expect.stringMatching(/^caBundle of kseal-webhook: valid until \d{4}-/)],
-    ['cluster-certificate', 'ok', expect.stringMatching(/-webhook-tls: valid until \d{4}-/)],
+    ['cluster-tls', 'ok', expect.stringMatching(/-webhook-tls: valid until \d{4}-/)],
     ['cluster-policy', 'ok', 'ValidatingAdmissionPolicy kseal-unopened-values: bound, and denies'],
     ['cluster-audit', 'ok', 'audit policy: none, so nothing is audited'],
     ['cluster-stored', 'ok', '2 Secrets: none is stored sealed'],
@@ -374,35 +374,35 @@ describe('a fault is found by its check only', () => {
       'caBundle of kseal-webhook: expires on',
     ],
     [
-      'cluster-certificate',
+      'cluster-tls',
       'a certificate for another host',
       certificate(misnamed.cert),
       'failed',
       `not valid for ${host}`,
     ],
     [
-      'cluster-certificate',
+      'cluster-tls',
       'a certificate of another CA',
       certificate(foreign.cert),
       'failed',
       'not signed by caBundle of kseal-webhook',
     ],
     [
-      'cluster-certificate',
+      'cluster-tls',
       'a certificate that has expired',
       certificate(expired.cert),
       'failed',
       'Secret kseal/kseal-webhook-tls: expired on',
     ],
     [
-      'cluster-certificate',
+      'cluster-tls',
       'a certificate that expires soon',
       certificate(expiring.cert),
       'warning',
       'Secret kseal/kseal-webhook-tls: expires on',
     ],
     [
-      'cluster-certificate',
+      'cluster-tls',
       'a Secret without a certificate',
       set(paths.tls, (one) => {
         one.data = {};
@@ -411,7 +411,7 @@ describe('a fault is found by its check only', () => {
       'not a file of PEM certificates',
     ],
     [
-      'cluster-certificate',
+      'cluster-tls',
       'a Secret that is missing',
       without(paths.tls),
       'failed',
@@ -527,7 +527,7 @@ describe('a fault is found by its check only', () => {
     ['that is damaged', 'CANARY', /: not a file of PEM certificates$/],
     ['that is empty', '', /: empty, so the API server cannot trust the webhook$/],
   ])('cluster-ca: a caBundle %s', async (_, pem, message) => {
-    expect(await faultIn({ change: caBundle(pem) }, 'cluster-certificate')).toMatchObject({
+    expect(await faultIn({ change: caBundle(pem) }, 'cluster-tls')).toMatchObject({
       ...{ check: 'cluster-ca', outcome: 'failed', message: expect.stringMatching(message) },
     });
   });
@@ -547,7 +547,7 @@ test('without the webhook, the checks that need it are skipped', async () => {
     },
     skipped('cluster-image', 'Deployment kseal-webhook: not found in kseal'),
     skipped('cluster-ca', 'caBundle: no webhook'),
-    skipped('cluster-certificate', 'Secret kseal-webhook-tls: no webhook'),
+    skipped('cluster-tls', 'Secret kseal-webhook-tls: no webhook'),
     skipped('cluster-keys', 'Deployment kseal-webhook: not found in kseal'),
   ]);
 });
@@ -569,7 +569,7 @@ test('without rights, every check is skipped and names the right that is missing
     skipped('cluster-ready', `Deployment kseal-webhook: ${deployments}`),
     skipped('cluster-image', `Deployment kseal-webhook: ${deployments}`),
     skipped('cluster-ca', `caBundle: no right to ${list}`),
-    skipped('cluster-certificate', `Secret kseal-webhook-tls: no right to ${list}`),
+    skipped('cluster-tls', `Secret kseal-webhook-tls: no right to ${list}`),
     skipped(
       'cluster-policy',
       'ValidatingAdmissionPolicy kseal-unopened-values: no right to get validatingadmissionpolicies.admissionregistration.k8s.io',

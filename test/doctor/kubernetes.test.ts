@@ -2,8 +2,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ClusterError, type ClusterOptions, connect } from '../../src/doctor/kubernetes.ts';
-import { rejectionOf } from '../jwe/thrown.ts';
-import { freshFolder } from '../webhook/common.ts';
 import {
   authority,
   kubeconfigText,
@@ -12,7 +10,9 @@ import {
   type Request,
   startServer,
   writeKubeconfig,
-} from './api-server.ts';
+} from '../helpers/api-server.ts';
+import { rejectionOf } from '../jwe/thrown.ts';
+import { freshFolder } from '../webhook/common.ts';
 
 const answer = (body: unknown, status = 200): Reply => ({ status, body });
 
@@ -71,7 +71,7 @@ describe('the kubeconfig', () => {
     expect(await get(options)).toEqual({ client: 'jane' });
   });
 
-  test('gets a token from a credential plugin, which is told that nobody can be asked', async () => {
+  test('gets a token from a credential plugin, which learns that it cannot ask anybody', async () => {
     const script = `
       const { spec, apiVersion } = JSON.parse(process.env.KUBERNETES_EXEC_INFO);
       const token = [process.env.NAMED, spec.interactive, spec.cluster.server.length > 0].join();
@@ -111,7 +111,7 @@ describe('the kubeconfig', () => {
   const server = 'https://127.0.0.1:1';
 
   test.each<[string, string, string | undefined, object]>([
-    ['is no YAML', '{ CANARY: [', undefined, { message: 'kubeconfig: not a kubeconfig' }],
+    ['is not YAML', '{ CANARY: [', undefined, { message: 'kubeconfig: not a kubeconfig' }],
     ['is a list', '[CANARY]', undefined, { message: 'kubeconfig: no current context' }],
     ['is empty', '', undefined, { message: 'kubeconfig: not a kubeconfig' }],
     [
@@ -294,7 +294,7 @@ describe('a list', () => {
     expect((await obstacleOf(list(options))).message).toMatch(/: answer that is too long$/);
   });
 
-  test('that is no JSON has no items', async () => {
+  test('that is not JSON has no items', async () => {
     expect(await list(await optionsFor(() => answer('<html>')))).toEqual([[]]);
   });
 });

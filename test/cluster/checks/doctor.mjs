@@ -41,7 +41,7 @@ export async function doctor(world, check) {
 
   await check('without the webhook, the checks that need it are skipped', async () => {
     await remove('mutatingwebhookconfiguration', 'kseal-webhook');
-    const skipped = { 'cluster-ca': 'skipped', 'cluster-certificate': 'skipped' };
+    const skipped = { 'cluster-ca': 'skipped', 'cluster-tls': 'skipped' };
     const finding = await expectFaults({ 'cluster-webhook': 'failed', ...skipped });
     assert.match(finding('cluster-webhook').message, /not found, so no value is opened$/);
   });
@@ -78,19 +78,14 @@ export async function doctor(world, check) {
     const names = [{ type: 'dns', value: host }];
     const other = await ca.issue('CN=kseal-webhook', names);
     await replace({ 'tls.crt': base64(other.cert), 'tls.key': base64(other.key) });
-    const finding = await expectFaults({ 'cluster-certificate': 'failed' });
-    assert.match(
-      finding('cluster-certificate').message,
-      /: not signed by caBundle of kseal-webhook/,
-    );
+    const finding = await expectFaults({ 'cluster-tls': 'failed' });
+    assert.match(finding('cluster-tls').message, /: not signed by caBundle of kseal-webhook/);
     const ended = await ca.issue('CN=kseal-webhook', names, new Date(Date.now() - DAY));
     await replace({ 'tls.crt': base64(ended.cert), 'tls.key': base64(ended.key) });
     const before = await get('mutatingwebhookconfiguration', 'kseal', 'kseal-webhook');
     const trust = (caBundle) => patchWebhook(world, '/clientConfig/caBundle', caBundle);
     await trust(base64(ca.cert));
-    const expired = (await expectFaults({ 'cluster-certificate': 'failed' }))(
-      'cluster-certificate',
-    );
+    const expired = (await expectFaults({ 'cluster-tls': 'failed' }))('cluster-tls');
     assert.match(expired.message, /: expired on /);
     await trust(before.webhooks[0].clientConfig.caBundle);
     await replace(data);
@@ -128,7 +123,7 @@ export async function doctor(world, check) {
     assert.deepEqual(outcomes, { 'cluster-image': 'skipped' });
   });
 
-  await check('a user without rights is told which are missing', async () => {
+  await check('a user without rights sees which are missing', async () => {
     writeKubeconfigOf(folder, 'jane');
     const { code, outcomes, findings } = await examine('--kubeconfig', '../jane.kubeconfig');
     assert.equal(code, 0);
@@ -145,7 +140,7 @@ export async function doctor(world, check) {
       await kubectl('create', 'clusterrolebinding', name, '--clusterrole', name, '--user=jane'),
     );
     const { code, outcomes } = await examine('--kubeconfig', '../jane.kubeconfig');
-    const skipped = { 'cluster-certificate': 'skipped', 'cluster-stored': 'skipped' };
+    const skipped = { 'cluster-tls': 'skipped', 'cluster-stored': 'skipped' };
     assert.deepEqual([code, outcomes], [0, { ...unknown, ...skipped }]);
   });
 

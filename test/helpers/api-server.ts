@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { onTestFinished } from 'vitest';
-import { type Authority, makeAuthority } from '../helpers/certificates.ts';
+import { type Authority, makeAuthority } from './certificates.ts';
 
 /** The status and the JSON of an answer; undefined: the request is never answered. */
 export type Reply = { readonly status: number; readonly body: unknown } | undefined;
