@@ -65,7 +65,11 @@ export function warning(check: CheckId, message: string, hint: string): Finding 
   return { check, outcome: 'warning', message, hint };
 }
 
-export function failed(check: CheckId, message: string, hint: string | undefined): Finding {
+export function failed(
+  check: CheckId,
+  message: string,
+  hint = 'fix this, then: kseal doctor',
+): Finding {
   return { check, outcome: 'failed', message, hint };
 }
 

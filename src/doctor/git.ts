@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import { expected } from '../errors.ts';
 import { isFile, readIfThere, statOf } from '../fs/read.ts';
 import { gitFiles, type LocalGit, settingOf, wayToTop, withoutAttribute } from '../git/local.ts';
-import { diffDriver, type HookPlace, hookPlace } from '../git/setup.ts';
+import { diffDriver, type HookPlace, hookPlace, isHooked } from '../git/setup.ts';
 import { counted, listOf, MAX_LISTED, shellWord } from '../text.ts';
 import { type CheckId, type Finding, failed, failure, ok, skipped, warning } from './check.ts';
 import type { PrivateKeyFile, Survey } from './repository.ts';
@@ -65,7 +65,8 @@ function hookFinding(git: LocalGit, shownOf: (path: string) => string): Finding 
     return warning('git-hook', 'no hook checks a commit for plaintext', 'kseal init --pre-commit');
   }
   const [own, command = ''] = installers[kind] ?? [];
-  if (own !== undefined && !own.test(readIfThere(hook, shownOf(hook))?.toString('latin1') ?? ''))
+  const installed = readIfThere(hook, shownOf(hook))?.toString('latin1') ?? '';
+  if (own !== undefined && ![own, isHooked].some((pattern) => pattern.test(installed)))
     return warning('git-hook', `${shown}: not activated in this clone`, command);
   if (isFile(hook) && !isExecutable(hook)) {
     const hint = `chmod +x ${shellWord(shownOf(hook))}`;

@@ -76,7 +76,7 @@ function* checkFile(key: CheckedKey): Generator<Finding> {
     const isMissing = !isThere(resolve(config.folder, entry.file ?? ''));
     const fetch = `kseal fetch-pubkey ${name}`;
     const hint = hasSource ? (isMissing ? fetch : `${fetch} --force`) : file.hint;
-    yield failed('key-file', `${thing}: ${file.message}`, hint ?? 'get the file again');
+    yield failed('key-file', `${thing}: ${file.message}`, hint);
   } else {
     const found = [weakness(key, file.bits), expiry(key, file)].filter((one) => one !== undefined);
     if (found.length > 0) yield* found;

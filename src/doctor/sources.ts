@@ -54,24 +54,37 @@ function witnessesOf({ shown, file, entry, config }: CheckedKey): readonly Witne
 
 async function askSource(key: CheckedKey, context: KeyContext): Promise<readonly Finding[]> {
   const { name, entry, config, state } = key;
-  const thing = `key ${name}`;
   if (entry.source === undefined) return [];
-  try {
-    const { origin, bits, ...fetched } = await fetchKey(entry.source, config.folder, context);
-    const witnesses = witnessesOf(key);
-    checkAgreement(name, [{ place: `source ${origin}`, kid: fetched.kid }, ...witnesses]);
-    const places = witnesses.map(({ place }) => `, ${place}`).join('');
-    const agrees = witnesses.length === 0 ? '' : '; all agree';
-    return [
-      ok('source', `${thing}: ${origin}, RSA-${bits}${places}${agrees}`),
-      ...(await tryToDecrypt(key, { ...fetched, bits }, context)),
-    ];
-  } catch (thrown) {
-    const error = expected(thrown);
-    const message = error.code === 'KEY_MISMATCH' ? error.message : `${thing}: ${error.message}`;
+  const fetched = await fetchKey(entry.source, config.folder, context).catch(expected);
+  if (fetched instanceof KsealError) {
+    const { message, hint } = fetched;
     // Its version may have been disabled on purpose.
-    if (state === 'revoked' && error.code !== 'KEY_MISMATCH') return [skipped('source', message)];
-    return [failed('source', message, error.hint)];
+    if (state === 'revoked') return [skipped('source', `key ${name}: ${message}`)];
+    return [failed('source', `key ${name}: ${message}`, hint)];
+  }
+  const { origin, kid, bits } = fetched;
+  const problem = disagreement('source', key, `source ${origin}`, kid);
+  if (problem !== undefined) return [problem];
+  const places = witnessesOf(key).map(({ place }) => `, ${place}`);
+  const agrees = places.length === 0 ? '' : `${places.join('')}; all agree`;
+  return [
+    ok('source', `key ${name}: ${origin}, RSA-${bits}${agrees}`),
+    ...(await tryToDecrypt(key, fetched, context)),
+  ];
+}
+
+/** The failure if a place has another key than the file or the pin. */
+function disagreement(
+  check: CheckId,
+  key: CheckedKey,
+  place: string,
+  kid: string,
+): Finding | undefined {
+  try {
+    checkAgreement(key.name, [{ place, kid }, ...witnessesOf(key)]);
+    return undefined;
+  } catch (thrown) {
+    return failure(check, expected(thrown));
   }
 }
 
@@ -135,17 +148,17 @@ async function readPrivateFile(key: CheckedKey, context: KeyContext): Promise<re
   const shown = relative(context.cwd, path);
   if (!isThere(path)) return [skipped(check, `key ${name}: ${shown} is not on this machine`)];
   let isLocked = false;
-  try {
-    const { kid } = await openingKeyFromFile(path, shown, async function* (file) {
-      isLocked = !context.env.KSEAL_KEY_PASSPHRASE_FILE;
-      if (!isLocked) yield* context.passphrases(file);
-    });
-    checkAgreement(name, [{ place: `private key file ${shown}`, kid }, ...witnessesOf(key)]);
-    return [ok(check, `key ${name}: ${shown} fits the public key`)];
-  } catch (thrown) {
-    const error = expected(thrown);
-    if (!isLocked) return [failure(check, error)];
+  const passphrases: KeyContext['passphrases'] = async function* (file) {
+    isLocked = !context.env.KSEAL_KEY_PASSPHRASE_FILE;
+    if (!isLocked) yield* context.passphrases(file);
+  };
+  const opening = await openingKeyFromFile(path, shown, passphrases).catch(expected);
+  if (opening instanceof KsealError) {
+    const { message, hint } = opening;
+    if (!isLocked) return [failed(check, `key ${name}: ${message}`, hint)];
     const how = 'to check it, set KSEAL_KEY_PASSPHRASE_FILE';
     return [skipped(check, `key ${name}: ${shown} is encrypted with a passphrase; ${how}`)];
   }
+  const problem = disagreement(check, key, `private key file ${shown}`, opening.kid);
+  return [problem ?? ok(check, `key ${name}: ${shown} fits the public key`)];
 }

@@ -29,7 +29,7 @@ export interface HookPlace {
 }
 
 /** Matches a hook that runs kseal. */
-const isHooked = /^[^#\n]*\bkseal[ -]verify\b/m;
+export const isHooked = /^[^#\n]*\bkseal[ -]verify\b/m;
 
 /**
  * Finds the place for a pre-commit hook in the repository whose working tree has its top at the
@@ -38,7 +38,13 @@ const isHooked = /^[^#\n]*\bkseal[ -]verify\b/m;
 export function hookPlace(git: LocalGit, shownOf: (path: string) => string): HookPlace {
   const placeAt = (kind: HookPlace['kind'], path: string, isShared = false): HookPlace => {
     const bytes = readIfThere(path, shownOf(path));
-    return { kind, path, bytes, runsKseal: isHooked.test(textOf(bytes)), isShared };
+    return {
+      kind,
+      path,
+      bytes,
+      runsKseal: isHooked.test(bytes?.toString('latin1') ?? ''),
+      isShared,
+    };
   };
   const preCommit = placeAt('pre-commit', join(git.folder, '.pre-commit-config.yaml'));
   if (preCommit.bytes !== undefined) return preCommit;
@@ -48,10 +54,6 @@ export function hookPlace(git: LocalGit, shownOf: (path: string) => string): Hoo
   // The hooks that husky generates in `_` run those beside that folder.
   const folder = basename(hooks) === '_' ? dirname(hooks) : hooks;
   return placeAt('hook', join(folder, 'pre-commit'), areShared);
-}
-
-function textOf(bytes: Buffer | undefined): string {
-  return bytes?.toString('latin1') ?? '';
 }
 
 /** The configuration of lefthook, which replaces all other hooks when it installs its own. */
