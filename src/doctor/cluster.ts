@@ -125,6 +125,8 @@ async function versionResult({ get, server }: Cluster): Promise<Result> {
   );
 }
 
+const API = '/apis/admissionregistration.k8s.io/v1';
+
 interface Configuration {
   readonly metadata?: {
     readonly name?: string;
@@ -150,7 +152,7 @@ interface Webhook {
 async function readConfigurations(pages: Cluster['pages']): Promise<readonly Configuration[]> {
   const found: Configuration[] = [];
   const right = 'list mutatingwebhookconfigurations.admissionregistration.k8s.io';
-  const path = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
+  const path = `${API}/mutatingwebhookconfigurations`;
   for await (const page of pages(path, right)) {
     for (const one of page as readonly Configuration[])
       if (one.metadata?.name === NAME || one.webhooks?.some(isOfKseal)) found.push(one);
@@ -168,7 +170,12 @@ async function webhookOf({ configurations }: Context) {
   return { all, configuration, webhook };
 }
 
-const again = 'generate the manifests again, then: kubectl apply -k kseal-webhook';
+/** How to install what is missing. */
+const apply = ({ flags }: Cluster) => `kubectl${flags} apply -k kseal-webhook`;
+
+/** How to replace what another version of kseal has made. */
+const again = (cluster: Cluster) =>
+  `run the command at the top of kseal-webhook/kustomization.yaml again, then: ${apply(cluster)}`;
 
 /** A property that an installed webhook must have, and what its absence means. */
 interface Requirement {
@@ -235,7 +242,7 @@ async function webhookResult(context: Context): Promise<Result> {
   const { all, configuration, webhook } = await webhookOf(context);
   if (!configuration || !webhook) {
     const message = `MutatingWebhookConfiguration ${NAME}: not found, so no value is opened`;
-    return failed(message, `${cluster.kubectl} apply -k kseal-webhook`);
+    return failed(message, apply(cluster));
   }
   const thing = `MutatingWebhookConfiguration ${configuration.metadata?.name}`;
   const made = mutatingWebhook({ namespace, tls: { kind: 'cert-manager' } });
@@ -243,7 +250,7 @@ async function webhookResult(context: Context): Promise<Result> {
   const missing = requirements.filter(({ isMet }) => !isMet(webhook, model));
   if (missing.length > 0) {
     const message = `${thing}: ${missing.map(({ problem }) => problem).join('; ')}`;
-    return { outcome: worstOf(missing), message, hint: again };
+    return { outcome: worstOf(missing), message, hint: again(cluster) };
   }
   const unreachable = await serviceProblem(context, webhook);
   if (unreachable !== undefined)
@@ -253,7 +260,7 @@ async function webhookResult(context: Context): Promise<Result> {
   const names = others.map(({ metadata }) => printable(`${metadata?.name}`));
   return warning(
     `${thing}: ${listOf(names)} also calls kseal`,
-    `${cluster.kubectl} delete mutatingwebhookconfiguration ${names.map(shellWord).join(' ')}`,
+    `kubectl${cluster.flags} delete mutatingwebhookconfiguration ${names.map(shellWord).join(' ')}`,
   );
 }
 
@@ -264,17 +271,17 @@ function worstOf(all: readonly Pick<Requirement, 'outcome'>[]): 'failed' | 'warn
 async function serviceProblem({ cluster, namespace }: Context, { clientConfig }: Webhook) {
   const { service } = clientConfig ?? {};
   if (service?.name === undefined || service.namespace === undefined)
-    return { problem: 'calls no Service', hint: again };
+    return { problem: 'calls no Service', hint: again(cluster) };
   const place = printable(`${service.namespace}/${service.name}`);
   if (service.namespace !== namespace) {
-    const hint = `kseal doctor --cluster -n ${shellWord(printable(service.namespace))}`;
+    const hint = `kseal doctor --cluster${cluster.flags} -n ${shellWord(printable(service.namespace))}`;
     return { problem: `calls the Service ${place}, not one in ${namespace}`, hint };
   }
   const path = `/api/v1/namespaces/${namespace}/services/${encodeURIComponent(service.name)}`;
   if ((await cluster.get(path, `get services in ${namespace}`)) !== undefined) return undefined;
   return {
     problem: `calls the Service ${place}, which does not exist`,
-    hint: `${cluster.kubectl} apply -k kseal-webhook`,
+    hint: apply(cluster),
   };
 }
 
@@ -303,12 +310,11 @@ async function containerOf({ deployment, namespace }: Context): Promise<Containe
 async function readyResult({ cluster, namespace, deployment }: Context): Promise<Result> {
   const { spec, status } = (await deployment()) ?? {};
   const thing = `Deployment ${namespace}/${NAME}`;
-  if (spec === undefined)
-    return failed(`${thing}: not found`, `${cluster.kubectl} apply -k kseal-webhook`);
+  if (spec === undefined) return failed(`${thing}: not found`, apply(cluster));
   const [ready, wanted] = [status?.readyReplicas ?? 0, spec.replicas ?? 1];
   const endpoints = await readyEndpoints(cluster, namespace);
   const message = `${thing}: ${ready} of ${counted(wanted, 'pod')} ready, ${counted(endpoints, 'ready endpoint')}`;
-  const hint = `${cluster.kubectl} -n ${namespace} logs --tail 20 deployment/${NAME}`;
+  const hint = `kubectl${cluster.flags} -n ${namespace} logs --tail 20 deployment/${NAME}`;
   if (ready === 0 || endpoints === 0) return failed(message, hint);
   return ready < wanted ? warning(message, hint) : ok(message);
 }
@@ -335,7 +341,7 @@ async function imageResult(context: Context): Promise<Result> {
   if (tag === undefined)
     return { outcome: 'skipped', message: `${thing}: names no version to compare` };
   if (tag === context.version) return ok(`${thing}: the version of this kseal`);
-  return warning(`${thing}: this kseal is ${context.version}`, again);
+  return warning(`${thing}: this kseal is ${context.version}`, again(context.cluster));
 }
 
 /** How long before its end a certificate is reported; milliseconds. */
@@ -356,7 +362,7 @@ async function renewal(context: Context): Promise<string> {
   const { configuration } = await webhookOf(context);
   const { annotations = {} } = configuration?.metadata ?? {};
   if ('cert-manager.io/inject-ca-from' in annotations)
-    return `${context.cluster.kubectl} -n ${context.namespace} describe certificate`;
+    return `kubectl${context.cluster.flags} -n ${context.namespace} describe certificate`;
   return 'generate the manifests again with --tls self-signed -o kseal-webhook --force, and follow the steps in kseal-webhook/kustomization.yaml';
 }
 
@@ -432,11 +438,9 @@ interface Binding {
   };
 }
 
-const API = '/apis/admissionregistration.k8s.io/v1';
-
 async function policyResult({ cluster }: Context): Promise<Result> {
   const thing = `ValidatingAdmissionPolicy ${POLICY}`;
-  const hint = `${cluster.kubectl} apply -k kseal-webhook`;
+  const hint = apply(cluster);
   const right = 'get validatingadmissionpolicies.admissionregistration.k8s.io';
   const policy: Policy | undefined = await cluster.get(
     `${API}/validatingadmissionpolicies/${POLICY}`,
@@ -453,12 +457,12 @@ async function policyResult({ cluster }: Context): Promise<Result> {
   if (policy.spec?.failurePolicy !== 'Fail')
     return failed(`${thing}: failurePolicy is not Fail`, hint);
   if (policy.status?.typeChecking?.expressionWarnings?.length) {
-    const show = `${cluster.kubectl} get validatingadmissionpolicy ${POLICY} -o jsonpath='{.status.typeChecking}'`;
+    const show = `kubectl${cluster.flags} get validatingadmissionpolicy ${POLICY} -o jsonpath='{.status.typeChecking}'`;
     return warning(`${thing}: the API server warns about its expressions`, show);
   }
   const [made] = policyObjects();
   if (!isDeepStrictEqual(expressionsOf(policy.spec), expressionsOf(made?.spec as PolicySpec)))
-    return warning(`${thing}: expressions of another version of kseal`, again);
+    return warning(`${thing}: expressions of another version of kseal`, again(cluster));
   if (denying.every(({ spec }) => isNarrowed(spec?.matchResources)))
     return warning(`${thing}: bound only to a part of the cluster`, hint);
   return ok(`${thing}: bound, and denies`);
@@ -557,7 +561,7 @@ async function storedResult({ cluster }: Context): Promise<Result> {
     count.sealed > found.length ? ` and ${grouped(count.sealed - found.length)} more` : '';
   return failed(
     `${of}: ${grouped(count.sealed)} stored sealed: ${found.map(printable).join(', ')}${more}`,
-    `for one in ${found.map((name) => shellWord(printable(name))).join(' ')}; do ${cluster.kubectl} -n "\${one%/*}" get secret "\${one#*/}" -o json | ${cluster.kubectl} replace -f -; done`,
+    `for one in ${found.map((name) => shellWord(printable(name))).join(' ')}; do kubectl${cluster.flags} -n "\${one%/*}" get secret "\${one#*/}" -o json | kubectl${cluster.flags} replace -f -; done`,
   );
 }
 
@@ -604,7 +608,7 @@ async function keysResult(context: Context): Promise<Result> {
     ...unknownReferences(config, valuesOf('--key')),
   ];
   if (problems.length === 0) return ok(`${thing}: its keys are those of ${config.path}`);
-  return warning(`${thing}: ${problems.join('; ')}`, again);
+  return warning(`${thing}: ${problems.join('; ')}`, again(context.cluster));
 }
 
 /** Names the keys whose state the webhook does not know. */

@@ -36,8 +36,8 @@ export type ApiObject = Readonly<Record<string, unknown>>;
 /** The API server; it is only read from. */
 export interface Cluster {
   readonly server: string;
-  /** The beginning of a command that reaches the same cluster: `kubectl --context prod`. */
-  readonly kubectl: string;
+  /** The options of a command that reaches the same cluster, after a space: ` --context prod`. */
+  readonly flags: string;
   /** The namespace of the context. */
   readonly namespace: string | undefined;
   /**
@@ -75,14 +75,15 @@ export async function connect(options: ClusterOptions): Promise<Cluster> {
   if (!isHttps(cluster.server))
     throw invalid(`context ${name}`, 'the server is not an https:// address');
   config.setCurrentContext(name);
-  const kubectl = kubectlFor(options);
-  const request = await credentialsFrom(config, `${kubectl} get --raw /version`);
+  const flags = flagsOf(options);
+  const hint = `kubectl${flags} get --raw /version`;
+  const request = await credentialsFrom(config, hint);
   const send = (path: string) =>
     answerTo(new URL(path, `${cluster.server.replace(/\/+$/, '')}/`), request, options.timeout);
-  const client = { server: cluster.server, send, hint: `${kubectl} get --raw /version` };
+  const client = { server: cluster.server, send, hint };
   return {
     server: cluster.server,
-    kubectl,
+    flags,
     namespace: context.namespace,
     get: (path, right) => getWith(client, path, right),
     pages: (path, right) => pagesWith(client, path, right),
@@ -139,15 +140,15 @@ function merge(config: KubeConfig, other: KubeConfig): void {
 }
 
 function contextMissing(options: ClusterOptions, name: string): KsealError {
-  const hint = `${kubectlFor({ ...options, context: undefined })} config get-contexts`;
+  const hint = `kubectl${flagsOf({ ...options, context: undefined })} config get-contexts`;
   return name
     ? invalid(`context ${name}`, 'not in the kubeconfig, or without a cluster', hint)
     : invalid('kubeconfig', 'no current context', `${hint}, then pass --context NAME`);
 }
 
-function kubectlFor({ kubeconfig, context }: Pick<ClusterOptions, 'kubeconfig' | 'context'>) {
+function flagsOf({ kubeconfig, context }: ClusterOptions): string {
   const file = kubeconfig === undefined ? '' : ` --kubeconfig ${shellWord(kubeconfig)}`;
-  return `kubectl${file}${context === undefined ? '' : ` --context ${shellWord(context)}`}`;
+  return `${file}${context === undefined ? '' : ` --context ${shellWord(context)}`}`;
 }
 
 const isHttps = (url: string) => URL.canParse(url) && new URL(url).protocol === 'https:';

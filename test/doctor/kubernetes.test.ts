@@ -55,7 +55,7 @@ describe('the kubeconfig', () => {
     const cluster = await connect({ ...options, context: 'test' });
     expect(cluster).toMatchObject({
       namespace: 'hr',
-      kubectl: 'kubectl --kubeconfig kubeconfig --context test',
+      flags: ' --kubeconfig kubeconfig --context test',
     });
     expect(await cluster.get('/one', 'get ones')).toEqual({
       authorization: 'Bearer CANARY-token',
@@ -175,7 +175,7 @@ describe('the kubeconfig', () => {
     writeKubeconfig(home, { server }, '.kube/config');
     expect(await connect({ env: { HOME: home }, cwd: freshFolder() })).toMatchObject({
       server,
-      kubectl: 'kubectl',
+      flags: '',
     });
   });
 
