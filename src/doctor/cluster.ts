@@ -363,7 +363,7 @@ async function renewal(context: Context): Promise<string> {
   const { annotations = {} } = configuration?.metadata ?? {};
   if ('cert-manager.io/inject-ca-from' in annotations)
     return `kubectl${context.cluster.flags} -n ${context.namespace} describe certificate`;
-  return 'generate the manifests again with --tls self-signed -o kseal-webhook --force, and follow the steps in kseal-webhook/kustomization.yaml';
+  return 'run the command at the top of kseal-webhook/kustomization.yaml again with --force, and follow the steps in that file';
 }
 
 async function caResult(context: Context): Promise<Result> {
