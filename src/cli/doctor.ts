@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
 import { checks, type Finding, failure, type Outcome } from '../doctor/check.ts';
-import { gitFindings, privateKeyFindings } from '../doctor/git.ts';
+import { gitFindings, modeFinding } from '../doctor/git.ts';
 import { checkedKeys, keyFindings } from '../doctor/keys.ts';
 import {
   readConfiguration,
@@ -71,7 +71,7 @@ async function* findingsOf(io: IO, flags: DoctorFlags): AsyncGenerator<Finding> 
     yield* verifyFindings(found, folder, first.some(isFailed));
   }
   yield* gitFindings(tree, found);
-  yield* privateKeyFindings(tree, config, found);
+  yield modeFinding(cwd, config, found);
   const context = { ...keyContext(io, flags, config), note: noteOnce(io) };
   yield* flags.online ? await sourceFindings(keys, context) : withoutSources(keys);
 }
