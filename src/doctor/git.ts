@@ -50,8 +50,8 @@ function attempt(check: CheckId, find: () => Finding): Finding {
 }
 
 /**
- * The hook of a tool, and the command that installs it in a clone. Of the hooks without such a tool,
- * only those that husky generates can be missing.
+ * The hook of a tool, and the command that installs it in a clone. Only husky has hooks that are not in
+ * the place of the hook that it runs.
  */
 const installers: Readonly<Record<HookPlace['kind'], readonly [RegExp, string]>> = {
   'pre-commit': [/pre[-_]commit/, 'pre-commit install'],
