@@ -16,7 +16,7 @@ import {
   type Validity,
 } from '../keys/key-file.ts';
 import type { KeyContext } from '../keys/resolve.ts';
-import { shellWord } from '../text.ts';
+import { counted, shellWord } from '../text.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
 import { promptPassphrase } from './prompt.ts';
@@ -169,6 +169,22 @@ export function validityProblem({ from, to }: Validity): string | undefined {
 /** The date in UTC, such as 2026-01-31. */
 export function dayOf(date: Date): string {
   return date.toISOString().replace(/T.*/, '');
+}
+
+const DAY = 24 * 60 * 60 * 1000;
+
+/** The units of an age in days, and the age from which each is used. */
+const ageUnits = [
+  { noun: 'year', days: 365.25, from: 731 },
+  { noun: 'month', days: 30.44, from: 61 },
+  { noun: 'day', days: 1, from: 1 },
+];
+
+/** The time from `date` to `now` in one unit, such as `3 months`; `today` for less than a day. */
+export function ageOf(date: Date, now = new Date()): string {
+  const age = (now.getTime() - date.getTime()) / DAY;
+  const unit = ageUnits.find(({ from }) => age >= from);
+  return unit === undefined ? 'today' : counted(Math.floor(age / unit.days), unit.noun);
 }
 
 /**
