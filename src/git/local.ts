@@ -277,16 +277,14 @@ function changesOf(git: LocalGit, names: readonly string[]): readonly Change[] {
   let [day = '', parents = ''] = ['', ''];
   for (let at = 0; at < fields.length; at++) {
     const field = fields[at] ?? '';
-    // `DATE PARENTS`, NUL, then for each file `:MODES BLOBS STATUS`, NUL, the path, NUL.
-    if (!/^\n?:/.test(field)) [day = '', parents = ''] = field.split(/ (.*)/);
-    else {
-      const blobs = field.split(' ').filter((word) => word.length >= HASH_DIGITS);
-      const blob = blobs.pop() ?? '';
-      // The oldest commits of a shallow clone seem to add every file.
-      const isKnown = !isShallow || parents !== '';
+    // `DATE PARENTS`, for each file `:MODES BLOBS STATUS` and its path; a merge adds an empty field.
+    if (/^\n?:/.test(field)) {
       const name = fields[++at] ?? '';
-      if (isKnown) changes.push({ name, before: blobs, blob, date: new Date(day) });
-    }
+      const before = field.split(' ').filter((word) => word.length >= HASH_DIGITS);
+      const blob = before.pop() ?? '';
+      // The oldest commits of a shallow clone seem to add every file.
+      if (!isShallow || parents !== '') changes.push({ name, before, blob, date: new Date(day) });
+    } else if (field !== '') [day = '', parents = ''] = field.split(/ (.*)/);
   }
   return changes;
 }

@@ -62,7 +62,7 @@ describe('a table', () => {
     const titles = (width: number) => tableOf(rows, all, narrow(width)).split(/\n/)[0];
     expect(titles(66)).toBe('NAME     TITLE                     KEY   FILE         SOURCE');
     expect(titles(40)).toBe('NAME     TITLE         KEY   FILE');
-    expect(titles(28)).toBe('NAME     TITLE         KEY');
+    expect(titles(28)).toBe('NAME     TITLE          KEY');
     expect(tableOf(rows, all, narrow(20))).toContain('\nFILE    prod.pub\nSOURCE  prod.pub\n');
   });
 
