@@ -31,6 +31,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   report: ['diagnostic.ts', 'verify', 'text.ts'],
   // The webhook reads neither manifests nor keys: serve.ts gets a function that loads keys.
   webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
+  rekey: ['unseal', 'jwe', 'yaml', 'diagnostic.ts', 'text.ts', 'errors.ts'],
   doctor: [],
   // The library, which loads no configuration, and leaves files and processes to its caller.
   'index.ts': [
@@ -40,6 +41,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...[
       'doctor',
+      'rekey',
       'webhook',
       'report',
       'verify',
@@ -63,7 +65,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   yaml: ['yaml'],
   valibot: ['config', 'request'],
   'fastest-levenshtein': ['text.ts'],
-  'p-limit': ['unseal', 'webhook'],
+  'p-limit': ['unseal', 'rekey', 'webhook'],
   'google-auth-library': ['keys'],
   '@grpc/grpc-js': ['keys'],
   '@peculiar/x509': ['webhook'],

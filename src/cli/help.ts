@@ -153,6 +153,24 @@ export const topics: Readonly<Record<string, Topic>> = {
     variables: 'KSEAL_KEY_PASSPHRASE_FILE',
     guide: 'docs/kms-manager.md',
   },
+  rekey: {
+    about:
+      'Opens every sealed value that is not yet on the key of --to, and seals it to that key, in place: in manifests, Helm values, templates, patches and requests. Only the sealed text changes; each value still opens in the same place. Everything is opened before the first file is written, and a second run continues where the first ended. With a key in a KMS, only the encrypted key of a value goes to the KMS, never the value.',
+    groups: {
+      Target: 'dry-run continue-on-error',
+      Key: 'to from | pin config kms-endpoint verify-signature',
+      Policy: '| accept-unbound allow-revoked',
+      Output: '| output',
+    },
+    examples: [
+      ['kseal rekey --to next.pub --dry-run', 'what would be moved'],
+      ['kseal rekey --to next.pub', 'all files here, with the configured keys'],
+      ['kseal rekey db.yaml --to next.pub --from prod.pem', 'one file, with a key file'],
+    ],
+    exits: [0, 2, 3, 4, 130],
+    variables: 'KSEAL_KEY_PASSPHRASE_FILE',
+    guide: 'docs/kms-manager.md',
+  },
   init: {
     about:
       'Writes a first .kseal.yaml, with the public key that seals and the files that it is for, and sets up git if you want it. It asks, shows every line, and asks once more before it writes anything. It never overwrites a file: run it again to add another key, or in another clone. With --yes, or without a terminal, it does only what the options say.',
@@ -326,7 +344,7 @@ export const topics: Readonly<Record<string, Topic>> = {
 /** The groups of `kseal --help`. A command that is missing here is in the group `Commands`. */
 const commandGroups: Readonly<Record<string, string>> = {
   Values: 'seal fill request inspect decrypt verify',
-  Keys: 'init keys fetch-pubkey keygen',
+  Keys: 'init keys rekey fetch-pubkey keygen',
   More: 'webhook completion help version',
 };
 
@@ -391,9 +409,10 @@ export const synonyms: readonly (readonly [
     'kseal decrypt FILE',
   ],
   [
-    'rotate rekey re-key updatekeys update-keys re-encrypt reencrypt recrypt reseal re-seal --re-encrypt --rotate',
-    'to seal values again, to the current key',
-    'kseal decrypt FILE | kseal seal -f - -o FILE --force',
+    'rotate re-key updatekeys update-keys re-encrypt reencrypt recrypt reseal re-seal --re-encrypt --rotate',
+    'to move values to another key',
+    'kseal rekey --to REF',
+    'kseal rekey FILE --to REF',
   ],
   ['edit set add put merge-into update', 'to add or replace a value', 'kseal seal --into FILE'],
   ['unset rm remove delete', 'to remove a value', 'kseal seal --into FILE --remove KEY'],
@@ -623,7 +642,7 @@ export function pageOf(command: Command, isBrief = false): Page {
     summary: command.description(),
     usage: topic.usage ?? [[usageOf(command), '']],
     about: topic.about,
-    commands: commandsOf(command),
+    commands: commandsOf(command, isBrief),
     options: [
       ...(isBrief ? [] : argumentsOf(command)),
       ...sectionsOf(
@@ -659,9 +678,13 @@ function argumentsOf(command: Command): Section[] {
   return entries.length === 0 ? [] : [{ title: 'Arguments', entries }];
 }
 
-function commandsOf(command: Command): Section[] {
+/** The commands that the last line of the brief help has, so that the list fits on a screen. */
+const atTheEnd = ['help', 'version'];
+
+function commandsOf(command: Command, isBrief: boolean): Section[] {
   const entries = new Help()
     .visibleCommands(command)
+    .filter((child) => !isBrief || !atTheEnd.includes(child.name()))
     .map((child) => [child.name(), [child.name(), child.description()]] as const);
   return sectionsOf(new Map(entries), command.parent ? {} : commandGroups, 'Commands');
 }
@@ -758,7 +781,7 @@ function briefHelp(page: Page, width: number): string {
     [
       ...examplesIn(page, width, true),
       ...(isProgram ? [] : wrapped(`Exit codes: ${codes}`, width, 2)),
-      ...joined([more, ...guideIn(page)], width),
+      ...joined([more, ...(isProgram ? ['Version: kseal -v'] : []), ...guideIn(page)], width),
     ],
   ]);
 }

@@ -1,9 +1,10 @@
 import { dirname, resolve } from 'node:path';
 import { type Config, type ConfiguredKey, parseReference } from '../config/config.ts';
-import { attemptAll, errorsOf, expectedErrors, KsealError } from '../errors.ts';
+import { attemptAll, errorsOf, expected, expectedErrors, KsealError } from '../errors.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { parseKmsReference } from '../keys/gcpkms/name.ts';
+import { readKeyFile } from '../keys/key-file.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { fetchKey, type KeyContext, loadOpeningKeys } from '../keys/resolve.ts';
 import { isFolder } from '../sources/texts.ts';
@@ -13,7 +14,7 @@ import {
   configFinder,
   type KeyFlags,
   keyContext,
-  keyFileNear,
+  keyFilesNear,
   passphrasesFrom,
 } from './options.ts';
 
@@ -95,12 +96,12 @@ export function keysFrom(
     loaded.set(id, keys);
     return keys;
   };
-  const noKey = () => {
-    const hint = commandWith(keyFileNear(io, 'private'));
+  const noKey = async (kids?: ReadonlySet<string>) => {
+    const hint = commandWith(await keyFileFor(io, kids));
     return new KsealError('USAGE', 'no key to open with', { hint });
   };
   const given = async () => {
-    if (references.length === 0) throw noKey();
+    if (references.length === 0) throw await noKey();
     return openingKeys(references, contextFor(paths[0] ?? '-'), load);
   };
   return {
@@ -110,7 +111,7 @@ export function keysFrom(
       const kids = kidsOf(sealed, acceptUnbound);
       const isChosen = references.length === 0 && kids.size > 0;
       const names = isChosen ? await namesFor(kids, context.config) : references;
-      if (isChosen && names === undefined) throw noKey();
+      if (isChosen && names === undefined) throw await noKey(kids);
       const keyring =
         references.length > 0 ? await given() : await openingKeys(names ?? [], context, load);
       const policy = { acceptUnbound, allowRevoked, maxScope: 'cluster-wide' as const };
@@ -119,6 +120,25 @@ export function keysFrom(
       return { keyring, policy, explain };
     },
   };
+}
+
+/** A private key file near the current folder that may have one of `kids`, for a hint; or else KEY. */
+async function keyFileFor(io: IO, kids: ReadonlySet<string> | undefined): Promise<string> {
+  for (const path of keyFilesNear(io, 'private')) {
+    const kid = await kidOfFile(resolve(io.cwd, path), path);
+    if (kid === undefined || kids === undefined || kids.has(kid)) return path;
+  }
+  return 'KEY';
+}
+
+/** Undefined for a key with a passphrase, and for a file that is damaged. */
+async function kidOfFile(path: string, shown: string): Promise<string | undefined> {
+  try {
+    return (await readKeyFile(path, shown)).kid;
+  } catch (error) {
+    expected(error);
+    return undefined;
+  }
 }
 
 /** The kids that sealed values name; empty for values of other tools, whose kid can be any text. */

@@ -203,14 +203,17 @@ export function commandLine(
 }
 
 /** A key file of that kind in the current folder or in its folder `keys`, for a hint; or else KEY. */
-export function keyFileNear({ cwd }: IO, kind: KeyKind): string {
-  for (const folder of ['', 'keys']) {
-    const found = namesIn(resolve(cwd, folder)).find((name) =>
-      isKeyFile(resolve(cwd, folder, name), kind),
-    );
-    if (found !== undefined) return join(folder, found);
-  }
-  return 'KEY';
+export function keyFileNear(io: IO, kind: KeyKind): string {
+  return keyFilesNear(io, kind)[0] ?? 'KEY';
+}
+
+/** All of them. */
+export function keyFilesNear({ cwd }: IO, kind: KeyKind): readonly string[] {
+  return ['', 'keys'].flatMap((folder) =>
+    namesIn(resolve(cwd, folder))
+      .filter((name) => isKeyFile(resolve(cwd, folder, name), kind))
+      .map((name) => join(folder, name)),
+  );
 }
 
 function namesIn(folder: string): readonly string[] {

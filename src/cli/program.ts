@@ -59,6 +59,10 @@ const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'open sealed values locally, exactly as the webhook does',
     load: () => import('./decrypt.ts'),
   },
+  rekey: {
+    summary: 'move sealed values from one key to the next, in place',
+    load: () => import('./rekey.ts'),
+  },
   webhook: {
     summary: 'run the admission webhook, or print the YAML that installs it',
     load: () => import('./webhook.ts'),

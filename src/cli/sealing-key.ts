@@ -87,6 +87,8 @@ type SettingFor = (files: Files, needsKey?: boolean) => Promise<Setting>;
 interface SettingOptions {
   /** The keys are not announced. */
   readonly isQuiet?: boolean;
+  /** The keys are not confirmed, because nothing is sealed to them. */
+  readonly isDry?: boolean;
   /** Returns the command line with a key, for a hint. */
   readonly withKey?: (reference: string) => string;
 }
@@ -98,12 +100,18 @@ interface SettingOptions {
 export function settingsFrom(
   io: IO,
   flags: SettingFlags,
-  { isQuiet = false, withKey = (key) => `-k ${key}` }: SettingOptions = {},
+  options: SettingOptions = {},
 ): SettingFor {
   const knownOf = knownFrom(io, flags);
   const keyIn = cached(
     async (reference: string | undefined, config: Config | undefined) =>
-      sealingKey(io, reference ?? (await askKey(io, config, withKey)), flags, config, isQuiet),
+      sealingKey(
+        io,
+        reference ?? (await askKey(io, config, options.withKey)),
+        flags,
+        config,
+        options,
+      ),
     (reference, config) => `${config?.folder} ${reference}`,
   );
   return async (files, needsKey = true) => {
@@ -213,7 +221,7 @@ async function sealingKey(
   reference: string,
   flags: SettingFlags,
   config: Config | undefined,
-  isQuiet: boolean,
+  { isQuiet = false, isDry = false }: SettingOptions,
 ): Promise<{ readonly key: PublicKey } & Pick<Setting, 'title' | 'knownKeys'>> {
   const key = await loadPublicKey(reference, keyContext(io, flags, config));
   const { kid, bits } = key;
@@ -228,7 +236,7 @@ async function sealingKey(
   warnAboutKey(io, key, reference);
   const pin = pinOf(flags.pin);
   const name = knownNameOf(io, reference, flags);
-  if (name !== undefined && (config !== undefined || flags.isForeign)) {
+  if (!isDry && name !== undefined && (config !== undefined || flags.isForeign)) {
     const repository = repositoryOf(config?.folder ?? io.cwd, io.env);
     const known = { name, kid, repository };
     const path = await trustKey(io, known, pin, { ...flags, reference, config });

@@ -1,7 +1,7 @@
 /** The outcome of a check: `skipped` if it does not apply here, or if what it needs cannot be read. */
 export type Outcome = 'ok' | 'warning' | 'failed' | 'skipped';
 
-/** What one check of `kseal doctor` found, in one line. */
+/** The result of one check of `kseal doctor`, in one line. */
 export interface Finding {
   /** The id of the check, such as `key-pin`: stable, for programs. */
   readonly check: string;

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { KsealError } from '../errors.ts';
+import { expected, KsealError } from '../errors.ts';
 import { shellWord } from '../text.ts';
 import { fileError, isFile, readFile, statOf } from './read.ts';
 
@@ -110,6 +110,43 @@ async function replaceAll(
   replacements: readonly Replacement[],
   onWritten: (left: number) => void,
 ): Promise<void> {
+  await withStaged(async (staged) => {
+    await inLanes(replacements, async (replacement, left) => {
+      await stageInto(staged, replacement);
+      onWritten(left());
+    });
+    for (const replacement of replacements) refuseChanged(replacement);
+    for (const { shown, commit } of staged) wrapped(shown, commit);
+  });
+}
+
+/**
+ * Replaces files independently of each other: each as soon as its content is on the disk, if it has
+ * not changed since its replacement was made from it. Calls `onWritten` after each file, with the
+ * number of files left. Returns an error for each file that stays as it is.
+ */
+export async function replaceEach(
+  replacements: readonly Replacement[],
+  onWritten: (left: number) => void,
+): Promise<readonly KsealError[]> {
+  const errors: KsealError[] = [];
+  await withStaged((staged) =>
+    inLanes(replacements, async (replacement, left) => {
+      try {
+        const { shown, commit } = await stageInto(staged, replacement);
+        refuseChanged(replacement);
+        wrapped(shown, commit);
+      } catch (error) {
+        errors.push(expected(error));
+      }
+      onWritten(left());
+    }),
+  );
+  return errors;
+}
+
+/** Calls `action` with a list, and removes the temporary files in it whatever happens. */
+async function withStaged(action: (staged: Staged[]) => Promise<void>): Promise<void> {
   const staged: Staged[] = [];
   const discard = () => {
     for (const { temporary } of staged)
@@ -118,9 +155,7 @@ async function replaceAll(
   // A signal may end the process while this waits for the disk.
   process.on('exit', discard);
   try {
-    await stageAll(replacements, staged, onWritten);
-    for (const replacement of replacements) refuseChanged(replacement);
-    for (const { shown, commit } of staged) wrapped(shown, commit);
+    await action(staged);
   } finally {
     process.off('exit', discard);
     discard();
@@ -130,27 +165,28 @@ async function replaceAll(
 /** The files that are flushed at the same time: a disk flushes several as fast as one. */
 const PARALLEL = 8;
 
-/** Adds each file to `staged` before it is flushed. */
-async function stageAll(
-  replacements: readonly Replacement[],
-  staged: Staged[],
-  onWritten: (left: number) => void,
+/** Calls `action` for several items at a time. An error in one lane ends the queue of all. */
+async function inLanes<T>(
+  items: readonly T[],
+  action: (item: T, left: () => number) => Promise<void>,
 ): Promise<void> {
-  let left = replacements.length;
+  let left = items.length;
   const queue = (function* () {
-    yield* replacements;
+    yield* items;
   })();
   const lanes = Array.from({ length: PARALLEL }, async () => {
-    // An error in one lane ends the queue of all.
-    for (const replacement of queue) {
-      const file = wrapped(replacement.shown, () => stage(replacement));
-      staged.push(file);
-      await flush(file);
-      onWritten(--left);
-    }
+    for (const item of queue) await action(item, () => --left);
   });
   const failed = (await Promise.allSettled(lanes)).find(({ status }) => status === 'rejected');
   if (failed?.status === 'rejected') throw failed.reason;
+}
+
+/** Writes and flushes the new content of a file, which is in `staged` before it is flushed. */
+async function stageInto(staged: Staged[], replacement: Replacement): Promise<Staged> {
+  const file = wrapped(replacement.shown, () => stage(replacement));
+  staged.push(file);
+  await flush(file);
+  return file;
 }
 
 const fsync = promisify(fs.fsync);
@@ -192,7 +228,8 @@ function stage({ path, shown, bytes, confidential = false, executable }: Replace
   // A rename does not need write permission for the file that it replaces.
   if (mode !== undefined) fs.accessSync(target, fs.constants.W_OK);
   // If the name is taken, creating the file fails, and nothing is lost.
-  const temporary = join(dirname(target), `.kseal-${Math.random().toString(16).slice(2)}`);
+  const random = Math.random().toString(16).slice(2);
+  const temporary = join(dirname(target), `.kseal-${process.pid}-${random}`);
   // 0600 until the end, because the content may be plaintext.
   const fresh = executable ? 0o777 : 0o666;
   const file = fs.openSync(temporary, 'wx', mode === undefined && !confidential ? fresh : 0o600);
@@ -205,6 +242,26 @@ function stage({ path, shown, bytes, confidential = false, executable }: Replace
     throw error;
   }
   return { shown, temporary, file, commit: () => fs.renameSync(temporary, target) };
+}
+
+const leftover = /^\.kseal-(\d+)-[0-9a-f]+$/;
+
+/** Removes the temporary files that processes which were killed have left in folders. */
+export function removeLeftovers(folders: Iterable<string>): void {
+  for (const folder of folders)
+    for (const name of fs.readdirSync(folder)) {
+      const [, pid] = leftover.exec(name) ?? [];
+      if (pid !== undefined && !isRunning(Number(pid)))
+        fs.rmSync(join(folder, name), { force: true });
+    }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
 }
 
 /**

@@ -118,6 +118,13 @@ export function wayToTop(git: LocalGit): string {
   return line(git, ['rev-parse', '--show-cdup']);
 }
 
+/** The names of all branches but the current one, local and remote. Throws IO. */
+export function branchesOf(git: LocalGit): readonly string[] {
+  const format = '%(if)%(HEAD)%(symref)%(then)%(else)%(refname:short)%(end)';
+  const list = ask(git, ['for-each-ref', `--format=${format}`, 'refs/heads', 'refs/remotes']);
+  return list.toString().split('\n').filter(Boolean);
+}
+
 /**
  * The commit that a branch, a tag or another name points to. Throws USAGE for an unknown name, and
  * for an ambiguous one: git would take the tag, and someone who may push a tag may not be trusted

@@ -3,7 +3,7 @@ import { readCompact } from '../jwe/compact.ts';
 import { findSealed } from '../jwe/detect.ts';
 import { bufferOf } from '../jwe/encoding.ts';
 
-/** What needs a key. */
+/** The values that need a key. */
 export interface KeyUsage {
   /** The number of sealed values. */
   readonly values: number;

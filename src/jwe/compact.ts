@@ -120,8 +120,8 @@ function damaged(problem: string): KsealError {
   });
 }
 
-/** The protected header that kseal writes, its members in their one order. */
-export function protectedHeader(binding: Binding, kid: string) {
+/** The protected header that kseal writes, its members in their one order; JSON omits `kseal` if it is undefined. */
+export function protectedHeader(binding: Binding | undefined, kid: string) {
   return { alg: ALG, enc: ENC, kseal: binding, kid } as const;
 }
 

@@ -169,6 +169,34 @@ export function findSealed(text: string, known: readonly Uint8Array[] = []): rea
   });
 }
 
+/** Text that begins like a sealed value. */
+interface Fragment {
+  readonly offset: number;
+  /** Whether it belongs to a JSON serialization (RFC 7516 §7.2), and so to a whole value. */
+  readonly isJson: boolean;
+}
+
+/** The base64 of a JSON serialization whose first member is the protected header. */
+const flattenedBeginnings = compactBeginnings.map((beginning) => {
+  const json = `{"protected":"${beginning}`;
+  return Buffer.from(json.slice(0, json.length - (json.length % 3))).toString('base64');
+});
+
+const fragment = new RegExp(
+  String.raw`(?<=^|[^\w-]|\\[nrt])(?:${[...sealedBeginnings, ...flattenedBeginnings].join('|')})`,
+  'g',
+);
+
+/** Finds text that begins like a sealed value, but is not among the values that `findSealed` found. */
+export function findFragments(text: string, found: readonly FoundValue[]): readonly Fragment[] {
+  const known = new Set(found.map(({ offset }) => offset));
+  return [...text.matchAll(fragment)].flatMap(({ index, 0: beginning }) => {
+    if (known.has(index)) return [];
+    const isHeader = /"protected\\?"\s*:\s*\\?"$/.test(text.slice(Math.max(0, index - 40), index));
+    return [{ offset: index, isJson: isHeader || flattenedBeginnings.includes(beginning) }];
+  });
+}
+
 function kidOfHeader(jwe: string): string | undefined {
   const [header = ''] = jwe.split('.', 1);
   try {

@@ -26,11 +26,11 @@ export const encryptAll: Encrypt = async (values, key) =>
 
 /**
  * Seals `plaintext` to `key` as a compact JWE bound to `binding`, with a fresh CEK and IV, by the
- * steps of RFC 7516 §5.1.
+ * steps of RFC 7516 §5.1. It is undefined only for a value that was unbound before.
  */
 export function encryptCompact(
   plaintext: Uint8Array,
-  binding: Binding,
+  binding: Binding | undefined,
   { kid, key }: Pick<PublicKey, 'kid' | 'key'>,
 ): string {
   // Steps 2, 4 and 5: RSA-OAEP with SHA-256 (RFC 7518 §4.3) encrypts a random CEK.

@@ -126,7 +126,6 @@ function prepare(key: string, bytes: Uint8Array, request: OpenRequest): Ready | 
   return { key, bytes, jwe, candidates: candidatesFor(jwe, keyring, policy) };
 }
 
-/** Refuses a value that opens to a sealed one, which the next update would open again. */
 async function open(
   { key, bytes, jwe, candidates }: Ready,
   { place, before, cache, deadline }: OpenRequest,
@@ -137,11 +136,20 @@ async function open(
   const old = before?.get(key);
   const known = old && candidates.find((candidate) => cache?.has(opened(old, candidate)));
   if (old !== undefined && known !== undefined) return { plaintext: old, key: known };
-  const decrypted = await decryptCompact(jwe, candidates, deadline);
-  if (isSealedInSomeForm(decrypted.plaintext)) {
-    const problem = 'opens to another sealed value; sealed values do not nest';
-    throw new KsealError('JWE_REFUSED', problem, { hint: 'seal the original plaintext' });
-  }
+  const decrypted = await openJwe(jwe, candidates, deadline);
   cache?.add(opened(decrypted.plaintext, decrypted.key));
   return decrypted;
+}
+
+/**
+ * Decrypts like `decryptCompact`. Also throws JWE_REFUSED for a value that opens to a sealed one, which
+ * the next update would open again.
+ */
+export async function openJwe(
+  ...[jwe, candidates, deadline]: Parameters<typeof decryptCompact>
+): Promise<Decrypted> {
+  const decrypted = await decryptCompact(jwe, candidates, deadline);
+  if (!isSealedInSomeForm(decrypted.plaintext)) return decrypted;
+  const problem = 'opens to another sealed value; sealed values do not nest';
+  throw new KsealError('JWE_REFUSED', problem, { hint: 'seal the original plaintext' });
 }

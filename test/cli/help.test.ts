@@ -22,6 +22,7 @@ import { sourceFiles } from '../helpers/imports.ts';
 import { type Surroundings, type TestIO, testIO } from '../helpers/io.ts';
 import { plainSecret } from '../helpers/repository.ts';
 import { splitWords } from '../helpers/txtar.ts';
+import { makePair } from '../jwe/pairs.ts';
 import { type KmsEmulator, startKmsEmulator } from '../kms-emulator/emulator.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -242,6 +243,7 @@ describe('the examples', () => {
         names.map((name) => [name, readFileSync(join(template, name), 'utf8')]),
       ),
       'prod.pem': `${privateKey?.export({ type: 'pkcs8', format: 'pem' })}`,
+      'next.pub': (await makePair()).publicPem,
       'plain.yaml': plainSecret('plain', 'CANARY-plain'),
       'new.txt': 'CANARY-password',
     };

@@ -44,7 +44,7 @@ export function changedPaths(before: Snapshot, after: Snapshot): string[] {
 }
 
 /** The names of the temporary files of src/fs/write.ts. */
-const TEMPORARY = /(?:^|\/)\.kseal-[0-9a-f]+$/;
+const TEMPORARY = /(?:^|\/)\.kseal-[0-9a-f-]+$/;
 
 export function temporaryFiles(files: Snapshot): string[] {
   return [...files.keys()].filter((path) => TEMPORARY.test(path));

@@ -1,0 +1,345 @@
+import { dirname, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { CONFIG_NAME, type Config, type FindConfig, isIgnored, ruleFor } from '../config/config.ts';
+import { type Location, locationOf } from '../diagnostic.ts';
+import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
+import { folderWith, statOf } from '../fs/read.ts';
+import { removeLeftovers, replaceEach } from '../fs/write.ts';
+import { branchesOf } from '../git/local.ts';
+import { keyUsage } from '../inspect/usage.ts';
+import { describeBinding } from '../jwe/binding.ts';
+import type { CompactJwe } from '../jwe/compact.ts';
+import type { PublicKey } from '../jwe/encrypt.ts';
+import { fingerprintOf, parseKid, shortFingerprints } from '../jwe/thumbprint.ts';
+import { keyStatuses } from '../keys/key-status.ts';
+import { decodeManifest } from '../manifest/read.ts';
+import { type Move, planMoves, resealing, withMoved } from '../rekey/rekey.ts';
+import {
+  isFolder,
+  type NamedText,
+  repositoryAround,
+  textsInFiles,
+  textsInRepository,
+} from '../sources/texts.ts';
+import { counted, MAX_LISTED, shellWord } from '../text.ts';
+import { ifReadable, repeated } from './files.ts';
+import type { IO } from './io.ts';
+import { keysFrom, type OpeningFlags } from './opening-keys.ts';
+import { addKeyOptions, commandLine, configFinder, keyKinds } from './options.ts';
+import {
+  type Message,
+  progressOn,
+  say,
+  sayAll,
+  warn,
+  warning,
+  withProgress,
+  writeStdout,
+} from './print.ts';
+import { settingsFrom } from './sealing-key.ts';
+import { addTableOption, type Column, type TableFlags, tableForm, tableOf } from './table.ts';
+
+interface RekeyFlags extends Omit<OpeningFlags, 'key'>, TableFlags {
+  readonly to?: string;
+  readonly from: readonly string[];
+  readonly pin?: string;
+  readonly dryRun?: boolean;
+  readonly continueOnError?: boolean;
+}
+
+export function configure(command: Command, io: IO): void {
+  const none: readonly string[] = [];
+  addTableOption(addKeyOptions(command))
+    .argument('[path...]', 'files and folders (default: the current folder)')
+    .option('--to <ref>', `the public key to move to: ${keyKinds} (env: KSEAL_SEAL_KEY)`)
+    .option(
+      '--from <ref>',
+      `a key to open values with: ${keyKinds} (env: KSEAL_DECRYPT_KEY); by default those in .kseal.yaml`,
+      repeated,
+      none,
+    )
+    .option('--pin <kid>', 'the fingerprint that the key of --to must have')
+    .option('--dry-run', 'print what would be moved; use no private key, write nothing')
+    .option('--continue-on-error', 'move what can be moved, and report the rest')
+    .option('--accept-unbound', 'also move values from other tools, which stay unbound')
+    .option('--allow-revoked', 'also open values sealed to a revoked key')
+    .action((paths: string[], flags: RekeyFlags) => rekey(io, paths, flags));
+}
+
+/** The key that values are moved to, and its name for people. */
+interface Target {
+  readonly key: PublicKey;
+  readonly title: string;
+}
+
+/** A run: its paths, and the configuration of the first one. */
+interface Run {
+  readonly paths: readonly string[];
+  readonly flags: RekeyFlags;
+  readonly to: Target;
+  readonly config: Config | undefined;
+}
+
+async function rekey(io: IO, given: readonly string[], flags: RekeyFlags): Promise<void> {
+  const paths = given.length > 0 ? given : ['.'];
+  if (paths.includes('-')) {
+    const hint = commandWith(['FILE'], flags);
+    throw new KsealError('USAGE', 'stdin cannot be changed in place', { hint });
+  }
+  const [first = '.'] = paths;
+  const isDry = flags.dryRun ?? false;
+  const at = isFolder(resolve(io.cwd, first)) ? join(first, CONFIG_NAME) : first;
+  const withKey = (to: string) => commandWith(given, { ...flags, to });
+  const settingFor = settingsFrom(io, { ...flags, key: flags.to }, { isDry, withKey });
+  const { key, title } = await settingFor([at]);
+  if (key === undefined) throw new Error('no key to move to');
+  const find = configFinder(io, flags);
+  const config = find(dirname(resolve(io.cwd, at)));
+  const run = { paths, flags, to: { key, title: title ?? '' }, config };
+  const plan = await planAll(io, run, find);
+  if (isDry) {
+    await printPlan(io, plan, run);
+    return throwAll(plan.errors);
+  }
+  if (!flags.continueOnError) throwAll(plan.errors);
+  const errors = await moveAll(io, plan, run);
+  await sayRemaining(io, plan, run);
+  throwAll([...plan.errors, ...errors]);
+}
+
+/** The command line with other paths or options, for a hint. */
+function commandWith(paths: readonly string[], flags: RekeyFlags): string {
+  return commandLine(['kseal rekey', ...paths.map(shellWord)].join(' '), {
+    '--to': flags.to,
+    '--from': flags.from,
+    '--config': flags.config,
+    '--kms-endpoint': flags.kmsEndpoint,
+    '--verify-signature': flags.verifySignature,
+    '--accept-unbound': flags.acceptUnbound,
+    '--allow-revoked': flags.allowRevoked,
+    '--continue-on-error': flags.continueOnError,
+  });
+}
+
+/** A file with values to move. */
+interface PlannedFile extends Pick<NamedText, 'path' | 'file'> {
+  readonly source: string;
+  readonly moves: readonly Move[];
+}
+
+interface Plan {
+  readonly files: readonly PlannedFile[];
+  /** The number of values that are on the key already. */
+  readonly kept: number;
+  readonly errors: readonly KsealError[];
+  /** The folders that were searched. */
+  readonly folders: ReadonlySet<string>;
+}
+
+/** Reads all files, and finds the values to move in them. Throws IO for a named path that cannot be read. */
+async function planAll(io: IO, run: Run, find: FindConfig): Promise<Plan> {
+  const files: PlannedFile[] = [];
+  const errors: KsealError[] = [];
+  const warnings: Message[] = [];
+  const folders = new Set<string>();
+  const seen = new Set<string>();
+  const misdirected = misdirection(run, find);
+  const { acceptUnbound = false } = run.flags;
+  let kept = 0;
+  const texts = textsInFiles(io.cwd, run.paths, () => Promise.reject(new Error('stdin')));
+  for await (const text of withProgress(io, 'read', texts, ({ left }) => left)) {
+    // Two paths may lead to one file.
+    const { dev, ino } = statOf(text.file) ?? {};
+    if (seen.size === seen.add(`${dev} ${ino ?? text.file}`).size) continue;
+    folders.add(dirname(text.file));
+    try {
+      if (text.content instanceof KsealError) throw text.content;
+      const source = decodeManifest(text.content, text.path);
+      const found = planMoves(text.path, source, run.to.key.kid, { acceptUnbound });
+      kept += found.kept;
+      errors.push(...found.errors, ...(await misdirected(text, found.moves)));
+      warnings.push(...found.fragments.map((location) => fragmentWarning(text, location)));
+      if (found.moves.length > 0) files.push({ ...text, source, moves: found.moves });
+    } catch (thrown) {
+      const error = expected(thrown);
+      const config = find(dirname(text.file));
+      if (!text.walked || config === undefined || !isIgnored(config, text.file)) errors.push(error);
+      else warnings.push(warning({ message: `not searched: ${error.message}` }));
+    }
+  }
+  sayAll(io, 'warning', warnings);
+  if (seen.size > 0) return { files, kept, errors, folders };
+  throw new KsealError('IO', 'no .yaml, .yml or .json file found', {
+    thing: run.paths.join(', '),
+    hint: 'name the files or folders with the sealed values',
+  });
+}
+
+function fragmentWarning({ path }: NamedText, location: Location): Message {
+  const message = `${locationOf(path, location)}: only the beginning of a sealed value; not moved`;
+  return warning({ message });
+}
+
+type Misdirected = (text: NamedText, moves: readonly Move[]) => Promise<readonly KsealError[]>;
+
+/**
+ * Returns a check of the values in one file after the other. Without --from, a value that is on the
+ * active key that the rule for its file names may be there for another cluster: an error.
+ */
+function misdirection({ paths, flags, to }: Run, find: FindConfig): Misdirected {
+  if (flags.from.length > 0) return async () => [];
+  return async ({ path, file }, moves) => {
+    const config = find(dirname(file));
+    const rule = config && ruleFor(config, file);
+    if (config === undefined || rule?.key === undefined) return [];
+    const { of } = await keyStatuses(config);
+    const isMeant = (kid = '') => {
+      const { names, state } = of(kid);
+      return state === 'active' && names.includes(rule.key ?? '');
+    };
+    const held = moves.filter(({ parsed: { header } }) => isMeant(header.kid));
+    if (held.length === 0) return [];
+    const problem = `${counted(held.length, 'value')} on key ${rule.key}, which its rule ${rule.path} in ${config.path} names`;
+    const hint = `if they belong on key ${to.title}, write that key into the rule; else move other paths only: ${commandWith(paths, flags)}`;
+    return [new KsealError('KEY_MISMATCH', problem, { thing: path, hint })];
+  };
+}
+
+/** The names that the configuration gives to keys, else the beginning of the fingerprint. */
+type NameOf = (kid: string | undefined) => string;
+
+async function namesOf(config: Config | undefined, kids: readonly string[]): Promise<NameOf> {
+  const statuses = config && (await keyStatuses(config));
+  const short = shortFingerprints(kids);
+  return (kid) => {
+    if (kid === undefined) return '(no kid)';
+    const [name] = statuses?.of(kid).names ?? [];
+    return name ?? (parseKid(kid) === undefined ? kid : short(kid));
+  };
+}
+
+const kidsOf = (files: readonly PlannedFile[]) =>
+  files.flatMap(({ moves }) => moves.flatMap(({ parsed }) => parsed.header.kid ?? []));
+
+/** `--dry-run`: a table of the values that would be moved. */
+async function printPlan(io: IO, { files, kept }: Plan, { flags, to, config }: Run): Promise<void> {
+  const nameOf = await namesOf(config, kidsOf(files));
+  const rows = files.flatMap(({ path, moves }) => moves.map((move) => ({ path, ...move })));
+  const columns: readonly Column<(typeof rows)[number]>[] = [
+    { title: 'FILE', cell: ({ path, location }) => `${path}:${location.position.line}` },
+    { title: 'OPENS IN', cell: ({ parsed }) => opensIn(parsed), prose: true },
+    { title: 'KEY', cell: ({ parsed }) => nameOf(parsed.header.kid) },
+    { title: 'FINGERPRINT', cell: ({ parsed }) => fingerprintIn(parsed), only: 'wide' },
+  ];
+  if (rows.length > 0) await writeStdout(io, tableOf(rows, columns, tableForm(io, flags)));
+  const count = `${counted(rows.length, 'value')} in ${counted(files.length, 'file')}`;
+  say(io, 'note', `would move ${count} to key ${to.title}${alreadyThere(kept)}`);
+}
+
+function alreadyThere(kept: number): string {
+  if (kept === 0) return '';
+  return `; ${counted(kept, 'value')} ${kept === 1 ? 'is' : 'are'} on it already`;
+}
+
+function opensIn({ header: { binding } }: CompactJwe): string {
+  if (binding === undefined) return 'anywhere that accepts unbound values';
+  return `${describeBinding(binding)} (${binding.scope})`;
+}
+
+function fingerprintIn({ header: { kid } }: CompactJwe): string {
+  return kid === undefined || parseKid(kid) === undefined ? '' : fingerprintOf(kid);
+}
+
+/** Opens and seals all values, and then writes the files. Returns the errors of values that stay. */
+async function moveAll(
+  io: IO,
+  { files, kept, folders }: Plan,
+  run: Run,
+): Promise<readonly KsealError[]> {
+  const { flags, to } = run;
+  if (files.length === 0) {
+    removeLeftovers(folders);
+    say(io, 'note', `nothing to move to key ${to.title}${alreadyThere(kept)}`);
+    return [];
+  }
+  const { resealed, errors } = await resealAll(io, files, run);
+  if (errors.length > 0 && !flags.continueOnError) throwAll(errors);
+  removeLeftovers(folders);
+  const replacements = files.flatMap(({ path, file, source, moves }) => {
+    const bytes = withMoved(source, moves, resealed);
+    return bytes === source ? [] : [{ path: file, shown: path, bytes, madeFrom: source }];
+  });
+  const progress = await progressOn(io, 'written');
+  const unwritten = await replaceEach(replacements, progress.step).finally(progress.end);
+  const values = files.flatMap(({ moves }) => moves).filter(({ jwe }) => resealed.has(jwe));
+  const written = counted(replacements.length - unwritten.length, 'file');
+  say(io, 'note', `moved ${counted(values.length, 'value')} in ${written} to key ${to.title}`);
+  return [...errors, ...unwritten];
+}
+
+/** The new JWEs by the old ones, and the errors of those that cannot be opened. */
+async function resealAll(io: IO, files: readonly PlannedFile[], { paths, flags, to }: Run) {
+  const withKey = (key: string) => commandWith(paths, { ...flags, from: [...flags.from, key] });
+  const keys = keysFrom(io, { ...flags, key: flags.from }, paths, withKey);
+  const sealed = files.flatMap(({ moves }) => moves.map(({ parsed }) => parsed));
+  const { keyring, policy, explain } = await keys.find(paths[0] ?? '.', sealed);
+  const reseal = resealing({ keyring, to: to.key, allowRevoked: policy.allowRevoked });
+  const resealed = new Map<string, string>();
+  const failures = new Map<KsealError, string[]>();
+  const started = files.map(({ path, moves }) =>
+    Promise.all(
+      moves.map(async (move) => {
+        try {
+          resealed.set(move.jwe, await reseal(move));
+        } catch (thrown) {
+          const error = expected(thrown);
+          failures.set(error, [...(failures.get(error) ?? []), locationOf(path, move.location)]);
+        }
+      }),
+    ),
+  );
+  const leftAfter = (_: unknown, index: number) => started.length - index - 1;
+  for await (const file of withProgress(io, 'opened', started, leftAfter)) await file;
+  const errors = [...failures].map(([error, [first = '', ...others]]) =>
+    located(first, others.length === 0 ? error : withCount(error, others.length)),
+  );
+  const explained = await explain(new AggregateError(errors));
+  return { resealed, errors: errors.length === 0 ? [] : expectedErrors(explained) };
+}
+
+/** The error of several values, which one answer of a key has caused. */
+function withCount({ code, headline, hint, cause, kid }: KsealError, others: number): KsealError {
+  const problem = `${headline}; the same holds for ${counted(others, 'more value')}`;
+  return new KsealError(code, problem, { hint, cause, kid });
+}
+
+/** Says what needs the old keys after the run, and how to find it on other branches. */
+async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
+  const folder = run.config?.folder ?? io.cwd;
+  const statuses = run.config && (await keyStatuses(run.config));
+  const retired = (statuses?.kids ?? []).filter((kid) => statuses?.of(kid).state !== 'active');
+  const old = [...new Set([...kidsOf(files), ...retired])].filter((kid) => kid !== run.to.key.kid);
+  const nameOf = await namesOf(run.config, old);
+  const usage = await keyUsage(textsInRepository(io.cwd, folder));
+  for (const kid of old) {
+    const { values, files: holders } = usage.get(kid) ?? { values: 0, files: [] };
+    const name = `key ${nameOf(kid)}`;
+    if (values === 0) say(io, 'note', `${name}: no file here needs it any more`);
+    else {
+      const count = `${counted(values, 'value')} in ${counted(holders.length, 'file')}`;
+      const paths = holders.length > MAX_LISTED ? [repositoryAround(io.cwd, folder)] : holders;
+      const hint = commandWith(paths, run.flags);
+      warn(io, { message: `${name}: ${count} still need it`, hint });
+    }
+  }
+  if (old.length > 0) sayBranches(io, folder);
+}
+
+/** Says that other branches and earlier commits have the old values. */
+function sayBranches(io: IO, folder: string): void {
+  if (folderWith('.git', folder) === undefined) return;
+  const names = ifReadable(() => branchesOf({ folder, env: io.env })) ?? [];
+  const refs = names.length > 0 && names.length <= MAX_LISTED ? names : ['BRANCH'];
+  say(io, 'note', 'other branches may still need the old key');
+  say(io, 'hint', commandLine('kseal inspect --by-key', { '--ref': refs }));
+}
