@@ -18,6 +18,7 @@ import type { Colour, IO } from './io.ts';
 import {
   addKeyOptions,
   ageOf,
+  branchesHint,
   commandLine,
   configFor,
   dayOf,
@@ -252,20 +253,16 @@ function usageOf(usage: Usage, kids: readonly string[]): KeyUsage {
 interface Hints {
   readonly byKey: string;
   /** Undefined outside of a repository. */
-  readonly byKeyAtRef: string | undefined;
+  readonly branches: string | undefined;
   readonly rekey: (to: string, from: readonly string[]) => string;
 }
 
-function hintsFor({ cwd }: IO, { folder }: Config, { config }: KeysFlags): Hints {
-  const repository = repositoryAround(cwd, folder);
-  const path = shellWord(repository);
-  const options = { '--config': config };
-  const byKey = commandLine('kseal inspect --by-key', options);
-  const isInGit = folderWith('.git', folder) !== undefined;
-  const atRef = `${byKey} --ref BRANCH${repository === '.' ? '' : ` ${path}`}`;
+function hintsFor(io: IO, { folder }: Config, flags: KeysFlags): Hints {
+  const path = shellWord(repositoryAround(io.cwd, folder));
+  const options = { '--config': flags.config };
   return {
-    byKey: `${byKey} ${path}`,
-    byKeyAtRef: isInGit ? atRef : undefined,
+    byKey: `${commandLine('kseal inspect --by-key', options)} ${path}`,
+    branches: branchesHint(io, folder, flags),
     rekey: (to, from) =>
       commandLine(`kseal rekey ${path}`, { '--from': from, '--to': to, ...options }),
   };
@@ -276,7 +273,7 @@ function remarks(
   keys: readonly ListedKey[],
   usage: Usage,
   configured: ReadonlySet<string>,
-  { byKey, byKeyAtRef, rekey }: Hints,
+  { byKey, branches, rekey }: Hints,
 ): readonly Message[] {
   const messages: Message[] = [];
   const add = (subject: string, { values, files }: KeyUsage, hint: string) => {
@@ -295,9 +292,9 @@ function remarks(
   const hint = isClear ? rekey(active[0]?.name ?? '', []) : rekey('NAME', names);
   add(`sealed to deprecated keys (${listOf(names)})`, usageOf(usage, kids), hint);
   const unused = deprecated.filter((key) => !used.includes(key)).map(({ name }) => name);
-  if (unused.length > 0 && byKeyAtRef !== undefined) {
+  if (unused.length > 0 && branches !== undefined) {
     const text = `no value in the working tree is sealed to ${listOf(unused)}, but other branches may have some`;
-    messages.push({ kind: 'note', text, hint: byKeyAtRef });
+    messages.push({ kind: 'note', text, hint: branches });
   }
   return messages;
 }
