@@ -98,13 +98,18 @@ function columnsFor(io: IO, keys: readonly ListedKey[]): readonly Column<ListedK
     {
       title: 'ONLINE',
       cell: ({ online }) => withKid(online?.text ?? '', online?.otherKid, short),
-      paint: ({ online }, text) => paint(io, io.stdout, online?.error ? 'red' : 'green', text),
+      paint: ({ online }, text) => paint(io, io.stdout, colourOf(online), text),
       prose: true,
     },
     { title: 'FILE', cell: ({ file }) => file ?? '', spare: true },
     { title: 'SOURCE', cell: ({ source }) => shortSource(source), only: 'narrow', spare: true },
     { title: 'SOURCE', cell: ({ source }) => source ?? '', only: 'wide' },
   ];
+}
+
+function colourOf(answer: Answer | undefined): Colour {
+  if (answer?.error !== undefined) return 'red';
+  return answer?.status === 'enabled' || answer?.status === 'found' ? 'green' : 'yellow';
 }
 
 /** A source without its middle: `gcpkms://…/hr/3` or `git+https://…#prod.pub`. */
@@ -299,7 +304,7 @@ function remarks(
   return messages;
 }
 
-/** Asks the remote source of each key, in the order of `keys`. Never rejects for a KsealError. */
+/** Asks the remote source of each key, in the order of `keys`. Rejects with USAGE. */
 function askSources(
   keys: readonly KeyFacts[],
   config: Config,
@@ -318,7 +323,7 @@ function askSources(
   return Promise.all(
     keys.map((key) => {
       const { source } = key;
-      if (source === undefined || parseReference(source).kind !== 'remote') return undefined;
+      if (source === undefined) return undefined;
       const ask = () => answerOf({ ...key, source }, config, options);
       if (isKms(source)) return ask();
       // Git may ask for a password, so only one runs at a time.
@@ -337,9 +342,10 @@ async function answerOf(
   key: KeyFacts & { readonly source: string },
   config: Config,
   context: KeyContext,
-): Promise<Answer> {
+): Promise<Answer | undefined> {
   const isRevoked = key.state === 'revoked';
   try {
+    if (parseReference(key.source).kind !== 'remote') return undefined;
     const { kids, ...answer } = await lookUp(key.source, config, context);
     const [found = ''] = kids;
     if (key.kid === undefined || kids.includes(key.kid)) return answer;
@@ -348,6 +354,8 @@ async function answerOf(
   } catch (thrown) {
     const error = expected(thrown);
     const { code, problem } = error;
+    // A malformed option is about no key.
+    if (code === 'USAGE') throw error;
     return { status: code, text: problems[code] ?? problem, error: isRevoked ? undefined : error };
   }
 }
