@@ -7,7 +7,7 @@ import {
   readConfiguration,
   ruleFindings,
   type Survey,
-  survey,
+  surveyTexts,
   valueFindings,
   verifyFindings,
 } from '../doctor/repository.ts';
@@ -68,7 +68,7 @@ async function* findingsOf(io: IO, flags: DoctorFlags): AsyncGenerator<Finding> 
   if (found !== undefined) {
     if (config !== undefined) yield* ruleFindings(config, keys, found);
     if (config !== undefined) yield* valueFindings(keys, found, folder);
-    yield* verifyFindings(found, folder, first.some(isFailed));
+    yield* verifyFindings(found, folder, first);
   }
   yield* gitFindings(tree, found);
   yield modeFinding(cwd, config, found);
@@ -89,7 +89,7 @@ async function surveyOf(
   const isNamed = Boolean(flags.config ?? io.env.KSEAL_CONFIG);
   const judge = judgeFrom(io, { ...flags, key: [], failIfKid: [] });
   try {
-    return await survey(shown, { config, isNamed, judge });
+    return await surveyTexts(shown, { config, isNamed, judge });
   } catch (thrown) {
     return expected(thrown);
   }
