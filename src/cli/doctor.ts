@@ -2,13 +2,13 @@ import { type Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
 import { checks, type Finding, failure, type Outcome } from '../doctor/check.ts';
 import { clusterFindings } from '../doctor/cluster.ts';
-import { gitFindings, privateKeyFindings } from '../doctor/git.ts';
+import { gitFindings, modeFinding } from '../doctor/git.ts';
 import { checkedKeys, keyFindings } from '../doctor/keys.ts';
 import {
   readConfiguration,
   ruleFindings,
   type Survey,
-  survey,
+  surveyTexts,
   valueFindings,
   verifyFindings,
 } from '../doctor/repository.ts';
@@ -83,10 +83,10 @@ async function* findingsOf(io: IO, flags: DoctorFlags): AsyncGenerator<Finding> 
   if (found !== undefined) {
     if (config !== undefined) yield* ruleFindings(config, keys, found);
     if (config !== undefined) yield* valueFindings(keys, found, folder);
-    yield* verifyFindings(found, folder, first.some(isFailed));
+    yield* verifyFindings(found, folder, first);
   }
   yield* gitFindings(tree, found);
-  yield* privateKeyFindings(tree, config, found);
+  yield modeFinding(cwd, config, found);
   const context = { ...keyContext(io, flags, config), note: noteOnce(io) };
   yield* flags.online ? await sourceFindings(keys, context) : withoutSources(keys);
   yield* inCluster;
@@ -122,7 +122,7 @@ async function surveyOf(
   const isNamed = Boolean(flags.config ?? io.env.KSEAL_CONFIG);
   const judge = judgeFrom(io, { ...flags, key: [], failIfKid: [] });
   try {
-    return await survey(shown, { config, isNamed, judge });
+    return await surveyTexts(shown, { config, isNamed, judge });
   } catch (thrown) {
     return expected(thrown);
   }

@@ -16,26 +16,29 @@ export interface WorkingTree {
   readonly top: string | undefined;
 }
 
-/** Checks git, the hook before a commit, and how `git diff` shows sealed values. */
-export function* gitFindings({ cwd, env, top }: WorkingTree, survey: Survey | undefined) {
-  if (top === undefined) {
-    for (const check of ['git', 'git-hook', 'git-diff'] as const)
-      yield skipped(check, 'not in a git repository');
+/** Checks git, the hook before a commit, how `git diff` shows sealed values, and private keys. */
+export function* gitFindings(tree: WorkingTree, survey: Survey | undefined): Generator<Finding> {
+  const { cwd, env, top = cwd } = tree;
+  const first = gitFinding(tree);
+  yield first;
+  if (first.outcome !== 'ok') {
+    const why = first.outcome === 'skipped' ? first.message : 'git cannot be asked';
+    for (const check of ['git-hook', 'git-diff', 'private-keys'] as const)
+      yield skipped(check, why);
     return;
   }
-  const git = { folder: top, env };
-  const shownOf = (path: string) => relative(cwd, path);
-  try {
-    wayToTop(git);
-    yield ok('git', 'git is installed, and trusts this folder');
-  } catch (thrown) {
-    yield failure('git', expected(thrown));
-    for (const check of ['git-hook', 'git-diff'] as const)
-      yield skipped(check, 'git cannot be asked');
-    return;
-  }
-  yield attempt('git-hook', () => hookFinding(git, shownOf));
+  yield attempt('git-hook', () => hookFinding({ folder: top, env }, cwd));
   yield attempt('git-diff', () => diffFinding({ folder: cwd, env }, survey));
+  if (survey === undefined) yield skipped('private-keys', 'the files cannot be read');
+  else yield* leaks(survey.privateKeys.filter(({ mayBeCommitted }) => mayBeCommitted));
+}
+
+function gitFinding({ env, top }: WorkingTree): Finding {
+  if (top === undefined) return skipped('git', 'not in a git repository');
+  return attempt('git', () => {
+    wayToTop({ folder: top, env });
+    return ok('git', 'git is installed, and trusts this folder');
+  });
 }
 
 function attempt(check: CheckId, find: () => Finding): Finding {
@@ -46,33 +49,37 @@ function attempt(check: CheckId, find: () => Finding): Finding {
   }
 }
 
-/** The tools that install a hook of their own, by which it is recognized, and the command for that. */
-const installers: Readonly<Record<HookPlace['kind'], readonly [RegExp, string] | undefined>> = {
+/**
+ * The hook of a tool, and the command that installs it in a clone. Only husky has hooks that are not in
+ * the place of the hook that it runs.
+ */
+const installers: Readonly<Record<HookPlace['kind'], readonly [RegExp, string]>> = {
   'pre-commit': [/pre[-_]commit/, 'pre-commit install'],
   lefthook: [/lefthook/, 'lefthook install'],
-  hook: undefined,
+  hook: [/^/, 'npx husky'],
 };
 
-function hookFinding(git: LocalGit, shownOf: (path: string) => string): Finding {
+function hookFinding(git: LocalGit, cwd: string): Finding {
+  const shownOf = (path: string) => relative(cwd, path);
+  const textAt = (path: string) => readIfThere(path, shownOf(path))?.toString('latin1') ?? '';
   const { kind, path, runsKseal } = hookPlace(git, shownOf);
-  const shown = shownOf(path);
-  const hook = join(gitFiles(git).hooks, 'pre-commit');
+  const [own, command] = installers[kind];
+  const inactive = (file: string) =>
+    warning('git-hook', `${shownOf(file)}: not activated in this clone`, command);
   if (!runsKseal) {
-    // husky makes git use its hooks in each clone, once it has been installed there.
+    // In a new clone, git does not know the folder of husky yet.
     const husky = join(git.folder, '.husky', 'pre-commit');
-    if (kind === 'hook' && path !== husky && isFile(husky))
-      return warning('git-hook', `${shownOf(husky)}: not activated in this clone`, 'npx husky');
+    if (kind === 'hook' && isHooked.test(textAt(husky))) return inactive(husky);
     return warning('git-hook', 'no hook checks a commit for plaintext', 'kseal init --pre-commit');
   }
-  const [own, command = ''] = installers[kind] ?? [];
-  const installed = readIfThere(hook, shownOf(hook))?.toString('latin1') ?? '';
-  if (own !== undefined && ![own, isHooked].some((pattern) => pattern.test(installed)))
-    return warning('git-hook', `${shown}: not activated in this clone`, command);
-  if (isFile(hook) && !isExecutable(hook)) {
+  const hook = join(gitFiles(git).hooks, 'pre-commit');
+  const text = textAt(hook);
+  if (!isFile(hook) || !(own.test(text) || isHooked.test(text))) return inactive(path);
+  if (!isExecutable(hook)) {
     const hint = `chmod +x ${shellWord(shownOf(hook))}`;
     return warning('git-hook', `${shownOf(hook)}: not executable, so git ignores it`, hint);
   }
-  return ok('git-hook', `${shown} runs kseal verify`);
+  return ok('git-hook', `${shownOf(path)} runs kseal verify`);
 }
 
 /** Windows has neither of these permissions. */
@@ -98,31 +105,26 @@ function diffFinding(git: LocalGit, survey: Survey | undefined): Finding {
   return ok('git-diff', 'git diff describes sealed values');
 }
 
-/** Checks that private keys stay on this machine, and that only their owner can read them. */
-export function* privateKeyFindings(
-  { cwd, top }: WorkingTree,
+/** Checks that only their owner can read the private key files that were found or are configured. */
+export function modeFinding(
+  cwd: string,
   config: Config | undefined,
   survey: Survey | undefined,
-): Generator<Finding> {
-  const found = survey?.privateKeys ?? [];
-  if (top === undefined) yield skipped('private-keys', 'not in a git repository');
-  else if (survey === undefined) yield skipped('private-keys', 'the files cannot be read');
-  else yield* leaks(found.filter(({ mayBeCommitted }) => mayBeCommitted));
+): Finding {
   const configured = [...(config?.keys.values() ?? [])].flatMap(({ private: file }) =>
     file === undefined ? [] : resolve(config?.folder ?? '', file),
   );
-  const paths = new Set([...found.map(({ file }) => file), ...configured]);
-  const open = [...paths].filter((path) => hasModes && ((statOf(path)?.mode ?? 0) & 0o077) !== 0);
+  const found = survey?.privateKeys.map(({ file }) => file) ?? [];
+  const paths = [...new Set([...found, ...configured])].filter((path) => isFile(path));
+  const open = paths.filter((path) => hasModes && ((statOf(path)?.mode ?? 0) & 0o077) !== 0);
   const shown = open.map((path) => relative(cwd, path));
   if (open.length > 0) {
     const hint = `chmod go= ${shown.map(shellWord).join(' ')}`;
-    yield warning('private-key-mode', `${listOf(shown)}: other users can read it`, hint);
-  } else if (paths.size === 0) yield ok('private-key-mode', 'no private key files');
-  else
-    yield ok(
-      'private-key-mode',
-      `${counted(paths.size, 'private key file')}, not readable by other users`,
-    );
+    return warning('private-key-mode', `${listOf(shown)}: other users can read it`, hint);
+  }
+  if (paths.length === 0) return ok('private-key-mode', 'no private key files');
+  const count = counted(paths.length, 'private key file');
+  return ok('private-key-mode', `${count}, not readable by other users`);
 }
 
 function* leaks(found: readonly PrivateKeyFile[]): Generator<Finding> {

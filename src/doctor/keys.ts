@@ -19,8 +19,9 @@ export interface CheckedKey {
   readonly config: Config;
   /** The path of its file in messages. */
   readonly shown: string;
-  /** The key in its file, or the error of reading it; undefined without a file. */
-  readonly file: KeyFile | KsealError | undefined;
+  /** The key in its file; undefined without a file, or if it cannot be read. */
+  readonly file: KeyFile | undefined;
+  readonly fileError: KsealError | undefined;
   /** The pin, or else the kid of the file. */
   readonly kid: string | undefined;
   /** The names of the same key, with this one. */
@@ -35,12 +36,10 @@ export async function checkedKeys(config: Config, cwd: string): Promise<readonly
     [...config.keys].map(async ([name, entry]) => {
       const path = resolve(config.folder, entry.file ?? '');
       const shown = relative(cwd, path);
-      const file =
-        entry.file === undefined
-          ? undefined
-          : await publicKeyFromFile(path, shown).catch((thrown) => expected(thrown));
-      const kid = entry.kid ?? (file instanceof KsealError ? undefined : file?.kid);
-      return { name, entry, config, shown, file, kid };
+      const read =
+        entry.file === undefined ? undefined : await publicKeyFromFile(path, shown).catch(expected);
+      const [file, fileError] = read instanceof KsealError ? [undefined, read] : [read, undefined];
+      return { name, entry, config, shown, file, fileError, kid: entry.kid ?? file?.kid };
     }),
   );
   return rows.map((row) => {
@@ -62,21 +61,21 @@ export function* keyFindings(
 }
 
 function* checkFile(key: CheckedKey): Generator<Finding> {
-  const { name, entry, config, shown, file, kid, state } = key;
+  const { name, entry, config, shown, file, fileError, kid, state } = key;
   const thing = `key ${name}`;
   const hasSource = entry.source !== undefined;
-  if (file === undefined) {
+  if (fileError !== undefined) {
+    const isMissing = !isThere(resolve(config.folder, entry.file ?? ''));
+    const fetch = `kseal fetch-pubkey ${name}`;
+    const hint = hasSource ? (isMissing ? fetch : `${fetch} --force`) : fileError.hint;
+    yield failed('key-file', `${thing}: ${fileError.message}`, hint);
+  } else if (file === undefined) {
     const add = `add file: ${name}.pub to key ${name} in ${config.path}`;
     const hint = hasSource ? `${add}, then: kseal fetch-pubkey ${name}` : add;
     if (kid === undefined) yield failed('key-file', `${thing}: neither file nor kid`, hint);
     else if (state === 'active')
       yield warning('key-file', `${thing}: no file, so nothing can be sealed to it`, hint);
     else yield skipped('key-file', `${thing}: no file; nothing is sealed to a ${state} key`);
-  } else if (file instanceof KsealError) {
-    const isMissing = !isThere(resolve(config.folder, entry.file ?? ''));
-    const fetch = `kseal fetch-pubkey ${name}`;
-    const hint = hasSource ? (isMissing ? fetch : `${fetch} --force`) : file.hint;
-    yield failed('key-file', `${thing}: ${file.message}`, hint);
   } else {
     const found = [weakness(key, file.bits), expiry(key, file)].filter((one) => one !== undefined);
     if (found.length > 0) yield* found;
@@ -101,20 +100,21 @@ function expiry({ name, shown }: CheckedKey, { validity }: KeyFile): Finding | u
 
 function* checkPinOf({ name, entry, config, shown, file, kid }: CheckedKey): Generator<Finding> {
   const thing = `key ${name}`;
-  const held = file instanceof KsealError ? undefined : file?.kid;
   if (entry.kid === undefined) {
     if (kid === undefined) return;
     const hint = `add to key ${name} in ${config.path}: kid: ${kid}`;
     yield warning('key-pin', `${thing}: not pinned, so nobody notices if its file changes`, hint);
-  } else if (held === undefined) yield ok('key-pin', `${thing}: pinned`);
-  else if (held === entry.kid) yield ok('key-pin', `${thing}: ${shown} has the pinned key`);
+  } else if (file === undefined) yield ok('key-pin', `${thing}: pinned`);
+  else if (file.kid === entry.kid) yield ok('key-pin', `${thing}: ${shown} has the pinned key`);
   else {
+    const hint = 'ask the KMS manager which is right';
+    const again = `; to fetch it again: kseal fetch-pubkey ${name} --force`;
     const error = new KsealError('KEY_MISMATCH', 'fingerprint mismatch', {
       thing: `${thing}: ${shown}`,
-      hint: `ask the KMS manager which is right; to fetch it again: kseal fetch-pubkey ${name} --force`,
+      hint: entry.source === undefined ? hint : hint + again,
       fingerprints: [
         ['pinned', describeKid(entry.kid)],
-        ['got', describeKid(held)],
+        ['got', describeKid(file.kid)],
       ],
     });
     yield failure('key-pin', error);
@@ -168,7 +168,7 @@ function* checkKnownKeys(
   }
   const repository = repositoryOf(keys[0]?.config.folder ?? '', env);
   for (const { name, file, state } of keys) {
-    if (state !== 'active' || file === undefined || file instanceof KsealError) continue;
+    if (state !== 'active' || file === undefined) continue;
     const own = known.find((one) => one.name === name && one.repository === repository);
     yield knownFinding(name, file.kid, own?.kid);
   }

@@ -1,5 +1,11 @@
 import { dirname } from 'node:path';
-import { CONFIG_NAME, type Config, isIgnored, rulesMatching } from '../config/config.ts';
+import {
+  CONFIG_NAME,
+  type Config,
+  isIgnored,
+  type PathRule,
+  rulesMatching,
+} from '../config/config.ts';
 import { expectedErrors, KsealError } from '../errors.ts';
 import { folderWith } from '../fs/read.ts';
 import { type KeyUsage, keyUsage } from '../inspect/usage.ts';
@@ -48,8 +54,9 @@ export interface PrivateKeyFile {
 export interface Survey {
   /** The values that are sealed to each kid, in the texts that the configuration is for. */
   readonly usage: ReadonlyMap<string, KeyUsage>;
-  /** For each rule, the number of files that it matches, and of those that it applies to. */
-  readonly rules: readonly { readonly matched: number; readonly applied: number }[];
+  /** The rules that match a file, and those that apply to one, because no earlier rule does. */
+  readonly matched: ReadonlySet<PathRule>;
+  readonly applied: ReadonlySet<PathRule>;
   readonly privateKeys: readonly PrivateKeyFile[];
   /** The findings of `kseal verify` in so many files, or the errors that keep it from judging. */
   readonly judged: Tally | readonly KsealError[];
@@ -69,14 +76,14 @@ interface SurveyOptions {
 }
 
 /** Reads each text once, for all checks. Throws IO for a folder that cannot be read. */
-export async function survey(
+export async function surveyTexts(
   texts: AsyncIterable<NamedText>,
   { config, isNamed, judge }: SurveyOptions,
 ): Promise<Survey> {
-  const rules = (config?.rules ?? []).map(() => ({ matched: 0, applied: 0 }));
+  const [matched, applied] = [new Set<PathRule>(), new Set<PathRule>()];
   const privateKeys: PrivateKeyFile[] = [];
   const tally = { files: 0, errors: 0, warnings: 0 };
-  let obstacles: readonly KsealError[] = [];
+  let errors: readonly KsealError[] = [];
   const judgeText = async (text: NamedText) => {
     try {
       const result = await judge(text);
@@ -84,7 +91,7 @@ export async function survey(
       for (const { severity } of result?.findings ?? [])
         tally[severity === 'error' ? 'errors' : 'warnings']++;
     } catch (thrown) {
-      obstacles = expectedErrors(thrown);
+      errors = expectedErrors(thrown);
     }
   };
   async function* watched(): AsyncGenerator<NamedText> {
@@ -93,21 +100,18 @@ export async function survey(
         privateKeys.push(...privateKeysIn(text, config));
         continue;
       }
-      if (obstacles.length === 0) await judgeText(text);
+      if (errors.length === 0) await judgeText(text);
       if (config !== undefined && !isNamed && !isFor(config, text)) continue;
-      const matching = config === undefined ? [] : rulesMatching(config, text.file);
-      for (const [index, rule] of matching.entries()) {
-        const counts = rules[config?.rules.indexOf(rule) ?? -1];
-        if (counts === undefined) continue;
-        counts.matched++;
-        if (index === 0) counts.applied++;
+      for (const [index, rule] of (config ? rulesMatching(config, text.file) : []).entries()) {
+        matched.add(rule);
+        if (index === 0) applied.add(rule);
       }
       yield text;
     }
   }
   const usage = await keyUsage(watched());
-  const judged = obstacles.length > 0 ? obstacles : tally;
-  return { usage, rules, privateKeys, judged };
+  const judged = errors.length > 0 ? errors : tally;
+  return { usage, matched, applied, privateKeys, judged };
 }
 
 /** Whether the configuration is the nearest one above a text. */
@@ -137,20 +141,19 @@ const noPolicy = {
 export function* ruleFindings(
   { rules, path }: Config,
   keys: readonly CheckedKey[],
-  survey: Survey,
+  { matched, applied }: Survey,
 ): Generator<Finding> {
   let sound = 0;
-  for (const [index, { path: glob, key: name }] of rules.entries()) {
-    const { matched = 0, applied = 0 } = survey.rules[index] ?? {};
-    const thing = `rule for ${glob}`;
-    const key = keys.find((one) => one.name === name);
+  for (const rule of rules) {
+    const thing = `rule for ${rule.path}`;
+    const key = keys.find(({ name }) => name === rule.key);
     if (key !== undefined && key.state !== 'active') {
       const message = `${thing}: key ${key.name} is ${key.state}, so nothing can be sealed to it`;
       yield failed('rules', message, `write key: ${activeName(keys)} to this rule in ${path}`);
-    } else if (matched === 0) {
+    } else if (!matched.has(rule)) {
       const hint = `correct its path in ${path}, or seal a first value: kseal seal`;
       yield warning('rules', `${thing}: matches no file`, hint);
-    } else if (applied === 0) {
+    } else if (!applied.has(rule)) {
       const hint = `in ${path}, put it before the rules with a wider path`;
       yield warning('rules', `${thing}: an earlier rule applies to each of its files`, hint);
     } else sound++;
@@ -199,16 +202,22 @@ function countOf({ values, files }: KeyUsage): string {
   return `${counted(values, 'sealed value')} in ${counted(files.length, 'file')}`;
 }
 
-/** Reports whether `kseal verify` has findings; `hasFailed` is whether another check has failed. */
+/** The checks whose failures keep `kseal verify` from judging. */
+const obstacles: readonly string[] = ['configuration', 'key-file', 'key-pin'];
+
+/** Reports whether `kseal verify` has findings; `earlier` are the findings about the keys. */
 export function verifyFindings(
   { judged }: Survey,
   folder: string,
-  hasFailed: boolean,
+  earlier: readonly Finding[],
 ): readonly Finding[] {
   const command = `kseal verify ${shellWord(folder)}`;
   if (!('files' in judged)) {
-    // The same error, which has been reported.
-    if (hasFailed) return [skipped('verify', `${command}: fails until the errors above are fixed`)];
+    const isReported = earlier.some(
+      ({ check, outcome }) => outcome === 'failed' && obstacles.includes(check),
+    );
+    if (isReported)
+      return [skipped('verify', `${command}: fails until the errors above are fixed`)];
     return judged.map((error) => failure('verify', error));
   }
   const { errors, warnings } = judged;

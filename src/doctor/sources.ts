@@ -44,12 +44,9 @@ export function withoutSources(keys: readonly CheckedKey[]): readonly Finding[] 
 
 /** The places that are known offline, with the kid of the key in each. */
 function witnessesOf({ shown, file, entry, config }: CheckedKey): readonly Witness[] {
-  const inFile = file === undefined || file instanceof KsealError ? [] : [file.kid];
-  const pins = entry.kid === undefined ? [] : [entry.kid];
-  return [
-    ...inFile.map((kid) => ({ place: `file ${shown}`, kid })),
-    ...pins.map((kid) => ({ place: `pin in ${config.path}`, kid })),
-  ];
+  const inFile = file && { place: `file ${shown}`, kid: file.kid };
+  const pin = entry.kid && { place: `pin in ${config.path}`, kid: entry.kid };
+  return [inFile, pin].flatMap((one) => one || []);
 }
 
 async function askSource(key: CheckedKey, context: KeyContext): Promise<readonly Finding[]> {
