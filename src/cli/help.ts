@@ -200,14 +200,18 @@ export const topics: Readonly<Record<string, Topic>> = {
     guide: 'docs/kms-manager.md',
   },
   keys: {
-    about: 'Lists the keys in .kseal.yaml with their state, pin, fingerprint and file.',
-    groups: { Key: 'config', Output: 'output json' },
+    about:
+      'Lists the keys in .kseal.yaml with their state, pin, fingerprint and file, the time since Git has that file, and the number of values in the repository that are sealed to each. With --online it also asks their sources: Cloud KMS, which needs no permission except to view the public key, or Git.',
+    groups: {
+      Key: 'online | config kms-endpoint verify-signature',
+      Output: 'output json',
+    },
     examples: [
       ['kseal keys -o wide', 'for people, in full'],
       ['kseal keys --json', 'for programs'],
-      ['kseal keys --config .kseal.yaml', 'of another configuration'],
+      ['kseal keys --online', 'whether the keys can be used'],
     ],
-    exits: [0, 2],
+    exits: [0, 2, 4],
     guide: 'docs/kms-manager.md',
   },
   'fetch-pubkey': {

@@ -3,9 +3,8 @@ import type { Command } from 'commander';
 import { CONFIG_NAME, type Config, type FindConfig, isIgnored, ruleFor } from '../config/config.ts';
 import { type Location, locationOf } from '../diagnostic.ts';
 import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
-import { folderWith, statOf } from '../fs/read.ts';
+import { statOf } from '../fs/read.ts';
 import { removeLeftovers, replaceEach } from '../fs/write.ts';
-import { branchesOf } from '../git/local.ts';
 import { keyUsage } from '../inspect/usage.ts';
 import { describeBinding } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
@@ -22,10 +21,10 @@ import {
   textsInRepository,
 } from '../sources/texts.ts';
 import { counted, MAX_LISTED, shellWord } from '../text.ts';
-import { ifReadable, repeated } from './files.ts';
+import { repeated } from './files.ts';
 import type { IO } from './io.ts';
 import { keysFrom, type OpeningFlags } from './opening-keys.ts';
-import { addKeyOptions, commandLine, configFinder, keyKinds } from './options.ts';
+import { addKeyOptions, branchesHint, commandLine, configFinder, keyKinds } from './options.ts';
 import {
   type Message,
   progressOn,
@@ -337,9 +336,8 @@ async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
 
 /** Says that other branches and earlier commits have the old values. */
 function sayBranches(io: IO, folder: string): void {
-  if (folderWith('.git', folder) === undefined) return;
-  const names = ifReadable(() => branchesOf({ folder, env: io.env })) ?? [];
-  const refs = names.length > 0 && names.length <= MAX_LISTED ? names : ['BRANCH'];
+  const hint = branchesHint(io, folder);
+  if (hint === undefined) return;
   say(io, 'note', 'other branches may still need the old key');
-  say(io, 'hint', commandLine('kseal inspect --by-key', { '--ref': refs }));
+  say(io, 'hint', hint);
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -51,6 +51,17 @@ test('opens a value, and prints no secret with all debug variables set', async (
     expect(leaksOf(secret, Buffer.concat([opened.stdout, opened.stderr]))).toEqual([]);
   }
   expect(cek).toHaveLength(32);
+});
+
+test('lists a key that the KMS refuses, and then its error', async () => {
+  const config = join(cwd, 'keys.yaml');
+  writeFileSync(config, `version: 1\nkeys: { hr: { file: hr.pub, source: 'gcpkms://${one}' } }\n`);
+  emulator.fault('GetPublicKey', { status: 'PERMISSION_DENIED', message: 'CANARY-words' });
+  const { code, stdout, stderr } = await kseal('keys --online --config keys.yaml');
+  expect(code).toBe(4);
+  expect(`${stdout}`).toMatch(/^hr +active +not pinned +\w{4}… +1 +access denied +hr\.pub /m);
+  expect(`${stderr}`).toMatch(/^kseal: error: .*: access denied: no permission /m);
+  expect(`${stderr}`).not.toMatch(/^\s+at |CANARY/m);
 });
 
 test.each([
