@@ -87,7 +87,7 @@ const statesAfter: Readonly<Record<string, string>> = {
   destroy: 'DESTROY_SCHEDULED',
 };
 
-/** What gcloud does to the emulator; any command that gcloud would refuse fails. */
+/** Changes the emulator as gcloud changes Cloud KMS; any other command fails. */
 function gcloud(command: string): Outcome {
   const form =
     /^gcloud kms keys versions (\w+) (?:(\d+) )?--key hr --keyring kseal --location europe-west3$/;
@@ -152,7 +152,7 @@ const standIns: Readonly<Record<string, (place: Workplace) => unknown>> = {
   },
 };
 
-/** What other people do before a command of a page. */
+/** The work of other people before a command of a page. */
 const meanwhile: Readonly<Record<string, (place: Workplace) => Promise<unknown>>> = {
   // A branch from before the rules named the new key, with a value of its own.
   'kseal rekey --to prod-2 --dry-run': async ({ git, run: spawn, folder }) => {
