@@ -28,7 +28,7 @@ import {
 } from '../seal/seal.ts';
 import type { ValuePolicy } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
-import { counted, grouped, listOf, MAX_LISTED, shellWord } from '../text.ts';
+import { counted, grouped, listOf, shellWord } from '../text.ts';
 import {
   checkOutput,
   pairs,
@@ -837,11 +837,11 @@ async function warnAboutDeprecated(
   if (names.length === 0) return;
   const values = `${counted(names.length, 'value')} ${names.length === 1 ? 'is' : 'are'}`;
   const files = found.length === 1 ? (found[0]?.path ?? '') : counted(found.length, 'file');
-  const paths = found.length > MAX_LISTED ? flags.file : found.map(({ path }) => path);
+  const paths = flags.file.filter((path) => path !== '-').map(shellWord);
   const [to = 'NEW', other] = new Set(found.map((file) => file.to));
   warn(io, {
     message: `${files}: ${values} still sealed to deprecated key ${listOf([...new Set(names)])}`,
-    hint: commandLine(`to move them: kseal rekey ${paths.map(shellWord).join(' ')}`, {
+    hint: commandLine(`to move them: kseal rekey ${paths.join(' ')}`, {
       '--to': other === undefined ? to : 'NEW',
       '--pin': flags.pin,
       '--config': flags.config,
