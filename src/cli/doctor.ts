@@ -140,15 +140,14 @@ function isFailed({ outcome }: Finding): boolean {
   return outcome === 'failed';
 }
 
-const colours: Readonly<Record<Outcome, Colour | undefined>> = {
+const colours: Readonly<Record<Exclude<Outcome, 'skipped'>, Colour>> = {
   ok: 'green',
   warning: 'yellow',
   failed: 'red',
-  skipped: undefined,
 };
 
 const widths = {
-  outcome: Math.max(...Object.keys(colours).map(({ length }) => length)),
+  outcome: 'warning'.length,
   check: Math.max(...Object.keys(checks).map(({ length }) => length)),
 };
 /** With less room beside the other columns, a message begins on a line of its own. */
@@ -161,9 +160,8 @@ function rowOf(io: IO, { check, outcome, message, hint }: Finding): string {
   const isBeside = widthOn(io.stdout) - column >= LEAST_MESSAGE;
   const indent = isBeside ? column : hintIndent;
   const label = padded(outcome, widths.outcome);
-  const colour = colours[outcome];
   const cells = [
-    colour === undefined ? label : paint(io, io.stdout, colour, label),
+    outcome === 'skipped' ? label : paint(io, io.stdout, colours[outcome], label),
     isBeside ? padded(check, widths.check) : check,
   ].join('  ');
   const lines = wrapped(printable(message), widthOn(io.stdout) - indent);
@@ -185,15 +183,17 @@ function tallyOf(all: readonly Finding[]): Readonly<Record<Outcome, number>> {
 }
 
 function summaryOf(io: IO, all: readonly Finding[]): string {
-  const { failed, warning, skipped } = tallyOf(all);
+  const tally = tallyOf(all);
+  const { failed, warning, skipped } = tally;
   const counts = [
     failed > 0 ? `${failed} failed` : '',
     warning > 0 ? counted(warning, 'warning') : '',
     skipped > 0 ? `${skipped} skipped` : '',
   ].filter(Boolean);
   const text = `${counted(all.length, 'check')}: ${counts.join(', ') || 'all ok'}`;
-  const [worst] = (['failed', 'warning'] as const).filter((one) => tallyOf(all)[one] > 0);
-  return `\n${paint(io, io.stdout, colours[worst ?? 'ok'] ?? 'green', text)}\n`;
+  const worst = (['failed', 'warning'] as const).find((one) => tally[one] > 0) ?? 'ok';
+  const lines = wrapped(text, widthOn(io.stdout));
+  return ['', ...lines.map((line) => paint(io, io.stdout, colours[worst], line)), ''].join('\n');
 }
 
 /** JSON for programs (docs/doctor.schema.json). */

@@ -17,13 +17,20 @@ keys:
   gone: { file: gone.pub }
 `;
 
-test('doctor --json follows its schema, with findings of all outcomes', async () => {
+/** The output of a doctor that finds faults, in a pipe or on a terminal of that width. */
+async function diagnosed(args: readonly string[], columns?: number): Promise<string> {
   const cwd = folderWithKeys();
   writeFileSync(join(cwd, '.kseal.yaml'), config);
-  const io = testIO({ cwd, env: { HOME: cwd } });
-  expect(await main(['doctor', '--json', '--online'], io)).toBe(1);
-  expect(faultsOf(io.stdout.text)).toEqual([]);
-  const { findings, summary } = JSON.parse(io.stdout.text);
+  const io = testIO({ cwd, env: { HOME: cwd, NO_COLOR: '1' } });
+  if (columns !== undefined) Object.assign(io.stdout, { isTTY: true, columns });
+  expect(await main(['doctor', '--online', ...args], io)).toBe(1);
+  return io.stdout.text;
+}
+
+test('doctor --json follows its schema, with findings of all outcomes', async () => {
+  const output = await diagnosed(['--json']);
+  expect(faultsOf(output)).toEqual([]);
+  const { findings, summary } = JSON.parse(output);
   const count = (wanted: string) =>
     findings.filter(({ outcome }: { outcome: string }) => outcome === wanted).length;
   expect(summary).toEqual({
@@ -38,13 +45,22 @@ test('doctor --json follows its schema, with findings of all outcomes', async ()
 });
 
 test('a warning and a failure have a hint, and nothing else has one', async () => {
-  const cwd = folderWithKeys();
-  writeFileSync(join(cwd, '.kseal.yaml'), config);
-  const io = testIO({ cwd, env: { HOME: cwd } });
-  await main(['doctor', '--json', '--online'], io);
-  for (const { outcome, hint } of JSON.parse(io.stdout.text).findings)
+  for (const { outcome, hint } of JSON.parse(await diagnosed(['--json'])).findings)
     expect(hint !== null).toBe(outcome === 'warning' || outcome === 'failed');
 });
+
+test.each([80, 40])(
+  'on a terminal of %i columns messages are wrapped, and hints are not',
+  async (columns) => {
+    const isHint = (line: string) => /^ +hint: /.test(line);
+    const [shown, whole] = await Promise.all([diagnosed([], columns), diagnosed([])]);
+    const lines = shown.split('\n');
+    expect(lines.filter((line) => line.length > columns && !isHint(line))).toEqual([]);
+    expect(lines.filter(isHint)).toEqual(whole.split('\n').filter(isHint));
+    const words = (text: string) => text.split(/\s+/);
+    expect(words(shown)).toEqual(words(whole));
+  },
+);
 
 test('the schema of doctor rejects other output', () => {
   const summary = { ok: 1, warning: 0, failed: 0, skipped: 0 };
