@@ -161,12 +161,38 @@ const sealed = new RegExp(
 export function findSealed(text: string, known: readonly Uint8Array[] = []): readonly FoundValue[] {
   const jwes = new Set(known.map((bytes) => bufferOf(bytes).toString('latin1').trim()));
   return [...text.matchAll(sealed)].flatMap(({ index, 0: found }) => {
-    const bare = found.replace(/\\n|\s/g, '');
-    const jwe = bare.startsWith('eyJ')
-      ? bare
-      : Buffer.from(bare, 'base64').toString('latin1').trim();
-    return jwes.has(jwe) ? [] : [{ offset: index, text: found, jwe, kid: kidOfHeader(jwe) }];
+    const { text, jwe } = valueIn(found);
+    return jwes.has(jwe) ? [] : [{ offset: index, text, jwe, kid: kidOfHeader(jwe) }];
   });
+}
+
+/** The tag of a compact JWE has 16 bytes, so that its end is known. */
+const wholeJwe = /^(?:[\w-]+\.){4}[\w-]{22}/;
+
+/**
+ * The JWE in a match. If it is base64, the lines below it may be in the match although they are not
+ * part of it, such as `user=` in a file of properties.
+ */
+function valueIn(found: string): Pick<FoundValue, 'text' | 'jwe'> {
+  const bare = found.replace(/\\n|\s/g, '');
+  if (bare.startsWith('eyJ')) return { text: found, jwe: bare };
+  const decoded = textIn(bare);
+  const [jwe = decoded] = wholeJwe.exec(decoded) ?? [];
+  if (jwe === decoded) return { text: found, jwe };
+  let removed = 0;
+  for (const { index, 0: fold } of found.matchAll(/\\n|\s+/g)) {
+    const length = index - removed;
+    removed += fold.length;
+    if (length < (jwe.length * 4) / 3) continue;
+    if (textIn(bare.slice(0, length)) === jwe) return { text: found.slice(0, index), jwe };
+    break;
+  }
+  return { text: found, jwe: decoded };
+}
+
+/** The text of a value in base64, without a line break at its end. */
+function textIn(base64: string): string {
+  return Buffer.from(base64, 'base64').toString('latin1').trim();
 }
 
 /** Text that begins like a sealed value. */
