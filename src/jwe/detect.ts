@@ -146,12 +146,13 @@ export interface FoundValue {
   readonly kid: string | undefined;
 }
 
-// The base64 of a JWE may be folded, as `base64 -w 76` does.
+// The base64 of a JWE may be folded, as `base64 -w 76` does; then its padding may be on the last line.
+const fold = String.raw`(?:\\n|\r?\n[ \t]*)`;
 const sealed = new RegExp(
   String.raw`(?<=^|[^\w-]|\\[nrt])(?:(?:${compactBeginnings.join('|')})[\w-]*(?:\.[\w-]*){4}` +
     `|(?:${encodedBeginnings.join('|')})[A-Za-z0-9]+` +
-    String.raw`(?:(?:\\n|\r?\n[ \t]*)[A-Za-z0-9]+(?![^\s"'\\=]))*={0,2})`,
-  'g',
+    String.raw`(?:${fold}[A-Za-z0-9]+(?![^\s"'\\=]))*={0,2}(?:${fold}={1,2}(?=["'\\]|\s*$))?)`,
+  'gm',
 );
 
 /**
@@ -176,23 +177,24 @@ const wholeJwe = /^(?:[\w-]+\.){4}[\w-]{22}/;
 function valueIn(found: string): Pick<FoundValue, 'text' | 'jwe'> {
   const bare = found.replace(/\\n|\s/g, '');
   if (bare.startsWith('eyJ')) return { text: found, jwe: bare };
-  const decoded = textIn(bare);
-  const [jwe = decoded] = wholeJwe.exec(decoded) ?? [];
-  if (jwe === decoded) return { text: found, jwe };
+  const decoded = decodedText(bare);
+  const [jwe = decoded.trim()] = wholeJwe.exec(decoded) ?? [];
+  // The JWE may have a line break at its end, in the base64 of both.
+  const isBase64 = bare.endsWith('=') ? bare.length % 4 === 0 : bare.length % 4 !== 1;
+  if (isBase64 && /^\s*$/.test(decoded.slice(jwe.length))) return { text: found, jwe };
   let removed = 0;
-  for (const { index, 0: fold } of found.matchAll(/\\n|\s+/g)) {
+  for (const { index, 0: gap } of found.matchAll(/\\n|\s+/g)) {
     const length = index - removed;
-    removed += fold.length;
+    removed += gap.length;
     if (length < (jwe.length * 4) / 3) continue;
-    if (textIn(bare.slice(0, length)) === jwe) return { text: found.slice(0, index), jwe };
-    break;
+    if (decodedText(bare.slice(0, length)).trim() !== jwe) break;
+    return { text: found.slice(0, index), jwe };
   }
-  return { text: found, jwe: decoded };
+  return { text: found, jwe: decoded.trim() };
 }
 
-/** The text of a value in base64, without a line break at its end. */
-function textIn(base64: string): string {
-  return Buffer.from(base64, 'base64').toString('latin1').trim();
+function decodedText(base64: string): string {
+  return Buffer.from(base64, 'base64').toString('latin1');
 }
 
 /** Text that begins like a sealed value. */
