@@ -3,7 +3,15 @@ import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CONFIG_NAME, type Config, type FindConfig, isIgnored, ruleFor } from '../config/config.ts';
 import { type Location, locationOf } from '../diagnostic.ts';
-import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
+import {
+  exitCodeOf,
+  exitCodes,
+  expected,
+  expectedErrors,
+  KsealError,
+  located,
+  throwAll,
+} from '../errors.ts';
 import { folderWith, statOf } from '../fs/read.ts';
 import { removeLeftovers, replaceEach } from '../fs/write.ts';
 import { branchesOf } from '../git/local.ts';
@@ -92,11 +100,11 @@ async function rekey(io: IO, given: readonly string[], flags: RekeyFlags): Promi
   const folder = dirname(resolve(io.cwd, at));
   const run = { paths, flags, to: { key, title: title ?? '' }, folder, config: find(folder) };
   const plan = await planAll(io, run, find);
+  throwUnlessContinued(io, plan.errors, plan.files.length > 0, run);
   if (isDry) {
     await printPlan(io, plan, run);
     return throwAll(plan.errors);
   }
-  throwUnlessContinued(io, plan.errors, plan.files.length > 0, run);
   const errors = await moveAll(io, plan, run);
   await sayRemaining(io, plan, run);
   throwAll([...plan.errors, ...errors]);
@@ -120,7 +128,7 @@ function throwUnlessContinued(
 ): void {
   if (errors.length === 0 || flags.continueOnError) return;
   if (hasOthers) {
-    say(io, 'note', 'nothing was written; to move the other values');
+    say(io, 'note', `nothing was moved; ${flags.dryRun ? 'to list' : 'to move'} the other values`);
     say(io, 'hint', commandWith(paths, { ...flags, continueOnError: true }));
   }
   throwAll(errors);
@@ -311,12 +319,16 @@ async function moveAll(
 /** The new JWEs by the old ones, and the errors of those that cannot be opened. */
 async function resealAll(io: IO, files: readonly PlannedFile[], { paths, flags, to }: Run) {
   const withKey = (key: string) => commandWith(paths, { ...flags, from: [...flags.from, key] });
-  const keys = keysFrom(io, { ...flags, key: flags.from }, paths, withKey);
+  const unavailable: KsealError[] = [];
+  const onUnavailable = flags.continueOnError
+    ? (errors: readonly KsealError[]) => void unavailable.push(...errors)
+    : undefined;
+  const keys = keysFrom(io, { ...flags, key: flags.from, onUnavailable }, paths, withKey);
   const sealed = files.flatMap(({ moves }) => moves.map(({ parsed }) => parsed));
   const { keyring, policy, explain } = await keys.find(paths[0] ?? '.', sealed);
   const reseal = resealing({ keyring, to: to.key, allowRevoked: policy.allowRevoked });
   const resealed = new Map<string, string>();
-  const failures = new Map<KsealError, string[]>();
+  const failures: { error: KsealError; places: string[] }[] = [];
   const started = files.map(async (file) => {
     const outcomes = await Promise.all(file.moves.map((move) => reseal(move).catch(expected)));
     return { ...file, outcomes };
@@ -326,20 +338,35 @@ async function resealAll(io: IO, files: readonly PlannedFile[], { paths, flags, 
     for (const [index, { jwe, location }] of moves.entries()) {
       const outcome = outcomes[index] ?? '';
       if (typeof outcome === 'string') resealed.set(jwe, outcome);
-      else failures.set(outcome, [...(failures.get(outcome) ?? []), locationOf(path, location)]);
+      else {
+        const place = locationOf(path, location);
+        // The answer of a key that is unavailable concerns all its values.
+        const isShared = exitCodeOf(outcome) === exitCodes.KEY_UNAVAILABLE;
+        const known = isShared ? failures.find(({ error }) => error === outcome) : undefined;
+        if (known === undefined) failures.push({ error: outcome, places: [place] });
+        else known.places.push(place);
+      }
     }
   }
-  const errors = [...failures].map(([error, [first = '', ...others]]) =>
-    located(first, others.length === 0 ? error : withCount(error, others.length)),
-  );
+  const errors = failures.map(({ error, places: [first = '', ...others] }) => {
+    const { hint = '' } = error;
+    const allowed = commandWith(paths, { ...flags, allowRevoked: true });
+    const next = error.code === 'KEY_REVOKED' ? `to open it nevertheless: ${allowed}` : hint;
+    return located(first, reworded(error, others.length, next));
+  });
   const explained = await explain(new AggregateError(errors));
-  return { resealed, errors: errors.length === 0 ? [] : expectedErrors(explained) };
+  const opening = errors.length === 0 ? [] : expectedErrors(explained);
+  return { resealed, errors: [...unavailable, ...opening] };
 }
 
-/** The error of several values, which one answer of a key has caused. */
-function withCount({ code, headline, hint, cause, kid }: KsealError, others: number): KsealError {
-  const problem = `${headline}; the same holds for ${counted(others, 'more value')}`;
-  return new KsealError(code, problem, { hint, cause, kid });
+/** The error with the number of other values that it concerns, and another hint. */
+function reworded(
+  { code, headline, cause, kid }: KsealError,
+  others: number,
+  hint: string,
+): KsealError {
+  const more = others === 0 ? '' : `; the same holds for ${counted(others, 'more value')}`;
+  return new KsealError(code, headline + more, { hint: hint || undefined, cause, kid });
 }
 
 /** Says what needs the old keys after the run, and how to find it elsewhere. */
@@ -367,7 +394,8 @@ async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
     else {
       const count = `${counted(values, 'value')} in ${counted(holders.length, 'file')}`;
       const hint = commandWith(holders.length > MAX_LISTED ? searched : holders, run.flags);
-      warn(io, { message: `${name}: ${count} still need it`, hint });
+      const need = values === 1 ? 'needs' : 'need';
+      warn(io, { message: `${name}: ${count} still ${need} it`, hint });
     }
   }
   if (isRepository) sayElsewhere(io, folder);
