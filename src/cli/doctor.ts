@@ -39,10 +39,10 @@ export function configure(command: Command, io: IO, exit: (code: number) => void
   addKeyOptions(command)
     .option('--online', 'also ask the sources of the keys, and try to decrypt')
     .option('--cluster', 'also check the webhook in the cluster of the current context')
-    .option('--kubeconfig <file>', 'the same in the cluster of this kubeconfig')
-    .option('--context <name>', 'the same in the cluster of this context')
+    .option('--kubeconfig <file>', 'check the webhook in the cluster of this kubeconfig')
+    .option('--context <name>', 'check the webhook in the cluster of this context')
     .option('-n, --namespace <name>', 'the namespace of the webhook (default: "kseal")')
-    .option('--audit-policy <file>', 'the audit policy of the API server, to check it, too')
+    .option('--audit-policy <file>', 'also check this audit policy of the API server')
     .addOption(new Option('--json', 'print JSON'))
     .action(async (flags: DoctorFlags) => exit(await doctor(io, flags)));
 }

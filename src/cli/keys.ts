@@ -361,7 +361,7 @@ async function answerOf(
   }
 }
 
-/** Problems that are long, or that are about something else than the key. */
+/** Short forms of problems that fill a table, or that do not say what they are about. */
 const problems: Readonly<Partial<Record<ErrorCode, string>>> = {
   KEY_DENIED: 'access denied',
   KEY_CREDENTIALS: 'no valid credentials',

@@ -224,7 +224,7 @@ export function keyFileNear(io: IO, kind: KeyKind): string {
   return keyFilesNear(io, kind)[0] ?? 'KEY';
 }
 
-/** All of them. */
+/** All key files of that kind there, as paths from the current folder. */
 export function keyFilesNear({ cwd }: IO, kind: KeyKind): readonly string[] {
   return ['', 'keys'].flatMap((folder) =>
     namesIn(resolve(cwd, folder))

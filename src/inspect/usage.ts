@@ -54,7 +54,7 @@ interface NamedKey {
 export interface RekeyArguments {
   /** The folder that contains all files of the values; the files themselves if it has other values. */
   readonly paths: readonly string[];
-  /** The key that the rules name for these files, or else the only one; `NAME` if there are several. */
+  /** The key that the rules name for these files, or else the only one; `NEW` if there are several. */
   readonly to: string;
   /** The keys to open with, if the paths have other values: these must not be moved. */
   readonly from: readonly string[];
@@ -83,7 +83,7 @@ export function rekeyArguments(
   const paths = haveOthers(folder) && files.length <= MAX_LISTED ? files : folder;
   return {
     paths,
-    to: (isClear && targets[0]?.name) || 'NAME',
+    to: (isClear && targets[0]?.name) || 'NEW',
     from: haveOthers(paths) ? old.map(({ name }) => name) : [],
   };
 }

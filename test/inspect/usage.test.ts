@@ -91,6 +91,6 @@ test('of several active keys, the rules choose the one to move values to', () =>
     rekeyArguments(files, [old], active, ruled).to;
   expect(to(() => 'next')).toBe('next');
   expect(to((path) => (path === 'prod/a.yaml' ? 'next' : undefined))).toBe('next');
-  expect(to((path) => (path === 'prod/a.yaml' ? 'next' : 'test'))).toBe('NAME');
-  expect(to(() => undefined)).toBe('NAME');
+  expect(to((path) => (path === 'prod/a.yaml' ? 'next' : 'test'))).toBe('NEW');
+  expect(to(() => undefined)).toBe('NEW');
 });
