@@ -45,48 +45,48 @@ test('values are counted by their kid, wherever they are', async () => {
 });
 
 const key = (name: string, kid: string, state: KeyState = 'active') => ({ name, kid, state });
-const old = key('old', 'K0', 'deprecated');
+const old = key('old', 'OLD', 'deprecated');
 const usage = (files: Readonly<Record<string, readonly string[]>>) =>
   new Map(Object.entries(files).map(([kid, names]) => [kid, { values: 1, files: names }]));
 
 test.each([
   {
     title: 'one file is named',
-    files: { K0: ['prod/db.yaml'], K1: ['prod/api.yaml'] },
+    files: { OLD: ['prod/db.yaml'], NEXT: ['prod/api.yaml'] },
     args: { paths: ['prod/db.yaml'], to: 'next', from: [] },
   },
   {
     title: 'several files are named by their folder',
-    files: { K0: ['../prod/a/db.yaml', '../prod/b.yaml'], K1: ['../prod/api.yaml'] },
+    files: { OLD: ['../prod/a/db.yaml', '../prod/b.yaml'], NEXT: ['../prod/api.yaml'] },
     args: { paths: ['../prod'], to: 'next', from: [] },
   },
   {
     title: 'files without a common folder are in the current one',
-    files: { K0: ['a.yaml', 'b/c.yaml'] },
+    files: { OLD: ['a.yaml', 'b/c.yaml'] },
     args: { paths: ['.'], to: 'next', from: [] },
   },
   {
     title: 'a folder that has values of other keys is not named',
-    files: { K0: ['prod/a.yaml', 'test/a.yaml'], K2: ['test/b.yaml'] },
+    files: { OLD: ['prod/a.yaml', 'test/a.yaml'], TEST: ['test/b.yaml'] },
     args: { paths: ['prod/a.yaml', 'test/a.yaml'], to: 'next', from: [] },
   },
   {
     title: 'a file that has values of other keys keeps them',
-    files: { K0: ['a.yaml'], K2: ['a.yaml'] },
+    files: { OLD: ['a.yaml'], TEST: ['a.yaml'] },
     args: { paths: ['a.yaml'], to: 'next', from: ['old'] },
   },
   {
     title: 'many files are not named one by one',
-    files: { K0: [...'abcdefghijk'].map((name) => `prod/${name}`), K2: ['prod/x'] },
+    files: { OLD: [...'abcdefghijk'].map((name) => `prod/${name}`), TEST: ['prod/x'] },
     args: { paths: ['prod'], to: 'next', from: ['old'] },
   },
 ])('values on an old key: $title', ({ files, args }) => {
-  expect(rekeyArguments(usage(files), [old], [key('next', 'K1')], () => 'old')).toEqual(args);
+  expect(rekeyArguments(usage(files), [old], [key('next', 'NEXT')], () => 'old')).toEqual(args);
 });
 
 test('of several active keys, the rules choose the one to move values to', () => {
-  const active = [key('test', 'K2'), key('next', 'K1'), key('alias', 'K1')];
-  const files = usage({ K0: ['prod/a.yaml', 'prod/b.yaml'], K2: ['test/a.yaml'] });
+  const active = [key('test', 'TEST'), key('next', 'NEXT'), key('alias', 'NEXT')];
+  const files = usage({ OLD: ['prod/a.yaml', 'prod/b.yaml'], TEST: ['test/a.yaml'] });
   const to = (ruled: (path: string) => string | undefined) =>
     rekeyArguments(files, [old], active, ruled).to;
   expect(to(() => 'next')).toBe('next');
