@@ -14,7 +14,14 @@ import {
   readKeyFile,
 } from '../keys/key-file.ts';
 import type { FetchedKey } from '../keys/provider.ts';
-import { checkPin, configuredKey, fetchKey, type KeyContext } from '../keys/resolve.ts';
+import {
+  checkAgreement,
+  checkPin,
+  configuredKey,
+  fetchKey,
+  type KeyContext,
+  type Witness,
+} from '../keys/resolve.ts';
 import { jsonText, printable } from '../text.ts';
 import type { IO } from './io.ts';
 import {
@@ -195,12 +202,6 @@ function agreement(io: IO, name: string, fingerprint: string, places: string): s
   return [printable(`${name}: ${places}`), ...lines, ''].join('\n');
 }
 
-/** The kid of a key, according to one place. */
-interface Witness {
-  readonly place: string;
-  readonly kid: string;
-}
-
 async function witnessesOf(
   { file, source, kid }: ConfiguredKey,
   config: Config,
@@ -217,13 +218,4 @@ async function witnessesOf(
   }
   if (kid !== undefined) witnesses.push({ place: `pin in ${config.path}`, kid });
   return witnesses;
-}
-
-function checkAgreement(name: string, witnesses: readonly Witness[]): void {
-  if (new Set(witnesses.map(({ kid }) => kid)).size < 2) return;
-  throw new KsealError('KEY_MISMATCH', 'fingerprint mismatch', {
-    thing: `key ${name}`,
-    hint: 'do not seal to it; ask the KMS manager which of them is right',
-    fingerprints: witnesses.map(({ place, kid }) => [place, describeKid(kid)]),
-  });
 }

@@ -200,14 +200,18 @@ export const topics: Readonly<Record<string, Topic>> = {
     guide: 'docs/kms-manager.md',
   },
   keys: {
-    about: 'Lists the keys in .kseal.yaml with their state, pin, fingerprint and file.',
-    groups: { Key: 'config', Output: 'output json' },
+    about:
+      'Lists the keys in .kseal.yaml with their state, pin, fingerprint and file, the time since Git has that file, and the number of values in the repository that are sealed to each. With --online it also asks their sources: Cloud KMS, which needs no permission except to view the public key, or Git.',
+    groups: {
+      Key: 'online | config kms-endpoint verify-signature',
+      Output: 'output json',
+    },
     examples: [
       ['kseal keys -o wide', 'for people, in full'],
       ['kseal keys --json', 'for programs'],
-      ['kseal keys --config .kseal.yaml', 'of another configuration'],
+      ['kseal keys --online', 'whether the keys can be used'],
     ],
-    exits: [0, 2],
+    exits: [0, 2, 4],
     guide: 'docs/kms-manager.md',
   },
   'fetch-pubkey': {
@@ -229,6 +233,23 @@ export const topics: Readonly<Record<string, Topic>> = {
     ],
     exits: [0, 2, 4],
     guide: 'docs/kms-manager.md',
+  },
+  doctor: {
+    about:
+      'Checks the configuration, the keys, the sealed values and git, offline and without a private key, and prints a line for each check, with the next command for each warning and failure. With --online it also asks the source of each key, and opens a random value with it; with --cluster it checks the webhook. It changes nothing and asks nothing.',
+    groups: {
+      Key: 'online config | kms-endpoint verify-signature',
+      Cluster: 'cluster kubeconfig namespace | context audit-policy',
+      Output: 'json',
+    },
+    examples: [
+      ['kseal doctor', 'offline'],
+      ['kseal doctor --online --cluster', 'with the KMS and the cluster'],
+      ['kseal doctor --json', 'for programs'],
+    ],
+    exits: [0, 1, 2],
+    variables: 'KSEAL_KEY_PASSPHRASE_FILE',
+    guide: 'docs/doctor.md',
   },
   webhook: {
     about:
@@ -340,7 +361,7 @@ export const topics: Readonly<Record<string, Topic>> = {
 /** The groups of `kseal --help`. A command that is missing here is in the group `Commands`. */
 const commandGroups: Readonly<Record<string, string>> = {
   Values: 'seal fill request inspect decrypt verify',
-  Keys: 'init keys rekey fetch-pubkey keygen',
+  Keys: 'init keys rekey fetch-pubkey keygen doctor',
   More: 'webhook completion help version',
 };
 
@@ -358,7 +379,7 @@ const firstCommands: readonly Entry[] = [
 /** The meaning in a line of the brief help, and in a list. */
 const exitMeanings: Readonly<Record<ExitCode, readonly [brief: string, complete: string]>> = {
   0: ['success', 'success'],
-  1: ['findings', 'verify has findings'],
+  1: ['findings', 'verify has findings, or a check of doctor has failed'],
   2: [
     'an error to fix',
     'an error you can fix: in the usage, a file, a manifest, a value or a key',
@@ -434,6 +455,11 @@ export const synonyms: readonly (readonly [
     'kseal inspect FILE',
   ],
   ['key list-keys --list-keys', 'to list the configured keys', 'kseal keys'],
+  [
+    'diagnose troubleshoot health status-check',
+    'to check the configuration and the keys',
+    'kseal doctor',
+  ],
   ['serve server controller', 'to run the webhook', 'kseal webhook serve'],
   ['install deploy manifests', 'to install the webhook', 'kseal webhook manifests'],
   ['ask', 'to ask somebody for values', 'kseal request'],

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { Command } from 'commander';
 import {
@@ -15,9 +15,18 @@ import {
 import { configWith, problemWith, SCHEMA_PATH, withEntry } from '../config/write.ts';
 import { compareText } from '../diagnostic.ts';
 import { expected, KsealError } from '../errors.ts';
-import { folderWith, isFile, MAX_MANIFEST, readFile, readRegularFile, statOf } from '../fs/read.ts';
+import {
+  folderWith,
+  isFile,
+  MAX_MANIFEST,
+  readFile,
+  readIfThere,
+  readRegularFile,
+  statOf,
+} from '../fs/read.ts';
 import { replaceFiles } from '../fs/write.ts';
 import { gitFiles, type LocalGit, repositoryOf, settingOf } from '../git/local.ts';
+import { diffDriver, HOOK, hookPlace } from '../git/setup.ts';
 import { describeKid } from '../jwe/thumbprint.ts';
 import { type KeyFile, publicKeyFromFile, publicKeyText } from '../keys/key-file.ts';
 import { keyStatuses } from '../keys/key-status.ts';
@@ -167,11 +176,6 @@ function placeFor(io: IO, flags: InitFlags): Place {
   const config = bytes && parseConfig(bytes, shown, folder);
   const asks = !flags.yes && canAsk(io);
   return { io, flags, asks, path, shown, folder, bytes, config, top };
-}
-
-/** Undefined if nothing is there; a dangling link is an error. */
-function readIfThere(path: string, shown: string): Buffer | undefined {
-  return lstatSync(path, { throwIfNoEntry: false }) && readRegularFile(path, shown, MAX_MANIFEST);
 }
 
 /** Whether a key is added, or the rules of one. */
@@ -719,8 +723,6 @@ async function extrasFor(
   return { changes, obstacles };
 }
 
-const HOOK = 'kseal verify --staged';
-
 /** The hook of pre-commit, as in .pre-commit-hooks.yaml, but with the kseal that is installed. */
 const preCommitHook = [
   '- repo: local',
@@ -732,67 +734,44 @@ const preCommitHook = [
   '      files: (\\.(ya?ml|YA?ML|json|JSON|pem|key|p8|pkcs8|jwks?|ppk|asc|agekey)|(^|/)(id_(rsa|dsa|ecdsa|ed25519)(_sk)?|keys?\\.txt))$',
 ];
 
-/** Matches a hook that runs kseal already. */
-const isHooked = /^[^#\n]*\bkseal[ -]verify\b/m;
-
 function missingHook(git: LocalGit, shownOf: (path: string) => string): readonly Change[] {
-  const config = join(git.folder, '.pre-commit-config.yaml');
-  const before = readIfThere(config, shownOf(config));
-  if (before !== undefined) {
-    const text = decodeUtf8(before);
-    if (isHooked.test(text ?? '')) return [];
-    const after = text && withEntry(text, 'repos', preCommitHook);
-    const next = 'to activate the hook: pre-commit install';
-    if (after) return [{ path: config, before, after: Buffer.from(after), next }];
-    throw new KsealError('CONFIG_INVALID', 'cannot be extended automatically', {
-      thing: shownOf(config),
-      hint: 'add a hook to the repo "local" by hand, with the entry: kseal verify --',
-    });
-  }
-  const lefthook = lefthookIn(git.folder);
-  if (lefthook !== undefined) {
-    if (isHooked.test(readIfThere(lefthook, shownOf(lefthook))?.toString('latin1') ?? ''))
-      return [];
-    throw new KsealError('OUTPUT_EXISTS', 'lefthook would replace a hook of kseal', {
-      thing: shownOf(lefthook),
-      hint: `add a command to pre-commit in it, with this line: run: ${HOOK}`,
-    });
-  }
-  const { hooks } = gitFiles(git);
-  if (hooks === undefined) {
+  const { kind, path, bytes: before, runsKseal, isShared } = hookPlace(git, shownOf);
+  if (isShared) {
     throw new KsealError('IO', 'points to hooks outside of this repository', {
       thing: 'core.hooksPath',
       hint: `add this line to the pre-commit hook there: ${HOOK} || exit 1`,
     });
   }
-  // The hooks that husky generates in `_` run those beside that folder.
-  const path = join(basename(hooks) === '_' ? dirname(hooks) : hooks, 'pre-commit');
-  const old = readIfThere(path, shownOf(path));
-  if (old === undefined) {
-    const after = Buffer.from(`#!/bin/sh\nexec ${HOOK}\n`);
-    return [{ path, before: undefined, after, executable: true, again: '--pre-commit' }];
+  if (runsKseal) return [];
+  if (kind === 'pre-commit') {
+    const text = decodeUtf8(before ?? new Uint8Array());
+    const after = text && withEntry(text, 'repos', preCommitHook);
+    const next = 'to activate the hook: pre-commit install';
+    if (after) return [{ path, before, after: Buffer.from(after), next }];
+    throw new KsealError('CONFIG_INVALID', 'cannot be extended automatically', {
+      thing: shownOf(path),
+      hint: 'add a hook to the repo "local" by hand, with the entry: kseal verify --',
+    });
   }
-  if (isHooked.test(old.toString('latin1'))) return [];
+  if (kind === 'lefthook') {
+    throw new KsealError('OUTPUT_EXISTS', 'lefthook would replace a hook of kseal', {
+      thing: shownOf(path),
+      hint: `add a command to pre-commit in it, with this line: run: ${HOOK}`,
+    });
+  }
+  if (before === undefined) {
+    const after = Buffer.from(`#!/bin/sh\nexec ${HOOK}\n`);
+    return [{ path, before, after, executable: true, again: '--pre-commit' }];
+  }
   throw new KsealError('OUTPUT_EXISTS', 'already exists, and hooks are never changed', {
     thing: shownOf(path),
     hint: `add this line to it: ${HOOK} || exit 1`,
   });
 }
 
-/** The configuration of lefthook, which replaces all other hooks when it installs its own. */
-function lefthookIn(folder: string): string | undefined {
-  const name = /^\.?lefthook\.(?:ya?ml|jsonc?|toml)$/;
-  for (const place of [folder, join(folder, '.config')]) {
-    const found = ifReadable(() => (existsSync(place) ? readdirSync(place) : [])) ?? [];
-    const file = found.find((one) => name.test(one));
-    if (file !== undefined) return join(place, file);
-  }
-  return undefined;
-}
-
 function missingDiff(git: LocalGit, shownOf: (path: string) => string): readonly Change[] {
   const attributes = join(git.folder, '.gitattributes');
-  const lines = ['*.yaml diff=kseal', '*.yml diff=kseal'];
+  const lines = diffDriver.attributes;
   const added = missingLines(attributes, shownOf, lines, /^[^#\n]*\sdiff=kseal\b/m);
   const old = added[0]?.before?.toString('latin1') ?? '';
   if (/^[^#\n]*ya?ml\S*\s(?:.*\s)?[-!]?diff\b/m.test(old)) {
@@ -801,8 +780,8 @@ function missingDiff(git: LocalGit, shownOf: (path: string) => string): readonly
       hint: `add this line where it fits: ${lines[0]}`,
     });
   }
-  if (settingOf(git, 'diff.kseal.textconv') !== '') return added;
-  const setting = ['[diff "kseal"]', '\ttextconv = kseal inspect --textconv'];
+  if (settingOf(git, diffDriver.setting) !== '') return added;
+  const setting = ['[diff "kseal"]', `\ttextconv = ${diffDriver.command}`];
   const [configured] = missingLines(gitFiles(git).config, shownOf, setting);
   return configured ? [...added, { ...configured, again: '--diff' }] : added;
 }

@@ -15,14 +15,21 @@ import { notShown, textconv } from '../inspect/textconv.ts';
 import { describeBinding } from '../jwe/binding.ts';
 import { isSealedInSomeForm } from '../jwe/detect.ts';
 import { describeKid, fingerprintOf, parseKid, shortFingerprints } from '../jwe/thumbprint.ts';
-import { type KeyFile, looksLikeKey, parseKey, type Validity } from '../keys/key-file.ts';
+import {
+  dayOf,
+  type KeyFile,
+  looksLikeKey,
+  parseKey,
+  type Validity,
+  validityProblem,
+} from '../keys/key-file.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { decodeManifest, readManifest } from '../manifest/read.ts';
 import { isFolder, type NamedText, textsAtRefs, textsInFiles } from '../sources/texts.ts';
 import { counted, decodeUtf8, jsonText, printable, shellWord } from '../text.ts';
 import { readInput, repeated, withoutFinalNewline } from './files.ts';
 import type { Colour, IO } from './io.ts';
-import { configFor, configOption, dayOf, type KeyFlags, validityProblem } from './options.ts';
+import { configFor, configOption, type KeyFlags } from './options.ts';
 import {
   fingerprintLines,
   type Message,

@@ -3,7 +3,8 @@ import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, type FindConfig, findConfig } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
-import { readFile, readRegularFile } from '../fs/read.ts';
+import { folderWith, readFile, readRegularFile } from '../fs/read.ts';
+import { branchesOf } from '../git/local.ts';
 import type { Scope } from '../jwe/binding.ts';
 import { WEAK_BITS } from '../jwe/compact.ts';
 import type { KeyKind } from '../keys/conversions.ts';
@@ -13,10 +14,12 @@ import {
   looksLikeKey,
   MAX_KEY_FILE,
   type Passphrases,
-  type Validity,
+  validityProblem,
 } from '../keys/key-file.ts';
 import type { KeyContext } from '../keys/resolve.ts';
-import { shellWord } from '../text.ts';
+import { repositoryAround } from '../sources/texts.ts';
+import { counted, MAX_LISTED, shellWord } from '../text.ts';
+import { ifReadable } from './files.ts';
 import type { IO } from './io.ts';
 import { say, warn } from './print.ts';
 import { promptPassphrase } from './prompt.ts';
@@ -159,16 +162,20 @@ export function warnAboutKey(
   warn(io, { message: `${key}: certificate ${problem}`, hint });
 }
 
-/** Undefined for a certificate that is valid now. */
-export function validityProblem({ from, to }: Validity): string | undefined {
-  const now = new Date();
-  if (to < now) return `expired on ${dayOf(to)}`;
-  return from > now ? `is not valid before ${dayOf(from)}` : undefined;
-}
+const DAY = 24 * 60 * 60 * 1000;
 
-/** The date in UTC, such as 2026-01-31. */
-export function dayOf(date: Date): string {
-  return date.toISOString().replace(/T.*/, '');
+/** The units of an age in days, and the age from which each is used. */
+const ageUnits = [
+  { noun: 'year', days: 365.25, from: 731 },
+  { noun: 'month', days: 30.44, from: 61 },
+  { noun: 'day', days: 1, from: 1 },
+];
+
+/** The time from `date` to `now` in one unit, such as `3 months`; `today` for less than a day. */
+export function ageOf(date: Date, now = new Date()): string {
+  const age = (now.getTime() - date.getTime()) / DAY;
+  const unit = ageUnits.find(({ from }) => age >= from);
+  return unit === undefined ? 'today' : counted(Math.floor(age / unit.days), unit.noun);
 }
 
 /**
@@ -184,6 +191,23 @@ export function commandLine(
     return [given].flat().flatMap((argument) => [flag, shellWord(argument)]);
   });
   return [command, ...words].join(' ');
+}
+
+/**
+ * The command that counts the values of each key on the other branches of the repository around
+ * `folder`, for a hint; undefined without one.
+ */
+export function branchesHint(
+  { cwd, env }: Pick<IO, 'cwd' | 'env'>,
+  folder: string,
+  { config }: KeyFlags = {},
+): string | undefined {
+  if (folderWith('.git', folder) === undefined) return undefined;
+  const names = ifReadable(() => branchesOf({ folder, env })) ?? [];
+  const refs = names.length > 0 && names.length <= MAX_LISTED ? names : ['BRANCH'];
+  const command = commandLine('kseal inspect --by-key', { '--ref': refs, '--config': config });
+  const path = repositoryAround(cwd, folder);
+  return path === '.' ? command : `${command} ${shellWord(path)}`;
 }
 
 /** A key file of that kind in the current folder or in its folder `keys`, for a hint; or else KEY. */

@@ -63,6 +63,10 @@ const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'move sealed values from one key to the next, in place',
     load: () => import('./rekey.ts'),
   },
+  doctor: {
+    summary: 'check the whole way from the configuration to the keys',
+    load: () => import('./doctor.ts'),
+  },
   webhook: {
     summary: 'run the admission webhook, or print the YAML that installs it',
     load: () => import('./webhook.ts'),

@@ -14,7 +14,6 @@ import {
 } from '../errors.ts';
 import { folderWith, statOf } from '../fs/read.ts';
 import { removeLeftovers, replaceEach } from '../fs/write.ts';
-import { branchesOf } from '../git/local.ts';
 import { keyUsage } from '../inspect/usage.ts';
 import { describeBinding } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
@@ -26,10 +25,10 @@ import { decodeManifest } from '../manifest/read.ts';
 import { type Move, planMoves, resealing, withMoved } from '../rekey/rekey.ts';
 import { isFolder, type NamedText, repositoryAround, textsInFiles } from '../sources/texts.ts';
 import { counted, MAX_LISTED, shellWord } from '../text.ts';
-import { ifReadable, repeated, shownPath } from './files.ts';
+import { repeated, shownPath } from './files.ts';
 import type { IO } from './io.ts';
 import { keysFrom, type OpeningFlags } from './opening-keys.ts';
-import { addKeyOptions, commandLine, configFinder, keyKinds } from './options.ts';
+import { addKeyOptions, branchesHint, commandLine, configFinder, keyKinds } from './options.ts';
 import {
   type Message,
   progressOn,
@@ -409,8 +408,8 @@ function sayElsewhere(io: IO, folder: string): void {
     'hint',
     `git grep -lE '${sealedBeginnings.join('|')}' -- ':!*.yaml' ':!*.yml' ':!*.json'`,
   );
-  const names = ifReadable(() => branchesOf({ folder, env: io.env })) ?? [];
-  const refs = names.length > 0 && names.length <= MAX_LISTED ? names : ['BRANCH'];
+  const hint = branchesHint(io, folder);
+  if (hint === undefined) return;
   say(io, 'note', 'other branches may still need the old key; to see their keys');
-  say(io, 'hint', commandLine('kseal inspect --by-key', { '--ref': refs }));
+  say(io, 'hint', hint);
 }

@@ -38,6 +38,8 @@ export interface Column<T> {
   readonly only?: 'wide' | 'narrow';
   /** The cells are prose, which may be wrapped. */
   readonly prose?: true;
+  /** May be omitted so that the others fit; the last one first. */
+  readonly spare?: true;
 }
 
 /** A column with its cells, as shown. */
@@ -49,8 +51,8 @@ interface Shown<T> extends Column<T> {
 const GAP = '  ';
 
 /**
- * A table for people, without empty columns. To fit, it wraps prose, or else prints a line for each
- * cell, like `\x` in psql; nothing is cut off.
+ * A table for people, without empty columns. To fit, it wraps prose, then omits spare columns, or
+ * else prints a line for each cell, like `\x` in psql; nothing is cut off.
  */
 export function tableOf<T>(
   rows: readonly T[],
@@ -72,7 +74,7 @@ function widest(texts: readonly string[]): number {
   return texts.reduce((width, text) => Math.max(width, widthOf(text)), 0);
 }
 
-/** The columns with narrower prose, if necessary; undefined if even these do not fit. */
+/** The columns with narrower prose, or without spare ones; undefined if even these do not fit. */
 function fitted<T>(columns: readonly Shown<T>[], width: number): readonly Shown<T>[] | undefined {
   const total = columns.reduce((sum, column) => sum + column.width + GAP.length, -GAP.length);
   let excess = total - width;
@@ -83,7 +85,9 @@ function fitted<T>(columns: readonly Shown<T>[], width: number): readonly Shown<
     excess -= column.width - narrow;
     return { ...column, width: narrow };
   });
-  return excess > 0 ? undefined : narrowed;
+  if (excess <= 0) return narrowed;
+  const spare = columns.findLastIndex((column) => column.spare);
+  return spare < 0 ? undefined : fitted(columns.toSpliced(spare, 1), width);
 }
 
 function gridOf<T>(rows: readonly T[], columns: readonly Shown<T>[]): string {

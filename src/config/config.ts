@@ -1,8 +1,8 @@
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import * as v from 'valibot';
 import { KsealError } from '../errors.ts';
-import { type ReadFile, readFile, readRegularFile } from '../fs/read.ts';
+import { isThere, type ReadFile, readFile, readRegularFile } from '../fs/read.ts';
 import { scopes } from '../jwe/binding.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
 import { isNamespace } from '../kubernetes/secret.ts';
@@ -178,18 +178,14 @@ export function nearestConfig(readIn: FindConfig, isTop: (folder: string) => boo
   return find;
 }
 
-/** Whether anything is at `path`. A dangling link counts, so that reading it is an error. */
-function isThere(path: string): boolean {
-  try {
-    return lstatSync(path) !== undefined;
-  } catch {
-    return false;
-  }
-}
-
 /** The first rule whose glob matches the absolute path `file`. */
 export function ruleFor({ folder, rules }: Config, file: string): PathRule | undefined {
   return rules.find(({ path }) => matches(folder, path, file));
+}
+
+/** All rules whose globs match the absolute path `file`; only the first applies. */
+export function rulesMatching({ folder, rules }: Config, file: string): readonly PathRule[] {
+  return rules.filter(({ path }) => matches(folder, path, file));
 }
 
 /** Whether `verify.ignore` matches the absolute path `file`. */

@@ -87,6 +87,20 @@ export function readRegularFile(path: string, shown: string, limit: number): Buf
   });
 }
 
+/** Reads a regular file; undefined if nothing is there. A dangling link is an error. Throws IO. */
+export function readIfThere(path: string, shown: string, limit = MAX_MANIFEST): Buffer | undefined {
+  return isThere(path) ? readRegularFile(path, shown, limit) : undefined;
+}
+
+/** Whether anything is at `path`. A dangling link counts, so that reading it is an error. */
+export function isThere(path: string): boolean {
+  try {
+    return fs.lstatSync(path) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** The stats of a path, after links; undefined if nothing is there or it is unreachable. */
 export function statOf(path: string): fs.Stats | undefined {
   try {

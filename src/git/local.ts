@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { realpathSync } from 'node:fs';
-import { isAbsolute, posix, resolve, sep } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { isAbsolute, posix, relative, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { KsealError } from '../errors.ts';
 import { embedded, notInstalled, otherOwner, withoutCredentials } from './errors.ts';
@@ -215,8 +215,10 @@ function refuseEmbedded(git: LocalGit): void {
 /** Places in a repository that no commit contains; absolute paths. */
 interface GitFiles {
   readonly config: string;
-  /** The folder of the hooks; undefined if it is outside, so that other repositories may share it. */
-  readonly hooks: string | undefined;
+  /** The folder of the hooks. */
+  readonly hooks: string;
+  /** Whether that folder is outside of the repository, so that others may share it. */
+  readonly areShared: boolean;
 }
 
 /** The files of the repository whose working tree has its top at the folder of `git`. Throws IO. */
@@ -227,13 +229,94 @@ export function gitFiles(git: LocalGit): GitFiles {
   const paths = answer.split('\n').map((path) => resolve(git.folder, path));
   const [common = '', config = '', hooks = ''] = paths;
   const isOwn = [common, git.folder].some((folder) => `${hooks}${sep}`.startsWith(folder + sep));
-  return { config, hooks: isOwn ? hooks : undefined };
+  return { config, hooks, areShared: !isOwn };
 }
 
 /** The value of a setting for the folder of `git`; empty if it has none. Throws IO. */
 export function settingOf(git: LocalGit, name: string): string {
   return line(git, ['config', '--get', '--default', '', name]);
 }
+
+/**
+ * The paths, relative to the folder of `git`, for which gitattributes do not give the attribute `name`
+ * this value. Throws IO.
+ */
+export function withoutAttribute(
+  git: LocalGit,
+  paths: readonly string[],
+  name: string,
+  value: string,
+): readonly string[] {
+  const input = paths.map((path) => `${path}\0`).join('');
+  const answer = ask(git, ['check-attr', '-z', '--stdin', name], always, input).toString();
+  // PATH, NUL, ATTRIBUTE, NUL, VALUE, NUL.
+  const fields = answer.split('\0');
+  return paths.filter((_, index) => fields[3 * index + 2] !== value);
+}
+
+/**
+ * The dates of the commits since which files have their present content, by the absolute paths in
+ * `files`. The folder of `git` is the top of the working tree. Omits files that are outside, that
+ * differ from the last commit, or that are as old as a shallow clone. Throws IO.
+ */
+export function committedSince(git: LocalGit, files: readonly string[]): ReadonlyMap<string, Date> {
+  const names = files.flatMap((file) => nameInTree(git, file) ?? []);
+  if (names.length === 0) return new Map();
+  const blobs = line(git, ['hash-object', '--', ...names]).split('\n');
+  const wanted = new Map(names.map((name, at) => [name, blobs[at]]));
+  const dates = new Map<string, Date>();
+  for (const { name, before, blob, date } of changesOf(git, names))
+    if (blob === wanted.get(name) && !before.includes(blob) && !dates.has(name))
+      dates.set(name, date);
+  return new Map(
+    files.flatMap((file) => {
+      const date = dates.get(nameInTree(git, file) ?? '');
+      return date === undefined ? [] : [[file, date] as const];
+    }),
+  );
+}
+
+/** The path from the top of the working tree, after links; undefined for a file outside or none. */
+function nameInTree({ folder }: LocalGit, file: string): string | undefined {
+  if (!existsSync(file) || !isWithin(file, folder)) return undefined;
+  return relative(realpathSync(folder), realpathSync(file)).replaceAll(sep, '/');
+}
+
+/** A change of a file: the blob that a commit gave it, and those in the parents of the commit. */
+interface Change {
+  readonly name: string;
+  readonly before: readonly string[];
+  readonly blob: string;
+  readonly date: Date;
+}
+
+/** The changes of files, the newest first. */
+function changesOf(git: LocalGit, names: readonly string[]): readonly Change[] {
+  const isShallow = line(git, ['rev-parse', '--is-shallow-repository']) === 'true';
+  // The options undo settings of the user. -c also shows what only a merge changed.
+  const form = ['--raw', '-z', '-c', '--root', '--no-abbrev', '--no-renames', '--no-follow'];
+  const commit = ['--no-show-signature', '--format=%cI %p'];
+  const fields = ask(git, ['log', ...form, ...commit, '--', ...names])
+    .toString()
+    .split('\0');
+  const changes: Change[] = [];
+  let [day = '', parents = ''] = ['', ''];
+  for (let at = 0; at < fields.length; at++) {
+    const field = fields[at] ?? '';
+    // `DATE PARENTS`, for each file `:MODES BLOBS STATUS` and its path; a merge adds an empty field.
+    if (/^\n?:/.test(field)) {
+      const name = fields[++at] ?? '';
+      const before = field.split(' ').filter((word) => word.length >= HASH_DIGITS);
+      const blob = before.pop() ?? '';
+      // The oldest commits of a shallow clone seem to add every file.
+      if (!isShallow || parents !== '') changes.push({ name, before, blob, date: new Date(day) });
+    } else if (field !== '') [day = '', parents = ''] = field.split(/ (.*)/);
+  }
+  return changes;
+}
+
+/** The hexadecimal digits of a SHA-1; a SHA-256 has more. */
+const HASH_DIGITS = 40;
 
 /** Whether one folder is the other or below it, after links. */
 function isWithin(inner: string, outer: string): boolean {
@@ -272,14 +355,15 @@ function line(git: LocalGit, args: readonly string[]): string {
   return ask(git, args).toString().replace(/\n$/, '');
 }
 
-/** The output of git. Throws IO if git fails. */
-function ask(git: LocalGit, args: readonly string[], settings = always): Buffer {
+/** The output of git, which reads `input`. Throws IO if git fails. */
+function ask(git: LocalGit, args: readonly string[], settings = always, input?: string): Buffer {
   try {
     return execFileSync('git', ['--no-pager', ...settings, ...args], {
       cwd: git.folder,
       env: gitEnv(git),
       maxBuffer: MAX_ANSWER,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      input,
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       windowsHide: true,
     });
   } catch (cause) {

@@ -31,6 +31,18 @@ export interface Validity {
   readonly to: Date;
 }
 
+/** Undefined for a certificate that is valid now. */
+export function validityProblem({ from, to }: Validity): string | undefined {
+  const now = new Date();
+  if (to < now) return `expired on ${dayOf(to)}`;
+  return from > now ? `is not valid before ${dayOf(from)}` : undefined;
+}
+
+/** The date in UTC, such as 2026-01-31. */
+export function dayOf(date: Date): string {
+  return date.toISOString().replace(/T.*/, '');
+}
+
 /** A key that meets the policy. */
 export interface KeyFile extends ParsedKey {
   readonly kid: string;

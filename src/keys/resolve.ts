@@ -155,3 +155,19 @@ export function checkPin(kid: string, pin: string | undefined, thing: string): v
     ],
   });
 }
+
+/** The kid of a key, according to one place. */
+export interface Witness {
+  readonly place: string;
+  readonly kid: string;
+}
+
+/** Throws KEY_MISMATCH, with all fingerprints, if the places have different keys. */
+export function checkAgreement(name: string, witnesses: readonly Witness[]): void {
+  if (new Set(witnesses.map(({ kid }) => kid)).size < 2) return;
+  throw new KsealError('KEY_MISMATCH', 'fingerprint mismatch', {
+    thing: `key ${name}`,
+    hint: 'do not seal to it; ask the KMS manager which of them is right',
+    fingerprints: witnesses.map(({ place, kid }) => [place, describeKid(kid)]),
+  });
+}

@@ -48,6 +48,7 @@ const commands: readonly (readonly string[])[] = [
   [...rekeyAll, '--dry-run'],
   [...rekeyAll, '--from', './f.yaml'],
   ['verify', '--config', 'f.yaml', '.'],
+  ['doctor', '--config', 'f.yaml', '--online', '--debug'],
   ['fetch-pubkey', './f.yaml'],
   ['init', '--yes', '-k', './f.yaml', '--name', 'prod'],
   ['request', 'db', '-n', 'hr', '-k', 'k.pub', '--ask', 'a:It', '--target', 'f.yaml', '-o', 'out'],

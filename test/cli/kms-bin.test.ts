@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -53,6 +53,17 @@ test('opens a value, and prints no secret with all debug variables set', async (
   expect(cek).toHaveLength(32);
 });
 
+test('lists a key that the KMS refuses, and then its error', async () => {
+  const config = join(cwd, 'keys.yaml');
+  writeFileSync(config, `version: 1\nkeys: { hr: { file: hr.pub, source: 'gcpkms://${one}' } }\n`);
+  emulator.fault('GetPublicKey', { status: 'PERMISSION_DENIED', message: 'CANARY-words' });
+  const { code, stdout, stderr } = await kseal('keys --online --config keys.yaml');
+  expect(code).toBe(4);
+  expect(`${stdout}`).toMatch(/^hr +active +not pinned +\w{4}… +1 +access denied +hr\.pub /m);
+  expect(`${stderr}`).toMatch(/^kseal: error: .*: access denied: no permission /m);
+  expect(`${stderr}`).not.toMatch(/^\s+at |CANARY/m);
+});
+
 test.each([
   ['PERMISSION_DENIED', 1],
   ['UNAVAILABLE', 3],
@@ -64,4 +75,21 @@ test.each([
   expect(`${failed.stderr}`).toMatch(/^kseal: hint: /m);
   expect(`${failed.stderr}`).not.toMatch(/^\s+at |CANARY/m);
   expect(emulator.calls).toHaveLength(1 + calls);
+});
+
+test('doctor opens a random value, and prints neither it nor its CEK', async () => {
+  const key = `{ file: ../hr.pub, source: gcpkms://${one} }`;
+  mkdirSync(join(cwd, 'hr'));
+  writeFileSync(join(cwd, 'hr/key.yaml'), `version: 1\nkeys: { hr: ${key} }\n`);
+  const ended = await kseal('doctor --online --config hr/key.yaml', { env: debugVariables });
+  expect([ended.code, ended.signal]).toEqual([0, null]);
+  expect(`${ended.stdout}`).toMatch(/^ok +source +key hr: /m);
+  expect(`${ended.stdout}`).toMatch(/^ok +decrypt +key hr: /m);
+  const [sent, ...others] = emulator.calls.flatMap(({ ciphertext }) => ciphertext ?? []);
+  expect([sent?.length, others]).toEqual([256, []]);
+  const pem = emulator.version(one)?.privateKey?.export({ type: 'pkcs8', format: 'pem' });
+  const cek = cekOf(`.${sent?.toString('base64url')}`, `${pem}`);
+  expect(cek).toHaveLength(32);
+  if (cek !== undefined)
+    expect(leaksOf(cek, Buffer.concat([ended.stdout, ended.stderr]))).toEqual([]);
 });

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -42,7 +43,7 @@ test('key files need no network, program or KMS client', async () => {
   expect(await record(cwd, ['fetch-pubkey', 'k.pub'])).toMatchObject(quiet);
 });
 
-test('with a configured key only git is run, to identify the repository', async () => {
+test('with a configured key only git is run', async () => {
   const cwd = folderWithKeys();
   const kid = kidOfPem(readFileSync(join(cwd, 'k.pub')));
   const keys = `prod: { file: k.pub, source: '${HR}', kid: ${kid} }`;
@@ -51,6 +52,11 @@ test('with a configured key only git is run, to identify the repository', async 
   expect(sealed).toMatchObject({ code: 0, packages: [] });
   expect(new Set(sealed.actions)).toEqual(new Set(['run git']));
   expect(await record(cwd, ['keys'])).toMatchObject(quiet);
+  // In a repository, git knows the age of the file.
+  execFileSync('git', ['init', '--quiet'], { cwd });
+  const { actions, ...listed } = await record(cwd, ['keys']);
+  expect(listed).toMatchObject({ code: 0, packages: [] });
+  expect(new Set(actions)).toEqual(new Set(['run git']));
 });
 
 test('the recorder sees a client and its connections', async () => {

@@ -52,6 +52,20 @@ describe('a table', () => {
     );
   });
 
+  test('omits spare columns to fit, the last one first', () => {
+    const spare = ({ name }: Row): string => `${name}.pub`;
+    const all: readonly Column<Row>[] = [
+      ...columns,
+      { title: 'FILE', cell: spare, spare: true },
+      { title: 'SOURCE', cell: spare, spare: true },
+    ];
+    const titles = (width: number) => tableOf(rows, all, narrow(width)).split(/\n/)[0];
+    expect(titles(66)).toBe('NAME     TITLE                     KEY   FILE         SOURCE');
+    expect(titles(40)).toBe('NAME     TITLE         KEY   FILE');
+    expect(titles(28)).toBe('NAME     TITLE          KEY');
+    expect(tableOf(rows, all, narrow(20))).toContain('\nFILE    prod.pub\nSOURCE  prod.pub\n');
+  });
+
   test('wraps prose to fit', () => {
     expect(tableOf(rows, columns, narrow(30))).toBe(
       [

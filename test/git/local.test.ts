@@ -1,9 +1,10 @@
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fetchFile } from '../../src/git/fetch.ts';
 import {
   commitOf,
+  committedSince,
   contentsOf,
   fileAt,
   filesAt,
@@ -11,8 +12,15 @@ import {
   repositoryOf,
   settingOf,
   stagedFiles,
+  withoutAttribute,
 } from '../../src/git/local.ts';
-import { type GitWorld, gitWorld, program, Repository } from '../helpers/git-repository.ts';
+import {
+  configure,
+  type GitWorld,
+  gitWorld,
+  program,
+  Repository,
+} from '../helpers/git-repository.ts';
 
 /** A repository whose remote `origin` has this address in its configuration. */
 function withOrigin(url: string) {
@@ -208,18 +216,19 @@ describe('gitFiles', () => {
   const filesOf = (world: GitWorld, folder: string) => gitFiles({ folder, env: world.env });
 
   test.each([
-    ['without core.hooksPath', undefined, '.git/hooks'],
-    ['with a relative core.hooksPath, from the top', '.githooks', '.githooks'],
-    ['with an absolute core.hooksPath outside', '/usr/share/hooks', undefined],
-    ['with hooks switched off', '/dev/null', undefined],
-  ])('finds the hooks %s', (_, hooksPath, wanted) => {
+    ['without core.hooksPath', undefined, '.git/hooks', false],
+    ['with a relative core.hooksPath, from the top', '.githooks', '.githooks', false],
+    ['with an absolute core.hooksPath outside', '/usr/share/hooks', '/usr/share/hooks', true],
+    ['with hooks switched off', '/dev/null', '/dev/null', true],
+  ])('finds the hooks %s', (_, hooksPath, wanted, areShared) => {
     const world = gitWorld();
     const repository = new Repository(world);
     const { path } = repository;
     if (hooksPath !== undefined) repository.git('config', 'core.hooksPath', hooksPath);
     expect(filesOf(world, path)).toEqual({
       config: join(path, '.git/config'),
-      hooks: wanted && join(path, wanted),
+      hooks: resolve(path, wanted),
+      areShared,
     });
   });
 
@@ -240,4 +249,98 @@ test('settingOf returns a setting, and nothing without one', () => {
   expect(settingOf(git, 'diff.kseal.textconv')).toBe('');
   repository.git('config', 'diff.kseal.textconv', 'kseal inspect --textconv');
   expect(settingOf(git, 'diff.kseal.textconv')).toBe('kseal inspect --textconv');
+});
+
+test('withoutAttribute returns the paths for which an attribute has another value or none', () => {
+  const world = gitWorld();
+  const repository = new Repository(world);
+  const git = { folder: repository.path, env: world.env };
+  writeFileSync(join(repository.path, '.gitattributes'), '*.yaml diff=kseal\nb* diff=other\n');
+  const paths = ['a.yaml', 'deep/a\nb.yaml', 'b.yaml', 'c.json'];
+  expect(withoutAttribute(git, paths, 'diff', 'kseal')).toEqual(['b.yaml', 'c.json']);
+  expect(withoutAttribute(git, [], 'diff', 'kseal')).toEqual([]);
+});
+
+describe('committedSince', () => {
+  /** A repository, the same one at the time of a commit, and the years that files are from. */
+  function timed(world = gitWorld()) {
+    const { path } = new Repository(world);
+    const inYear = (year: number) =>
+      new Repository({
+        ...world,
+        env: { ...world.env, GIT_COMMITTER_DATE: `${year}-06-01T00:00:00Z` },
+      });
+    const years = (names: readonly string[], folder = path) => {
+      const files = names.map((name) => join(folder, name));
+      const since = committedSince({ folder, env: world.env }, files);
+      return files.map((file) => since.get(file)?.getUTCFullYear());
+    };
+    return { world, path, inYear, years };
+  }
+
+  test('is the commit that gave a file its content, not its mode', () => {
+    const { path, inYear, years } = timed();
+    inYear(2001).commit({ a: 'one', b: 'b', 'keys/: é': 'c', d: 'd' });
+    inYear(2002).commit({ a: 'two' });
+    chmodSync(join(path, 'a'), 0o755);
+    inYear(2003).commit({ d: 'D' });
+    inYear(2004).commit({ d: 'd' });
+    expect(years(['a', 'b', 'keys/: é', 'd', 'a'])).toEqual([2002, 2001, 2001, 2004, 2002]);
+  });
+
+  test('is unknown for a file that is changed, new, missing or outside', () => {
+    const { world, path, inYear, years } = timed();
+    inYear(2001).commit({ a: 'one', b: 'b', link: { link: 'b' } });
+    writeFileSync(join(path, 'a'), 'two');
+    writeFileSync(join(path, 'new'), 'new');
+    writeFileSync(join(world.folder, 'outside'), 'b');
+    const outside = '../../outside';
+    expect(years(['a', 'new', 'gone', outside, 'b', 'link'])).toEqual([
+      ...[undefined, undefined, undefined, undefined, 2001, 2001],
+    ]);
+    expect(years([outside])).toEqual([undefined]);
+  });
+
+  test('finds a content that only a merge made', () => {
+    const { inYear, years } = timed();
+    inYear(2001).commit({ a: 'one' });
+    inYear(2001).git('checkout', '-q', '-b', 'side');
+    inYear(2002).commit({ a: 'two' });
+    inYear(2002).git('checkout', '-q', 'main');
+    inYear(2003).commit({ a: 'three' });
+    inYear(2004).git('merge', '-q', '-s', 'ours', '--no-commit', 'side');
+    inYear(2004).commit({ a: 'both' });
+    expect(years(['a'])).toEqual([2004]);
+  });
+
+  test('is unknown for what is as old as a shallow clone', () => {
+    const { world, path, inYear, years } = timed();
+    inYear(2001).commit({ a: 'one', b: 'b' });
+    inYear(2002).commit({ c: 'c' });
+    inYear(2003).commit({ a: 'two' });
+    const clone = join(world.folder, 'clone');
+    inYear(2003).git('clone', '-q', '--depth=2', `file://${path}`, clone);
+    expect(years(['a', 'b', 'c'], clone)).toEqual([2003, undefined, undefined]);
+  });
+
+  test('does not depend on settings of the user', () => {
+    const { world, inYear, years } = timed();
+    configure(
+      world,
+      '[log]\nfollow = true\nshowRoot = false\nshowSignature = true\ndiffMerges = off\n[diff]\nrenames = copies\n[core]\nabbrev = 4\n',
+    );
+    inYear(2001).commit({ a: 'one' });
+    inYear(2002).commit({ b: 'two' });
+    inYear(2003).git('mv', 'a', 'c');
+    inYear(2003).commit({});
+    expect(years(['b'])).toEqual([2002]);
+    expect(years(['c'])).toEqual([2003]);
+  });
+
+  test('throws without a commit', () => {
+    const { path, years } = timed();
+    writeFileSync(join(path, 'a'), 'one');
+    expect(years([])).toEqual([]);
+    expect(() => years(['a'])).toThrow(expect.objectContaining({ code: 'IO' }));
+  });
 });

@@ -1,0 +1,233 @@
+import { dirname } from 'node:path';
+import {
+  CONFIG_NAME,
+  type Config,
+  isIgnored,
+  type PathRule,
+  rulesMatching,
+} from '../config/config.ts';
+import { expectedErrors, KsealError } from '../errors.ts';
+import { folderWith } from '../fs/read.ts';
+import { type KeyUsage, keyUsage } from '../inspect/usage.ts';
+import type { NamedText } from '../sources/texts.ts';
+import { counted, shellWord } from '../text.ts';
+import type { Finding as RuleFinding } from '../verify/rule.ts';
+import { type Verification, verifyText } from '../verify/verify.ts';
+import { type Finding, failed, failure, ok, skipped, warning } from './check.ts';
+import type { CheckedKey } from './keys.ts';
+
+/** Reads the configuration with `load`, and reports each error in it. */
+export function readConfiguration(load: () => Config | undefined): {
+  readonly config: Config | undefined;
+  readonly findings: readonly Finding[];
+} {
+  try {
+    const config = load();
+    return { config, findings: [configFinding(config)] };
+  } catch (thrown) {
+    const findings = expectedErrors(thrown).map((error) => failure('configuration', error));
+    return { config: undefined, findings };
+  }
+}
+
+function configFinding(config: Config | undefined): Finding {
+  const hint = 'kseal init';
+  if (config === undefined)
+    return warning('configuration', `no ${CONFIG_NAME} here or above`, hint);
+  const { path, keys, rules } = config;
+  if (keys.size === 0) return warning('configuration', `${path}: no keys are configured`, hint);
+  const contents = `${counted(keys.size, 'key')}, ${counted(rules.length, 'rule')}`;
+  return ok('configuration', `${path}: ${contents}`);
+}
+
+/** A private key in a file with the name of a key file. */
+export interface PrivateKeyFile {
+  /** The path in messages, and the absolute one. */
+  readonly path: string;
+  readonly file: string;
+  /** Whether git tracks the file or would add it. */
+  readonly mayBeCommitted: boolean;
+  readonly finding: RuleFinding;
+}
+
+/** The result of one walk through the texts of a repository. */
+export interface Survey {
+  /** The values that are sealed to each kid, in the texts that the configuration is for. */
+  readonly usage: ReadonlyMap<string, KeyUsage>;
+  /** The rules that match a file, and those that apply to one, because no earlier rule does. */
+  readonly matched: ReadonlySet<PathRule>;
+  readonly applied: ReadonlySet<PathRule>;
+  readonly privateKeys: readonly PrivateKeyFile[];
+  /** The findings of `kseal verify` in so many files, or the errors that keep it from judging. */
+  readonly judged: Tally | readonly KsealError[];
+}
+
+interface Tally {
+  readonly files: number;
+  readonly errors: number;
+  readonly warnings: number;
+}
+
+interface SurveyOptions {
+  readonly config: Config | undefined;
+  /** Whether the configuration was named, so that it is for all texts. */
+  readonly isNamed: boolean;
+  readonly judge: (text: NamedText) => Promise<Verification | undefined>;
+}
+
+/** Reads each text once, for all checks. Throws IO for a folder that cannot be read. */
+export async function surveyTexts(
+  texts: AsyncIterable<NamedText>,
+  { config, isNamed, judge }: SurveyOptions,
+): Promise<Survey> {
+  const [matched, applied] = [new Set<PathRule>(), new Set<PathRule>()];
+  const privateKeys: PrivateKeyFile[] = [];
+  const tally = { files: 0, errors: 0, warnings: 0 };
+  let errors: readonly KsealError[] = [];
+  const judgeText = async (text: NamedText) => {
+    try {
+      const result = await judge(text);
+      if (result !== undefined) tally.files++;
+      for (const { severity } of result?.findings ?? [])
+        tally[severity === 'error' ? 'errors' : 'warnings']++;
+    } catch (thrown) {
+      errors = expectedErrors(thrown);
+    }
+  };
+  async function* watched(): AsyncGenerator<NamedText> {
+    for await (const text of texts) {
+      if (text.isKeyFile) {
+        privateKeys.push(...privateKeysIn(text, config));
+        continue;
+      }
+      if (errors.length === 0) await judgeText(text);
+      if (config !== undefined && !isNamed && !isFor(config, text)) continue;
+      for (const [index, rule] of (config ? rulesMatching(config, text.file) : []).entries()) {
+        matched.add(rule);
+        if (index === 0) applied.add(rule);
+      }
+      yield text;
+    }
+  }
+  const usage = await keyUsage(watched());
+  const judged = errors.length > 0 ? errors : tally;
+  return { usage, matched, applied, privateKeys, judged };
+}
+
+/** Whether the configuration is the nearest one above a text. */
+function isFor({ folder }: Config, { file }: NamedText): boolean {
+  return folderWith(CONFIG_NAME, dirname(file)) === folder;
+}
+
+/** Judges a key file as `kseal verify` does, which must not depend on a valid configuration. */
+function privateKeysIn(text: NamedText, config: Config | undefined): readonly PrivateKeyFile[] {
+  const { path, typed, file, content } = text;
+  if (content instanceof KsealError || (config !== undefined && isIgnored(config, file))) return [];
+  const severities = config?.verify.rules ?? new Map();
+  const { findings } = verifyText({ path, typed, isKeyFile: true, content }, noPolicy, {
+    severities,
+  });
+  const [finding] = findings.filter(({ code }) => code === 'private-key');
+  if (finding === undefined) return [];
+  return [{ path, file, mayBeCommitted: text.mayBeCommitted(), finding }];
+}
+
+const noPolicy = {
+  ...{ keys: undefined, wantedKid: undefined, namespace: undefined, field: undefined },
+  ...{ maxScope: 'strict' as const, refusedKids: new Set<string>() },
+};
+
+/** Checks the rules of the configuration. */
+export function* ruleFindings(
+  { rules, path }: Config,
+  keys: readonly CheckedKey[],
+  { matched, applied }: Survey,
+): Generator<Finding> {
+  let sound = 0;
+  for (const rule of rules) {
+    const thing = `rule for ${rule.path}`;
+    const key = keys.find(({ name }) => name === rule.key);
+    if (key !== undefined && key.state !== 'active') {
+      const message = `${thing}: key ${key.name} is ${key.state}, so nothing can be sealed to it`;
+      yield failed('rules', message, `write key: ${activeName(keys)} to this rule in ${path}`);
+    } else if (!matched.has(rule)) {
+      const hint = `correct its path in ${path}, or seal a first value: kseal seal`;
+      yield warning('rules', `${thing}: matches no file`, hint);
+    } else if (!applied.has(rule)) {
+      const hint = `in ${path}, put it before the rules with a wider path`;
+      yield warning('rules', `${thing}: an earlier rule applies to each of its files`, hint);
+    } else sound++;
+  }
+  if (sound > 0) yield ok('rules', `${counted(sound, 'rule')} with an active key and files`);
+}
+
+/** The name of an active key to seal to, for a hint. */
+function activeName(keys: readonly CheckedKey[]): string {
+  return keys.find(({ state }) => state === 'active')?.name ?? 'NAME';
+}
+
+/** Checks the keys of the sealed values; `folder` is the place of all texts on a command line. */
+export function* valueFindings(
+  keys: readonly CheckedKey[],
+  { usage }: Survey,
+  folder: string,
+): Generator<Finding> {
+  for (const { name, names, kid, state } of keys) {
+    const used = kid === undefined ? undefined : usage.get(kid);
+    if (kid === undefined || name !== names[0]) continue;
+    if (used === undefined) yield ok('values', `key ${names.join(', ')}: no values`);
+    else {
+      const message = `key ${names.join(', ')}: ${countOf(used)}`;
+      const [path = folder, second] = used.files;
+      const place = shellWord(second === undefined ? path : folder);
+      const hint = `kseal rekey ${place} --from ${name} --to ${activeName(keys)}`;
+      if (state === 'active') yield ok('values', message);
+      else if (state === 'deprecated')
+        yield warning('values', `${message} on a deprecated key`, hint);
+      else yield failed('values', `${message} on a revoked key`, `${hint} --allow-revoked`);
+    }
+  }
+  const known = new Set(keys.map(({ kid }) => kid));
+  const others = [...usage].filter(([kid]) => !known.has(kid)).map(([, used]) => used);
+  if (others.length === 0 || keys.length === 0) return;
+  const all = {
+    values: others.reduce((sum, { values }) => sum + values, 0),
+    files: [...new Set(others.flatMap(({ files }) => files))],
+  };
+  const hint = `kseal inspect --by-key ${shellWord(folder)}`;
+  yield failed('values', `${countOf(all)} on keys that are not configured`, hint);
+}
+
+function countOf({ values, files }: KeyUsage): string {
+  return `${counted(values, 'sealed value')} in ${counted(files.length, 'file')}`;
+}
+
+/** The checks whose failures keep `kseal verify` from judging. */
+const obstacles: readonly string[] = ['configuration', 'key-file', 'key-pin'];
+
+/** Reports whether `kseal verify` has findings; `earlier` are the findings about the keys. */
+export function verifyFindings(
+  { judged }: Survey,
+  folder: string,
+  earlier: readonly Finding[],
+): readonly Finding[] {
+  const command = `kseal verify ${shellWord(folder)}`;
+  if (!('files' in judged)) {
+    const isReported = earlier.some(
+      ({ check, outcome }) => outcome === 'failed' && obstacles.includes(check),
+    );
+    if (isReported)
+      return [skipped('verify', `${command}: fails until the errors above are fixed`)];
+    return judged.map((error) => failure('verify', error));
+  }
+  const { errors, warnings } = judged;
+  if (judged.files === 0) return [skipped('verify', 'no manifests')];
+  const counts = [
+    ...(errors > 0 ? [counted(errors, 'error')] : []),
+    ...(warnings > 0 ? [counted(warnings, 'warning')] : []),
+  ].join(', ');
+  const files = counted(judged.files, 'file');
+  if (errors > 0) return [failed('verify', `${counts} in ${files}`, command)];
+  if (warnings > 0) return [warning('verify', `${counts} in ${files}`, command)];
+  return [ok('verify', `no findings in ${files}`)];
+}
