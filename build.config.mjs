@@ -20,9 +20,13 @@ const options = {
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
-  // The build for Node has debug switches, which print values. Reading them from the environment
-  // takes a sixth of the parsing time.
-  alias: { yaml: './node_modules/yaml/browser/index.js' },
+  alias: {
+    // The build for Node has debug switches, which print values. Reading them from the environment
+    // takes a sixth of the parsing time.
+    yaml: './node_modules/yaml/browser/index.js',
+    // node-fetch uses the URL of Node.js if there is one.
+    'whatwg-url': 'node:url',
+  },
   // gRPC loads it for services of its own, which kseal does not start.
   external: ['@grpc/proto-loader'],
   legalComments: 'eof',

@@ -35,7 +35,7 @@ const minified = { minifyWhitespace: true, minifySyntax: true };
 export async function programFiles(main, options, groups = groupsOfProgram) {
   const reached = await bundle(options, [main], { packages: 'external' });
   const sources = Object.keys(reached.metafile.inputs).filter((path) => path.startsWith('src/'));
-  const plugins = [withoutChildProcess, modulesApart(options.absWorkingDir)];
+  const plugins = [withoutChildProcess, withoutApis, modulesApart(options.absWorkingDir)];
   const { metafile, outputFiles } = await bundle(options, sources, { plugins });
   const outputs = outputFiles.map(({ path, text }) => {
     const output = metafile.outputs[relative(options.absWorkingDir, path).replaceAll('\\', '/')];
@@ -90,6 +90,17 @@ const withoutChildProcess = {
     onLoad({ filter: /commander[\\/]lib[\\/]command\.js$/ }, async ({ path }) => {
       const text = await readFile(path, 'utf8');
       return { contents: text.replace("require('node:child_process')", '{}') };
+    }),
+};
+
+/** The Kubernetes client has a class for each kind of object, and kseal uses none: 4 MB. */
+const withoutApis = {
+  name: 'without-apis',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
+      const full = join(resolveDir, path);
+      const isGenerated = /@kubernetes[\\/]client-node[\\/]dist[\\/]gen[\\/]/.test(full);
+      return isGenerated ? { path: full, sideEffects: false } : undefined;
     }),
 };
 

@@ -33,8 +33,20 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
   rekey: ['unseal', 'jwe', 'yaml', 'diagnostic.ts', 'text.ts', 'errors.ts'],
   doctor: [
-    ...['verify', 'inspect', 'unseal', 'keys', 'sources', 'config', 'jwe', 'git', 'fs'],
-    ...['text.ts', 'errors.ts'],
+    ...[
+      'webhook',
+      'verify',
+      'inspect',
+      'unseal',
+      'keys',
+      'sources',
+      'config',
+      'jwe',
+      'yaml',
+      'git',
+      'fs',
+    ],
+    ...['deadline.ts', 'text.ts', 'errors.ts'],
   ],
   // The library, which loads no configuration, and leaves files and processes to its caller.
   'index.ts': [
@@ -76,6 +88,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   fastify: ['webhook'],
   pino: ['webhook'],
   'prom-client': ['webhook'],
+  '@kubernetes/client-node': ['doctor'],
   commander: ['cli'],
   chalk: ['cli'],
   'cli-progress': ['cli'],
@@ -118,6 +131,7 @@ const processUsers = [
 /** Packages that are slow to load or use the network, so they are loaded by `import()`. */
 const lazy = [
   ...['google-auth-library', '@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'],
+  '@kubernetes/client-node',
   ...['chalk', 'cli-progress'],
   ...inquirer,
 ];
@@ -184,13 +198,15 @@ test('each package is imported only by the parts listed for it', () => {
   expect(wrong).toEqual([]);
 });
 
-test('only git starts a process, and only the webhook uses the network', () => {
+test('only git starts a process, and only the webhook and kubernetes.ts use the network', () => {
   const wrong = findings(({ path, code, imports }) => {
     const more: Record<string, readonly string[]> = {
       git: processBuiltins,
       // For the home folder in a path that is typed, and the name of the executable.
       cli: ['os', 'sea'],
       webhook: serverBuiltins,
+      // For the requests to the API server.
+      'doctor/kubernetes.ts': ['https'],
       'jwe/encrypt-pool.ts': threadBuiltins,
       'jwe/encrypt-worker.ts': threadBuiltins,
     };

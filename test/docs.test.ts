@@ -6,6 +6,7 @@ import {
   privateDecrypt,
 } from 'node:crypto';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -73,23 +74,43 @@ const PASSWORD = 'CANARY-typed';
 
 const KMS_KEY = 'projects/acme/locations/europe-west3/keyRings/kseal/cryptoKeys/hr';
 
+const algorithm = 'RSA_DECRYPT_OAEP_3072_SHA256';
+
 let kms: KmsEmulator;
 beforeAll(async () => {
-  const algorithm = 'RSA_DECRYPT_OAEP_3072_SHA256';
-  kms = await startKmsEmulator({
-    keys: {
-      [KMS_KEY]: [
-        { id: 3, algorithm },
-        { id: 4, algorithm },
-      ],
-    },
-  });
+  kms = await startKmsEmulator({ keys: { [KMS_KEY]: [{ id: 3, algorithm }] } });
 }, 30_000);
 afterAll(() => kms.stop());
 
+/** The state of a key version after a command of `gcloud kms keys versions`. */
+const statesAfter: Readonly<Record<string, string>> = {
+  disable: 'DISABLED',
+  destroy: 'DESTROY_SCHEDULED',
+};
+
+/** Changes the emulator as gcloud changes Cloud KMS; any other command fails. */
+function gcloud(command: string): Outcome {
+  const form =
+    /^gcloud kms keys versions (\w+) (?:(\d+) )?--key hr --keyring kseal --location europe-west3$/;
+  const [, verb = '', version] = form.exec(command) ?? [];
+  const state = statesAfter[verb];
+  const isNew = verb === 'create' && version === undefined;
+  if (isNew) kms.addVersion(KMS_KEY, { id: 4, algorithm });
+  else if (state === undefined || version === undefined) return { code: 1, printed: command };
+  else kms.setState(`${KMS_KEY}/cryptoKeyVersions/${version}`, state);
+  return { code: 0, printed: '' };
+}
+
 /** Prepares the folder of a page that expects more than the key pairs `prod` and `next`. */
 const standIns: Readonly<Record<string, (place: Workplace) => unknown>> = {
-  'docs/kms-manager.md': ({ git }) => git('init', '-q', '-b', 'main'),
+  'docs/kms-manager.md': async ({ folder, git, write }) => {
+    await git('init', '-q', '-b', 'main');
+    // The API server, which has the webhook open the Secret.
+    const opened = `kseal decrypt - -k 'gcpkms://${KMS_KEY}' > /dev/null`;
+    const script = `[ "$*" = 'create --dry-run=server -f -' ] && ${opened}`;
+    write({ '.bin/kubectl': `#!/bin/sh\n${script}\n`, '.git/info/exclude': '.bin\n' });
+    chmodSync(join(folder, '.bin/kubectl'), 0o755);
+  },
   'docs/cluster.md': async ({ write }) => {
     write({ 'client-ca.crt': (await makeAuthority('CN=kube-apiserver CA')).cert });
   },
@@ -129,6 +150,20 @@ const standIns: Readonly<Record<string, (place: Workplace) => unknown>> = {
       'unsealed.yaml',
     );
     program(folder, 'sops', 'decrypt api.yaml', 'decrypted.yaml');
+  },
+};
+
+/** The work of other people before a command of a page. */
+const meanwhile: Readonly<Record<string, (place: Workplace) => Promise<unknown>>> = {
+  // A branch from before the rules named the new key, with a value of its own.
+  'kseal rekey --to prod-2 --dry-run': async ({ git, run: spawn, folder }) => {
+    await git('switch', '-q', '-c', 'release-1', 'HEAD~1');
+    const seal = 'printf CANARY | kseal seal mail --stdin password -o clusters/prod/mail.yaml';
+    const { code, stderr } = await spawn(['sh', '-c', seal], { env: { HOME: folder } });
+    expect(code, `${stderr}`).toBe(0);
+    await git('add', 'clusters');
+    await git('commit', '-q', '-m', 'Seal the password of mail');
+    await git('switch', '-q', 'main');
   },
 };
 
@@ -215,6 +250,7 @@ const shellSyntax = /[|<>;&$"*`\\]/;
 
 /** Runs a plain kseal command in this process, which is faster, and any other in a shell. */
 async function run(command: string, { folder, run: spawn }: Workplace): Promise<Outcome> {
+  if (command.startsWith('gcloud ')) return gcloud(command);
   const env = { HOME: folder, KSEAL_KMS_ENDPOINT: kms.endpoint };
   const bare = command.replace(/ # .*/, '').replaceAll(/'[^']*'/g, '');
   if (bare.startsWith('kseal ') && !shellSyntax.test(bare)) {
@@ -241,6 +277,7 @@ async function runHere(command: string, cwd: string, env: Record<string, string>
 /** Runs a command of a page. Checks its exit code, and that it prints no value. */
 async function perform(line: string, place: Workplace): Promise<string> {
   const command = await completed(line, place.folder);
+  await meanwhile[command]?.(place);
   const { code, printed } = await run(command, place);
   const wanted = Number(/# exits (\d+)/.exec(line)?.[1] ?? 0);
   expect(code, `${line}\n${printed}`).toBe(wanted);
@@ -347,7 +384,7 @@ async function optionsOf(command: string): Promise<ReadonlySet<string>> {
 async function allOptions(): Promise<string[]> {
   const commands = [
     ...['init', 'keygen', 'fetch-pubkey', 'keys', 'seal', 'request', 'fill', 'inspect', 'verify'],
-    ...['decrypt', 'doctor', 'completion'],
+    ...['decrypt', 'rekey', 'doctor', 'completion'],
   ];
   const all = [...commands, 'webhook serve', 'webhook manifests', 'help'].map(optionsOf);
   return (await Promise.all(all)).flatMap((options) => [...options]);

@@ -462,7 +462,7 @@ function moves({ path }: Manifest, opened: readonly OpenedSecret[]): Message[] {
 
 /**
  * Returns what is lost if the result is sealed again without further options, namely scopes wider
- * than strict and the field stringData, and the commands that keep it.
+ * than strict and the field stringData, and the command that seals to another key and keeps it.
  */
 function losses(
   path: string,
@@ -484,11 +484,8 @@ function losses(
       ...(becomesData(one) ? note(one.values, 'under stringData') : []),
     ];
   });
-  const [hint, ...others] = waysToKeep(path, manifest, opened, flags);
-  return [
-    ...notes.map((text): Message => ({ kind: 'note', text, hint })),
-    ...others.map((text): Message => ({ kind: 'hint', text })),
-  ];
+  const hint = `to change only the key: ${rekeyCommand(path, flags)}`;
+  return notes.map((text) => ({ kind: 'note', text, hint }));
 }
 
 /** Whether seal renames stringData, as it does in a Secret without data. */
@@ -499,53 +496,32 @@ function becomesData({ secret, values }: OpenedSecret): boolean {
   );
 }
 
-/** The commands that seal the result again without the loss; none if nothing would be lost. */
-function waysToKeep(
-  path: string,
-  { secrets }: Manifest,
-  opened: readonly OpenedSecret[],
-  flags: DecryptFlags,
-): readonly string[] {
-  const inNamespace = flags.namespace === undefined ? '' : ` -n ${shellWord(flags.namespace)}`;
-  const open = commandFor([path], flags);
-  const all = opened.flatMap(({ values }) => values);
-  // Values that are not sealed yet get the narrowest scope.
-  const isWhole = all.length === secrets.reduce((sum, { entries }) => sum + entries.length, 0);
-  const present = new Set([...(isWhole ? [] : ['strict']), ...all.map(scopeOf)]);
-  const narrowest = scopes.find((scope) => present.has(scope)) ?? 'strict';
-  const scope = narrowest === 'strict' ? '' : ` --scope ${narrowest}`;
-  const options = `${scope}${opened.some(becomesData) ? ' --string-data' : ''}`;
-  const seal = `${open}${inNamespace} | kseal seal -f - -k NEW${inNamespace}${options}`;
-  if (present.size <= 1) return options === '' ? [] : [`to keep that: ${seal}`];
-  const others = opened.flatMap(({ secret: { name, namespace }, values }) => {
-    const isNamed = secrets.length > 1 && name !== undefined;
-    const place = isNamed && namespace !== undefined ? ` -n ${namespace}` : inNamespace;
-    const [from, into] = isNamed ? [` --name ${name}`, ` ${name}`] : ['', ''];
-    return values
-      .filter((value) => scopeOf(value) !== narrowest)
-      .map(({ entry: { key }, scope: own }) => {
-        const replace = `kseal seal --into NEW.yaml${into}${place} -k NEW --stdin ${key} --keep-newline`;
-        return `${open} --only ${key}${from}${place} | ${replace} --scope ${own}`;
-      });
-  });
-  return [`to keep that, seal each scope separately: ${seal} -o NEW.yaml`, ...others];
-}
-
 /** The scope that a value of another tool gets is strict. */
 const scopeOf = ({ scope = 'strict' }: OpenedValue): string => scope;
+
+const fileWord = (path: string) => (path === '-' ? 'FILE' : shellWord(path));
 
 /** The command that opens a whole file with the keys that were given. */
 function commandFor(paths: readonly string[], flags: DecryptFlags, keys = flags.key): string {
   const command = flags.raw === undefined ? 'kseal decrypt' : 'kseal decrypt --raw';
-  const files = paths.map((path) => (path === '-' ? 'FILE' : shellWord(path)));
-  return commandLine([command, ...files].join(' '), {
-    '-k': keys,
+  const line = [command, ...paths.map(fileWord)].join(' ');
+  return commandLine(line, { '-k': keys, ...openingOptions(flags) });
+}
+
+/** The command that moves the values of a file to another key. */
+function rekeyCommand(path: string, flags: DecryptFlags): string {
+  const keys = { '--to': 'NEW', '--from': flags.key };
+  return commandLine(`kseal rekey ${fileWord(path)}`, { ...keys, ...openingOptions(flags) });
+}
+
+function openingOptions(flags: DecryptFlags) {
+  return {
     '--config': flags.config,
     '--kms-endpoint': flags.kmsEndpoint,
     '--verify-signature': flags.verifySignature,
     '--accept-unbound': flags.acceptUnbound,
     '--allow-revoked': flags.allowRevoked,
-  });
+  };
 }
 
 /** The command that was typed, with other keys. */

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
 import { checks, type Finding, failure, type Outcome } from '../doctor/check.ts';
+import { clusterFindings } from '../doctor/cluster.ts';
 import { gitFindings, modeFinding } from '../doctor/git.ts';
 import { checkedKeys, keyFindings } from '../doctor/keys.ts';
 import {
@@ -15,21 +16,33 @@ import { sourceFindings, withoutSources } from '../doctor/sources.ts';
 import { expected, KsealError } from '../errors.ts';
 import { folderWith } from '../fs/read.ts';
 import { withoutCredentials } from '../git/errors.ts';
+import { isNamespace } from '../kubernetes/secret.ts';
 import { repositoryAround, textsInFiles } from '../sources/texts.ts';
 import { counted, jsonText, padded, printable, wrapped } from '../text.ts';
-import { type Colour, type IO, widthOn } from './io.ts';
+import { type Colour, type IO, version, widthOn } from './io.ts';
 import { addKeyOptions, configFor, type KeyFlags, keyContext } from './options.ts';
 import { paint, say, withProgress, writeStdout } from './print.ts';
 import { judgeFrom } from './verify-policy.ts';
+import { usage } from './webhook-options.ts';
 
 interface DoctorFlags extends KeyFlags {
   readonly online?: boolean;
+  readonly cluster?: boolean;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace?: string;
+  readonly auditPolicy?: string;
   readonly json?: boolean;
 }
 
 export function configure(command: Command, io: IO, exit: (code: number) => void): void {
   addKeyOptions(command)
     .option('--online', 'also ask the sources of the keys, and try to decrypt')
+    .option('--cluster', 'also check the webhook in the cluster of the current context')
+    .option('--kubeconfig <file>', 'the same in the cluster of this kubeconfig')
+    .option('--context <name>', 'the same in the cluster of this context')
+    .option('-n, --namespace <name>', 'the namespace of the webhook (default: "kseal")')
+    .option('--audit-policy <file>', 'the audit policy of the API server, to check it, too')
     .addOption(new Option('--json', 'print JSON'))
     .action(async (flags: DoctorFlags) => exit(await doctor(io, flags)));
 }
@@ -55,6 +68,8 @@ async function doctor(io: IO, flags: DoctorFlags): Promise<number> {
 async function* findingsOf(io: IO, flags: DoctorFlags): AsyncGenerator<Finding> {
   const { cwd, env } = io;
   const { config, findings } = readConfiguration(() => configFor(io, flags, undefined));
+  // Before anything is printed, because a kubeconfig that cannot be read is an error.
+  const inCluster = await clusterFindingsFor(io, flags, config);
   const keys = config === undefined ? [] : await checkedKeys(config, cwd);
   const first = [...findings, ...keyFindings(keys, env)];
   yield* first;
@@ -74,6 +89,24 @@ async function* findingsOf(io: IO, flags: DoctorFlags): AsyncGenerator<Finding> 
   yield modeFinding(cwd, config, found);
   const context = { ...keyContext(io, flags, config), note: noteOnce(io) };
   yield* flags.online ? await sourceFindings(keys, context) : withoutSources(keys);
+  yield* inCluster;
+}
+
+/** Throws USAGE, IO or CONFIG_INVALID. */
+async function clusterFindingsFor(
+  io: IO,
+  flags: DoctorFlags,
+  config: Config | undefined,
+): Promise<readonly Finding[]> {
+  const { cluster, kubeconfig, context, namespace = 'kseal', auditPolicy } = flags;
+  if (!cluster && kubeconfig === undefined && context === undefined) {
+    if (flags.namespace === undefined && auditPolicy === undefined) return [];
+    throw usage('-n and --audit-policy require --cluster', '--cluster');
+  }
+  if (!isNamespace(namespace)) throw usage('-n must be a namespace', '-n kseal');
+  const { cwd, env } = io;
+  const where = { kubeconfig, context, auditPolicy, namespace };
+  return clusterFindings({ ...where, ...{ cwd, env, config, version } });
 }
 
 /** Reads the files below `folder`, a path relative to the current one; or returns the error. */

@@ -236,11 +236,15 @@ export const topics: Readonly<Record<string, Topic>> = {
   },
   doctor: {
     about:
-      'Checks the configuration, the keys, the sealed values and git, offline and without a private key, and prints a line for each check, with the next command for each warning and failure. With --online it also asks the source of each key, and opens a random value with it. It changes nothing and asks nothing.',
-    groups: { Key: 'online config kms-endpoint verify-signature', Output: 'json' },
+      'Checks the configuration, the keys, the sealed values and git, offline and without a private key, and prints a line for each check, with the next command for each warning and failure. With --online it also asks the source of each key, and opens a random value with it; with --cluster it checks the webhook. It changes nothing and asks nothing.',
+    groups: {
+      Key: 'online config | kms-endpoint verify-signature',
+      Cluster: 'cluster kubeconfig namespace | context audit-policy',
+      Output: 'json',
+    },
     examples: [
       ['kseal doctor', 'offline'],
-      ['kseal doctor --online', 'with the KMS'],
+      ['kseal doctor --online --cluster', 'with the KMS and the cluster'],
       ['kseal doctor --json', 'for programs'],
     ],
     exits: [0, 1, 2],

@@ -28,7 +28,7 @@ import {
 } from '../seal/seal.ts';
 import type { ValuePolicy } from '../seal/value-warnings.ts';
 import { isFolder, manifestsIn } from '../sources/texts.ts';
-import { counted, grouped, listOf, MAX_LISTED, shellWord } from '../text.ts';
+import { counted, grouped, listOf, shellWord } from '../text.ts';
 import {
   checkOutput,
   pairs,
@@ -40,7 +40,7 @@ import {
   yamlStream,
 } from './files.ts';
 import type { IO } from './io.ts';
-import { addKeyOptions, commandLine, configFinder, keyKinds, sayScope } from './options.ts';
+import { addKeyOptions, commandLine, keyKinds, sayScope } from './options.ts';
 import { progressOn, say, sayAll, warn, warningsAbout, withProgress } from './print.ts';
 import { askYesNo, canAsk } from './prompt.ts';
 import {
@@ -678,7 +678,7 @@ async function sealFiles(
       confidential: false,
     });
   sayCounts(io, results);
-  await warnAboutDeprecated(io, results, flags);
+  await warnAboutDeprecated(io, results, { ...flags, file: arguments_ });
 }
 
 /** Prints how many values of each file were sealed, and of all files together. */
@@ -819,43 +819,34 @@ async function warnAboutDeprecated(
   results: readonly SealedFile[],
   flags: SealFlags,
 ): Promise<void> {
-  const find = configFinder(io, flags);
+  const knownOf = knownFrom(io, flags);
   const known = new Map<Config, ReturnType<typeof keyStatuses>>();
-  const found: { readonly path: string; readonly names: readonly string[] }[] = [];
+  const found: { path: string; names: readonly string[]; to: string | undefined }[] = [];
   for (const { path, keptKids } of results) {
     if (path === '-' || keptKids.length === 0) continue;
-    const config = find(dirname(resolve(io.cwd, path)));
+    const { config, reference: to } = knownOf([flags.output, path]);
     if (config === undefined) continue;
     const statuses = known.get(config) ?? keyStatuses(config);
     known.set(config, statuses);
     const { of } = await statuses;
     const states = keptKids.map((kid) => of(kid)).filter(({ state }) => state === 'deprecated');
-    if (states.length > 0) found.push({ path, names: states.map(({ names }) => names[0] ?? '') });
+    if (states.length > 0)
+      found.push({ path, names: states.map(({ names }) => names[0] ?? ''), to });
   }
   const names = found.flatMap((file) => file.names);
   if (names.length === 0) return;
   const values = `${counted(names.length, 'value')} ${names.length === 1 ? 'is' : 'are'}`;
   const files = found.length === 1 ? (found[0]?.path ?? '') : counted(found.length, 'file');
+  const paths = flags.file.filter((path) => path !== '-').map(shellWord);
+  const [to = 'NEW', other] = new Set(found.map((file) => file.to));
   warn(io, {
     message: `${files}: ${values} still sealed to deprecated key ${listOf([...new Set(names)])}`,
-    hint: `to seal them again: ${sealAgain(
-      found.map(({ path }) => path),
-      flags,
-    )}`,
+    hint: commandLine(`to move them: kseal rekey ${paths.join(' ')}`, {
+      '--to': other === undefined ? to : 'NEW',
+      '--pin': flags.pin,
+      '--config': flags.config,
+    }),
   });
-}
-
-/** A command for one file, a loop for a few, and one with FILE for many. */
-function sealAgain(paths: readonly string[], flags: SealFlags): string {
-  const shared = { '-n': flags.namespace, '--config': flags.config };
-  const open = commandLine('kseal decrypt FILE', shared);
-  const seal = commandLine('kseal seal -f -', { '-k': flags.key, '--pin': flags.pin, ...shared });
-  const command = `${open} | ${seal} -o FILE --force`;
-  const [path = '', second] = paths.map(shellWord);
-  if (second === undefined) return command.replaceAll('FILE', () => path);
-  if (paths.length > MAX_LISTED) return `for each file, ${command}`;
-  const inLoop = command.replaceAll('FILE', '"$$file"');
-  return `for file in ${paths.map(shellWord).join(' ')}; do ${inLoop}; done`;
 }
 
 /** Returns a manifest whose only Secrets are inside other objects, which kseal does not edit. */

@@ -14,7 +14,10 @@ export interface Finding {
   readonly hint?: string | undefined;
 }
 
-/** The checks of a repository and, from `source` on, of `--online`, in the order of the report. */
+/**
+ * The checks in the order of the report: of a repository, from `source` on of `--online`, and from
+ * `cluster-version` on of a cluster.
+ */
 export const checks = {
   configuration: '`.kseal.yaml` is there and valid',
   'key-file': 'the public key file of each key can be read, meets the policy and is not weak',
@@ -33,6 +36,19 @@ export const checks = {
   source: 'the source of each key has the same key, and its version is enabled',
   'private-file': 'each private key file on this machine fits its public key',
   decrypt: 'the KMS opens a random value that was just sealed to the key, if you may decrypt',
+  'cluster-version': 'the API server answers, and is Kubernetes 1.30 or newer',
+  'cluster-webhook':
+    'the MutatingWebhookConfiguration is that of this version of kseal, and calls a Service that exists',
+  'cluster-ready': 'pods and endpoints of the webhook are ready',
+  'cluster-image': 'the image of the webhook has the version of this kseal',
+  'cluster-ca': 'the CA that the API server trusts for the webhook is valid for 30 days',
+  'cluster-tls':
+    'the serving certificate is valid for 30 days and the name of the Service, and signed by that CA',
+  'cluster-policy': 'the policy is bound, denies, and is that of this version of kseal',
+  'cluster-audit': 'the audit policy keeps plaintext of Secrets out of the audit log',
+  'cluster-stored': 'no Secret is stored sealed',
+  'cluster-keys':
+    'the keys of the webhook are in `.kseal.yaml`, and it knows which are deprecated or revoked',
 } as const;
 
 export type CheckId = keyof typeof checks;

@@ -44,7 +44,7 @@ export function planMoves(
   kid: string,
   { acceptUnbound }: { readonly acceptUnbound: boolean },
 ): Plan {
-  const found = findSealed(source);
+  const found = findSealed(source).filter(({ jwe }) => jwe.includes('.'));
   const position = positionsIn(source);
   const moves: Move[] = [];
   const errors: KsealError[] = [];
@@ -65,10 +65,13 @@ export function planMoves(
   for (const { offset, isJson } of findFragments(source, found)) {
     const location = { position: position(offset) };
     if (isJson) errors.push(located(locationOf(path, location), inJson(path)));
-    else fragments.push(location);
+    else if (wholeHeader.test(source.slice(offset, offset + 60))) fragments.push(location);
   }
   return { moves, kept, errors, fragments };
 }
+
+/** Anything shorter, as in the match conditions of the webhook, is not the rest of a value. */
+const wholeHeader = /^[\w-]{60}$/;
 
 /** The place of a value that is bound to one. */
 function placeIn({ header: { binding } }: CompactJwe): Pick<Location, 'secret' | 'key'> {

@@ -426,7 +426,7 @@ function keep(plan: Plan, key: string, jwe: CompactJwe, options: SealOptions): r
   plan.bytes += leastPlaintext(jwe);
   return plan.place === undefined
     ? []
-    : checkSealed(jwe, { ...plan.place, key }, options.knownKeys);
+    : checkSealed(jwe, { ...plan.place, key }, options.knownKeys, plan.path);
 }
 
 function takeOver(

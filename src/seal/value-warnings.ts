@@ -12,7 +12,7 @@ import {
   startsLikeSops,
   toolNamedIn,
 } from '../manifest/other-tools.ts';
-import { decodeUtf8 } from '../text.ts';
+import { decodeUtf8, shellWord } from '../text.ts';
 
 export interface ValuePolicy {
   /** Warnings about values are errors. */
@@ -139,15 +139,17 @@ function findWarnings(plaintext: Plaintext): readonly ValueWarning[] {
 /**
  * Checks that a sealed value may stay: that it opens at `place`, and that its key is one of
  * `knownKeys` (undefined: any key) and as long as its encrypted key, which is all that can be known
- * of the key of an unbound value. Returns warnings. Throws BINDING_MISMATCH, KEY_UNKNOWN or
- * JWE_MALFORMED.
+ * of the key of an unbound value. `path` is for hints. Returns warnings. Throws BINDING_MISMATCH,
+ * KEY_UNKNOWN or JWE_MALFORMED.
  */
 export function checkSealed(
   jwe: CompactJwe,
   place: Place,
   knownKeys: ReadonlyMap<string, number | undefined> | undefined,
+  path: string,
 ): readonly Warning[] {
   const { header, encryptedKey } = jwe;
+  const rekey = () => `kseal rekey ${path === '-' ? 'FILE' : shellWord(path)} --to NEW`;
   const lengthProblem = (bits: number | undefined) =>
     bits && keyLengthProblem(jwe, Math.ceil(bits / 8));
   const problem = lengthProblem(knownKeys?.get(header.kid ?? ''));
@@ -155,7 +157,7 @@ export function checkSealed(
   if (header.binding === undefined) {
     if (knownKeys !== undefined && [...knownKeys.values()].every(lengthProblem)) {
       throw new KsealError('KEY_UNKNOWN', `sealed to another key, RSA-${encryptedKey.length * 8}`, {
-        hint: 'seal everything again: kseal decrypt FILE -k OLD --accept-unbound | kseal seal -f - -k NEW',
+        hint: `to move it to the key that you seal to: ${rekey()} --accept-unbound`,
       });
     }
     const message =
@@ -165,7 +167,7 @@ export function checkSealed(
   checkBinding(header.binding, place);
   if (knownKeys !== undefined && !knownKeys.has(header.kid ?? '')) {
     throw new KsealError('KEY_UNKNOWN', `sealed to another key, ${header.kid}`, {
-      hint: 'pass that key with -k, or seal everything again: kseal decrypt FILE -k OLD | kseal seal -f - -k NEW',
+      hint: `pass that key with -k, or move it to the key that you seal to: ${rekey()}`,
     });
   }
   return [];

@@ -22,7 +22,7 @@ export function candidatesFor(
   const usable = candidates.filter(({ state }) => allowRevoked || state !== 'revoked');
   if (usable.length > 0) return usable.slice(0, MAX_TRIES);
   throw new KsealError('KEY_REVOKED', `sealed to revoked key ${first.kid}`, {
-    hint: 'seal the value again with the current key',
+    hint: 'seal a new value, or move this one: kseal rekey FILE --to NEW --allow-revoked',
   });
 }
 

@@ -196,6 +196,19 @@ export function sealCommand(path: string, { sealKey }: Policy): string {
   return path === '-' ? `kseal seal -f -${key}` : `kseal seal -f ${shellWord(path)} -i${key}`;
 }
 
+/**
+ * Returns the command that moves the values of a file to the key for its path, or if no rule names
+ * one, to the only active key.
+ */
+export function rekeyCommand(path: string, { keys, wantedKid, refusedKids }: Policy): string {
+  const active = [...(keys ?? [])].filter(
+    ([kid, { state, name }]) => state === 'active' && name !== undefined && !refusedKids.has(kid),
+  );
+  const [only, other] = active.filter(([kid]) => kid === (wantedKid ?? kid));
+  const name = other === undefined ? only?.[1].name : undefined;
+  return `kseal rekey ${path === '-' ? 'FILE' : shellWord(path)} --to ${shellWord(name ?? 'NEW')}`;
+}
+
 /** How to judge a template. */
 export const renderFirst =
   'render it first, and verify the result: helm template . | kseal verify -';
@@ -238,15 +251,15 @@ function hasName(bound: Binding & { scope: 'strict' }, { name, generateName }: J
   return bound.name === name || !isSecretName(name);
 }
 
-/** Reports a value whose key is in the given state; `hintFor` takes the name of the key. */
+/** Reports a value whose key is in the given state. */
 export function keyInState(
   { position, key, kid }: JudgedValue,
   { keys }: Policy,
   state: KeyState,
-  hintFor: (name: string | undefined) => string,
+  hintFor: () => string,
 ): readonly Violation[] {
   const known = kid === undefined ? undefined : keys?.get(kid);
   if (known?.state !== state) return none;
   const name = known.name === undefined ? kid : `${known.name} (${kid})`;
-  return [{ position, key, message: `sealed to ${state} key ${name}`, hint: hintFor(known.name) }];
+  return [{ position, key, message: `sealed to ${state} key ${name}`, hint: hintFor() }];
 }

@@ -83,9 +83,15 @@ function privateKeyIn({ bytes, shown }: PemFile): KeyObject {
  * through the other certificates of its file; and the pair itself. Throws CERTIFICATE_INVALID.
  */
 export function checkServing(pair: PairFiles, ca: PemFile, host: string): void {
+  checkPair(pair);
+  checkIssued(pair.cert, ca, host);
+}
+
+/** The same without the private key, and without the date. Throws CERTIFICATE_INVALID. */
+export function checkIssued(cert: PemFile, ca: PemFile, host: string): void {
   const roots = certificatesIn(ca);
-  const [leaf, ...intermediates] = checkPair(pair);
-  const { shown } = pair.cert;
+  const [leaf, ...intermediates] = certificatesIn(cert);
+  const { shown } = cert;
   // Go ignores the common name.
   if (leaf.checkHost(host, { subject: 'never' }) === undefined) {
     const problem = `not valid for ${host}, the host that the API server calls`;

@@ -71,15 +71,13 @@ test('the notes on many files are ten lines at most, with one command for all', 
   expect(lines).toHaveLength(11);
   expect(lines[8]).toMatch(/^kseal: many\/04\.yaml:1:1: Secret hr\/db4: data key "a" was sealed /);
   expect(lines.slice(9)).toEqual([
-    'kseal: hint: to keep that: kseal decrypt FILE -k k.pem | kseal seal -f - -k NEW --scope namespace-wide --string-data',
+    'kseal: hint: to change only the key: kseal rekey FILE --to NEW --from k.pem',
     'kseal: and 15 more messages; --debug prints all',
   ]);
   // For a few files, each has the command that can be pasted.
   expect(
     (await linesOf('many/03.yaml', 'many/04.yaml')).filter((line) => /hint/.test(line)),
   ).toEqual(
-    ['03', '04'].map((name) =>
-      expect.stringContaining(`kseal decrypt many/${name}.yaml -k k.pem |`),
-    ),
+    ['03', '04'].map((name) => expect.stringContaining(`kseal rekey many/${name}.yaml --to NEW`)),
   );
 });

@@ -17,6 +17,7 @@ import { nameOf, pageOf, synonyms, topics } from '../../src/cli/help.ts';
 import { main } from '../../src/cli/main.ts';
 import { manPages } from '../../src/cli/man.ts';
 import { wholeProgram } from '../../src/cli/program.ts';
+import { kubeconfigText, startServer } from '../helpers/api-server.ts';
 import { makeAuthority, writeServingPair } from '../helpers/certificates.ts';
 import { sourceFiles } from '../helpers/imports.ts';
 import { type Surroundings, type TestIO, testIO } from '../helpers/io.ts';
@@ -281,6 +282,10 @@ describe('the examples', () => {
       folder,
       Object.fromEntries(Object.entries(extras).filter(([name]) => line.includes(name))),
     );
+    if (line.includes('--cluster')) {
+      const server = await startServer(() => ({ status: 403, body: {} }));
+      write(folder, { '.kube/config': kubeconfigText({ server }) });
+    }
     const stdin = line.includes('--stdin') ? Buffer.from('CANARY-piped') : undefined;
     // A large key takes seconds.
     const small = /^kseal keygen(?!.*--bits)/.test(line) ? ' --bits 2048' : '';

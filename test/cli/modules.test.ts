@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
+import { startServer, writeKubeconfig } from '../helpers/api-server.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { runBin } from '../helpers/spawn.ts';
 
@@ -84,6 +85,24 @@ test('a value from a pipe needs no parser, no schema and no WebCrypto', async ()
     /^(?:yaml|valibot|jose|node:(?:child_process|readline|tls|zlib)|node:internal\/crypto\/webcrypto)$|^src\/(?:yaml\/parse|config\/schema|cli\/prompt|git\/local|manifest\/nested)\.ts$/;
   expect(modules).toContain('node:crypto');
   expect(modules.filter((name) => unneeded.test(name))).toEqual([]);
+});
+
+const client = /^@kubernetes\/client-node$|^src\/doctor\/kubernetes\.ts$/;
+const denied = { status: 403, body: {} };
+
+test('kseal doctor loads the client of Kubernetes only for a cluster', async () => {
+  const token = 'CANARY-token';
+  const server = await startServer(({ path, authorization }) => {
+    if (authorization !== `Bearer ${token}`) return { status: 401, body: {} };
+    return path === '/version' ? { status: 200, body: { gitVersion: 'v1.35.4' } } : denied;
+  });
+  const script = `console.log(JSON.stringify({ status: { token: '${token}' } }))`;
+  const exec = { command: process.execPath, args: ['-e', script] };
+  const cwd = folderWithKeys();
+  const kubeconfig = join(cwd, writeKubeconfig(cwd, { server, user: { exec } }));
+  const loaded = await modulesLoadedBy(['doctor', '--kubeconfig', kubeconfig]);
+  expect(loaded.filter((name) => client.test(name))).toHaveLength(2);
+  expect((await modulesLoadedBy(['doctor'])).filter((name) => client.test(name))).toEqual([]);
 });
 
 test('--version loads neither commander nor a module for terminals', async () => {

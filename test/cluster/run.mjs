@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { binaries } from './binaries.mjs';
 import { checklist } from './checklist.mjs';
+import { doctor } from './checks/doctor.mjs';
 import { healing } from './checks/healing.mjs';
 import { beforeInstallation, installation } from './checks/installation.mjs';
 import { limits } from './checks/limits.mjs';
@@ -29,6 +30,7 @@ const chapters = {
   limits,
   'webhook outage': webhookOutage,
   healing,
+  doctor,
   traces,
 };
 

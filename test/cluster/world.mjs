@@ -38,12 +38,24 @@ export async function createWorld(folder, programs) {
     pod = await startPod({ folder, get: cluster.get });
   };
   return {
-    ...{ folder, kms, kseal, shell, audited },
+    ...{ folder, kms, kseal, shell, audited, cryptoKey },
     ...cluster,
     seal: sealWith(kseal),
     startWebhook,
     stopWebhook: () => pod.stop(),
     webhookPort: () => pod.port,
+    /**
+     * Runs `kseal doctor` in a folder. Resolves to its exit code, its findings about the cluster, and
+     * its output.
+     */
+    doctor: async (cwd, ...flags) => {
+      const args = [bin, 'doctor', '--json', ...flags];
+      const { code, stdout, stderr } = await shell(process.execPath, args, { cwd });
+      if (code > 1) throw new Error(stderr.trim());
+      const isOfCluster = ({ check }) => check.startsWith('cluster-');
+      const findings = JSON.parse(stdout).findings.filter(isOfCluster);
+      return { code, findings, text: stdout + stderr };
+    },
   };
 }
 

@@ -573,13 +573,15 @@ describe('checkSealed', () => {
           ['x', 3072],
           [kid, undefined],
         ]),
+        'db.yaml',
       ),
     ).toEqual([]);
-    expect(checkSealed(sealed({ binding, kid }), place, undefined)).toEqual([]);
+    expect(checkSealed(sealed({ binding, kid }), place, undefined, 'db.yaml')).toEqual([]);
   });
 
   test('rejects a value in another place, and names both', () => {
-    const move = () => checkSealed(sealed({ binding, kid }), { ...place, name: 'db2' }, undefined);
+    const move = () =>
+      checkSealed(sealed({ binding, kid }), { ...place, name: 'db2' }, undefined, 'db.yaml');
     expect(thrownBy(move)).toMatchObject({
       code: 'BINDING_MISMATCH',
       message: 'sealed for hr/db, data key "password", found in hr/db2, data key "password"',
@@ -588,11 +590,11 @@ describe('checkSealed', () => {
 
   test.each([[[]], [['x']]])('rejects a value with another key than %j', (kids) => {
     const known = new Map(kids.map((one) => [one, 2048]));
-    const checked = () => checkSealed(sealed({ binding, kid }), place, known);
+    const checked = () => checkSealed(sealed({ binding, kid }), place, known, 'db.yaml');
     expect(thrownBy(checked)).toMatchObject({
       code: 'KEY_UNKNOWN',
       message: expect.stringContaining(kid),
-      hint: expect.stringContaining('kseal decrypt'),
+      hint: expect.stringContaining('kseal rekey db.yaml --to NEW'),
     });
   });
 
@@ -600,10 +602,12 @@ describe('checkSealed', () => {
     'rejects a value whose encrypted key is not as long as the modulus: %j',
     (header) => {
       const value = { ...sealed(header), encryptedKey: new Uint8Array(256) };
-      expect(checkSealed(value, place, new Map([[kid, 2047]]))).toHaveLength(
+      expect(checkSealed(value, place, new Map([[kid, 2047]]), 'db.yaml')).toHaveLength(
         header.binding ? 0 : 1,
       );
-      expect(thrownBy(() => checkSealed(value, place, new Map([[kid, 4096]])))).toMatchObject({
+      expect(
+        thrownBy(() => checkSealed(value, place, new Map([[kid, 4096]]), 'db.yaml')),
+      ).toMatchObject({
         code: 'JWE_MALFORMED',
         message: 'JWE encrypted key has 256 bytes, expected 512 for its RSA key',
         hint: 'seal the value again',
@@ -617,7 +621,7 @@ describe('checkSealed', () => {
     'returns a warning about an unbound value that a key may open: %j',
     (lengths) => {
       const known = lengths && new Map(lengths.map((bits, index) => [`${index}`, bits]));
-      const [warning, ...more] = checkSealed(unbound, place, known);
+      const [warning, ...more] = checkSealed(unbound, place, known, 'db.yaml');
       expect(warning?.message).toContain('is not bound to a Secret');
       expect(more).toEqual([]);
     },
@@ -628,7 +632,7 @@ describe('checkSealed', () => {
       [kid, 4096],
       ['x', 3072],
     ]);
-    expect(thrownBy(() => checkSealed(unbound, place, known))).toMatchObject({
+    expect(thrownBy(() => checkSealed(unbound, place, known, 'db.yaml'))).toMatchObject({
       code: 'KEY_UNKNOWN',
       message: 'sealed to another key, RSA-2048',
       hint: expect.stringContaining('--accept-unbound'),

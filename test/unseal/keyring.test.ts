@@ -60,7 +60,7 @@ describe('a value whose kid is in the keyring', () => {
       expect(thrownBy(() => candidatesFor(value, revoked))).toEqual({
         code: 'KEY_REVOKED',
         message: expect.stringMatching(/^sealed to revoked key a{43}$/),
-        hint: 'seal the value again with the current key',
+        hint: 'seal a new value, or move this one: kseal rekey FILE --to NEW --allow-revoked',
       });
       expect(candidatesFor(value, revoked, { allowRevoked: true })).toEqual(revoked);
     }

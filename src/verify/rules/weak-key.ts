@@ -7,7 +7,7 @@ export const weakKey: Rule = {
   summary: 'values sealed to a weak key',
   why: 'Anyone who breaks the key in twenty years can read the values that are in Git today. NIST SP 800-57 recommends RSA keys of at least 3072 bits for that long; kseal refuses keys below 2048 bits. Each Secret and key is reported once.',
   wrong: '# RSA-2048',
-  right: '# RSA-3072 or RSA-4096: seal the values again to a new key version',
+  right: '# RSA-3072 or RSA-4096: kseal rekey --to NEW',
   inTemplates: true,
   checkSecret: ({ values }, policy) => {
     const first = new Map<string, { value: JudgedValue; bits: number }>();
@@ -32,9 +32,9 @@ function bitsOf(value: JudgedValue, { keys }: Policy): number | undefined {
 function violation({ position, key }: JudgedValue, bits: number): Violation {
   if (bits >= MIN_BITS && bits <= MAX_BITS) {
     const message = `sealed to RSA-${bits}, which is weak; use ${WEAK_BITS} bits or more`;
-    return { position, key, message, hint: 'seal the values again to a longer key' };
+    return { position, key, message, hint: 'move the values to a longer key with kseal rekey' };
   }
   const message = `sealed to RSA-${bits}, but only ${MIN_BITS} to ${MAX_BITS} bits are allowed`;
-  const hint = 'seal the values again to a key of 3072 or 4096 bits';
+  const hint = 'move the values to a key of 3072 or 4096 bits with kseal rekey';
   return { position, key, message, hint, severity: 'error' };
 }

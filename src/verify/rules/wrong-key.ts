@@ -1,4 +1,4 @@
-import { misplacedPart, none, type Rule } from '../rule.ts';
+import { misplacedPart, none, type Rule, rekeyCommand } from '../rule.ts';
 
 export const wrongKey: Rule = {
   id: 'wrong-key',
@@ -7,7 +7,7 @@ export const wrongKey: Rule = {
   why: 'A key belongs to one cluster. The rule for this path in .kseal.yaml names a key, and the value is sealed to another one that is known and active, so it will not open where this manifest is applied.',
   wrong:
     '# rules: [{ path: "clusters/prod/**", key: prod }], and a value there is sealed to staging',
-  right: '# kseal seal -k prod …',
+  right: '# kseal rekey db.yaml --to prod',
   inTemplates: true,
   checkValue: (value, secret, policy) => {
     const { position, key, kid } = value;
@@ -19,7 +19,7 @@ export const wrongKey: Rule = {
     if (misplacedPart(value, secret, policy) !== undefined) return none;
     const [actual, wanted] = [known?.name ?? kid, keys?.get(wantedKid)?.name ?? wantedKid];
     const message = `sealed to key ${actual}, but the key for this path is ${wanted}`;
-    const hint = `seal the plaintext again with -k ${wanted}, or change the rule for this path`;
+    const hint = `move it: ${rekeyCommand(secret.path, policy)}; or seal the plaintext again with -k ${wanted}, or change the rule for this path`;
     return [{ position, key, message, hint }];
   },
 };

@@ -54,7 +54,10 @@ const holdsSealed = {
  * Makes the API server call the webhook. It fails closed, because an unopened value must not be
  * stored. Secrets without sealed values are never sent, so they do not depend on the webhook.
  */
-export function mutatingWebhook({ namespace, tls }: ManifestOptions): KubernetesObject {
+export function mutatingWebhook({
+  namespace,
+  tls,
+}: Pick<ManifestOptions, 'namespace' | 'tls'>): KubernetesObject {
   const injected = { 'cert-manager.io/inject-ca-from': `${namespace}/${NAME}` };
   const trusted = tls.kind === 'pair' ? { caBundle: Buffer.from(tls.ca).toString('base64') } : {};
   return {
@@ -88,7 +91,8 @@ export function mutatingWebhook({ namespace, tls }: ManifestOptions): Kubernetes
   };
 }
 
-const POLICY = 'kseal-unopened-values';
+/** The name of the policy and of its binding. */
+export const POLICY = 'kseal-unopened-values';
 
 const check = `check that the MutatingWebhookConfiguration ${NAME} exists`;
 
