@@ -1,6 +1,14 @@
 import { dirname, resolve } from 'node:path';
 import { type Config, type ConfiguredKey, parseReference } from '../config/config.ts';
-import { attemptAll, errorsOf, expected, expectedErrors, KsealError } from '../errors.ts';
+import {
+  attemptAll,
+  errorsOf,
+  exitCodeOf,
+  exitCodes,
+  expected,
+  expectedErrors,
+  KsealError,
+} from '../errors.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import type { OpeningKey } from '../jwe/decrypt.ts';
 import { parseKmsReference } from '../keys/gcpkms/name.ts';
@@ -49,6 +57,8 @@ export interface OpeningFlags extends KeyFlags {
   readonly key: readonly string[];
   readonly acceptUnbound?: boolean;
   readonly allowRevoked?: boolean;
+  /** Called with the errors of a key that is unavailable. Without it, they are thrown. */
+  readonly onUnavailable?: ((errors: readonly KsealError[]) => void) | undefined;
 }
 
 /** The keys that can open some sealed values. */
@@ -80,7 +90,7 @@ export function keysFrom(
   paths: readonly string[],
   commandWith: (key: string) => string,
 ): Keys {
-  const { acceptUnbound = false, allowRevoked = false } = flags;
+  const { acceptUnbound = false, allowRevoked = false, onUnavailable } = flags;
   const references = givenReferences(io, flags.key);
   const find = configFinder(io, flags);
   const passphrases = passphrasesFrom(io);
@@ -92,9 +102,15 @@ export function keysFrom(
   const loaded = new Map<string, Promise<readonly OpeningKey[]>>();
   const load = (reference: string, context: KeyContext) => {
     const id = `${context.config?.folder}\n${reference}`;
-    const keys = loaded.get(id) ?? loadOpeningKeys(reference, context);
+    const keys = loaded.get(id) ?? loadOpeningKeys(reference, context).catch(withoutKeys);
     loaded.set(id, keys);
     return keys;
+  };
+  const withoutKeys = (thrown: unknown): readonly OpeningKey[] => {
+    if (onUnavailable === undefined || exitCodeOf(thrown) !== exitCodes.KEY_UNAVAILABLE)
+      throw thrown;
+    onUnavailable(expectedErrors(thrown));
+    return [];
   };
   const noKey = async (kids?: ReadonlySet<string>) => {
     const hint = commandWith(await keyFileFor(io, kids));

@@ -1,27 +1,31 @@
+import { realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CONFIG_NAME, type Config, type FindConfig, isIgnored, ruleFor } from '../config/config.ts';
 import { type Location, locationOf } from '../diagnostic.ts';
-import { expected, expectedErrors, KsealError, located, throwAll } from '../errors.ts';
-import { statOf } from '../fs/read.ts';
+import {
+  exitCodeOf,
+  exitCodes,
+  expected,
+  expectedErrors,
+  KsealError,
+  located,
+  throwAll,
+} from '../errors.ts';
+import { folderWith, statOf } from '../fs/read.ts';
 import { removeLeftovers, replaceEach } from '../fs/write.ts';
 import { keyUsage } from '../inspect/usage.ts';
 import { describeBinding } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
+import { sealedBeginnings } from '../jwe/detect.ts';
 import type { PublicKey } from '../jwe/encrypt.ts';
 import { fingerprintOf, parseKid, shortFingerprints } from '../jwe/thumbprint.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { decodeManifest } from '../manifest/read.ts';
 import { type Move, planMoves, resealing, withMoved } from '../rekey/rekey.ts';
-import {
-  isFolder,
-  type NamedText,
-  repositoryAround,
-  textsInFiles,
-  textsInRepository,
-} from '../sources/texts.ts';
+import { isFolder, type NamedText, repositoryAround, textsInFiles } from '../sources/texts.ts';
 import { counted, MAX_LISTED, shellWord } from '../text.ts';
-import { repeated } from './files.ts';
+import { repeated, shownPath } from './files.ts';
 import type { IO } from './io.ts';
 import { keysFrom, type OpeningFlags } from './opening-keys.ts';
 import { addKeyOptions, branchesHint, commandLine, configFinder, keyKinds } from './options.ts';
@@ -76,15 +80,14 @@ interface Run {
   readonly paths: readonly string[];
   readonly flags: RekeyFlags;
   readonly to: Target;
+  /** The folder of the first path; absolute. */
+  readonly folder: string;
   readonly config: Config | undefined;
 }
 
 async function rekey(io: IO, given: readonly string[], flags: RekeyFlags): Promise<void> {
   const paths = given.length > 0 ? given : ['.'];
-  if (paths.includes('-')) {
-    const hint = commandWith(['FILE'], flags);
-    throw new KsealError('USAGE', 'stdin cannot be changed in place', { hint });
-  }
+  for (const path of paths) refuseStream(io, path, flags);
   const [first = '.'] = paths;
   const isDry = flags.dryRun ?? false;
   const at = isFolder(resolve(io.cwd, first)) ? join(first, CONFIG_NAME) : first;
@@ -93,17 +96,41 @@ async function rekey(io: IO, given: readonly string[], flags: RekeyFlags): Promi
   const { key, title } = await settingFor([at]);
   if (key === undefined) throw new Error('no key to move to');
   const find = configFinder(io, flags);
-  const config = find(dirname(resolve(io.cwd, at)));
-  const run = { paths, flags, to: { key, title: title ?? '' }, config };
+  const folder = dirname(resolve(io.cwd, at));
+  const run = { paths, flags, to: { key, title: title ?? '' }, folder, config: find(folder) };
   const plan = await planAll(io, run, find);
+  throwUnlessContinued(io, plan.errors, plan.files.length > 0, run);
   if (isDry) {
     await printPlan(io, plan, run);
     return throwAll(plan.errors);
   }
-  if (!flags.continueOnError) throwAll(plan.errors);
   const errors = await moveAll(io, plan, run);
   await sayRemaining(io, plan, run);
   throwAll([...plan.errors, ...errors]);
+}
+
+/** Throws USAGE for stdin, a pipe or a device: reading it leaves nothing to change in place. */
+function refuseStream(io: IO, path: string, flags: RekeyFlags): void {
+  const stats = path === '-' ? undefined : statOf(resolve(io.cwd, path));
+  if (path !== '-' && (stats === undefined || stats.isFile() || stats.isDirectory())) return;
+  const problem = 'is not a regular file, so it cannot be changed in place';
+  const hint = commandWith(['FILE'], flags);
+  throw new KsealError('USAGE', problem, { thing: shownPath(path), hint });
+}
+
+/** Throws the errors, if any, unless the command continues in spite of them. */
+function throwUnlessContinued(
+  io: IO,
+  errors: readonly KsealError[],
+  hasOthers: boolean,
+  { paths, flags }: Run,
+): void {
+  if (errors.length === 0 || flags.continueOnError) return;
+  if (hasOthers) {
+    say(io, 'note', `nothing was moved; ${flags.dryRun ? 'to list' : 'to move'} the other values`);
+    say(io, 'hint', commandWith(paths, { ...flags, continueOnError: true }));
+  }
+  throwAll(errors);
 }
 
 /** The command line with other paths or options, for a hint. */
@@ -111,12 +138,14 @@ function commandWith(paths: readonly string[], flags: RekeyFlags): string {
   return commandLine(['kseal rekey', ...paths.map(shellWord)].join(' '), {
     '--to': flags.to,
     '--from': flags.from,
+    '--pin': flags.pin,
     '--config': flags.config,
     '--kms-endpoint': flags.kmsEndpoint,
     '--verify-signature': flags.verifySignature,
     '--accept-unbound': flags.acceptUnbound,
     '--allow-revoked': flags.allowRevoked,
     '--continue-on-error': flags.continueOnError,
+    '--dry-run': flags.dryRun,
   });
 }
 
@@ -131,7 +160,7 @@ interface Plan {
   /** The number of values that are on the key already. */
   readonly kept: number;
   readonly errors: readonly KsealError[];
-  /** The folders that were searched. */
+  /** The folders of the files that were searched, after links. */
   readonly folders: ReadonlySet<string>;
 }
 
@@ -145,12 +174,12 @@ async function planAll(io: IO, run: Run, find: FindConfig): Promise<Plan> {
   const misdirected = misdirection(run, find);
   const { acceptUnbound = false } = run.flags;
   let kept = 0;
-  const texts = textsInFiles(io.cwd, run.paths, () => Promise.reject(new Error('stdin')));
+  const texts = manifestsAt(io, run.paths);
   for await (const text of withProgress(io, 'read', texts, ({ left }) => left)) {
-    // Two paths may lead to one file.
-    const { dev, ino } = statOf(text.file) ?? {};
-    if (seen.size === seen.add(`${dev} ${ino ?? text.file}`).size) continue;
-    folders.add(dirname(text.file));
+    // Two paths may lead to one file. Two hard links to it are two files after the first is replaced.
+    const file = realPathOf(text.file);
+    if (seen.size === seen.add(file).size) continue;
+    folders.add(dirname(file));
     try {
       if (text.content instanceof KsealError) throw text.content;
       const source = decodeManifest(text.content, text.path);
@@ -174,6 +203,15 @@ async function planAll(io: IO, run: Run, find: FindConfig): Promise<Plan> {
   });
 }
 
+/** The path after all links; for a dangling link, the path itself. */
+function realPathOf(file: string): string {
+  return statOf(file) === undefined ? file : realpathSync.native(file);
+}
+
+function manifestsAt(io: IO, paths: readonly string[]): AsyncGenerator<NamedText> {
+  return textsInFiles(io.cwd, paths, () => Promise.reject(new Error('stdin')));
+}
+
 function fragmentWarning({ path }: NamedText, location: Location): Message {
   const message = `${locationOf(path, location)}: only the beginning of a sealed value; not moved`;
   return warning({ message });
@@ -182,24 +220,23 @@ function fragmentWarning({ path }: NamedText, location: Location): Message {
 type Misdirected = (text: NamedText, moves: readonly Move[]) => Promise<readonly KsealError[]>;
 
 /**
- * Returns a check of the values in one file after the other. Without --from, a value that is on the
- * active key that the rule for its file names may be there for another cluster: an error.
+ * Returns a check of one file after the other. Without --from, values stay out of a key of another
+ * cluster: if the rule for their file names another active key, it is an error to move them.
  */
-function misdirection({ paths, flags, to }: Run, find: FindConfig): Misdirected {
-  if (flags.from.length > 0) return async () => [];
+function misdirection({ flags, to }: Run, find: FindConfig): Misdirected {
   return async ({ path, file }, moves) => {
     const config = find(dirname(file));
     const rule = config && ruleFor(config, file);
-    if (config === undefined || rule?.key === undefined) return [];
-    const { of } = await keyStatuses(config);
-    const isMeant = (kid = '') => {
-      const { names, state } = of(kid);
-      return state === 'active' && names.includes(rule.key ?? '');
-    };
-    const held = moves.filter(({ parsed: { header } }) => isMeant(header.kid));
-    if (held.length === 0) return [];
-    const problem = `${counted(held.length, 'value')} on key ${rule.key}, which its rule ${rule.path} in ${config.path} names`;
-    const hint = `if they belong on key ${to.title}, write that key into the rule; else move other paths only: ${commandWith(paths, flags)}`;
+    if (config === undefined || rule?.key === undefined || flags.from.length > 0) return [];
+    const { kids, of } = await keyStatuses(config);
+    const named = kids.find((kid) => of(kid).names.includes(rule.key ?? ''));
+    if (moves.length === 0 || named === undefined || named === to.key.kid) return [];
+    if (of(named).state !== 'active') return [];
+    const count = counted(moves.length, 'value');
+    const problem = `${count} not moved to key ${to.title}, because its rule ${rule.path} in ${config.path} names key ${rule.key}, which is active`;
+    const held = moves.flatMap(({ parsed: { header } }) => of(header.kid ?? '').names[0] ?? []);
+    const from = held.length === 0 ? ['KEY'] : [...new Set(held)];
+    const hint = `if the rule is outdated, correct it; to move them in spite of it: ${commandWith([path], { ...flags, from })}`;
     return [new KsealError('KEY_MISMATCH', problem, { thing: path, hint })];
   };
 }
@@ -255,89 +292,124 @@ async function moveAll(
   { files, kept, folders }: Plan,
   run: Run,
 ): Promise<readonly KsealError[]> {
-  const { flags, to } = run;
+  const { to } = run;
   if (files.length === 0) {
     removeLeftovers(folders);
     say(io, 'note', `nothing to move to key ${to.title}${alreadyThere(kept)}`);
     return [];
   }
   const { resealed, errors } = await resealAll(io, files, run);
-  if (errors.length > 0 && !flags.continueOnError) throwAll(errors);
+  throwUnlessContinued(io, errors, resealed.size > 0, run);
   removeLeftovers(folders);
-  const replacements = files.flatMap(({ path, file, source, moves }) => {
+  const changed = files.filter(({ moves }) => moves.some(({ jwe }) => resealed.has(jwe)));
+  const replacements = changed.map(({ path, file, source, moves }) => {
     const bytes = withMoved(source, moves, resealed);
-    return bytes === source ? [] : [{ path: file, shown: path, bytes, madeFrom: source }];
+    return { path: file, shown: path, bytes, madeFrom: source };
   });
   const progress = await progressOn(io, 'written');
-  const unwritten = await replaceEach(replacements, progress.step).finally(progress.end);
-  const values = files.flatMap(({ moves }) => moves).filter(({ jwe }) => resealed.has(jwe));
-  const written = counted(replacements.length - unwritten.length, 'file');
-  say(io, 'note', `moved ${counted(values.length, 'value')} in ${written} to key ${to.title}`);
-  return [...errors, ...unwritten];
+  const outcomes = await replaceEach(replacements, progress.step).finally(progress.end);
+  const written = changed.filter((_, index) => outcomes[index] === undefined);
+  const values = written.flatMap(({ moves }) => moves).filter(({ jwe }) => resealed.has(jwe));
+  const count = `${counted(values.length, 'value')} in ${counted(written.length, 'file')}`;
+  say(io, 'note', `moved ${count} to key ${to.title}`);
+  return [...errors, ...outcomes.flatMap((error) => error ?? [])];
 }
 
 /** The new JWEs by the old ones, and the errors of those that cannot be opened. */
 async function resealAll(io: IO, files: readonly PlannedFile[], { paths, flags, to }: Run) {
   const withKey = (key: string) => commandWith(paths, { ...flags, from: [...flags.from, key] });
-  const keys = keysFrom(io, { ...flags, key: flags.from }, paths, withKey);
+  const unavailable: KsealError[] = [];
+  const onUnavailable = flags.continueOnError
+    ? (errors: readonly KsealError[]) => void unavailable.push(...errors)
+    : undefined;
+  const keys = keysFrom(io, { ...flags, key: flags.from, onUnavailable }, paths, withKey);
   const sealed = files.flatMap(({ moves }) => moves.map(({ parsed }) => parsed));
   const { keyring, policy, explain } = await keys.find(paths[0] ?? '.', sealed);
   const reseal = resealing({ keyring, to: to.key, allowRevoked: policy.allowRevoked });
   const resealed = new Map<string, string>();
-  const failures = new Map<KsealError, string[]>();
-  const started = files.map(({ path, moves }) =>
-    Promise.all(
-      moves.map(async (move) => {
-        try {
-          resealed.set(move.jwe, await reseal(move));
-        } catch (thrown) {
-          const error = expected(thrown);
-          failures.set(error, [...(failures.get(error) ?? []), locationOf(path, move.location)]);
-        }
-      }),
-    ),
-  );
+  const failures: { error: KsealError; places: string[] }[] = [];
+  const started = files.map(async (file) => {
+    const outcomes = await Promise.all(file.moves.map((move) => reseal(move).catch(expected)));
+    return { ...file, outcomes };
+  });
   const leftAfter = (_: unknown, index: number) => started.length - index - 1;
-  for await (const file of withProgress(io, 'opened', started, leftAfter)) await file;
-  const errors = [...failures].map(([error, [first = '', ...others]]) =>
-    located(first, others.length === 0 ? error : withCount(error, others.length)),
-  );
+  for await (const { path, moves, outcomes } of withProgress(io, 'opened', started, leftAfter)) {
+    for (const [index, { jwe, location }] of moves.entries()) {
+      const outcome = outcomes[index] ?? '';
+      if (typeof outcome === 'string') resealed.set(jwe, outcome);
+      else {
+        const place = locationOf(path, location);
+        // The answer of a key that is unavailable concerns all its values.
+        const isShared = exitCodeOf(outcome) === exitCodes.KEY_UNAVAILABLE;
+        const known = isShared ? failures.find(({ error }) => error === outcome) : undefined;
+        if (known === undefined) failures.push({ error: outcome, places: [place] });
+        else known.places.push(place);
+      }
+    }
+  }
+  const errors = failures.map(({ error, places: [first = '', ...others] }) => {
+    const { hint = '' } = error;
+    const allowed = commandWith(paths, { ...flags, allowRevoked: true });
+    const next = error.code === 'KEY_REVOKED' ? `to open it nevertheless: ${allowed}` : hint;
+    return located(first, reworded(error, others.length, next));
+  });
   const explained = await explain(new AggregateError(errors));
-  return { resealed, errors: errors.length === 0 ? [] : expectedErrors(explained) };
+  const opening = errors.length === 0 ? [] : expectedErrors(explained);
+  return { resealed, errors: [...unavailable, ...opening] };
 }
 
-/** The error of several values, which one answer of a key has caused. */
-function withCount({ code, headline, hint, cause, kid }: KsealError, others: number): KsealError {
-  const problem = `${headline}; the same holds for ${counted(others, 'more value')}`;
-  return new KsealError(code, problem, { hint, cause, kid });
+/** The error with the number of other values that it concerns, and another hint. */
+function reworded(
+  { code, headline, cause, kid }: KsealError,
+  others: number,
+  hint: string,
+): KsealError {
+  const more = others === 0 ? '' : `; the same holds for ${counted(others, 'more value')}`;
+  return new KsealError(code, headline + more, { hint: hint || undefined, cause, kid });
 }
 
-/** Says what needs the old keys after the run, and how to find it on other branches. */
+/** Says what needs the old keys after the run, and how to find it elsewhere. */
 async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
-  const folder = run.config?.folder ?? io.cwd;
+  const folder = run.config?.folder ?? run.folder;
   const statuses = run.config && (await keyStatuses(run.config));
   const retired = (statuses?.kids ?? []).filter((kid) => statuses?.of(kid).state !== 'active');
-  const old = [...new Set([...kidsOf(files), ...retired])].filter((kid) => kid !== run.to.key.kid);
+  // Another tool can name its key by any text.
+  const moved = kidsOf(files).filter((kid) => parseKid(kid) !== undefined);
+  const old = [...new Set([...moved, ...retired])].filter((kid) => kid !== run.to.key.kid);
+  if (old.length === 0) return;
   const nameOf = await namesOf(run.config, old);
-  const usage = await keyUsage(textsInRepository(io.cwd, folder));
+  const isRepository = folderWith('.git', folder) !== undefined;
+  const isShared = isRepository || run.config !== undefined;
+  const searched = isShared ? [repositoryAround(io.cwd, folder)] : run.paths;
+  const usage = await keyUsage(manifestsAt(io, searched)).catch(expected);
+  if (usage instanceof KsealError) {
+    const { message, hint } = usage;
+    return warn(io, { message: `not known what still needs the old key: ${message}`, hint });
+  }
   for (const kid of old) {
     const { values, files: holders } = usage.get(kid) ?? { values: 0, files: [] };
     const name = `key ${nameOf(kid)}`;
-    if (values === 0) say(io, 'note', `${name}: no file here needs it any more`);
+    if (values === 0) say(io, 'note', `${name}: no .yaml, .yml or .json file here needs it now`);
     else {
       const count = `${counted(values, 'value')} in ${counted(holders.length, 'file')}`;
-      const paths = holders.length > MAX_LISTED ? [repositoryAround(io.cwd, folder)] : holders;
-      const hint = commandWith(paths, run.flags);
-      warn(io, { message: `${name}: ${count} still need it`, hint });
+      const hint = commandWith(holders.length > MAX_LISTED ? searched : holders, run.flags);
+      const need = values === 1 ? 'needs' : 'need';
+      warn(io, { message: `${name}: ${count} still ${need} it`, hint });
     }
   }
-  if (old.length > 0) sayBranches(io, folder);
+  if (isRepository) sayElsewhere(io, folder);
 }
 
-/** Says that other branches and earlier commits have the old values. */
-function sayBranches(io: IO, folder: string): void {
+/** Says how to find the old values in other files and on other branches. */
+function sayElsewhere(io: IO, folder: string): void {
+  say(io, 'note', 'other files may have sealed values, too; to list them');
+  say(
+    io,
+    'hint',
+    `git grep -lE '${sealedBeginnings.join('|')}' -- ':!*.yaml' ':!*.yml' ':!*.json'`,
+  );
   const hint = branchesHint(io, folder);
   if (hint === undefined) return;
-  say(io, 'note', 'other branches may still need the old key');
+  say(io, 'note', 'other branches may still need the old key; to see their keys');
   say(io, 'hint', hint);
 }

@@ -162,7 +162,7 @@ export function noKey(config: Config | undefined): { readonly problem: string; n
 export async function askKey(
   io: IO,
   config: Config | undefined,
-  withKey = (key: string) => `-k ${key}`,
+  withKey = withoutCommand,
 ): Promise<string> {
   const names = config === undefined ? [] : activeNames(config);
   const statuses = config && (await keyStatuses(config));
@@ -174,7 +174,7 @@ export async function askKey(
   const file = { value: '', label: 'Another key, from a file' };
   const chosen =
     names.length > 0 && (await choose(io, 'Which key do you want to use?', [...choices, file]));
-  const reference = chosen || (await askKeyFile(io, config, statuses));
+  const reference = chosen || (await askKeyFile(io, config, statuses, withKey));
   if (reference !== undefined) return reference;
   const { problem, name } = noKey(config);
   throw new KsealError('USAGE', problem, { hint: withKey(name) });
@@ -185,13 +185,14 @@ async function askKeyFile(
   io: IO,
   config: Config | undefined,
   statuses: Awaited<ReturnType<typeof keyStatuses>> | undefined,
+  withKey: (key: string) => string,
 ): Promise<string | undefined> {
   for (;;) {
     const path = await askPath(io, 'Which file is the public key in, such as prod.pub?');
     if (path === undefined) return undefined;
     try {
       const { kid } = await publicKeyFromFile(resolve(io.cwd, path), path, readFile);
-      if (config && statuses) refuseInactive(config, path, statuses.of(kid));
+      if (config && statuses) refuseInactive(config, path, statuses.of(kid), withKey);
       return fileReference(path);
     } catch (thrown) {
       showError(io, expected(thrown));
@@ -221,13 +222,13 @@ async function sealingKey(
   reference: string,
   flags: SettingFlags,
   config: Config | undefined,
-  { isQuiet = false, isDry = false }: SettingOptions,
+  { isQuiet = false, isDry = false, withKey }: SettingOptions,
 ): Promise<{ readonly key: PublicKey } & Pick<Setting, 'title' | 'knownKeys'>> {
   const key = await loadPublicKey(reference, keyContext(io, flags, config));
   const { kid, bits } = key;
   const statuses = config && (await keyStatuses(config));
   if (config !== undefined && statuses !== undefined)
-    refuseInactive(config, reference, statuses.of(kid));
+    refuseInactive(config, reference, statuses.of(kid), withKey);
   const title = titled(reference, config);
   if (!isQuiet) {
     say(io, 'note', `sealing to key ${title}, RSA-${bits}`);
@@ -259,11 +260,18 @@ function knownNameOf(
   return isForeign ? `file:${encodeURIComponent(resolve(cwd, reference))}` : undefined;
 }
 
+const withoutCommand = (key: string) => `-k ${key}`;
+
 function activeNames({ keys }: Config): readonly string[] {
   return [...keys].flatMap(([name, { state = 'active' }]) => (state === 'active' ? name : []));
 }
 
-function refuseInactive(config: Config, thing: string, { state, names }: KeyStatus): void {
+function refuseInactive(
+  config: Config,
+  thing: string,
+  { state, names }: KeyStatus,
+  withKey = withoutCommand,
+): void {
   if (state === 'active') return;
   const active = activeNames(config).find((name) => !names.includes(name));
   throw new KsealError(
@@ -271,7 +279,7 @@ function refuseInactive(config: Config, thing: string, { state, names }: KeyStat
     `is ${state} in ${config.path} (key ${names.join(', ')}), so nothing can be sealed to it`,
     {
       thing,
-      hint: active === undefined ? 'ask the KMS manager for the current key' : `-k ${active}`,
+      hint: active === undefined ? 'ask the KMS manager for the current key' : withKey(active),
     },
   );
 }

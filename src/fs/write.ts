@@ -123,13 +123,13 @@ async function replaceAll(
 /**
  * Replaces files independently of each other: each as soon as its content is on the disk, if it has
  * not changed since its replacement was made from it. Calls `onWritten` after each file, with the
- * number of files left. Returns an error for each file that stays as it is.
+ * number of files left. Returns, in order, the error of each file that stays as it is, or undefined.
  */
 export async function replaceEach(
   replacements: readonly Replacement[],
   onWritten: (left: number) => void,
-): Promise<readonly KsealError[]> {
-  const errors: KsealError[] = [];
+): Promise<readonly (KsealError | undefined)[]> {
+  const errors = new Map<Replacement, KsealError>();
   await withStaged((staged) =>
     inLanes(replacements, async (replacement, left) => {
       try {
@@ -137,12 +137,12 @@ export async function replaceEach(
         refuseChanged(replacement);
         wrapped(shown, commit);
       } catch (error) {
-        errors.push(expected(error));
+        errors.set(replacement, expected(error));
       }
       onWritten(left());
     }),
   );
-  return errors;
+  return replacements.map((replacement) => errors.get(replacement));
 }
 
 /** Calls `action` with a list, and removes the temporary files in it whatever happens. */
@@ -246,14 +246,21 @@ function stage({ path, shown, bytes, confidential = false, executable }: Replace
 
 const leftover = /^\.kseal-(\d+)-[0-9a-f]+$/;
 
-/** Removes the temporary files that processes which were killed have left in folders. */
+/**
+ * Removes the temporary files that killed processes have left in folders. Those in a folder that
+ * cannot be changed stay.
+ */
 export function removeLeftovers(folders: Iterable<string>): void {
-  for (const folder of folders)
-    for (const name of fs.readdirSync(folder)) {
-      const [, pid] = leftover.exec(name) ?? [];
-      if (pid !== undefined && !isRunning(Number(pid)))
-        fs.rmSync(join(folder, name), { force: true });
+  for (const folder of folders) {
+    try {
+      for (const name of fs.readdirSync(folder)) {
+        const [, pid] = leftover.exec(name) ?? [];
+        if (pid !== undefined && !isRunning(Number(pid))) fs.rmSync(join(folder, name));
+      }
+    } catch {
+      // Also if another process removes one at the same time.
     }
+  }
 }
 
 function isRunning(pid: number): boolean {

@@ -32,10 +32,15 @@ export function decryptContent(
   // attacker (CVE-2021-29444).
   if (!timingSafeEqual(tagOf(cek, content), tag)) return undefined;
   const decipher = createDecipheriv('aes-128-cbc', keysOf(cek).encKey, content.iv);
+  const parts = [decipher.update(content.ciphertext)];
   try {
-    return Buffer.concat([decipher.update(content.ciphertext), decipher.final()]);
+    parts.push(decipher.final());
+    return Buffer.concat(parts);
   } catch {
     return undefined;
+  } finally {
+    // The caller can erase only the result.
+    for (const part of parts) part.fill(0);
   }
 }
 

@@ -146,12 +146,13 @@ export interface FoundValue {
   readonly kid: string | undefined;
 }
 
-// The base64 of a JWE may be folded, as `base64 -w 76` does.
+// The base64 of a JWE may be folded, as `base64 -w 76` does; then its padding may be on the last line.
+const fold = String.raw`(?:\\n|\r?\n[ \t]*)`;
 const sealed = new RegExp(
   String.raw`(?<=^|[^\w-]|\\[nrt])(?:(?:${compactBeginnings.join('|')})[\w-]*(?:\.[\w-]*){4}` +
     `|(?:${encodedBeginnings.join('|')})[A-Za-z0-9]+` +
-    String.raw`(?:(?:\\n|\r?\n[ \t]*)[A-Za-z0-9]+(?![^\s"'\\=]))*={0,2})`,
-  'g',
+    String.raw`(?:${fold}[A-Za-z0-9]+(?![^\s"'\\=]))*={0,2}(?:${fold}={1,2}(?=["'\\]|\s*$))?)`,
+  'gm',
 );
 
 /**
@@ -161,12 +162,39 @@ const sealed = new RegExp(
 export function findSealed(text: string, known: readonly Uint8Array[] = []): readonly FoundValue[] {
   const jwes = new Set(known.map((bytes) => bufferOf(bytes).toString('latin1').trim()));
   return [...text.matchAll(sealed)].flatMap(({ index, 0: found }) => {
-    const bare = found.replace(/\\n|\s/g, '');
-    const jwe = bare.startsWith('eyJ')
-      ? bare
-      : Buffer.from(bare, 'base64').toString('latin1').trim();
-    return jwes.has(jwe) ? [] : [{ offset: index, text: found, jwe, kid: kidOfHeader(jwe) }];
+    const { text, jwe } = valueIn(found);
+    return jwes.has(jwe) ? [] : [{ offset: index, text, jwe, kid: kidOfHeader(jwe) }];
   });
+}
+
+/** The tag of a compact JWE has 16 bytes, so that its end is known. */
+const wholeJwe = /^(?:[\w-]+\.){4}[\w-]{22}/;
+
+/**
+ * The JWE in a match. If it is base64, the lines below it may be in the match although they are not
+ * part of it, such as `user=` in a file of properties.
+ */
+function valueIn(found: string): Pick<FoundValue, 'text' | 'jwe'> {
+  const bare = found.replace(/\\n|\s/g, '');
+  if (bare.startsWith('eyJ')) return { text: found, jwe: bare };
+  const decoded = decodedText(bare);
+  const [jwe = decoded.trim()] = wholeJwe.exec(decoded) ?? [];
+  // The JWE may have a line break at its end, in the base64 of both.
+  const isBase64 = bare.endsWith('=') ? bare.length % 4 === 0 : bare.length % 4 !== 1;
+  if (isBase64 && /^\s*$/.test(decoded.slice(jwe.length))) return { text: found, jwe };
+  let removed = 0;
+  for (const { index, 0: gap } of found.matchAll(/\\n|\s+/g)) {
+    const length = index - removed;
+    removed += gap.length;
+    if (length < (jwe.length * 4) / 3) continue;
+    if (decodedText(bare.slice(0, length)).trim() !== jwe) break;
+    return { text: found.slice(0, index), jwe };
+  }
+  return { text: found, jwe: decoded.trim() };
+}
+
+function decodedText(base64: string): string {
+  return Buffer.from(base64, 'base64').toString('latin1');
 }
 
 /** Text that begins like a sealed value. */

@@ -137,8 +137,9 @@ function limited(key: OpeningKey): OpeningKey {
           return await key.decryptKey(encryptedKey, deadline);
         } catch (thrown) {
           const error = expected(thrown);
-          if (exitCodeOf(error) === exitCodes.KEY_UNAVAILABLE) failure ??= error;
-          throw error;
+          if (exitCodeOf(error) !== exitCodes.KEY_UNAVAILABLE) throw error;
+          failure ??= error;
+          throw failure;
         }
       }),
   };

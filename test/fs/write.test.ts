@@ -1,9 +1,17 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { describe, expect, test } from 'vitest';
-import { refuseExisting, replaceFiles, writeFile, writeFolder } from '../../src/fs/write.ts';
+import {
+  refuseExisting,
+  removeLeftovers,
+  replaceEach,
+  replaceFiles,
+  writeFile,
+  writeFolder,
+} from '../../src/fs/write.ts';
+import { unprivileged } from '../helpers/spawn.ts';
 import { at, make, mode, names, text } from '../helpers/written.ts';
 import { rejectionOf, thrownBy } from '../jwe/thrown.ts';
 
@@ -310,6 +318,122 @@ describe('a file that has changed since it was read', () => {
     fs.renameSync(at('again'), at('a'));
     await replacing('a', 'a');
     expect([text('a'), names()]).toEqual(['new', ['a']]);
+  });
+});
+
+describe('files that are replaced independently', () => {
+  const replaceOld = (...all: string[]) =>
+    replaceEach(
+      all.map((name) => ({ path: at(name), shown: name, bytes: `new ${name}`, madeFrom: 'old' })),
+      () => {},
+    );
+
+  test('keep their modes, follow links, and leave nothing behind', async () => {
+    make('a', 'old', 0o600);
+    make('b', 'old', 0o755);
+    fs.symlinkSync('b', at('link'));
+    expect(await replaceOld('a', 'link')).toEqual([undefined, undefined]);
+    expect(['a', 'b'].map(text)).toEqual(['new a', 'new link']);
+    expect(['a', 'b'].map(mode)).toEqual(['600', '755']);
+    expect([names(), fs.readlinkSync(at('link'))]).toEqual([['a', 'b', 'link'], 'b']);
+  });
+
+  test('are replaced although others cannot be, and each of those has its error in order', async () => {
+    const all = Array.from({ length: 30 }, (_, i) => `f${i}`);
+    for (const name of all) make(name);
+    make('f3', 'own');
+    fs.rmSync(at('f7'));
+    fs.rmSync(at('f9'));
+    fs.mkdirSync(at('f9'));
+    const long = 'n'.repeat(256);
+    const left: number[] = [];
+    const outcomes = await replaceEach(
+      [...all, long].map((name) => ({
+        path: at(name),
+        shown: name,
+        bytes: 'new',
+        madeFrom: 'old',
+      })),
+      (count) => left.push(count),
+    );
+    const errors = outcomes.flatMap((error) => (error === undefined ? [] : [error.message]));
+    expect(errors).toEqual([
+      'f3: changed since it was read, so it is not overwritten',
+      'f7: changed since it was read, so it is not overwritten',
+      'f9: cannot write: is a folder, not a file',
+      `${long}: cannot write: file name too long`,
+    ]);
+    expect(left).toEqual(Array.from({ length: 31 }, (_, done) => 30 - done));
+    const kept = ['f3', 'f7', 'f9'];
+    for (const name of all) if (!kept.includes(name)) expect(text(name)).toBe('new');
+    expect([text('f3'), names()]).toEqual(['own', all.filter((name) => name !== 'f7').sort()]);
+  });
+
+  test.each(['pipe', '/dev/null'])('cannot be a %s', async (name) => {
+    if (name === 'pipe') execFileSync('mkfifo', [at(name)]);
+    const path = name === 'pipe' ? at(name) : name;
+    const [error] = await replaceEach(
+      [{ path, shown: name, bytes: 'new', madeFrom: '' }],
+      () => {},
+    );
+    expect(error?.message).toContain('is not a regular file');
+  });
+});
+
+// In another process, because permissions do not bind root.
+test('files in a read-only folder, and read-only files, stay as they are', () => {
+  const entryPoints = [join(import.meta.dirname, '../../src/fs/write.ts')];
+  buildSync({ entryPoints, bundle: true, platform: 'node', format: 'esm', outfile: at('f.mjs') });
+  fs.mkdirSync(at('folder'));
+  for (const name of ['folder/a', 'folder/.kseal-999999999-a', 'b', 'c']) make(name, 'old', 0o666);
+  fs.chmodSync(at('b'), 0o444);
+  fs.chmodSync(at('folder'), 0o555);
+  fs.chmodSync(at('.'), 0o777);
+  const program = `import { removeLeftovers, replaceEach } from ${JSON.stringify(at('f.mjs'))};
+    ${unprivileged === undefined ? '' : `process.setuid(${unprivileged});`}
+    process.chdir(${JSON.stringify(at('.'))});
+    const files = ['folder/a', 'b', 'c'].map((path) => ({ path, shown: path, bytes: 'new', madeFrom: 'old' }));
+    removeLeftovers(['folder', 'missing']);
+    for (const error of await replaceEach(files, () => {})) console.log(error?.message ?? 'written');`;
+  const words = ['--input-type=module', '-e', program];
+  const said = execFileSync(process.execPath, words, { encoding: 'utf8' });
+  fs.chmodSync(at('folder'), 0o755);
+  expect(said.trim().split('\n')).toEqual([
+    'folder/a: cannot write: permission denied',
+    'b: cannot write: permission denied',
+    'written',
+  ]);
+  expect(['folder/a', 'b', 'c'].map(text)).toEqual(['old', 'old', 'new']);
+  expect(names()).toEqual(['b', 'c', 'f.mjs', 'folder', 'folder/.kseal-999999999-a', 'folder/a']);
+});
+
+describe('removeLeftovers', () => {
+  test('removes the temporary files of processes that have ended, and no others', () => {
+    const { pid: dead } = spawnSync(process.execPath, ['--version']);
+    const kept = [
+      `.kseal-${process.pid}-abc`,
+      `.kseal-${process.pid}-9`,
+      '.kseal.yaml',
+      '.kseal-',
+      `.kseal-${dead}`,
+      `.kseal-${dead}-`,
+      `.kseal-${dead}-xyz`,
+      `.kseal-${dead}-abc.yaml`,
+      `x.kseal-${dead}-abc`,
+      `.KSEAL-${dead}-abc`,
+    ];
+    for (const name of [...kept, `.kseal-${dead}-abc`, `.kseal-${dead}-0123456789abc`]) make(name);
+    fs.mkdirSync(at('deep'));
+    make(`deep/.kseal-${dead}-abc`);
+    removeLeftovers([at('.')]);
+    expect(names()).toEqual([...kept, 'deep', `deep/.kseal-${dead}-abc`].sort());
+  });
+
+  test('ignores a folder that is missing, and a folder with such a name', () => {
+    const { pid: dead } = spawnSync(process.execPath, ['--version']);
+    fs.mkdirSync(at(`.kseal-${dead}-abc`));
+    removeLeftovers([at('missing'), at('.')]);
+    expect(names()).toEqual([`.kseal-${dead}-abc`]);
   });
 });
 

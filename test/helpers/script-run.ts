@@ -87,14 +87,16 @@ function* problemsOf(run: Run): Iterable<string> {
   const { exit, thrown, stdout, stderr, before, after } = run;
   if (exit === EXIT_BUG) yield `a bug: ${(thrown as Error | undefined)?.stack ?? String(thrown)}`;
   const failed = exit !== 0 && exit !== EXIT_FINDINGS;
+  // Such a command does a part of its work, and fails at the end.
+  const isWhole = !run.argv.includes('--continue-on-error');
   if (failed === (thrown === undefined)) yield 'exit code and error disagree';
-  if (exit !== 0) {
+  if (exit !== 0 && isWhole) {
     const changed = changedPaths(before, after);
     if (changed.length > 0) yield `it failed and changed ${changed.join(', ')}`;
   }
   // `keys --online` lists all keys, and then the errors of those that cannot be used.
   const lists = run.argv.includes('--online');
-  if (failed && !lists && stdout.length > 0) yield 'it failed and wrote to stdout';
+  if (failed && isWhole && !lists && stdout.length > 0) yield 'it failed and wrote to stdout';
   const words = run.coloured ? stderr.toString().replace(COLOURED, '$1') : stderr.toString();
   const lines = words.split('\n');
   if (lines.pop() !== '') yield 'stderr ends within a line';
