@@ -248,9 +248,10 @@ async function namesOf(config: Config | undefined, kids: readonly string[]): Pro
   const statuses = config && (await keyStatuses(config));
   const short = shortFingerprints(kids);
   return (kid) => {
-    if (kid === undefined) return '(no kid)';
+    // Another tool can name its key by any text.
+    if (kid === undefined || parseKid(kid) === undefined) return '(no kid)';
     const [name] = statuses?.of(kid).names ?? [];
-    return name ?? (parseKid(kid) === undefined ? kid : short(kid));
+    return name ?? short(kid);
   };
 }
 
@@ -373,7 +374,6 @@ async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
   const folder = run.config?.folder ?? run.folder;
   const statuses = run.config && (await keyStatuses(run.config));
   const retired = (statuses?.kids ?? []).filter((kid) => statuses?.of(kid).state !== 'active');
-  // Another tool can name its key by any text.
   const moved = kidsOf(files).filter((kid) => parseKid(kid) !== undefined);
   const old = [...new Set([...moved, ...retired])].filter((kid) => kid !== run.to.key.kid);
   if (old.length === 0) return;
