@@ -185,9 +185,11 @@ async function planAll(io: IO, run: Run, find: FindConfig): Promise<Plan> {
       const source = decodeManifest(text.content, text.path);
       const found = planMoves(text.path, source, run.to.key.kid, { acceptUnbound });
       kept += found.kept;
-      errors.push(...found.errors, ...(await misdirected(text, found.moves)));
+      const refused = await misdirected(text, found.moves);
+      errors.push(...found.errors, ...refused);
       warnings.push(...found.fragments.map((location) => fragmentWarning(text, location)));
-      if (found.moves.length > 0) files.push({ ...text, source, moves: found.moves });
+      if (found.moves.length > 0 && refused.length === 0)
+        files.push({ ...text, source, moves: found.moves });
     } catch (thrown) {
       const error = expected(thrown);
       const config = find(dirname(text.file));
