@@ -1,6 +1,12 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { type Config, type ConfiguredKey, parseReference, ruleFor } from '../config/config.ts';
+import {
+  CONFIG_NAME,
+  type Config,
+  type ConfiguredKey,
+  parseReference,
+  ruleFor,
+} from '../config/config.ts';
 import { type ErrorCode, expected, KsealError, throwAll } from '../errors.ts';
 import { folderWith } from '../fs/read.ts';
 import { committedSince } from '../git/local.ts';
@@ -266,10 +272,13 @@ interface Hints {
   readonly rekey: (moved: RekeyArguments, state: KeyState) => string;
   /** The name of the key for a file. */
   readonly ruled: (path: string) => string | undefined;
+  /** Whether the configuration is the one for a file. */
+  readonly isFor: (path: string) => boolean;
 }
 
 function hintsFor(io: IO, config: Config, flags: KeysFlags): Hints {
   const options = { '--config': flags.config };
+  const isNamed = Boolean(flags.config ?? io.env.KSEAL_CONFIG);
   return {
     byKey: `${commandLine('kseal inspect --by-key', options)} ${shellWord(repositoryAround(io.cwd, config.folder))}`,
     branches: branchesHint(io, config.folder, flags),
@@ -279,6 +288,8 @@ function hintsFor(io: IO, config: Config, flags: KeysFlags): Hints {
         '--allow-revoked': state === 'revoked',
       }),
     ruled: (path) => ruleFor(config, resolve(io.cwd, path))?.key,
+    isFor: (path) =>
+      isNamed || folderWith(CONFIG_NAME, dirname(resolve(io.cwd, path))) === config.folder,
   };
 }
 
@@ -287,7 +298,7 @@ function remarks(
   keys: readonly ListedKey[],
   usage: Usage,
   configured: ReadonlySet<string>,
-  { byKey, branches, rekey, ruled }: Hints,
+  { byKey, branches, rekey, ruled, isFor }: Hints,
 ): readonly Message[] {
   const messages: Message[] = [];
   const add = (subject: string, kids: readonly string[], hint: string) => {
@@ -295,7 +306,9 @@ function remarks(
     const amount = `${counted(values, 'value')} in ${counted(files.length, 'file')}`;
     if (values > 0) messages.push(warning({ message: `${subject}: ${amount}`, hint }));
   };
-  const unknown = [...usage.keys()].filter((kid) => kid !== '' && !configured.has(kid));
+  // Values below another configuration may be sealed to its keys.
+  const own = [...usage].filter(([, { files }]) => files.some(isFor)).map(([kid]) => kid);
+  const unknown = own.filter((kid) => kid !== '' && !configured.has(kid));
   add('sealed to keys that are not configured', unknown, byKey);
   add('sealed without the name of a key', [''], byKey);
   const active = keys.filter(({ state, file }) => state === 'active' && file !== undefined);
