@@ -390,8 +390,8 @@ async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
   const isRepository = folderWith('.git', folder) !== undefined;
   const isShared = isRepository || run.config !== undefined;
   const searched = isShared ? [repositoryAround(io.cwd, folder)] : run.paths;
-  const others = isRepository ? otherFiles(io, folder) : [];
-  const usage = await keyUsage(allTexts(io, searched, others)).catch(expected);
+  const others = isRepository ? otherFiles(io, folder) : undefined;
+  const usage = await keyUsage(allTexts(io, searched, others ?? [])).catch(expected);
   if (usage instanceof KsealError) {
     const { message, hint } = usage;
     return warn(io, { message: `not known what still needs the old key: ${message}`, hint });
@@ -400,7 +400,7 @@ async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
     const { values, files: holders } = usage.get(kid) ?? { values: 0, files: [] };
     const name = `key ${nameOf(kid)}`;
     // Without git, the files with other names are not known.
-    const kind = isRepository ? '' : '.yaml, .yml or .json ';
+    const kind = others === undefined ? '.yaml, .yml or .json ' : '';
     if (values === 0) say(io, 'note', `${name}: no ${kind}file here needs it now`);
     else {
       const count = `${counted(values, 'value')} in ${counted(holders.length, 'file')}`;
@@ -415,12 +415,15 @@ async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
   say(io, 'hint', hint);
 }
 
-/** The files of a repository with sealed values that are found only if they are named. */
-function otherFiles({ cwd, env }: IO, folder: string): readonly string[] {
+/**
+ * The files of a repository with sealed values that are found only if they are named; undefined if
+ * git does not answer.
+ */
+function otherFiles({ cwd, env }: IO, folder: string): readonly string[] | undefined {
   const top = folderWith('.git', folder) ?? folder;
-  const names = ifReadable(() => filesContaining({ folder: top, env }, sealedBeginnings)) ?? [];
+  const names = ifReadable(() => filesContaining({ folder: top, env }, sealedBeginnings));
   return names
-    .filter((name) => !isManifestName(name))
+    ?.filter((name) => !isManifestName(name))
     .map((name) => relative(cwd, join(top, name)));
 }
 
