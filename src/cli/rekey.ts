@@ -326,8 +326,14 @@ async function moveAll(
 }
 
 /** The new JWEs by the old ones, and the errors of those that cannot be opened. */
-async function resealAll(io: IO, files: readonly PlannedFile[], { paths, flags, to }: Run) {
-  const withKey = (key: string) => commandWith(paths, { ...flags, from: [...flags.from, key] });
+async function resealAll(io: IO, files: readonly PlannedFile[], { paths, flags, to, config }: Run) {
+  const withKey = (reference: string) => {
+    const key = config?.keys.get(reference);
+    // The values on another active key may belong to another cluster.
+    if (key !== undefined && (key.state ?? 'active') === 'active')
+      return commandWith(['PATH'], flags);
+    return commandWith(paths, { ...flags, from: [...flags.from, reference] });
+  };
   const unavailable: KsealError[] = [];
   const onUnavailable = flags.continueOnError
     ? (errors: readonly KsealError[]) => void unavailable.push(...errors)
