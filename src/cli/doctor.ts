@@ -68,8 +68,9 @@ async function doctor(io: IO, flags: DoctorFlags): Promise<number> {
 async function* findingsOf(io: IO, flags: DoctorFlags): AsyncGenerator<Finding> {
   const { cwd, env } = io;
   const { config, findings } = readConfiguration(() => configFor(io, flags, undefined));
+  const inCluster = clusterFindingsFor(io, flags, config);
   // Before anything is printed, because a kubeconfig that cannot be read is an error.
-  const inCluster = await clusterFindingsFor(io, flags, config);
+  const server = await inCluster.next();
   const keys = config === undefined ? [] : await checkedKeys(config, cwd);
   const first = [...findings, ...keyFindings(keys, env)];
   yield* first;
@@ -89,24 +90,25 @@ async function* findingsOf(io: IO, flags: DoctorFlags): AsyncGenerator<Finding> 
   yield modeFinding(cwd, config, found);
   const context = { ...keyContext(io, flags, config), note: noteOnce(io) };
   yield* flags.online ? await sourceFindings(keys, context) : withoutSources(keys);
+  if (!server.done) yield server.value;
   yield* inCluster;
 }
 
-/** Throws USAGE, IO or CONFIG_INVALID. */
-async function clusterFindingsFor(
+/** Throws USAGE, IO or CONFIG_INVALID before the first finding. */
+async function* clusterFindingsFor(
   io: IO,
   flags: DoctorFlags,
   config: Config | undefined,
-): Promise<readonly Finding[]> {
+): AsyncGenerator<Finding> {
   const { cluster, kubeconfig, context, namespace = 'kseal', auditPolicy } = flags;
   if (!cluster && kubeconfig === undefined && context === undefined) {
-    if (flags.namespace === undefined && auditPolicy === undefined) return [];
+    if (flags.namespace === undefined && auditPolicy === undefined) return;
     throw usage('-n and --audit-policy require --cluster', '--cluster');
   }
   if (!isNamespace(namespace)) throw usage('-n must be a namespace', '-n kseal');
   const { cwd, env } = io;
   const where = { kubeconfig, context, auditPolicy, namespace };
-  return clusterFindings({ ...where, ...{ cwd, env, config, version } });
+  yield* clusterFindings({ ...where, ...{ cwd, env, config, version } });
 }
 
 /** Reads the files below `folder`, a path relative to the current one; or returns the error. */
