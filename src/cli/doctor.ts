@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
-import { checks, type Finding, failure, type Outcome } from '../doctor/check.ts';
+import { checks, type Finding, type Outcome } from '../doctor/check.ts';
 import { clusterFindings } from '../doctor/cluster.ts';
 import { gitFindings, modeFinding } from '../doctor/git.ts';
 import { checkedKeys, keyFindings } from '../doctor/keys.ts';
@@ -9,6 +9,7 @@ import {
   ruleFindings,
   type Survey,
   surveyTexts,
+  unreadable,
   valueFindings,
   verifyFindings,
 } from '../doctor/repository.ts';
@@ -79,7 +80,7 @@ async function* findingsOf(io: IO, flags: DoctorFlags): AsyncGenerator<Finding> 
   // Neither a repository nor a configuration: it may be the home folder.
   const isAnywhere = tree.top === undefined && config === undefined;
   const read = isAnywhere ? undefined : await surveyOf(io, flags, config, folder);
-  if (read instanceof KsealError) yield failure('verify', read);
+  if (read instanceof KsealError) yield* unreadable(read);
   const found = read instanceof KsealError ? undefined : read;
   if (found !== undefined) {
     if (config !== undefined) yield* ruleFindings(config, keys, found);

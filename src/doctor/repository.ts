@@ -119,6 +119,12 @@ function tallyWith(judge: SurveyOptions['judge']) {
   return { add, result: () => (errors.length > 0 ? errors : tally) };
 }
 
+/** Reports that the texts cannot be read, which keeps several checks from being made. */
+export function unreadable(error: KsealError): readonly Finding[] {
+  const why = 'the files cannot be read';
+  return [skipped('rules', why), skipped('values', why), failure('verify', error)];
+}
+
 /** Whether the configuration is the nearest one above a text. */
 function isFor({ folder }: Config, { file }: NamedText): boolean {
   return folderWith(CONFIG_NAME, dirname(file)) === folder;
