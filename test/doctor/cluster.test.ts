@@ -706,22 +706,22 @@ test('without a configuration, the keys are not compared', async () => {
 });
 
 test.each([
-  ['the version', paths.version, {}, 'cluster-version', 'SERVER'],
+  ['a version without a member', paths.version, {}, 'cluster-version', 'SERVER'],
   ['a version that is a mapping', paths.version, { gitVersion: {} }, 'cluster-version', 'SERVER'],
   ['a text', paths.version, '<html>CANARY</html>', 'cluster-version', 'SERVER'],
   ['a list', paths.version, [{ gitVersion: 'v1.35.0' }], 'cluster-version', 'SERVER'],
   ['Secrets that are a text', paths.secrets, '<html>CANARY</html>', 'cluster-stored', 'SERVER'],
   ['Secrets without a list', paths.secrets, {}, 'cluster-stored', 'SERVER'],
-  ['Secrets that are none', paths.secrets, { items: [null] }, 'cluster-stored', 'Secrets'],
+  ['a null for a Secret', paths.secrets, { items: [null] }, 'cluster-stored', 'Secrets'],
   [
-    'slices of another type',
+    'a number for the endpoints',
     paths.slice,
     { endpoints: 7 },
     'cluster-ready',
     'Deployment kseal-webhook',
   ],
   [
-    'endpoints that are none',
+    'a null for an endpoint',
     paths.slice,
     { endpoints: [null] },
     'cluster-ready',
