@@ -144,9 +144,15 @@ interface Configuration {
 
 interface Webhook {
   readonly clientConfig?: {
-    readonly service?: { readonly name?: string; readonly namespace?: string };
+    readonly service?: {
+      readonly name?: string;
+      readonly namespace?: string;
+      readonly path?: string;
+    };
     readonly caBundle?: string;
   };
+  readonly namespaceSelector?: Selector;
+  readonly objectSelector?: Selector;
   readonly rules?: readonly {
     readonly apiGroups?: readonly string[];
     readonly apiVersions?: readonly string[];
@@ -223,11 +229,37 @@ const requirements: readonly Requirement[] = [
     isMet: ({ timeoutSeconds }) => Number(timeoutSeconds) >= 5,
   },
   {
+    outcome: 'failed',
+    problem: 'the path of its Service is not that of kseal',
+    isMet: ({ clientConfig }, made) =>
+      clientConfig?.service === undefined ||
+      clientConfig.service.path === made.clientConfig?.service?.path,
+  },
+  {
+    outcome: 'warning',
+    problem: 'its selectors choose some of the Secrets, so values in others are not opened',
+    isMet: ({ objectSelector, namespaceSelector }) =>
+      isAny(objectSelector) && !chooses(namespaceSelector),
+  },
+  {
     outcome: 'warning',
     problem: 'match conditions of another version of kseal',
     isMet: same('matchConditions'),
   },
 ];
+
+interface Selector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly { readonly operator?: string }[];
+}
+
+const isAny = ({ matchLabels = {}, matchExpressions = [] }: Selector = {}) =>
+  Object.keys(matchLabels).length + matchExpressions.length === 0;
+
+/** Exclusions are fine: kseal has one, and some providers of clusters add others. */
+const chooses = ({ matchExpressions, ...others }: Selector = {}) =>
+  !isAny(others) ||
+  matchExpressions?.some(({ operator = '' }) => ['In', 'Exists'].includes(operator));
 
 type Rule = NonNullable<Webhook['rules']>[number];
 
@@ -613,6 +645,9 @@ async function keysResult(context: Context): Promise<Result> {
     args.flatMap((one) =>
       one.startsWith(`${flag}=`) ? one.slice(flag.length + 1).replaceAll('$$', '$') : [],
     );
+  // Somebody may have written them as two words, or into variables.
+  if (valuesOf('--key').length === 0)
+    return { outcome: 'skipped', message: `${thing}: its arguments name no --key=REF` };
   const problems = [
     ...(await stateProblems(config, valuesOf)),
     ...unknownReferences(config, valuesOf('--key')),

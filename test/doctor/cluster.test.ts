@@ -271,6 +271,36 @@ describe('a fault is found by its check only', () => {
     ],
     [
       'cluster-webhook',
+      'another path',
+      set(paths.webhook, (one) => {
+        one.webhooks[0].clientConfig.service.path = '/';
+      }),
+      'failed',
+      'the path of its Service is not that of kseal',
+    ],
+    ...[
+      { objectSelector: { matchLabels: { kseal: 'yes' } } },
+      { objectSelector: { matchExpressions: [{ key: 'kseal', operator: 'DoesNotExist' }] } },
+      { namespaceSelector: { matchLabels: { kseal: 'yes' } } },
+      { namespaceSelector: { matchExpressions: [{ key: 'kseal', operator: 'Exists' }] } },
+    ].map((selectors): [string, string, Change, 'warning', string] => [
+      'cluster-webhook',
+      `the selectors ${JSON.stringify(selectors)}`,
+      setWebhook(selectors),
+      'warning',
+      'its selectors choose some of the Secrets',
+    ]),
+    [
+      'cluster-keys',
+      'a webhook whose arguments have no keys',
+      set(paths.deployment, (one) => {
+        one.spec.template.spec.containers[0].args = ['webhook', 'serve', '--key', 'prod.pem'];
+      }),
+      'skipped',
+      'its arguments name no --key=REF',
+    ],
+    [
+      'cluster-webhook',
       'match conditions of another version',
       set(paths.webhook, (one) => {
         one.webhooks[0].matchConditions[1].expression = 'true';
@@ -739,6 +769,15 @@ test.each([
     ]);
   },
 );
+
+test('a webhook may leave out namespaces, as some providers of clusters want', async () => {
+  const change = set(paths.webhook, ({ webhooks }) => {
+    webhooks[0].objectSelector = {};
+    const excluded = { key: 'control-plane', operator: 'DoesNotExist' };
+    webhooks[0].namespaceSelector.matchExpressions.push(excluded);
+  });
+  expect((await findingsOf({ change })).filter(({ outcome }) => outcome !== 'ok')).toEqual([]);
+});
 
 test('without a CA, the certificate is not compared with it', async () => {
   const change = caBundle('');
