@@ -6,7 +6,7 @@ import { gitFiles, type LocalGit, settingOf, wayToTop, withoutAttribute } from '
 import { diffDriver, HOOK, type HookPlace, hookPlace, isHooked } from '../git/setup.ts';
 import { counted, listOf, MAX_LISTED, shellWord } from '../text.ts';
 import { type CheckId, type Finding, failed, failure, ok, skipped, warning } from './check.ts';
-import type { PrivateKeyFile, Survey } from './repository.ts';
+import { isPrivateKeyFile, type PrivateKeyFile, type Survey } from './repository.ts';
 
 /** A working tree. */
 export interface WorkingTree {
@@ -126,7 +126,8 @@ export function modeFinding(
     file === undefined ? [] : resolve(config?.folder ?? '', file),
   );
   const found = survey?.privateKeys.map(({ file }) => file) ?? [];
-  const paths = [...new Set([...found, ...configured])].filter((path) => isFile(path));
+  // A configuration may name any file, and no hint may change the mode of another one.
+  const paths = [...new Set([...found, ...configured.filter(isPrivateKeyFile)])];
   const open = paths.filter((path) => hasModes && ((statOf(path)?.mode ?? 0) & 0o077) !== 0);
   const shown = open.map((path) => relative(cwd, path));
   if (open.length > 0) {
