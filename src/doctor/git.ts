@@ -111,8 +111,12 @@ function diffFinding(git: LocalGit, survey: Survey | undefined): Finding {
     const names = yaml.length > 0 ? listOf(missing) : '*.yaml';
     return warning('git-diff', `.gitattributes: no diff=kseal for ${names}`, hint);
   }
-  if (settingOf(git, diffDriver.setting) === '')
-    return warning('git-diff', `${diffDriver.setting}: not set in this clone`, hint);
+  const { setting, command } = diffDriver;
+  const used = settingOf(git, setting);
+  if (used === '') return warning('git-diff', `${setting}: not set in this clone`, hint);
+  // The path to kseal may differ.
+  if (!/\binspect --textconv$/.test(used))
+    return warning('git-diff', `${setting}: another command`, `git config ${setting} '${command}'`);
   return ok('git-diff', 'git diff describes sealed values');
 }
 
