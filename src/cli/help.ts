@@ -298,10 +298,10 @@ export const topics: Readonly<Record<string, Topic>> = {
     groups: {
       Target: 'image namespace | replicas service-account-annotation',
       Key: 'key key-secret | deprecated-kid revoked-kid kms-endpoint config',
-      Certificate: 'tls | tls-cert tls-key tls-ca',
+      Certificate: 'tls | tls-cert tls-key tls-ca rotate',
       Clients: 'client-name allow-any-client | client-ca api-server-from',
       Policy: '| max-scope accept-unbound',
-      Output: 'output | force',
+      Output: 'output | private-dir force',
       Other: '| log-level no-memo',
     },
     examples: [

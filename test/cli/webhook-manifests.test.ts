@@ -7,7 +7,7 @@ import { main } from '../../src/cli/main.ts';
 import { issueCertificate } from '../../src/webhook/install/certificates.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { testIO } from '../helpers/io.ts';
-import { startBin } from '../helpers/spawn.ts';
+import { runBin, startBin } from '../helpers/spawn.ts';
 
 const minimal = ['webhook', 'manifests', '--image', 'kseal:1'];
 const host = 'kseal-webhook.kseal.svc';
@@ -51,7 +51,7 @@ test('a webhook started with the generated files opens values only for the API s
   };
   const [webhook] = read(cwd, 'admission.yaml').webhooks;
   const ca = decoded(webhook.clientConfig.caBundle);
-  const { user, name } = read(cwd, 'apiserver-kubeconfig.yaml').users[0];
+  const { user, name } = parse(text(cwd, 'base-private/apiserver-kubeconfig.yaml')).users[0];
   const apiServer = {
     cert: decoded(user['client-certificate-data']),
     key: decoded(user['client-key-data']),
@@ -71,7 +71,7 @@ test('a webhook started with the generated files opens values only for the API s
 function mount(cwd: string): string[] {
   const files = {
     'tls/tls.crt': text(cwd, 'base/tls.crt'),
-    'tls/tls.key': text(cwd, 'base/tls.key'),
+    'tls/tls.key': text(cwd, 'base-private/tls.key'),
     'client-ca/ca.crt': read(cwd, 'client-ca.yaml').data['ca.crt'],
     'keys/k.pem': text(cwd, 'k.pem'),
   };
@@ -131,6 +131,23 @@ function post(options: object, body: object): Promise<string> {
   });
 }
 
+test('the built program keeps and replaces the certificates that it issued', async () => {
+  const cwd = folderWithKeys();
+  const args = [
+    ...[...minimal, '-k', 'k.pem', '--key-secret', 'keys', '-o', 'base'],
+    ...['--tls', 'self-signed', '--client-name', 'kube-apiserver'],
+  ];
+  const certificates: string[] = [];
+  for (const more of [[], ['--force'], ['--force', '--rotate', 'serving']]) {
+    const { code, stderr } = await runBin([...args, ...more], { cwd });
+    expect(code, `${stderr}`).toBe(0);
+    certificates.push(text(cwd, 'base/tls.crt'));
+  }
+  const [first, second, third] = certificates;
+  expect(second).toBe(first);
+  expect(third).not.toBe(first);
+}, 60_000);
+
 test('--tls files puts the given files into the base, if they belong together', async () => {
   const cwd = folderWithKeys();
   const issue = () =>
@@ -153,7 +170,7 @@ test('--tls files puts the given files into the base, if they belong together', 
     message: 'other.key: not the private key of tls.crt',
   });
   expect(await run(cwd, [...args, 'tls.key'])).toMatchObject({ code: 0, stdout: '' });
-  expect([text(cwd, 'base/tls.crt'), text(cwd, 'base/tls.key')]).toEqual([
+  expect([text(cwd, 'base/tls.crt'), text(cwd, 'base-private/tls.key')]).toEqual([
     pair.certificate,
     pair.key,
   ]);

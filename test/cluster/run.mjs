@@ -10,6 +10,7 @@ import { checklist } from './checklist.mjs';
 import { doctor } from './checks/doctor.mjs';
 import { healing } from './checks/healing.mjs';
 import { beforeInstallation, installation } from './checks/installation.mjs';
+import { lifeCycle } from './checks/life-cycle.mjs';
 import { limits } from './checks/limits.mjs';
 import { opening } from './checks/opening.mjs';
 import { kmsOutage, webhookOutage } from './checks/outage.mjs';
@@ -32,6 +33,7 @@ const chapters = {
   healing,
   doctor,
   traces,
+  'life cycle': lifeCycle,
 };
 
 const print = (line) => process.stdout.write(`${line}\n`);

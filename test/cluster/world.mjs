@@ -1,5 +1,5 @@
 // The tools of the checks: a cluster, kubectl, kseal, a KMS, and the webhook's manifests.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { output, run } from '../interop/process.mjs';
 import { startApiServer } from './api-server.mjs';
@@ -27,23 +27,27 @@ export async function createWorld(folder, programs) {
   await kseal(['fetch-pubkey', `gcpkms://${cryptoKey}`, '-o', 'hr.pub']);
   await kseal(manifestArguments(kms.endpoint));
   const egress = join(folder, 'egress.sock');
-  let pod;
-  await startEgress(egress, () => pod?.port);
+  const pods = new Map();
+  const portOf = (address) => [...pods.values()].find((one) => one.address === address)?.port;
+  await startEgress(egress, portOf);
   const admission = installInApiServer(folder);
   const server = { folder, programs: programs.paths, admission, auditRules, egress };
-  const { kubeconfig, audited } = await startApiServer(server);
+  const { kubeconfig, restart, audited } = await startApiServer(server);
   const shell = shellIn(folder, programs.folder, kubeconfig);
   const cluster = kubectlWith((args, options) => shell('kubectl', args, options));
-  const startWebhook = async () => {
-    pod = await startPod({ folder, get: cluster.get });
+  const startWebhook = async (namespace = 'kseal') => {
+    pods.set(namespace, await startPod({ folder, get: cluster.get, namespace }));
   };
+  const pod = (namespace = 'kseal') => pods.get(namespace);
   return {
     ...{ folder, kms, kseal, shell, audited, cryptoKey },
     ...cluster,
     seal: sealWith(kseal),
     startWebhook,
-    stopWebhook: () => pod.stop(),
-    webhookPort: () => pod.port,
+    stopWebhook: (namespace) => pod(namespace).stop(),
+    updateVolumes: () => pod().update(),
+    webhookPort: () => pod().port,
+    restartApiServer: restart,
     /**
      * Runs `kseal doctor` in a folder. Resolves to its exit code, its findings about the cluster, and
      * its output.
@@ -79,10 +83,11 @@ function manifestArguments(endpoint) {
 
 /** Follows the notes: the control plane needs two of the files, in a folder of its own. */
 function installInApiServer(folder) {
-  const base = join(folder, 'base');
-  const text = readFileSync(join(base, 'apiserver-admission.yaml'), 'utf8');
-  const path = join(folder, 'admission.yaml');
-  const kubeconfig = join(base, 'apiserver-kubeconfig.yaml');
+  const text = readFileSync(join(folder, 'base-private/apiserver-admission.yaml'), 'utf8');
+  const path = join(folder, 'control-plane/admission.yaml');
+  const kubeconfig = join(folder, 'control-plane/kubeconfig.yaml');
+  mkdirSync(join(folder, 'control-plane'));
+  copyFileSync(join(folder, 'base-private/apiserver-kubeconfig.yaml'), kubeconfig);
   writeFileSync(path, text.replace('/etc/kubernetes/kseal/kubeconfig.yaml', kubeconfig));
   return path;
 }

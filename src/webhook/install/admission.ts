@@ -1,5 +1,13 @@
 import { sealedBeginnings } from '../../jwe/detect.ts';
-import { hostIn, type KubernetesObject, labels, type ManifestOptions, NAME } from './options.ts';
+import {
+  configurationName,
+  hostIn,
+  type KubernetesObject,
+  kept,
+  labels,
+  type ManifestOptions,
+  NAME,
+} from './options.ts';
 
 /** The texts from `from` up to, but not including, `below`: all that begin with one prefix. */
 interface TextRange {
@@ -63,7 +71,11 @@ export function mutatingWebhook({
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'MutatingWebhookConfiguration',
-    metadata: { name: NAME, labels, ...(tls.kind === 'pair' ? {} : { annotations: injected }) },
+    metadata: {
+      name: configurationName(namespace),
+      labels,
+      ...(tls.kind === 'pair' ? {} : { annotations: injected }),
+    },
     webhooks: [
       {
         name: hostIn(namespace),
@@ -94,7 +106,7 @@ export function mutatingWebhook({
 /** The name of the policy and of its binding. */
 export const POLICY = 'kseal-unopened-values';
 
-const check = `check that the MutatingWebhookConfiguration ${NAME} exists`;
+const check = 'check that the MutatingWebhookConfiguration of kseal exists';
 
 const variables = [
   {
@@ -123,7 +135,7 @@ export function policyObjects(): readonly KubernetesObject[] {
     {
       apiVersion: 'admissionregistration.k8s.io/v1',
       kind: 'ValidatingAdmissionPolicy',
-      metadata: { name: POLICY, labels },
+      metadata: { name: POLICY, labels, annotations: kept },
       spec: {
         failurePolicy: 'Fail',
         matchConstraints: { matchPolicy: 'Equivalent', resourceRules: [secretRule] },
@@ -144,7 +156,7 @@ export function policyObjects(): readonly KubernetesObject[] {
     {
       apiVersion: 'admissionregistration.k8s.io/v1',
       kind: 'ValidatingAdmissionPolicyBinding',
-      metadata: { name: POLICY, labels },
+      metadata: { name: POLICY, labels, annotations: kept },
       spec: { policyName: POLICY, validationActions: ['Deny'] },
     },
   ];
