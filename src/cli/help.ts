@@ -294,15 +294,15 @@ export const topics: Readonly<Record<string, Topic>> = {
   },
   'webhook manifests': {
     about:
-      'Prints the YAML that installs the webhook, or writes it to a folder for kubectl apply -k. The states of the keys in .kseal.yaml are copied. A private key is never part of the YAML.',
+      'Prints the YAML that installs the webhook, or writes it to a folder for kubectl apply -k or, with --format helm, for Helm. The states of the keys in .kseal.yaml are copied. A private key is never part of the YAML.',
     groups: {
-      Target: 'image namespace | replicas service-account-annotation',
+      Target: 'image namespace | replicas service-account-annotation priority-class',
       Key: 'key key-secret | deprecated-kid revoked-kid kms-endpoint config',
       Certificate: 'tls | tls-cert tls-key tls-ca',
       Clients: 'client-name allow-any-client | client-ca api-server-from',
-      Policy: '| max-scope accept-unbound',
-      Output: 'output | force',
-      Other: '| log-level no-memo',
+      Policy: '| namespace-selector max-scope accept-unbound',
+      Output: 'output | format force',
+      Other: '| service-monitor alerts monitoring-label log-level no-memo',
     },
     examples: [
       [

@@ -12,8 +12,10 @@ import { isDataKey, isNamespace, isSecretName } from '../kubernetes/secret.ts';
 import { printable, shellWord } from '../text.ts';
 import { checkClientCas, checkServing, expiryDay, type PemFile } from '../webhook/certificates.ts';
 import { issueCertificate } from '../webhook/install/certificates.ts';
+import { chartFiles } from '../webhook/install/chart.ts';
 import { baseFiles, manifestText } from '../webhook/install/files.ts';
 import { isCidr, KONNECTIVITY } from '../webhook/install/network.ts';
+import type { Format } from '../webhook/install/notes.ts';
 import {
   type Clients,
   hostIn,
@@ -23,6 +25,7 @@ import {
   type ServingTls,
   type WebhookKey,
 } from '../webhook/install/options.ts';
+import { parseSelector } from '../webhook/install/selector.ts';
 import { pairs, readInput, repeated } from './files.ts';
 import { type IO, version } from './io.ts';
 import { configFor, configOption, keyKinds } from './options.ts';
@@ -52,6 +55,12 @@ interface ManifestFlags extends OpeningFlags {
   readonly allowAnyClient?: boolean;
   readonly apiServerFrom: readonly string[];
   readonly serviceAccountAnnotation: readonly string[];
+  readonly namespaceSelector?: string;
+  readonly priorityClass?: string;
+  readonly serviceMonitor?: boolean;
+  readonly alerts?: boolean;
+  readonly monitoringLabel: readonly string[];
+  readonly format: Format;
   readonly maxScope?: string;
   readonly logLevel?: string;
   readonly config?: string;
@@ -95,9 +104,25 @@ export function configure(command: Command, io: IO): void {
       repeated,
       none,
     );
+  command
+    .option('--namespace-selector <selector>', 'open Secrets only in namespaces with these labels')
+    .option('--priority-class <name>', 'the PriorityClass of the pods')
+    .option('--service-monitor', 'add a ServiceMonitor, for the Prometheus operator')
+    .option('--alerts', 'add alerts, as a PrometheusRule')
+    .option(
+      '--monitoring-label <key=value>',
+      'a label by which your Prometheus selects these objects',
+      repeated,
+      none,
+    );
   addOpeningOptions(command)
     .option(...configOption)
-    .option('-o, --output <dir>', 'write a kustomize base to this folder')
+    .option('-o, --output <dir>', 'write the files to this folder')
+    .addOption(
+      new Option('--format <format>', 'the kind of folder: a kustomize base or a Helm chart')
+        .choices(['kustomize', 'helm'])
+        .default('kustomize'),
+    )
     .option('--force', 'overwrite existing files')
     .action((flags: ManifestFlags) => manifests(io, flags, commandLine(command)));
 }
@@ -120,7 +145,8 @@ async function manifests(io: IO, flags: ManifestFlags, line: string): Promise<vo
   const options = await optionsFrom(io, flags, line);
   warnAbout(io, options);
   if (folder === undefined) return writeStdout(io, manifestText(options));
-  const files = baseFiles(options, folder).map(({ text, ...file }) => ({
+  const { filesOf, first } = formats[flags.format];
+  const files = filesOf(options, folder).map(({ text, ...file }) => ({
     ...file,
     bytes: Buffer.from(text),
   }));
@@ -130,8 +156,14 @@ async function manifests(io: IO, flags: ManifestFlags, line: string): Promise<vo
     say(io, 'note', `wrote ${join(folder, name)} (contains a private key: keep it out of Git)`);
   const others = `${files.length - keyFiles.length} ${keyFiles.length > 0 ? 'other ' : ''}files`;
   say(io, 'note', `wrote ${others} to ${folder}`);
-  say(io, 'note', `for the next steps, read the top of ${join(folder, 'kustomization.yaml')}`);
+  say(io, 'note', `for the next steps, read the top of ${join(folder, first)}`);
 }
+
+/** The files of a folder, and the one with the instructions. */
+const formats = {
+  kustomize: { filesOf: baseFiles, first: 'kustomization.yaml' },
+  helm: { filesOf: chartFiles, first: 'Chart.yaml' },
+} as const satisfies Record<Format, object>;
 
 /** The longest common name of a certificate (RFC 5280, ub-common-name). */
 const MAX_COMMON_NAME = 64;
@@ -183,6 +215,29 @@ const checks: readonly Check[] = [
       !apiServerFrom.every((from) => from === KONNECTIVITY || isCidr(from)),
     problem: '--api-server-from must be a CIDR or konnectivity',
     hint: '--api-server-from 10.0.0.2/32',
+  },
+  {
+    isWrong: ({ namespaceSelector: text }) =>
+      text !== undefined && parseSelector(text) === undefined,
+    problem: '--namespace-selector must be a label selector, as for kubectl -l',
+    hint: "--namespace-selector 'kseal=on,team notin (sandbox)'",
+  },
+  {
+    // A PriorityClass is named like a Secret.
+    isWrong: ({ priorityClass = 'a' }) => !isSecretName(priorityClass),
+    problem: '--priority-class must be the name of a PriorityClass',
+    hint: '--priority-class system-cluster-critical',
+  },
+  {
+    isWrong: ({ monitoringLabel, serviceMonitor, alerts }) =>
+      monitoringLabel.length > 0 && !serviceMonitor && !alerts,
+    problem: '--monitoring-label requires --service-monitor or --alerts',
+    hint: '--service-monitor --alerts',
+  },
+  {
+    isWrong: ({ format, output }) => format === 'helm' && output === undefined,
+    problem: '--format helm requires -o, because a chart has several files',
+    hint: '-o kseal-chart',
   },
   {
     isWrong: ({ output }) => output === '-' || output === '',
@@ -251,6 +306,13 @@ async function optionsFrom(
     clients: await clientsFrom(io, flags),
     tls: await servingTlsFrom(io, flags),
     serviceAccountAnnotations: Object.fromEntries(annotations),
+    priorityClass: flags.priorityClass,
+    namespaceSelector: parseSelector(flags.namespaceSelector ?? '') ?? [],
+    monitoring: {
+      serviceMonitor: flags.serviceMonitor ?? false,
+      alerts: flags.alerts ?? false,
+      labels: Object.fromEntries(pairs('--monitoring-label', flags.monitoringLabel)),
+    },
     serve: {
       ...{ acceptUnbound, maxScope, logLevel, memo, kmsEndpoint },
       ...(await kidsByState(io, flags, config)),

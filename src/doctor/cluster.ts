@@ -245,7 +245,7 @@ async function webhookResult(context: Context): Promise<Result> {
     return failed(message, apply(cluster));
   }
   const thing = `MutatingWebhookConfiguration ${configuration.metadata?.name}`;
-  const made = mutatingWebhook({ namespace, tls: { kind: 'cert-manager' } });
+  const made = mutatingWebhook({ namespace, namespaceSelector: [], tls: { kind: 'cert-manager' } });
   const [model = {}] = made.webhooks as readonly Webhook[];
   const missing = requirements.filter(({ isMet }) => !isMet(webhook, model));
   if (missing.length > 0) {

@@ -3,12 +3,13 @@ import { mutatingWebhook, policyObjects } from './admission.ts';
 import { admissionConfiguration, apiServerKubeconfig, clientCa } from './api-server.ts';
 import { certManagerObjects } from './certificates.ts';
 import { namespace, workload } from './deployment.ts';
+import { monitoring } from './monitoring.ts';
 import { network } from './network.ts';
 import { notes } from './notes.ts';
 import type { Documented, KubernetesObject, ManifestOptions } from './options.ts';
 
-/** A file of the kustomize base. */
-interface BaseFile {
+/** A file of the kustomize base or of the Helm chart. */
+export interface BaseFile {
   readonly name: string;
   readonly text: string;
   /** Whether it contains a private key. */
@@ -29,6 +30,7 @@ export function clusterObjects(
     ['network.yaml', network(options)],
     ['policy.yaml', policyObjects().map(plain)],
     ['admission.yaml', [{ object: mutatingWebhook(options) }]],
+    ['monitoring.yaml', monitoring(options).map(plain)],
   ];
   return new Map(groups.filter(([, objects]) => objects.length > 0));
 }
@@ -55,7 +57,7 @@ export function baseFiles(options: ManifestOptions, folder: string): readonly Ba
 }
 
 /** The files that are not applied: certificates, private keys, and files of the API server. */
-function otherFiles({ tls, clients, namespace }: ManifestOptions): readonly BaseFile[] {
+export function otherFiles({ tls, clients, namespace }: ManifestOptions): readonly BaseFile[] {
   const files: BaseFile[] = [];
   if (tls.kind === 'pair') {
     files.push({ name: 'tls.crt', text: tls.certificate }, { name: 'ca.crt', text: tls.ca });

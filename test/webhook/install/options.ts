@@ -14,6 +14,9 @@ export function optionsWith(changes: Partial<ManifestOptions> = {}): ManifestOpt
     clients: { kind: 'anyone' },
     apiServerFrom: [],
     serviceAccountAnnotations: {},
+    priorityClass: undefined,
+    namespaceSelector: [],
+    monitoring: { serviceMonitor: false, alerts: false, labels: {} },
     serve: passedOn,
     ...changes,
   };
