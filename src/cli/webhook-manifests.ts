@@ -32,6 +32,7 @@ import {
   checkClients,
   checkNamespaces,
   kidsIn,
+  kmsTimeoutIn,
   type OpeningFlags,
   usage,
 } from './webhook-options.ts';
@@ -244,6 +245,7 @@ async function optionsFrom(
   checkKeySecret(keys, flags.keySecret);
   const { image, namespace, keySecret, apiServerFrom, acceptUnbound } = flags;
   const { maxScope, logLevel, memo, kmsEndpoint } = flags;
+  const kmsTimeout = kmsTimeoutIn(flags);
   const annotations = pairs('--service-account-annotation', flags.serviceAccountAnnotation);
   return {
     ...{ commandLine, version, image, namespace, keys, keySecret, apiServerFrom },
@@ -252,7 +254,7 @@ async function optionsFrom(
     tls: await servingTlsFrom(io, flags),
     serviceAccountAnnotations: Object.fromEntries(annotations),
     serve: {
-      ...{ acceptUnbound, maxScope, logLevel, memo, kmsEndpoint },
+      ...{ acceptUnbound, maxScope, logLevel, memo, kmsEndpoint, kmsTimeout },
       ...(await kidsByState(io, flags, config)),
     },
   };

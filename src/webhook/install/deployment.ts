@@ -201,6 +201,7 @@ function serveArguments({ keys, clients, serve }: ManifestOptions): readonly str
     ...each('--log-level', [serve.logLevel]),
     ...(serve.memo ? [] : ['--no-memo']),
     ...each('--kms-endpoint', [serve.kmsEndpoint]),
+    ...each('--kms-timeout', [serve.kmsTimeout?.toString()]),
   ];
 }
 

@@ -27,4 +27,5 @@ export const passedOn: ManifestOptions['serve'] = {
   logLevel: undefined,
   memo: true,
   kmsEndpoint: undefined,
+  kmsTimeout: undefined,
 };
