@@ -35,6 +35,7 @@ import {
   checkClients,
   checkNamespaces,
   kidsIn,
+  kmsTimeoutIn,
   type OpeningFlags,
   usage,
 } from './webhook-options.ts';
@@ -299,6 +300,7 @@ async function optionsFrom(
   checkKeySecret(keys, flags.keySecret);
   const { image, namespace, keySecret, apiServerFrom, acceptUnbound } = flags;
   const { maxScope, logLevel, memo, kmsEndpoint } = flags;
+  const kmsTimeout = kmsTimeoutIn(flags);
   const annotations = pairs('--service-account-annotation', flags.serviceAccountAnnotation);
   return {
     ...{ commandLine, version, image, namespace, keys, keySecret, apiServerFrom },
@@ -314,7 +316,7 @@ async function optionsFrom(
       labels: Object.fromEntries(pairs('--monitoring-label', flags.monitoringLabel)),
     },
     serve: {
-      ...{ acceptUnbound, maxScope, logLevel, memo, kmsEndpoint },
+      ...{ acceptUnbound, maxScope, logLevel, memo, kmsEndpoint, kmsTimeout },
       ...(await kidsByState(io, flags, config)),
     },
   };

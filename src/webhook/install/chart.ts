@@ -147,6 +147,12 @@ with sealed values are refused.`,
     from: ({ serve: { kmsEndpoint = '' } }) => kmsEndpoint,
   },
   {
+    name: 'kmsTimeout',
+    about: 'How long a review may wait for the KMS, in seconds. 0: as long as the API server does.',
+    schema: { type: 'integer', minimum: 0, maximum: 30 },
+    from: ({ serve: { kmsTimeout = 0 } }) => kmsTimeout,
+  },
+  {
     name: 'serviceMonitor',
     about: 'Whether to install a ServiceMonitor for the Prometheus operator.',
     schema: flag,
@@ -328,11 +334,12 @@ const argumentValues: Readonly<Record<string, string>> = {
   '--revoked-kid': 'revokedKids',
   '--log-level': 'logLevel',
   '--kms-endpoint': 'kmsEndpoint',
+  '--kms-timeout': 'kmsTimeout',
 };
 
 function argument(one: ReturnType<typeof serveArguments>[number]): readonly unknown[] {
   const { flag } = one;
-  const item = (value: string) => at(`printf "${flag}=%s" ${value} | replace "$" "$$" | toJson`);
+  const item = (value: string) => at(`printf "${flag}=%v" ${value} | replace "$" "$$" | toJson`);
   if (flag === '--key') {
     const reference = `(ternary . (print "${KEYS_FOLDER}/" .) (contains "://" .))`;
     return between('range .Values.keys', item(reference));

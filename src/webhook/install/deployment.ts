@@ -211,6 +211,7 @@ export function serveArguments({ keys, clients, serve }: ManifestOptions): reado
     { flag: '--log-level', values: [serve.logLevel] },
     { flag: '--no-memo', values: serve.memo ? [] : [true] },
     { flag: '--kms-endpoint', values: [serve.kmsEndpoint] },
+    { flag: '--kms-timeout', values: [serve.kmsTimeout?.toString()] },
   ];
 }
 

@@ -74,6 +74,8 @@ interface ServeFlags {
   readonly logLevel: string | undefined;
   readonly memo: boolean;
   readonly kmsEndpoint: string | undefined;
+  /** Seconds. */
+  readonly kmsTimeout: number | undefined;
 }
 
 /** A Kubernetes object as plain data. */

@@ -21,6 +21,8 @@ export interface Posted {
 export interface ReviewerOptions extends Pick<ReviewContext, 'maxScope'> {
   readonly acceptUnbound: readonly string[];
   readonly useCache: boolean;
+  /** How long a review may wait for keys, in milliseconds; undefined: until its deadline. */
+  readonly kmsTimeout: number | undefined;
 }
 
 /** The most key requests at once, of all namespaces together. */
@@ -35,7 +37,7 @@ const GRACE = 100;
  * REVIEW_INVALID for anything else.
  */
 export function createReviewer(
-  { acceptUnbound, maxScope, useCache }: ReviewerOptions,
+  { acceptUnbound, maxScope, useCache, kmsTimeout = Number.POSITIVE_INFINITY }: ReviewerOptions,
   { keyring, metrics, log }: { keyring: Keyring; metrics: Metrics; log: Log },
 ): (posted: Posted) => Promise<string> {
   const share = fairShare(MAX_KEY_REQUESTS);
@@ -47,7 +49,7 @@ export function createReviewer(
       isKeyringComplete: keyring.isComplete(),
       acceptsUnbound: (name) => acceptUnbound.includes(name),
       maxScope,
-      deadline,
+      deadline: Math.min(deadline, performance.now() + kmsTimeout),
       ...(cache === undefined ? {} : { cache }),
     };
     const answer = review(request, context).then(

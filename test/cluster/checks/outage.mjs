@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { accepted, refused } from '../checklist.mjs';
+import { accepted, denied, refused } from '../checklist.mjs';
 import { confidential, plaintext, secret } from '../secrets.mjs';
 import { until } from '../services.mjs';
 
+/** The timeout of the webhook as it is installed, in milliseconds. */
+const TIMEOUT = 10_000;
+
 /** The KMS is down. The cache must work without it, and so must changes to opened Secrets. */
-export async function kmsOutage({ seal, apply, kubectl, values, exists, kms }, check) {
+export async function kmsOutage({ seal, apply, kubectl, values, exists, kms, audited }, check) {
   const known = await seal(confidential('hr', 'known', { password: 'known' }));
   await check('a Secret is stored before the KMS goes down', async () => {
     accepted(await apply(known));
@@ -32,6 +35,26 @@ export async function kmsOutage({ seal, apply, kubectl, values, exists, kms }, c
       assert.deepEqual(await values('hr', 'waiting'), { password: plaintext('new') });
     },
   );
+
+  await check('KMS hanging: one clear refusal, which kubectl does not retry', async () => {
+    const hanging = await seal(confidential('hr', 'hanging', { password: 'hanging' }));
+    await kms.hang();
+    const begun = performance.now();
+    denied(await apply(hanging), 'Timeout', 'hr/hanging', 'did not answer in time');
+    const elapsed = performance.now() - begun;
+    await kms.recover();
+    // On a busy machine kubectl itself takes seconds, but eleven tries took more than two minutes.
+    assert.ok(elapsed < 3 * TIMEOUT, `after ${Math.round(elapsed)} ms`);
+    const created = audited().filter(
+      ({ verb, objectRef }) => verb === 'create' && objectRef?.name === 'hanging',
+    );
+    assert.equal(created.length, 1);
+  });
+
+  await check('the KMS answers again, and so does the webhook', async () => {
+    accepted(await apply(await seal(confidential('hr', 'hanging', { password: 'hanging' }))));
+    assert.deepEqual(await values('hr', 'hanging'), { password: plaintext('hanging') });
+  });
 }
 
 /** The webhook is down. Only sealed Secrets depend on it. */

@@ -30,4 +30,5 @@ export const passedOn: ManifestOptions['serve'] = {
   logLevel: undefined,
   memo: true,
   kmsEndpoint: undefined,
+  kmsTimeout: undefined,
 };
