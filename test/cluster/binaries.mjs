@@ -17,31 +17,45 @@ export const releases = readdirSync(modules).sort(
 /** Long enough to download and compile on a slow machine; milliseconds. */
 const building = { timeout: 3_600_000 };
 
-const packages = {
+const packagesOfRelease = {
   etcd: 'go.etcd.io/etcd/server/v3',
   'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver',
   kubectl: 'k8s.io/kubernetes/cmd/kubectl',
+};
+
+/** The programs that check and install a Helm chart. */
+const packagesOfCharts = {
+  helm: 'helm.sh/helm/v4/cmd/helm',
+  helm3: 'helm.sh/helm/v3/cmd/helm',
+  kubeconform: 'github.com/yannh/kubeconform/cmd/kubeconform',
+  promtool: 'github.com/prometheus/prometheus/cmd/promtool',
 };
 
 /**
  * Returns the version of Kubernetes in a release, the folder of the programs, their paths by name,
  * and the names of those that are not built yet.
  */
-export function binariesOf(release) {
-  const source = join(modules, release);
+export const binariesOf = (release) =>
+  programsOf(join(modules, release), 'k8s.io/kubernetes', packagesOfRelease);
+
+/** Returns the same of the programs for charts, with the version of Helm. */
+export const chartBinaries = () =>
+  programsOf(join(import.meta.dirname, 'charts'), 'helm.sh/helm/v4', packagesOfCharts);
+
+function programsOf(source, main, packages) {
   const goMod = readFileSync(join(source, 'go.mod'), 'utf8');
-  const version = /^\s*k8s\.io\/kubernetes (\S+)/m.exec(goMod)[1];
+  const [, version] = new RegExp(`^\\s*${main} (\\S+)`, 'm').exec(goMod);
   const go = /^go (\S+)/m.exec(goMod)[1];
   const hash = createHash('sha256').update(goMod).digest('hex').slice(0, 8);
   const folder = join(cacheFolder(), `${version}-${hash}`);
   const names = Object.keys(packages);
   const paths = Object.fromEntries(names.map((name) => [name, join(folder, name)]));
   const missing = names.filter((name) => !existsSync(paths[name]));
-  return { source, version, go, folder, paths, missing };
+  return { source, version, go, folder, paths, packages, missing };
 }
 
 /** Builds the missing programs. Rejects with one line about what the machine lacks. */
-export async function build({ source, version, go, folder, paths, missing }, print) {
+export async function build({ source, version, go, folder, paths, packages, missing }, print) {
   if (missing.length === 0) return;
   await output('go', ['version']).catch(() => {
     throw new Error(`Go is not installed: install Go ${go} or newer (https://go.dev/dl)`);

@@ -9,8 +9,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { binariesOf, build, releases } from './binaries.mjs';
+import { binariesOf, build, chartBinaries, releases } from './binaries.mjs';
 import { checklist } from './checklist.mjs';
+import { charts } from './checks/charts.mjs';
 import { doctor } from './checks/doctor.mjs';
 import { healing } from './checks/healing.mjs';
 import { beforeInstallation, installation } from './checks/installation.mjs';
@@ -35,6 +36,7 @@ const chapters = {
   'webhook outage': webhookOutage,
   healing,
   doctor,
+  'Helm chart': charts,
   traces,
 };
 
@@ -68,11 +70,11 @@ async function prepare() {
   const { kubernetes = releases.at(-1), 'if-built': ifBuilt } = parseArgs({ options }).values;
   if (!releases.includes(kubernetes))
     throw new Error(`no release ${kubernetes}; releases: ${releases.join(', ')}`);
-  const chosen = binariesOf(kubernetes);
-  if (ifBuilt && chosen.missing.length > 0) {
+  const [chosen, tools] = [binariesOf(kubernetes), chartBinaries()];
+  if (ifBuilt && chosen.missing.length + tools.missing.length > 0) {
     print(`skipped: Kubernetes ${chosen.version} is not built yet: npm run test:cluster`);
     process.exit(0);
   }
-  await build(chosen, print);
-  return chosen;
+  for (const programs of [chosen, tools]) await build(programs, print);
+  return { ...chosen, tools };
 }
