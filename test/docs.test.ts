@@ -372,6 +372,7 @@ const foreignOptions = [
   '--dry-run',
   '--force-conflicts',
   '--server-side',
+  '--set',
   '--take-ownership',
 ];
 

@@ -298,10 +298,10 @@ export const topics: Readonly<Record<string, Topic>> = {
     groups: {
       Target: 'image namespace | replicas service-account-annotation priority-class',
       Key: 'key key-secret | deprecated-kid revoked-kid kms-endpoint kms-timeout config',
-      Certificate: 'tls | tls-cert tls-key tls-ca',
+      Certificate: 'tls | tls-cert tls-key tls-ca rotate',
       Clients: 'client-name allow-any-client | client-ca api-server-from',
       Policy: '| namespace-selector max-scope accept-unbound',
-      Output: 'output | format force',
+      Output: 'output | format private-dir force',
       Other: '| service-monitor alerts monitoring-label log-level no-memo',
     },
     examples: [

@@ -1,8 +1,9 @@
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Config, parseReference } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
-import { writeFolder } from '../fs/write.ts';
+import { isFile, readIfThere } from '../fs/read.ts';
+import { writeFolders } from '../fs/write.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
 import { kmsEndpoint } from '../keys/gcpkms/client.ts';
 import { parseKmsReference } from '../keys/gcpkms/name.ts';
@@ -10,26 +11,29 @@ import { keyStatuses } from '../keys/key-status.ts';
 import { configuredKey, openingProvider } from '../keys/resolve.ts';
 import { isDataKey, isNamespace, isSecretName } from '../kubernetes/secret.ts';
 import { printable, shellWord } from '../text.ts';
-import { checkClientCas, checkServing, expiryDay, type PemFile } from '../webhook/certificates.ts';
-import { issueCertificate } from '../webhook/install/certificates.ts';
 import { chartFiles } from '../webhook/install/chart.ts';
-import { baseFiles, manifestText } from '../webhook/install/files.ts';
+import { manifestText, type OutputFile, outputFiles } from '../webhook/install/files.ts';
 import { isCidr, KONNECTIVITY } from '../webhook/install/network.ts';
 import type { Format } from '../webhook/install/notes.ts';
 import {
-  type Clients,
-  hostIn,
-  hostsIn,
+  type Folders,
   type ManifestOptions,
-  NAME,
-  type ServingTls,
+  NAMESPACE,
+  privateFiles,
   type WebhookKey,
 } from '../webhook/install/options.ts';
 import { parseSelector } from '../webhook/install/selector.ts';
-import { pairs, readInput, repeated } from './files.ts';
+import { pairs, repeated } from './files.ts';
 import { type IO, version } from './io.ts';
 import { configFor, configOption, keyKinds } from './options.ts';
 import { say, warn, writeStdout } from './print.ts';
+import {
+  type CertificateFlags,
+  clientsFrom,
+  issuesClient,
+  rotations,
+  servingTlsFrom,
+} from './webhook-certificates.ts';
 import {
   addOpeningOptions,
   checkClients,
@@ -41,19 +45,11 @@ import {
 } from './webhook-options.ts';
 
 /** The options of `kseal webhook manifests`. */
-interface ManifestFlags extends OpeningFlags {
+interface ManifestFlags extends OpeningFlags, CertificateFlags {
   readonly image: string;
   readonly key: readonly string[];
   readonly keySecret?: string;
-  readonly namespace: string;
   readonly replicas: string;
-  readonly tls: 'cert-manager' | 'self-signed' | 'files';
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly tlsCa?: string;
-  readonly clientCa: readonly string[];
-  readonly clientName: readonly string[];
-  readonly allowAnyClient?: boolean;
   readonly apiServerFrom: readonly string[];
   readonly serviceAccountAnnotation: readonly string[];
   readonly namespaceSelector?: string;
@@ -66,6 +62,7 @@ interface ManifestFlags extends OpeningFlags {
   readonly logLevel?: string;
   readonly config?: string;
   readonly output?: string;
+  readonly privateDir?: string;
   readonly force?: boolean;
 }
 
@@ -75,7 +72,7 @@ export function configure(command: Command, io: IO): void {
     .requiredOption('--image <image>', 'the kseal image to run, preferably pinned by its digest')
     .option('-k, --key <ref>', `a key to open values with: ${keyKinds}`, repeated, none)
     .option('--key-secret <name>', 'the Secret that contains the key files')
-    .option('-n, --namespace <name>', 'a namespace that contains only the webhook', 'kseal')
+    .option('-n, --namespace <name>', 'a namespace that contains only the webhook', NAMESPACE)
     .option('--replicas <n>', 'the minimum number of pods', '2')
     .addOption(
       new Option('--tls <source>', 'the source of the serving certificate')
@@ -85,6 +82,12 @@ export function configure(command: Command, io: IO): void {
     .option('--tls-cert <file>', 'with --tls files: the certificate, followed by its chain')
     .option('--tls-key <file>', 'with --tls files: its private key')
     .option('--tls-ca <file>', 'with --tls files: the CA that signed it')
+    .addOption(
+      new Option(
+        '--rotate <step>',
+        'with --tls self-signed: replace a certificate; finish: no longer trust the old one',
+      ).choices(rotations),
+    )
     .option('--client-ca <file>', "the CA of the API server's client certificate", repeated, none)
     .option(
       '--client-name <name>',
@@ -124,15 +127,19 @@ export function configure(command: Command, io: IO): void {
         .choices(['kustomize', 'helm'])
         .default('kustomize'),
     )
+    .option('--private-dir <dir>', 'the folder for private keys (default: beside it, DIR-private)')
     .option('--force', 'overwrite existing files')
     .action((flags: ManifestFlags) => manifests(io, flags, commandLine(command)));
 }
+
+/** Options that a command line for the next time does not have. */
+const onceOnly = new Set(['force', 'rotate']);
 
 /** The command line as typed, with the options in a fixed order. */
 function commandLine(command: Command): string {
   const words = command.options.flatMap((option) => {
     const name = option.attributeName();
-    if (command.getOptionValueSource(name) !== 'cli' || name === 'force') return [];
+    if (command.getOptionValueSource(name) !== 'cli' || onceOnly.has(name)) return [];
     const flag = option.long ?? '';
     const values = [command.getOptionValue(name)].flat();
     return values.map((value) => (option.required ? `${flag} ${shellWord(value)}` : flag));
@@ -142,27 +149,72 @@ function commandLine(command: Command): string {
 
 async function manifests(io: IO, flags: ManifestFlags, line: string): Promise<void> {
   checkFlags(flags);
-  const folder = flags.output;
-  const options = await optionsFrom(io, flags, line);
+  const folders = foldersFrom(io, flags);
+  const options = await optionsFrom(io, flags, folders, line);
   warnAbout(io, options);
-  if (folder === undefined) return writeStdout(io, manifestText(options));
+  if (folders === undefined) return writeStdout(io, manifestText(options));
   const { filesOf, first } = formats[flags.format];
-  const files = filesOf(options, folder).map(({ text, ...file }) => ({
-    ...file,
-    bytes: Buffer.from(text),
-  }));
-  await writeFolder(resolve(io.cwd, folder), folder, files, flags.force ?? false);
-  const keyFiles = files.filter(({ confidential }) => confidential).map(({ name }) => name);
-  for (const name of keyFiles)
-    say(io, 'note', `wrote ${join(folder, name)} (contains a private key: keep it out of Git)`);
-  const others = `${files.length - keyFiles.length} ${keyFiles.length > 0 ? 'other ' : ''}files`;
-  say(io, 'note', `wrote ${others} to ${folder}`);
-  say(io, 'note', `for the next steps, read the top of ${join(folder, first)}`);
+  const files = filesOf(options, folders);
+  const misplaced = misplacedKeys(io, folders);
+  await writeFolders(
+    [
+      folderOf(io, folders.base, [...files.base, ...ignoring(io, folders, misplaced)]),
+      ...(files.private.length > 0 ? [folderOf(io, folders.private, files.private)] : []),
+    ],
+    flags.force ?? false,
+  );
+  for (const { name, confidential } of files.private)
+    if (confidential)
+      say(io, 'note', `wrote ${join(folders.private, name)} (contains a private key)`);
+  say(io, 'note', `wrote ${files.base.length} files to ${folders.base}`);
+  const top = join(folders.base, first);
+  say(io, 'note', `for the next steps, read the top of ${top}`);
+  warnMisplaced(io, folders, misplaced);
+}
+
+/** The folders of the output; undefined for stdout. */
+function foldersFrom(
+  { cwd }: IO,
+  { output, privateDir }: Pick<ManifestFlags, 'output' | 'privateDir'>,
+): Folders | undefined {
+  if (output === undefined) return undefined;
+  const sibling = join(output, '..', `${basename(resolve(cwd, output))}-private`);
+  return { base: output, private: privateDir ?? sibling };
+}
+
+function folderOf({ cwd }: IO, shown: string, files: readonly OutputFile[]) {
+  const withBytes = files.map(({ text, ...file }) => ({ ...file, bytes: text }));
+  return { path: resolve(cwd, shown), shown, files: withBytes };
+}
+
+/** The files with private keys in the folder for Git, where earlier versions wrote them. */
+function misplacedKeys({ cwd }: IO, { base }: Folders): readonly string[] {
+  return Object.values(privateFiles).filter((name) => isFile(resolve(cwd, base, name)));
+}
+
+/** The .gitignore with a line for each of these files; it keeps the lines that it has. */
+function ignoring({ cwd }: IO, { base }: Folders, names: readonly string[]) {
+  if (names.length === 0) return [];
+  const [name, shown] = ['.gitignore', join(base, '.gitignore')];
+  const text = readIfThere(resolve(cwd, shown), shown)?.toString('utf8') ?? '';
+  const lines = text.split(/\r?\n/);
+  const missing = names.map((one) => `/${one}`).filter((line) => !lines.includes(line));
+  const end = text === '' || text.endsWith('\n') ? '' : '\n';
+  return [{ name, text: `${text}${end}${missing.map((line) => `${line}\n`).join('')}` }];
+}
+
+function warnMisplaced(io: IO, folders: Folders, names: readonly string[]): void {
+  for (const name of names) {
+    const [from, to] = [join(folders.base, name), join(folders.private, name)];
+    const isCopied = isFile(resolve(io.cwd, to));
+    const hint = isCopied ? `rm ${shellWord(from)}` : `mv ${shellWord(from)} ${shellWord(to)}`;
+    warn(io, { message: `${from}: a private key in the folder for Git`, hint });
+  }
 }
 
 /** The files of a folder, and the one with the instructions. */
 const formats = {
-  kustomize: { filesOf: baseFiles, first: 'kustomization.yaml' },
+  kustomize: { filesOf: outputFiles, first: 'kustomization.yaml' },
   helm: { filesOf: chartFiles, first: 'Chart.yaml' },
 } as const satisfies Record<Format, object>;
 
@@ -246,6 +298,27 @@ const checks: readonly Check[] = [
     hint: 'omit -o to print the YAML to stdout',
   },
   {
+    isWrong: ({ output, privateDir }) => output === undefined && privateDir !== undefined,
+    problem: '--private-dir requires -o',
+    hint: '-o kseal-webhook',
+  },
+  {
+    isWrong: ({ output = '', privateDir }) =>
+      privateDir !== undefined && resolve(privateDir) === resolve(output),
+    problem: '--private-dir must not be the folder of -o, which goes into Git',
+    hint: 'omit --private-dir',
+  },
+  {
+    isWrong: ({ tls, rotate }) => tls !== 'self-signed' && rotate !== undefined,
+    problem: '--rotate requires --tls self-signed: other certificates are replaced by their issuer',
+    hint: '--tls self-signed',
+  },
+  {
+    isWrong: (flags) => flags.rotate === 'client' && !issuesClient(flags),
+    problem: '--rotate client requires --client-name, without --client-ca',
+    hint: '--client-name kube-apiserver',
+  },
+  {
     isWrong: ({ tls, tlsCert, tlsKey, tlsCa }) =>
       tls !== 'files' && [tlsCert, tlsKey, tlsCa].some((path) => path !== undefined),
     problem: '--tls-cert, --tls-key and --tls-ca require --tls files',
@@ -285,14 +358,11 @@ function refuseInvisible(flags: ManifestFlags): void {
   }
 }
 
-function issuesClient({ tls, clientCa, clientName }: ManifestFlags): boolean {
-  return tls === 'self-signed' && clientCa.length === 0 && clientName.length > 0;
-}
-
 /** Reads the configuration and the certificates, and issues certificates. The only private key it reads is the TLS key. */
 async function optionsFrom(
   io: IO,
   flags: ManifestFlags,
+  folders: Folders | undefined,
   commandLine: string,
 ): Promise<ManifestOptions> {
   const config = configOf(io, flags);
@@ -305,8 +375,8 @@ async function optionsFrom(
   return {
     ...{ commandLine, version, image, namespace, keys, keySecret, apiServerFrom },
     replicas: Number(flags.replicas),
-    clients: await clientsFrom(io, flags),
-    tls: await servingTlsFrom(io, flags),
+    clients: await clientsFrom(io, flags, folders),
+    tls: await servingTlsFrom(io, flags, folders),
     serviceAccountAnnotations: Object.fromEntries(annotations),
     priorityClass: flags.priorityClass,
     namespaceSelector: parseSelector(flags.namespaceSelector ?? '') ?? [],
@@ -419,55 +489,6 @@ async function configuredStates(config: Config): Promise<ReadonlyMap<string, Key
     });
   }
   return new Map(kids.map((kid) => [kid, of(kid).state]));
-}
-
-/** How long an issued certificate is valid, in days: nothing renews it. */
-const DAYS = 730;
-
-/** How far in the past an issued certificate becomes valid, in milliseconds, because clocks differ. */
-const SKEW = 60 * 60 * 1000;
-
-const validity = () => ({ validFrom: new Date(Date.now() - SKEW), days: DAYS });
-
-/** Throws IO or CERTIFICATE_INVALID. */
-async function clientsFrom(io: IO, flags: ManifestFlags): Promise<Clients> {
-  const { clientCa, clientName: names, allowAnyClient } = flags;
-  if (allowAnyClient) return { kind: 'anyone' };
-  if (issuesClient(flags)) {
-    const [commonName = ''] = names;
-    const made = await issueCertificate({ commonName, usage: 'clientAuth', ...validity() });
-    return { kind: 'certified', ca: made.ca, names, made };
-  }
-  const files = await Promise.all(clientCa.map((path) => readPem(io, path)));
-  return { kind: 'certified', ca: files.flatMap(checkClientCas).map(String).join(''), names };
-}
-
-/** Throws IO or CERTIFICATE_INVALID. */
-async function servingTlsFrom(io: IO, flags: ManifestFlags): Promise<ServingTls> {
-  const { tls, tlsCert = '', tlsKey = '', tlsCa = '', namespace } = flags;
-  if (tls === 'cert-manager') return { kind: 'cert-manager' };
-  if (tls === 'self-signed') {
-    const dnsNames = hostsIn(namespace);
-    const request = { commonName: NAME, dnsNames, usage: 'serverAuth' as const, ...validity() };
-    const made = await issueCertificate(request);
-    const day = expiryDay(made.certificate);
-    say(io, 'note', `issued a certificate that expires on ${day} and is not renewed automatically`);
-    return { kind: 'pair', ...made };
-  }
-  const [cert, key, ca] = await Promise.all([
-    readPem(io, tlsCert),
-    readPem(io, tlsKey),
-    readPem(io, tlsCa),
-  ]);
-  checkServing({ cert, key }, ca, hostIn(namespace));
-  const textOf = ({ bytes }: PemFile) => bytes.toString('latin1');
-  return { kind: 'pair', certificate: textOf(cert), key: textOf(key), ca: textOf(ca) };
-}
-
-const MAX_PEM = 256 * 1024;
-
-async function readPem(io: IO, path: string): Promise<PemFile> {
-  return { bytes: await readInput(io, path, MAX_PEM), shown: path };
 }
 
 function warnAbout(io: IO, { image, clients, apiServerFrom }: ManifestOptions): void {

@@ -9,7 +9,13 @@ import { keyStatuses } from '../keys/key-status.ts';
 import { counted, grouped, listOf, MAX_LISTED, printable, shellWord } from '../text.ts';
 import { certificatesIn, checkIssued, type PemFile } from '../webhook/certificates.ts';
 import { mutatingWebhook, POLICY, policyObjects } from '../webhook/install/admission.ts';
-import { hostIn, NAME, tlsSecret } from '../webhook/install/options.ts';
+import {
+  configurationName,
+  hostIn,
+  NAME,
+  POLICY_BASE,
+  tlsSecret,
+} from '../webhook/install/options.ts';
 import { type AuditPolicyFile, auditLeak, parseAuditPolicy } from './audit-policy.ts';
 import type { CheckId, Finding } from './check.ts';
 import {
@@ -162,20 +168,31 @@ async function readConfigurations(pages: Cluster['pages']): Promise<readonly Con
 
 const isOfKseal = ({ clientConfig }: Webhook) => clientConfig?.service?.name === NAME;
 
-/** The webhook of kseal; undefined without one. */
-async function webhookOf({ configurations }: Context) {
-  const all = await configurations();
-  const configuration = all.find(({ metadata }) => metadata?.name === NAME) ?? all[0];
+/**
+ * The webhook of kseal in the namespace, or else in another one; undefined without one. `all` are the
+ * configurations that call the namespace: a cluster can have several webhooks.
+ */
+async function webhookOf({ configurations, namespace }: Context) {
+  const every = await configurations();
+  const all = every.filter(({ webhooks = [] }) =>
+    webhooks.some(({ clientConfig }) => clientConfig?.service?.namespace === namespace),
+  );
+  const named = configurationName(namespace);
+  const configuration =
+    all.find(({ metadata }) => metadata?.name === named) ??
+    all[0] ??
+    every.find(({ metadata }) => metadata?.name === named) ??
+    every[0];
   const webhook = configuration?.webhooks?.find(isOfKseal) ?? configuration?.webhooks?.[0];
   return { all, configuration, webhook };
 }
 
 /** How to install what is missing. */
-const apply = ({ flags }: Cluster) => `kubectl${flags} apply -k kseal-webhook`;
+const apply = ({ flags }: Cluster, base = 'kseal-webhook') => `kubectl${flags} apply -k ${base}`;
 
 /** How to replace what another version of kseal has made. */
-const again = (cluster: Cluster) =>
-  `run the command at the top of kseal-webhook/kustomization.yaml again, then: ${apply(cluster)}`;
+const again = (cluster: Cluster, base?: string) =>
+  `run the command at the top of kseal-webhook/kustomization.yaml again, then: ${apply(cluster, base)}`;
 
 /** A property that an installed webhook must have, and what its absence means. */
 interface Requirement {
@@ -241,7 +258,8 @@ async function webhookResult(context: Context): Promise<Result> {
   const { cluster, namespace } = context;
   const { all, configuration, webhook } = await webhookOf(context);
   if (!configuration || !webhook) {
-    const message = `MutatingWebhookConfiguration ${NAME}: not found, so no value is opened`;
+    const name = configurationName(namespace);
+    const message = `MutatingWebhookConfiguration ${name}: not found, so no value is opened`;
     return failed(message, apply(cluster));
   }
   const thing = `MutatingWebhookConfiguration ${configuration.metadata?.name}`;
@@ -363,7 +381,7 @@ async function renewal(context: Context): Promise<string> {
   const { annotations = {} } = configuration?.metadata ?? {};
   if ('cert-manager.io/inject-ca-from' in annotations)
     return `kubectl${context.cluster.flags} -n ${context.namespace} describe certificate`;
-  return 'run the command at the top of kseal-webhook/kustomization.yaml again with --force, and follow the steps in that file';
+  return 'run the command at the top of kseal-webhook/kustomization.yaml again with --force --rotate serving, and follow the steps in that file';
 }
 
 async function caResult(context: Context): Promise<Result> {
@@ -440,7 +458,7 @@ interface Binding {
 
 async function policyResult({ cluster }: Context): Promise<Result> {
   const thing = `ValidatingAdmissionPolicy ${POLICY}`;
-  const hint = apply(cluster);
+  const hint = apply(cluster, `kseal-webhook/${POLICY_BASE}`);
   const right = 'get validatingadmissionpolicies.admissionregistration.k8s.io';
   const policy: Policy | undefined = await cluster.get(
     `${API}/validatingadmissionpolicies/${POLICY}`,
@@ -462,7 +480,10 @@ async function policyResult({ cluster }: Context): Promise<Result> {
   }
   const [made] = policyObjects();
   if (!isDeepStrictEqual(expressionsOf(policy.spec), expressionsOf(made?.spec as PolicySpec)))
-    return warning(`${thing}: expressions of another version of kseal`, again(cluster));
+    return warning(
+      `${thing}: expressions of another version of kseal`,
+      again(cluster, `kseal-webhook/${POLICY_BASE}`),
+    );
   if (denying.every(({ spec }) => isNarrowed(spec?.matchResources)))
     return warning(`${thing}: bound only to a part of the cluster`, hint);
   return ok(`${thing}: bound, and denies`);

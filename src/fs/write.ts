@@ -32,6 +32,7 @@ export async function writeFile(
 
 /** A file in a folder that is written. */
 interface FolderFile {
+  /** Its path in the folder. */
   readonly name: string;
   /** A string is written in UTF-8. */
   readonly bytes: Uint8Array | string;
@@ -39,24 +40,33 @@ interface FolderFile {
   readonly confidential?: boolean;
 }
 
+interface Folder {
+  /** The absolute path. */
+  readonly path: string;
+  /** The path in messages. */
+  readonly shown: string;
+  readonly files: readonly FolderFile[];
+}
+
 /**
- * Writes files into a folder, all or none, and creates the folder if necessary. Without `force` an
- * existing file is an error. Throws OUTPUT_EXISTS or IO.
+ * Writes files into folders, all or none, and creates the folders if necessary. The files appear in
+ * the order of the list. Without `force` an existing file is an error. Throws OUTPUT_EXISTS or IO.
  */
-export async function writeFolder(
-  folder: string,
-  shown: string,
-  files: readonly FolderFile[],
-  force: boolean,
-): Promise<void> {
-  const replacements = files.map(({ name, ...rest }) => ({
-    path: join(folder, name),
-    shown: join(shown, name),
-    ...rest,
-  }));
+export async function writeFolders(folders: readonly Folder[], force: boolean): Promise<void> {
+  const replacements = folders.flatMap((folder) =>
+    folder.files.map(({ name, ...rest }) => ({
+      path: join(folder.path, name),
+      shown: join(folder.shown, name),
+      ...rest,
+    })),
+  );
   if (!force) for (const { path, shown } of replacements) refuseExisting(path, shown);
-  if (statOf(folder)?.isDirectory() === false)
-    throw new KsealError('IO', 'is a file, not a folder', { thing: shown, hint: 'name a folder' });
+  for (const { path, shown } of folders)
+    if (statOf(path)?.isDirectory() === false)
+      throw new KsealError('IO', 'is a file, not a folder', {
+        thing: shown,
+        hint: 'name a folder',
+      });
   await replaceFiles(replacements, { makeFolders: true });
 }
 
@@ -247,8 +257,8 @@ function stage({ path, shown, bytes, confidential = false, executable }: Replace
 const leftover = /^\.kseal-(\d+)-[0-9a-f]+$/;
 
 /**
- * Removes the temporary files that killed processes have left in folders. Those in a folder that
- * cannot be changed stay.
+ * Removes the temporary files that killed processes have left in folders. Files in a folder
+ * that cannot be changed stay.
  */
 export function removeLeftovers(folders: Iterable<string>): void {
   for (const folder of folders) {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { KsealError } from '../errors.ts';
 import { readFile } from '../fs/read.ts';
-import { writeFolder } from '../fs/write.ts';
+import { writeFolders } from '../fs/write.ts';
 import { parseKid } from '../jwe/thumbprint.ts';
 
 // A pin in a repository prevents accidents, but anyone who can write to the repository can change
@@ -62,5 +62,6 @@ export async function rememberKey(path: string, key: KnownKey): Promise<void> {
     ({ kid, name, repository }) => `${kid} ${name} ${repository}\n`,
   );
   const file = { name: basename(path), bytes: Buffer.from(lines.join('')) };
-  await writeFolder(dirname(path), dirname(path), [file], true);
+  const folder = dirname(path);
+  await writeFolders([{ path: folder, shown: folder, files: [file] }], true);
 }

@@ -117,6 +117,29 @@ function isTrusted(
   });
 }
 
+/** The CAs of a file that signed a certificate; PEM. Throws CERTIFICATE_INVALID if none did. */
+export function signersOf(cert: PemFile, ca: PemFile): string {
+  const [leaf] = certificatesIn(cert);
+  const signers = certificatesIn(ca).filter((one) => isTrusted(leaf, [], [one]));
+  if (signers.length > 0) return signers.map(String).join('');
+  const hint = 'give the CA that signed the certificate';
+  throw invalid(cert.shown, `not signed by ${ca.shown}`, hint);
+}
+
+/** The certificates of a file that have not expired; PEM. Empty without a file. */
+export function currentCas(file: PemFile | undefined): string {
+  const all = file === undefined ? [] : certificatesIn(file);
+  return all
+    .filter((one) => !isExpired(one))
+    .map(String)
+    .join('');
+}
+
+/** The common names of the certificates of a file. */
+export function commonNamesIn(file: PemFile): readonly string[] {
+  return certificatesIn(file).map((one) => String(one.toLegacyObject().subject.CN));
+}
+
 /** Checks a new file of client CAs; returns its certificates. Throws CERTIFICATE_INVALID. */
 export function checkClientCas(file: PemFile): readonly X509Certificate[] {
   const certificates = certificatesIn(file);

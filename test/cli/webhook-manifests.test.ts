@@ -51,7 +51,7 @@ test('a webhook started with the generated files opens values only for the API s
   };
   const [webhook] = read(cwd, 'admission.yaml').webhooks;
   const ca = decoded(webhook.clientConfig.caBundle);
-  const { user, name } = read(cwd, 'apiserver-kubeconfig.yaml').users[0];
+  const { user, name } = parse(text(cwd, 'base-private/apiserver-kubeconfig.yaml')).users[0];
   const apiServer = {
     cert: decoded(user['client-certificate-data']),
     key: decoded(user['client-key-data']),
@@ -71,7 +71,7 @@ test('a webhook started with the generated files opens values only for the API s
 function mount(cwd: string): string[] {
   const files = {
     'tls/tls.crt': text(cwd, 'base/tls.crt'),
-    'tls/tls.key': text(cwd, 'base/tls.key'),
+    'tls/tls.key': text(cwd, 'base-private/tls.key'),
     'client-ca/ca.crt': read(cwd, 'client-ca.yaml').data['ca.crt'],
     'keys/k.pem': text(cwd, 'k.pem'),
   };
@@ -153,7 +153,7 @@ test('--tls files puts the given files into the base, if they belong together', 
     message: 'other.key: not the private key of tls.crt',
   });
   expect(await run(cwd, [...args, 'tls.key'])).toMatchObject({ code: 0, stdout: '' });
-  expect([text(cwd, 'base/tls.crt'), text(cwd, 'base/tls.key')]).toEqual([
+  expect([text(cwd, 'base/tls.crt'), text(cwd, 'base-private/tls.key')]).toEqual([
     pair.certificate,
     pair.key,
   ]);

@@ -77,10 +77,9 @@ function manifestArguments(endpoint) {
 
 /** Follows the notes: the control plane needs two of the files, in a folder of its own. */
 function installInApiServer(folder) {
-  const base = join(folder, 'base');
-  const text = readFileSync(join(base, 'apiserver-admission.yaml'), 'utf8');
+  const text = readFileSync(join(folder, 'base-private/apiserver-admission.yaml'), 'utf8');
   const path = join(folder, 'admission.yaml');
-  const kubeconfig = join(base, 'apiserver-kubeconfig.yaml');
+  const kubeconfig = join(folder, 'base-private/apiserver-kubeconfig.yaml');
   writeFileSync(path, text.replace('/etc/kubernetes/kseal/kubeconfig.yaml', kubeconfig));
   return path;
 }

@@ -96,12 +96,12 @@ persona('Cluster', 'Opens values at admission, on requests of the API server. Th
 const install = `webhook manifests --image kseal:1 -k ${key} --tls self-signed --client-name kube-apiserver -o webhook`;
 await kseal(install, { filter: lastLine });
 const webhook = startKseal(
-  `webhook serve -k ${key} --kms-endpoint ${endpoint} --tls-cert webhook/tls.crt --tls-key webhook/tls.key --client-ca webhook/client-ca.crt --client-name kube-apiserver --host 127.0.0.1 --port 0 --metrics-port 0`,
+  `webhook serve -k ${key} --kms-endpoint ${endpoint} --tls-cert webhook/tls.crt --tls-key webhook-private/tls.key --client-ca webhook/client-ca.crt --client-name kube-apiserver --host 127.0.0.1 --port 0 --metrics-port 0`,
 );
 const [line] = await printed(webhook, /^\{.*"kids".*\}\n/m);
 const [port, metricsPort] = JSON.parse(line).msg.match(/\d+/g);
 await ready(`http://127.0.0.1:${metricsPort}/readyz`, webhook);
-const kubeconfig = read('webhook/apiserver-kubeconfig.yaml');
+const kubeconfig = read('webhook-private/apiserver-kubeconfig.yaml');
 const pemIn = (field) => Buffer.from(kubeconfig.match(`${field}-data: (.*)`)?.[1] ?? '', 'base64');
 const apiServer = { cert: pemIn('client-certificate'), key: pemIn('client-key') };
 

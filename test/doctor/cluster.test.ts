@@ -62,7 +62,7 @@ function healthyObjects(): Objects {
       { kind: 'file', name: 'prod.pem', path: 'prod.pem' },
     ],
     keySecret: 'kseal-keys',
-    tls: { kind: 'pair', ...pair },
+    tls: { kind: 'pair', isIssued: false, ...pair },
     serve: { ...passedOn, deprecatedKids: [kid] },
   });
   const all = [...clusterObjects(options).values()].flat().map(({ object }) => object);
@@ -311,6 +311,21 @@ describe('a fault is found by its check only', () => {
       },
       'warning',
       'old also calls kseal',
+    ],
+    [
+      'cluster-webhook',
+      'no webhook of its own beside one in another namespace',
+      (objects) => {
+        const other = structuredClone(webhookIn(objects));
+        other.clientConfig.service.namespace = 'two';
+        objects.delete(paths.webhook);
+        objects.set(`${admission}/mutatingwebhookconfigurations/kseal-webhook-two`, {
+          metadata: { name: 'kseal-webhook-two' },
+          webhooks: [other],
+        });
+      },
+      'failed',
+      'kseal-webhook-two: calls the Service two/kseal-webhook, not one in kseal',
     ],
     [
       'cluster-ready',

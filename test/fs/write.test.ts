@@ -9,7 +9,7 @@ import {
   replaceEach,
   replaceFiles,
   writeFile,
-  writeFolder,
+  writeFolders,
 } from '../../src/fs/write.ts';
 import { unprivileged } from '../helpers/spawn.ts';
 import { at, make, mode, names, text } from '../helpers/written.ts';
@@ -489,10 +489,10 @@ const files = [
 ];
 
 function writeAll(folder: string, force = false, written = files): Promise<void> {
-  return writeFolder(at(folder), folder, written, force);
+  return writeFolders([{ path: at(folder), shown: folder, files: written }], force);
 }
 
-describe('writeFolder', () => {
+describe('writeFolders', () => {
   test('creates the folder and its files, confidential ones with mode 600', async () => {
     await writeAll('a/b');
     expect(names()).toEqual(['a', 'a/b', 'a/b/kept', 'a/b/open']);
@@ -522,6 +522,16 @@ describe('writeFolder', () => {
     const wrong = [...files, { name: 'long'.repeat(100), bytes: Buffer.from('3') }];
     expect(await rejectionOf(writeAll('a/b', false, wrong))).toMatchObject({ code: 'IO' });
     expect(names()).toEqual([]);
+  });
+
+  test('writes several folders, and none of them if one cannot be written', async () => {
+    make('f');
+    const folder = (name: string) => ({ path: at(name), shown: name, files });
+    const rejected = await rejectionOf(writeFolders([folder('a'), folder('f')], false));
+    expect(rejected).toMatchObject({ code: 'IO', message: 'f: is a file, not a folder' });
+    expect(names()).toEqual(['f']);
+    await writeFolders([folder('a'), folder('b/c')], false);
+    expect(names()).toEqual(['a', 'a/kept', 'a/open', 'b', 'b/c', 'b/c/kept', 'b/c/open', 'f']);
   });
 
   test('refuses a file in place of the folder or of a parent', async () => {

@@ -79,6 +79,7 @@ export const fileCommands: Record<string, ScriptCommand> = {
   age: onFiles('age FILE: makes it old', (p) => fs.utimesSync(p.at(0), 1, 1)),
   aged: question('aged FILE: it is still old', (p) => fs.statSync(p.at(0)).mtimeMs === 1000),
   cp: onFiles('cp A B', (p) => fs.copyFileSync(p.at(0), p.at(1))),
+  mv: onFiles('mv A B', (p) => fs.renameSync(p.at(0), p.at(1))),
   rm: onFiles('rm FILE', (p) => fs.rmSync(p.at(0), { recursive: true })),
   mkdir: onFiles('mkdir FOLDER', (p) => fs.mkdirSync(p.at(0))),
   ln: onFiles('ln TARGET LINK', (p, [target = '']) => fs.symlinkSync(target, p.at(1))),

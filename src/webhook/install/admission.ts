@@ -1,5 +1,13 @@
 import { sealedBeginnings } from '../../jwe/detect.ts';
-import { hostIn, type KubernetesObject, labels, type ManifestOptions, NAME } from './options.ts';
+import {
+  configurationName,
+  hostIn,
+  type KubernetesObject,
+  kept,
+  labels,
+  type ManifestOptions,
+  NAME,
+} from './options.ts';
 
 /** The texts from `from` up to, but not including, `below`: all that begin with one prefix. */
 interface TextRange {
@@ -64,7 +72,11 @@ export function mutatingWebhook({
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'MutatingWebhookConfiguration',
-    metadata: { name: NAME, labels, ...(tls.kind === 'pair' ? {} : { annotations: injected }) },
+    metadata: {
+      name: configurationName(namespace),
+      labels,
+      ...(tls.kind === 'pair' ? {} : { annotations: injected }),
+    },
     webhooks: [
       {
         name: hostIn(namespace),
@@ -96,7 +108,8 @@ export function mutatingWebhook({
 /** The name of the policy and of its binding. */
 export const POLICY = 'kseal-unopened-values';
 
-const check = `check that the MutatingWebhookConfiguration ${NAME} exists and selects the namespace`;
+const check =
+  'check that the MutatingWebhookConfiguration of kseal exists and selects the namespace';
 
 const variables = [
   {
@@ -126,7 +139,7 @@ export function policyObjects(): readonly KubernetesObject[] {
     {
       apiVersion: 'admissionregistration.k8s.io/v1',
       kind: 'ValidatingAdmissionPolicy',
-      metadata: { name: POLICY, labels },
+      metadata: { name: POLICY, labels, annotations: kept },
       spec: {
         failurePolicy: 'Fail',
         matchConstraints: { matchPolicy: 'Equivalent', resourceRules: [secretRule] },
@@ -147,7 +160,7 @@ export function policyObjects(): readonly KubernetesObject[] {
     {
       apiVersion: 'admissionregistration.k8s.io/v1',
       kind: 'ValidatingAdmissionPolicyBinding',
-      metadata: { name: POLICY, labels },
+      metadata: { name: POLICY, labels, annotations: kept },
       spec: { policyName: POLICY, validationActions: ['Deny'] },
     },
   ];

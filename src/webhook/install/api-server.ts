@@ -17,7 +17,7 @@ export function clientCa({ namespace, clients }: ManifestOptions): readonly Docu
   };
   const comment = `The CA that signs the API server's client certificate.
 Accepted common names: ${clients.names.join(', ')}`;
-  if (clients.made !== undefined) return [{ object, comment }];
+  if (clients.isIssued) return [{ object, comment }];
   return [{ object, comment: `${comment}\n\n${instructions(namespace)}` }];
 }
 
@@ -37,16 +37,21 @@ its private key to the files that it names, all readable only by kube-apiserver:
 ${kubeconfig}`.trimEnd();
 }
 
-/** How to install the two generated files on control plane nodes. `path` maps their names to local paths. */
-export function copyInstructions(path: (name: string) => string): string {
+/** The client certificate in such a kubeconfig: a PEM text in base64; empty if it is missing. */
+export function clientCertificateIn(kubeconfig: string): string {
+  return /^ *client-certificate-data: (\S+)$/m.exec(kubeconfig)?.[1] ?? '';
+}
+
+/** How to install the two generated files on control plane nodes, from these paths. */
+export function copyInstructions(admission: string, kubeconfig: string): string {
   return `On every control plane node, copy
 these files, readable only by kube-apiserver:
-${path('apiserver-admission.yaml')} to ${CONFIGURATION}
-${path('apiserver-kubeconfig.yaml')} to ${KUBECONFIG}
+${admission} to ${CONFIGURATION}
+${kubeconfig} to ${KUBECONFIG}
 Then start kube-apiserver with
 --admission-control-config-file=${CONFIGURATION}
-(a static pod must also mount the folder). If kube-apiserver already uses such a file, add the
-plugin to that file instead.`;
+(a static pod must also mount the folder), or restart it if it uses that file already. If it uses
+other files, add the plugin and the user to these instead.`;
 }
 
 /** The admission configuration of the API server, which names its kubeconfig; YAML. */

@@ -25,6 +25,9 @@ export interface IssuedCertificate {
   readonly ca: string;
 }
 
+/** The common name of the CA that signs a certificate for `commonName`. */
+export const caName = (commonName: string) => `${commonName} CA`;
+
 const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -41,7 +44,7 @@ export async function issueCertificate(request: CertificateRequest): Promise<Iss
   const nameOf = (text: string) => new x509.Name([{ CN: [{ utf8String: text }] }]);
   const [authority, own] = await Promise.all([makeKeyPair(), makeKeyPair()]);
   const common = {
-    issuer: nameOf(`${commonName} CA`),
+    issuer: nameOf(caName(commonName)),
     notBefore: validFrom,
     notAfter: new Date(validFrom.getTime() + days * DAY),
     signingAlgorithm: ECDSA,

@@ -2,10 +2,22 @@ import { scopes } from '../../jwe/binding.ts';
 import { printYaml } from '../../yaml/print.ts';
 import { logLevels } from '../server/settings.ts';
 import { GROWTH, KEYS_FOLDER, printed, resources, serveArguments, spreads } from './deployment.ts';
-import { type BaseFile, clusterObjects, otherFiles } from './files.ts';
+import {
+  certificateFiles,
+  clusterObjects,
+  confidentialFiles,
+  type OutputFile,
+  type OutputFiles,
+} from './files.ts';
 import { KONNECTIVITY, peer } from './network.ts';
 import { notes } from './notes.ts';
-import { type KubernetesObject, type ManifestOptions, NAME } from './options.ts';
+import {
+  type Folders,
+  type KubernetesObject,
+  type ManifestOptions,
+  NAME,
+  privateFiles,
+} from './options.ts';
 
 /** An option of `kseal webhook manifests` that can be changed in the chart. */
 interface ChartValue {
@@ -151,6 +163,12 @@ with sealed values are refused.`,
     about: 'How long a review may wait for the KMS, in seconds. 0: as long as the API server does.',
     schema: { type: 'integer', minimum: 0, maximum: 30 },
     from: ({ serve: { kmsTimeout = 0 } }) => kmsTimeout,
+  },
+  {
+    name: 'policy',
+    about: 'Whether this release has the policy. Only one release in a cluster can have it.',
+    schema: flag,
+    from: () => true,
   },
   {
     name: 'serviceMonitor',
@@ -304,7 +322,10 @@ const places: readonly Place[] = [
     kind,
     path: ['metadata'],
     // Without the policy, the next sync would overwrite opened values with sealed ones.
-    put: (meta: object) => ({ ...meta, annotations: { 'helm.sh/resource-policy': 'keep' } }),
+    put: ({ annotations, ...meta }: KubernetesObject['metadata']) => ({
+      ...meta,
+      annotations: { ...annotations, 'helm.sh/resource-policy': 'keep' },
+    }),
   })),
   ...['ServiceMonitor', 'PrometheusRule'].map((kind) => ({
     kind,
@@ -320,6 +341,8 @@ const places: readonly Place[] = [
 
 /** Objects that exist only if a value is not empty. */
 const conditions: Readonly<Record<string, string>> = {
+  ValidatingAdmissionPolicy: 'policy',
+  ValidatingAdmissionPolicyBinding: 'policy',
   NetworkPolicy: 'apiServerFrom',
   ServiceMonitor: 'serviceMonitor',
   PrometheusRule: 'alerts',
@@ -390,8 +413,8 @@ function changed(
   return Object.fromEntries(members);
 }
 
-/** The files of a Helm chart. `folder` is its path as the user typed it. */
-export function chartFiles(options: ManifestOptions, folder: string): readonly BaseFile[] {
+/** The files of a Helm chart and its private folder. */
+export function chartFiles(options: ManifestOptions, folders: Folders): OutputFiles {
   const all = complete(options);
   const { 'namespace.yaml': namespace = [], ...groups } = Object.fromEntries(clusterObjects(all));
   const templates = Object.entries(groups).map(([name, documents]) => {
@@ -400,23 +423,32 @@ export function chartFiles(options: ManifestOptions, folder: string): readonly B
       const value = conditions[object.kind];
       return value === undefined ? text : `{{- if .Values.${value} }}\n${text}{{- end }}\n`;
     });
-    return { name: `templates/${name}`, text: texts.join('') };
+    return { name: `templates/${name.split('/').at(-1)}`, text: texts.join('') };
   });
+  const { trusted, presented } = certificateFiles(options);
   const others = [
     ...namespace.map(({ object }) => ({ name: 'namespace.yaml', text: printYaml(object) })),
-    ...otherFiles(options),
+    ...presented,
   ];
   // Helm stores all other files of a chart in the cluster.
-  const ignored = [...others.map(({ name }) => `/${name}`), '*.key', '*.pem'];
-  return [
-    { name: 'Chart.yaml', text: printYaml(chart(options), notes(options, folder, 'helm')) },
-    ...valuesFiles(options),
-    { name: 'templates/release.yaml', text: releaseCheck(options) },
-    ...templates,
-    ...others,
-    { name: '.helmignore', text: ignored.map((pattern) => `${pattern}\n`).join('') },
-  ];
+  const ignored = [...trusted, ...others].map(({ name }) => `/${name}`);
+  const patterns = [...ignored, ...IGNORED].map((pattern) => `${pattern}\n`);
+  return {
+    base: [
+      ...trusted,
+      { name: '.helmignore', text: patterns.join('') },
+      { name: 'Chart.yaml', text: printYaml(chart(options), notes(options, folders, 'helm')) },
+      ...valuesFiles(options),
+      { name: 'templates/release.yaml', text: releaseCheck(options) },
+      ...templates,
+      ...others,
+    ],
+    private: confidentialFiles(options),
+  };
 }
+
+/** Files that earlier versions of kseal, git or the user may have put into the folder. */
+const IGNORED = ['.git*', '*.key', '*.pem', ...Object.values(privateFiles)];
 
 function chart({ version }: ManifestOptions) {
   return {
@@ -430,7 +462,7 @@ function chart({ version }: ManifestOptions) {
   };
 }
 
-function valuesFiles(options: ManifestOptions): readonly BaseFile[] {
+function valuesFiles(options: ManifestOptions): readonly OutputFile[] {
   const own = values.flatMap(({ from, ...value }) => {
     const start = from(options);
     return start === undefined ? [] : [{ ...value, start }];

@@ -48,8 +48,12 @@ export type ServingTls =
   | { readonly kind: 'cert-manager' }
   | {
       readonly kind: 'pair';
+      /** Whether kseal issued it, and can replace it. */
+      readonly isIssued: boolean;
       readonly certificate: string;
-      readonly key: string;
+      /** The private key, if it has to be written. */
+      readonly key?: string;
+      /** The CAs that the API server trusts; several while a certificate is replaced. */
       readonly ca: string;
     };
 
@@ -58,10 +62,12 @@ export type Clients =
   | { readonly kind: 'anyone' }
   | {
       readonly kind: 'certified';
-      /** PEM. */
+      /** PEM; several CAs while a certificate is replaced. */
       readonly ca: string;
       readonly names: readonly string[];
-      /** The client certificate of the API server, if this command issued it. */
+      /** Whether kseal issued the client certificate of the API server. */
+      readonly isIssued: boolean;
+      /** The certificate, if it has to be written. */
       readonly made?: { readonly certificate: string; readonly key: string };
     };
 
@@ -77,6 +83,20 @@ interface ServeFlags {
   /** Seconds. */
   readonly kmsTimeout: number | undefined;
 }
+
+/** The folders of the output, as the user named them. */
+export interface Folders {
+  /** For Git: the kustomize bases and the certificates. */
+  readonly base: string;
+  /** For private keys. */
+  readonly private: string;
+}
+
+/** The folder of the policy in the base. */
+export const POLICY_BASE = 'policy';
+
+/** The files with private keys. */
+export const privateFiles = { tls: 'tls.key', apiServer: 'apiserver-kubeconfig.yaml' };
 
 /** A Kubernetes object as plain data. */
 export interface KubernetesObject {
@@ -99,8 +119,20 @@ export interface Documented {
   readonly comment?: string;
 }
 
-/** The name of every object that exists once; a cluster has one webhook. */
+/** The name of every object that exists once in the namespace of a webhook. */
 export const NAME = 'kseal-webhook';
+
+/** The namespace of a webhook, unless the user names another. */
+export const NAMESPACE = 'kseal';
+
+/**
+ * The name of the MutatingWebhookConfiguration. A cluster can have several webhooks, each in its own
+ * namespace, and installing one must not replace the configuration of another.
+ */
+export function configurationName(namespace: string): string {
+  return namespace === NAMESPACE ? NAME : `${NAME}-${namespace}`;
+}
+
 export const tlsSecret = `${NAME}-tls`;
 export const clientCaMap = `${NAME}-client-ca`;
 
@@ -111,6 +143,12 @@ export const METRICS_PORT = 9090;
 export const podLabels = { 'app.kubernetes.io/name': NAME };
 
 export const labels = { ...podLabels, 'app.kubernetes.io/part-of': 'kseal' };
+
+/** Keeps an object when Argo CD or Flux no longer finds it in Git, or when its application is deleted. */
+export const kept = {
+  'argocd.argoproj.io/sync-options': 'Prune=false,Delete=false',
+  'kustomize.toolkit.fluxcd.io/prune': 'disabled',
+};
 
 /** The metadata of an object in the webhook's namespace. */
 export function metaIn(namespace: string, name = NAME): ObjectMeta {

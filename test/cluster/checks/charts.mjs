@@ -41,17 +41,18 @@ export async function charts(world, check) {
     '--tls-key',
     'base/tls.key',
   ];
+  const key = ['--tls-key', 'base-private/tls.key'];
   const authorities = ['--tls-ca', 'base/ca.crt', '--client-ca', 'base/client-ca.crt'];
   const variants = {
-    few: [...certificates, ...authorities],
-    many: [...certificates, ...authorities, ...moreOptions],
+    few: [...certificates, ...key, ...authorities],
+    many: [...certificates, ...key, ...authorities, ...moreOptions],
   };
   for (const [name, options] of Object.entries(variants)) {
     await manifests(...options, '-o', `${name}-base`);
     await manifests(...options, '-o', `${name}-chart`, '--format', 'helm');
   }
-  const key = 'gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1';
-  const managed = ['--image', 'kseal:1', '-k', key, '--allow-any-client', '-n', 'kseal'];
+  const remote = 'gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1';
+  const managed = ['--image', 'kseal:1', '-k', remote, '--allow-any-client', '-n', 'kseal'];
   await world.kseal(['webhook', 'manifests', ...managed, '-o', 'managed-base']);
   await world.kseal([
     'webhook',
@@ -194,11 +195,13 @@ const documentsIn = (text) =>
     .map((document) => document.toJS())
     .filter((object) => object !== null);
 
-/** The objects of a kustomize base, apart from the namespace, which is outside the chart. */
+/** The objects of both kustomize bases, apart from the namespace, which is outside the chart. */
 function objectsOfBase(base) {
-  const { resources } = parse(readFileSync(join(base, 'kustomization.yaml'), 'utf8'));
-  return resources
-    .flatMap((name) => documentsIn(readFileSync(join(base, name), 'utf8')))
+  return [base, join(base, 'policy')]
+    .flatMap((folder) => {
+      const { resources } = parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8'));
+      return resources.flatMap((name) => documentsIn(readFileSync(join(folder, name), 'utf8')));
+    })
     .filter(({ kind }) => kind !== 'Namespace');
 }
 
@@ -210,11 +213,10 @@ function byName(objects) {
 
 /** Removes the annotation that only the chart's policy has. */
 function withoutKeep(object) {
-  const { annotations, ...metadata } = object.metadata;
-  const isPolicy = object.kind.startsWith('ValidatingAdmissionPolicy');
-  if (!isPolicy) return object;
-  assert.deepEqual(annotations, { 'helm.sh/resource-policy': 'keep' });
-  return { ...object, metadata };
+  if (!object.kind.startsWith('ValidatingAdmissionPolicy')) return object;
+  const { 'helm.sh/resource-policy': policy, ...annotations } = object.metadata.annotations;
+  assert.equal(policy, 'keep');
+  return { ...object, metadata: { ...object.metadata, annotations } };
 }
 
 /** The path of the operator's definition of a kind, in the cache of Go modules. */

@@ -19,7 +19,10 @@ const unknown = { 'cluster-image': 'skipped', 'cluster-audit': 'skipped' };
 export async function doctor(world, check) {
   const { folder, shell, kubectl, get, seal, create, values } = world;
   const repository = join(folder, 'repository');
-  const install = async () => accepted(await shell('bash', commandOf(folder, /apply -k/)));
+  const install = async () => {
+    for (const pattern of [/apply -k base\/policy/, /apply -k base$/])
+      accepted(await shell('bash', commandOf(folder, pattern)));
+  };
   const remove = async (kind, name) => accepted(await kubectl('delete', kind, name));
   const examine = (...flags) => examined(world, repository, flags);
   const expectFaults = async (faults, ...flags) => {

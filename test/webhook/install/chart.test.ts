@@ -18,22 +18,27 @@ const full = optionsWith({
     { kind: 'remote', reference: 'gcpkms://projects/p/key' },
   ],
   keySecret: 'kseal-keys',
-  tls: { kind: 'pair', ...issued },
-  clients: { kind: 'certified', ca: issued.ca, names: ['kube-apiserver', '{{ x }}'], made: issued },
+  tls: { kind: 'pair', isIssued: true, ...issued },
+  clients: {
+    ...{ kind: 'certified', isIssued: true, ca: issued.ca, made: issued },
+    names: ['kube-apiserver', '{{ x }}'],
+  },
   priorityClass: 'high',
   monitoring: { serviceMonitor: true, alerts: true, labels: { release: 'prometheus' } },
   serve: { ...passedOn, logLevel: 'debug', memo: false },
 });
 
+const folders = { base: 'chart', private: 'chart-private' };
+
 const filesOf = (options: ManifestOptions) =>
-  new Map(chartFiles(options, 'chart').map(({ name, text }) => [name, text]));
+  new Map(chartFiles(options, folders).base.map(({ name, text }) => [name, text]));
 
 const textOf = (options: ManifestOptions, name: string) => filesOf(options).get(name) ?? '';
 
 /** All templates as one text. */
 function templatesOf(options: ManifestOptions): string {
-  const files = chartFiles(options, 'chart').filter(({ name }) => name.startsWith('templates/'));
-  return files.map(({ text }) => text).join('');
+  const files = [...filesOf(options)].filter(([name]) => name.startsWith('templates/'));
+  return files.map(([, text]) => text).join('');
 }
 
 describe.each([
@@ -97,8 +102,8 @@ test('braces of an option are text in a template', () => {
   );
 });
 
-test('the private keys are in no template and no value', () => {
-  const chart = `${templatesOf(full)}${textOf(full, 'values.yaml')}`;
+test('the private keys are in the private folder only', () => {
+  const chart = [...filesOf(full).values()].join('');
   expect(chart).toContain('BEGIN CERTIFICATE');
   expect(chart).not.toContain('PRIVATE KEY');
 });

@@ -6,7 +6,12 @@ import { optionsWith } from './options.ts';
 // Promtool checks and runs the alerts in test/cluster/checks/charts.mjs.
 
 const all = { serviceMonitor: true, alerts: true, labels: { release: 'prometheus' } };
-const certified = { kind: 'certified' as const, ca: 'CA', names: ['kube-apiserver'] };
+const certified = {
+  kind: 'certified' as const,
+  isIssued: false,
+  ca: 'CA',
+  names: ['kube-apiserver'],
+};
 
 interface Rule {
   readonly alert: string;

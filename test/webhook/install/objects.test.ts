@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { issueCertificate } from '../../../src/webhook/install/certificates.ts';
-import { baseFiles, clusterObjects, manifestText } from '../../../src/webhook/install/files.ts';
+import { clusterObjects, manifestText, outputFiles } from '../../../src/webhook/install/files.ts';
 import { isCidr } from '../../../src/webhook/install/network.ts';
 import type { KubernetesObject, ManifestOptions } from '../../../src/webhook/install/options.ts';
 import { optionsWith, passedOn } from './options.ts';
@@ -20,8 +20,11 @@ const full = optionsWith({
     { kind: 'remote', reference: 'gcpkms://projects/p/key' },
   ],
   keySecret: 'kseal-keys',
-  tls: { kind: 'pair', ...issued },
-  clients: { kind: 'certified', ca: issued.ca, names: ['kube-apiserver', 'a $(B)'], made: issued },
+  tls: { kind: 'pair', isIssued: true, ...issued },
+  clients: {
+    ...{ kind: 'certified', isIssued: true, ca: issued.ca, made: issued },
+    names: ['kube-apiserver', 'a $(B)'],
+  },
   apiServerFrom: ['10.0.0.2/32', 'konnectivity'],
   serviceAccountAnnotations: { 'iam.gke.io/gcp-service-account': 'kseal@p.example' },
   serve: {
@@ -35,6 +38,8 @@ const full = optionsWith({
     kmsTimeout: 3,
   },
 });
+
+const folders = { base: 'base', private: 'keys' };
 
 function objectsOf(options: ManifestOptions): KubernetesObject[] {
   return [...clusterObjects(options).values()].flat().map(({ object }) => object);
@@ -67,14 +72,32 @@ describe.each([
     expect(documents.map((document) => document.toJS())).toEqual(objectsOf(options));
   });
 
-  test('the kustomize base contains the objects in order', () => {
-    const files = new Map(baseFiles(options, 'base').map(({ name, text }) => [name, text]));
-    const documents = (name: string) => parseAllDocuments(files.get(name) ?? '');
-    const [kustomization] = documents('kustomization.yaml').map((document) => document.toJS());
-    const objects = kustomization.resources.flatMap(documents);
-    expect(objects.map((document: { toJS(): unknown }) => document.toJS())).toEqual(
-      objectsOf(options),
+  test('the two kustomize bases contain the objects in order, the policy in its own', () => {
+    const files = new Map(outputFiles(options, folders).base.map(({ name, text }) => [name, text]));
+    const documents = (name: string) =>
+      parseAllDocuments(files.get(name) ?? '').map((document) => document.toJS());
+    const objectsIn = (base: string): KubernetesObject[] =>
+      documents(`${base}kustomization.yaml`)[0].resources.flatMap((name: string) =>
+        documents(`${base}${name}`),
+      );
+    const policy = objectsIn('policy/');
+    expect([...policy, ...objectsIn('')]).toEqual(objectsOf(options));
+    expect(policy.map(({ kind }) => kind)).toEqual([
+      'ValidatingAdmissionPolicy',
+      'ValidatingAdmissionPolicyBinding',
+    ]);
+  });
+
+  test('Argo CD and Flux keep the policy, and only that', () => {
+    const keeping = objectsOf(options).filter(
+      ({ metadata: { annotations = {} } }) =>
+        annotations['argocd.argoproj.io/sync-options'] === 'Prune=false,Delete=false' &&
+        annotations['kustomize.toolkit.fluxcd.io/prune'] === 'disabled',
     );
+    expect(keeping.map(({ kind }) => kind)).toEqual([
+      'ValidatingAdmissionPolicy',
+      'ValidatingAdmissionPolicyBinding',
+    ]);
   });
 
   test('every namespaced object is in the namespace of the webhook', () => {
@@ -153,6 +176,20 @@ test.each([
   expect(() => checkSchema({ ...budget, spec: { ...budget.spec, ...spec } })).toThrow(message);
 });
 
+test('webhooks in different namespaces have different names in the cluster, and share the policy', () => {
+  const namesIn = (namespace: string) =>
+    objectsOf(optionsWith({ namespace }))
+      .filter(({ metadata }) => metadata.namespace === undefined)
+      .map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+  const [first, second] = [namesIn('kseal'), namesIn('two')];
+  expect(first.filter((name) => second.includes(name))).toEqual([
+    'ValidatingAdmissionPolicy kseal-unopened-values',
+    'ValidatingAdmissionPolicyBinding kseal-unopened-values',
+  ]);
+  expect(first).toContain('MutatingWebhookConfiguration kseal-webhook');
+  expect(second).toContain('MutatingWebhookConfiguration kseal-webhook-two');
+});
+
 test('the policy has no exceptions, and denies', () => {
   const { spec } = only('ValidatingAdmissionPolicy', full);
   expect(spec).toMatchObject({ failurePolicy: 'Fail', validations: [{ reason: 'Forbidden' }] });
@@ -214,21 +251,41 @@ test('the API server trusts the CA of cert-manager, or the given one', () => {
 });
 
 describe('private keys', () => {
-  const files = baseFiles(full, 'base');
+  const { base, private: keys } = outputFiles(full, folders);
+  const kustomization = base.find(({ name }) => name === 'kustomization.yaml')?.text ?? '';
   const holdsKey = (text: string) =>
     [
       text,
       ...(text.match(/[\w+/=]{40,}/g) ?? []).map((base64) => `${Buffer.from(base64, 'base64')}`),
     ].some((part) => part.includes('PRIVATE KEY'));
 
-  test('are in separate files, which are confidential, ignored by git, and not in the base', () => {
-    const marked = files.filter(({ confidential }) => confidential).map(({ name }) => name);
-    expect(files.filter(({ text }) => holdsKey(text)).map(({ name }) => name)).toEqual(marked);
+  test('are in a folder of their own, which git ignores, and never in the base', () => {
+    expect(base.filter(({ text, confidential }) => holdsKey(text) || confidential)).toEqual([]);
+    const marked = keys.filter(({ confidential }) => confidential).map(({ name }) => name);
+    expect(keys.filter(({ text }) => holdsKey(text)).map(({ name }) => name)).toEqual(marked);
     expect(marked).toEqual(['tls.key', 'apiserver-kubeconfig.yaml']);
-    const ignored = files.find(({ name }) => name === '.gitignore')?.text;
-    expect(ignored).toBe(marked.map((name) => `/${name}\n`).join(''));
-    const base = files.find(({ name }) => name === 'kustomization.yaml')?.text ?? '';
-    for (const name of marked) expect(base).not.toContain(`- ${name}`);
+    expect(keys[0]).toEqual({ name: '.gitignore', text: '*\n' });
+    for (const name of marked) expect(kustomization).not.toContain(`- ${name}`);
+  });
+
+  test('that are kept are not written again', () => {
+    const options = optionsWith({
+      tls: { kind: 'pair', isIssued: true, certificate: issued.certificate, ca: issued.ca },
+      clients: { kind: 'certified', isIssued: true, ca: issued.ca, names: ['kube-apiserver'] },
+    });
+    const names = outputFiles(options, folders).private.map(({ name }) => name);
+    expect(names).toEqual(['.gitignore', 'apiserver-admission.yaml']);
+    expect(outputFiles(optionsWith(), folders).private).toEqual([]);
+  });
+
+  test('are written after everything that trusts their certificates', () => {
+    const names = base.map(({ name }) => name);
+    const last = Math.max(
+      ...['ca.crt', 'client-ca.crt', 'client-ca.yaml', 'admission.yaml'].map((name) =>
+        names.indexOf(name),
+      ),
+    );
+    expect(names.indexOf('tls.crt')).toBeGreaterThan(last);
   });
 
   test('are not in the YAML for stdout', () => {
@@ -236,9 +293,8 @@ describe('private keys', () => {
   });
 
   test('of the serving certificate go into the Secret that the pods mount', () => {
-    const base = files.find(({ name }) => name === 'kustomization.yaml')?.text;
     const { secretName } = podOf(full).volumes[0].secret;
-    expect(base).toContain(`kubectl -n sealing create secret tls ${secretName} `);
+    expect(kustomization).toContain(`kubectl -n sealing create secret tls ${secretName} `);
   });
 });
 
