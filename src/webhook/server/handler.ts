@@ -122,8 +122,9 @@ async function read(body: Uint8Array, { log, metrics }: { log: Log; metrics: Met
   }
 }
 
-function fieldsOf({ uid, namespace, name, operation, dryRun }: AdmissionRequest): LogFields {
-  return { uid, namespace, name, operation, dryRun };
+function fieldsOf(request: AdmissionRequest): LogFields {
+  const { uid, namespace, name, operation, dryRun, user } = request;
+  return { uid, namespace, name, operation, dryRun, user };
 }
 
 function resultOf({ response, opened }: Review): ReviewResult {
