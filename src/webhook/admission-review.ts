@@ -30,7 +30,7 @@ export interface AdmissionRequest {
   /** Undefined if the API server has not generated it yet. */
   readonly name: string | undefined;
   readonly dryRun: boolean;
-  /** Who sends the request, for the log; the API server authenticated them. */
+  /** The user that the API server authenticated, for the log. */
   readonly user?: string | undefined;
   /** Undefined unless the request creates or updates a Secret itself. */
   readonly secret: SecretWrite | undefined;

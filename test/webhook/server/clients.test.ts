@@ -180,7 +180,7 @@ describe('refused clients', () => {
     'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
     'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED',
     'ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN',
-  ])('are told apart from those that refused our certificate: %s', async (code) => {
+  ])('differ from those that refused our certificate: %s', async (code) => {
     const { refuse, lines, counted } = watched();
     for (const address of ['10.0.0.1', '10.0.0.2']) refuse({ code, address });
     expect(lines).toEqual([
