@@ -82,9 +82,31 @@ export async function surveyTexts(
 ): Promise<Survey> {
   const [matched, applied] = [new Set<PathRule>(), new Set<PathRule>()];
   const privateKeys: PrivateKeyFile[] = [];
+  const verified = tallyWith(judge);
+  const own = async function* (): AsyncGenerator<NamedText> {
+    for await (const text of texts) {
+      if (text.isKeyFile) {
+        privateKeys.push(...privateKeysIn(text, config));
+        continue;
+      }
+      await verified.add(text);
+      if (config !== undefined && !isNamed && !isFor(config, text)) continue;
+      const [first, ...others] = config === undefined ? [] : rulesMatching(config, text.file);
+      for (const rule of [first ?? [], others].flat()) matched.add(rule);
+      if (first !== undefined) applied.add(first);
+      yield text;
+    }
+  };
+  const usage = await keyUsage(own());
+  return { usage, matched, applied, privateKeys, judged: verified.result() };
+}
+
+/** Counts the findings of `judge`, up to an error, which is the same for most texts. */
+function tallyWith(judge: SurveyOptions['judge']) {
   const tally = { files: 0, errors: 0, warnings: 0 };
   let errors: readonly KsealError[] = [];
-  const judgeText = async (text: NamedText) => {
+  const add = async (text: NamedText) => {
+    if (errors.length > 0) return;
     try {
       const result = await judge(text);
       if (result !== undefined) tally.files++;
@@ -94,24 +116,7 @@ export async function surveyTexts(
       errors = expectedErrors(thrown);
     }
   };
-  async function* watched(): AsyncGenerator<NamedText> {
-    for await (const text of texts) {
-      if (text.isKeyFile) {
-        privateKeys.push(...privateKeysIn(text, config));
-        continue;
-      }
-      if (errors.length === 0) await judgeText(text);
-      if (config !== undefined && !isNamed && !isFor(config, text)) continue;
-      for (const [index, rule] of (config ? rulesMatching(config, text.file) : []).entries()) {
-        matched.add(rule);
-        if (index === 0) applied.add(rule);
-      }
-      yield text;
-    }
-  }
-  const usage = await keyUsage(watched());
-  const judged = errors.length > 0 ? errors : tally;
-  return { usage, matched, applied, privateKeys, judged };
+  return { add, result: () => (errors.length > 0 ? errors : tally) };
 }
 
 /** Whether the configuration is the nearest one above a text. */

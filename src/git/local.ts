@@ -55,6 +55,17 @@ export function filesAt(
   return entries.map(({ mode, id, path }) => ({ path, blob: id, kind: oddKind(mode) }));
 }
 
+/**
+ * The files at or below the folder that git tracks or would add and that contain any of `texts`,
+ * relative to it. Throws IO, also if no file does.
+ */
+export function filesContaining(git: LocalGit, texts: readonly string[]): readonly string[] {
+  const options = ['--untracked', '--files-with-matches', '-z', '-I', '--no-color', '-F'];
+  const patterns = texts.flatMap((text) => ['-e', text]);
+  const listing = ask(git, ['-c', 'grep.fullName=false', 'grep', ...options, ...patterns]);
+  return listing.toString().split('\0').filter(Boolean);
+}
+
 /** The files at or below the folder that git tracks or would add, relative to it. Throws IO. */
 export function addableFiles(git: LocalGit): ReadonlySet<string> {
   const listing = ask(git, ['ls-files', '-z', '--cached', '--others', '--exclude-standard']);
