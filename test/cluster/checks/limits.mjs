@@ -39,7 +39,8 @@ export async function limits({ seal, verify, apply, create, get, kubectl, values
   });
 
   await check('200 short values, sealed and opened, need a server-side apply', async () => {
-    const short = await seal(confidential('hr', 'short', many(200, 'short')));
+    const plain = confidential('hr', 'short', many(200, 'short'));
+    const short = await seal(plain, '-k', 'prod.pub');
     const [finding] = await sizeFindings(short);
     assert.match(finding.message, /too large for a client-side kubectl apply/);
     refused(await apply(short), 'Too long');
