@@ -192,9 +192,11 @@ async function planAll(io: IO, run: Run, find: FindConfig): Promise<Plan> {
       const source = decodeManifest(text.content, text.path);
       const found = planMoves(text.path, source, run.to.key.kid, { acceptUnbound });
       kept += found.kept;
-      errors.push(...found.errors, ...(await misdirected(text, found.moves)));
+      const refused = await misdirected(text, found.moves);
+      errors.push(...found.errors, ...refused);
       warnings.push(...found.fragments.map((location) => fragmentWarning(text, location)));
-      if (found.moves.length > 0) files.push({ ...text, source, moves: found.moves });
+      if (found.moves.length > 0 && refused.length === 0)
+        files.push({ ...text, source, moves: found.moves });
     } catch (thrown) {
       const error = expected(thrown);
       const config = find(dirname(text.file));
@@ -324,8 +326,14 @@ async function moveAll(
 }
 
 /** The new JWEs by the old ones, and the errors of those that cannot be opened. */
-async function resealAll(io: IO, files: readonly PlannedFile[], { paths, flags, to }: Run) {
-  const withKey = (key: string) => commandWith(paths, { ...flags, from: [...flags.from, key] });
+async function resealAll(io: IO, files: readonly PlannedFile[], { paths, flags, to, config }: Run) {
+  const withKey = (reference: string) => {
+    const key = config?.keys.get(reference);
+    // The values on another active key may belong to another cluster.
+    if (key !== undefined && (key.state ?? 'active') === 'active')
+      return commandWith(['PATH'], flags);
+    return commandWith(paths, { ...flags, from: [...flags.from, reference] });
+  };
   const unavailable: KsealError[] = [];
   const onUnavailable = flags.continueOnError
     ? (errors: readonly KsealError[]) => void unavailable.push(...errors)
@@ -388,8 +396,8 @@ async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
   const isRepository = folderWith('.git', folder) !== undefined;
   const isShared = isRepository || run.config !== undefined;
   const searched = isShared ? [repositoryAround(io.cwd, folder)] : run.paths;
-  const others = isRepository ? otherFiles(io, folder) : [];
-  const usage = await keyUsage(allTexts(io, searched, others)).catch(expected);
+  const others = isRepository ? otherFiles(io, folder) : undefined;
+  const usage = await keyUsage(allTexts(io, searched, others ?? [])).catch(expected);
   if (usage instanceof KsealError) {
     const { message, hint } = usage;
     return warn(io, { message: `not known what still needs the old key: ${message}`, hint });
@@ -398,7 +406,7 @@ async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
     const { values, files: holders } = usage.get(kid) ?? { values: 0, files: [] };
     const name = `key ${nameOf(kid)}`;
     // Without git, the files with other names are not known.
-    const kind = isRepository ? '' : '.yaml, .yml or .json ';
+    const kind = others === undefined ? '.yaml, .yml or .json ' : '';
     if (values === 0) say(io, 'note', `${name}: no ${kind}file here needs it now`);
     else {
       const count = `${counted(values, 'value')} in ${counted(holders.length, 'file')}`;
@@ -413,12 +421,15 @@ async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
   say(io, 'hint', hint);
 }
 
-/** The files of a repository with sealed values that are found only if they are named. */
-function otherFiles({ cwd, env }: IO, folder: string): readonly string[] {
+/**
+ * The files of a repository with sealed values that are found only if they are named; undefined if
+ * git does not answer.
+ */
+function otherFiles({ cwd, env }: IO, folder: string): readonly string[] | undefined {
   const top = folderWith('.git', folder) ?? folder;
-  const names = ifReadable(() => filesContaining({ folder: top, env }, sealedBeginnings)) ?? [];
+  const names = ifReadable(() => filesContaining({ folder: top, env }, sealedBeginnings));
   return names
-    .filter((name) => !isManifestName(name))
+    ?.filter((name) => !isManifestName(name))
     .map((name) => relative(cwd, join(top, name)));
 }
 

@@ -95,7 +95,7 @@ function* checkFile(key: CheckedKey): Generator<Finding> {
 function weakness({ name, shown }: CheckedKey, bits: number): Finding | undefined {
   if (bits >= WEAK_BITS) return undefined;
   const problem = `RSA-${bits} is weak; use ${WEAK_BITS} bits or more`;
-  const hint = `add a longer key with kseal init, then: kseal rekey PATH --from ${name} --to NAME`;
+  const hint = 'add a longer key with kseal init, then: kseal rekey --to NEW';
   return warning('key-file', `key ${name}: ${shown}: ${problem}`, hint);
 }
 

@@ -1,14 +1,15 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import {
   CONFIG_NAME,
   type Config,
   isIgnored,
   type PathRule,
+  ruleFor,
   rulesMatching,
 } from '../config/config.ts';
 import { expectedErrors, KsealError } from '../errors.ts';
 import { folderWith } from '../fs/read.ts';
-import { type KeyUsage, keyUsage } from '../inspect/usage.ts';
+import { type KeyUsage, keyUsage, rekeyArguments } from '../inspect/usage.ts';
 import type { NamedText } from '../sources/texts.ts';
 import { counted, shellWord } from '../text.ts';
 import type { Finding as RuleFinding } from '../verify/rule.ts';
@@ -166,26 +167,41 @@ export function* ruleFindings(
   if (sound > 0) yield ok('rules', `${counted(sound, 'rule')} with an active key and files`);
 }
 
-/** The name of an active key to seal to, for a hint. */
+/** The name of the key to seal to, for a hint; several keys may be those of different clusters. */
 function activeName(keys: readonly CheckedKey[]): string {
-  return keys.find(({ state }) => state === 'active')?.name ?? 'NAME';
+  const active = keys.filter(canSeal);
+  return (new Set(active.map(({ kid }) => kid)).size === 1 && active[0]?.name) || 'NAME';
 }
 
-/** Checks the keys of the sealed values; `folder` is the place of all texts on a command line. */
+function canSeal({ state, file }: CheckedKey): boolean {
+  return state === 'active' && file !== undefined;
+}
+
+/** The place of all texts. */
+interface TextPlace {
+  readonly cwd: string;
+  /** As on a command line. */
+  readonly folder: string;
+}
+
+/** Checks the keys of the sealed values. */
 export function* valueFindings(
   keys: readonly CheckedKey[],
   { usage }: Survey,
-  folder: string,
+  config: Config,
+  { cwd, folder }: TextPlace,
 ): Generator<Finding> {
-  for (const { name, names, kid, state } of keys) {
+  const ruled = (path: string) => ruleFor(config, resolve(cwd, path))?.key;
+  for (const key of keys) {
+    const { name, names, kid, state } = key;
     const used = kid === undefined ? undefined : usage.get(kid);
     if (kid === undefined || name !== names[0]) continue;
     if (used === undefined) yield ok('values', `key ${names.join(', ')}: no values`);
     else {
       const message = `key ${names.join(', ')}: ${countOf(used)}`;
-      const [path = folder, second] = used.files;
-      const place = shellWord(second === undefined ? path : folder);
-      const hint = `kseal rekey ${place} --from ${name} --to ${activeName(keys)}`;
+      const { paths, from, to } = rekeyArguments(usage, [key], keys.filter(canSeal), ruled);
+      const options = [...from.map((one) => `--from ${one}`), `--to ${to}`].join(' ');
+      const hint = `kseal rekey ${paths.map(shellWord).join(' ')} ${options}`;
       if (state === 'active') yield ok('values', message);
       else if (state === 'deprecated')
         yield warning('values', `${message} on a deprecated key`, hint);
