@@ -45,6 +45,12 @@ export async function createWorld(folder, programs) {
     startWebhook,
     stopWebhook: () => pod.stop(),
     webhookPort: () => pod.port,
+    /** Resolves to the findings of `kseal verify` about a manifest. */
+    verify: async (manifest) => {
+      const args = [bin, 'verify', '-', '--format', 'json'];
+      const { stdout } = await shell(process.execPath, args, { stdin: JSON.stringify(manifest) });
+      return JSON.parse(stdout).findings;
+    },
     /**
      * Runs `kseal doctor` in a folder. Resolves to its exit code, its findings about the cluster, and
      * its output.

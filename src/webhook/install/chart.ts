@@ -417,7 +417,9 @@ function changed(
 export function chartFiles(options: ManifestOptions, folders: Folders): OutputFiles {
   const all = complete(options);
   const { 'namespace.yaml': namespace = [], ...groups } = Object.fromEntries(clusterObjects(all));
-  const templates = Object.entries(groups).map(([name, documents]) => {
+  // A file without objects replaces one that other options have written.
+  const optional: typeof groups = { 'certificates.yaml': [], 'client-ca.yaml': [] };
+  const templates = Object.entries({ ...optional, ...groups }).map(([name, documents]) => {
     const texts = documents.map(({ object, comment }) => {
       const text = `---\n${templateOf(printYaml(templated(object, all), comment))}`;
       const value = conditions[object.kind];

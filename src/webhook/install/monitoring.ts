@@ -106,6 +106,14 @@ const alerts: readonly Alert[] = [
     applies: ({ clients }) => clients.kind === 'certified',
   },
   {
+    alert: 'KsealCertificateRefused',
+    expr: (of) => `sum(increase(${of('kseal_certificate_refusals_total')}[15m])) > 0`,
+    severity: 'critical',
+    summary: 'A client does not accept the serving certificate of the kseal webhook.',
+    description:
+      'If it is the API server, Secrets with sealed values are refused. The log says which client it is.',
+  },
+  {
     alert: 'KsealUncaughtErrors',
     expr: (of) => `sum(increase(${of('kseal_uncaught_errors_total')}[1h])) > 0`,
     severity: 'warning',

@@ -33,19 +33,12 @@ export async function charts(world, check) {
       kubernetes,
     ]);
 
-  const certificates = [
-    '--tls',
-    'files',
-    '--tls-cert',
-    'base/tls.crt',
-    '--tls-key',
-    'base/tls.key',
-  ];
+  const certificate = ['--tls', 'files', '--tls-cert', 'base/tls.crt'];
   const key = ['--tls-key', 'base-private/tls.key'];
   const authorities = ['--tls-ca', 'base/ca.crt', '--client-ca', 'base/client-ca.crt'];
   const variants = {
-    few: [...certificates, ...key, ...authorities],
-    many: [...certificates, ...key, ...authorities, ...moreOptions],
+    few: [...certificate, ...key, ...authorities],
+    many: [...certificate, ...key, ...authorities, ...moreOptions],
   };
   for (const [name, options] of Object.entries(variants)) {
     await manifests(...options, '-o', `${name}-base`);
@@ -118,7 +111,7 @@ export async function charts(world, check) {
     writeFileSync(join(folder, 'rules.yaml'), stringify(rules.spec));
     const checked = await shell('promtool', ['check', 'rules', '--lint=all', 'rules.yaml']);
     assert.equal(checked.code, 0, checked.stderr);
-    assert.match(checked.stdout, /SUCCESS: 10 rules found/);
+    assert.match(checked.stdout, /SUCCESS: 11 rules found/);
     writeFileSync(join(folder, 'alerts.yaml'), stringify(alertTests(rules.spec)));
     const tested = await shell('promtool', ['test', 'rules', 'alerts.yaml']);
     assert.equal(tested.code, 0, tested.stdout + tested.stderr);
@@ -277,6 +270,7 @@ function alertTests({ groups: [{ rules }] }) {
     'kseal_refusals_total{code="KEY_UNKNOWN"}': '4x60',
     'kseal_reviews_total{result="opened"}': '1+1x60',
     kseal_client_authentication: '1x60',
+    kseal_certificate_refusals_total: '0x60',
     kseal_uncaught_errors_total: '0x60',
   };
   const causes = {
@@ -292,6 +286,7 @@ function alertTests({ groups: [{ rules }] }) {
     KsealRefusals: { 'kseal_refusals_total{code="MISPLACED"}': '_x55 1x5' },
     KsealLateReviews: { 'kseal_reviews_total{result="late"}': '_x55 1x5' },
     KsealNoClientAuthentication: { kseal_client_authentication: '1x55 0x5' },
+    KsealCertificateRefused: { kseal_certificate_refusals_total: '0x50 1x10' },
     KsealUncaughtErrors: { kseal_uncaught_errors_total: '0x50 1x10' },
   };
   assert.deepEqual(Object.keys(causes).sort(), rules.map(({ alert }) => alert).sort());

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { accepted, denied, refused } from '../checklist.mjs';
 import { confidential, plaintext, secret } from '../secrets.mjs';
 import { until } from '../services.mjs';
@@ -59,7 +61,7 @@ export async function kmsOutage({ seal, apply, kubectl, values, exists, kms, aud
 
 /** The webhook is down. Only sealed Secrets depend on it. */
 export async function webhookOutage(world, check) {
-  const { seal, apply, kubectl, values, exists } = world;
+  const { folder, seal, apply, kubectl, get, values, exists } = world;
   const failure = 'failed calling webhook "kseal-webhook.kseal.svc"';
   const dead = await seal(confidential('hr', 'dead', { password: 'dead' }));
 
@@ -100,5 +102,24 @@ export async function webhookOutage(world, check) {
     await world.startWebhook();
     accepted(await apply(dead));
     assert.deepEqual(await values('hr', 'dead'), { password: plaintext('dead') });
+  });
+
+  await check('a serving certificate that the API server does not trust is logged', async () => {
+    const hooks = ['mutatingwebhookconfiguration', 'kseal-webhook'];
+    const { clientConfig } = (await get(hooks[0], 'kseal', hooks[1])).webhooks[0];
+    const trust = async (caBundle) => {
+      const path = '/webhooks/0/clientConfig/caBundle';
+      const patch = JSON.stringify([{ op: 'replace', path, value: caBundle }]);
+      accepted(await kubectl('patch', ...hooks, '--type=json', '-p', patch));
+    };
+    const sealed = await seal(confidential('hr', 'untrusted', { password: 'untrusted' }));
+    const isRefused = async () => (await apply(sealed, '--dry-run=server')).code !== 0;
+    await trust(readFileSync(join(folder, 'ca.crt')).toString('base64'));
+    await until(isRefused, 20_000);
+    refused(await apply(sealed), failure, 'x509');
+    await trust(clientConfig.caBundle);
+    await until(async () => !(await isRefused()), 20_000);
+    const log = readFileSync(join(folder, 'webhook.log'), 'utf8');
+    assert.match(log, /"level":"error".*_ALERT_BAD_CERTIFICATE.*refused the serving certificate/);
   });
 }
