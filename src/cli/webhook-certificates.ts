@@ -5,11 +5,11 @@ import {
   checkClientCas,
   checkIssued,
   checkServing,
-  commonNamesIn,
   currentCas,
   expiryDay,
   type PemFile,
   signersOf,
+  subjectsIn,
 } from '../webhook/certificates.ts';
 import { clientCertificateIn } from '../webhook/install/api-server.ts';
 import { caName, issueCertificate } from '../webhook/install/certificates.ts';
@@ -124,7 +124,7 @@ async function issuedClients(
   const certified = { kind: 'certified', isIssued: true, names } as const;
   if (ca && rotate !== 'client') {
     orRotate('client', () => checkNames(ca, names));
-    const isFinished = rotate === 'finish' && commonNamesIn(ca).length > 1;
+    const isFinished = rotate === 'finish' && subjectsIn(ca).length > 1;
     return { ...certified, ca: isFinished ? clientSigners(io, ca, folders) : textOf(ca) };
   }
   const [commonName = ''] = names;
@@ -134,8 +134,8 @@ async function issuedClients(
 
 /** Checks that the client certificate that was issued earlier has a name that is accepted. */
 function checkNames(ca: PemFile, names: readonly string[]): void {
-  const issued = commonNamesIn(ca);
-  if (names.some((name) => issued.includes(caName(name)))) return;
+  const issued = subjectsIn(ca);
+  if (names.some((name) => issued.includes(`CN=${caName(name)}`))) return;
   const problem = `issued for another client than ${names.join(', ')}`;
   throw new KsealError('CERTIFICATE_INVALID', problem, { thing: ca.shown });
 }

@@ -135,9 +135,12 @@ export function currentCas(file: PemFile | undefined): string {
     .join('');
 }
 
-/** The common names of the certificates of a file. */
-export function commonNamesIn(file: PemFile): readonly string[] {
-  return certificatesIn(file).map((one) => String(one.toLegacyObject().subject.CN));
+/**
+ * The subjects of the certificates of a file, as in `CN=kube-apiserver CA`. They are not read with
+ * toLegacyObject(), after which the module tls of Node.js 20 has no createSecureContext.
+ */
+export function subjectsIn(file: PemFile): readonly string[] {
+  return certificatesIn(file).map(({ subject }) => subject.replace(/\\(.)/g, '$1'));
 }
 
 /** Checks a new file of client CAs; returns its certificates. Throws CERTIFICATE_INVALID. */

@@ -7,7 +7,7 @@ import { main } from '../../src/cli/main.ts';
 import { issueCertificate } from '../../src/webhook/install/certificates.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
 import { testIO } from '../helpers/io.ts';
-import { startBin } from '../helpers/spawn.ts';
+import { runBin, startBin } from '../helpers/spawn.ts';
 
 const minimal = ['webhook', 'manifests', '--image', 'kseal:1'];
 const host = 'kseal-webhook.kseal.svc';
@@ -130,6 +130,23 @@ function post(options: object, body: object): Promise<string> {
     sent.end(JSON.stringify(body));
   });
 }
+
+test('the built program keeps and replaces the certificates that it issued', async () => {
+  const cwd = folderWithKeys();
+  const args = [
+    ...[...minimal, '-k', 'k.pem', '--key-secret', 'keys', '-o', 'base'],
+    ...['--tls', 'self-signed', '--client-name', 'kube-apiserver'],
+  ];
+  const certificates: string[] = [];
+  for (const more of [[], ['--force'], ['--force', '--rotate', 'serving']]) {
+    const { code, stderr } = await runBin([...args, ...more], { cwd });
+    expect(code, `${stderr}`).toBe(0);
+    certificates.push(text(cwd, 'base/tls.crt'));
+  }
+  const [first, second, third] = certificates;
+  expect(second).toBe(first);
+  expect(third).not.toBe(first);
+}, 60_000);
 
 test('--tls files puts the given files into the base, if they belong together', async () => {
   const cwd = folderWithKeys();

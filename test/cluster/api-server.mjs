@@ -12,8 +12,8 @@ import { freePort, startService } from './services.mjs';
 /**
  * Starts both and waits until they are ready. `admission` is the path of the
  * AdmissionConfiguration, `auditRules` the rules of the audit policy, and `egress` the socket of
- * the proxy into the cluster. Resolves to the path of an administrator's kubeconfig, and a function
- * that returns the events of the audit log.
+ * the proxy into the cluster. Resolves to the path of an administrator's kubeconfig, a function that
+ * restarts the API server, and one that returns the events of the audit log.
  */
 export async function startApiServer({ folder, programs, admission, auditRules, egress }) {
   const write = (name, value) => {
@@ -35,12 +35,18 @@ export async function startApiServer({ folder, programs, admission, auditRules, 
     'audit-policy-file': write('audit.yaml', auditPolicy(auditRules)),
     'audit-log-path': log,
   });
-  const agent = new Agent({ ca, ...admin });
-  const ready = () => answers(`${server}/readyz`, agent);
+  const ready = async () => {
+    const agent = new Agent({ ca, ...admin });
+    return answers(`${server}/readyz`, agent).finally(() => agent.destroy());
+  };
   const program = programs['kube-apiserver'];
-  await startService({ name: 'kube-apiserver', program, args, folder, ready });
-  agent.destroy();
+  const start = () => startService({ name: 'kube-apiserver', program, args, folder, ready });
+  let stop = await start();
   return {
+    restart: async () => {
+      await stop();
+      stop = await start();
+    },
     kubeconfig: write('kubeconfig', kubeconfig({ server, ca, admin })),
     audited: () => readFileSync(log, 'utf8').trim().split('\n').map(JSON.parse),
   };

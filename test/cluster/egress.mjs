@@ -16,11 +16,11 @@ export function egressConfiguration(socket) {
   };
 }
 
-/** Starts the proxy. Connections go to the port that `portNow` returns; undefined refuses them. */
-export async function startEgress(socket, portNow) {
+/** Starts the proxy. Connections to an address go to the port that `portOf` returns; undefined refuses them. */
+export async function startEgress(socket, portOf) {
   const open = new Set();
-  const server = createServer().on('connect', (_request, client) => {
-    const port = portNow();
+  const server = createServer().on('connect', ({ url }, client) => {
+    const port = portOf(url.replace(/:\d+$/, ''));
     if (port === undefined) return client.destroy();
     const target = connect(port, '127.0.0.1', () => {
       client.write('HTTP/1.1 200 Connection established\r\n\r\n');

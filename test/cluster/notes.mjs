@@ -3,11 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Finds the first kubectl command that matches `pattern` in the notes at the top of the kustomize
- * base. Returns the arguments of bash that run it.
+ * Finds the first kubectl command that matches `pattern` in the notes at the top of a kustomize base. Returns the arguments of bash that run it.
  */
-export function commandOf(folder, pattern) {
-  const text = readFileSync(join(folder, 'base/kustomization.yaml'), 'utf8');
+export function commandOf(folder, pattern, base = 'base') {
+  const text = readFileSync(join(folder, base, 'kustomization.yaml'), 'utf8');
   const lines = text.replace(/^# ?/gm, '').split('\n');
   for (const start of lines.keys()) {
     if (!/^ *kubectl /.test(lines[start])) continue;
@@ -16,7 +15,7 @@ export function commandOf(folder, pattern) {
     // Bash reads .bashrc if its stdin is a socket, as it is under Node.
     if (pattern.test(command)) return ['--norc', '-euo', 'pipefail', '-c', command];
   }
-  throw new Error(`base/kustomization.yaml: no command matches ${pattern}`);
+  throw new Error(`${base}/kustomization.yaml: no command matches ${pattern}`);
 }
 
 /** Reports whether bash needs no further line. */

@@ -15,6 +15,7 @@ import { charts } from './checks/charts.mjs';
 import { doctor } from './checks/doctor.mjs';
 import { healing } from './checks/healing.mjs';
 import { beforeInstallation, installation } from './checks/installation.mjs';
+import { lifeCycle } from './checks/life-cycle.mjs';
 import { limits } from './checks/limits.mjs';
 import { opening } from './checks/opening.mjs';
 import { kmsOutage, webhookOutage } from './checks/outage.mjs';
@@ -38,6 +39,7 @@ const chapters = {
   doctor,
   'Helm chart': charts,
   traces,
+  'life cycle': lifeCycle,
 };
 
 const print = (line) => process.stdout.write(`${line}\n`);

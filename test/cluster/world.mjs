@@ -1,5 +1,5 @@
 // The tools of the checks: a cluster, kubectl, kseal, a KMS, and the webhook's manifests.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { output, run } from '../interop/process.mjs';
 import { startApiServer } from './api-server.mjs';
@@ -28,23 +28,27 @@ export async function createWorld(folder, programs) {
   const manifests = (...flags) => kseal([...manifestArguments(kms.endpoint), ...flags]);
   await manifests('--tls', 'self-signed', '-o', 'base');
   const egress = join(folder, 'egress.sock');
-  let pod;
-  await startEgress(egress, () => pod?.port);
+  const pods = new Map();
+  const portOf = (address) => [...pods.values()].find((one) => one.address === address)?.port;
+  await startEgress(egress, portOf);
   const admission = installInApiServer(folder);
   const server = { folder, programs: programs.paths, admission, auditRules, egress };
-  const { kubeconfig, audited } = await startApiServer(server);
+  const { kubeconfig, restart, audited } = await startApiServer(server);
   const shell = shellIn(folder, [programs.folder, programs.tools.folder], kubeconfig);
   const cluster = kubectlWith((args, options) => shell('kubectl', args, options));
-  const startWebhook = async () => {
-    pod = await startPod({ folder, get: cluster.get });
+  const startWebhook = async (namespace = 'kseal') => {
+    pods.set(namespace, await startPod({ folder, get: cluster.get, namespace }));
   };
+  const pod = (namespace = 'kseal') => pods.get(namespace);
   return {
     ...{ folder, programs, kms, kseal, manifests, shell, audited, cryptoKey },
     ...cluster,
     seal: sealWith(kseal),
     startWebhook,
-    stopWebhook: () => pod.stop(),
-    webhookPort: () => pod.port,
+    stopWebhook: (namespace) => pod(namespace).stop(),
+    updateVolumes: () => pod().update(),
+    webhookPort: () => pod().port,
+    restartApiServer: restart,
     /** Resolves to the findings of `kseal verify` about a manifest. */
     verify: async (manifest) => {
       const args = [bin, 'verify', '-', '--format', 'json'];
@@ -84,8 +88,10 @@ function manifestArguments(endpoint) {
 /** Follows the notes: the control plane needs two of the files, in a folder of its own. */
 function installInApiServer(folder) {
   const text = readFileSync(join(folder, 'base-private/apiserver-admission.yaml'), 'utf8');
-  const path = join(folder, 'admission.yaml');
-  const kubeconfig = join(folder, 'base-private/apiserver-kubeconfig.yaml');
+  const path = join(folder, 'control-plane/admission.yaml');
+  const kubeconfig = join(folder, 'control-plane/kubeconfig.yaml');
+  mkdirSync(join(folder, 'control-plane'));
+  copyFileSync(join(folder, 'base-private/apiserver-kubeconfig.yaml'), kubeconfig);
   writeFileSync(path, text.replace('/etc/kubernetes/kseal/kubeconfig.yaml', kubeconfig));
   return path;
 }

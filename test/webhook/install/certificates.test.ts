@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { subjectsIn } from '../../../src/webhook/certificates.ts';
 import {
+  caName,
   type IssuedCertificate,
   issueCertificate,
 } from '../../../src/webhook/install/certificates.ts';
@@ -53,6 +55,15 @@ test('OpenSSL accepts the client certificate only for its purpose', () => {
   expect(verify(client, '-purpose', 'sslclient')).toBe('leaf: OK\n');
   expect(verify(client, '-purpose', 'sslserver')).toMatch('unsuitable certificate purpose');
 });
+
+test.each(['kube-apiserver', 'kube-apiserver, "x"', '#a + b\\c', ' ä=<ö>; '])(
+  'the subject of the CA that issues a certificate for %j can be read',
+  async (commonName) => {
+    const { ca } = await issueCertificate({ commonName, usage: 'clientAuth', ...lifetime });
+    const file = { bytes: Buffer.from(ca), shown: 'ca.crt' };
+    expect(subjectsIn(file)).toEqual([`CN=${caName(commonName)}`]);
+  },
+);
 
 describe('the certificates', () => {
   const [leaf, root] = [new X509Certificate(server.certificate), new X509Certificate(server.ca)];
