@@ -35,19 +35,18 @@ const packagesOfCharts = {
  * Returns the version of Kubernetes in a release, the folder of the programs, their paths by name,
  * and the names of those that are not built yet.
  */
-export const binariesOf = (release) =>
-  programsOf(join(modules, release), 'k8s.io/kubernetes', packagesOfRelease);
+export const binariesOf = (release) => programsOf(join(modules, release), packagesOfRelease);
 
-/** Returns the same of the programs for charts, with the version of Helm. */
+/** Returns the same of the programs for charts, which have no version of Kubernetes. */
 export const chartBinaries = () =>
-  programsOf(join(import.meta.dirname, 'charts'), 'helm.sh/helm/v4', packagesOfCharts);
+  programsOf(join(import.meta.dirname, 'charts'), packagesOfCharts);
 
-function programsOf(source, main, packages) {
+function programsOf(source, packages) {
   const goMod = readFileSync(join(source, 'go.mod'), 'utf8');
-  const [, version] = new RegExp(`^\\s*${main} (\\S+)`, 'm').exec(goMod);
+  const [, version] = /^\s*k8s\.io\/kubernetes (\S+)/m.exec(goMod) ?? [];
   const go = /^go (\S+)/m.exec(goMod)[1];
   const hash = createHash('sha256').update(goMod).digest('hex').slice(0, 8);
-  const folder = join(cacheFolder(), `${version}-${hash}`);
+  const folder = join(cacheFolder(), `${version ?? 'charts'}-${hash}`);
   const names = Object.keys(packages);
   const paths = Object.fromEntries(names.map((name) => [name, join(folder, name)]));
   const missing = names.filter((name) => !existsSync(paths[name]));
@@ -62,7 +61,9 @@ export async function build({ source, version, go, folder, paths, packages, miss
   });
   await mkdir(folder, { recursive: true });
   for (const name of missing) {
-    print(`building ${name} ${version}: takes minutes, the first time only`);
+    print(
+      `building ${[name, version].filter(Boolean).join(' ')}: takes minutes, the first time only`,
+    );
     // An interrupted build must not leave an incomplete program under the final name.
     const part = `${paths[name]}.${process.pid}`;
     const args = ['build', '-trimpath', '-mod=readonly', '-ldflags', ldflags(version)];
@@ -78,6 +79,7 @@ export async function build({ source, version, go, folder, paths, packages, miss
 
 /** Without these variables kube-apiserver reports v0.0.0 and disables all newer APIs. */
 function ldflags(version) {
+  if (version === undefined) return '-s -w';
   const [, major, minor] = /^v(\d+)\.(\d+)/.exec(version);
   const values = { gitVersion: version, gitMajor: major, gitMinor: minor };
   const variables = Object.entries(values).map(
