@@ -24,7 +24,8 @@ export const tooLarge: Rule = {
     });
     const tooMuch = violations(position, () => {
       checkSize(bytes);
-      return checkApplied(appliedBytes);
+      // A damaged value has a finding of its own, and will be replaced.
+      return values.some(({ defect }) => defect) ? [] : checkApplied(appliedBytes);
     });
     return tooMany.length + tooMuch.length === 0 ? none : [...tooMany, ...tooMuch];
   },
