@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { binaries } from './binaries.mjs';
 import { checklist } from './checklist.mjs';
+import { costWith, costWithout } from './checks/cost.mjs';
 import { doctor } from './checks/doctor.mjs';
 import { healing } from './checks/healing.mjs';
 import { beforeInstallation, installation } from './checks/installation.mjs';
@@ -21,8 +22,10 @@ import { createWorld } from './world.mjs';
 
 /** Each chapter continues with the cluster as the previous one left it. */
 const chapters = {
+  'cost without the webhook': costWithout,
   'before the webhook': beforeInstallation,
   installation,
+  'cost with the webhook': costWith,
   opening,
   'server-side apply': ownership,
   refusing,
@@ -47,7 +50,7 @@ try {
   print(`Kubernetes ${programs.version}`);
   for (const [title, chapter] of Object.entries(chapters)) {
     print(title);
-    await chapter(world, check);
+    await chapter(world, check, print);
   }
 } finally {
   await endAll();
