@@ -16,6 +16,7 @@ import { opening } from './checks/opening.mjs';
 import { kmsOutage, webhookOutage } from './checks/outage.mjs';
 import { ownership } from './checks/ownership.mjs';
 import { refusing } from './checks/refusing.mjs';
+import { stored, storing } from './checks/stored.mjs';
 import { traces } from './checks/traces.mjs';
 import { endAll } from './services.mjs';
 import { createWorld } from './world.mjs';
@@ -24,6 +25,7 @@ import { createWorld } from './world.mjs';
 const chapters = {
   'cost without the webhook': costWithout,
   'before the webhook': beforeInstallation,
+  'storing sealed': storing,
   installation,
   'cost with the webhook': costWith,
   opening,
@@ -31,6 +33,7 @@ const chapters = {
   refusing,
   'KMS outage': kmsOutage,
   limits,
+  'stored sealed': stored,
   'webhook outage': webhookOutage,
   healing,
   doctor,
