@@ -22,7 +22,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   sources: ['config', 'git', 'fs', 'errors.ts'],
   seal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'text.ts', 'errors.ts'],
   unseal: ['diagnostic.ts', 'manifest', 'jwe', 'kubernetes', 'text.ts', 'errors.ts'],
-  inspect: ['diagnostic.ts', 'manifest', 'kubernetes', 'jwe', 'yaml', 'errors.ts'],
+  inspect: ['diagnostic.ts', 'manifest', 'kubernetes', 'jwe', 'yaml', 'text.ts', 'errors.ts'],
   // Rules get the known keys as data, and load none themselves.
   verify: [
     ...['request', 'manifest', 'jwe', 'kubernetes', 'yaml'],

@@ -21,7 +21,7 @@ import { repositoryAround, textsInFiles } from '../sources/texts.ts';
 import { counted, jsonText, padded, printable, wrapped } from '../text.ts';
 import { type Colour, type IO, version, widthOn } from './io.ts';
 import { addKeyOptions, configFor, type KeyFlags, keyContext } from './options.ts';
-import { paint, say, withProgress, writeStdout } from './print.ts';
+import { paint, withProgress, writeStdout } from './print.ts';
 import { judgeFrom } from './verify-policy.ts';
 import { usage } from './webhook-options.ts';
 
@@ -39,10 +39,10 @@ export function configure(command: Command, io: IO, exit: (code: number) => void
   addKeyOptions(command)
     .option('--online', 'also ask the sources of the keys, and try to decrypt')
     .option('--cluster', 'also check the webhook in the cluster of the current context')
-    .option('--kubeconfig <file>', 'the same in the cluster of this kubeconfig')
-    .option('--context <name>', 'the same in the cluster of this context')
+    .option('--kubeconfig <file>', 'check the webhook in the cluster of this kubeconfig')
+    .option('--context <name>', 'check the webhook in the cluster of this context')
     .option('-n, --namespace <name>', 'the namespace of the webhook (default: "kseal")')
-    .option('--audit-policy <file>', 'the audit policy of the API server, to check it, too')
+    .option('--audit-policy <file>', 'also check this audit policy of the API server')
     .addOption(new Option('--json', 'print JSON'))
     .action(async (flags: DoctorFlags) => exit(await doctor(io, flags)));
 }
@@ -82,12 +82,12 @@ async function* findingsOf(io: IO, flags: DoctorFlags): AsyncGenerator<Finding> 
   const found = read instanceof KsealError ? undefined : read;
   if (found !== undefined) {
     if (config !== undefined) yield* ruleFindings(config, keys, found);
-    if (config !== undefined) yield* valueFindings(keys, found, folder);
+    if (config !== undefined) yield* valueFindings(keys, found, config, { cwd, folder });
     yield* verifyFindings(found, folder, first);
   }
   yield* gitFindings(tree, found);
   yield modeFinding(cwd, config, found);
-  const context = { ...keyContext(io, flags, config), note: noteOnce(io) };
+  const context = keyContext(io, flags, config);
   yield* flags.online ? await sourceFindings(keys, context) : withoutSources(keys);
   yield* inCluster;
 }
@@ -126,14 +126,6 @@ async function surveyOf(
   } catch (thrown) {
     return expected(thrown);
   }
-}
-
-/** Prints each note of a provider once, although several keys have the same provider. */
-function noteOnce(io: IO): (text: string) => void {
-  const said = new Set<string>();
-  return (text) => {
-    if (said.size !== said.add(text).size) say(io, 'note', text);
-  };
 }
 
 function isFailed({ outcome }: Finding): boolean {

@@ -201,7 +201,7 @@ export const topics: Readonly<Record<string, Topic>> = {
   },
   keys: {
     about:
-      'Lists the keys in .kseal.yaml with their state, pin, fingerprint and file, the time since Git has that file, and the number of values in the repository that are sealed to each. With --online it also asks their sources: Cloud KMS, which needs no permission except to view the public key, or Git.',
+      'Lists the keys in .kseal.yaml with their state, pin, fingerprint and file, how long that file has been in Git, and how many values in the repository are sealed to each key. With --online it also asks the source of each key, in Git or Cloud KMS. It needs no permission to decrypt.',
     groups: {
       Key: 'online | config kms-endpoint verify-signature',
       Output: 'output json',
@@ -236,7 +236,7 @@ export const topics: Readonly<Record<string, Topic>> = {
   },
   doctor: {
     about:
-      'Checks the configuration, the keys, the sealed values and git, offline and without a private key, and prints a line for each check, with the next command for each warning and failure. With --online it also asks the source of each key, and opens a random value with it; with --cluster it checks the webhook. It changes nothing and asks nothing.',
+      'Checks the configuration, the keys, the sealed values and git, offline and without a private key, and prints a line for each check, with the next command for each warning and failure. With --online it also asks the source of each key, and opens a random value with it; with --cluster it checks the webhook. It changes nothing, and never prompts.',
     groups: {
       Key: 'online config | kms-endpoint verify-signature',
       Cluster: 'cluster kubeconfig namespace | context audit-policy',

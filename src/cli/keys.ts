@@ -1,10 +1,16 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { type Config, type ConfiguredKey, parseReference } from '../config/config.ts';
+import {
+  CONFIG_NAME,
+  type Config,
+  type ConfiguredKey,
+  parseReference,
+  ruleFor,
+} from '../config/config.ts';
 import { type ErrorCode, expected, KsealError, throwAll } from '../errors.ts';
 import { folderWith } from '../fs/read.ts';
 import { committedSince } from '../git/local.ts';
-import { type KeyUsage, keyUsage } from '../inspect/usage.ts';
+import { type KeyUsage, keyUsage, type RekeyArguments, rekeyArguments } from '../inspect/usage.ts';
 import type { KeyState } from '../jwe/decrypt.ts';
 import { describeKid, fingerprintOf, shortFingerprints } from '../jwe/thumbprint.ts';
 import { parseKmsReference, versionNumber } from '../keys/gcpkms/name.ts';
@@ -36,6 +42,7 @@ interface KeysFlags extends KeyFlags, TableFlags {
 interface KeyFacts {
   readonly name: string;
   readonly title: string | undefined;
+  /** The strictest state of this kid under any name. */
   readonly state: KeyState;
   readonly kid: string | undefined;
   /** `pinned`, `not pinned`, or the problem. */
@@ -143,8 +150,12 @@ async function listKeys(io: IO, flags: KeysFlags): Promise<void> {
       hint: 'kseal init',
     });
   }
+  const statuses = await keyStatuses(config);
   const facts = await Promise.all(
-    [...config.keys].map(([name, entry]) => factsOf(name, entry, config)),
+    [...config.keys].map(async ([name, entry]): Promise<KeyFacts> => {
+      const key = await factsOf(name, entry, config);
+      return key.kid === undefined ? key : { ...key, state: statuses.of(key.kid).state };
+    }),
   );
   const [count, answers] = await Promise.all([
     countValues(io, config),
@@ -162,7 +173,7 @@ async function listKeys(io: IO, flags: KeysFlags): Promise<void> {
   if (flags.json) await writeStdout(io, jsonText({ keys: keys.map(asJson) }));
   else if (keys.length === 0) say(io, 'note', 'no keys are configured');
   else await writeStdout(io, tableOf(keys, columnsFor(io, keys), tableForm(io, flags)));
-  const configured = new Set((await keyStatuses(config)).kids);
+  const configured = new Set(statuses.kids);
   sayAll(io, 'warning', [
     ...count.unread,
     ...(count.usage ? remarks(keys, count.usage, configured, hintsFor(io, config, flags)) : []),
@@ -256,19 +267,29 @@ function usageOf(usage: Usage, kids: readonly string[]): KeyUsage {
 /** The commands for hints, with the same configuration. */
 interface Hints {
   readonly byKey: string;
-  /** Undefined outside of a repository. */
+  /** Undefined without another branch. */
   readonly branches: string | undefined;
-  readonly rekey: (to: string, from: readonly string[]) => string;
+  readonly rekey: (moved: RekeyArguments, state: KeyState) => string;
+  /** The name of the key for a file. */
+  readonly ruled: (path: string) => string | undefined;
+  /** Whether the configuration is the one for a file. */
+  readonly isFor: (path: string) => boolean;
 }
 
-function hintsFor(io: IO, { folder }: Config, flags: KeysFlags): Hints {
-  const path = shellWord(repositoryAround(io.cwd, folder));
+function hintsFor(io: IO, config: Config, flags: KeysFlags): Hints {
   const options = { '--config': flags.config };
+  const isNamed = Boolean(flags.config ?? io.env.KSEAL_CONFIG);
   return {
-    byKey: `${commandLine('kseal inspect --by-key', options)} ${path}`,
-    branches: branchesHint(io, folder, flags),
-    rekey: (to, from) =>
-      commandLine(`kseal rekey ${path}`, { '--from': from, '--to': to, ...options }),
+    byKey: `${commandLine('kseal inspect --by-key', options)} ${shellWord(repositoryAround(io.cwd, config.folder))}`,
+    branches: branchesHint(io, config.folder, flags),
+    rekey: ({ paths, from, to }, state) =>
+      commandLine(`kseal rekey ${paths.map(shellWord).join(' ')}`, {
+        ...{ '--from': from, '--to': to, ...options, '--kms-endpoint': flags.kmsEndpoint },
+        '--allow-revoked': state === 'revoked',
+      }),
+    ruled: (path) => ruleFor(config, resolve(io.cwd, path))?.key,
+    isFor: (path) =>
+      isNamed || folderWith(CONFIG_NAME, dirname(resolve(io.cwd, path))) === config.folder,
   };
 }
 
@@ -277,27 +298,30 @@ function remarks(
   keys: readonly ListedKey[],
   usage: Usage,
   configured: ReadonlySet<string>,
-  { byKey, branches, rekey }: Hints,
+  { byKey, branches, rekey, ruled, isFor }: Hints,
 ): readonly Message[] {
   const messages: Message[] = [];
-  const add = (subject: string, { values, files }: KeyUsage, hint: string) => {
+  const add = (subject: string, kids: readonly string[], hint: string) => {
+    const { values, files } = usageOf(usage, kids);
     const amount = `${counted(values, 'value')} in ${counted(files.length, 'file')}`;
     if (values > 0) messages.push(warning({ message: `${subject}: ${amount}`, hint }));
   };
-  const unknown = [...usage.keys()].filter((kid) => kid !== '' && !configured.has(kid));
-  add('sealed to keys that are not configured', usageOf(usage, unknown), byKey);
-  add('sealed without the name of a key', usageOf(usage, ['']), byKey);
-  const deprecated = keys.filter(({ state, kid }) => state === 'deprecated' && kid !== undefined);
-  const used = deprecated.filter((key) => key.usage?.values !== 0);
-  const names = used.map(({ name }) => name);
-  const kids = used.flatMap(({ kid }) => kid ?? []);
+  // Values below another configuration may be sealed to its keys.
+  const own = [...usage].filter(([, { files }]) => files.some(isFor)).map(([kid]) => kid);
+  const unknown = own.filter((kid) => kid !== '' && !configured.has(kid));
+  add('sealed to keys that are not configured', unknown, byKey);
+  add('sealed without the name of a key', [''], byKey);
   const active = keys.filter(({ state, file }) => state === 'active' && file !== undefined);
-  const isClear = new Set(active.map(({ kid }) => kid)).size === 1;
-  const hint = isClear ? rekey(active[0]?.name ?? '', []) : rekey('NAME', names);
-  add(`sealed to deprecated keys (${listOf(names)})`, usageOf(usage, kids), hint);
-  const unused = deprecated.filter((key) => !used.includes(key)).map(({ name }) => name);
+  for (const state of ['revoked', 'deprecated'] as const) {
+    const old = keys.filter((key) => key.state === state && (key.usage?.values ?? 0) > 0);
+    const hint = rekey(rekeyArguments(usage, old, active, ruled), state);
+    const kids = new Set(old.flatMap(({ kid }) => kid ?? []));
+    add(`sealed to ${state} keys (${listOf(old.map(({ name }) => name))})`, [...kids], hint);
+  }
+  const unused = keys.filter(({ state, usage }) => state === 'deprecated' && usage?.values === 0);
   if (unused.length > 0 && branches !== undefined) {
-    const text = `no value in the working tree is sealed to ${listOf(unused)}, but other branches may have some`;
+    const names = listOf(unused.map(({ name }) => name));
+    const text = `no value in the working tree is sealed to ${names}, but other branches may have some`;
     messages.push({ kind: 'note', text, hint: branches });
   }
   return messages;
@@ -309,21 +333,12 @@ function askSources(
   config: Config,
   context: KeyContext,
 ): Promise<readonly (Answer | undefined)[]> {
-  const notes = new Set<string>();
-  const options = {
-    ...context,
-    // All keys of a KMS have the same endpoint.
-    note: (text: string) => {
-      if (!notes.has(text)) context.note(text);
-      notes.add(text);
-    },
-  };
   let turn: Promise<unknown> = Promise.resolve();
   return Promise.all(
     keys.map((key) => {
       const { source } = key;
       if (source === undefined) return undefined;
-      const ask = () => answerOf({ ...key, source }, config, options);
+      const ask = () => answerOf({ ...key, source }, config, context);
       if (isKms(source)) return ask();
       // Git may ask for a password, so only one runs at a time.
       const answer = turn.then(ask);
@@ -359,7 +374,7 @@ async function answerOf(
   }
 }
 
-/** Problems that are long, or that are about something else than the key. */
+/** Short forms of problems that fill a table, or that do not say what they are about. */
 const problems: Readonly<Partial<Record<ErrorCode, string>>> = {
   KEY_DENIED: 'access denied',
   KEY_CREDENTIALS: 'no valid credentials',

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, type FindConfig, findConfig } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
@@ -63,15 +63,18 @@ export function configFor(io: IO, flags: KeyFlags, file: string | undefined): Co
   return configFinder(io, flags)(isInFolder ? io.cwd : dirname(resolve(io.cwd, file)));
 }
 
-/** Returns the context in which keys are loaded. */
+/** Returns the context in which keys are loaded. Keys of the same provider may repeat its notes. */
 export function keyContext(io: IO, flags: KeyFlags, config: Config | undefined): KeyContext {
+  const printed = new Set<string>();
   return {
     cwd: io.cwd,
     env: io.env,
     config,
     kmsEndpoint: flags.kmsEndpoint,
     verifySignature: flags.verifySignature ?? false,
-    note: (text) => say(io, 'note', text),
+    note: (text) => {
+      if (printed.size !== printed.add(text).size) say(io, 'note', text);
+    },
     passphrases: passphrasesFrom(io),
   };
 }
@@ -195,18 +198,24 @@ export function commandLine(
 
 /**
  * The command that counts the values of each key on the other branches of the repository around
- * `folder`, for a hint; undefined without one.
+ * `folder`, for a hint; undefined without a repository or another branch.
  */
 export function branchesHint(
   { cwd, env }: Pick<IO, 'cwd' | 'env'>,
   folder: string,
   { config }: KeyFlags = {},
 ): string | undefined {
-  if (folderWith('.git', folder) === undefined) return undefined;
-  const names = ifReadable(() => branchesOf({ folder, env })) ?? [];
-  const refs = names.length > 0 && names.length <= MAX_LISTED ? names : ['BRANCH'];
-  const command = commandLine('kseal inspect --by-key', { '--ref': refs, '--config': config });
+  const top = folderWith('.git', folder);
+  const names = top === undefined ? [] : ifReadable(() => branchesOf({ folder, env }));
+  if (names?.length === 0) return undefined;
+  const refs = names !== undefined && names.length <= MAX_LISTED ? names : ['BRANCH'];
   const path = repositoryAround(cwd, folder);
+  // --ref is about the repository of the current folder.
+  const isElsewhere = folderWith('.git', cwd) !== top;
+  const own =
+    isElsewhere && config !== undefined ? relative(top ?? '', resolve(cwd, config)) : config;
+  const command = commandLine('kseal inspect --by-key', { '--ref': refs, '--config': own });
+  if (isElsewhere) return `cd ${shellWord(path)} && ${command}`;
   return path === '.' ? command : `${command} ${shellWord(path)}`;
 }
 
@@ -215,7 +224,7 @@ export function keyFileNear(io: IO, kind: KeyKind): string {
   return keyFilesNear(io, kind)[0] ?? 'KEY';
 }
 
-/** All of them. */
+/** All key files of that kind there, as paths from the current folder. */
 export function keyFilesNear({ cwd }: IO, kind: KeyKind): readonly string[] {
   return ['', 'keys'].flatMap((folder) =>
     namesIn(resolve(cwd, folder))

@@ -64,7 +64,7 @@ const commands: Readonly<Record<string, CommandRow>> = {
     load: () => import('./rekey.ts'),
   },
   doctor: {
-    summary: 'check the whole way from the configuration to the keys',
+    summary: 'check the configuration, the keys, git and the cluster',
     load: () => import('./doctor.ts'),
   },
   webhook: {

@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CONFIG_NAME, type Config, type FindConfig, isIgnored, ruleFor } from '../config/config.ts';
 import { type Location, locationOf } from '../diagnostic.ts';
@@ -14,6 +14,7 @@ import {
 } from '../errors.ts';
 import { folderWith, statOf } from '../fs/read.ts';
 import { removeLeftovers, replaceEach } from '../fs/write.ts';
+import { filesContaining } from '../git/local.ts';
 import { keyUsage } from '../inspect/usage.ts';
 import { describeBinding } from '../jwe/binding.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
@@ -23,9 +24,15 @@ import { fingerprintOf, parseKid, shortFingerprints } from '../jwe/thumbprint.ts
 import { keyStatuses } from '../keys/key-status.ts';
 import { decodeManifest } from '../manifest/read.ts';
 import { type Move, planMoves, resealing, withMoved } from '../rekey/rekey.ts';
-import { isFolder, type NamedText, repositoryAround, textsInFiles } from '../sources/texts.ts';
+import {
+  isFolder,
+  isManifestName,
+  type NamedText,
+  repositoryAround,
+  textsInFiles,
+} from '../sources/texts.ts';
 import { counted, MAX_LISTED, shellWord } from '../text.ts';
-import { repeated, shownPath } from './files.ts';
+import { ifReadable, repeated, shownPath } from './files.ts';
 import type { IO } from './io.ts';
 import { keysFrom, type OpeningFlags } from './opening-keys.ts';
 import { addKeyOptions, branchesHint, commandLine, configFinder, keyKinds } from './options.ts';
@@ -185,9 +192,11 @@ async function planAll(io: IO, run: Run, find: FindConfig): Promise<Plan> {
       const source = decodeManifest(text.content, text.path);
       const found = planMoves(text.path, source, run.to.key.kid, { acceptUnbound });
       kept += found.kept;
-      errors.push(...found.errors, ...(await misdirected(text, found.moves)));
+      const refused = await misdirected(text, found.moves);
+      errors.push(...found.errors, ...refused);
       warnings.push(...found.fragments.map((location) => fragmentWarning(text, location)));
-      if (found.moves.length > 0) files.push({ ...text, source, moves: found.moves });
+      if (found.moves.length > 0 && refused.length === 0)
+        files.push({ ...text, source, moves: found.moves });
     } catch (thrown) {
       const error = expected(thrown);
       const config = find(dirname(text.file));
@@ -248,9 +257,10 @@ async function namesOf(config: Config | undefined, kids: readonly string[]): Pro
   const statuses = config && (await keyStatuses(config));
   const short = shortFingerprints(kids);
   return (kid) => {
-    if (kid === undefined) return '(no kid)';
+    // Another tool can name its key by any text.
+    if (kid === undefined || parseKid(kid) === undefined) return '(no kid)';
     const [name] = statuses?.of(kid).names ?? [];
-    return name ?? (parseKid(kid) === undefined ? kid : short(kid));
+    return name ?? short(kid);
   };
 }
 
@@ -316,8 +326,14 @@ async function moveAll(
 }
 
 /** The new JWEs by the old ones, and the errors of those that cannot be opened. */
-async function resealAll(io: IO, files: readonly PlannedFile[], { paths, flags, to }: Run) {
-  const withKey = (key: string) => commandWith(paths, { ...flags, from: [...flags.from, key] });
+async function resealAll(io: IO, files: readonly PlannedFile[], { paths, flags, to, config }: Run) {
+  const withKey = (reference: string) => {
+    const key = config?.keys.get(reference);
+    // The values on another active key may belong to another cluster.
+    if (key !== undefined && (key.state ?? 'active') === 'active')
+      return commandWith(['PATH'], flags);
+    return commandWith(paths, { ...flags, from: [...flags.from, reference] });
+  };
   const unavailable: KsealError[] = [];
   const onUnavailable = flags.continueOnError
     ? (errors: readonly KsealError[]) => void unavailable.push(...errors)
@@ -373,7 +389,6 @@ async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
   const folder = run.config?.folder ?? run.folder;
   const statuses = run.config && (await keyStatuses(run.config));
   const retired = (statuses?.kids ?? []).filter((kid) => statuses?.of(kid).state !== 'active');
-  // Another tool can name its key by any text.
   const moved = kidsOf(files).filter((kid) => parseKid(kid) !== undefined);
   const old = [...new Set([...moved, ...retired])].filter((kid) => kid !== run.to.key.kid);
   if (old.length === 0) return;
@@ -381,7 +396,8 @@ async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
   const isRepository = folderWith('.git', folder) !== undefined;
   const isShared = isRepository || run.config !== undefined;
   const searched = isShared ? [repositoryAround(io.cwd, folder)] : run.paths;
-  const usage = await keyUsage(manifestsAt(io, searched)).catch(expected);
+  const others = isRepository ? otherFiles(io, folder) : undefined;
+  const usage = await keyUsage(allTexts(io, searched, others ?? [])).catch(expected);
   if (usage instanceof KsealError) {
     const { message, hint } = usage;
     return warn(io, { message: `not known what still needs the old key: ${message}`, hint });
@@ -389,7 +405,9 @@ async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
   for (const kid of old) {
     const { values, files: holders } = usage.get(kid) ?? { values: 0, files: [] };
     const name = `key ${nameOf(kid)}`;
-    if (values === 0) say(io, 'note', `${name}: no .yaml, .yml or .json file here needs it now`);
+    // Without git, the files with other names are not known.
+    const kind = others === undefined ? '.yaml, .yml or .json ' : '';
+    if (values === 0) say(io, 'note', `${name}: no ${kind}file here needs it now`);
     else {
       const count = `${counted(values, 'value')} in ${counted(holders.length, 'file')}`;
       const hint = commandWith(holders.length > MAX_LISTED ? searched : holders, run.flags);
@@ -397,19 +415,37 @@ async function sayRemaining(io: IO, { files }: Plan, run: Run): Promise<void> {
       warn(io, { message: `${name}: ${count} still ${need} it`, hint });
     }
   }
-  if (isRepository) sayElsewhere(io, folder);
-}
-
-/** Says how to find the old values in other files and on other branches. */
-function sayElsewhere(io: IO, folder: string): void {
-  say(io, 'note', 'other files may have sealed values, too; to list them');
-  say(
-    io,
-    'hint',
-    `git grep -lE '${sealedBeginnings.join('|')}' -- ':!*.yaml' ':!*.yml' ':!*.json'`,
-  );
   const hint = branchesHint(io, folder);
   if (hint === undefined) return;
   say(io, 'note', 'other branches may still need the old key; to see their keys');
   say(io, 'hint', hint);
+}
+
+/**
+ * The files of a repository with sealed values that are found only if they are named; undefined if
+ * git does not answer.
+ */
+function otherFiles({ cwd, env }: IO, folder: string): readonly string[] | undefined {
+  const top = folderWith('.git', folder) ?? folder;
+  const names = ifReadable(() => filesContaining({ folder: top, env }, sealedBeginnings));
+  return names
+    ?.filter((name) => !isManifestName(name))
+    .map((name) => relative(cwd, join(top, name)));
+}
+
+/** Reads all manifests at `paths`, and then those of `others` that can be read. */
+async function* allTexts(
+  io: IO,
+  paths: readonly string[],
+  others: readonly string[],
+): AsyncGenerator<NamedText> {
+  yield* manifestsAt(io, paths);
+  for (const path of others) {
+    try {
+      yield* manifestsAt(io, [path]);
+    } catch (error) {
+      // For example a file that is too large.
+      expected(error);
+    }
+  }
 }

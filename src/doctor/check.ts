@@ -22,7 +22,8 @@ export const checks = {
   configuration: '`.kseal.yaml` is there and valid',
   'key-file': 'the public key file of each key can be read, meets the policy and is not weak',
   'key-pin': 'each key has a pin, and its file has the pinned key',
-  'key-source': 'each key has a source or a private key file to compare it with',
+  'key-source':
+    'each key has a source or a private key file to compare it with, and the source is well-formed',
   'key-state': 'a key is active, and one with several names has the same state under each',
   'known-key': 'you have confirmed this key, and no other, under this name',
   rules: 'each rule names an active key, and applies to a file',

@@ -9,6 +9,7 @@ import { describeKid } from '../jwe/thumbprint.ts';
 import { type KeyFile, publicKeyFromFile, validityProblem } from '../keys/key-file.ts';
 import { strictest } from '../keys/key-status.ts';
 import { type KnownKey, knownKeysPath, readKnownKeys } from '../keys/known-keys.ts';
+import { checkSource } from '../keys/resolve.ts';
 import { listOf } from '../text.ts';
 import { type Finding, failed, failure, ok, skipped, warning } from './check.ts';
 
@@ -22,6 +23,8 @@ export interface CheckedKey {
   /** The key in its file; undefined without a file, or if it cannot be read. */
   readonly file: KeyFile | undefined;
   readonly fileError: KsealError | undefined;
+  /** The error of a malformed source. */
+  readonly sourceError: KsealError | undefined;
   /** The pin, or else the kid of the file. */
   readonly kid: string | undefined;
   /** The names of the same key, with this one. */
@@ -39,7 +42,9 @@ export async function checkedKeys(config: Config, cwd: string): Promise<readonly
       const read =
         entry.file === undefined ? undefined : await publicKeyFromFile(path, shown).catch(expected);
       const [file, fileError] = read instanceof KsealError ? [undefined, read] : [read, undefined];
-      return { name, entry, config, shown, file, fileError, kid: entry.kid ?? file?.kid };
+      const sourceError = entry.source === undefined ? undefined : await errorIn(entry.source);
+      const kid = entry.kid ?? file?.kid;
+      return { name, entry, config, shown, file, fileError, sourceError, kid };
     }),
   );
   return rows.map((row) => {
@@ -49,7 +54,11 @@ export async function checkedKeys(config: Config, cwd: string): Promise<readonly
   });
 }
 
-/** Checks the configured keys, without their sources. */
+async function errorIn(source: string): Promise<KsealError | undefined> {
+  return checkSource(source).then(() => undefined, expected);
+}
+
+/** Checks the configured keys, without asking their sources. */
 export function* keyFindings(
   keys: readonly CheckedKey[],
   env: Readonly<Record<string, string | undefined>>,
@@ -86,7 +95,7 @@ function* checkFile(key: CheckedKey): Generator<Finding> {
 function weakness({ name, shown }: CheckedKey, bits: number): Finding | undefined {
   if (bits >= WEAK_BITS) return undefined;
   const problem = `RSA-${bits} is weak; use ${WEAK_BITS} bits or more`;
-  const hint = `add a longer key with kseal init, then: kseal rekey PATH --from ${name} --to NAME`;
+  const hint = 'add a longer key with kseal init, then: kseal rekey --to NEW';
   return warning('key-file', `key ${name}: ${shown}: ${problem}`, hint);
 }
 
@@ -121,9 +130,11 @@ function* checkPinOf({ name, entry, config, shown, file, kid }: CheckedKey): Gen
   }
 }
 
-function* checkSourceOf({ name, entry }: CheckedKey): Generator<Finding> {
+function* checkSourceOf({ name, entry, sourceError }: CheckedKey): Generator<Finding> {
   const { source, private: file } = entry;
-  if (source !== undefined) yield ok('key-source', `key ${name}: ${source}`);
+  if (sourceError !== undefined)
+    yield failed('key-source', `key ${name}: ${sourceError.message}`, sourceError.hint);
+  else if (source !== undefined) yield ok('key-source', `key ${name}: ${source}`);
   else if (file !== undefined) yield ok('key-source', `key ${name}: private key file ${file}`);
   else {
     const message = `key ${name}: neither source nor private, so nothing here can compare it`;

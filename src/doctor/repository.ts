@@ -1,14 +1,15 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import {
   CONFIG_NAME,
   type Config,
   isIgnored,
   type PathRule,
+  ruleFor,
   rulesMatching,
 } from '../config/config.ts';
 import { expectedErrors, KsealError } from '../errors.ts';
 import { folderWith } from '../fs/read.ts';
-import { type KeyUsage, keyUsage } from '../inspect/usage.ts';
+import { type KeyUsage, keyUsage, rekeyArguments } from '../inspect/usage.ts';
 import type { NamedText } from '../sources/texts.ts';
 import { counted, shellWord } from '../text.ts';
 import type { Finding as RuleFinding } from '../verify/rule.ts';
@@ -82,9 +83,31 @@ export async function surveyTexts(
 ): Promise<Survey> {
   const [matched, applied] = [new Set<PathRule>(), new Set<PathRule>()];
   const privateKeys: PrivateKeyFile[] = [];
+  const verified = tallyWith(judge);
+  const own = async function* (): AsyncGenerator<NamedText> {
+    for await (const text of texts) {
+      if (text.isKeyFile) {
+        privateKeys.push(...privateKeysIn(text, config));
+        continue;
+      }
+      await verified.add(text);
+      if (config !== undefined && !isNamed && !isFor(config, text)) continue;
+      const [first, ...others] = config === undefined ? [] : rulesMatching(config, text.file);
+      for (const rule of [first ?? [], others].flat()) matched.add(rule);
+      if (first !== undefined) applied.add(first);
+      yield text;
+    }
+  };
+  const usage = await keyUsage(own());
+  return { usage, matched, applied, privateKeys, judged: verified.result() };
+}
+
+/** Counts the findings of `judge`, up to an error, which is the same for most texts. */
+function tallyWith(judge: SurveyOptions['judge']) {
   const tally = { files: 0, errors: 0, warnings: 0 };
   let errors: readonly KsealError[] = [];
-  const judgeText = async (text: NamedText) => {
+  const add = async (text: NamedText) => {
+    if (errors.length > 0) return;
     try {
       const result = await judge(text);
       if (result !== undefined) tally.files++;
@@ -94,24 +117,7 @@ export async function surveyTexts(
       errors = expectedErrors(thrown);
     }
   };
-  async function* watched(): AsyncGenerator<NamedText> {
-    for await (const text of texts) {
-      if (text.isKeyFile) {
-        privateKeys.push(...privateKeysIn(text, config));
-        continue;
-      }
-      if (errors.length === 0) await judgeText(text);
-      if (config !== undefined && !isNamed && !isFor(config, text)) continue;
-      for (const [index, rule] of (config ? rulesMatching(config, text.file) : []).entries()) {
-        matched.add(rule);
-        if (index === 0) applied.add(rule);
-      }
-      yield text;
-    }
-  }
-  const usage = await keyUsage(watched());
-  const judged = errors.length > 0 ? errors : tally;
-  return { usage, matched, applied, privateKeys, judged };
+  return { add, result: () => (errors.length > 0 ? errors : tally) };
 }
 
 /** Whether the configuration is the nearest one above a text. */
@@ -161,26 +167,41 @@ export function* ruleFindings(
   if (sound > 0) yield ok('rules', `${counted(sound, 'rule')} with an active key and files`);
 }
 
-/** The name of an active key to seal to, for a hint. */
+/** The name of the key to seal to, for a hint; several keys may be those of different clusters. */
 function activeName(keys: readonly CheckedKey[]): string {
-  return keys.find(({ state }) => state === 'active')?.name ?? 'NAME';
+  const active = keys.filter(canSeal);
+  return (new Set(active.map(({ kid }) => kid)).size === 1 && active[0]?.name) || 'NAME';
 }
 
-/** Checks the keys of the sealed values; `folder` is the place of all texts on a command line. */
+function canSeal({ state, file }: CheckedKey): boolean {
+  return state === 'active' && file !== undefined;
+}
+
+/** The place of all texts. */
+interface TextPlace {
+  readonly cwd: string;
+  /** As on a command line. */
+  readonly folder: string;
+}
+
+/** Checks the keys of the sealed values. */
 export function* valueFindings(
   keys: readonly CheckedKey[],
   { usage }: Survey,
-  folder: string,
+  config: Config,
+  { cwd, folder }: TextPlace,
 ): Generator<Finding> {
-  for (const { name, names, kid, state } of keys) {
+  const ruled = (path: string) => ruleFor(config, resolve(cwd, path))?.key;
+  for (const key of keys) {
+    const { name, names, kid, state } = key;
     const used = kid === undefined ? undefined : usage.get(kid);
     if (kid === undefined || name !== names[0]) continue;
     if (used === undefined) yield ok('values', `key ${names.join(', ')}: no values`);
     else {
       const message = `key ${names.join(', ')}: ${countOf(used)}`;
-      const [path = folder, second] = used.files;
-      const place = shellWord(second === undefined ? path : folder);
-      const hint = `kseal rekey ${place} --from ${name} --to ${activeName(keys)}`;
+      const { paths, from, to } = rekeyArguments(usage, [key], keys.filter(canSeal), ruled);
+      const options = [...from.map((one) => `--from ${one}`), `--to ${to}`].join(' ');
+      const hint = `kseal rekey ${paths.map(shellWord).join(' ')} ${options}`;
       if (state === 'active') yield ok('values', message);
       else if (state === 'deprecated')
         yield warning('values', `${message} on a deprecated key`, hint);

@@ -50,8 +50,8 @@ function witnessesOf({ shown, file, entry, config }: CheckedKey): readonly Witne
 }
 
 async function askSource(key: CheckedKey, context: KeyContext): Promise<readonly Finding[]> {
-  const { name, entry, config, state } = key;
-  if (entry.source === undefined) return [];
+  const { name, entry, config, state, sourceError } = key;
+  if (entry.source === undefined || sourceError !== undefined) return [];
   const fetched = await fetchKey(entry.source, config.folder, context).catch(expected);
   if (fetched instanceof KsealError) {
     const { message, hint } = fetched;

@@ -247,8 +247,8 @@ function stage({ path, shown, bytes, confidential = false, executable }: Replace
 const leftover = /^\.kseal-(\d+)-[0-9a-f]+$/;
 
 /**
- * Removes the temporary files that killed processes have left in folders. Those in a folder that
- * cannot be changed stay.
+ * Removes the temporary files that killed processes have left in folders. A folder that cannot be
+ * changed keeps them.
  */
 export function removeLeftovers(folders: Iterable<string>): void {
   for (const folder of folders) {

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, posix, relative, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
-import { KsealError } from '../errors.ts';
+import { expected, KsealError } from '../errors.ts';
 import { embedded, notInstalled, otherOwner, withoutCredentials } from './errors.ts';
 import { always, type Env } from './process.ts';
 import { FOLDER, isRegular, kindOf, treeEntries } from './tree.ts';
@@ -53,6 +53,26 @@ export function filesAt(
 ): readonly GitFile[] {
   const entries = treeEntries(ask(git, ['ls-tree', '-r', '-z', commit, '--', ...paths]));
   return entries.map(({ mode, id, path }) => ({ path, blob: id, kind: oddKind(mode) }));
+}
+
+/** The exit code of git grep if no file matches; an error has another one. */
+const NO_MATCH = 1;
+
+/**
+ * The files at or below the folder that git tracks or would add and that contain any of `texts`,
+ * relative to it. Throws IO.
+ */
+export function filesContaining(git: LocalGit, texts: readonly string[]): readonly string[] {
+  const options = ['--untracked', '--files-with-matches', '-z', '-I', '--no-color', '-F'];
+  const patterns = texts.flatMap((text) => ['-e', text]);
+  try {
+    const listing = ask(git, ['-c', 'grep.fullName=false', 'grep', ...options, ...patterns]);
+    return listing.toString().split('\0').filter(Boolean);
+  } catch (error) {
+    const { status } = expected(error).cause as { status?: number | null };
+    if (status === NO_MATCH) return [];
+    throw error;
+  }
 }
 
 /** The files at or below the folder that git tracks or would add, relative to it. Throws IO. */

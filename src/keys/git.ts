@@ -24,6 +24,9 @@ export const fetchPublicKey: FetchPublicKey = async (reference, { env, verifySig
   return { ...key, origin, facts };
 };
 
+/** Throws KEY_REFERENCE_INVALID for a malformed reference. */
+export const checkReference = (reference: string) => parseGitReference(reference);
+
 function leaked(thing: string): KsealError {
   return new KsealError(
     'KEY_INVALID',

@@ -24,6 +24,8 @@ export type FetchPublicKey = (reference: string, options: ProviderOptions) => Pr
 
 /** A source of keys: a row of the table in `resolve.ts`. */
 export interface Provider {
+  /** Throws KEY_REFERENCE_INVALID for a malformed reference. Uses no network. */
+  readonly checkReference: (reference: string) => unknown;
   readonly fetchPublicKey: FetchPublicKey;
   /** Gets handles of the private keys; absent if the source has only public keys. */
   readonly fetchOpeningKeys?: (

@@ -54,6 +54,11 @@ export async function fetchKey(
   return { ...file, origin: source, facts: new Map() };
 }
 
+/** Throws KEY_REFERENCE_INVALID for a malformed source. Uses no network, and reads no file. */
+export async function checkSource(text: string): Promise<void> {
+  if (parseReference(text).kind === 'remote') (await providerOf(text)).checkReference(text);
+}
+
 /** Loads the keys that open for a reference, each in the state that the configuration gives its kid. */
 export async function loadOpeningKeys(
   text: string,
@@ -97,8 +102,8 @@ async function openingKeys(text: string, context: KeyContext): Promise<readonly 
 
 /** The provider for a remote reference, which must have keys that open. Uses no network. */
 export async function openingProvider(text: string): Promise<Required<Provider>> {
-  const { fetchPublicKey, fetchOpeningKeys } = await providerOf(text);
-  if (fetchOpeningKeys !== undefined) return { fetchPublicKey, fetchOpeningKeys };
+  const { checkReference, fetchPublicKey, fetchOpeningKeys } = await providerOf(text);
+  if (fetchOpeningKeys !== undefined) return { checkReference, fetchPublicKey, fetchOpeningKeys };
   throw new KsealError('KEY_REFERENCE_INVALID', 'has only public keys, which cannot open values', {
     thing: text.replace(/:.*/s, '://'),
     hint: "use the private key file or the KMS key: -k 'gcpkms://…'",

@@ -273,7 +273,7 @@ const keyName =
 const anyName = new RegExp(`${manifestName.source}|${keyName.source}`, 'i');
 
 /** Whether the path of a file in a folder looks like that of a manifest. */
-function isManifestName(path: string): boolean {
+export function isManifestName(path: string): boolean {
   return manifestName.test(path) && !isSkipped(path);
 }
 

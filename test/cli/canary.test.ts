@@ -13,6 +13,15 @@ const canary = 'CANARY-9f3Ab7';
 const seal = ['seal', '-k', 'k.pub', '--debug'];
 const decrypt = ['decrypt', '-k', 'k.pem', '--debug', '-o', 'out'];
 
+const rekeyAll = [
+  'rekey',
+  '--to',
+  'small.pub',
+  '--accept-unbound',
+  '--continue-on-error',
+  '--debug',
+];
+
 /** Commands that read f.yaml. A manifest, which may keep plaintext, goes to the file out. */
 const commands: readonly (readonly string[])[] = [
   ...Object.keys(formats).map((format) => ['verify', 'f.yaml', '-k', 'k.pub', '--format', format]),
@@ -35,6 +44,9 @@ const commands: readonly (readonly string[])[] = [
   [...decrypt, '--raw', 'f.yaml', '--name', 'db', '-n', 'hr', '--data-key', 'a'],
   [...decrypt, '--review', 'f.yaml'],
   ['decrypt', 'f.yaml', '-k', './f.yaml'],
+  ['rekey', 'f.yaml', '--to', 'small.pub', '--from', 'k.pem', '--debug'],
+  [...rekeyAll, '--dry-run'],
+  [...rekeyAll, '--from', './f.yaml'],
   ['verify', '--config', 'f.yaml', '.'],
   ['doctor', '--config', 'f.yaml', '--online', '--debug'],
   ['fetch-pubkey', './f.yaml'],

@@ -51,9 +51,10 @@ test('a table fits 80 columns, and is a list in 40', async () => {
   const kid = kidOfPem(readFileSync(join(cwd, 'k.pub')));
   const short = `${Buffer.from(kid, 'base64url').toString('hex').slice(0, 4)}…`;
   expect((await screenOf(cwd, large, ['keys'])).lines).toEqual([
-    'NAME  TITLE                               STATE   PIN         FINGERPRINT  FILE',
-    `prod  人事部 key of the HR department,    active  not pinned  ${short}        k.pub`,
-    '      kept in Frankfurt',
+    'NAME  TITLE                       STATE   PIN         FINGERPRINT  VALUES  FILE',
+    `prod  人事部 key of the HR        active  not pinned  ${short}        0       k.pub`,
+    '      department, kept in',
+    '      Frankfurt',
   ]);
   expect((await screenOf(cwd, small, ['keys'])).lines).toEqual([
     'NAME         prod',
@@ -63,6 +64,7 @@ test('a table fits 80 columns, and is a list in 40', async () => {
     'STATE        active',
     'PIN          not pinned',
     `FINGERPRINT  ${short}`,
+    'VALUES       0',
     'FILE         k.pub',
   ]);
 });

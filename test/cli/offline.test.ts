@@ -57,6 +57,10 @@ test('with a configured key only git is run', async () => {
   const { actions, ...listed } = await record(cwd, ['keys']);
   expect(listed).toMatchObject({ code: 0, packages: [] });
   expect(new Set(actions)).toEqual(new Set(['run git']));
+  // It fails, because git would add the private keys.
+  const checked = await record(cwd, ['doctor']);
+  expect(checked).toMatchObject({ code: 1, packages: [] });
+  expect(new Set(checked.actions)).toEqual(new Set(['run git']));
 });
 
 test('the recorder sees a client and its connections', async () => {

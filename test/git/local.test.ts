@@ -8,6 +8,7 @@ import {
   contentsOf,
   fileAt,
   filesAt,
+  filesContaining,
   gitFiles,
   repositoryOf,
   settingOf,
@@ -259,6 +260,19 @@ test('withoutAttribute returns the paths for which an attribute has another valu
   const paths = ['a.yaml', 'deep/a\nb.yaml', 'b.yaml', 'c.json'];
   expect(withoutAttribute(git, paths, 'diff', 'kseal')).toEqual(['b.yaml', 'c.json']);
   expect(withoutAttribute(git, [], 'diff', 'kseal')).toEqual([]);
+});
+
+test('filesContaining returns files that git tracks or would add, and fails if git does', () => {
+  const world = gitWorld();
+  const repository = new Repository(world);
+  repository.commit({ 'a/b.tpl': 'x eyJ.', 'c.tpl': 'none', '.gitignore': 'd.tpl' });
+  for (const name of ['d.tpl', 'e.tpl']) writeFileSync(join(repository.path, name), 'eyJ.');
+  const git = { folder: repository.path, env: world.env };
+  expect(filesContaining(git, ['zzz', 'eyJ.'])).toEqual(['a/b.tpl', 'e.tpl']);
+  expect(filesContaining(git, ['eyJX'])).toEqual([]);
+  expect(() => filesContaining({ ...git, env: { PATH: '/nowhere' } }, ['eyJ.'])).toThrow(
+    'cannot run git',
+  );
 });
 
 describe('committedSince', () => {

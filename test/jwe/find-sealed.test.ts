@@ -33,6 +33,27 @@ test('several sealed values are found in order', () => {
   ]);
 });
 
+// The tag of a real one has 16 bytes.
+const sound = `${jwe.slice(0, -1)}${'f'.repeat(22)}`;
+
+describe('base64 ends with the value, although the next line could be more of it', () => {
+  test.each(['\nuser=\n', '\n  user\n', '\nZ', '\n==', '\n=======\n', '\\nuser'])('%j', (after) => {
+    // Without padding, with padding, and with a line break at the end.
+    for (const [value, more] of ['', 'A', 'AA', '\n', 'A\n', 'AA\n'].map((part) => [
+      sound.replace('.cDE.', `.cDE${part.trim()}.`),
+      part.endsWith('\n') ? '\n' : '',
+    ])) {
+      for (const width of [20, 64, 76, 2000]) {
+        const lines = Buffer.from(`${value}${more}`)
+          .toString('base64')
+          .match(new RegExp(`.{1,${width}}`, 'g'));
+        const text = (lines ?? []).join('\n');
+        expect(findSealed(`a: |\n${text}${after}`)).toEqual([{ offset: 5, text, jwe: value, kid }]);
+      }
+    }
+  });
+});
+
 test('the kid is undefined if the header cannot be parsed', () => {
   const damaged = jwe.replace('.', 'AAAA.');
   expect(findSealed(damaged)).toMatchObject([{ kid: undefined }]);

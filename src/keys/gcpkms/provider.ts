@@ -14,6 +14,9 @@ import {
   versionNumber,
 } from './name.ts';
 
+/** Throws KEY_REFERENCE_INVALID for a malformed reference. */
+export const checkReference = parseKmsReference;
+
 /**
  * Gets the public key of a key version. A crypto key without a version means its enabled version
  * with the highest number; `origin` names it.
