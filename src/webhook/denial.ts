@@ -113,6 +113,12 @@ function patience({ isTransient, retryAfterSeconds }: Row): number {
   return Number(isTransient !== undefined) + Number(retryAfterSeconds !== undefined);
 }
 
+/** The problem as a user may know it, in few words: without the list of the webhook's keys. */
+export function problemOf({ code, message, kid }: KsealError, isKeyringComplete: boolean): string {
+  const brief = kid === undefined ? message : `sealed to unknown key ${kid}`;
+  return rowFor(code, isKeyringComplete).message ?? brief;
+}
+
 function rowFor(code: ErrorCode, isKeyringComplete: boolean): Row {
   if (code === 'KEY_UNKNOWN' && !isKeyringComplete) return keysPending;
   return rows[code] ?? misconfigured;

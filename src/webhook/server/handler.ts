@@ -77,12 +77,12 @@ export function createReviewer(
   async function answerTo({ body, timeout, begun }: Posted): Promise<string> {
     const request = await read(body, { log, metrics });
     const answered = await reviewBefore(begun + reviewDeadline(timeout), request);
-    const { result, opened, errors } = answered;
+    const { result, opened, errors, response } = answered;
     const milliseconds = Math.round(performance.now() - begun);
     metrics.reviews.inc({ result });
     metrics.reviewSeconds.observe(milliseconds / 1000);
     metrics.valuesOpened.inc(opened.length);
-    for (const { code } of errors.values()) metrics.refusals.inc({ code });
+    if (!response.allowed) for (const { code } of errors.values()) metrics.refusals.inc({ code });
     log.write(levels[result], 'review', {
       ...fieldsOf(request),
       opened,
@@ -90,7 +90,7 @@ export function createReviewer(
       errors: [...errors].map(([key, error]) => loggedError(error, key)),
       milliseconds,
     });
-    return answerText(milliseconds > MAX_RETRIED ? final(answered.response) : answered.response);
+    return answerText(milliseconds > MAX_RETRIED ? final(response) : response);
   }
 
   return async (posted) => {
@@ -117,6 +117,7 @@ interface Answered extends Review {
 const levels = {
   untouched: 'debug',
   opened: 'info',
+  unopened: 'warn',
   denied: 'warn',
   late: 'error',
   failed: 'error',
@@ -145,8 +146,9 @@ function final({ status, ...response }: AdmissionResponse): AdmissionResponse {
   return { ...response, status: rest };
 }
 
-function resultOf({ response, opened }: Review): ReviewResult {
+function resultOf({ response, opened, errors }: Review): ReviewResult {
   if (!response.allowed) return 'denied';
+  if (errors.size > 0) return 'unopened';
   return opened.length > 0 ? 'opened' : 'untouched';
 }
 
