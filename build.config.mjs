@@ -52,6 +52,11 @@ async function licenseOf(folder) {
   return by ? `${license}, by ${by}` : license;
 }
 
+/** The packages whose code another one contains, so that no path names them. */
+const embedded = {
+  'node_modules/jsonpath-plus': ['jsep', '@jsep-plugin/assignment', '@jsep-plugin/regex'],
+};
+
 /** The folders of the packages that have code in a bundle, as package-lock.json names them. */
 export function packagesIn({ outputs }) {
   const paths = Object.values(outputs).flatMap(({ inputs }) =>
@@ -60,7 +65,8 @@ export function packagesIn({ outputs }) {
   const folders = paths.flatMap(
     (path) => /node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path) ?? [],
   );
-  return [...new Set(folders)].sort();
+  const more = folders.flatMap((one) => embedded[one] ?? []).map((one) => `node_modules/${one}`);
+  return [...new Set([...folders, ...more])].sort();
 }
 
 /** The copyright notices of the packages in a bundle, without which nobody may distribute it. */

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
-import { checks, type Finding, failure, type Outcome } from '../doctor/check.ts';
+import { checks, type Finding, type Outcome } from '../doctor/check.ts';
 import { clusterFindings } from '../doctor/cluster.ts';
 import { gitFindings, modeFinding } from '../doctor/git.ts';
 import { checkedKeys, keyFindings } from '../doctor/keys.ts';
@@ -9,6 +9,7 @@ import {
   ruleFindings,
   type Survey,
   surveyTexts,
+  unreadable,
   valueFindings,
   verifyFindings,
 } from '../doctor/repository.ts';
@@ -68,8 +69,9 @@ async function doctor(io: IO, flags: DoctorFlags): Promise<number> {
 async function* findingsOf(io: IO, flags: DoctorFlags): AsyncGenerator<Finding> {
   const { cwd, env } = io;
   const { config, findings } = readConfiguration(() => configFor(io, flags, undefined));
+  const inCluster = clusterFindingsFor(io, flags, config);
   // Before anything is printed, because a kubeconfig that cannot be read is an error.
-  const inCluster = await clusterFindingsFor(io, flags, config);
+  const server = await inCluster.next();
   const keys = config === undefined ? [] : await checkedKeys(config, cwd);
   const first = [...findings, ...keyFindings(keys, env)];
   yield* first;
@@ -78,7 +80,7 @@ async function* findingsOf(io: IO, flags: DoctorFlags): AsyncGenerator<Finding> 
   // Neither a repository nor a configuration: it may be the home folder.
   const isAnywhere = tree.top === undefined && config === undefined;
   const read = isAnywhere ? undefined : await surveyOf(io, flags, config, folder);
-  if (read instanceof KsealError) yield failure('verify', read);
+  if (read instanceof KsealError) yield* unreadable(read);
   const found = read instanceof KsealError ? undefined : read;
   if (found !== undefined) {
     if (config !== undefined) yield* ruleFindings(config, keys, found);
@@ -89,24 +91,25 @@ async function* findingsOf(io: IO, flags: DoctorFlags): AsyncGenerator<Finding> 
   yield modeFinding(cwd, config, found);
   const context = keyContext(io, flags, config);
   yield* flags.online ? await sourceFindings(keys, context) : withoutSources(keys);
+  if (!server.done) yield server.value;
   yield* inCluster;
 }
 
-/** Throws USAGE, IO or CONFIG_INVALID. */
-async function clusterFindingsFor(
+/** Throws USAGE, IO or CONFIG_INVALID before the first finding. */
+async function* clusterFindingsFor(
   io: IO,
   flags: DoctorFlags,
   config: Config | undefined,
-): Promise<readonly Finding[]> {
+): AsyncGenerator<Finding> {
   const { cluster, kubeconfig, context, namespace = 'kseal', auditPolicy } = flags;
   if (!cluster && kubeconfig === undefined && context === undefined) {
-    if (flags.namespace === undefined && auditPolicy === undefined) return [];
+    if (flags.namespace === undefined && auditPolicy === undefined) return;
     throw usage('-n and --audit-policy require --cluster', '--cluster');
   }
   if (!isNamespace(namespace)) throw usage('-n must be a namespace', '-n kseal');
   const { cwd, env } = io;
   const where = { kubeconfig, context, auditPolicy, namespace };
-  return clusterFindings({ ...where, ...{ cwd, env, config, version } });
+  yield* clusterFindings({ ...where, ...{ cwd, env, config, version } });
 }
 
 /** Reads the files below `folder`, a path relative to the current one; or returns the error. */

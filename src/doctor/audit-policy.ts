@@ -130,7 +130,7 @@ interface SecretRequest {
   readonly groups: readonly string[];
   /** Empty for a list of all namespaces. */
   readonly namespace: string;
-  /** Empty if the URL has none. */
+  /** Empty if the request has none. */
   readonly name: string;
 }
 
@@ -174,9 +174,10 @@ function requestsOf(rule: AuditRule): readonly SecretRequest[] {
   );
 }
 
-/** A new object has no name in its URL, and neither has a list. */
+/** A new object has no name in its URL. A list has one if a field selector gives it. */
 function namesFor(verb: string, names: readonly string[]): readonly string[] {
-  if (['create', 'list', 'deletecollection'].includes(verb)) return [''];
+  if (['create', 'deletecollection'].includes(verb)) return [''];
+  if (verb === 'list') return ['', ...names];
   return names.length > 0 ? names : [OTHER];
 }
 

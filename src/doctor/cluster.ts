@@ -18,6 +18,7 @@ import {
   ClusterError,
   type ClusterOptions,
   connect,
+  UNEXPECTED,
 } from './kubernetes.ts';
 
 export interface ClusterCheckOptions extends ClusterOptions {
@@ -57,11 +58,11 @@ const checks: readonly (readonly [CheckId, string, (context: Context) => Promise
 ];
 
 /**
- * Checks the webhook in a cluster, which is only read from. If the API server does not answer, there
- * is a single finding. Throws IO or CONFIG_INVALID for a kubeconfig or an audit policy that cannot
- * be read.
+ * Checks the webhook in a cluster, which is only read from. The first finding is about the API
+ * server, and the only one if it does not answer. Throws IO or CONFIG_INVALID for a kubeconfig or an
+ * audit policy that cannot be read, before the first finding.
  */
-export async function clusterFindings(options: ClusterCheckOptions): Promise<readonly Finding[]> {
+export async function* clusterFindings(options: ClusterCheckOptions): AsyncGenerator<Finding> {
   const { namespace, auditPolicy, cwd } = options;
   const audit =
     auditPolicy === undefined
@@ -72,9 +73,9 @@ export async function clusterFindings(options: ClusterCheckOptions): Promise<rea
     cluster = await connect(options);
     return versionResult(cluster);
   });
-  const first: Finding = { check: 'cluster-version', ...version.result };
-  if (cluster === undefined || version.isUnanswered) return [first];
-  const { get, pages } = cluster;
+  yield { check: 'cluster-version', ...version.result };
+  if (cluster === undefined || version.isUnanswered) return;
+  const { get, pages, hint } = cluster;
   const context: Context = {
     ...options,
     ...{ cluster, audit },
@@ -85,21 +86,26 @@ export async function clusterFindings(options: ClusterCheckOptions): Promise<rea
     }),
   };
   const others = checks.map(async ([check, thing, run]) => {
-    const { result } = await resultOf(thing, () => run(context));
+    const { result } = await resultOf(thing, () => run(context), hint);
     return { check, ...result };
   });
-  return [first, ...(await Promise.all(others))];
+  yield* await Promise.all(others);
 }
 
-/** The result of a check; `isUnanswered` if the API server did not answer. */
-async function resultOf(thing: string, check: () => Promise<Result>) {
+/**
+ * The result of a check; `isUnanswered` if the API server did not answer. With a hint, an answer in
+ * which a field has another type than in Kubernetes is a failure, too.
+ */
+async function resultOf(thing: string, check: () => Promise<Result>, hint?: string) {
   try {
     return { result: await check(), isUnanswered: false };
   } catch (error) {
+    if (hint !== undefined && error instanceof TypeError)
+      return { result: failed(`${thing}: ${UNEXPECTED}`, hint), isUnanswered: true };
     if (!(error instanceof ClusterError)) throw error;
-    const { outcome, message: problem, hint } = error;
+    const { outcome, message: problem, hint: next } = error;
     const message = outcome === 'skipped' ? `${thing}: ${problem}` : problem;
-    return { result: { outcome, message, hint }, isUnanswered: outcome === 'failed' };
+    return { result: { outcome, message, hint: next }, isUnanswered: outcome === 'failed' };
   }
 }
 
@@ -114,10 +120,11 @@ const warning = (message: string, hint: string): Result => ({ outcome: 'warning'
 
 const OLDEST_MINOR = 30;
 
-async function versionResult({ get, server }: Cluster): Promise<Result> {
+async function versionResult({ get, server, hint }: Cluster): Promise<Result> {
   const { gitVersion } = (await get('/version', 'get /version')) ?? {};
-  const [, minor] = /^v1\.(\d+)\./.exec(`${gitVersion}`) ?? [];
-  const message = `API server ${server}: Kubernetes ${printable(`${gitVersion}`)}`;
+  if (typeof gitVersion !== 'string') return failed(`${server}: ${UNEXPECTED}`, hint);
+  const [, minor] = /^v1\.(\d+)\./.exec(gitVersion) ?? [];
+  const message = `API server ${server}: Kubernetes ${printable(gitVersion)}`;
   if (Number(minor) >= OLDEST_MINOR) return ok(message);
   return failed(
     `${message}, but the webhook needs 1.${OLDEST_MINOR} or newer`,
@@ -137,9 +144,15 @@ interface Configuration {
 
 interface Webhook {
   readonly clientConfig?: {
-    readonly service?: { readonly name?: string; readonly namespace?: string };
+    readonly service?: {
+      readonly name?: string;
+      readonly namespace?: string;
+      readonly path?: string;
+    };
     readonly caBundle?: string;
   };
+  readonly namespaceSelector?: Selector;
+  readonly objectSelector?: Selector;
   readonly rules?: readonly {
     readonly apiGroups?: readonly string[];
     readonly apiVersions?: readonly string[];
@@ -216,11 +229,37 @@ const requirements: readonly Requirement[] = [
     isMet: ({ timeoutSeconds }) => Number(timeoutSeconds) >= 5,
   },
   {
+    outcome: 'failed',
+    problem: 'the path of its Service is not that of kseal',
+    isMet: ({ clientConfig }, made) =>
+      clientConfig?.service === undefined ||
+      clientConfig.service.path === made.clientConfig?.service?.path,
+  },
+  {
+    outcome: 'warning',
+    problem: 'its selectors choose some of the Secrets, so values in others are not opened',
+    isMet: ({ objectSelector, namespaceSelector }) =>
+      isAny(objectSelector) && !chooses(namespaceSelector),
+  },
+  {
     outcome: 'warning',
     problem: 'match conditions of another version of kseal',
     isMet: same('matchConditions'),
   },
 ];
+
+interface Selector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly { readonly operator?: string }[];
+}
+
+const isAny = ({ matchLabels = {}, matchExpressions = [] }: Selector = {}) =>
+  Object.keys(matchLabels).length + matchExpressions.length === 0;
+
+/** Exclusions are fine: kseal has one, and some providers of clusters add others. */
+const chooses = ({ matchExpressions, ...others }: Selector = {}) =>
+  !isAny(others) ||
+  matchExpressions?.some(({ operator = '' }) => ['In', 'Exists'].includes(operator));
 
 type Rule = NonNullable<Webhook['rules']>[number];
 
@@ -381,6 +420,7 @@ async function caResult(context: Context): Promise<Result> {
 async function certificateResult(context: Context): Promise<Result> {
   const { cluster, namespace } = context;
   const bundle = await caBundleOf(context);
+  if (bundle.bytes.length === 0) throw new ClusterError('skipped', 'no CA to compare with');
   const hint = await renewal(context);
   const shown = `Secret ${namespace}/${tlsSecret}`;
   const path = `/api/v1/namespaces/${namespace}/secrets/${tlsSecret}`;
@@ -526,9 +566,11 @@ async function auditOfApiServer({ cluster, cwd }: Context) {
     .flatMap(({ command = [], args = [] }) => [...command, ...args]);
   if (words.length === 0)
     return skipped('audit policy: not known to the API; Secrets must be at level Metadata');
-  const option = '--audit-policy-file=';
-  const file = words.find((word) => word.startsWith(option))?.slice(option.length);
-  if (file === undefined) return ok('audit policy: none, so nothing is audited');
+  // The value may also be the next word.
+  const option = /^--audit-policy-file(?:=|$)/;
+  const at = words.findIndex((word) => option.test(word));
+  if (at < 0) return ok('audit policy: none, so nothing is audited');
+  const file = words[at]?.replace(option, '') || `${words[at + 1]}`;
   if (!isFile(file)) return skipped(`audit policy ${printable(file)}: not on this machine`);
   try {
     return { file: readAuditPolicy(cwd, file), shown: file };
@@ -603,6 +645,9 @@ async function keysResult(context: Context): Promise<Result> {
     args.flatMap((one) =>
       one.startsWith(`${flag}=`) ? one.slice(flag.length + 1).replaceAll('$$', '$') : [],
     );
+  // Somebody may have written them as two words, or into variables.
+  if (valuesOf('--key').length === 0)
+    return { outcome: 'skipped', message: `${thing}: its arguments name no --key=REF` };
   const problems = [
     ...(await stateProblems(config, valuesOf)),
     ...unknownReferences(config, valuesOf('--key')),

@@ -3,10 +3,10 @@ import type { Config } from '../config/config.ts';
 import { expected } from '../errors.ts';
 import { isFile, readIfThere, statOf } from '../fs/read.ts';
 import { gitFiles, type LocalGit, settingOf, wayToTop, withoutAttribute } from '../git/local.ts';
-import { diffDriver, type HookPlace, hookPlace, isHooked } from '../git/setup.ts';
+import { diffDriver, HOOK, type HookPlace, hookPlace, isHooked } from '../git/setup.ts';
 import { counted, listOf, MAX_LISTED, shellWord } from '../text.ts';
 import { type CheckId, type Finding, failed, failure, ok, skipped, warning } from './check.ts';
-import type { PrivateKeyFile, Survey } from './repository.ts';
+import { isPrivateKeyFile, type PrivateKeyFile, type Survey } from './repository.ts';
 
 /** A working tree. */
 export interface WorkingTree {
@@ -62,7 +62,8 @@ const installers: Readonly<Record<HookPlace['kind'], readonly [RegExp, string]>>
 function hookFinding(git: LocalGit, cwd: string): Finding {
   const shownOf = (path: string) => relative(cwd, path);
   const textAt = (path: string) => readIfThere(path, shownOf(path))?.toString('latin1') ?? '';
-  const { kind, path, runsKseal } = hookPlace(git, shownOf);
+  const place = hookPlace(git, shownOf);
+  const { kind, path, runsKseal } = place;
   const [own, command] = installers[kind];
   const inactive = (file: string) =>
     warning('git-hook', `${shownOf(file)}: not activated in this clone`, command);
@@ -70,7 +71,8 @@ function hookFinding(git: LocalGit, cwd: string): Finding {
     // In a new clone, git does not know the folder of husky yet.
     const husky = join(git.folder, '.husky', 'pre-commit');
     if (kind === 'hook' && isHooked.test(textAt(husky))) return inactive(husky);
-    return warning('git-hook', 'no hook checks a commit for plaintext', 'kseal init --pre-commit');
+    const hint = hookHint(place, shownOf(path));
+    return warning('git-hook', 'no hook checks a commit for plaintext', hint);
   }
   const hook = join(gitFiles(git).hooks, 'pre-commit');
   const text = textAt(hook);
@@ -80,6 +82,15 @@ function hookFinding(git: LocalGit, cwd: string): Finding {
     return warning('git-hook', `${shownOf(hook)}: not executable, so git ignores it`, hint);
   }
   return ok('git-hook', `${shownOf(path)} runs kseal verify`);
+}
+
+/** `kseal init` adds a hook, but never changes one, and none that several repositories share. */
+function hookHint({ kind, bytes, isShared }: HookPlace, shown: string): string {
+  if (kind === 'lefthook')
+    return `add a command to pre-commit in ${shown}, with this line: run: ${HOOK}`;
+  if (kind === 'hook' && (isShared || bytes !== undefined))
+    return `add this line to ${shown}: ${HOOK} || exit 1`;
+  return 'kseal init --pre-commit';
 }
 
 /** Windows has neither of these permissions. */
@@ -100,8 +111,12 @@ function diffFinding(git: LocalGit, survey: Survey | undefined): Finding {
     const names = yaml.length > 0 ? listOf(missing) : '*.yaml';
     return warning('git-diff', `.gitattributes: no diff=kseal for ${names}`, hint);
   }
-  if (settingOf(git, diffDriver.setting) === '')
-    return warning('git-diff', `${diffDriver.setting}: not set in this clone`, hint);
+  const { setting, command } = diffDriver;
+  const used = settingOf(git, setting);
+  if (used === '') return warning('git-diff', `${setting}: not set in this clone`, hint);
+  // The path to kseal may differ.
+  if (!/\binspect --textconv$/.test(used))
+    return warning('git-diff', `${setting}: another command`, `git config ${setting} '${command}'`);
   return ok('git-diff', 'git diff describes sealed values');
 }
 
@@ -115,11 +130,14 @@ export function modeFinding(
     file === undefined ? [] : resolve(config?.folder ?? '', file),
   );
   const found = survey?.privateKeys.map(({ file }) => file) ?? [];
-  const paths = [...new Set([...found, ...configured])].filter((path) => isFile(path));
+  // A configuration may name any file, and no hint may change the mode of another one.
+  const paths = [...new Set([...found, ...configured.filter(isPrivateKeyFile)])];
   const open = paths.filter((path) => hasModes && ((statOf(path)?.mode ?? 0) & 0o077) !== 0);
   const shown = open.map((path) => relative(cwd, path));
   if (open.length > 0) {
-    const hint = `chmod go= ${shown.map(shellWord).join(' ')}`;
+    // A name that begins with a hyphen would be an option.
+    const words = shown.map((path) => shellWord(path.replace(/^-/, './-')));
+    const hint = `chmod go= ${words.join(' ')}`;
     return warning('private-key-mode', `${listOf(shown)}: other users can read it`, hint);
   }
   if (paths.length === 0) return ok('private-key-mode', 'no private key files');

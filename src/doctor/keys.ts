@@ -76,7 +76,9 @@ function* checkFile(key: CheckedKey): Generator<Finding> {
   if (fileError !== undefined) {
     const isMissing = !isThere(resolve(config.folder, entry.file ?? ''));
     const fetch = `kseal fetch-pubkey ${name}`;
-    const hint = hasSource ? (isMissing ? fetch : `${fetch} --force`) : fileError.hint;
+    const restore = `restore ${shown}, or correct file of key ${name} in ${config.path}`;
+    const fixed = isMissing ? restore : fileError.hint;
+    const hint = hasSource ? (isMissing ? fetch : `${fetch} --force`) : fixed;
     yield failed('key-file', `${thing}: ${fileError.message}`, hint);
   } else if (file === undefined) {
     const add = `add file: ${name}.pub to key ${name} in ${config.path}`;

@@ -36,6 +36,8 @@ export type ApiObject = Readonly<Record<string, unknown>>;
 /** The API server; it is only read from. */
 export interface Cluster {
   readonly server: string;
+  /** The command that shows whether kubectl gets an answer. */
+  readonly hint: string;
   /** The options of a command that reaches the same cluster, after a space: ` --context prod`. */
   readonly flags: string;
   /** The namespace of the context. */
@@ -55,8 +57,13 @@ const MAX_KUBECONFIG = 16 * 1024 * 1024;
 const MAX_BODY = 16 * 1024 * 1024;
 const PAGE = 250;
 
+/** The problem with an answer that no API server gives. */
+export const UNEXPECTED = 'unexpected answer';
+
 /** How long one request may take; milliseconds. */
 const REQUEST = 10_000;
+/** How many times as long all pages of a list may take: it need not end. */
+const PAGES = 30;
 /** How long a program that gets credentials may take: it may ask a server; milliseconds. */
 const CREDENTIALS = 30_000;
 
@@ -78,11 +85,13 @@ export async function connect(options: ClusterOptions): Promise<Cluster> {
   const flags = flagsOf(options);
   const hint = `kubectl${flags} get --raw /version`;
   const request = await credentialsFrom(config, hint);
+  const { timeout = REQUEST } = options;
   const send = (path: string) =>
-    answerTo(new URL(path, `${cluster.server.replace(/\/+$/, '')}/`), request, options.timeout);
-  const client = { server: cluster.server, send, hint };
+    answerTo(new URL(path, `${cluster.server.replace(/\/+$/, '')}/`), request, timeout);
+  const client = { server: cluster.server, send, hint, timeout };
   return {
     server: cluster.server,
+    hint,
     flags,
     namespace: context.namespace,
     get: (path, right) => getWith(client, path, right),
@@ -122,11 +131,17 @@ function loadFile(config: KubeConfig, cwd: string, file: string): KubeConfig {
   try {
     config.loadFromString(text);
     config.makePathsAbsolute(dirname(path));
+    for (const { exec } of config.users) if (exec) exec.command = commandBeside(path, exec.command);
   } catch {
     // The error may quote a token.
     throw invalid(file, 'not a kubeconfig', `kubectl --kubeconfig ${shellWord(file)} config view`);
   }
   return config;
+}
+
+/** A path is relative to the kubeconfig, and never to the current folder; a name is in PATH. */
+function commandBeside(kubeconfig: string, command: string): string {
+  return /[\\/]/.test(command) ? resolve(dirname(kubeconfig), command) : command;
 }
 
 /** Adds what the first file does not have, as kubectl does. */
@@ -195,16 +210,19 @@ interface ExecConfig {
   readonly env?: readonly { readonly name: string; readonly value: string }[];
 }
 
-/** `body` is undefined if it is longer than `MAX_BODY`. */
+/** `body` is undefined if it is not a JSON object, such as the page of a proxy. */
 interface Answer {
   readonly status: number;
   readonly body: ApiObject | undefined;
+  /** Whether the body is longer than `MAX_BODY`. */
+  readonly isTooLong?: boolean;
 }
 
 interface Client {
   readonly server: string;
   readonly send: (path: string) => Promise<Answer>;
   readonly hint: string;
+  readonly timeout: number;
 }
 
 async function getWith(
@@ -222,18 +240,21 @@ async function getWith(
 async function* pagesWith(client: Client, path: string, right: string) {
   let limit = PAGE;
   let token: string | undefined = '';
+  const end = Date.now() + PAGES * client.timeout;
   while (token !== undefined) {
+    if (Date.now() > end) throw failureOf(client, LATE);
     const query = `${path.includes('?') ? '&' : '?'}limit=${limit}&continue=${encodeURIComponent(token)}`;
     const answer = await sent(client, `${path}${query}`);
-    if (answer.status === 200 && answer.body === undefined && limit > 1) {
+    if (answer.status === 200 && answer.isTooLong && limit > 1) {
       limit = Math.ceil(limit / 4);
       continue;
     }
     const next: string | undefined = continueOf(answer);
     const isExpired = answer.status === 410 && next !== undefined && next !== token;
     if (!isExpired) {
-      if (answer.status !== 200 || answer.body === undefined) throw refusal(client, answer, right);
-      yield itemsOf(answer.body);
+      const items = answer.status === 200 ? itemsOf(answer) : undefined;
+      if (items === undefined) throw refusal(client, answer, right);
+      yield items;
     }
     token = next;
   }
@@ -244,19 +265,26 @@ function continueOf({ body }: Answer): string | undefined {
   return typeof token === 'string' && token !== '' ? token : undefined;
 }
 
-const itemsOf = ({ items }: ApiObject) => (Array.isArray(items) ? (items as ApiObject[]) : []);
+/** Undefined for an answer that is not a list. An empty list may be null. */
+function itemsOf({ body }: Answer): readonly ApiObject[] | undefined {
+  const items = body?.items === null ? [] : body?.items;
+  return Array.isArray(items) ? items : undefined;
+}
 
-async function sent({ server, send, hint }: Client, path: string): Promise<Answer> {
+async function sent(client: Client, path: string): Promise<Answer> {
   try {
-    return await send(path);
+    return await client.send(path);
   } catch (error) {
     const { code = '', name } = error as NodeJS.ErrnoException;
-    const problem =
-      name === 'AbortError' ? 'no answer in time' : (reasons[code] ?? connecting(code));
-    throw new ClusterError('failed', `${server}: ${problem}`, hint);
+    const problem = name === 'AbortError' ? LATE : (reasons[code] ?? connecting(code));
+    throw failureOf(client, problem);
   }
 }
 
+const failureOf = ({ server, hint }: Client, problem: string) =>
+  new ClusterError('failed', `${server}: ${problem}`, hint);
+
+const LATE = 'no answer in time';
 const untrusted = 'the certificate of the server is not signed by the CA of the kubeconfig';
 
 /** The error codes of Node.js and OpenSSL, in words. */
@@ -265,7 +293,7 @@ const reasons: Readonly<Record<string, string>> = {
   ECONNRESET: 'connection closed by the other side',
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to the host',
-  ETIMEDOUT: 'no answer in time',
+  ETIMEDOUT: LATE,
   ENOTFOUND: 'unknown host name',
   EAI_AGAIN: 'the host name cannot be resolved now',
   ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate of the server is for another host name',
@@ -281,18 +309,18 @@ const reasons: Readonly<Record<string, string>> = {
 
 const connecting = (code: string) => `cannot connect${code === '' ? '' : `: ${code}`}`;
 
-function refusal({ server, hint }: Client, { status, body }: Answer, right: string): ClusterError {
+function refusal(client: Client, answer: Answer, right: string): ClusterError {
+  const { status, isTooLong } = answer;
   if (status === 403) return new ClusterError('skipped', `no right to ${right}`);
   const problems: Record<number, string> = {
-    200: body === undefined ? 'answer that is too long' : 'unexpected answer',
+    200: isTooLong ? 'answer that is too long' : UNEXPECTED,
     401: 'the credentials of the kubeconfig are not accepted (status 401)',
   };
-  const problem = problems[status] ?? `status ${status}`;
-  return new ClusterError('failed', `${server}: ${problem}`, hint);
+  return failureOf(client, problems[status] ?? `status ${status}`);
 }
 
 /** Sends a GET request. Rejects with an error of Node.js if there is no whole answer in time. */
-async function answerTo(url: URL, options: RequestOptions, timeout = REQUEST): Promise<Answer> {
+async function answerTo(url: URL, options: RequestOptions, timeout: number): Promise<Answer> {
   const { request } = await import('node:https');
   const signal = AbortSignal.timeout(timeout);
   return new Promise((settle, reject) => {
@@ -306,7 +334,7 @@ async function answerTo(url: URL, options: RequestOptions, timeout = REQUEST): P
         size += chunk.length;
         if (size <= MAX_BODY) chunks.push(chunk);
         else {
-          settle({ status, body: undefined });
+          settle({ status, body: undefined, isTooLong: true });
           response.destroy();
         }
       });
@@ -317,13 +345,13 @@ async function answerTo(url: URL, options: RequestOptions, timeout = REQUEST): P
   });
 }
 
-/** The object of a JSON text; empty for any other text, such as that of a proxy. */
-function objectIn(bytes: Buffer): ApiObject {
+function objectIn(bytes: Buffer): ApiObject | undefined {
   try {
     const value: unknown = JSON.parse(bytes.toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as ApiObject) : {};
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject ? (value as ApiObject) : undefined;
   } catch {
-    return {};
+    return undefined;
   }
 }
 

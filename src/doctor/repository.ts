@@ -7,8 +7,8 @@ import {
   ruleFor,
   rulesMatching,
 } from '../config/config.ts';
-import { expectedErrors, KsealError } from '../errors.ts';
-import { folderWith } from '../fs/read.ts';
+import { expected, expectedErrors, KsealError } from '../errors.ts';
+import { folderWith, MAX_MANIFEST, readRegularFile } from '../fs/read.ts';
 import { type KeyUsage, keyUsage, rekeyArguments } from '../inspect/usage.ts';
 import type { NamedText } from '../sources/texts.ts';
 import { counted, shellWord } from '../text.ts';
@@ -120,6 +120,12 @@ function tallyWith(judge: SurveyOptions['judge']) {
   return { add, result: () => (errors.length > 0 ? errors : tally) };
 }
 
+/** Reports that the texts cannot be read, which keeps several checks from being made. */
+export function unreadable(error: KsealError): readonly Finding[] {
+  const why = 'the files cannot be read';
+  return [skipped('rules', why), skipped('values', why), failure('verify', error)];
+}
+
 /** Whether the configuration is the nearest one above a text. */
 function isFor({ folder }: Config, { file }: NamedText): boolean {
   return folderWith(CONFIG_NAME, dirname(file)) === folder;
@@ -129,13 +135,28 @@ function isFor({ folder }: Config, { file }: NamedText): boolean {
 function privateKeysIn(text: NamedText, config: Config | undefined): readonly PrivateKeyFile[] {
   const { path, typed, file, content } = text;
   if (content instanceof KsealError || (config !== undefined && isIgnored(config, file))) return [];
-  const severities = config?.verify.rules ?? new Map();
-  const { findings } = verifyText({ path, typed, isKeyFile: true, content }, noPolicy, {
-    severities,
-  });
-  const [finding] = findings.filter(({ code }) => code === 'private-key');
+  const finding = privateKeyIn({ path, typed, content }, config?.verify.rules);
   if (finding === undefined) return [];
   return [{ path, file, mayBeCommitted: text.mayBeCommitted(), finding }];
+}
+
+function privateKeyIn(
+  text: Pick<NamedText, 'path' | 'typed' | 'content'>,
+  severities: Config['verify']['rules'] = new Map(),
+): RuleFinding | undefined {
+  const { findings } = verifyText({ ...text, isKeyFile: true }, noPolicy, { severities });
+  return findings.find(({ code }) => code === 'private-key');
+}
+
+/** Whether a file that a configuration names has a private key; false if it cannot be read. */
+export function isPrivateKeyFile(file: string): boolean {
+  try {
+    const content = readRegularFile(file, file, MAX_MANIFEST);
+    return privateKeyIn({ path: file, typed: file, content }) !== undefined;
+  } catch (thrown) {
+    expected(thrown);
+    return false;
+  }
 }
 
 const noPolicy = {

@@ -272,8 +272,8 @@ function conversionOfBase64(source: KeySource): Omit<Conversion, 'matches'> | un
 }
 
 const useKey: Readonly<Record<KeyKind, string>> = {
-  public: 'use the public key that the KMS manager published: -k FILE',
-  private: 'use the private key file: -k FILE',
+  public: 'use the public key that the KMS manager published',
+  private: 'use the private key file',
 };
 
 /**

@@ -334,7 +334,7 @@ describe('the man pages', async () => {
 
   test('are packed with the licences of bundled packages', () => {
     const licenses = readFileSync(join(root, 'dist/licenses.txt'), 'utf8');
-    for (const name of ['@inquirer/core', 'chalk', 'cli-progress', 'commander', 'valibot'])
+    for (const name of ['@inquirer/core', 'chalk', 'cli-progress', 'commander', 'jsep', 'valibot'])
       expect(licenses).toMatch(
         new RegExp(`^${name}\\n(?:[@a-z].*\\n)*\\n(?:.*\\n){0,4}.*Copyright`, 'm'),
       );

@@ -174,6 +174,11 @@ describe('plaintext gets into the audit log', () => {
       [{ level: 'Request', resources: [{ ...secrets[0], resourceNames: ['db'] }] }, safe],
       { rule: 0, verb: 'update' },
     ],
+    [
+      'for a list of one Secret by name',
+      [{ ...everything, verbs: ['list'], resources: [{ ...secrets[0], resourceNames: ['db'] }] }],
+      { rule: 0, verb: 'list' },
+    ],
     ['for reads', [{ ...everything, verbs: ['get'] }], { rule: 0, verb: 'get' }],
     [
       'for lists of all namespaces',

@@ -123,6 +123,12 @@ interface Setting extends Partial<ClusterCheckOptions> {
   readonly contextNamespace?: string;
 }
 
+async function listed<T>(all: AsyncIterable<T>): Promise<readonly T[]> {
+  const list: T[] = [];
+  for await (const one of all) list.push(one);
+  return list;
+}
+
 /** The findings about a cluster. */
 async function findingsOf({ change, contextNamespace, ...more }: Setting = {}) {
   const objects = healthyObjects();
@@ -131,11 +137,13 @@ async function findingsOf({ change, contextNamespace, ...more }: Setting = {}) {
   const cwd = more.cwd ?? freshFolder();
   const namespace = contextNamespace ? { namespace: contextNamespace } : {};
   const kubeconfig = writeKubeconfig(cwd, { server, ...namespace });
-  const findings = await clusterFindings({
-    ...{ kubeconfig, env: {}, cwd, namespace: 'kseal', version: '1.2.3' },
-    config: parseConfig(Buffer.from(configuration), '.kseal.yaml', cwd),
-    ...more,
-  });
+  const findings = await listed(
+    clusterFindings({
+      ...{ kubeconfig, env: {}, cwd, namespace: 'kseal', version: '1.2.3' },
+      config: parseConfig(Buffer.from(configuration), '.kseal.yaml', cwd),
+      ...more,
+    }),
+  );
   expect(JSON.stringify(findings)).not.toMatch(/CANARY|eyJ|ZXlK/);
   return findings.map((one) => ({ ...one, message: one.message.replace(server, 'SERVER') }));
 }
@@ -260,6 +268,36 @@ describe('a fault is found by its check only', () => {
       setWebhook({ timeoutSeconds: 2 }),
       'warning',
       'timeoutSeconds is less than 5',
+    ],
+    [
+      'cluster-webhook',
+      'another path',
+      set(paths.webhook, (one) => {
+        one.webhooks[0].clientConfig.service.path = '/';
+      }),
+      'failed',
+      'the path of its Service is not that of kseal',
+    ],
+    ...[
+      { objectSelector: { matchLabels: { kseal: 'yes' } } },
+      { objectSelector: { matchExpressions: [{ key: 'kseal', operator: 'DoesNotExist' }] } },
+      { namespaceSelector: { matchLabels: { kseal: 'yes' } } },
+      { namespaceSelector: { matchExpressions: [{ key: 'kseal', operator: 'Exists' }] } },
+    ].map((selectors): [string, string, Change, 'warning', string] => [
+      'cluster-webhook',
+      `the selectors ${JSON.stringify(selectors)}`,
+      setWebhook(selectors),
+      'warning',
+      'its selectors choose some of the Secrets',
+    ]),
+    [
+      'cluster-keys',
+      'a webhook whose arguments have no keys',
+      set(paths.deployment, (one) => {
+        one.spec.template.spec.containers[0].args = ['webhook', 'serve', '--key', 'prod.pem'];
+      }),
+      'skipped',
+      'its arguments name no --key=REF',
     ],
     [
       'cluster-webhook',
@@ -589,7 +627,7 @@ test('an API server that does not answer is the only finding', async () => {
   const cwd = freshFolder();
   const kubeconfig = writeKubeconfig(cwd, { server: 'https://127.0.0.1:1' });
   const common = { env: {}, cwd, namespace: 'kseal', version: '1.2.3' };
-  expect(await clusterFindings({ ...common, kubeconfig })).toEqual([
+  expect(await listed(clusterFindings({ ...common, kubeconfig }))).toEqual([
     {
       ...{ check: 'cluster-version', outcome: 'failed' },
       message: 'https://127.0.0.1:1: connection refused',
@@ -652,18 +690,21 @@ rules:
 
   test('that the API server names is judged, if the file is on this machine', async () => {
     const cwd = folderWith(leaking.replace('Request', 'None'));
-    const change = (file: string) => (objects: Objects) => {
-      objects.get(paths.apiServer).spec.containers[0].args = [`--audit-policy-file=${file}`];
+    const option = '--audit-policy-file';
+    const withArgs = (args: readonly string[]) => (objects: Objects) => {
+      objects.get(paths.apiServer).spec.containers[0].args = args;
     };
+    const change = (file: string) => withArgs([`${option}=${file}`]);
     const found = await findingsOf({ change: change(join(cwd, 'audit.yaml')) });
     expect(found.find(({ check }) => check === 'cluster-audit')).toMatchObject({
       outcome: 'ok',
       message: expect.stringMatching(/audit\.yaml: no plaintext of a Secret gets into/),
     });
-    expect(await faultIn({ change: change('/nowhere/audit.yaml') })).toMatchObject({
-      ...{ check: 'cluster-audit', outcome: 'skipped' },
-      message: 'audit policy /nowhere/audit.yaml: not on this machine',
-    });
+    for (const args of [[`${option}=/nowhere/a.yaml`], [option, '/nowhere/a.yaml']])
+      expect(await faultIn({ change: withArgs(args) })).toMatchObject({
+        ...{ check: 'cluster-audit', outcome: 'skipped' },
+        message: 'audit policy /nowhere/a.yaml: not on this machine',
+      });
     writeFileSync(join(cwd, 'audit.yaml'), '');
     expect(await faultIn({ change: change(join(cwd, 'audit.yaml')) })).toMatchObject({
       ...{ check: 'cluster-audit', outcome: 'skipped' },
@@ -692,4 +733,57 @@ test('without a configuration, the keys are not compared', async () => {
     ...{ check: 'cluster-keys', outcome: 'skipped' },
     message: 'Deployment kseal/kseal-webhook: no configuration to compare its keys with',
   });
+});
+
+test.each([
+  ['a version without a member', paths.version, {}, 'cluster-version', 'SERVER'],
+  ['a version that is a mapping', paths.version, { gitVersion: {} }, 'cluster-version', 'SERVER'],
+  ['a text', paths.version, '<html>CANARY</html>', 'cluster-version', 'SERVER'],
+  ['a list', paths.version, [{ gitVersion: 'v1.35.0' }], 'cluster-version', 'SERVER'],
+  ['Secrets that are a text', paths.secrets, '<html>CANARY</html>', 'cluster-stored', 'SERVER'],
+  ['Secrets without a list', paths.secrets, {}, 'cluster-stored', 'SERVER'],
+  ['a null for a Secret', paths.secrets, { items: [null] }, 'cluster-stored', 'Secrets'],
+  [
+    'a number for the endpoints',
+    paths.slice,
+    { endpoints: 7 },
+    'cluster-ready',
+    'Deployment kseal-webhook',
+  ],
+  [
+    'a null for an endpoint',
+    paths.slice,
+    { endpoints: [null] },
+    'cluster-ready',
+    'Deployment kseal-webhook',
+  ],
+])(
+  'an unexpected answer is a failure of the check alone: %s',
+  async (_, path, body, check, thing) => {
+    const findings = await findingsOf({ change: (objects) => objects.set(path, body) });
+    expect(findings.filter(({ outcome }) => outcome === 'failed')).toEqual([
+      {
+        ...{ check, outcome: 'failed', message: `${thing}: unexpected answer` },
+        hint: `${kubectl} get --raw /version`,
+      },
+    ]);
+  },
+);
+
+test('a webhook may leave out namespaces, as some providers of clusters want', async () => {
+  const change = set(paths.webhook, ({ webhooks }) => {
+    webhooks[0].objectSelector = {};
+    const excluded = { key: 'control-plane', operator: 'DoesNotExist' };
+    webhooks[0].namespaceSelector.matchExpressions.push(excluded);
+  });
+  expect((await findingsOf({ change })).filter(({ outcome }) => outcome !== 'ok')).toEqual([]);
+});
+
+test('without a CA, the certificate is not compared with it', async () => {
+  const change = caBundle('');
+  const findings = (await findingsOf({ change })).filter(({ outcome }) => outcome !== 'ok');
+  expect(findings.map(({ check, outcome }) => [check, outcome])).toEqual([
+    ['cluster-ca', 'failed'],
+    ['cluster-tls', 'skipped'],
+  ]);
 });

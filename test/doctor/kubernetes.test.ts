@@ -102,6 +102,16 @@ describe('the kubeconfig', () => {
     });
   });
 
+  test('runs a credential plugin beside it, and never one in the current folder', async () => {
+    const cwd = freshFolder();
+    mkdirSync(join(cwd, 'config'));
+    const exec = { command: './plugin' };
+    const kubeconfig = 'config/kubeconfig';
+    writeFileSync(join(cwd, kubeconfig), kubeconfigText({ server, user: { exec } }));
+    const { message } = await obstacleOf(connect({ kubeconfig, env: {}, cwd }));
+    expect(message).toBe(`user me: cannot run ${join(cwd, 'config', 'plugin')}`);
+  });
+
   test('reports a credential plugin that is missing', async () => {
     const user = { exec: { command: '/nowhere/plugin' } };
     const { message } = await obstacleOf(connect(await optionsFor(() => answer({}), { user })));
@@ -294,7 +304,23 @@ describe('a list', () => {
     expect((await obstacleOf(list(options))).message).toMatch(/: answer that is too long$/);
   });
 
-  test('that is not JSON has no items', async () => {
-    expect(await list(await optionsFor(() => answer('<html>')))).toEqual([[]]);
+  test.each([
+    ['not JSON', '<html>CANARY</html>'],
+    ['a JSON text', '"CANARY"'],
+    ['not a list', '{}'],
+    ['a list of another kind', '{"items":{}}'],
+  ])('that is %s fails, and is not empty', async (_, body) => {
+    const { outcome, message } = await obstacleOf(list(await optionsFor(() => answer(body))));
+    expect([outcome, message]).toEqual(['failed', expect.stringMatching(/: unexpected answer$/)]);
+  });
+
+  test('without items is empty', async () => {
+    expect(await list(await optionsFor(() => answer({ items: null })))).toEqual([[]]);
+  });
+
+  test('that never ends fails', async () => {
+    let count = 0;
+    const options = { ...(await optionsFor(() => page([], `${++count}`))), timeout: 20 };
+    expect((await obstacleOf(list(options))).message).toMatch(/: no answer in time$/);
   });
 });

@@ -430,7 +430,7 @@ describe('a JWK Set', () => {
     expect(await rejectionOf(publicKeyFrom(text, 'keys.json'))).toEqual({
       code: 'KEY_INVALID',
       message: `keys.json: ${problem}`,
-      hint: hint ?? 'use the public key that the KMS manager published: -k FILE',
+      hint: hint ?? 'use the public key that the KMS manager published',
     });
   });
 });
