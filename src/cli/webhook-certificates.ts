@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { expected, KsealError } from '../errors.ts';
-import { readFile, readIfThere } from '../fs/read.ts';
+import { readIfThere } from '../fs/read.ts';
 import {
   checkClientCas,
   checkIssued,
@@ -142,10 +142,16 @@ function checkNames(ca: PemFile, names: readonly string[]): void {
 
 /** The CA of the client certificate in the private folder. Nothing else says which CA is in use. */
 function clientSigners(io: IO, ca: PemFile, folders: Folders): string {
-  const shown = join(folders.private, privateFiles.apiServer);
-  const text = readFile(resolve(io.cwd, shown), shown, MAX_PEM).toString('utf8');
-  const bytes = Buffer.from(clientCertificateIn(text), 'base64');
-  return orRotate('client', () => signersOf({ bytes, shown }, ca));
+  const name = privateFiles.apiServer;
+  // Earlier versions wrote it into the base.
+  const file = pemIn(io, folders.private, name) ?? pemIn(io, folders.base, name);
+  if (file === undefined)
+    throw new KsealError('IO', 'not found, so nothing says which client CA is in use', {
+      thing: join(folders.private, name),
+      hint: 'copy it to this machine, or add --rotate client',
+    });
+  const bytes = Buffer.from(clientCertificateIn(file.bytes.toString('utf8')), 'base64');
+  return orRotate('client', () => signersOf({ bytes, shown: file.shown }, ca));
 }
 
 /** Runs a check of files that an earlier run wrote. Its errors have the hint to replace the files. */

@@ -1,4 +1,4 @@
-import { basename, join, resolve } from 'node:path';
+import { basename, join, resolve, sep } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Config, parseReference } from '../config/config.ts';
 import { KsealError } from '../errors.ts';
@@ -158,7 +158,7 @@ async function manifests(io: IO, flags: ManifestFlags, line: string): Promise<vo
   const misplaced = misplacedKeys(io, folders);
   await writeFolders(
     [
-      folderOf(io, folders.base, [...files.base, ...ignoring(io, folders, misplaced)]),
+      folderOf(io, folders.base, [...files.base, ...ignoring(misplaced)]),
       ...(files.private.length > 0 ? [folderOf(io, folders.private, files.private)] : []),
     ],
     flags.force ?? false,
@@ -170,6 +170,7 @@ async function manifests(io: IO, flags: ManifestFlags, line: string): Promise<vo
   const top = join(folders.base, first);
   say(io, 'note', `for the next steps, read the top of ${top}`);
   warnMisplaced(io, folders, misplaced);
+  noteMissing(io, options, folders, misplaced);
 }
 
 /** The folders of the output; undefined for stdout. */
@@ -179,12 +180,31 @@ function foldersFrom(
 ): Folders | undefined {
   if (output === undefined) return undefined;
   const sibling = join(output, '..', `${basename(resolve(cwd, output))}-private`);
-  return { base: output, private: privateDir ?? sibling };
+  // Completion in a shell adds a slash.
+  return { base: output.replace(/(?<=.)\/+$/, ''), private: privateDir ?? sibling };
 }
 
 function folderOf({ cwd }: IO, shown: string, files: readonly OutputFile[]) {
-  const withBytes = files.map(({ text, ...file }) => ({ ...file, bytes: text }));
-  return { path: resolve(cwd, shown), shown, files: withBytes };
+  const path = resolve(cwd, shown);
+  const withBytes = files.map(({ text, ...file }) => {
+    const isList = file.name === IGNORE_FILE;
+    return { ...file, bytes: isList ? ignoreList(join(path, file.name), text) : text };
+  });
+  return { path, shown, files: withBytes };
+}
+
+const IGNORE_FILE = '.gitignore';
+
+/** The .gitignore at a path with more lines. It keeps those that it has, whoever wrote them. */
+function ignoreList(path: string, more: string): string {
+  const text = readIfThere(path, path)?.toString('utf8') ?? '';
+  const lines = text.split(/\r?\n/);
+  const missing = more
+    .trimEnd()
+    .split('\n')
+    .filter((line) => !lines.includes(line));
+  const end = text === '' || text.endsWith('\n') ? '' : '\n';
+  return `${text}${end}${missing.map((line) => `${line}\n`).join('')}`;
 }
 
 /** The files with private keys in the folder for Git, where earlier versions wrote them. */
@@ -192,15 +212,10 @@ function misplacedKeys({ cwd }: IO, { base }: Folders): readonly string[] {
   return Object.values(privateFiles).filter((name) => isFile(resolve(cwd, base, name)));
 }
 
-/** The .gitignore with a line for each of these files; it keeps the lines that it has. */
-function ignoring({ cwd }: IO, { base }: Folders, names: readonly string[]) {
+/** The .gitignore for files that must not get into Git. */
+function ignoring(names: readonly string[]): readonly OutputFile[] {
   if (names.length === 0) return [];
-  const [name, shown] = ['.gitignore', join(base, '.gitignore')];
-  const text = readIfThere(resolve(cwd, shown), shown)?.toString('utf8') ?? '';
-  const lines = text.split(/\r?\n/);
-  const missing = names.map((one) => `/${one}`).filter((line) => !lines.includes(line));
-  const end = text === '' || text.endsWith('\n') ? '' : '\n';
-  return [{ name, text: `${text}${end}${missing.map((line) => `${line}\n`).join('')}` }];
+  return [{ name: IGNORE_FILE, text: names.map((name) => `/${name}\n`).join('') }];
 }
 
 function warnMisplaced(io: IO, folders: Folders, names: readonly string[]): void {
@@ -212,6 +227,24 @@ function warnMisplaced(io: IO, folders: Folders, names: readonly string[]): void
   }
 }
 
+/** Names the issued private keys that are in neither folder: lost, or with somebody else. */
+function noteMissing(
+  io: IO,
+  { tls, clients }: ManifestOptions,
+  folders: Folders,
+  misplaced: readonly string[],
+): void {
+  const issued: readonly [name: string, isIssued: boolean, step: string][] = [
+    [privateFiles.tls, tls.kind === 'pair' && tls.isIssued, 'serving'],
+    [privateFiles.apiServer, clients.kind === 'certified' && clients.isIssued, 'client'],
+  ];
+  for (const [name, isIssued, step] of issued) {
+    const path = join(folders.private, name);
+    if (!isIssued || misplaced.includes(name) || isFile(resolve(io.cwd, path))) continue;
+    say(io, 'note', `${path}: not on this machine; if it is lost, add --rotate ${step}`);
+  }
+}
+
 /** The files of a folder, and the one with the instructions. */
 const formats = {
   kustomize: { filesOf: outputFiles, first: 'kustomization.yaml' },
@@ -220,6 +253,10 @@ const formats = {
 
 /** The longest common name of a certificate (RFC 5280, ub-common-name). */
 const MAX_COMMON_NAME = 64;
+
+/** Whether an absolute path is a folder or inside it. */
+const isInside = (path: string, folder: string) =>
+  `${path}${sep}`.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`);
 
 interface Check {
   readonly isWrong: (flags: ManifestFlags) => boolean;
@@ -303,9 +340,10 @@ const checks: readonly Check[] = [
     hint: '-o kseal-webhook',
   },
   {
+    // Git ignores everything in it.
     isWrong: ({ output = '', privateDir }) =>
-      privateDir !== undefined && resolve(privateDir) === resolve(output),
-    problem: '--private-dir must not be the folder of -o, which goes into Git',
+      privateDir !== undefined && isInside(resolve(output), resolve(privateDir)),
+    problem: '--private-dir must not be or contain the folder of -o, which goes into Git',
     hint: 'omit --private-dir',
   },
   {
