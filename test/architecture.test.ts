@@ -30,7 +30,7 @@ const parts: Readonly<Record<string, readonly string[]>> = {
   ],
   report: ['diagnostic.ts', 'verify', 'text.ts'],
   // The webhook reads neither manifests nor keys: serve.ts gets a function that loads keys.
-  webhook: ['unseal', 'jwe', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
+  webhook: ['unseal', 'jwe', 'kubernetes', 'yaml', 'fs', 'text.ts', 'errors.ts', 'deadline.ts'],
   rekey: ['unseal', 'jwe', 'yaml', 'diagnostic.ts', 'text.ts', 'errors.ts'],
   doctor: [
     ...[

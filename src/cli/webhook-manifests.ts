@@ -9,7 +9,7 @@ import { kmsEndpoint } from '../keys/gcpkms/client.ts';
 import { parseKmsReference } from '../keys/gcpkms/name.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { configuredKey, openingProvider } from '../keys/resolve.ts';
-import { isDataKey, isNamespace, isSecretName } from '../kubernetes/secret.ts';
+import { isDataKey, isLabelValue, isNamespace, isSecretName } from '../kubernetes/secret.ts';
 import { printable, shellWord } from '../text.ts';
 import { chartFiles } from '../webhook/install/chart.ts';
 import { manifestText, type OutputFile, outputFiles } from '../webhook/install/files.ts';
@@ -150,6 +150,7 @@ function commandLine(command: Command): string {
 async function manifests(io: IO, flags: ManifestFlags, line: string): Promise<void> {
   checkFlags(flags);
   const folders = foldersFrom(io, flags);
+  if (folders !== undefined) refuseOtherFormat(io, flags.format, folders);
   const options = await optionsFrom(io, flags, folders, line);
   warnAbout(io, options);
   if (folders === undefined) return writeStdout(io, manifestText(options));
@@ -195,7 +196,7 @@ function folderOf({ cwd }: IO, shown: string, files: readonly OutputFile[]) {
 
 const IGNORE_FILE = '.gitignore';
 
-/** The .gitignore at a path with more lines. It keeps those that it has, whoever wrote them. */
+/** The .gitignore at a path with more lines. It keeps those that it has. */
 function ignoreList(path: string, more: string): string {
   const text = readIfThere(path, path)?.toString('utf8') ?? '';
   const lines = text.split(/\r?\n/);
@@ -250,6 +251,17 @@ const formats = {
   kustomize: { filesOf: outputFiles, first: 'kustomization.yaml' },
   helm: { filesOf: chartFiles, first: 'Chart.yaml' },
 } as const satisfies Record<Format, object>;
+
+/** Refuses a folder of the other format, because tools such as Argo CD would choose one of the two. */
+function refuseOtherFormat({ cwd }: IO, format: Format, { base }: Folders): void {
+  const { first } = formats[format === 'helm' ? 'kustomize' : 'helm'];
+  const thing = join(base, first);
+  if (!isFile(resolve(cwd, thing))) return;
+  throw new KsealError('OUTPUT_EXISTS', `the folder is not for --format ${format}`, {
+    thing,
+    hint: `name another folder with -o, or, to keep the certificates: rm ${shellWord(thing)}`,
+  });
+}
 
 /** The longest common name of a certificate (RFC 5280, ub-common-name). */
 const MAX_COMMON_NAME = 64;
@@ -323,6 +335,12 @@ const checks: readonly Check[] = [
       monitoringLabel.length > 0 && !serviceMonitor && !alerts,
     problem: '--monitoring-label requires --service-monitor or --alerts',
     hint: '--service-monitor --alerts',
+  },
+  {
+    isWrong: ({ monitoringLabel }) =>
+      !monitoringLabel.every((text) => isLabelValue(text.slice(text.indexOf('=') + 1))),
+    problem: '--monitoring-label must be KEY=VALUE, with a value that Kubernetes allows in a label',
+    hint: '--monitoring-label release=kube-prometheus-stack',
   },
   {
     isWrong: ({ format, output }) => format === 'helm' && output === undefined,

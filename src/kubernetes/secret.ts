@@ -35,6 +35,11 @@ export function isLabelKey(text: string): boolean {
   );
 }
 
+/** The value of a label (k8s.io/apimachinery IsValidLabelValue). */
+export function isLabelValue(text: string): boolean {
+  return text.length <= 63 && /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/.test(text);
+}
+
 /** The names in the metadata of a Secret. */
 export interface Names {
   readonly name: string | undefined;

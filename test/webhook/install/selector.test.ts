@@ -25,7 +25,17 @@ test.each([
 
 test.each([
   ...['', ' ', ',', 'a,', 'a=b=c', 'a in', 'a in (b', 'a in (b))', 'a>1', 'a b', '-a', 'a-', '!'],
-  ...['a=-b', 'a in (b c)', '/a', 'a/b/c', 'A.org/x', `a=${'b'.repeat(64)}`, `${'a'.repeat(64)}`],
+  ...[
+    'a=-b',
+    'a in (b c)',
+    '/a',
+    'a/b/c',
+    'A.org/x',
+    'a..b/x',
+    'a=b,c==d=e',
+    `a=${'b'.repeat(64)}`,
+    `${'a'.repeat(64)}`,
+  ],
 ])('%j is invalid', (text) => {
   expect(parseSelector(text)).toBeUndefined();
 });
