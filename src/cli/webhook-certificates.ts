@@ -124,8 +124,13 @@ async function issuedClients(
   const certified = { kind: 'certified', isIssued: true, names } as const;
   if (ca && rotate !== 'client') {
     orRotate('client', () => checkNames(ca, names));
-    const isFinished = rotate === 'finish' && subjectsIn(ca).length > 1;
-    return { ...certified, ca: isFinished ? clientSigners(io, ca, folders) : textOf(ca) };
+    const signers = clientSigners(io, ca, folders);
+    if (rotate !== 'finish' || subjectsIn(ca).length === 1) return { ...certified, ca: textOf(ca) };
+    if (signers !== undefined) return { ...certified, ca: signers };
+    throw new KsealError('IO', 'not found, so nothing says which client CA is in use', {
+      thing: join(folders.private, privateFiles.apiServer),
+      hint: 'copy it to this machine, or add --rotate client',
+    });
   }
   const [commonName = ''] = names;
   const made = await issueCertificate({ commonName, usage: 'clientAuth', ...validity() });
@@ -140,16 +145,12 @@ function checkNames(ca: PemFile, names: readonly string[]): void {
   throw new KsealError('CERTIFICATE_INVALID', problem, { thing: ca.shown });
 }
 
-/** The CA of the client certificate in the private folder. Nothing else says which CA is in use. */
-function clientSigners(io: IO, ca: PemFile, folders: Folders): string {
+/** The CA of the client certificate that was issued last; undefined if the certificate is elsewhere. */
+function clientSigners(io: IO, ca: PemFile, folders: Folders): string | undefined {
   const name = privateFiles.apiServer;
   // Earlier versions wrote it into the base.
   const file = pemIn(io, folders.private, name) ?? pemIn(io, folders.base, name);
-  if (file === undefined)
-    throw new KsealError('IO', 'not found, so nothing says which client CA is in use', {
-      thing: join(folders.private, name),
-      hint: 'copy it to this machine, or add --rotate client',
-    });
+  if (file === undefined) return undefined;
   const bytes = Buffer.from(clientCertificateIn(file.bytes.toString('utf8')), 'base64');
   return orRotate('client', () => signersOf({ bytes, shown: file.shown }, ca));
 }

@@ -159,8 +159,9 @@ async function manifests(io: IO, flags: ManifestFlags, line: string): Promise<vo
   const misplaced = misplacedKeys(io, folders);
   await writeFolders(
     [
-      folderOf(io, folders.base, [...files.base, ...ignoring(misplaced)]),
+      // First: a certificate whose key is lost would be kept by the next run.
       ...(files.private.length > 0 ? [folderOf(io, folders.private, files.private)] : []),
+      folderOf(io, folders.base, [...files.base, ...ignoring(misplaced)]),
     ],
     flags.force ?? false,
   );
@@ -188,8 +189,9 @@ function foldersFrom(
 function folderOf({ cwd }: IO, shown: string, files: readonly OutputFile[]) {
   const path = resolve(cwd, shown);
   const withBytes = files.map(({ text, ...file }) => {
-    const isList = file.name === IGNORE_FILE;
-    return { ...file, bytes: isList ? ignoreList(join(path, file.name), text) : text };
+    if (file.name !== IGNORE_FILE) return { ...file, bytes: text };
+    // Git must ignore the temporary files of private keys, too.
+    return { ...file, bytes: ignoreList(join(path, file.name), text), early: true };
   });
   return { path, shown, files: withBytes };
 }

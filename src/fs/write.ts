@@ -38,6 +38,8 @@ interface FolderFile {
   readonly bytes: Uint8Array | string;
   /** A private key: mode 0600, whatever the file had before. */
   readonly confidential?: boolean;
+  /** Whether it is in place before the content of any other file is on the disk. */
+  readonly early?: boolean;
 }
 
 interface Folder {
@@ -101,6 +103,8 @@ export async function replaceFiles(
     if (makeFolders) for (const file of replacements) made.unshift(...folderMadeFor(file));
     await replaceAll(replacements, onWritten);
   } catch (error) {
+    for (const { path, early } of replacements)
+      if (early && made.includes(dirname(path))) fs.rmSync(path, { force: true });
     for (const folder of made) if (fs.readdirSync(folder).length === 0) fs.rmdirSync(folder);
     throw error;
   }
@@ -120,14 +124,17 @@ async function replaceAll(
   replacements: readonly Replacement[],
   onWritten: (left: number) => void,
 ): Promise<void> {
-  await withStaged(async (staged) => {
-    await inLanes(replacements, async (replacement, left) => {
-      await stageInto(staged, replacement);
-      onWritten(left());
+  const early = replacements.filter((one) => one.early);
+  const others = replacements.filter((one) => !one.early);
+  for (const batch of [early, others])
+    await withStaged(async (staged) => {
+      await inLanes(batch, async (replacement, left) => {
+        await stageInto(staged, replacement);
+        onWritten(left());
+      });
+      for (const replacement of batch) refuseChanged(replacement);
+      for (const { shown, commit } of staged) wrapped(shown, commit);
     });
-    for (const replacement of replacements) refuseChanged(replacement);
-    for (const { shown, commit } of staged) wrapped(shown, commit);
-  });
 }
 
 /**

@@ -550,6 +550,22 @@ describe('replaceFiles with makeFolders', () => {
     executable,
   });
 
+  test('puts an early file in place before it writes the others', async () => {
+    const early = { ...file('a/.gitignore'), early: true };
+    const seen: boolean[] = [];
+    const onWritten = () => seen.push(fs.existsSync(early.path));
+    await replaceFiles([file('a/key'), early], { makeFolders: true, onWritten });
+    expect(seen).toEqual([false, true]);
+  });
+
+  test('leaves no early file and no folder if another file cannot be written', async () => {
+    fs.mkdirSync(at('b'));
+    const early = { ...file('a/.gitignore'), early: true };
+    const rejected = await rejectionOf(replaceFiles([early, file('b')], { makeFolders: true }));
+    expect(rejected).toMatchObject({ code: 'IO' });
+    expect(names()).toEqual(['b']);
+  });
+
   test('creates the missing folders, and programs that can be run', async () => {
     fs.mkdirSync(at('a'));
     await replaceFiles([file('a/b/c'), file('d/e', true)], { makeFolders: true });

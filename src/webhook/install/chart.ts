@@ -1,7 +1,15 @@
 import { scopes } from '../../jwe/binding.ts';
 import { printYaml } from '../../yaml/print.ts';
 import { logLevels } from '../server/settings.ts';
-import { GROWTH, KEYS_FOLDER, printed, resources, serveArguments, spreads } from './deployment.ts';
+import {
+  type Argument,
+  GROWTH,
+  KEYS_FOLDER,
+  printed,
+  resources,
+  serveArguments,
+  spreads,
+} from './deployment.ts';
 import {
   certificateFiles,
   clusterObjects,
@@ -360,7 +368,7 @@ const argumentValues: Readonly<Record<string, string>> = {
   '--kms-timeout': 'kmsTimeout',
 };
 
-function argument(one: ReturnType<typeof serveArguments>[number]): readonly unknown[] {
+function argument(one: Argument): readonly unknown[] {
   const { flag } = one;
   const item = (value: string) => at(`printf "${flag}=%v" ${value} | replace "$" "$$" | toJson`);
   if (flag === '--key') {

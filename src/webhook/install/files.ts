@@ -57,8 +57,8 @@ cluster. Argo CD and Flux do not remove it.`;
 export type OutputFiles = Readonly<Record<keyof Folders, readonly OutputFile[]>>;
 
 /**
- * The files of a kustomize base and its private folder, in the order in which they are written: what is trusted comes before
- * the certificates, so that an interrupted run leaves nothing that is not trusted.
+ * The files of a kustomize base and its private folder. CAs come before certificates, so that an
+ * interrupted run leaves no certificate in the base that is not trusted.
  */
 export function outputFiles(options: ManifestOptions, folders: Folders): OutputFiles {
   const groups = [...clusterObjects(options)];
