@@ -40,8 +40,11 @@ export interface SecretWrite {
   readonly data: ReadonlyMap<string, string>;
   /** The previous values of the same data keys; empty if the Secret is created. */
   readonly before: ReadonlyMap<string, string>;
-  /** Taken from the stored object, because a new object can claim anything before its admission. */
+  /** Whether the update leaves all values as they are stored; false if the Secret is created. */
+  readonly isUnchanged: boolean;
+  /** Both taken from the stored object, because a new object can claim anything before its admission. */
   readonly isBeingDeleted: boolean;
+  readonly isImmutable: boolean;
 }
 
 export interface AdmissionResponse {
@@ -75,7 +78,7 @@ const wanted = {
     namespace: {},
     operation: {},
     object: { data: {} },
-    oldObject: { data: {}, metadata: { deletionTimestamp: {} } },
+    oldObject: { data: {}, immutable: {}, metadata: { deletionTimestamp: {} } },
     dryRun: {},
   },
 };
@@ -149,11 +152,14 @@ async function readSecret(text: JsonSource, request: Members): Promise<SecretWri
   const object = objectIn(text, request.get('object'), 'request.object');
   const old = optionalObjectIn(text, request.get('oldObject'), 'request.oldObject');
   const metadata = optionalObjectIn(text, old.get('metadata'), 'metadata');
+  const immutable = old.get('immutable');
   const data = await readData(text, object, (_, value) => mayBeSealed(stringAt(text, value)));
   return {
     data,
     before: await readData(text, old, (name) => data.size > 0 && data.has(stringAt(text, name))),
+    isUnchanged: isSameText(text, object.get('data'), old.get('data')),
     isBeingDeleted: !isAbsent(text, metadata.get('deletionTimestamp')),
+    isImmutable: immutable !== undefined && typeAt(text, immutable) === 'true',
   };
 }
 
@@ -198,6 +204,12 @@ function mayBeSealed(base64: string): boolean {
 /** Absence and null are the same to the API server. */
 function isAbsent(text: JsonSource, found: Found | undefined): boolean {
   return found === undefined || typeAt(text, found) === 'null';
+}
+
+/** The API server writes equal data as equal texts. False if either is absent. */
+function isSameText({ bytes }: JsonSource, one: Found | undefined, other: Found | undefined) {
+  if (one === undefined || other === undefined) return false;
+  return bytes.compare(bytes, one.start, one.end, other.start, other.end) === 0;
 }
 
 function objectIn(text: JsonSource, found: Found | undefined, what: string): Members {

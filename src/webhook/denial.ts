@@ -96,6 +96,12 @@ export function denialOf(
   return statusOf(row, hint ? `${message}; hint: ${shortened(hint, MAX_PROBLEM)}` : message);
 }
 
+/** The problem as a user may know it, in few words: without the list of the webhook's keys. */
+export function problemOf({ code, message, kid }: KsealError, isKeyringComplete: boolean): string {
+  const brief = kid === undefined ? message : `sealed to unknown key ${kid}`;
+  return rowFor(code, isKeyringComplete).message ?? brief;
+}
+
 function rowFor(code: ErrorCode, isKeyringComplete: boolean): Row {
   if (code === 'KEY_UNKNOWN' && !isKeyringComplete) return keysPending;
   return rows[code] ?? misconfigured;

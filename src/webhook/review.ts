@@ -9,7 +9,7 @@ import {
   patchOf,
   type SecretWrite,
 } from './admission-review.ts';
-import { denialOf, shortened } from './denial.ts';
+import { denialOf, problemOf, shortened } from './denial.ts';
 
 export interface ReviewContext {
   readonly keyring: readonly OpeningKey[];
@@ -28,12 +28,15 @@ export interface Review {
   readonly response: AdmissionResponse;
   /** The data keys of the opened values. */
   readonly opened: readonly string[];
-  /** By data key, why the Secret is refused. */
+  /** By data key, why the Secret is refused, or why a stored value stays sealed. */
   readonly errors: ReadonlyMap<string, KsealError>;
 }
 
 /** Longer warnings may be cut off (k8s.io/api admission/v1). */
 const MAX_WARNING = 120;
+
+/** The most characters of a problem in a warning: enough for a kid or two places. */
+const MAX_PROBLEM = 75;
 
 /** The most errors that one review collects. */
 const MAX_ERRORS = 256;
@@ -46,23 +49,38 @@ const MAX_ERRORS = 256;
 export async function review(request: AdmissionRequest, context: ReviewContext): Promise<Review> {
   const { uid, secret } = request;
   // A Secret that is being deleted must be able to lose its finalizers, whatever it holds.
-  if (secret === undefined || secret.isBeingDeleted) return allowed(uid);
-  const { data, errors } = decodeData(secret.data);
-  if (errors.size > 0) return denied(request, errors, context);
-  const result = await unsealData({
-    place: { namespace: request.namespace, name: request.name },
+  if (secret === undefined || (secret.isBeingDeleted && secret.isUnchanged)) return allowed(uid);
+  const result = await openValues(request, secret, context);
+  if (result.errors.size === 0) return allowed(uid, result);
+  // Its labels, finalizers and owners can change, because the values are stored already.
+  return secret.isUnchanged
+    ? leftSealed(uid, result.errors, context)
+    : denied(request, result.errors, context);
+}
+
+async function openValues(
+  { namespace, name }: AdmissionRequest,
+  secret: SecretWrite,
+  { acceptsUnbound, maxScope, keyring, deadline, cache }: ReviewContext,
+): Promise<OpenResult> {
+  const { data, errors } =
+    secret.isImmutable && secret.isUnchanged ? immutableData(secret.data) : decodeData(secret.data);
+  if (errors.size > 0) return { opened: new Map(), warnings: new Map(), errors };
+  return unsealData({
+    place: { namespace, name },
     data,
     before: decodeData(secret.before).data,
-    keyring: context.keyring,
-    policy: {
-      acceptUnbound: context.acceptsUnbound(request.namespace),
-      allowRevoked: false,
-      maxScope: context.maxScope,
-    },
-    ...(context.deadline === undefined ? {} : { deadline: context.deadline }),
-    ...(context.cache === undefined ? {} : { cache: context.cache }),
+    keyring,
+    policy: { acceptUnbound: acceptsUnbound(namespace), allowRevoked: false, maxScope },
+    ...(deadline === undefined ? {} : { deadline }),
+    ...(cache === undefined ? {} : { cache }),
   });
-  return result.errors.size > 0 ? denied(request, result.errors, context) : allowed(uid, result);
+}
+
+/** The API server refuses to change the values of an immutable Secret, and to open is a change. */
+function immutableData(data: SecretWrite['data']): ReturnType<typeof decodeData> {
+  const error = new KsealError('MANIFEST_INVALID', 'the Secret is immutable');
+  return { data: new Map(), errors: new Map([...data.keys()].map((key) => [key, error])) };
 }
 
 /** Refuses base64 that is not canonical, because the API server and kseal would read it differently. */
@@ -77,6 +95,20 @@ function decodeData(data: SecretWrite['data']) {
     if (errors.size === MAX_ERRORS) break;
   }
   return { data: decoded, errors };
+}
+
+/** Allows a Secret whose values stay sealed, with a warning. */
+function leftSealed(
+  uid: string,
+  errors: Review['errors'],
+  { isKeyringComplete }: ReviewContext,
+): Review {
+  const problems = [...errors].map(([key, error]) => {
+    const problem = shortened(problemOf(error, isKeyringComplete), MAX_PROBLEM);
+    return [key, `still sealed: ${problem}`] as const;
+  });
+  const warnings = warningsFrom(new Map(problems));
+  return { response: { uid, allowed: true, warnings }, opened: [], errors };
 }
 
 function allowed(uid: string, result?: OpenResult): Review {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { binaries } from './binaries.mjs';
 import { checklist } from './checklist.mjs';
+import { costWith, costWithout } from './checks/cost.mjs';
 import { doctor } from './checks/doctor.mjs';
 import { healing } from './checks/healing.mjs';
 import { beforeInstallation, installation } from './checks/installation.mjs';
@@ -16,19 +17,24 @@ import { opening } from './checks/opening.mjs';
 import { kmsOutage, webhookOutage } from './checks/outage.mjs';
 import { ownership } from './checks/ownership.mjs';
 import { refusing } from './checks/refusing.mjs';
+import { stored, storing } from './checks/stored.mjs';
 import { traces } from './checks/traces.mjs';
 import { endAll } from './services.mjs';
 import { createWorld } from './world.mjs';
 
 /** Each chapter continues with the cluster as the previous one left it. */
 const chapters = {
+  'cost without the webhook': costWithout,
   'before the webhook': beforeInstallation,
+  'storing sealed': storing,
   installation,
+  'cost with the webhook': costWith,
   opening,
   'server-side apply': ownership,
   refusing,
   'KMS outage': kmsOutage,
   limits,
+  'stored sealed': stored,
   'webhook outage': webhookOutage,
   healing,
   doctor,
@@ -49,7 +55,7 @@ try {
   print(`Kubernetes ${programs.version}`);
   for (const [title, chapter] of Object.entries(chapters)) {
     print(title);
-    await chapter(world, check);
+    await chapter(world, check, print);
   }
 } finally {
   await endAll();

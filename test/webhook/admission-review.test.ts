@@ -37,6 +37,8 @@ const read = (changed: object, review: object = {}) =>
     ),
   );
 
+const unmarked = { isUnchanged: false, isBeingDeleted: false, isImmutable: false };
+
 describe('reading a review', () => {
   test('returns the request and the values that may be sealed', async () => {
     expect(await read({})).toEqual({
@@ -48,7 +50,7 @@ describe('reading a review', () => {
       secret: {
         data: new Map([['a', sealed]]),
         before: new Map([['a', 'QQ==']]),
-        isBeingDeleted: false,
+        ...unmarked,
       },
     });
   });
@@ -59,7 +61,7 @@ describe('reading a review', () => {
     for (const data of [undefined, null, {}]) {
       const found = await read({ ...bare, operation: 'CREATE', object: { data } });
       expect(found).toMatchObject(nothing);
-      expect(found.secret).toEqual({ data: new Map(), before: new Map(), isBeingDeleted: false });
+      expect(found.secret).toEqual({ data: new Map(), before: new Map(), ...unmarked });
     }
     expect(await read({ name: '', dryRun: null, oldObject: null })).toMatchObject({
       name: undefined,
@@ -83,6 +85,32 @@ describe('reading a review', () => {
     expect((await read({ oldObject: deleted })).secret?.isBeingDeleted).toBe(true);
     expect((await read({ object: deleted })).secret?.isBeingDeleted).toBe(false);
     expect((await read({ oldObject: { metadata: null } })).secret?.isBeingDeleted).toBe(false);
+  });
+
+  test('takes immutability from the stored object', async () => {
+    expect((await read({ oldObject: { immutable: true } })).secret?.isImmutable).toBe(true);
+    expect((await read({ oldObject: { immutable: false } })).secret?.isImmutable).toBe(false);
+    expect((await read({ object: { immutable: true } })).secret?.isImmutable).toBe(false);
+  });
+
+  test('finds data unchanged only if all of its values are', async () => {
+    const text = fc.constantFrom('QQ==', sealed, base64(sealed), '');
+    const data = fc.dictionary(fc.constantFrom('a', 'b', '__proto__'), fc.option(text));
+    const pair = fc.oneof(
+      fc.tuple(data, data),
+      data.map((one) => [one, { ...one }] as const),
+    );
+    const seen = { true: 0, false: 0 };
+    await fc.assert(
+      fc.asyncProperty(pair, async ([one, other]) => {
+        const isEqual = JSON.stringify(one) === JSON.stringify(other);
+        const { secret } = await read({ object: { data: one }, oldObject: { data: other } });
+        expect(secret?.isUnchanged).toBe(isEqual);
+        seen[`${isEqual}`]++;
+      }),
+      { numRuns: 500 },
+    );
+    expect(Math.min(seen.true, seen.false)).toBeGreaterThan(10);
   });
 
   test('reads __proto__ and constructor as data keys', async () => {

@@ -40,6 +40,8 @@ async function answerTo(one: AdmissionCase) {
   return { response: JSON.parse(text).response, calls };
 }
 
+const unmarked = { isUnchanged: false, isBeingDeleted: false, isImmutable: false };
+
 /** The placeholder of the value `value` in a case. */
 const VALUE = `\${value}`;
 
@@ -85,7 +87,7 @@ describe('many values', () => {
 
   test('100,000 values that are not base64: only the first 256 are looked at', async () => {
     const entries = Array.from({ length: 100_000 }, (_, n) => [`key-${n}`, 'x'] as const);
-    const secret = { data: new Map(entries), before: new Map(), isBeingDeleted: false };
+    const secret = { data: new Map(entries), before: new Map(), ...unmarked };
     const { response, errors } = await review(
       { uid: 'u', operation: 'CREATE', namespace: 'hr', name: 'db', dryRun: false, secret },
       {

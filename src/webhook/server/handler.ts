@@ -69,7 +69,7 @@ export function createReviewer(
     metrics.reviews.inc({ result });
     metrics.reviewSeconds.observe(milliseconds / 1000);
     metrics.valuesOpened.inc(opened.length);
-    for (const { code } of errors.values()) metrics.refusals.inc({ code });
+    if (!response.allowed) for (const { code } of errors.values()) metrics.refusals.inc({ code });
     log.write(levels[result], 'review', {
       ...fieldsOf(request),
       opened,
@@ -104,6 +104,7 @@ interface Answered extends Review {
 const levels = {
   untouched: 'debug',
   opened: 'info',
+  unopened: 'warn',
   denied: 'warn',
   late: 'error',
   failed: 'error',
@@ -124,8 +125,9 @@ function fieldsOf({ uid, namespace, name, operation, dryRun }: AdmissionRequest)
   return { uid, namespace, name, operation, dryRun };
 }
 
-function resultOf({ response, opened }: Review): ReviewResult {
+function resultOf({ response, opened, errors }: Review): ReviewResult {
   if (!response.allowed) return 'denied';
+  if (errors.size > 0) return 'unopened';
   return opened.length > 0 ? 'opened' : 'untouched';
 }
 

@@ -3,8 +3,15 @@ import type { FastifyInstance } from 'fastify';
 import Fastify from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
-/** How a review ended. */
-export type ReviewResult = 'untouched' | 'opened' | 'denied' | 'late' | 'failed' | 'invalid';
+/** How a review ended; `unopened`: allowed, although a stored value stays sealed. */
+export type ReviewResult =
+  | 'untouched'
+  | 'opened'
+  | 'unopened'
+  | 'denied'
+  | 'late'
+  | 'failed'
+  | 'invalid';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { looksSealed, sealedBeginnings } from '../../../src/jwe/detect.ts';
 import { mutatingWebhook, policyObjects } from '../../../src/webhook/install/admission.ts';
 import { notes } from '../../../src/webhook/install/notes.ts';
+import { prefixes } from '../../jwe/prefixes.ts';
 import { optionsWith } from './options.ts';
 
 /** Every range that a text compares with, in CEL or in a go-template. */
@@ -13,7 +14,6 @@ function rangesIn(text: string): [string, string][] {
 }
 
 const places: [string, string][] = [
-  ['the match condition', JSON.stringify(mutatingWebhook(optionsWith()))],
   ['the policy', JSON.stringify(policyObjects())],
   ['the sweep', notes(optionsWith(), undefined)],
 ];
@@ -55,11 +55,51 @@ describe.each(places)('the ranges of %s', (_, text) => {
 });
 
 test('the ranges begin with the fixed prefixes', () => {
-  const [, [, text] = ['', '']] = places;
-  expect(rangesIn(text).map(([from]) => from)).toEqual([
-    'ZXlKaGJHY2lPaUpTVTBF',
-    'ZXlKbGJtTWlPaUpC',
-    'WlhsS2FHSkhZMmxQYVVwVFZU',
-    'WlhsS2JHSnRUV2xQYVVw',
-  ]);
+  expect(rangesIn(JSON.stringify(policyObjects())).map(([from]) => from)).toEqual(prefixes);
+});
+
+/** A map as `format` of CEL writes it for `%s`, with the texts as Go quotes them. */
+function formatted(data: ReadonlyMap<string, string | null>): string {
+  const entries = [...data].sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, text]) => `${JSON.stringify(key)}:${JSON.stringify(text)}`).join(', ')}}`;
+}
+
+const [webhook] = mutatingWebhook(optionsWith()).webhooks as [{ matchConditions: Named[] }];
+const [policy] = policyObjects() as unknown as [{ spec: { variables: Named[] } }];
+
+interface Named {
+  readonly name: string;
+  readonly expression: string;
+}
+
+describe.each([
+  ['match condition', webhook.matchConditions, 'has-sealed-values'],
+  ['policy', policy.spec.variables, 'sealed'],
+])('the texts that the %s looks for', (_, expressions, wanted) => {
+  const { expression = '' } = expressions.find(({ name }) => name === wanted) ?? {};
+  const texts = [...expression.matchAll(/indexOf\('(.+)'\) >= 0/g)].map(([, text = '']) => text);
+
+  test('are the fixed prefixes at the beginning of a value', () => {
+    expect(texts).toEqual(prefixes.map((prefix) => `":"${prefix}`));
+  });
+
+  test('are in a formatted map exactly if one of its values looks sealed', () => {
+    const near = fc.constantFrom(...texts, ...prefixes, '":"', '"', '\\', ':');
+    const key = fc.array(fc.oneof(near, fc.string({ maxLength: 3 })), { maxLength: 4 });
+    const seen = { true: 0, false: 0 };
+    fc.assert(
+      fc.property(fc.array(fc.tuple(key, fc.option(value)), { maxLength: 4 }), (entries) => {
+        const values = new Map(entries.map(([parts, bytes]) => [parts.join(''), bytes]));
+        const base64 = [...values].map(
+          ([name, bytes]) => [name, bytes && Buffer.from(bytes).toString('base64')] as const,
+        );
+        const text = formatted(new Map(base64));
+        const isSealed = [...values.values()].some((bytes) => bytes !== null && looksSealed(bytes));
+        expect(texts.some((one) => text.includes(one))).toBe(isSealed);
+        seen[`${isSealed}`]++;
+      }),
+      { numRuns: 1000 },
+    );
+    expect(Math.min(seen.true, seen.false)).toBeGreaterThan(50);
+  });
 });

@@ -186,6 +186,20 @@ describe('an unexpected error', () => {
   });
 });
 
+test('a stored value that stays sealed is logged and counted, but not as a refusal', async () => {
+  const served = await startServed({ references: ['a'], loadKeys: async () => [keyAfter().key] });
+  const review = JSON.parse(creation(sealedValues(1, keys.publicPem('big'))));
+  const { request } = review;
+  const update = { ...request, operation: 'UPDATE', oldObject: request.object };
+  const { text } = await post(served, JSON.stringify({ ...review, request: update }));
+  const warnings = [`still sealed: sealed to unknown key ${keys.kid('big')}: data key "key-0"`];
+  expect(JSON.parse(text).response).toEqual({ uid: 'u1', allowed: true, warnings });
+  const errors = [expect.objectContaining({ code: 'KEY_UNKNOWN', key: 'key-0' })];
+  expect(served.log().at(-1)).toMatchObject({ level: 'warn', result: 'unopened', errors });
+  expect(await served.metric('kseal_reviews_total{result="unopened"}')).toBe(1);
+  expect(await served.metric('kseal_refusals_total{code="KEY_UNKNOWN"}')).toBe(0);
+});
+
 describe('a signal', () => {
   test('ends the server after all answers, but not after connections without a request', async () => {
     const { promise, open } = gate();
