@@ -54,6 +54,9 @@ const keysPending: Row = {
   message: 'unknown key, but the webhook has not read all of its keys yet',
 };
 
+/** How a warning about a stored value that stays sealed begins. */
+export const STILL_SEALED = 'still sealed: ';
+
 const RETRY_AFTER_SECONDS = 5;
 const MAX_ERRORS = 5;
 /** The most characters of all problems together, of one problem or hint, and of a name. */
