@@ -131,7 +131,7 @@ async function kubeConfigFrom(options: ClusterOptions): Promise<KubeConfig> {
     loadFile(config, cwd, first);
     for (const file of others) merge(config, loadFile(new KubeConfig(), cwd, file));
   } else if (isFile(SERVICE_ACCOUNT)) config.loadFromCluster();
-  else throw invalid('kubeconfig', 'not found', 'kseal doctor --kubeconfig FILE');
+  else throw invalid('kubeconfig', 'not found', 'pass --kubeconfig FILE');
   return config;
 }
 

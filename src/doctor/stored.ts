@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { expected, type KsealError } from '../errors.ts';
+import { expected } from '../errors.ts';
 import { checkBinding } from '../jwe/binding.ts';
 import { looksSealed, readSealedValue } from '../jwe/detect.ts';
 import { counted, listOf, printable, shellWord } from '../text.ts';
@@ -68,18 +68,21 @@ export async function* sweep(
   let left = await countOf(cluster, path, right);
   const limit = pLimit(PARALLEL);
   for await (const page of cluster.pages(path, right)) {
-    const results = page.map((item: unknown) => {
-      if (typeof item !== 'object' || item === null) throw unexpected(cluster);
-      const secret: Secret = item;
+    if (page.some((one: unknown) => typeof one !== 'object' || one === null))
+      throw unexpected(cluster);
+    const results = page.map((secret: Secret) => {
       if (sealedIn(secret).length === 0) return undefined;
       return limit(() => (isWriting ? healed(cluster, secret) : listed(cluster, secret)));
     });
-    // All of them, so that none goes on after an error that ends the sweep.
-    const settled = await Promise.allSettled(results);
-    for (const result of settled) {
-      if (result.status === 'rejected') throw result.reason;
-      left = Math.max(0, left - 1);
-      yield { stored: result.value, left };
+    const settled = Promise.allSettled(results);
+    try {
+      for (const result of results) {
+        left = Math.max(0, left - 1);
+        yield { stored: await result, left };
+      }
+    } finally {
+      // An error ends the sweep, but no write without its answer.
+      await settled;
     }
   }
 }
@@ -155,7 +158,6 @@ function obstacleTo(cluster: Cluster, secret: Secret, place: Place): Obstacle | 
       hint: kubectl(cluster, place, "get secret NAME -o jsonpath='{.metadata.finalizers}'"),
     };
   }
-  const again = `kseal seal ${shellWord(name)} -n ${shellWord(namespace)}, then apply it`;
   const values = sealedIn(secret);
   const problems = values.flatMap((value) => problemWith(value, place) ?? []);
   const [first] = problems;
@@ -163,7 +165,7 @@ function obstacleTo(cluster: Cluster, secret: Secret, place: Place): Obstacle | 
     const more = problems.length > 1 ? `; and ${counted(problems.length - 1, 'more value')}` : '';
     return {
       message: `${first.message}${more}`,
-      hint: first.hint ?? `seal the value again: ${again}`,
+      hint: `seal the values for this place, and apply them: kseal seal ${shellWord(name)} -n ${shellWord(namespace)}`,
       isPartial: problems.length < values.length && problems.every(({ isLeft }) => isLeft),
     };
   }
@@ -174,7 +176,6 @@ function obstacleTo(cluster: Cluster, secret: Secret, place: Place): Obstacle | 
 
 interface Problem {
   readonly message: string;
-  readonly hint?: string | undefined;
   /** The webhook leaves the value alone, and opens the others. */
   readonly isLeft?: boolean;
 }
@@ -188,8 +189,7 @@ function problemWith([key, bytes]: readonly [string, Buffer], place: Place): Pro
     checkBinding(binding, { ...place, key });
     return undefined;
   } catch (thrown) {
-    const { message, hint }: KsealError = expected(thrown);
-    return { message: `${thing}: ${message}`, hint };
+    return { message: `${thing}: ${expected(thrown).message}` };
   }
 }
 

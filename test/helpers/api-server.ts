@@ -51,7 +51,8 @@ export async function startServer(reply: (request: Request) => Reply): Promise<s
     });
     if (answer === undefined) return;
     const { status, body, warnings: warning = [] } = answer;
-    response.writeHead(status, { 'content-type': 'application/json', warning: [...warning] });
+    response.setHeader('warning', warning);
+    response.writeHead(status, { 'content-type': 'application/json' });
     response.end(typeof body === 'string' ? body : JSON.stringify(body));
   });
   server.listen(0, '127.0.0.1');
