@@ -328,7 +328,7 @@ export const topics: Readonly<Record<string, Topic>> = {
     examples: [
       ['kseal webhook sweep', 'list them'],
       ['kseal webhook sweep --write', 'have the webhook open them'],
-      ['kseal webhook sweep --context prod -n hr', 'in one namespace of another cluster'],
+      ['kseal webhook sweep -n hr --write', 'only those in one namespace'],
     ],
     exits: [0, '1-125', 2],
     guide: 'docs/cluster.md',

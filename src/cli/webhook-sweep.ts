@@ -3,7 +3,7 @@ import { ClusterError, connect } from '../doctor/kubernetes.ts';
 import { type Stored, type Swept, sweep } from '../doctor/stored.ts';
 import { KsealError } from '../errors.ts';
 import { isNamespace } from '../kubernetes/secret.ts';
-import { counted, grouped, printable, shellWord } from '../text.ts';
+import { counted, grouped, printable } from '../text.ts';
 import type { Colour, IO } from './io.ts';
 import { hideProgress, paint, say, withProgress, writeStdout } from './print.ts';
 import { usage } from './webhook-options.ts';
@@ -46,17 +46,12 @@ async function sweepCluster(io: IO, flags: SweepFlags): Promise<number> {
       hideProgress(io);
       await writeStdout(io, rowOf(io, stored));
     }
-    summarize(io, tally, commandWith(cluster.flags, namespace));
+    summarize(io, tally, namespace, cluster.flags);
   } catch (error) {
     if (error instanceof ClusterError) throw asError(error, flags);
     throw error;
   }
   return Math.min(tally.sealed + tally.failed, MAX_EXIT);
-}
-
-function commandWith(flags: string, namespace: string | undefined): string {
-  const place = namespace === undefined ? '' : ` -n ${shellWord(namespace)}`;
-  return `kseal webhook sweep${flags}${place} --write`;
 }
 
 function asError({ outcome, message, hint }: ClusterError, flags: SweepFlags): KsealError {
@@ -82,13 +77,24 @@ function rowOf(io: IO, { outcome, namespace, name, message, hint }: Stored): str
   return `${line}        ${paint(io, io.stdout, 'cyan', 'hint:')} ${printable(hint)}\n`;
 }
 
-/** What is stored sealed, and the command that opens what can be opened. */
-function summarize(io: IO, { all, sealed, opened, failed }: Tally, command: string): void {
+/** Prints the counts, and the command that opens what can be opened. */
+function summarize(
+  io: IO,
+  { all, sealed, opened, failed }: Tally,
+  namespace: string | undefined,
+  flags: string,
+): void {
+  const [place, option] =
+    namespace === undefined ? ['', ''] : [` in ${namespace}`, ` -n ${namespace}`];
   const counts = [
     sealed > 0 ? `${grouped(sealed)} stored sealed` : '',
     opened > 0 ? `${grouped(opened)} opened` : '',
     failed > 0 ? `${grouped(failed)} cannot be opened` : '',
   ].filter(Boolean);
-  say(io, 'note', `${counted(all, 'Secret')}: ${counts.join(', ') || 'none is stored sealed'}`);
-  if (sealed > 0) say(io, 'hint', command);
+  say(
+    io,
+    'note',
+    `${counted(all, 'Secret')}${place}: ${counts.join(', ') || 'none is stored sealed'}`,
+  );
+  if (sealed > 0) say(io, 'hint', `kseal webhook sweep${flags}${option} --write`);
 }

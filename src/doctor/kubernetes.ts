@@ -38,7 +38,7 @@ export interface Answer {
   readonly status: number;
   /** Undefined if it is not a JSON object, such as the page of a proxy. */
   readonly body: ApiObject | undefined;
-  /** What the API server and its webhooks warn about (RFC 7234, code 299). */
+  /** The warnings of the API server and its webhooks (RFC 7234, code 299). */
   readonly warnings: readonly string[];
   /** Whether the body is longer than `MAX_BODY`. */
   readonly isTooLong?: boolean;

@@ -138,7 +138,7 @@ function listed(cluster: Cluster, secret: Secret): Stored {
 
 const valuesOf = (secret: Secret) => counted(sealedIn(secret).length, 'value');
 
-const failed = (place: Place, { message, hint }: Obstacle): Stored => {
+const failed = (place: Place, { message, hint }: Omit<Obstacle, 'isPartial'>): Stored => {
   return { ...place, outcome: 'failed', message, hint };
 };
 
@@ -193,27 +193,37 @@ function problemWith([key, bytes]: readonly [string, Buffer], place: Place): Pro
   }
 }
 
-/**
- * Sends a change of nothing, with which the API server calls the webhook. Undefined if the Secret is
- * gone, or if somebody else has replaced its values.
- */
-async function healed(
+/** The result of a write. Undefined if the Secret is gone, or no longer stored sealed. */
+async function healed(cluster: Cluster, secret: Secret): Promise<Stored | undefined> {
+  const { namespace, name } = placeOf(cluster, secret);
+  const place = { namespace, name };
+  try {
+    return await heal(cluster, secret, place, TRIES);
+  } catch (error) {
+    if (error instanceof ClusterError) return failed(place, error);
+    throw error;
+  }
+}
+
+/** Sends a change of nothing, with which the API server calls the webhook. Throws a ClusterError. */
+async function heal(
   cluster: Cluster,
   secret: Secret,
-  tries = TRIES,
+  place: Place,
+  tries: number,
 ): Promise<Stored | undefined> {
-  const { namespace, name, resourceVersion } = placeOf(cluster, secret);
-  const place = { namespace, name };
   const obstacle = obstacleTo(cluster, secret, place);
   if (obstacle !== undefined && !obstacle.isPartial) return failed(place, obstacle);
-  const path = `${secretsIn(namespace)}/${encodeURIComponent(name)}?fieldManager=kseal`;
+  const path = `${secretsIn(place.namespace)}/${encodeURIComponent(place.name)}`;
   // With its version, a Secret that has changed meanwhile is not written.
-  const answer = await cluster.patch(path, { metadata: { resourceVersion } }).catch(unanswered);
-  if (answer instanceof ClusterError) return failed(place, answered(cluster, answer));
+  const { resourceVersion } = placeOf(cluster, secret);
+  const answer = await cluster.patch(`${path}?fieldManager=kseal`, {
+    metadata: { resourceVersion },
+  });
   if (answer.status === 404) return undefined;
   if (answer.status === 409 && tries > 1) {
     const now = await readAgain(cluster, place);
-    return now === undefined ? undefined : healed(cluster, now, tries - 1);
+    return now && heal(cluster, now, place, tries - 1);
   }
   if (answer.status !== 200 || answer.body === undefined)
     return failed(place, refusalIn(cluster, place, answer));
@@ -222,22 +232,10 @@ async function healed(
   return { ...place, outcome: 'opened', message: valuesOf(secret) };
 }
 
-function unanswered(error: unknown): ClusterError {
-  if (error instanceof ClusterError) return error;
-  throw error;
-}
-
-const answered = (cluster: Cluster, { message, hint = cluster.hint }: ClusterError): Obstacle => {
-  return { message, hint };
-};
-
 /** With the right to list Secrets, which is needed anyway. Undefined if it is not stored sealed. */
-async function readAgain(cluster: Cluster, { namespace, name }: Place) {
+async function readAgain({ pages }: Cluster, { namespace, name }: Place) {
   const query = `?fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`;
-  for await (const page of cluster.pages(
-    secretsIn(namespace) + query,
-    `list secrets in ${namespace}`,
-  ))
+  for await (const page of pages(`${secretsIn(namespace)}${query}`, `list secrets in ${namespace}`))
     for (const secret of page) if (sealedIn(secret).length > 0) return secret;
   return undefined;
 }
@@ -261,7 +259,7 @@ const ofWebhook = new RegExp(
 
 /** Why an update was refused. */
 function refusalIn(cluster: Cluster, place: Place, { status, body }: Answer): Obstacle {
-  const [text, reason] = [body?.message, body?.reason].map((one) => `${one ?? ''}`);
+  const [text, reason] = [`${body?.message ?? ''}`, `${body?.reason ?? ''}`];
   const { flags } = cluster;
   const hints: Readonly<Record<number, string>> = {
     403: `kubectl${flags} auth can-i patch secrets -n ${shellWord(printable(place.namespace))}`,
@@ -269,8 +267,7 @@ function refusalIn(cluster: Cluster, place: Place, { status, body }: Answer): Ob
     500: `kseal doctor --cluster${flags}`,
   };
   // The text of another webhook may quote a value, and that of kseal ends with a hint.
-  const isOurs = text !== undefined && (ofWebhook.test(text) || text.includes(`'${POLICY}'`));
-  if (isOurs) {
+  if (ofWebhook.test(text) || text.includes(`'${POLICY}'`)) {
     const hint = status === 500 ? hints[status] : undefined;
     return { message: shortened(text, MAX_PROBLEM), hint };
   }

@@ -100,7 +100,11 @@ describe('the list', () => {
 
   test('is empty if no Secret is stored sealed', async () => {
     const { code, stdout, stderr } = await run({ secrets: [], args: ['-n', 'hr'] });
-    expect([code, stdout, stderr]).toEqual([0, '', 'kseal: 0 Secrets: none is stored sealed\n']);
+    expect([code, stdout, stderr]).toEqual([
+      0,
+      '',
+      'kseal: 0 Secrets in hr: none is stored sealed\n',
+    ]);
   });
 
   test('is of one namespace with -n, which the command at its end repeats', async () => {
