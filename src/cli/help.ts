@@ -268,7 +268,7 @@ export const topics: Readonly<Record<string, Topic>> = {
       'Serves the admission webhook over HTTPS until it gets SIGTERM. It opens the sealed values of each Secret that the API server sends, and refuses the Secret if one does not open. It never asks for a passphrase. Start it with --client-ca and --client-name, or with --allow-any-client if nothing else can reach its port.',
     groups: {
       Key: 'key | deprecated-kid revoked-kid kms-endpoint',
-      Server: 'tls-cert tls-key port | host metrics-port drain',
+      Server: 'tls-cert tls-key port | host metrics-port drain kms-timeout',
       Clients: 'client-ca client-name allow-any-client',
       Policy: '| max-scope accept-unbound',
       Other: '| log-level no-memo',
@@ -294,15 +294,15 @@ export const topics: Readonly<Record<string, Topic>> = {
   },
   'webhook manifests': {
     about:
-      'Prints the YAML that installs the webhook, or writes it to a folder for kubectl apply -k. The states of the keys in .kseal.yaml are copied. A private key is never part of the YAML.',
+      'Prints the YAML that installs the webhook, or writes it to a folder for kubectl apply -k or, with --format helm, for Helm. The states of the keys in .kseal.yaml are copied. A private key is never part of the YAML.',
     groups: {
-      Target: 'image namespace | replicas service-account-annotation',
-      Key: 'key key-secret | deprecated-kid revoked-kid kms-endpoint config',
+      Target: 'image namespace | replicas service-account-annotation priority-class',
+      Key: 'key key-secret | deprecated-kid revoked-kid kms-endpoint kms-timeout config',
       Certificate: 'tls | tls-cert tls-key tls-ca rotate',
       Clients: 'client-name allow-any-client | client-ca api-server-from',
-      Policy: '| max-scope accept-unbound',
-      Output: 'output | private-dir force',
-      Other: '| log-level no-memo',
+      Policy: '| namespace-selector max-scope accept-unbound',
+      Output: 'output | format private-dir force',
+      Other: '| service-monitor alerts monitoring-label log-level no-memo',
     },
     examples: [
       [

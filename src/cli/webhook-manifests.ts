@@ -11,8 +11,10 @@ import { keyStatuses } from '../keys/key-status.ts';
 import { configuredKey, openingProvider } from '../keys/resolve.ts';
 import { isDataKey, isNamespace, isSecretName } from '../kubernetes/secret.ts';
 import { printable, shellWord } from '../text.ts';
-import { manifestText, outputFiles } from '../webhook/install/files.ts';
+import { chartFiles } from '../webhook/install/chart.ts';
+import { manifestText, type OutputFile, outputFiles } from '../webhook/install/files.ts';
 import { isCidr, KONNECTIVITY } from '../webhook/install/network.ts';
+import type { Format } from '../webhook/install/notes.ts';
 import {
   type Folders,
   type ManifestOptions,
@@ -20,6 +22,7 @@ import {
   privateFiles,
   type WebhookKey,
 } from '../webhook/install/options.ts';
+import { parseSelector } from '../webhook/install/selector.ts';
 import { pairs, repeated } from './files.ts';
 import { type IO, version } from './io.ts';
 import { configFor, configOption, keyKinds } from './options.ts';
@@ -36,6 +39,7 @@ import {
   checkClients,
   checkNamespaces,
   kidsIn,
+  kmsTimeoutIn,
   type OpeningFlags,
   usage,
 } from './webhook-options.ts';
@@ -48,6 +52,12 @@ interface ManifestFlags extends OpeningFlags, CertificateFlags {
   readonly replicas: string;
   readonly apiServerFrom: readonly string[];
   readonly serviceAccountAnnotation: readonly string[];
+  readonly namespaceSelector?: string;
+  readonly priorityClass?: string;
+  readonly serviceMonitor?: boolean;
+  readonly alerts?: boolean;
+  readonly monitoringLabel: readonly string[];
+  readonly format: Format;
   readonly maxScope?: string;
   readonly logLevel?: string;
   readonly config?: string;
@@ -98,9 +108,25 @@ export function configure(command: Command, io: IO): void {
       repeated,
       none,
     );
+  command
+    .option('--namespace-selector <selector>', 'open Secrets only in namespaces with these labels')
+    .option('--priority-class <name>', 'the PriorityClass of the pods')
+    .option('--service-monitor', 'add a ServiceMonitor, for the Prometheus operator')
+    .option('--alerts', 'add alerts, as a PrometheusRule')
+    .option(
+      '--monitoring-label <key=value>',
+      'a label by which your Prometheus selects these objects',
+      repeated,
+      none,
+    );
   addOpeningOptions(command)
     .option(...configOption)
-    .option('-o, --output <dir>', 'write a kustomize base to this folder')
+    .option('-o, --output <dir>', 'write the files to this folder')
+    .addOption(
+      new Option('--format <format>', 'the kind of folder: a kustomize base or a Helm chart')
+        .choices(['kustomize', 'helm'])
+        .default('kustomize'),
+    )
     .option('--private-dir <dir>', 'the folder for private keys (default: beside it, DIR-private)')
     .option('--force', 'overwrite existing files')
     .action((flags: ManifestFlags) => manifests(io, flags, commandLine(command)));
@@ -127,7 +153,8 @@ async function manifests(io: IO, flags: ManifestFlags, line: string): Promise<vo
   const options = await optionsFrom(io, flags, folders, line);
   warnAbout(io, options);
   if (folders === undefined) return writeStdout(io, manifestText(options));
-  const files = outputFiles(options, folders);
+  const { filesOf, first } = formats[flags.format];
+  const files = filesOf(options, folders);
   const misplaced = misplacedKeys(io, folders);
   await writeFolders(
     [
@@ -140,7 +167,7 @@ async function manifests(io: IO, flags: ManifestFlags, line: string): Promise<vo
     if (confidential)
       say(io, 'note', `wrote ${join(folders.private, name)} (contains a private key)`);
   say(io, 'note', `wrote ${files.base.length} files to ${folders.base}`);
-  const top = join(folders.base, 'kustomization.yaml');
+  const top = join(folders.base, first);
   say(io, 'note', `for the next steps, read the top of ${top}`);
   warnMisplaced(io, folders, misplaced);
 }
@@ -155,7 +182,7 @@ function foldersFrom(
   return { base: output, private: privateDir ?? sibling };
 }
 
-function folderOf({ cwd }: IO, shown: string, files: ReturnType<typeof outputFiles>['base']) {
+function folderOf({ cwd }: IO, shown: string, files: readonly OutputFile[]) {
   const withBytes = files.map(({ text, ...file }) => ({ ...file, bytes: text }));
   return { path: resolve(cwd, shown), shown, files: withBytes };
 }
@@ -184,6 +211,12 @@ function warnMisplaced(io: IO, folders: Folders, names: readonly string[]): void
     warn(io, { message: `${from}: a private key in the folder for Git`, hint });
   }
 }
+
+/** The files of a folder, and the one with the instructions. */
+const formats = {
+  kustomize: { filesOf: outputFiles, first: 'kustomization.yaml' },
+  helm: { filesOf: chartFiles, first: 'Chart.yaml' },
+} as const satisfies Record<Format, object>;
 
 /** The longest common name of a certificate (RFC 5280, ub-common-name). */
 const MAX_COMMON_NAME = 64;
@@ -235,6 +268,29 @@ const checks: readonly Check[] = [
       !apiServerFrom.every((from) => from === KONNECTIVITY || isCidr(from)),
     problem: '--api-server-from must be a CIDR or konnectivity',
     hint: '--api-server-from 10.0.0.2/32',
+  },
+  {
+    isWrong: ({ namespaceSelector: text }) =>
+      text !== undefined && parseSelector(text) === undefined,
+    problem: '--namespace-selector must be a label selector, as for kubectl -l',
+    hint: "--namespace-selector 'kseal=on,team notin (sandbox)'",
+  },
+  {
+    // A PriorityClass is named like a Secret.
+    isWrong: ({ priorityClass = 'a' }) => !isSecretName(priorityClass),
+    problem: '--priority-class must be the name of a PriorityClass',
+    hint: '--priority-class system-cluster-critical',
+  },
+  {
+    isWrong: ({ monitoringLabel, serviceMonitor, alerts }) =>
+      monitoringLabel.length > 0 && !serviceMonitor && !alerts,
+    problem: '--monitoring-label requires --service-monitor or --alerts',
+    hint: '--service-monitor --alerts',
+  },
+  {
+    isWrong: ({ format, output }) => format === 'helm' && output === undefined,
+    problem: '--format helm requires -o, because a chart has several files',
+    hint: '-o kseal-chart',
   },
   {
     isWrong: ({ output }) => output === '-' || output === '',
@@ -314,6 +370,7 @@ async function optionsFrom(
   checkKeySecret(keys, flags.keySecret);
   const { image, namespace, keySecret, apiServerFrom, acceptUnbound } = flags;
   const { maxScope, logLevel, memo, kmsEndpoint } = flags;
+  const kmsTimeout = kmsTimeoutIn(flags);
   const annotations = pairs('--service-account-annotation', flags.serviceAccountAnnotation);
   return {
     ...{ commandLine, version, image, namespace, keys, keySecret, apiServerFrom },
@@ -321,8 +378,15 @@ async function optionsFrom(
     clients: await clientsFrom(io, flags, folders),
     tls: await servingTlsFrom(io, flags, folders),
     serviceAccountAnnotations: Object.fromEntries(annotations),
+    priorityClass: flags.priorityClass,
+    namespaceSelector: parseSelector(flags.namespaceSelector ?? '') ?? [],
+    monitoring: {
+      serviceMonitor: flags.serviceMonitor ?? false,
+      alerts: flags.alerts ?? false,
+      labels: Object.fromEntries(pairs('--monitoring-label', flags.monitoringLabel)),
+    },
     serve: {
-      ...{ acceptUnbound, maxScope, logLevel, memo, kmsEndpoint },
+      ...{ acceptUnbound, maxScope, logLevel, memo, kmsEndpoint, kmsTimeout },
       ...(await kidsByState(io, flags, config)),
     },
   };

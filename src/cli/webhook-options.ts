@@ -14,6 +14,7 @@ export interface OpeningFlags {
   readonly revokedKid: readonly string[];
   readonly memo: boolean;
   readonly kmsEndpoint?: string;
+  readonly kmsTimeout?: string;
 }
 
 /** Without a default, `webhook manifests` does not pass on what nobody typed. */
@@ -47,7 +48,11 @@ export function addOpeningOptions(
         .default(logLevel),
     )
     .option('--no-memo', 'do not cache which values were opened')
-    .option(...endpointOption);
+    .option(...endpointOption)
+    .option(
+      '--kms-timeout <seconds>',
+      'how long a review may wait for the KMS (default: as long as the API server does)',
+    );
 }
 
 interface ClientFlags {
@@ -77,6 +82,23 @@ export function checkClients({ hasClientCa, clientName, allowAnyClient }: Client
 export function checkNamespaces(flag: string, texts: readonly string[]): void {
   if (texts.every(isNamespace)) return;
   throw usage(`${flag} must be a namespace`, `${flag} hr ${flag} ops`);
+}
+
+/** The number of seconds of `--kms-timeout`, up to the longest timeout of a webhook. Throws USAGE. */
+export function kmsTimeoutIn({ kmsTimeout }: OpeningFlags): number | undefined {
+  return kmsTimeout === undefined ? undefined : numberIn('--kms-timeout', kmsTimeout, [1, 30], 5);
+}
+
+/** Parses the value of a flag. Throws USAGE. */
+export function numberIn(
+  flag: string,
+  text: string,
+  [min, max]: readonly [number, number],
+  example: number,
+): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+  throw usage(`${flag} must be a number from ${min} to ${max}`, `${flag} ${example}`);
 }
 
 /** Parses kids and fingerprints. Throws USAGE. */

@@ -14,6 +14,8 @@ import {
   checkClients,
   checkNamespaces,
   kidsIn,
+  kmsTimeoutIn,
+  numberIn,
   type OpeningFlags,
   usage,
 } from './webhook-options.ts';
@@ -124,6 +126,7 @@ function optionsFrom(io: IO, flags: ServeFlags): ServeOptions {
   }
   const deprecated = kidsIn('--deprecated-kid', flags.deprecatedKid);
   const revoked = kidsIn('--revoked-kid', flags.revokedKid);
+  const kmsTimeout = kmsTimeoutIn(flags);
   return {
     ...{ acceptUnbound, logLevel, host: flags.host, maxScope: flags.maxScope },
     references: openingReferences(io, flags.key, 'kseal webhook serve -k KEY'),
@@ -139,20 +142,15 @@ function optionsFrom(io: IO, flags: ServeFlags): ServeOptions {
       key: required(flags.tlsKey, '--tls-key', 'tls.key'),
       clientCa,
     },
-    port: numberIn('--port', flags.port, 65_535, 8443),
-    metricsPort: numberIn('--metrics-port', flags.metricsPort, 65_535, 9090),
+    port: numberIn('--port', flags.port, [0, 65_535], 8443),
+    metricsPort: numberIn('--metrics-port', flags.metricsPort, [0, 65_535], 9090),
     useCache: flags.memo,
-    drain: numberIn('--drain', flags.drain, 600, 5) * 1000,
+    kmsTimeout: kmsTimeout === undefined ? undefined : kmsTimeout * 1000,
+    drain: numberIn('--drain', flags.drain, [0, 600], 5) * 1000,
   };
 }
 
 function required(value: string | undefined, flag: string, example: string): string {
   if (value !== undefined) return value;
   throw usage(`${flag} is required: the webhook serves HTTPS only`, `${flag} ${example}`);
-}
-
-function numberIn(flag: string, text: string, max: number, example: number): number {
-  const number = Number(text);
-  if (/^\d+$/.test(text) && number <= max) return number;
-  throw usage(`${flag} must be a number from 0 to ${max}`, `${flag} ${example}`);
 }

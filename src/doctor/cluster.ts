@@ -254,9 +254,8 @@ const requirements: readonly Requirement[] = [
   },
   {
     outcome: 'warning',
-    problem: 'its selectors choose some of the Secrets, so values in others are not opened',
-    isMet: ({ objectSelector, namespaceSelector }) =>
-      isAny(objectSelector) && !chooses(namespaceSelector),
+    problem: 'objectSelector chooses some of the Secrets, so values in others are not opened',
+    isMet: ({ objectSelector }) => isAny(objectSelector),
   },
   {
     outcome: 'warning',
@@ -273,7 +272,7 @@ interface Selector {
 const isAny = ({ matchLabels = {}, matchExpressions = [] }: Selector = {}) =>
   Object.keys(matchLabels).length + matchExpressions.length === 0;
 
-/** Exclusions are fine: kseal has one, and some providers of clusters add others. */
+/** Whether --namespace-selector names labels. Each webhook has exclusions: its own, or a provider's. */
 const chooses = ({ matchExpressions, ...others }: Selector = {}) =>
   !isAny(others) ||
   matchExpressions?.some(({ operator = '' }) => ['In', 'Exists'].includes(operator));
@@ -302,7 +301,7 @@ async function webhookResult(context: Context): Promise<Result> {
     return failed(message, apply(cluster));
   }
   const thing = `MutatingWebhookConfiguration ${configuration.metadata?.name}`;
-  const made = mutatingWebhook({ namespace, tls: { kind: 'cert-manager' } });
+  const made = mutatingWebhook({ namespace, namespaceSelector: [], tls: { kind: 'cert-manager' } });
   const [model = {}] = made.webhooks as readonly Webhook[];
   const missing = requirements.filter(({ isMet }) => !isMet(webhook, model));
   if (missing.length > 0) {
@@ -313,7 +312,8 @@ async function webhookResult(context: Context): Promise<Result> {
   if (unreachable !== undefined)
     return failed(`${thing}: ${unreachable.problem}`, unreachable.hint);
   const others = all.filter((one) => one !== configuration);
-  if (others.length === 0) return ok(`${thing}: as made by kseal ${context.version}`);
+  const where = chooses(webhook.namespaceSelector) ? ', for namespaces with certain labels' : '';
+  if (others.length === 0) return ok(`${thing}: as made by kseal ${context.version}${where}`);
   const names = others.map(({ metadata }) => printable(`${metadata?.name}`));
   return warning(
     `${thing}: ${listOf(names)} also calls kseal`,

@@ -164,19 +164,26 @@ export function checkCount(sealed: number): void {
 
 /** The most bytes that the values of a Secret may total (k8s.io/api core/v1 MaxSecretSize). */
 const MAX_SECRET = 1024 * 1024;
-/** Above this the sealed text may not fit the annotation of a client-side apply (256 KiB). */
-const SERVER_SIDE = 128 * 1024;
+
+/** Throws VALUE_REFUSED if the opened values of a Secret, `bytes` bytes in all, do not fit into it. */
+export function checkSize(bytes: number): void {
+  if (bytes <= MAX_SECRET) return;
+  const problem = `the values total ${bytes} bytes, more than the ${MAX_SECRET} that fit into a Secret`;
+  throw new KsealError('VALUE_REFUSED', problem, { hint: 'split the Secret' });
+}
+
+/** The annotation in which a client-side `kubectl apply` keeps the manifest as JSON, still sealed. */
+export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /**
- * Checks the size of a finished Secret, whose values total `bytes` bytes, and returns the warnings.
- * Throws VALUE_REFUSED above 1 MiB.
+ * The most bytes that the names and texts of all annotations of an object may total
+ * (k8s.io/apimachinery validation, TotalAnnotationSizeLimitB).
  */
-export function checkSize(bytes: number): readonly Words[] {
-  if (bytes > MAX_SECRET) {
-    const problem = `the values total ${bytes} bytes, more than the ${MAX_SECRET} that fit into a Secret`;
-    throw new KsealError('VALUE_REFUSED', problem, { hint: 'split the Secret' });
-  }
-  if (bytes <= SERVER_SIDE) return [];
-  const message = `the values total ${bytes} bytes, which may be too large for kubectl apply`;
+export const MAX_ANNOTATIONS = 256 * 1024;
+
+/** Returns a warning if the annotations would total `bytes` bytes after a client-side apply. */
+export function checkApplied(bytes: number): readonly Words[] {
+  if (bytes <= MAX_ANNOTATIONS) return [];
+  const message = `too large for a client-side kubectl apply: the annotations would total ${bytes} bytes, more than the ${MAX_ANNOTATIONS} that fit`;
   return [{ message, hint: 'kubectl apply --server-side -f FILE' }];
 }

@@ -34,6 +34,26 @@ export function nameOf(node: YamlNode): string | undefined {
   return node.kind === 'scalar' ? node.text : undefined;
 }
 
+/** A plain scalar that is not a string in JSON. */
+const unquoted = /^(?:~|null|true|false|[-+]?\d+)$/i;
+
+/**
+ * Returns the size of a node in bytes as JSON without spaces, as Go prints it: with escapes for
+ * the characters that HTML reserves. Aliases count for nothing, because they could be endless.
+ */
+export function jsonSize(node: YamlNode): number {
+  if (node.kind === 'map') {
+    const sizes = node.entries.map(({ key, value }) => jsonSize(key) + 1 + jsonSize(value));
+    return sizes.reduce((sum, size) => sum + size + 1, 1);
+  }
+  if (node.kind === 'seq') return node.items.reduce((sum, item) => sum + jsonSize(item) + 1, 1);
+  if (node.kind === 'alias') return 0;
+  const { text, style } = node;
+  if (style === 'plain' && unquoted.test(text)) return text.length;
+  const escaped = text.match(/[<>&]/g)?.length ?? 0;
+  return Buffer.byteLength(JSON.stringify(text)) + 5 * escaped;
+}
+
 // In Kubernetes, only the core group, whose name is empty, has a kind Secret. The group of any
 // other project has a dot (apiextensions.k8s.io, validation of spec.group).
 const foreignVersion =

@@ -4,7 +4,13 @@ import { type Binding, bindingTo, type Place, type Scope } from '../jwe/binding.
 import { type CompactJwe, leastPlaintext, readCompact } from '../jwe/compact.ts';
 import { compactText, isSealedInSomeForm, looksSealed, readSealedValue } from '../jwe/detect.ts';
 import { type Encrypt, encryptAll, type PublicKey } from '../jwe/encrypt.ts';
-import { checkCount, checkSize, missingKeys, secretLabel } from '../kubernetes/secret.ts';
+import {
+  checkApplied,
+  checkCount,
+  checkSize,
+  missingKeys,
+  secretLabel,
+} from '../kubernetes/secret.ts';
 import { copiesIn, describeMetadata, keepsCopy, plaintextAnnotations } from '../manifest/copies.ts';
 import { type Edit, editManifest } from '../manifest/edit.ts';
 import { rawCommands } from '../manifest/nested.ts';
@@ -187,6 +193,7 @@ async function carryOut(
   const edits: Edit[] = [];
   for (const { plan, jwes } of begun) {
     const texts = await jwes;
+    plan.warnings.push(...largeWarnings(plan, texts));
     edits.push(...plan.edits, ...plan.jobs.map((job, at) => editOf(job, texts[at])));
   }
   const plans = begun.map(({ plan }) => plan);
@@ -197,6 +204,24 @@ async function carryOut(
     kept: plans.reduce((sum, { kept }) => sum + kept, 0),
     keptKids: plans.flatMap(({ keptKids }) => keptKids),
   };
+}
+
+/** A warning if the sealed values alone are too large for a client-side apply. */
+function largeWarnings({ secret, jobs }: Plan, texts: readonly string[]): readonly Diagnostic[] {
+  const encoded = (field: Field, length: number) =>
+    field === 'data' ? Math.ceil(length / 3) * 4 : length;
+  const sizes = new Map(
+    secret.entries.map(({ key, field, bytes }) => [key, encoded(field, bytes.length)]),
+  );
+  for (const [at, { key, field }] of jobs.entries())
+    sizes.set(key, encoded(field, texts[at]?.length ?? 0));
+  // Each value is "key":"value", in the JSON.
+  const total = [...sizes].reduce((sum, [key, size]) => sum + key.length + size + 6, 0);
+  return checkApplied(total).map((words) => ({
+    ...words,
+    ...locationIn(secret),
+    code: 'large-secret',
+  }));
 }
 
 function editOf({ secret, field, key }: Job, text: string | undefined): Edit {
@@ -460,14 +485,14 @@ function finish(plan: Plan, keys: readonly string[], options: SealOptions): Plan
     checkCount(plan.jobs.length + plan.kept);
     return [];
   });
-  attempt(plan, locationIn(secret), () => [
-    ...checkSize(plan.bytes).map((words) => ({ ...words, code: 'large-secret' })),
-    ...missingKeys(secret.type, new Set(keys)).map(({ key, message }) => ({
+  attempt(plan, locationIn(secret), () => {
+    checkSize(plan.bytes);
+    return missingKeys(secret.type, new Set(keys)).map(({ key, message }) => ({
       code: 'missing-required-key',
       message,
       hint: `add it: kseal seal --into ${shellWord(path || 'FILE')} --from-file ${key}=PATH${options.given ?? ''}`,
-    })),
-  ]);
+    }));
+  });
   return plan;
 }
 

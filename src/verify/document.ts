@@ -3,9 +3,9 @@ import { expected, KsealError } from '../errors.ts';
 import type { CompactJwe } from '../jwe/compact.ts';
 import { looksFlattened, looksSealed, readSealedValue, sealedLook } from '../jwe/detect.ts';
 import { bufferOf } from '../jwe/encoding.ts';
-import { secretLabel } from '../kubernetes/secret.ts';
+import { LAST_APPLIED, MAX_ANNOTATIONS, secretLabel } from '../kubernetes/secret.ts';
 import { plaintextAnnotations } from '../manifest/copies.ts';
-import { entryNamed, isNull, nameOf } from '../manifest/nodes.ts';
+import { entryNamed, isNull, jsonSize, nameOf } from '../manifest/nodes.ts';
 import { isSops, isSopsText, placeholderTool, templateEngine } from '../manifest/other-tools.ts';
 import { decodeManifest } from '../manifest/read.ts';
 import { fieldsOfSecret, isPatchDirective } from '../manifest/read-secret.ts';
@@ -341,8 +341,23 @@ function judgeSecret(
     values: valuesOf(secret, sops, actions),
     inTemplate: inTemplate(secret.position),
     nested,
+    appliedBytes: nested === undefined && !sops ? appliedBytes(secret, namespace) : 0,
     sops,
   };
+}
+
+/** kubectl adds the namespace and empty annotations to a manifest without them. */
+function appliedBytes({ node, annotations, ...secret }: SecretDocument, namespace?: string) {
+  // As JSON a character takes at most six bytes, and most manifests are far smaller.
+  if ((node.end - node.start) * 6 < MAX_ANNOTATIONS) return 0;
+  const added = [
+    secret.namespace === undefined ? `"namespace":"${namespace ?? 'default'}",` : '',
+    annotations.length === 0 ? '"annotations":{},' : '',
+    LAST_APPLIED,
+    '\n',
+    ...annotations.flatMap(({ name, text }) => [name, text]),
+  ];
+  return jsonSize(node) + Buffer.byteLength(added.join(''));
 }
 
 /** Whether a field is absent or empty. The manifest reader reports a field that it cannot read. */

@@ -164,6 +164,8 @@ export interface JudgedSecret {
   readonly inTemplate: boolean;
   /** Set if it is inside another object. Its names may be parameters, so rules about them do not apply. */
   readonly nested: NestedSecret | undefined;
+  /** The bytes that its annotations total after a client-side `kubectl apply`; 0 if they are few. */
+  readonly appliedBytes: number;
   /** Whether SOPS encrypts it. If so, `values` has only those that SOPS left in plaintext. */
   readonly sops: boolean;
 }

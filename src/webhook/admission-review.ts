@@ -30,6 +30,8 @@ export interface AdmissionRequest {
   /** Undefined if the API server has not generated it yet. */
   readonly name: string | undefined;
   readonly dryRun: boolean;
+  /** The user that the API server authenticated, for the log. */
+  readonly user?: string | undefined;
   /** Undefined unless the request creates or updates a Secret itself. */
   readonly secret: SecretWrite | undefined;
 }
@@ -77,6 +79,7 @@ const wanted = {
     name: {},
     namespace: {},
     operation: {},
+    userInfo: { username: {} },
     object: { data: {} },
     oldObject: { data: {}, immutable: {}, metadata: { deletionTimestamp: {} } },
     dryRun: {},
@@ -106,6 +109,8 @@ export async function readReview(bytes: Uint8Array): Promise<AdmissionRequest> {
     namespace: optionalIn(text, request, 'namespace') ?? '',
     name: optionalIn(text, request, 'name') || undefined,
     dryRun: dryRun !== undefined && typeAt(text, dryRun) === 'true',
+    // Nothing depends on it, so a malformed one refuses nothing.
+    user: stringIn(text, request.get('userInfo')?.members.get('username')),
     secret: isSecretWrite(text, request) ? await readSecret(text, request) : undefined,
   };
 }

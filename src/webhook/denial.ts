@@ -8,8 +8,10 @@ interface Row {
   readonly status: number;
   /** A metav1.StatusReason. */
   readonly reason: string;
-  /** Another try may succeed: the API server tells the client, and most clients then retry. */
+  /** Another try may succeed. */
   readonly isTransient?: true;
+  /** The API server passes it on as Retry-After, and most clients then retry in silence. */
+  readonly retryAfterSeconds?: number;
   /** Replaces the message of the error, which names KMS resources or command-line options. */
   readonly message?: string;
   readonly hint?: string;
@@ -21,7 +23,18 @@ const unavailable: Row = {
   status: 503,
   reason: 'ServiceUnavailable',
   isTransient: true,
+  // client-go retries ten times.
+  retryAfterSeconds: 1,
   message: 'the KMS that holds the key is unavailable',
+  hint: 'try again in a moment',
+};
+
+/** Not retried: ten more tries of this length would leave the user without an answer for minutes. */
+const late: Row = {
+  status: 504,
+  reason: 'Timeout',
+  isTransient: true,
+  message: 'the KMS that holds the key did not answer in time',
   hint: 'try again in a moment',
 };
 
@@ -38,7 +51,7 @@ const rows: Partial<Record<ErrorCode, Row>> = {
     hint: 'seal it again with the current key, or ask the cluster administrator to add the old one',
   },
   KEY_UNAVAILABLE: unavailable,
-  KEY_DEADLINE: { ...unavailable, message: 'the KMS that holds the key did not answer in time' },
+  KEY_DEADLINE: late,
 };
 
 /** For all other codes: the user can neither fix the problem nor should know its details. */
@@ -57,7 +70,6 @@ const keysPending: Row = {
 /** How a warning about a stored value that stays sealed begins. */
 export const STILL_SEALED = 'still sealed: ';
 
-const RETRY_AFTER_SECONDS = 5;
 const MAX_ERRORS = 5;
 /** The most characters of all problems together, of one problem or hint, and of a name. */
 const MAX_MESSAGE = 2000;
@@ -66,7 +78,8 @@ const MAX_NAME = 253;
 
 /**
  * The status of a refusal for `errors`, by data key. Errors that a retry cannot fix come first and
- * decide the code and the hint. Until all keys have been read, an unknown kid is transient.
+ * decide the code and the hint, and then those that must not be retried in silence. Until all keys
+ * have been read, an unknown kid is transient.
  */
 export function denialOf(
   place: { readonly namespace: string; readonly name: string | undefined },
@@ -75,7 +88,7 @@ export function denialOf(
 ): Status {
   const found = [...errors]
     .map(([key, error]) => ({ key, error, row: rowFor(error.code, isKeyringComplete) }))
-    .sort((a, b) => Number(a.row.isTransient ?? false) - Number(b.row.isTransient ?? false));
+    .sort((a, b) => patience(a.row) - patience(b.row));
   const row = found[0]?.row ?? refused;
   const problems = found
     .slice(0, MAX_ERRORS)
@@ -99,6 +112,10 @@ export function denialOf(
   return statusOf(row, hint ? `${message}; hint: ${shortened(hint, MAX_PROBLEM)}` : message);
 }
 
+function patience({ isTransient, retryAfterSeconds }: Row): number {
+  return Number(isTransient !== undefined) + Number(retryAfterSeconds !== undefined);
+}
+
 /** The problem as a user may know it, in few words: without the list of the webhook's keys. */
 export function problemOf({ code, message, kid }: KsealError, isKeyringComplete: boolean): string {
   const brief = kid === undefined ? message : `sealed to unknown key ${kid}`;
@@ -110,14 +127,14 @@ function rowFor(code: ErrorCode, isKeyringComplete: boolean): Row {
   return rows[code] ?? misconfigured;
 }
 
-function statusOf({ status, reason, isTransient }: Row, message: string): Status {
-  const details = { retryAfterSeconds: RETRY_AFTER_SECONDS };
-  return { code: status, reason, message, ...(isTransient ? { details } : {}) };
+function statusOf({ status, reason, retryAfterSeconds }: Row, message: string): Status {
+  const details = retryAfterSeconds === undefined ? {} : { details: { retryAfterSeconds } };
+  return { code: status, reason, message, ...details };
 }
 
 /** The status of a review that could not be answered before its deadline. */
 export function lateStatus(): Status {
-  return statusOf(unavailable, 'opening the Secret took too long; try again in a moment');
+  return statusOf(late, 'opening the Secret took too long; try again in a moment');
 }
 
 /** The status after a bug: the Secret is refused, whatever the failurePolicy. */

@@ -10,7 +10,7 @@ export async function startEtcd(folder, program) {
     ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
     ...['--initial-cluster', `only=${peer}`, '--unsafe-no-fsync'],
   ];
-  const ready = async () => (await fetch(`${client}/readyz`)).ok;
+  const ready = async () => (await fetch(`${client}/health`)).ok;
   await startService({ name: 'etcd', program, args, folder, ready });
   return client;
 }

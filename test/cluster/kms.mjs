@@ -23,6 +23,7 @@ export async function startKms(cryptoKey) {
     decryptions: async () =>
       (await ask('calls')).filter(({ method }) => method === 'AsymmetricDecrypt').length,
     fail: () => ask('fault', 'AsymmetricDecrypt', { status: 'UNAVAILABLE' }),
+    hang: () => ask('fault', 'AsymmetricDecrypt', 'hang'),
     recover: () => ask('clearFaults'),
   };
 }

@@ -25,7 +25,8 @@ export async function createWorld(folder, programs) {
   const kseal = ksealIn(folder, kms.endpoint);
   await kseal(['keygen', '-o', 'prod']);
   await kseal(['fetch-pubkey', `gcpkms://${cryptoKey}`, '-o', 'hr.pub']);
-  await kseal(manifestArguments(kms.endpoint));
+  const manifests = (...flags) => kseal([...manifestArguments(kms.endpoint), ...flags]);
+  await manifests('--tls', 'self-signed', '-o', 'base');
   const egress = join(folder, 'egress.sock');
   const pods = new Map();
   const portOf = (address) => [...pods.values()].find((one) => one.address === address)?.port;
@@ -33,14 +34,14 @@ export async function createWorld(folder, programs) {
   const admission = installInApiServer(folder);
   const server = { folder, programs: programs.paths, admission, auditRules, egress };
   const { kubeconfig, restart, audited } = await startApiServer(server);
-  const shell = shellIn(folder, programs.folder, kubeconfig);
+  const shell = shellIn(folder, [programs.folder, programs.tools.folder], kubeconfig);
   const cluster = kubectlWith((args, options) => shell('kubectl', args, options));
   const startWebhook = async (namespace = 'kseal') => {
     pods.set(namespace, await startPod({ folder, get: cluster.get, namespace }));
   };
   const pod = (namespace = 'kseal') => pods.get(namespace);
   return {
-    ...{ folder, kms, kseal, shell, audited, cryptoKey },
+    ...{ folder, programs, kms, kseal, manifests, shell, audited, cryptoKey },
     ...cluster,
     seal: sealWith(kseal),
     startWebhook,
@@ -48,6 +49,12 @@ export async function createWorld(folder, programs) {
     updateVolumes: () => pod().update(),
     webhookPort: () => pod().port,
     restartApiServer: restart,
+    /** Resolves to the findings of `kseal verify` about a manifest. */
+    verify: async (manifest) => {
+      const args = [bin, 'verify', '-', '--format', 'json'];
+      const { stdout } = await shell(process.execPath, args, { stdin: JSON.stringify(manifest) });
+      return JSON.parse(stdout).findings;
+    },
     /**
      * Runs `kseal doctor` in a folder. Resolves to its exit code, its findings about the cluster, and
      * its output.
@@ -75,10 +82,7 @@ function manifestArguments(endpoint) {
   const keys = ['-k', `gcpkms://${cryptoKey}`, '-k', 'prod.pem', '--key-secret', 'kseal-keys'];
   const access = ['--client-name', 'kube-apiserver', '--api-server-from', '10.0.0.2/32'];
   const image = ['--image', `registry.example.org/kseal@sha256:${'0'.repeat(64)}`];
-  return [
-    ...['webhook', 'manifests', ...image, ...keys, ...access],
-    ...['--kms-endpoint', endpoint, '--tls', 'self-signed', '-o', 'base'],
-  ];
+  return ['webhook', 'manifests', ...image, ...keys, ...access, '--kms-endpoint', endpoint];
 }
 
 /** Follows the notes: the control plane needs two of the files, in a folder of its own. */
@@ -98,12 +102,12 @@ function ksealIn(folder, endpoint) {
   return (args, stdin) => output(process.execPath, [bin, ...args], { cwd: folder, env, stdin });
 }
 
-/** Runs a program with the built kubectl and kseal in its PATH. Resolves to `{ code, stdout, stderr }`. */
+/** Runs a program with the built ones and kseal in its PATH. Resolves to `{ code, stdout, stderr }`. */
 function shellIn(folder, programs, kubeconfig) {
   const tools = join(folder, 'tools');
   mkdirSync(tools);
   symlinkSync(bin, join(tools, 'kseal'));
-  const PATH = [tools, programs, process.env.PATH].join(delimiter);
+  const PATH = [tools, ...programs, process.env.PATH].join(delimiter);
   const env = { PATH, HOME: folder, KUBECONFIG: kubeconfig };
   return async (program, args, options) => {
     const { code, stdout, stderr } = await run(program, args, { cwd: folder, env, ...options });

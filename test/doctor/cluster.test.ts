@@ -281,14 +281,12 @@ describe('a fault is found by its check only', () => {
     ...[
       { objectSelector: { matchLabels: { kseal: 'yes' } } },
       { objectSelector: { matchExpressions: [{ key: 'kseal', operator: 'DoesNotExist' }] } },
-      { namespaceSelector: { matchLabels: { kseal: 'yes' } } },
-      { namespaceSelector: { matchExpressions: [{ key: 'kseal', operator: 'Exists' }] } },
     ].map((selectors): [string, string, Change, 'warning', string] => [
       'cluster-webhook',
       `the selectors ${JSON.stringify(selectors)}`,
       setWebhook(selectors),
       'warning',
-      'its selectors choose some of the Secrets',
+      'objectSelector chooses some of the Secrets',
     ]),
     [
       'cluster-keys',
@@ -790,6 +788,20 @@ test('a webhook may leave out namespaces, as some providers of clusters want', a
     webhooks[0].namespaceSelector.matchExpressions.push(excluded);
   });
   expect((await findingsOf({ change })).filter(({ outcome }) => outcome !== 'ok')).toEqual([]);
+});
+
+test.each([
+  { matchLabels: { kseal: 'yes' } },
+  { matchExpressions: [{ key: 'kseal', operator: 'Exists' }] },
+])('a webhook for the namespaces of %j is reported as such', async (namespaceSelector) => {
+  const change = set(paths.webhook, ({ webhooks }) => {
+    webhooks[0].namespaceSelector = namespaceSelector;
+  });
+  const findings = await findingsOf({ change });
+  expect(findings.filter(({ outcome }) => outcome !== 'ok')).toEqual([]);
+  expect(findings.find(({ check }) => check === 'cluster-webhook')?.message).toMatch(
+    'as made by kseal 1.2.3, for namespaces with certain labels',
+  );
 });
 
 test('without a CA, the certificate is not compared with it', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
 import { KsealError } from '../../src/errors.ts';
 import { verifyText } from '../../src/verify/verify.ts';
 import { makeJwe } from '../helpers/jwe.ts';
@@ -167,17 +168,59 @@ describe('a Secret with', () => {
     verify(text).findings.map(({ code, severity }) => `${severity} ${code}`);
 
   test.each([
-    [128 * 1024 + 15, []],
-    [128 * 1024 + 16, ['warning too-large']],
+    [100 * 1024, []],
     [1024 * 1024 + 15, ['warning too-large']],
     [1024 * 1024 + 16, ['error too-large']],
   ])('%d bytes has the findings %j', (bytes, found) => {
     expect(severities(withValue(sized(bytes)))).toEqual(found);
   });
 
+  /** The text of kubectl's annotation: JSON as Go prints it. */
+  const applied = (object: object) =>
+    `${JSON.stringify(object)}\n`.replace(
+      /[<>&]/g,
+      (char) => `\\u00${char.charCodeAt(0).toString(16)}`,
+    );
+
+  /** A Secret with a value of `length` characters. */
+  const filled = (length: number) => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'db', namespace: 'hr', annotations: { 'kseal.test/note': '<ä & "ö">\n' } },
+    immutable: false,
+    stringData: { password: 'x'.repeat(length), other: '007', list: '' },
+  });
+
   test.each([
-    [256, []],
-    [257, ['error too-large']],
+    ['JSON', (object: object) => JSON.stringify(object)],
+    ['YAML', (object: object) => stringify(object, { lineWidth: 0 })],
+  ])(
+    'annotations of 256 KiB after kubectl apply fits, and with a byte more does not: %s',
+    (_, print) => {
+      const names =
+        'kubectl.kubernetes.io/last-applied-configuration' + 'kseal.test/note<ä & "ö">\n';
+      const rest = Buffer.byteLength(applied(filled(0)) + names);
+      const tooLarge = (length: number) =>
+        verify(print(filled(length))).findings.filter(({ code }) => code === 'too-large');
+      expect(tooLarge(256 * 1024 - rest)).toEqual([]);
+      expect(tooLarge(256 * 1024 - rest + 1)).toMatchObject([
+        { severity: 'warning', message: expect.stringContaining(' 262145 bytes') },
+      ]);
+    },
+  );
+
+  test('no namespace and no annotations needs room for those that kubectl adds', () => {
+    const { metadata: _, ...rest } = filled(256 * 1024);
+    const added = { ...rest, metadata: { name: 'db', namespace: 'default', annotations: {} } };
+    const total = applied(added).length + 'kubectl.kubernetes.io/last-applied-configuration'.length;
+    expect(verify(JSON.stringify({ ...rest, metadata: { name: 'db' } })).findings).toContainEqual(
+      expect.objectContaining({ message: expect.stringContaining(` ${total} bytes`) }),
+    );
+  });
+
+  test.each([
+    [256, ['warning too-large']],
+    [257, ['error too-large', 'warning too-large']],
   ])('%d sealed values has the findings %j', (count, found) => {
     const value = base64(sealedValue({ kseal: { scope: 'namespace-wide', namespace: 'hr' } }));
     const lines = Array.from({ length: count }, (_, i) => `  k${i}: ${value}`);

@@ -20,6 +20,7 @@ const request = {
   operation: 'UPDATE',
   namespace: 'hr',
   name: 'db',
+  userInfo: { username: 'ann', groups: ['system:authenticated'] },
   dryRun: true,
   object: { data: { a: sealed, none: null } },
   oldObject: { data: { a: 'QQ==' } },
@@ -47,6 +48,7 @@ describe('reading a review', () => {
       namespace: 'hr',
       name: 'db',
       dryRun: true,
+      user: 'ann',
       secret: {
         data: new Map([['a', sealed]]),
         before: new Map([['a', 'QQ==']]),
@@ -68,6 +70,13 @@ describe('reading a review', () => {
       dryRun: false,
     });
   });
+
+  test.each([undefined, null, 7, 'ann', {}, { username: null }, { username: ['ann'] }])(
+    'accepts the user %j, because nothing depends on it',
+    async (userInfo) => {
+      expect((await read({ userInfo })).user).toBeUndefined();
+    },
+  );
 
   test.each([
     ['DELETE', { operation: 'DELETE', object: null }],

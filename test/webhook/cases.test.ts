@@ -22,7 +22,7 @@ test('the titles of the cases are unique', () => {
 
 /** The fields of a log line (src/webhook/server/log.ts). */
 const fields =
-  /^(?:level|time|msg|uid|namespace|name|operation|dryRun|opened|result|errors|milliseconds|reference|code|kids)$/;
+  /^(?:level|time|msg|uid|namespace|name|operation|dryRun|user|opened|result|errors|milliseconds|reference|code|kids)$/;
 
 describe.each(cases)('%s', (_, one) => {
   test(one.title, async () => {

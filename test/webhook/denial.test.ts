@@ -15,22 +15,36 @@ describe('a refusal', () => {
   test.each(codes)('for %s has a status of 400 or more, a reason and a message', (code) => {
     for (const isComplete of [true, false]) {
       const { code: status, reason, message } = denied({ a: error(code) }, isComplete);
-      expect([400, 403, 500, 503]).toContain(status);
+      expect([400, 403, 500, 503, 504]).toContain(status);
       expect(reason).toMatch(/^[A-Z]\w+$/);
       expect(message).toMatch(/^Secret hr\/db, data key "a": \w/);
     }
   });
 
-  test('tells the client to retry only after a transient error', () => {
+  test('tells the client to retry only if the KMS failed at once', () => {
     const retried = codes.filter((code) => denied({ a: error(code) }).details !== undefined);
-    expect(retried.sort()).toEqual(['KEY_DEADLINE', 'KEY_UNAVAILABLE']);
+    expect(retried).toEqual(['KEY_UNAVAILABLE']);
     expect(denied({ a: error('KEY_UNAVAILABLE') })).toMatchObject({
       code: 503,
       reason: 'ServiceUnavailable',
-      details: { retryAfterSeconds: 5 },
+      details: { retryAfterSeconds: 1 },
     });
-    expect(lateStatus()).toMatchObject({ code: 503, details: { retryAfterSeconds: 5 } });
     expect(bugStatus().details).toBeUndefined();
+  });
+
+  test('is final after a deadline, because each retry would take as long', () => {
+    const late = { code: 504, reason: 'Timeout' };
+    const refusals = [
+      lateStatus(),
+      denied({ a: error('KEY_DEADLINE') }),
+      denied({ a: error('KEY_UNAVAILABLE'), b: error('KEY_DEADLINE') }),
+    ];
+    for (const status of refusals) {
+      expect(status).toMatchObject(late);
+      expect(status.details).toBeUndefined();
+      expect(status.message).toContain('try again in a moment');
+    }
+    expect(denied({ a: error('KEY_DEADLINE'), b: error('JWE_REFUSED') }).code).toBe(400);
   });
 
   test('treats an unknown kid as transient until all keys have been read', () => {
@@ -41,7 +55,7 @@ describe('a refusal', () => {
     });
     expect(denied(unknown, false)).toMatchObject({
       code: 503,
-      details: { retryAfterSeconds: 5 },
+      details: { retryAfterSeconds: 1 },
       message: expect.stringContaining('has not read all of its keys yet'),
     });
   });

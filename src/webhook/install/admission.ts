@@ -75,8 +75,9 @@ const holdsSealed = {
  */
 export function mutatingWebhook({
   namespace,
+  namespaceSelector,
   tls,
-}: Pick<ManifestOptions, 'namespace' | 'tls'>): KubernetesObject {
+}: Pick<ManifestOptions, 'namespace' | 'namespaceSelector' | 'tls'>): KubernetesObject {
   const injected = { 'cert-manager.io/inject-ca-from': `${namespace}/${NAME}` };
   const trusted = tls.kind === 'pair' ? { caBundle: Buffer.from(tls.ca).toString('base64') } : {};
   return {
@@ -100,6 +101,7 @@ export function mutatingWebhook({
           matchExpressions: [
             // The webhook cannot start without the Secrets with its certificate and its keys.
             { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: [namespace] },
+            ...namespaceSelector,
           ],
         },
         matchConditions: [notBeingDeleted, holdsSealed],
@@ -120,7 +122,8 @@ export const POLICY = 'kseal-unopened-values';
 /** The most data keys that are looked at one by one, which takes the API server 20 ms. */
 const MAX_COMPARED = 1000;
 
-const check = 'check that the MutatingWebhookConfiguration of kseal exists';
+const check =
+  'check that the MutatingWebhookConfiguration of kseal exists and selects the namespace';
 
 const variables = [
   {
@@ -144,7 +147,8 @@ const variables = [
 
 /**
  * The safety net: refuses a Secret with a value that still looks sealed after all webhooks, unless
- * the same value was stored before.
+ * the same value was stored before. It covers every namespace, whatever the webhook selects:
+ * otherwise a namespace that loses its label would have opened values replaced by sealed ones.
  */
 export function policyObjects(): readonly KubernetesObject[] {
   return [

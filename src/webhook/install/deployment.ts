@@ -15,7 +15,7 @@ import {
 /** The folders of files in the pod; each is a volume. */
 const TLS_FOLDER = '/etc/kseal/tls';
 const CLIENT_CA_FOLDER = '/etc/kseal/client-ca';
-const KEYS_FOLDER = '/etc/kseal/keys';
+export const KEYS_FOLDER = '/etc/kseal/keys';
 
 /** An ID that no image or node uses. */
 const USER = 65532;
@@ -27,7 +27,7 @@ const READABLE = 0o440;
 const GRACE = 60;
 
 /** The autoscaler starts at most this many times the minimum of replicas. */
-const GROWTH = 5;
+export const GROWTH = 5;
 
 /** Enforces the strictest Pod Security Standard on every pod in the namespace. */
 export function namespace({ namespace }: ManifestOptions): KubernetesObject {
@@ -101,30 +101,36 @@ function podSpec(options: ManifestOptions) {
       fsGroup: USER,
       seccompProfile: { type: 'RuntimeDefault' },
     },
-    topologySpreadConstraints: ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map(
-      spread,
-    ),
+    ...(options.priorityClass === undefined ? {} : { priorityClassName: options.priorityClass }),
+    topologySpreadConstraints: spreads,
     containers: [container(options)],
     volumes: mountsOf(options).map(({ volume }) => volume),
   };
 }
 
-function spread(topologyKey: string) {
-  return {
+/** Spreads the pods of each version over nodes and zones, as far as the cluster has several. */
+export const spreads = ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map(
+  (topologyKey) => ({
     topologyKey,
     maxSkew: 1,
     whenUnsatisfiable: 'ScheduleAnyway',
     labelSelector: { matchLabels: podLabels },
     matchLabelKeys: ['pod-template-hash'],
-  };
-}
+  }),
+);
+
+/** Without a CPU limit, because a throttled webhook would miss the API server's deadline. */
+export const resources = {
+  requests: { cpu: '100m', memory: '128Mi' },
+  limits: { memory: '512Mi' },
+};
 
 function container(options: ManifestOptions) {
   const probe = (path: string) => ({ httpGet: { path, port: 'metrics' } });
   return {
     name: 'kseal',
     image: options.image,
-    args: serveArguments(options),
+    args: ['webhook', 'serve', ...serveArguments(options).flatMap(printed)],
     ports: [
       { name: 'https', containerPort: PORT },
       { name: 'metrics', containerPort: METRICS_PORT },
@@ -138,11 +144,7 @@ function container(options: ManifestOptions) {
       failureThreshold: 6,
     },
     readinessProbe: { ...probe('/readyz'), periodSeconds: 5, timeoutSeconds: 3 },
-    // No CPU limit: a throttled webhook would miss the API server's deadline.
-    resources: {
-      requests: { cpu: '100m', memory: '128Mi' },
-      limits: { memory: '512Mi' },
-    },
+    resources,
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
@@ -176,40 +178,50 @@ function mountsOf({ keys, keySecret, clients }: ManifestOptions) {
   return mounts;
 }
 
-/** The arguments of the container, whose entry point is kseal. */
-function serveArguments({ keys, clients, serve }: ManifestOptions): readonly string[] {
+/** An option of `webhook serve`, which is passed once for each value. */
+export interface Argument {
+  readonly flag: string;
+  /** `true` for a flag without a value; undefined is omitted. */
+  readonly values: readonly (string | true | undefined)[];
+}
+
+/** The options of the container, whose entry point is kseal; also those that have no value. */
+export function serveArguments({ keys, clients, serve }: ManifestOptions): readonly Argument[] {
   const references = keys.map((key) =>
     key.kind === 'file' ? `${KEYS_FOLDER}/${key.name}` : key.reference,
   );
-  return [
-    ...['webhook', 'serve'],
-    ...each('--key', references),
-    ...each('--tls-cert', [`${TLS_FOLDER}/tls.crt`]),
-    ...each('--tls-key', [`${TLS_FOLDER}/tls.key`]),
-    ...each('--port', [`${PORT}`]),
-    ...each('--metrics-port', [`${METRICS_PORT}`]),
-    ...(clients.kind === 'anyone'
-      ? ['--allow-any-client']
+  const access: readonly Argument[] =
+    clients.kind === 'anyone'
+      ? [{ flag: '--allow-any-client', values: [true] }]
       : [
-          ...each('--client-ca', [`${CLIENT_CA_FOLDER}/ca.crt`]),
-          ...each('--client-name', clients.names),
-        ]),
-    ...each('--accept-unbound', serve.acceptUnbound),
-    ...each('--max-scope', [serve.maxScope]),
-    ...each('--deprecated-kid', serve.deprecatedKids),
-    ...each('--revoked-kid', serve.revokedKids),
-    ...each('--log-level', [serve.logLevel]),
-    ...(serve.memo ? [] : ['--no-memo']),
-    ...each('--kms-endpoint', [serve.kmsEndpoint]),
+          { flag: '--client-ca', values: [`${CLIENT_CA_FOLDER}/ca.crt`] },
+          { flag: '--client-name', values: clients.names },
+        ];
+  return [
+    { flag: '--key', values: references },
+    { flag: '--tls-cert', values: [`${TLS_FOLDER}/tls.crt`] },
+    { flag: '--tls-key', values: [`${TLS_FOLDER}/tls.key`] },
+    { flag: '--port', values: [`${PORT}`] },
+    { flag: '--metrics-port', values: [`${METRICS_PORT}`] },
+    ...access,
+    { flag: '--accept-unbound', values: serve.acceptUnbound },
+    { flag: '--max-scope', values: [serve.maxScope] },
+    { flag: '--deprecated-kid', values: serve.deprecatedKids },
+    { flag: '--revoked-kid', values: serve.revokedKids },
+    { flag: '--log-level', values: [serve.logLevel] },
+    { flag: '--no-memo', values: serve.memo ? [] : [true] },
+    { flag: '--kms-endpoint', values: [serve.kmsEndpoint] },
+    { flag: '--kms-timeout', values: [serve.kmsTimeout?.toString()] },
   ];
 }
 
-/** One argument per value, joined with `=` because a kid may begin with a dash. */
-function each(flag: string, values: readonly (string | undefined)[]): string[] {
-  // Kubernetes expands `$(NAME)` in arguments, and reads `$$` as a dollar sign.
-  return values.flatMap((value) =>
-    value === undefined ? [] : `${flag}=${value.replaceAll('$', '$$$$')}`,
-  );
+/** Flag and value are one argument, because a kid may begin with a dash. */
+export function printed({ flag, values }: Argument): readonly string[] {
+  return values.flatMap((value) => {
+    if (value === undefined) return [];
+    // Kubernetes expands `$(NAME)` in arguments, and reads `$$` as a dollar sign.
+    return value === true ? flag : `${flag}=${value.replaceAll('$', '$$$$')}`;
+  });
 }
 
 /** Always allows one eviction: otherwise the node of a single replica could never be drained. */

@@ -3,6 +3,7 @@ import { mutatingWebhook, policyObjects } from './admission.ts';
 import { admissionConfiguration, apiServerKubeconfig, clientCa } from './api-server.ts';
 import { certManagerObjects } from './certificates.ts';
 import { namespace, workload } from './deployment.ts';
+import { monitoring } from './monitoring.ts';
 import { network } from './network.ts';
 import { notes } from './notes.ts';
 import {
@@ -14,7 +15,8 @@ import {
   privateFiles,
 } from './options.ts';
 
-interface OutputFile {
+/** A file of the output. */
+export interface OutputFile {
   /** The path in its folder. */
   readonly name: string;
   readonly text: string;
@@ -36,6 +38,7 @@ export function clusterObjects(
     ['workload.yaml', workload(options)],
     ['network.yaml', network(options)],
     ['admission.yaml', [{ object: mutatingWebhook(options) }]],
+    ['monitoring.yaml', monitoring(options).map(plain)],
   ];
   return new Map(groups.filter(([, objects]) => objects.length > 0));
 }
@@ -50,14 +53,14 @@ const aboutPolicy = `Refuses Secrets with sealed values that no webhook has open
 must outlive the webhook: without both, Git's sealed values would replace the opened ones in the
 cluster. Argo CD and Flux do not remove it.`;
 
+/** The files of each folder of the output. */
+export type OutputFiles = Readonly<Record<keyof Folders, readonly OutputFile[]>>;
+
 /**
- * The files of each folder, in the order in which they are written: what is trusted comes before
+ * The files of a kustomize base and its private folder, in the order in which they are written: what is trusted comes before
  * the certificates, so that an interrupted run leaves nothing that is not trusted.
  */
-export function outputFiles(
-  options: ManifestOptions,
-  folders: Folders,
-): Readonly<Record<keyof Folders, readonly OutputFile[]>> {
+export function outputFiles(options: ManifestOptions, folders: Folders): OutputFiles {
   const groups = [...clusterObjects(options)];
   const { trusted, presented } = certificateFiles(options);
   const resourcesOf = (base: string) =>
@@ -85,8 +88,8 @@ function kustomize(resources: readonly string[], comment: string): string {
   return printYaml({ apiVersion, kind: 'Kustomization', resources }, comment);
 }
 
-/** The certificates in the base, which are not applied: CAs, and what these have signed. */
-function certificateFiles({ tls, clients }: ManifestOptions) {
+/** The certificates in the folder for Git, which are not applied: CAs, and what these have signed. */
+export function certificateFiles({ tls, clients }: ManifestOptions) {
   const trusted: OutputFile[] = [];
   const presented: OutputFile[] = [];
   if (tls.kind === 'pair') {
@@ -99,7 +102,11 @@ function certificateFiles({ tls, clients }: ManifestOptions) {
 }
 
 /** The files of the private folder; none if no private key was ever written there. */
-function confidentialFiles({ tls, clients, namespace }: ManifestOptions): readonly OutputFile[] {
+export function confidentialFiles({
+  tls,
+  clients,
+  namespace,
+}: ManifestOptions): readonly OutputFile[] {
   const isIssued = clients.kind === 'certified' && clients.isIssued;
   if (tls.kind !== 'pair' && !isIssued) return [];
   const files: OutputFile[] = [{ name: '.gitignore', text: '*\n' }];

@@ -61,7 +61,8 @@ export function network({ namespace, apiServerFrom }: ManifestOptions): readonly
   return [{ object: service }, { object: policy, comment: limits }];
 }
 
-function peer(from: string) {
+/** A peer of a NetworkPolicy: a CIDR, or konnectivity. */
+export function peer(from: string) {
   if (from !== KONNECTIVITY) return { ipBlock: { cidr: from } };
   return {
     namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },

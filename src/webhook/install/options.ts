@@ -14,7 +14,27 @@ export interface ManifestOptions {
   /** CIDRs, and `konnectivity`; empty: no NetworkPolicy. */
   readonly apiServerFrom: readonly string[];
   readonly serviceAccountAnnotations: Readonly<Record<string, string>>;
+  /** The name of an existing PriorityClass. */
+  readonly priorityClass: string | undefined;
+  /** Namespaces whose Secrets are opened; empty: all but the webhook's own. */
+  readonly namespaceSelector: readonly SelectorRequirement[];
+  readonly monitoring: Monitoring;
   readonly serve: ServeFlags;
+}
+
+/** A requirement of a label selector, as in `matchExpressions`. */
+export interface SelectorRequirement {
+  readonly key: string;
+  readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+  readonly values?: readonly string[];
+}
+
+/** The objects for the Prometheus operator. */
+interface Monitoring {
+  readonly serviceMonitor: boolean;
+  readonly alerts: boolean;
+  /** Labels by which a Prometheus selects the objects. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** A key that the webhook opens values with. */
@@ -60,6 +80,8 @@ interface ServeFlags {
   readonly logLevel: string | undefined;
   readonly memo: boolean;
   readonly kmsEndpoint: string | undefined;
+  /** Seconds. */
+  readonly kmsTimeout: number | undefined;
 }
 
 /** The folders of the output, as the user named them. */

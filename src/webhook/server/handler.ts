@@ -1,7 +1,12 @@
 import { within } from '../../deadline.ts';
 import { KsealError } from '../../errors.ts';
 import { type Cache, createCache } from '../../unseal/cache.ts';
-import { type AdmissionRequest, answerText, readReview } from '../admission-review.ts';
+import {
+  type AdmissionRequest,
+  type AdmissionResponse,
+  answerText,
+  readReview,
+} from '../admission-review.ts';
 import { bugStatus, lateStatus } from '../denial.ts';
 import { type Review, type ReviewContext, review } from '../review.ts';
 import { fairShare, keysFor } from './key-calls.ts';
@@ -21,10 +26,18 @@ export interface Posted {
 export interface ReviewerOptions extends Pick<ReviewContext, 'maxScope'> {
   readonly acceptUnbound: readonly string[];
   readonly useCache: boolean;
+  /** How long a review may wait for keys, in milliseconds; undefined: until its deadline. */
+  readonly kmsTimeout: number | undefined;
 }
 
 /** The most key requests at once, of all namespaces together. */
 const MAX_KEY_REQUESTS = 64;
+
+/**
+ * The longest review whose refusal a client may retry, in milliseconds: client-go retries ten times
+ * and prints nothing meanwhile, which would keep a user waiting for minutes.
+ */
+const MAX_RETRIED = 3_000;
 
 /** How long the keys have to give up after the deadline, in milliseconds. */
 const GRACE = 100;
@@ -35,7 +48,7 @@ const GRACE = 100;
  * REVIEW_INVALID for anything else.
  */
 export function createReviewer(
-  { acceptUnbound, maxScope, useCache }: ReviewerOptions,
+  { acceptUnbound, maxScope, useCache, kmsTimeout = Number.POSITIVE_INFINITY }: ReviewerOptions,
   { keyring, metrics, log }: { keyring: Keyring; metrics: Metrics; log: Log },
 ): (posted: Posted) => Promise<string> {
   const share = fairShare(MAX_KEY_REQUESTS);
@@ -47,7 +60,7 @@ export function createReviewer(
       isKeyringComplete: keyring.isComplete(),
       acceptsUnbound: (name) => acceptUnbound.includes(name),
       maxScope,
-      deadline,
+      deadline: Math.min(deadline, performance.now() + kmsTimeout),
       ...(cache === undefined ? {} : { cache }),
     };
     const answer = review(request, context).then(
@@ -77,7 +90,7 @@ export function createReviewer(
       errors: [...errors].map(([key, error]) => loggedError(error, key)),
       milliseconds,
     });
-    return answerText(response);
+    return answerText(milliseconds > MAX_RETRIED ? final(response) : response);
   }
 
   return async (posted) => {
@@ -121,8 +134,16 @@ async function read(body: Uint8Array, { log, metrics }: { log: Log; metrics: Met
   }
 }
 
-function fieldsOf({ uid, namespace, name, operation, dryRun }: AdmissionRequest): LogFields {
-  return { uid, namespace, name, operation, dryRun };
+function fieldsOf(request: AdmissionRequest): LogFields {
+  const { uid, namespace, name, operation, dryRun, user } = request;
+  return { uid, namespace, name, operation, dryRun, user };
+}
+
+/** The same answer without Retry-After. */
+function final({ status, ...response }: AdmissionResponse): AdmissionResponse {
+  if (status === undefined) return response;
+  const { details: _, ...rest } = status;
+  return { ...response, status: rest };
 }
 
 function resultOf({ response, opened, errors }: Review): ReviewResult {

@@ -18,9 +18,9 @@ interface Clients {
   readonly onRefusedClient: (client: RefusedClient) => void;
 }
 
-/** The facts about a refused client that a log may contain. */
+/** The facts about a failed connection that a log may contain. */
 export interface RefusedClient {
-  /** CLIENT_NAME, or the code of OpenSSL or Node. */
+  /** CLIENT_NAME, or the code of OpenSSL or Node, also of an alert that the client sent. */
   readonly code: string;
   readonly address?: string | undefined;
   /** The common name in a valid certificate. */
@@ -169,22 +169,37 @@ function checkClients(server: Server, { clientNames, onRefusedClient }: Clients)
 
 const MINUTE = 60_000;
 
+const OURS =
+  'a client refused the serving certificate: it must be valid, and signed by the CA in caBundle of the MutatingWebhookConfiguration';
+
+/** The alerts of a client that does not accept our certificate (RFC 8446 §6.2), as OpenSSL names them. */
+const untrusted =
+  /_ALERT_(?:UNKNOWN_CA|(?:BAD|UNSUPPORTED)_CERTIFICATE|CERTIFICATE_(?:EXPIRED|REVOKED|UNKNOWN))$/;
+
 /**
- * Counts refused clients, and logs one per minute and reason: an administrator needs the reason,
- * but anyone can connect. `now` returns milliseconds.
+ * Counts refused clients, and clients that refused our certificate, and logs one per minute and
+ * reason: an administrator needs the reason, but anyone can connect. `now` returns milliseconds.
  */
 export function refusedClients(
-  { log, metrics }: { readonly log: Log; readonly metrics: Pick<Metrics, 'refusedClients'> },
+  {
+    log,
+    metrics,
+  }: {
+    readonly log: Log;
+    readonly metrics: Pick<Metrics, 'refusedClients' | 'certificateRefusals'>;
+  },
   now = () => performance.now(),
 ): (client: RefusedClient) => void {
   const logged = new Map<string, number>();
   return (client) => {
-    metrics.refusedClients.inc();
+    const isOurs = untrusted.test(client.code);
+    metrics[isOurs ? 'certificateRefusals' : 'refusedClients'].inc();
     const isRecent = (logged.get(client.code) ?? Number.NEGATIVE_INFINITY) > now() - MINUTE;
     // Port scanners just disconnect.
     if (isRecent || client.code === 'ECONNRESET') return;
     logged.set(client.code, now());
-    log.write('warn', 'refused a client', { ...client });
+    if (isOurs) log.write('error', OURS, { ...client });
+    else log.write('warn', 'refused a client', { ...client });
   };
 }
 

@@ -11,6 +11,7 @@ export interface LogFields {
   readonly name?: string | undefined;
   readonly operation?: string;
   readonly dryRun?: boolean;
+  readonly user?: string | undefined;
   /** The data keys of the opened values. */
   readonly opened?: readonly string[];
   readonly result?: string;
@@ -36,8 +37,8 @@ export interface Log {
   write(level: LogLevel, message: string, fields?: LogFields): void;
 }
 
-/** The longest name of a Kubernetes object; names in a request may be longer. */
-const MAX_NAME = 253;
+/** The longest user name of a service account; names in a request may be longer. */
+const MAX_NAME = 'system:serviceaccount::'.length + 63 + 253;
 const MAX_MESSAGE = 1000;
 const MAX_ITEMS = 300;
 

@@ -71,6 +71,11 @@ export function createMetrics() {
       'Connections refused because TLS or an accepted client certificate is missing',
       [],
     ),
+    certificateRefusals: counter(
+      'kseal_certificate_refusals_total',
+      'Connections that the client ended because it does not accept the serving certificate',
+      [],
+    ),
     uncaught: counter(
       'kseal_uncaught_errors_total',
       'Uncaught errors, each of them a bug in kseal',

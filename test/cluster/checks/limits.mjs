@@ -14,9 +14,11 @@ const sealedStarts = [
 ];
 
 /** Unusual values, and large Secrets: the API server limits the cost of CEL expressions. */
-export async function limits({ seal, apply, create, kubectl, values }, check) {
+export async function limits({ seal, verify, apply, create, get, kubectl, values }, check) {
   const holds = (namespace, name) => async (expected) =>
     assert.deepEqual(await values(namespace, name), expected);
+  const sizeFindings = async (manifest) =>
+    (await verify(manifest)).filter(({ rule }) => rule === 'too-large');
 
   await check('null values, no data and empty values are accepted', async () => {
     const odd = secret('hr', 'odd', {});
@@ -38,10 +40,36 @@ export async function limits({ seal, apply, create, kubectl, values }, check) {
     accepted(await create(secret('hr', 'large', { a: randomBytes(MIB) })));
   });
 
-  await check('a sealed value of 500 kB is opened', async () => {
-    const values = { big: plaintext('x'.repeat(500_000)) };
+  await check('a sealed value of 1 MiB is opened', async () => {
+    const values = { big: plaintext('x'.repeat(MIB - 100)) };
     accepted(await create(await seal(secret('hr', 'big', values))));
     await holds('hr', 'big')(values);
+  });
+
+  await check('200 short values, sealed and opened, need a server-side apply', async () => {
+    const plain = confidential('hr', 'short', many(200, 'short'));
+    const short = await seal(plain, '-k', 'prod.pub');
+    const [finding] = await sizeFindings(short);
+    assert.match(finding.message, /too large for a client-side kubectl apply/);
+    refused(await apply(short), 'Too long');
+    accepted(await apply(short, '--server-side'));
+    await holds('hr', 'short')(many(200, plaintext('short')));
+  });
+
+  await check('verify and the API server agree to the byte on what kubectl can apply', async () => {
+    const sealed = await seal(confidential('hr', 'exact', { password: 'exact' }));
+    const filled = (length) => {
+      const metadata = { ...sealed.metadata, annotations: { 'kseal.test/note': '<ä & "ö">' } };
+      return { ...sealed, metadata, stringData: { filler: 'x'.repeat(length) } };
+    };
+    accepted(await apply(filled(1)));
+    const { annotations } = (await get('secret', 'hr', 'exact')).metadata;
+    const used = Buffer.byteLength(Object.entries(annotations).flat().join(''));
+    const most = MIB / 4 - used + 1;
+    assert.deepEqual(await sizeFindings(filled(most)), []);
+    accepted(await apply(filled(most)));
+    assert.equal((await sizeFindings(filled(most + 1))).length, 1);
+    refused(await apply(filled(most + 1)), 'Too long');
   });
 
   await check('1,000 data keys are accepted, and the one sealed value is opened', async () => {

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
-import { accepted, refused } from '../checklist.mjs';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { accepted, denied, refused } from '../checklist.mjs';
 import { confidential, plaintext, secret } from '../secrets.mjs';
 import { until } from '../services.mjs';
 
+/** The timeout of the webhook as it is installed, in milliseconds. */
+const TIMEOUT = 10_000;
+
 /** The KMS is down. The cache must work without it, and so must changes to opened Secrets. */
-export async function kmsOutage({ seal, apply, kubectl, values, exists, kms }, check) {
+export async function kmsOutage({ seal, apply, kubectl, values, exists, kms, audited }, check) {
   const known = await seal(confidential('hr', 'known', { password: 'known' }));
   await check('a Secret is stored before the KMS goes down', async () => {
     accepted(await apply(known));
@@ -32,11 +37,31 @@ export async function kmsOutage({ seal, apply, kubectl, values, exists, kms }, c
       assert.deepEqual(await values('hr', 'waiting'), { password: plaintext('new') });
     },
   );
+
+  await check('KMS hanging: one clear refusal, which kubectl does not retry', async () => {
+    const hanging = await seal(confidential('hr', 'hanging', { password: 'hanging' }));
+    await kms.hang();
+    const begun = performance.now();
+    denied(await apply(hanging), 'Timeout', 'hr/hanging', 'did not answer in time');
+    const elapsed = performance.now() - begun;
+    await kms.recover();
+    // On a busy machine kubectl itself takes seconds, but eleven tries took more than two minutes.
+    assert.ok(elapsed < 3 * TIMEOUT, `after ${Math.round(elapsed)} ms`);
+    const created = audited().filter(
+      ({ verb, objectRef }) => verb === 'create' && objectRef?.name === 'hanging',
+    );
+    assert.equal(created.length, 1);
+  });
+
+  await check('the KMS answers again, and so does the webhook', async () => {
+    accepted(await apply(await seal(confidential('hr', 'hanging', { password: 'hanging' }))));
+    assert.deepEqual(await values('hr', 'hanging'), { password: plaintext('hanging') });
+  });
 }
 
 /** The webhook is down. Only sealed Secrets depend on it. */
 export async function webhookOutage(world, check) {
-  const { seal, apply, kubectl, values, exists } = world;
+  const { folder, seal, apply, kubectl, get, values, exists } = world;
   const failure = 'failed calling webhook "kseal-webhook.kseal.svc"';
   const dead = await seal(confidential('hr', 'dead', { password: 'dead' }));
 
@@ -77,5 +102,24 @@ export async function webhookOutage(world, check) {
     await world.startWebhook();
     accepted(await apply(dead));
     assert.deepEqual(await values('hr', 'dead'), { password: plaintext('dead') });
+  });
+
+  await check('a serving certificate that the API server does not trust is logged', async () => {
+    const hooks = ['mutatingwebhookconfiguration', 'kseal-webhook'];
+    const { clientConfig } = (await get(hooks[0], 'kseal', hooks[1])).webhooks[0];
+    const trust = async (caBundle) => {
+      const path = '/webhooks/0/clientConfig/caBundle';
+      const patch = JSON.stringify([{ op: 'replace', path, value: caBundle }]);
+      accepted(await kubectl('patch', ...hooks, '--type=json', '-p', patch));
+    };
+    const sealed = await seal(confidential('hr', 'untrusted', { password: 'untrusted' }));
+    const isRefused = async () => (await apply(sealed, '--dry-run=server')).code !== 0;
+    await trust(readFileSync(join(folder, 'ca.crt')).toString('base64'));
+    await until(isRefused, 20_000);
+    refused(await apply(sealed), failure, 'x509');
+    await trust(clientConfig.caBundle);
+    await until(async () => !(await isRefused()), 20_000);
+    const log = readFileSync(join(folder, 'webhook.log'), 'utf8');
+    assert.match(log, /"level":"error".*_ALERT_BAD_CERTIFICATE.*refused the serving certificate/);
   });
 }

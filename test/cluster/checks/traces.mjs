@@ -32,6 +32,12 @@ export async function traces({ folder, seal, apply, kubectl, get, audited }, che
     assert.ok(leaks(patch[0].value));
   });
 
+  await check('the log of the webhook names who sent a Secret', async () => {
+    const lines = readFileSync(join(folder, 'webhook.log'), 'utf8').trim().split('\n');
+    const review = lines.map(JSON.parse).find(({ name }) => name === 'seen');
+    assert.deepEqual([review.user, review.result], ['admin', 'opened']);
+  });
+
   await check('the logs of the webhook, the API server and etcd contain no plaintext', async () => {
     const logs = readdirSync(folder).filter((name) => /\.log$/.test(name) && name !== 'audit.log');
     assert.deepEqual(logs.sort(), ['etcd.log', 'kube-apiserver.log', 'webhook.log']);

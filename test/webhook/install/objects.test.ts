@@ -35,6 +35,7 @@ const full = optionsWith({
     logLevel: 'debug',
     memo: false,
     kmsEndpoint: 'kms.example:443',
+    kmsTimeout: 3,
   },
 });
 
@@ -221,7 +222,7 @@ test('webhook serve gets every option, each as one argument', () => {
     ...['--client-name=kube-apiserver', '--client-name=a $$(B)'],
     ...['--accept-unbound=legacy', '--accept-unbound=older', '--max-scope=strict'],
     ...['--deprecated-kid=-old', '--revoked-kid=bad', '--log-level=debug', '--no-memo'],
-    '--kms-endpoint=kms.example:443',
+    ...['--kms-endpoint=kms.example:443', '--kms-timeout=3'],
   ]);
   expect(podOf(optionsWith()).container.args).toEqual([
     ...['webhook', 'serve', '--key=gcpkms://projects/p/key'],

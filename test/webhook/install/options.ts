@@ -14,6 +14,9 @@ export function optionsWith(changes: Partial<ManifestOptions> = {}): ManifestOpt
     clients: { kind: 'anyone' },
     apiServerFrom: [],
     serviceAccountAnnotations: {},
+    priorityClass: undefined,
+    namespaceSelector: [],
+    monitoring: { serviceMonitor: false, alerts: false, labels: {} },
     serve: passedOn,
     ...changes,
   };
@@ -27,4 +30,5 @@ export const passedOn: ManifestOptions['serve'] = {
   logLevel: undefined,
   memo: true,
   kmsEndpoint: undefined,
+  kmsTimeout: undefined,
 };

@@ -152,15 +152,15 @@ describe('refused clients', () => {
     const clock = { now: 0 };
     const log = { write: (...line: unknown[]) => void lines.push(line) };
     const refuse = refusedClients({ log, metrics }, () => clock.now);
-    const counted = async () =>
-      valueIn(await metrics.registry.metrics(), 'kseal_refused_clients_total');
+    const counted = async (name = 'kseal_refused_clients_total') =>
+      valueIn(await metrics.registry.metrics(), name);
     return { refuse, lines, clock, counted };
   }
 
   test('are all counted, but logged once per reason and minute', async () => {
     const { refuse, lines, clock, counted } = watched();
     const kubelet = { code: 'CLIENT_NAME', address: '10.0.0.1', client: 'kubelet' };
-    const stranger = { code: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', address: '10.0.0.2' };
+    const stranger = { code: 'ERR_SSL_UNSUPPORTED_PROTOCOL', address: '10.0.0.2' };
     refuse(kubelet);
     refuse({ ...kubelet, client: 'another' });
     refuse(stranger);
@@ -173,6 +173,25 @@ describe('refused clients', () => {
     refuse(kubelet);
     refuse(kubelet);
     expect(lines).toHaveLength(3);
+  });
+
+  test.each([
+    'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
+    'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
+    'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED',
+    'ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN',
+  ])('differ from those that refused our certificate: %s', async (code) => {
+    const { refuse, lines, counted } = watched();
+    for (const address of ['10.0.0.1', '10.0.0.2']) refuse({ code, address });
+    expect(lines).toEqual([
+      [
+        'error',
+        expect.stringMatching(/refused the serving certificate/),
+        { code, address: '10.0.0.1' },
+      ],
+    ]);
+    expect(await counted()).toBe(0);
+    expect(await counted('kseal_certificate_refusals_total')).toBe(2);
   });
 
   test('are only counted if they just disconnect, as port scanners do', async () => {

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { reviewDeadline } from '../../../src/webhook/server/handler.ts';
+import { KsealError } from '../../../src/errors.ts';
+import { createReviewer, reviewDeadline } from '../../../src/webhook/server/handler.ts';
+import { keyringOf } from '../../../src/webhook/server/keyring.ts';
+import { createLog } from '../../../src/webhook/server/log.ts';
+import { createMetrics } from '../../../src/webhook/server/metrics.ts';
+import { Capture } from '../../helpers/io.ts';
+import { askedKey, keys } from '../keys.ts';
+import { creation, sealedValues } from '../reviews.ts';
 
 describe('the deadline of a review', () => {
   test.each([
@@ -58,5 +65,38 @@ describe('the deadline of a review', () => {
       const wait = Math.max(seconds - 1, 0.75) * 1000;
       expect(reviewDeadline(`${seconds}s`)).toBeLessThan(wait);
     }
+  });
+});
+
+describe('a refusal while the KMS is down', () => {
+  async function answerAfter(milliseconds: number) {
+    const decryptKey = async () => {
+      throw new KsealError('KEY_UNAVAILABLE', 'unavailable');
+    };
+    const { kid, modulusBytes, state } = askedKey('small');
+    const key = { kid, modulusBytes, state, decryptKey };
+    const keyring = keyringOf(['a'], async () => [key], new Map());
+    await keyring.refresh();
+    const answer = createReviewer(
+      { acceptUnbound: [], maxScope: 'strict', useCache: false, kmsTimeout: undefined },
+      { keyring, metrics: createMetrics(), log: createLog(new Capture(), 'info') },
+    );
+    const body = Buffer.from(creation(sealedValues(1, keys.publicPem('small'))));
+    const begun = performance.now() - milliseconds;
+    return JSON.parse(await answer({ body, timeout: '30s', begun })).response.status;
+  }
+
+  test('asks the client to retry if it came at once', async () => {
+    // A minute ahead, so that a slow machine does not count.
+    expect(await answerAfter(-60_000)).toMatchObject({
+      code: 503,
+      details: { retryAfterSeconds: 1 },
+    });
+  });
+
+  test('is final if it took seconds, because each retry would too', async () => {
+    const status = await answerAfter(3_001);
+    expect(status.code).toBe(503);
+    expect(status.details).toBeUndefined();
   });
 });

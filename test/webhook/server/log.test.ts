@@ -113,7 +113,7 @@ describe('for any names in a request', () => {
     const errors = Array.from({ length: 5000 }, () => ({ key: long, code: 'X', message: long }));
     const opened = errors.map(() => long);
     const { line, read } = lineOf({ uid: long, name: long, opened, errors }, long);
-    expect([read.uid.length, read.name.length, read.msg.length]).toEqual([253, 253, 1000]);
+    expect([read.uid.length, read.name.length, read.msg.length]).toEqual([339, 339, 1000]);
     expect([read.opened.length, read.errors.length]).toEqual([300, 300]);
     expect(read.errors[0].message).toHaveLength(1000);
     expect(line.length).toBeLessThan(600_000);

@@ -86,7 +86,7 @@ describe('keys', () => {
     const early = await post(served, reviewFor());
     expect(answered(early.text)).toMatchObject({
       allowed: false,
-      status: { code: 503, details: { retryAfterSeconds: 5 } },
+      status: { code: 503, details: { retryAfterSeconds: 1 } },
     });
     expect(await served.metric('kseal_key_refresh_failures_total')).toBeGreaterThan(0);
     expect(served.text()).toContain('cannot read a key');

@@ -74,6 +74,7 @@ export async function startServed(serving: Serving): Promise<Served> {
     acceptUnbound: [],
     maxScope: 'namespace-wide',
     useCache: true,
+    kmsTimeout: undefined,
     logLevel: 'debug',
     drain: 0,
     ...more,
