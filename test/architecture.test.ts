@@ -80,7 +80,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   yaml: ['yaml'],
   valibot: ['config', 'request'],
   'fastest-levenshtein': ['text.ts'],
-  'p-limit': ['unseal', 'rekey', 'webhook'],
+  'p-limit': ['unseal', 'rekey', 'webhook', 'doctor'],
   'google-auth-library': ['keys'],
   '@grpc/grpc-js': ['keys'],
   '@peculiar/x509': ['webhook'],

@@ -386,9 +386,10 @@ async function optionsOf(command: string): Promise<ReadonlySet<string>> {
 async function allOptions(): Promise<string[]> {
   const commands = [
     ...['init', 'keygen', 'fetch-pubkey', 'keys', 'seal', 'request', 'fill', 'inspect', 'verify'],
-    ...['decrypt', 'rekey', 'doctor', 'completion'],
+    ...['decrypt', 'rekey', 'doctor', 'completion', 'help'],
+    ...['webhook serve', 'webhook manifests', 'webhook sweep'],
   ];
-  const all = [...commands, 'webhook serve', 'webhook manifests', 'help'].map(optionsOf);
+  const all = commands.map(optionsOf);
   return (await Promise.all(all)).flatMap((options) => [...options]);
 }
 

@@ -10,7 +10,7 @@ import { writeStdout } from './print.ts';
 /** A term and its explanation. */
 export type Entry = readonly [term: string, text: string];
 
-type ExitCode = 0 | 1 | typeof EXIT_BUG | (typeof exitCodes)[ErrorCode];
+type ExitCode = 0 | 1 | typeof EXIT_BUG | (typeof exitCodes)[ErrorCode] | '1-125';
 
 /** The parts of the help and the man page of a command that commander does not know. */
 interface Topic {
@@ -258,7 +258,7 @@ export const topics: Readonly<Record<string, Topic>> = {
     examples: [
       ['kseal webhook manifests --help', 'print the YAML that installs it'],
       ['kseal webhook serve --help', 'run it'],
-      ['kseal help webhook serve', 'all options'],
+      ['kseal webhook sweep --help', 'open what was stored sealed before it ran'],
     ],
     exits: [0, 2, 4],
     guide: 'docs/cluster.md',
@@ -321,6 +321,18 @@ export const topics: Readonly<Record<string, Topic>> = {
     exits: [0, 2, 4],
     guide: 'docs/cluster.md',
   },
+  'webhook sweep': {
+    about:
+      'Lists the Secrets that are stored sealed in a cluster, because they were applied while the webhook was absent, with those that cannot be opened where they are, and why. With --write it sends each to the API server with a change of nothing, so that the webhook opens the values. A Secret that somebody changes at the same time is read again, and never overwritten. The exit code is the number of Secrets that are still stored sealed, so it is 2 for two of them as well as for an error.',
+    groups: { Target: 'namespace kubeconfig context', Output: 'write' },
+    examples: [
+      ['kseal webhook sweep', 'list them'],
+      ['kseal webhook sweep --write', 'have the webhook open them'],
+      ['kseal webhook sweep -n hr --write', 'only those in one namespace'],
+    ],
+    exits: [0, '1-125', 2],
+    guide: 'docs/cluster.md',
+  },
   completion: {
     usage: [
       ['SHELL', `print the script for ${Object.keys(shells).join(', ')}`],
@@ -380,6 +392,10 @@ const firstCommands: readonly Entry[] = [
 const exitMeanings: Readonly<Record<ExitCode, readonly [brief: string, complete: string]>> = {
   0: ['success', 'success'],
   1: ['findings', 'verify has findings, or a check of doctor has failed'],
+  '1-125': [
+    'Secrets still sealed',
+    'the number of Secrets that are still stored sealed, at most 125',
+  ],
   2: [
     'an error to fix',
     'an error you can fix: in the usage, a file, a manifest, a value or a key',
@@ -656,7 +672,8 @@ export interface Page {
 export function pageOf(command: Command, isBrief = false): Page {
   const name = nameOf(command);
   const topic = topics[name.replace(/^kseal ?/, '')] ?? plain;
-  const exits = [...topic.exits, 70 as const].sort((a, b) => a - b);
+  const numberOf = (code: ExitCode) => Number.parseInt(`${code}`, 10);
+  const exits = [...topic.exits, 70 as const].sort((a, b) => numberOf(a) - numberOf(b));
   const all = optionsOf(command);
   const shown = isBrief ? briefly(command, topic) : all;
   return {
@@ -677,7 +694,7 @@ export function pageOf(command: Command, isBrief = false): Page {
     ],
     examples: topic.examples,
     exits: exits
-      .filter((code) => !isBrief || code < 70)
+      .filter((code) => !isBrief || numberOf(code) < 70)
       .map((code) => [`${code}`, exitMeanings[code][isBrief ? 0 : 1]]),
     variables: variablesFor(all, topic),
     guide: topic.guide,

@@ -234,25 +234,26 @@ export function sayFingerprint(io: IO, fingerprint: string): void {
 const running = new WeakMap<Output, Progress>();
 
 /**
- * Shows on a terminal how many files are `checked`, or another verb, from the second second on. The
- * caller reports each file, and ends it.
+ * Shows on a terminal how many files, or other things, are `checked`, or another verb, from the second
+ * second on. The caller reports each one, and ends it.
  */
-export async function progressOn(io: IO, verb: string): Promise<Progress> {
+export async function progressOn(io: IO, verb: string, noun = 'file'): Promise<Progress> {
   if (!io.stderr.isTTY || io.env.TERM === 'dumb') return noProgress;
   const { startProgress } = await import('./progress.ts');
-  const progress = startProgress(io.stderr, verb);
+  const progress = startProgress(io.stderr, verb, noun);
   running.set(io.stderr, progress);
   return progress;
 }
 
-/** Yields `items`, each of which is a file, while it shows the progress; `leftAfter` counts the rest. */
+/** Yields `items`, each of which is a `noun`, while it shows the progress; `leftAfter` counts the rest. */
 export async function* withProgress<T>(
   io: IO,
   verb: string,
   items: Iterable<T> | AsyncIterable<T>,
   leftAfter: (item: T, index: number) => number,
+  noun?: string,
 ): AsyncGenerator<T> {
-  const progress = await progressOn(io, verb);
+  const progress = await progressOn(io, verb, noun);
   let index = 0;
   try {
     for await (const item of items) {

@@ -4,7 +4,7 @@ import { type Output, widthOn } from './io.ts';
 
 /** The progress of long work on a terminal. */
 export interface Progress {
-  /** Counts a file that is done; `left` is the number of files that follow. */
+  /** Counts a file or another thing that is done; `left` is the number of those that follow. */
   step(left: number): void;
   /** Clears the line until the next step. */
   hide(): void;
@@ -19,8 +19,11 @@ const BAR = { least: 8, most: 30 };
 let Bar: typeof SingleBar | undefined;
 let isLoading = false;
 
-/** Counts files, and shows a bar once the work takes long. `verb` says what is done, such as `sealed`. */
-export function startProgress(stream: Output, verb: string): Progress {
+/**
+ * Counts files or other things, and shows a bar once the work takes long. `verb` says what is done,
+ * such as `sealed`.
+ */
+export function startProgress(stream: Output, verb: string, noun: string): Progress {
   const startedAt = Date.now();
   let done = 0;
   let left = 0;
@@ -29,7 +32,7 @@ export function startProgress(stream: Output, verb: string): Progress {
 
   const line = () => {
     const seconds = ((Date.now() - startedAt) / 1000 / done) * left;
-    const all = counted(done + left, 'file');
+    const all = counted(done + left, noun);
     const count = `${grouped(done)} of ${all} ${verb}, ${timeOf(seconds)} left`;
     return `${barOf(done / (done + left), widthOn(stream) - count.length)}${count}`;
   };

@@ -19,6 +19,7 @@ import {
   type OpeningFlags,
   usage,
 } from './webhook-options.ts';
+import { configure as configureSweep } from './webhook-sweep.ts';
 
 /** The options of `kseal webhook serve`. */
 interface ServeFlags extends OpeningFlags {
@@ -36,12 +37,17 @@ interface ServeFlags extends OpeningFlags {
   readonly logLevel: LogLevel;
 }
 
-/** `kseal webhook` with its two commands. */
-export function configure(group: Command, io: IO): void {
+/** `kseal webhook` with its commands. */
+export function configure(group: Command, io: IO, exit: (code: number) => void): void {
   configureServe(group.command('serve').description('serve the admission webhook'), io);
   configureManifests(
     group.command('manifests').description('print the YAML that installs the webhook'),
     io,
+  );
+  configureSweep(
+    group.command('sweep').description('open the Secrets that are stored sealed in a cluster'),
+    io,
+    exit,
   );
 }
 

@@ -4,7 +4,6 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { expected } from '../errors.ts';
 import { isFile, readFile } from '../fs/read.ts';
-import { looksSealed } from '../jwe/detect.ts';
 import { keyStatuses } from '../keys/key-status.ts';
 import { counted, grouped, listOf, MAX_LISTED, printable, shellWord } from '../text.ts';
 import { certificatesIn, checkIssued, type PemFile } from '../webhook/certificates.ts';
@@ -26,6 +25,7 @@ import {
   connect,
   UNEXPECTED,
 } from './kubernetes.ts';
+import { type Secret, sealedIn } from './stored.ts';
 
 export interface ClusterCheckOptions extends ClusterOptions {
   /** The namespace of the webhook. */
@@ -600,22 +600,18 @@ async function auditOfApiServer({ cluster, cwd }: Context) {
   }
 }
 
-interface Secret {
-  readonly metadata?: { readonly name?: string; readonly namespace?: string };
-  readonly data?: Readonly<Record<string, string | null>> | null;
-}
-
 /** Counts all Secrets; of those with a sealed value only names are kept. */
 async function storedResult({ cluster }: Context): Promise<Result> {
   const found: string[] = [];
   const count = { all: 0, sealed: 0 };
-  const { pages, where } = await secretPages(cluster);
+  const { pages, where, option } = await secretPages(cluster);
   for await (const page of pages) {
     count.all += page.length;
-    for (const { metadata, data } of page as readonly Secret[]) {
-      if (!Object.values(data ?? {}).some(isSealed)) continue;
+    for (const secret of page as readonly Secret[]) {
+      if (sealedIn(secret).length === 0) continue;
       count.sealed += 1;
-      if (found.length < MAX_LISTED) found.push(`${metadata?.namespace}/${metadata?.name}`);
+      if (found.length < MAX_LISTED)
+        found.push(`${secret.metadata?.namespace}/${secret.metadata?.name}`);
     }
   }
   const of = `${counted(count.all, 'Secret')}${where}`;
@@ -624,13 +620,9 @@ async function storedResult({ cluster }: Context): Promise<Result> {
     count.sealed > found.length ? ` and ${grouped(count.sealed - found.length)} more` : '';
   return failed(
     `${of}: ${grouped(count.sealed)} stored sealed: ${found.map(printable).join(', ')}${more}`,
-    `for one in ${found.map((name) => shellWord(printable(name))).join(' ')}; do kubectl${cluster.flags} -n "\${one%/*}" get secret "\${one#*/}" -o json | kubectl${cluster.flags} replace -f -; done`,
+    `kseal webhook sweep${cluster.flags}${option} --write`,
   );
 }
-
-/** As many bytes as the longest beginning needs, in base64. */
-const isSealed = (value: string | null) =>
-  typeof value === 'string' && looksSealed(Buffer.from(value.slice(0, 32), 'base64'));
 
 /** Without the right to list all Secrets: those in the namespace of the context. */
 async function secretPages({ pages, namespace }: Cluster) {
@@ -638,12 +630,17 @@ async function secretPages({ pages, namespace }: Cluster) {
   const all = pages('/api/v1/secrets', right)[Symbol.asyncIterator]();
   try {
     const first = await all.next();
-    return { pages: resumed(first, all), where: '' };
+    return { pages: resumed(first, all), where: '', option: '' };
   } catch (error) {
     const isDenied = error instanceof ClusterError && error.outcome === 'skipped';
     if (!isDenied || namespace === undefined) throw error;
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets`;
-    return { pages: pages(path, right), where: ` in ${printable(namespace)}` };
+    const shown = printable(namespace);
+    return {
+      pages: pages(path, right),
+      where: ` in ${shown}`,
+      option: ` -n ${shellWord(shown)}`,
+    };
   }
 }
 

@@ -33,7 +33,18 @@ export class ClusterError extends Error {
 /** An object of the API server. */
 export type ApiObject = Readonly<Record<string, unknown>>;
 
-/** The API server; it is only read from. */
+/** The answer to a request. */
+export interface Answer {
+  readonly status: number;
+  /** Undefined if it is not a JSON object, such as the page of a proxy. */
+  readonly body: ApiObject | undefined;
+  /** The warnings of the API server and its webhooks (RFC 7234, code 299). */
+  readonly warnings: readonly string[];
+  /** Whether the body is longer than `MAX_BODY`. */
+  readonly isTooLong?: boolean;
+}
+
+/** The API server. Only `patch` writes. */
 export interface Cluster {
   readonly server: string;
   /** The command that shows whether kubectl gets an answer. */
@@ -49,6 +60,11 @@ export interface Cluster {
   get(path: string, right: string): Promise<ApiObject | undefined>;
   /** Reads a list page by page. Throws a ClusterError. */
   pages(path: string, right: string): AsyncIterable<readonly ApiObject[]>;
+  /**
+   * Sends a JSON merge patch (RFC 7386). Resolves to the answer, whatever its status is. Throws a
+   * ClusterError without an answer.
+   */
+  patch(path: string, change: ApiObject): Promise<Answer>;
 }
 
 const MAX_KUBECONFIG = 16 * 1024 * 1024;
@@ -64,6 +80,8 @@ export const UNEXPECTED = 'unexpected answer';
 const REQUEST = 10_000;
 /** How many times as long all pages of a list may take: it need not end. */
 const PAGES = 30;
+/** How many times as long a write may take: webhooks have up to 30 seconds to answer. */
+const WRITE = 4;
 /** How long a program that gets credentials may take: it may ask a server; milliseconds. */
 const CREDENTIALS = 30_000;
 
@@ -86,8 +104,12 @@ export async function connect(options: ClusterOptions): Promise<Cluster> {
   const hint = `kubectl${flags} get --raw /version`;
   const request = await credentialsFrom(config, hint);
   const { timeout = REQUEST } = options;
-  const send = (path: string) =>
-    answerTo(new URL(path, `${cluster.server.replace(/\/+$/, '')}/`), request, timeout);
+  const send = (path: string, change?: ApiObject) => {
+    const url = new URL(path, `${cluster.server.replace(/\/+$/, '')}/`);
+    return change === undefined
+      ? answerTo(url, request, timeout)
+      : answerTo(url, request, WRITE * timeout, JSON.stringify(change));
+  };
   const client = { server: cluster.server, send, hint, timeout };
   return {
     server: cluster.server,
@@ -96,6 +118,7 @@ export async function connect(options: ClusterOptions): Promise<Cluster> {
     namespace: context.namespace,
     get: (path, right) => getWith(client, path, right),
     pages: (path, right) => pagesWith(client, path, right),
+    patch: (path, change) => sent(client, path, change),
   };
 }
 
@@ -108,7 +131,7 @@ async function kubeConfigFrom(options: ClusterOptions): Promise<KubeConfig> {
     loadFile(config, cwd, first);
     for (const file of others) merge(config, loadFile(new KubeConfig(), cwd, file));
   } else if (isFile(SERVICE_ACCOUNT)) config.loadFromCluster();
-  else throw invalid('kubeconfig', 'not found', 'kseal doctor --kubeconfig FILE');
+  else throw invalid('kubeconfig', 'not found', 'pass --kubeconfig FILE');
   return config;
 }
 
@@ -210,17 +233,9 @@ interface ExecConfig {
   readonly env?: readonly { readonly name: string; readonly value: string }[];
 }
 
-/** `body` is undefined if it is not a JSON object, such as the page of a proxy. */
-interface Answer {
-  readonly status: number;
-  readonly body: ApiObject | undefined;
-  /** Whether the body is longer than `MAX_BODY`. */
-  readonly isTooLong?: boolean;
-}
-
 interface Client {
   readonly server: string;
-  readonly send: (path: string) => Promise<Answer>;
+  readonly send: (path: string, change?: ApiObject) => Promise<Answer>;
   readonly hint: string;
   readonly timeout: number;
 }
@@ -236,15 +251,20 @@ async function getWith(
   return answer.body;
 }
 
-/** Asks for fewer objects if a page is too long, and goes on with the token of an expired list. */
+/**
+ * Asks for fewer objects if a page is too long, and goes on with the token of an expired list. The
+ * limit of time excludes what the caller does with a page.
+ */
 async function* pagesWith(client: Client, path: string, right: string) {
   let limit = PAGE;
   let token: string | undefined = '';
-  const end = Date.now() + PAGES * client.timeout;
+  let left = PAGES * client.timeout;
   while (token !== undefined) {
-    if (Date.now() > end) throw failureOf(client, LATE);
+    if (left < 0) throw failureOf(client, LATE);
+    const start = Date.now();
     const query = `${path.includes('?') ? '&' : '?'}limit=${limit}&continue=${encodeURIComponent(token)}`;
     const answer = await sent(client, `${path}${query}`);
+    left -= Date.now() - start;
     if (answer.status === 200 && answer.isTooLong && limit > 1) {
       limit = Math.ceil(limit / 4);
       continue;
@@ -271,9 +291,9 @@ function itemsOf({ body }: Answer): readonly ApiObject[] | undefined {
   return Array.isArray(items) ? items : undefined;
 }
 
-async function sent(client: Client, path: string): Promise<Answer> {
+async function sent(client: Client, path: string, change?: ApiObject): Promise<Answer> {
   try {
-    return await client.send(path);
+    return await client.send(path, change);
   } catch (error) {
     const { code = '', name } = error as NodeJS.ErrnoException;
     const problem = name === 'AbortError' ? LATE : (reasons[code] ?? connecting(code));
@@ -319,14 +339,28 @@ function refusal(client: Client, answer: Answer, right: string): ClusterError {
   return failureOf(client, problems[status] ?? `status ${status}`);
 }
 
-/** Sends a GET request. Rejects with an error of Node.js if there is no whole answer in time. */
-async function answerTo(url: URL, options: RequestOptions, timeout: number): Promise<Answer> {
+/**
+ * Sends a GET request, or a merge patch. Rejects with an error of Node.js if there is no whole answer
+ * in time.
+ */
+async function answerTo(
+  url: URL,
+  options: RequestOptions,
+  timeout: number,
+  patch?: string,
+): Promise<Answer> {
   const { request } = await import('node:https');
   const signal = AbortSignal.timeout(timeout);
   return new Promise((settle, reject) => {
-    const headers = { ...options.headers, accept: 'application/json' };
-    const sending = request(url, { ...options, headers, signal }, (response) => {
-      const { statusCode: status = 0 } = response;
+    const accept = 'application/json';
+    const headers =
+      patch === undefined
+        ? { ...options.headers, accept }
+        : { ...options.headers, accept, 'content-type': 'application/merge-patch+json' };
+    const method = patch === undefined ? 'GET' : 'PATCH';
+    const sending = request(url, { ...options, method, headers, signal }, (response) => {
+      const { statusCode: status = 0, headersDistinct } = response;
+      const warnings = (headersDistinct.warning ?? []).flatMap(warningIn);
       const chunks: Buffer[] = [];
       let size = 0;
       response.on('error', reject);
@@ -334,15 +368,21 @@ async function answerTo(url: URL, options: RequestOptions, timeout: number): Pro
         size += chunk.length;
         if (size <= MAX_BODY) chunks.push(chunk);
         else {
-          settle({ status, body: undefined, isTooLong: true });
+          settle({ status, body: undefined, warnings, isTooLong: true });
           response.destroy();
         }
       });
-      response.on('end', () => settle({ status, body: objectIn(Buffer.concat(chunks)) }));
+      response.on('end', () => settle({ status, body: objectIn(Buffer.concat(chunks)), warnings }));
     });
     sending.on('error', reject);
-    sending.end();
+    sending.end(patch);
   });
+}
+
+/** The text of a Warning header: `299 - "text"`. */
+function warningIn(header: string): string[] {
+  const [, text] = /^299 \S+ "(.*)"/s.exec(header) ?? [];
+  return text === undefined ? [] : [text.replace(/\\(.)/gs, '$1')];
 }
 
 function objectIn(bytes: Buffer): ApiObject | undefined {

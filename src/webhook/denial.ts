@@ -67,6 +67,9 @@ const keysPending: Row = {
   message: 'unknown key, but the webhook has not read all of its keys yet',
 };
 
+/** How a warning about a stored value that stays sealed begins. */
+export const STILL_SEALED = 'still sealed: ';
+
 const MAX_ERRORS = 5;
 /** The most characters of all problems together, of one problem or hint, and of a name. */
 const MAX_MESSAGE = 2000;

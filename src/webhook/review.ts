@@ -9,7 +9,7 @@ import {
   patchOf,
   type SecretWrite,
 } from './admission-review.ts';
-import { denialOf, problemOf, shortened } from './denial.ts';
+import { denialOf, problemOf, STILL_SEALED, shortened } from './denial.ts';
 
 export interface ReviewContext {
   readonly keyring: readonly OpeningKey[];
@@ -105,7 +105,7 @@ function leftSealed(
 ): Review {
   const problems = [...errors].map(([key, error]) => {
     const problem = shortened(problemOf(error, isKeyringComplete), MAX_PROBLEM);
-    return [key, `still sealed: ${problem}`] as const;
+    return [key, `${STILL_SEALED}${problem}`] as const;
   });
   const warnings = warningsFrom(new Map(problems));
   return { response: { uid, allowed: true, warnings }, opened: [], errors };

@@ -91,7 +91,7 @@ test.each<[line: string, words: readonly string[]]>([
   ['kseal --debug se', ['seal']],
   ['NO_COLOR=1 /usr/bin/kseal se', ['seal']],
   ['kseal --he', ['--help']],
-  ['kseal webhook ', ['serve', 'manifests']],
+  ['kseal webhook ', ['serve', 'manifests', 'sweep']],
   ['kseal webhook serve --dr', ['--drain']],
   ['kseal help web', ['webhook']],
   ['kseal help seal ', []],

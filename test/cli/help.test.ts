@@ -282,8 +282,11 @@ describe('the examples', () => {
       folder,
       Object.fromEntries(Object.entries(extras).filter(([name]) => line.includes(name))),
     );
-    if (line.includes('--cluster')) {
-      const server = await startServer(() => ({ status: 403, body: {} }));
+    if (/--cluster|webhook sweep/.test(line)) {
+      const server = await startServer(({ path }) => {
+        const isList = path.endsWith('/secrets');
+        return { status: isList ? 200 : 403, body: isList ? { items: [] } : {} };
+      });
       write(folder, { '.kube/config': kubeconfigText({ server }) });
     }
     const stdin = line.includes('--stdin') ? Buffer.from('CANARY-piped') : undefined;

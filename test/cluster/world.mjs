@@ -1,5 +1,5 @@
 // The tools of the checks: a cluster, kubectl, kseal, a KMS, and the webhook's manifests.
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { output, run } from '../interop/process.mjs';
 import { startApiServer } from './api-server.mjs';
@@ -102,9 +102,12 @@ function ksealIn(folder, endpoint) {
   return (args, stdin) => output(process.execPath, [bin, ...args], { cwd: folder, env, stdin });
 }
 
-/** Runs a program with the built ones in its PATH. Resolves to `{ code, stdout, stderr }`. */
+/** Runs a program with the built ones and kseal in its PATH. Resolves to `{ code, stdout, stderr }`. */
 function shellIn(folder, programs, kubeconfig) {
-  const PATH = [...programs, process.env.PATH].join(delimiter);
+  const tools = join(folder, 'tools');
+  mkdirSync(tools);
+  symlinkSync(bin, join(tools, 'kseal'));
+  const PATH = [tools, ...programs, process.env.PATH].join(delimiter);
   const env = { PATH, HOME: folder, KUBECONFIG: kubeconfig };
   return async (program, args, options) => {
     const { code, stdout, stderr } = await run(program, args, { cwd: folder, env, ...options });

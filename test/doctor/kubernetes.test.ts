@@ -232,6 +232,12 @@ describe('a request', () => {
     expect((await obstacleOf(get(options))).message).toMatch(/: no answer in time$/);
   });
 
+  test('to change an object that is never answered ends', async () => {
+    const options = { ...(await optionsFor(() => undefined)), timeout: 15 };
+    const change = async () => (await connect(options)).patch('/one', {});
+    expect((await obstacleOf(change())).message).toMatch(/: no answer in time$/);
+  });
+
   test.each<[string, string | undefined, string]>([
     ['a port on which nothing listens', 'https://127.0.0.1:1', 'connection refused'],
     ['a server with another CA', undefined, 'not signed by the CA of the kubeconfig'],

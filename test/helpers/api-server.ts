@@ -3,14 +3,26 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import type { TLSSocket } from 'node:tls';
 import { onTestFinished } from 'vitest';
 import { type Authority, makeAuthority } from './certificates.ts';
 
 /** The status and the JSON of an answer; undefined: the request is never answered. */
-export type Reply = { readonly status: number; readonly body: unknown } | undefined;
+export type Reply =
+  | {
+      readonly status: number;
+      readonly body: unknown;
+      /** Values of the header `warning`. */
+      readonly warnings?: readonly string[];
+    }
+  | undefined;
 
 export interface Request {
+  readonly method: string;
+  readonly type: string | undefined;
+  /** Empty for a GET. */
+  readonly body: string;
   readonly path: string;
   readonly query: URLSearchParams;
   readonly authorization: string | undefined;
@@ -25,18 +37,21 @@ const serving = await authority.issue({ hosts: ['127.0.0.1'], use: 'server' });
 /** Starts an API server for one test. Resolves to its address. */
 export async function startServer(reply: (request: Request) => Reply): Promise<string> {
   const options = { ...serving, ca: authority.cert, requestCert: true, rejectUnauthorized: false };
-  const server = createServer(options, (request, response) => {
+  const server = createServer(options, async (request, response) => {
     const { pathname: path, searchParams: query } = new URL(request.url ?? '', 'https://server');
-    const { authorization } = request.headers;
+    const { authorization, 'content-type': type } = request.headers;
+    const { method = '' } = request;
     const certificate = (request.socket as TLSSocket).getPeerCertificate();
     const answer = reply({
+      ...{ method, type, body: await text(request) },
       path,
       query,
       authorization,
       client: [certificate.subject?.CN].flat()[0],
     });
     if (answer === undefined) return;
-    const { status, body } = answer;
+    const { status, body, warnings: warning = [] } = answer;
+    response.setHeader('warning', warning);
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(typeof body === 'string' ? body : JSON.stringify(body));
   });

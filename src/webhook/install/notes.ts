@@ -165,13 +165,13 @@ const conditions = sealedRanges
   .join('\n');
 
 /** A go-template compares texts in the same way as the webhook's match condition. */
-const sweep = `Open the values that were stored sealed before the webhook was installed. Replacing a Secret
-with itself sends it to the webhook:
+const sweep = `Open the values that were stored sealed before the webhook was installed:
+kseal webhook sweep --write
+Without kseal, replace each Secret with itself, which sends it to the webhook:
 kubectl get secrets -A -o go-template='{{range .items}}{{$m := .metadata}}{{range .data}}{{if .}}{{if or
 ${conditions}
   }}{{$m.namespace}} {{$m.name}}{{"\\n"}}{{end}}{{end}}{{end}}{{end}}' | sort -u |
   while read -r namespace name; do
     kubectl -n "$namespace" get secret "$name" -o json | kubectl replace -f -
   done
-Secrets that a second run finds are immutable, or have values that are not bound to a Secret. Seal
-and apply these again.`;
+Secrets that a second run finds cannot be opened where they are: kseal webhook sweep names them.`;

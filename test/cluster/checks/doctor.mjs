@@ -66,8 +66,8 @@ export async function doctor(world, check) {
     const { message, hint } = finding('cluster-stored');
     assert.match(message, /^\d+ Secrets: 1 stored sealed: hr\/late$/);
     const isOpen = async () => {
-      accepted(await shell('bash', ['--norc', '-c', hint], { cwd: repository }));
-      return (await values('hr', 'late')).password === plaintext('late');
+      const { code } = await shell('bash', ['--norc', '-c', hint], { cwd: repository });
+      return code === 0 && (await values('hr', 'late')).password === plaintext('late');
     };
     await until(isOpen, 20_000);
     await expectFaults({});

@@ -30,7 +30,7 @@ function warned({ code, stderr }, text) {
 }
 
 /** Changes of Secrets that hold sealed values, or that are being deleted. */
-export async function stored({ kubectl, create, seal, get, values, exists, kms }, check) {
+export async function stored({ shell, kubectl, create, seal, get, values, exists, kms }, check) {
   const on = (verb, name, ...args) => kubectl(verb, 'secret', name, '-n', 'stored', ...args);
   const patch = (name, change, ...flags) =>
     on('patch', name, '--type=merge', '-p', JSON.stringify(change), ...flags);
@@ -78,6 +78,19 @@ export async function stored({ kubectl, create, seal, get, values, exists, kms }
     await staysSealed('fixed');
     const { data } = confidential('stored', 'fixed', { password: 'stored' });
     refused(await patch('fixed', { data }), 'field is immutable when `immutable` is set');
+  });
+
+  await check('kseal webhook sweep names what it cannot open', async () => {
+    const sweep = (...flags) => shell('kseal', ['webhook', 'sweep', '-n', 'stored', ...flags]);
+    const { code, stdout } = await sweep();
+    assert.match(stdout, /^failed {2}stored\/fixed: is immutable$/m);
+    assert.match(stdout, /^failed {2}stored\/misplaced: .* sealed for stored\/elsewhere, /m);
+    assert.match(stdout, /^sealed {2}stored\/lost: 2 values, key [\w-]{43}$/m);
+    assert.equal(code, 3);
+    const written = await sweep('--write');
+    assert.match(written.stdout, /^failed {2}stored\/lost: still sealed: sealed to unknown key /m);
+    assert.equal(written.stdout.match(/^failed/gm).length, 3);
+    assert.equal(written.code, 3);
     accepted(await on('delete', 'fixed'));
   });
 
