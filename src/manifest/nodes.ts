@@ -49,7 +49,11 @@ export function jsonSize(node: YamlNode): number {
   if (node.kind === 'seq') return node.items.reduce((sum, item) => sum + jsonSize(item) + 1, 1);
   if (node.kind === 'alias') return 0;
   const { text, style } = node;
-  if (style === 'plain' && unquoted.test(text)) return text.length;
+  return style === 'plain' && unquoted.test(text) ? text.length : jsonTextSize(text);
+}
+
+/** Returns the size of a string, likewise. */
+export function jsonTextSize(text: string): number {
   const escaped = text.match(/[<>&]/g)?.length ?? 0;
   return Buffer.byteLength(JSON.stringify(text)) + 5 * escaped;
 }

@@ -5,7 +5,7 @@ import { looksFlattened, looksSealed, readSealedValue, sealedLook } from '../jwe
 import { bufferOf } from '../jwe/encoding.ts';
 import { LAST_APPLIED, MAX_ANNOTATIONS, secretLabel } from '../kubernetes/secret.ts';
 import { plaintextAnnotations } from '../manifest/copies.ts';
-import { entryNamed, isNull, jsonSize, nameOf } from '../manifest/nodes.ts';
+import { entryNamed, isNull, jsonSize, jsonTextSize, nameOf } from '../manifest/nodes.ts';
 import { isSops, isSopsText, placeholderTool, templateEngine } from '../manifest/other-tools.ts';
 import { decodeManifest } from '../manifest/read.ts';
 import { fieldsOfSecret, isPatchDirective } from '../manifest/read-secret.ts';
@@ -346,18 +346,26 @@ function judgeSecret(
   };
 }
 
-/** kubectl adds the namespace and empty annotations to a manifest without them. */
+/**
+ * kubectl adds the namespace and empty annotations to a manifest without them, and replaces the
+ * annotation of an earlier apply, which it omits from the new one.
+ */
 function appliedBytes({ node, annotations, ...secret }: SecretDocument, namespace?: string) {
   // As JSON a character takes at most six bytes, and most manifests are far smaller.
   if ((node.end - node.start) * 6 < MAX_ANNOTATIONS) return 0;
+  const kept = annotations.filter(({ name }) => name !== LAST_APPLIED);
+  const earlier = annotations.find(({ name }) => name === LAST_APPLIED);
+  const comma = kept.length > 0 ? 1 : 0;
+  const omitted =
+    earlier === undefined ? 0 : jsonTextSize(LAST_APPLIED) + 1 + jsonTextSize(earlier.text) + comma;
   const added = [
     secret.namespace === undefined ? `"namespace":"${namespace ?? 'default'}",` : '',
     annotations.length === 0 ? '"annotations":{},' : '',
     LAST_APPLIED,
     '\n',
-    ...annotations.flatMap(({ name, text }) => [name, text]),
+    ...kept.flatMap(({ name, text }) => [name, text]),
   ];
-  return jsonSize(node) + Buffer.byteLength(added.join(''));
+  return jsonSize(node) - omitted + Buffer.byteLength(added.join(''));
 }
 
 /** Whether a field is absent or empty. The manifest reader reports a field that it cannot read. */

@@ -11,6 +11,7 @@ import {
   manifest,
   sealedValue,
   strict,
+  verify,
   withValue,
 } from './values.ts';
 
@@ -190,4 +191,22 @@ describe('a data key is judged if its value is', () => {
 test('data may be empty, but not a scalar', () => {
   expect(brokenBy(manifest('data:'))).toEqual([]);
   expect(brokenBy(manifest('data: text'))).toEqual(['4 invalid-value']);
+});
+
+test('the annotation of an earlier kubectl apply does not count, because the next one replaces it', () => {
+  const metadata = { name: 'db', namespace: 'hr' };
+  const earlier = { 'kubectl.kubernetes.io/last-applied-configuration': '<&>"'.repeat(40_000) };
+  const sizes = [undefined, earlier, { a: 'b' }, { a: 'b', ...earlier }].map((annotations) => {
+    const data = { filler: base64('x'.repeat(200_000)) };
+    const text = JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { ...metadata, annotations },
+      data,
+    });
+    const { findings } = verify(text);
+    return findings.flatMap(({ message }) => /total (\d+) bytes/.exec(message)?.slice(1) ?? []);
+  });
+  expect(sizes[0]).toHaveLength(1);
+  expect([sizes[1], sizes[3]]).toEqual([sizes[0], sizes[2]]);
 });

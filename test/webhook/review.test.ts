@@ -1,10 +1,12 @@
 import { createPublicKey } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { FlattenedEncrypt } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { main } from '../../src/cli/main.ts';
+import { readReview } from '../../src/webhook/admission-review.ts';
 import { review } from '../../src/webhook/review.ts';
 import { leaksOf } from '../helpers/canary.ts';
 import { folderWithKeys } from '../helpers/folder.ts';
@@ -100,6 +102,47 @@ describe('many values', () => {
     expect(errors.size).toBe(256);
     expect(response.status?.message).toContain('and 251 more');
   });
+});
+
+test('a sealed value that cannot be opened is accepted only in data that are stored already', async () => {
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  const value = fc.constantFrom(
+    ...['', base64('open'), base64('eyJhbGciOiJSU0E.damaged'), base64('eyJlbmMiOiJBdamaged')],
+    base64(base64('eyJhbGciOiJSU0EtT0FFUC0yNTYi')),
+  );
+  const data = fc.dictionary(fc.constantFrom('a', 'b'), fc.option(value));
+  const pair = fc.oneof(
+    fc.tuple(data, data),
+    data.map((one) => [one, one] as const),
+  );
+  const marks = fc.record({
+    immutable: fc.boolean(),
+    metadata: fc.constantFrom({}, { deletionTimestamp: '2026-01-01T00:00:00Z' }),
+  });
+  const context = {
+    ...{ keyring: [], isKeyringComplete: true },
+    ...{ acceptsUnbound: () => false, maxScope: 'namespace-wide' as const },
+  };
+  const seen = { open: 0, stored: 0, denied: 0 };
+  await fc.assert(
+    fc.asyncProperty(pair, marks, marks, async ([now, before], claimed, stored) => {
+      const made = JSON.parse(creation({}));
+      const objects = {
+        object: { ...claimed, data: now },
+        oldObject: { ...stored, data: before },
+      };
+      const request = { ...made.request, operation: 'UPDATE', ...objects };
+      const read = await readReview(Buffer.from(JSON.stringify({ ...made, request })));
+      const { response } = await review(read, context);
+      const isOpen = Object.values(now).every((text) => !/^(?:ZXlK|WlhsS)/.test(text ?? ''));
+      const isStored = JSON.stringify(now) === JSON.stringify(before);
+      expect(response.allowed).toBe(isOpen || isStored);
+      expect(response.patch).toBeUndefined();
+      seen[isOpen ? 'open' : isStored ? 'stored' : 'denied']++;
+    }),
+    { numRuns: 500 },
+  );
+  expect(Math.min(...Object.values(seen))).toBeGreaterThan(10);
 });
 
 test('a data key and a name of 1 MiB leave the reason readable', async () => {

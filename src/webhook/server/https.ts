@@ -170,7 +170,7 @@ function checkClients(server: Server, { clientNames, onRefusedClient }: Clients)
 const MINUTE = 60_000;
 
 const OURS =
-  'a client refused the serving certificate: it must be valid, and signed by the CA in caBundle of the MutatingWebhookConfiguration';
+  'a client refused the serving certificate: it must be valid, name the Service, and be signed by the CA in caBundle of the MutatingWebhookConfiguration';
 
 /** The alerts of a client that does not accept our certificate (RFC 8446 §6.2), as OpenSSL names them. */
 const untrusted =

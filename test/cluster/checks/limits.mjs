@@ -40,6 +40,13 @@ export async function limits({ seal, verify, apply, create, get, kubectl, values
     accepted(await create(secret('hr', 'large', { a: randomBytes(MIB) })));
   });
 
+  await check('1 MiB and 1,000 of the longest data keys stay below the cost limit', async () => {
+    const names = Array.from({ length: 1000 }, (_, n) => `${n}`.padStart(253, '0'));
+    const long = Object.fromEntries(names.map((name) => [name, '']));
+    const all = secret('hr', 'largest', { a: randomBytes(MIB), ...long });
+    accepted(await create(all, '--dry-run=server'));
+  });
+
   await check('a sealed value of 1 MiB is opened', async () => {
     const values = { big: plaintext('x'.repeat(MIB - 100)) };
     accepted(await create(await seal(secret('hr', 'big', values))));
