@@ -126,7 +126,7 @@ async function replaceAll(
 ): Promise<void> {
   const early = replacements.filter((one) => one.early);
   const others = replacements.filter((one) => !one.early);
-  for (const batch of [early, others])
+  for (const batch of [early, others].filter(({ length }) => length > 0))
     await withStaged(async (staged) => {
       await inLanes(batch, async (replacement, left) => {
         await stageInto(staged, replacement);
