@@ -67,7 +67,7 @@ describe('json', () => {
         );
         expect(notes).toEqual(any.notes);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 });
