@@ -103,9 +103,10 @@ export async function limits({ seal, verify, apply, create, get, kubectl, values
     accepted(await create(secret('hr', 'wide', many(40_000, 'a')), '--dry-run=server'));
   });
 
-  await check('values of 2 MiB are refused: the cost limit fails closed', async () => {
+  // By the cost limit, which fails closed, or where CEL costs less, as on 1.30, by their size.
+  await check('values of 2 MiB are refused', async () => {
     const all = secret('hr', 'too-large', { a: randomBytes(2 * MIB) });
-    refused(await create(all, '--dry-run=server'), 'cost limit exceeded');
+    refused(await create(all, '--dry-run=server'));
   });
 
   await check('only a value that begins like a sealed one reaches the webhook', async () => {
