@@ -576,7 +576,7 @@ it('a Secret in any disguise is read or refused', () => {
         counts.read++;
       }
     }),
-    { numRuns: 1000 },
+    { numRuns: 2000 },
   );
   expect(Math.min(counts.read, counts.refused)).toBeGreaterThan(0);
 });

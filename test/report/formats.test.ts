@@ -35,7 +35,7 @@ describe.each(reporters)('the format %s', (_, reporter) => {
         expect(output).toMatch(/[^\n]\n$/);
         expect(output).not.toMatch(/[^\P{Cc}\n]|[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
       }),
-      { numRuns: 30 },
+      { numRuns: 60 },
     );
   });
 });

@@ -67,7 +67,7 @@ describe('json', () => {
         );
         expect(notes).toEqual(any.notes);
       }),
-      { numRuns: 30 },
+      { numRuns: 60 },
     );
   });
 });

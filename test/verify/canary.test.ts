@@ -69,7 +69,7 @@ describe('for any text', () => {
         expect(order).toEqual(order.toSorted((a, b) => a - b));
         expect(found.sealed).toBeLessThanOrEqual(found.values);
       }),
-      { numRuns: 700 },
+      { numRuns: 1500 },
     );
   });
 
@@ -79,7 +79,7 @@ describe('for any text', () => {
         const reported = verify(text).findings.map((finding) => JSON.stringify(finding));
         expect(new Set(reported).size).toBe(reported.length);
       }),
-      { numRuns: 250 },
+      { numRuns: 500 },
     );
   });
 });
